@@ -1,0 +1,338 @@
+//! What is counted. All of it is cumulative and plain: deltas and rates are made in user space.
+//!
+//! Sums and differences destructure exhaustively, so that a new field cannot be forgotten.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Packets and bytes; bytes are frame lengths on the wire, without the frame check sequence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Tally {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// Counts one packet of `length` bytes.
+    #[inline(always)]
+    pub fn count(&mut self, length: u64) {
+        self.packets += 1;
+        self.bytes += length;
+    }
+
+    /// Adds `other`.
+    pub fn add(&mut self, other: Self) {
+        let Self { packets, bytes } = other;
+        self.packets += packets;
+        self.bytes += bytes;
+    }
+
+    /// What was counted since `earlier`. A counter smaller than it was has been restarted: all of it is new.
+    pub fn since(self, earlier: Self) -> Self {
+        if self.packets < earlier.packets || self.bytes < earlier.bytes {
+            return self;
+        }
+        Self { packets: self.packets - earlier.packets, bytes: self.bytes - earlier.bytes }
+    }
+}
+
+/// Defines an enum whose variants are indices into an array of counters, with its size and names in one place.
+macro_rules! indexed {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(usize)]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// Every variant, in index order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            /// How many there are: the length of the array of counters.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The name shown on screen and used as a JSON key.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+        }
+    };
+}
+
+indexed! {
+    /// The transport protocols counted apart.
+    Protocol {
+        /// TCP, IP protocol 6.
+        Tcp = "TCP",
+        /// UDP, IP protocol 17.
+        Udp = "UDP",
+        /// ICMP, IP protocol 1.
+        Icmp = "ICMP",
+        /// ICMPv6, IP protocol 58.
+        Icmpv6 = "ICMPV6",
+        /// SCTP, IP protocol 132.
+        Sctp = "SCTP",
+        /// Every other IP protocol.
+        Other = "OTHER",
+    }
+}
+
+impl Protocol {
+    /// From an IP protocol number (IANA "Assigned Internet Protocol Numbers").
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            6 => Self::Tcp,
+            17 => Self::Udp,
+            1 => Self::Icmp,
+            58 => Self::Icmpv6,
+            132 => Self::Sctp,
+            _ => Self::Other,
+        }
+    }
+}
+
+indexed! {
+    /// Frame sizes, in the classic's four buckets.
+    SizeBucket {
+        /// Under 128 bytes.
+        Small = "<128B",
+        /// 128 to 511 bytes.
+        Medium = "128-511B",
+        /// 512 to 1499 bytes.
+        Large = "512-1499B",
+        /// 1500 bytes and more.
+        Full = ">=1500B",
+    }
+}
+
+impl SizeBucket {
+    /// The bucket of a frame of `length` bytes.
+    #[inline(always)]
+    pub const fn of(length: u64) -> Self {
+        match length {
+            0..128 => Self::Small,
+            128..512 => Self::Medium,
+            512..1500 => Self::Large,
+            _ => Self::Full,
+        }
+    }
+}
+
+indexed! {
+    /// What became of a packet. Every packet seen has exactly one outcome.
+    Outcome {
+        /// Passed the filter and was counted.
+        Counted = "counted",
+        /// Rejected by the filter, or by pause.
+        Filtered = "filtered",
+        /// Not IP: ARP, LLDP, a frame too short for an Ethernet header, …
+        NotIp = "not_ip",
+        /// Claims to be IP but its header is cut short or contradicts itself.
+        Malformed = "malformed",
+    }
+}
+
+indexed! {
+    /// The hash maps that can be full.
+    Table {
+        /// Source addresses.
+        Sources = "sources",
+        /// Destination addresses.
+        Destinations = "destinations",
+        /// MAC pairs.
+        Macs = "macs",
+    }
+}
+
+/// The totals of one CPU. Padded to whole cache lines, so that CPUs do not share one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub struct Totals {
+    /// Every packet the program saw, counted on entry.
+    pub seen: Tally,
+    /// By [`Outcome`], counted at the one exit.
+    pub outcomes: [Tally; Outcome::COUNT],
+    /// Counted packets by [`Protocol`].
+    pub protocols: [Tally; Protocol::COUNT],
+    /// Counted packets by [`SizeBucket`].
+    pub sizes: [u64; SizeBucket::COUNT],
+    /// Counted packets whose key did not fit, by [`Table`].
+    pub untracked: [Tally; Table::COUNT],
+    /// Packets chosen as events.
+    pub events: u64,
+    /// Of those, the ones the ring buffer had no room for.
+    pub events_lost: u64,
+    /// Packets still to let pass until the next one is an event.
+    pub until_event: u64,
+    padding: [u64; 5],
+}
+
+const _: () = assert!(size_of::<Totals>() == 320);
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self::zeroed()
+    }
+}
+
+impl Totals {
+    /// Adds the totals of another CPU.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            seen,
+            outcomes,
+            protocols,
+            sizes,
+            untracked,
+            events,
+            events_lost,
+            until_event: _, // a state, not a count
+            padding: _,
+        } = other;
+        self.seen.add(*seen);
+        add_all(&mut self.outcomes, outcomes);
+        add_all(&mut self.protocols, protocols);
+        for (sum, one) in self.sizes.iter_mut().zip(sizes) {
+            *sum += one;
+        }
+        add_all(&mut self.untracked, untracked);
+        self.events += events;
+        self.events_lost += events_lost;
+    }
+
+    /// What was counted since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut delta = *self;
+        let Self { seen, outcomes, protocols, sizes, untracked, events, events_lost, until_event: _, padding: _ } = earlier;
+        delta.seen = self.seen.since(*seen);
+        since_all(&mut delta.outcomes, outcomes);
+        since_all(&mut delta.protocols, protocols);
+        for (now, then) in delta.sizes.iter_mut().zip(sizes) {
+            *now = now.wrapping_sub(*then);
+        }
+        since_all(&mut delta.untracked, untracked);
+        delta.events = self.events.wrapping_sub(*events);
+        delta.events_lost = self.events_lost.wrapping_sub(*events_lost);
+        delta
+    }
+
+    /// The tally of one outcome.
+    pub fn outcome(&self, outcome: Outcome) -> Tally {
+        self.outcomes[outcome as usize]
+    }
+
+    /// What did not fit into one of the hash maps.
+    pub fn untracked(&self, table: Table) -> Tally {
+        self.untracked[table as usize]
+    }
+}
+
+fn add_all(sums: &mut [Tally], others: &[Tally]) {
+    for (sum, other) in sums.iter_mut().zip(others) {
+        sum.add(*other);
+    }
+}
+
+fn since_all(nows: &mut [Tally], thens: &[Tally]) {
+    for (now, then) in nows.iter_mut().zip(thens) {
+        *now = now.since(*then);
+    }
+}
+
+/// What one CPU counted for one source address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct SourceCounters {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// When the first packet came: nanoseconds of the coarse monotonic clock; 0 = none yet.
+    pub first_ns: u64,
+    /// When the newest packet came, on the same clock.
+    pub last_ns: u64,
+    /// TCP segments with SYN and without ACK. These three wrap; deltas are taken modulo 2³².
+    pub syn: u32,
+    /// UDP datagrams.
+    pub udp: u32,
+    /// ICMP and ICMPv6 messages.
+    pub icmp: u32,
+    padding: u32,
+}
+
+const _: () = assert!(size_of::<SourceCounters>() == 48);
+
+impl SourceCounters {
+    /// Counts one packet.
+    #[inline(always)]
+    pub fn count(&mut self, packet: &crate::Packet, length: u64, now_ns: u64) {
+        self.packets += 1;
+        self.bytes += length;
+        if self.first_ns == 0 {
+            self.first_ns = now_ns;
+        }
+        self.last_ns = now_ns;
+        match Protocol::from_number(packet.protocol) {
+            Protocol::Tcp if packet.is_syn() => self.syn = self.syn.wrapping_add(1),
+            Protocol::Udp => self.udp = self.udp.wrapping_add(1),
+            Protocol::Icmp | Protocol::Icmpv6 => self.icmp = self.icmp.wrapping_add(1),
+            _ => {}
+        }
+    }
+
+    /// Adds what another CPU counted for the same source.
+    pub fn add(&mut self, other: &Self) {
+        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, padding: _ } = *other;
+        self.packets += packets;
+        self.bytes += bytes;
+        if first_ns != 0 && (self.first_ns == 0 || first_ns < self.first_ns) {
+            self.first_ns = first_ns;
+        }
+        self.last_ns = self.last_ns.max(last_ns);
+        self.syn = self.syn.wrapping_add(syn);
+        self.udp = self.udp.wrapping_add(udp);
+        self.icmp = self.icmp.wrapping_add(icmp);
+    }
+
+    /// Packets and bytes.
+    pub fn tally(&self) -> Tally {
+        Tally { packets: self.packets, bytes: self.bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_counter_is_a_restart() {
+        let earlier = Tally { packets: 10, bytes: 1000 };
+        assert_eq!(Tally { packets: 12, bytes: 1100 }.since(earlier), Tally { packets: 2, bytes: 100 });
+        assert_eq!(Tally { packets: 3, bytes: 200 }.since(earlier), Tally { packets: 3, bytes: 200 });
+    }
+
+    #[test]
+    fn totals_add_and_since_are_inverse() {
+        let mut one = Totals::default();
+        one.seen.count(60);
+        one.outcomes[Outcome::Counted as usize].count(60);
+        one.protocols[Protocol::Udp as usize].count(60);
+        one.sizes[0] += 1;
+        one.untracked[Table::Macs as usize].count(60);
+        one.events = 1;
+        let mut two = one;
+        two.add(&one);
+        assert_eq!(two.since(&one), one);
+    }
+
+    #[test]
+    fn size_buckets_meet_without_gaps() {
+        for (length, label) in
+            [(0, "<128B"), (127, "<128B"), (128, "128-511B"), (511, "128-511B"), (512, "512-1499B"), (1500, ">=1500B")]
+        {
+            assert_eq!(SizeBucket::of(length).label(), label, "{length}");
+        }
+    }
+}

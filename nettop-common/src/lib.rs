@@ -1,0 +1,20 @@
+//! What the kernel program and user space agree on: how a frame is parsed, what is counted, and what the filter says.
+//!
+//! Everything here compiles for the BPF target and for the host, so that there is one parser and one filter, and a
+//! differential test can feed the same frames to both. Nothing here allocates, panics or imports anything of ours.
+
+#![cfg_attr(not(test), no_std)]
+
+pub mod address;
+pub mod config;
+pub mod counters;
+pub mod event;
+pub mod maps;
+pub mod packet;
+pub mod unique;
+
+pub use address::{Address, MacPair};
+pub use config::{Config, Filter, Prefix};
+pub use counters::{Outcome, Protocol, SizeBucket, SourceCounters, Tally, Totals};
+pub use event::Event;
+pub use packet::{Frame, Link, NotIp, Packet};

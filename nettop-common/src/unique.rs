@@ -1,0 +1,64 @@
+//! Distinct sources in bounded memory: HyperLogLog registers (Flajolet, Fusy, Gandouet, Meunier 2007).
+//!
+//! The kernel adds an address only when its hash map did not know it; user space adds those it knows. Both use
+//! [`hash`], so that their registers merge by maximum.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::Address;
+
+/// log₂ of the number of registers. Standard error is 1.04 / √2¹⁴ = 0.8 %.
+pub const PRECISION: u32 = 14;
+/// Number of registers.
+pub const REGISTERS: usize = 1 << PRECISION;
+
+/// One register set; a register holds the longest run of leading zeros seen, plus one.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub struct Registers(pub [u8; REGISTERS]);
+
+/// A 64-bit hash of an address: two rounds of multiply and xor-shift with the constants of splitmix64
+/// (Steele, Lea, Flood 2014). Not keyed: it spreads addresses, it does not defend against chosen ones.
+#[inline(always)]
+pub const fn hash(address: Address) -> u64 {
+    let Address([a, b, c, d]) = address;
+    let high = mix((a as u64) << 32 | b as u64);
+    mix(high ^ ((c as u64) << 32 | d as u64))
+}
+
+#[inline(always)]
+const fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+/// The register of a hash, and the value it is raised to.
+#[inline(always)]
+pub const fn register(hash: u64) -> (usize, u8) {
+    let index = (hash >> (64 - PRECISION)) as usize;
+    // The lowest bit set below the index bounds the run, so that it ends within the word.
+    let rest = (hash << PRECISION) | (1 << (PRECISION - 1));
+    (index, rest.leading_zeros() as u8 + 1)
+}
+
+impl Registers {
+    /// Adds an address.
+    #[inline(always)]
+    pub fn insert(&mut self, address: Address) {
+        let (index, value) = register(hash(address));
+        if let Some(slot) = self.0.get_mut(index)
+            && *slot < value
+        {
+            *slot = value;
+        }
+    }
+
+    /// Merges another set: the union of both.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*mine).max(*theirs);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The kernel program: parse → filter → count → pass. It never drops a packet.
+#![no_std]
+#![no_main]
+
+#![expect(missing_docs, reason = "the xdp macro makes functions that cannot carry a doc comment")]
+
+mod account;
+mod maps;
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use nettop_common::Link;
+
+/// For interfaces whose frames begin with an Ethernet header.
+#[xdp(frags)]
+pub fn nettop(ctx: XdpContext) -> u32 {
+    account::account(&ctx, Link::Ethernet);
+    xdp_action::XDP_PASS
+}
+
+/// For interfaces whose frames begin with an IP header, such as tunnels.
+#[xdp(frags)]
+pub fn nettop_raw_ip(ctx: XdpContext) -> u32 {
+    account::account(&ctx, Link::RawIp);
+    xdp_action::XDP_PASS
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+// `bpf_ktime_get_coarse_ns` and the logger are for GPL-compatible programs.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,230 @@
+//! The control channel: what can be asked of a running monitor. Keys on the screen and `nettopctl` send the same
+//! [`Request`]s to the engine.
+
+pub mod client;
+pub mod server;
+pub mod socket;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+/// A wish to change or to know something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Change parts of the filter; what is `None` stays as it is.
+    Set(FilterChange),
+    /// Show so many sources.
+    Top(i64),
+    /// Stop or go on counting.
+    Pause(bool),
+    /// Start counting anew.
+    Reset,
+    /// The runtime state and a snapshot of at most `limit` rows (0: all).
+    Status {
+        /// Rows.
+        limit: usize,
+    },
+    /// A snapshot of at most `limit` rows (0: all).
+    Snapshot {
+        /// Rows.
+        limit: usize,
+    },
+    /// End the monitor.
+    Stop,
+}
+
+/// Parts of the filter, as text. Empty text clears a part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilterChange {
+    /// Destination addresses.
+    pub dst: Option<String>,
+    /// Source addresses.
+    pub src: Option<String>,
+    /// Destination ports.
+    pub port: Option<String>,
+    /// Protocols.
+    pub proto: Option<String>,
+    /// Interfaces.
+    pub iface: Option<String>,
+}
+
+/// The fields of an answer, beside `"ok": true`; or what went wrong, in a sentence.
+pub type Reply = Result<Map<String, Value>, String>;
+
+/// A request on its way to the engine, and where the answer goes.
+#[derive(Debug)]
+pub struct Envelope {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes. Dropped without one only when the engine ends.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// Where requests are sent.
+pub type Requests = mpsc::Sender<Envelope>;
+
+/// Sends a request and waits for the answer.
+///
+/// # Errors
+/// What the engine says, or that it has ended.
+pub async fn ask(requests: &Requests, request: Request) -> Reply {
+    let (reply, answer) = oneshot::channel();
+    let ended = || "the monitor is ending".to_string();
+    requests.send(Envelope { request, reply }).await.map_err(|_| ended())?;
+    answer.await.map_err(|_| ended())?
+}
+
+/// A command of the control protocol: its name, what it does, and how its request is read.
+pub struct Command {
+    /// The value of `"cmd"`.
+    pub name: &'static str,
+    /// What it does.
+    pub help: &'static str,
+    parse: fn(&Map<String, Value>) -> Result<Request, String>,
+}
+
+/// Every command of the control protocol.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "status",
+        help: "settings and a snapshot",
+        parse: |fields| Ok(Request::Status { limit: limit(fields)? }),
+    },
+    Command { name: "set", help: "change the filter or the interfaces", parse: parse_set },
+    Command { name: "top", help: "show so many sources", parse: parse_top },
+    Command { name: "pause", help: "stop counting", parse: |_| Ok(Request::Pause(true)) },
+    Command { name: "resume", help: "go on counting", parse: |_| Ok(Request::Pause(false)) },
+    Command { name: "reset", help: "start counting anew", parse: |_| Ok(Request::Reset) },
+    Command {
+        name: "snapshot",
+        help: "everything counted so far",
+        parse: |fields| Ok(Request::Snapshot { limit: limit(fields)? }),
+    },
+    Command { name: "stop", help: "end the monitor", parse: |_| Ok(Request::Stop) },
+];
+
+/// Reads one request: a line of JSON.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(line: &[u8]) -> Result<Request, String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not a JSON request: {error}"))?;
+    let Value::Object(fields) = value else { return Err("a request is a JSON object".into()) };
+    let name = match fields.get("cmd") {
+        None => "status",
+        Some(Value::String(name)) => name,
+        Some(other) => return Err(format!("cmd must be text, not {other}")),
+    };
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        let names: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+        return Err(format!("unknown command {name:?}; there are {}", names.join(", ")));
+    };
+    (command.parse)(&fields)
+}
+
+/// The whole answer as JSON.
+pub fn to_json(reply: Reply) -> Value {
+    match reply {
+        Ok(mut fields) => {
+            fields.insert("ok".into(), true.into());
+            Value::Object(fields)
+        }
+        Err(error) => json!({"ok": false, "error": error}),
+    }
+}
+
+fn limit(fields: &Map<String, Value>) -> Result<usize, String> {
+    match fields.get("limit") {
+        None | Some(Value::Null) => Ok(crate::snapshot::DEFAULT_LIMIT),
+        Some(value) => value
+            .as_u64()
+            .and_then(|limit| usize::try_from(limit).ok())
+            .ok_or_else(|| format!("limit must be a whole number, 0 for all, not {value}")),
+    }
+}
+
+fn parse_top(fields: &Map<String, Value>) -> Result<Request, String> {
+    let value = fields.get("top").ok_or("top needs a number")?;
+    let number = match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.map(Request::Top).ok_or_else(|| format!("top must be a whole number, not {value}"))
+}
+
+fn parse_set(fields: &Map<String, Value>) -> Result<Request, String> {
+    let text = |key: &str| match fields.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(other) => Err(format!("{key} must be text, not {other}")),
+    };
+    let ports = match fields.get("ports") {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(ports)) => {
+            let texts: Result<Vec<_>, _> = ports
+                .iter()
+                .map(|port| port.as_u64().map(|port| port.to_string()).ok_or(format!("{port} is not a port")))
+                .collect();
+            Some(texts?.join(","))
+        }
+        Some(other) => return Err(format!("ports must be a list of numbers, not {other}")),
+    };
+    let change = FilterChange {
+        dst: text("dst")?,
+        src: text("src")?,
+        port: ports.or(text("port")?),
+        proto: text("proto")?,
+        iface: text("iface")?,
+    };
+    if change == FilterChange::default() {
+        return Err("set needs at least one of dst, src, port, ports, proto, iface".into());
+    }
+    Ok(Request::Set(change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_the_classic_writes_them() {
+        let change = |change| Ok(Request::Set(change));
+        let text = |text: &str| Some(text.to_string());
+        for (line, expected) in [
+            (r#"{"cmd":"status"}"#, Ok(Request::Status { limit: 1000 })),
+            ("{}", Ok(Request::Status { limit: 1000 })),
+            (r#"{"cmd":"snapshot","limit":0}"#, Ok(Request::Snapshot { limit: 0 })),
+            (r#"{"cmd":"top","top":30}"#, Ok(Request::Top(30))),
+            (r#"{"cmd":"top","top":"7"}"#, Ok(Request::Top(7))),
+            (r#"{"cmd":"pause"}"#, Ok(Request::Pause(true))),
+            (r#"{"cmd":"resume"}"#, Ok(Request::Pause(false))),
+            (r#"{"cmd":"set","dst":"10.0.0.1"}"#, change(FilterChange { dst: text("10.0.0.1"), ..Default::default() })),
+            (r#"{"cmd":"set","ports":[443,80]}"#, change(FilterChange { port: text("443,80"), ..Default::default() })),
+            (r#"{"cmd":"set","port":80}"#, change(FilterChange { port: text("80"), ..Default::default() })),
+            (r#"{"cmd":"stop"}"#, Ok(Request::Stop)),
+        ] {
+            assert_eq!(parse(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn bad_requests_say_what_is_wrong() {
+        for (line, part) in [
+            ("", "not a JSON request"),
+            ("[1]", "JSON object"),
+            (r#"{"cmd":"dance"}"#, "unknown command \"dance\""),
+            (r#"{"cmd":5}"#, "cmd must be text"),
+            (r#"{"cmd":"set"}"#, "at least one of"),
+            (r#"{"cmd":"set","dst":[]}"#, "dst must be text"),
+            (r#"{"cmd":"set","ports":["x"]}"#, "not a port"),
+            (r#"{"cmd":"top"}"#, "needs a number"),
+            (r#"{"cmd":"top","top":1.5}"#, "whole number"),
+            (r#"{"cmd":"snapshot","limit":-1}"#, "whole number"),
+        ] {
+            let error = parse(line.as_bytes()).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! nettop: who is hitting this host, live and truthfully.
+
+pub mod control;
+pub mod snapshot;
