@@ -205,7 +205,8 @@ impl Totals {
     /// What was counted since `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut delta = *self;
-        let Self { seen, outcomes, protocols, sizes, untracked, events, events_lost, until_event: _, padding: _ } = earlier;
+        let Self { seen, outcomes, protocols, sizes, untracked, events, events_lost, until_event: _, padding: _ } =
+            earlier;
         delta.seen = self.seen.since(*seen);
         since_all(&mut delta.outcomes, outcomes);
         since_all(&mut delta.protocols, protocols);
@@ -294,6 +295,24 @@ impl SourceCounters {
         self.syn = self.syn.wrapping_add(syn);
         self.udp = self.udp.wrapping_add(udp);
         self.icmp = self.icmp.wrapping_add(icmp);
+    }
+
+    /// What was counted since `earlier`. Counters smaller than they were have been restarted: all of it is new.
+    pub fn since(&self, earlier: &Self) -> Self {
+        if self.packets < earlier.packets || self.bytes < earlier.bytes {
+            return *self;
+        }
+        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, padding } = *self;
+        Self {
+            packets: packets - earlier.packets,
+            bytes: bytes - earlier.bytes,
+            first_ns,
+            last_ns,
+            syn: syn.wrapping_sub(earlier.syn),
+            udp: udp.wrapping_sub(earlier.udp),
+            icmp: icmp.wrapping_sub(earlier.icmp),
+            padding,
+        }
     }
 
     /// Packets and bytes.

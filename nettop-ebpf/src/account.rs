@@ -2,9 +2,7 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::{
-        bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len,
-    },
+    helpers::{bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len},
     maps::PerCpuHashMap,
     programs::XdpContext,
 };
@@ -174,7 +172,7 @@ fn sample(packet: &Packet, length: u64, now: u64, every: u32, totals: &mut Total
     if every == 0 {
         return;
     }
-    if totals.until_event > 0 {
+    if every > 1 && totals.until_event > 0 {
         totals.until_event -= 1;
         return;
     }

@@ -1,7 +1,6 @@
 //! The kernel program: parse → filter → count → pass. It never drops a packet.
 #![no_std]
 #![no_main]
-
 #![expect(missing_docs, reason = "the xdp macro makes functions that cannot carry a doc comment")]
 
 mod account;

@@ -1,4 +1,90 @@
 //! nettop: who is hitting this host, live and truthfully.
+//!
+//! A source fills a [`reading::Reading`] of cumulative counters; the [`engine`] turns two of them into rates and publishes
+//! one immutable [`snapshot::Snapshot`]; every view only reads snapshots, and every wish to change something goes back
+//! to the engine as a [`control::Request`].
 
+pub mod cli;
 pub mod control;
+pub mod engine;
+pub mod export;
+pub mod filter;
+pub mod ledger;
+pub mod live;
+pub mod privilege;
+pub mod rates;
+pub mod reading;
 pub mod snapshot;
+pub mod source;
+pub mod tui;
+pub mod unique;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use self::{
+    cli::{Cli, Command, Exit},
+    control::client::{self, CtlArgs},
+};
+
+/// `nettop`, as called with these arguments.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Cli { command, run } = match parse(args) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match command.unwrap_or(Command::Run(run)) {
+        Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
+        Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
+        Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
+    }
+}
+
+/// Sends a command to a running nettop.
+#[derive(Debug, Parser)]
+#[command(name = "nettopctl", version)]
+struct CtlCli {
+    #[command(flatten)]
+    args: CtlArgs,
+}
+
+/// `nettopctl`, as called with these arguments.
+pub fn run_ctl(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse::<CtlCli>(args) {
+        Ok(cli) => finish("nettopctl", client::run(&cli.args)),
+        Err(code) => code,
+    }
+}
+
+fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
+    cli::parse(args).map_err(|exit| match exit {
+        Exit::Printed(text) => {
+            // A closed pipe is no reason to complain.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Exit::Usage(line) => {
+            let _ = writeln!(io::stderr(), "{}: {line}", T::command().get_name());
+            ExitCode::from(2)
+        }
+    })
+}
+
+/// Turns a result into an exit code, and an error into one line on standard error.
+fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let line = format!("{error:#}");
+            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let _ = writeln!(io::stderr(), "{name}: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}

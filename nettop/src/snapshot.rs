@@ -10,6 +10,8 @@ use nettop_common::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
+pub use crate::reading::{AttachMode, InterfaceRow, InterfaceState};
+
 /// How many sources, destinations and MACs a snapshot carries at most, unless asked for another limit.
 pub const DEFAULT_LIMIT: usize = 1000;
 
@@ -295,65 +297,6 @@ pub struct Amount {
 impl From<Tally> for Amount {
     fn from(Tally { packets, bytes }: Tally) -> Self {
         Self { packets, bytes }
-    }
-}
-
-/// An interface the program is, was or should be attached to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct InterfaceRow {
-    /// Its name now.
-    pub name: String,
-    /// How the program is attached: `native`, `generic`, or nothing while it is not.
-    pub mode: Option<AttachMode>,
-    /// `up`, `down`, `gone`, …
-    pub state: InterfaceState,
-    /// Its maximum transmission unit.
-    pub mtu: u32,
-    /// Anything worth knowing: why generic, when it came back, ….
-    pub note: String,
-}
-
-/// How an XDP program runs on an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttachMode {
-    /// In the driver, before the kernel allocates a buffer.
-    Native,
-    /// In the network stack: works everywhere, costs more.
-    Generic,
-}
-
-/// What state an interface is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InterfaceState {
-    /// Administratively up.
-    Up,
-    /// Administratively down: nothing arrives.
-    Down,
-    /// It has been deleted; it is attached again should it come back.
-    Gone,
-    /// It has left this network namespace; counting goes on.
-    Moved,
-}
-
-impl fmt::Display for AttachMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        })
-    }
-}
-
-impl fmt::Display for InterfaceState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Gone => "gone",
-            Self::Moved => "moved",
-        })
     }
 }
 

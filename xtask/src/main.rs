@@ -1,1 +1,47 @@
-fn main(){}
+//! `cargo xtask …`: the one door for every developer command.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{ci, ebpf, run, test, workspace::Workspace};
+
+/// The developer commands of nettop
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One row for each command; its help line is the first line of its arguments' doc comment.
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Args),
+    Test(test::Args),
+    Ci(ci::Args),
+    Ebpf(ebpf::Args),
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = ebpf::wrapper::intercept() {
+        return code;
+    }
+    match dispatch(&Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Run(args) => run::run(&workspace, args),
+        Command::Test(args) => test::run(&workspace, args),
+        Command::Ci(args) => ci::run(&workspace, args),
+        Command::Ebpf(args) => ebpf::run(&workspace, args),
+    }
+}

@@ -1,0 +1,143 @@
+//! `nettopctl`: sends one request to a running monitor and prints the answer.
+
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::socket::Endpoint;
+
+/// How long to wait for the monitor, which may be busy for some seconds.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What `nettopctl` is asked to do.
+#[derive(Clone, Debug, Args)]
+pub struct CtlArgs {
+    /// Socket of the monitor: a path, or tcp://host:port on loopback
+    /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
+    #[arg(long, global = true, value_name = "SOCKET")]
+    control_socket: Option<Endpoint>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One request.
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Print the settings and a snapshot
+    Status(Limit),
+    /// Change the filter or the interfaces; an empty value clears
+    Set {
+        /// Destination addresses or prefixes, separated by commas
+        #[arg(long)]
+        dst: Option<String>,
+        /// Source addresses or prefixes, separated by commas
+        #[arg(long)]
+        src: Option<String>,
+        /// Destination ports and ranges: 80,443,8000-8100
+        #[arg(long)]
+        port: Option<String>,
+        /// Interfaces, separated by commas
+        #[arg(long)]
+        iface: Option<String>,
+        /// Protocols: tcp,udp,icmp,47
+        #[arg(long)]
+        proto: Option<String>,
+    },
+    /// Show so many sources on the screen
+    Top {
+        /// How many, 1 to 500
+        #[arg(allow_negative_numbers = true)]
+        count: i64,
+    },
+    /// Stop counting
+    Pause,
+    /// Go on counting
+    Resume,
+    /// Start counting anew
+    Reset,
+    /// Print everything counted so far
+    Snapshot(Limit),
+    /// End the monitor
+    Stop,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Limit {
+    /// Sources, destinations and MACs at most; 0 for all
+    #[arg(long)]
+    limit: Option<u64>,
+}
+
+impl Command {
+    fn request(&self) -> Value {
+        match self {
+            Self::Status(Limit { limit }) => json!({"cmd": "status", "limit": limit}),
+            Self::Set { dst, src, port, iface, proto } => {
+                let parts = [("dst", dst), ("src", src), ("port", port), ("iface", iface), ("proto", proto)];
+                let given = parts.into_iter().filter_map(|(name, part)| Some((name.to_string(), part.clone()?.into())));
+                let mut request: Map<String, Value> = given.collect();
+                request.insert("cmd".into(), "set".into());
+                Value::Object(request)
+            }
+            Self::Top { count } => json!({"cmd": "top", "top": count}),
+            Self::Pause => json!({"cmd": "pause"}),
+            Self::Resume => json!({"cmd": "resume"}),
+            Self::Reset => json!({"cmd": "reset"}),
+            Self::Snapshot(Limit { limit }) => json!({"cmd": "snapshot", "limit": limit}),
+            Self::Stop => json!({"cmd": "stop"}),
+        }
+    }
+}
+
+/// Sends the request and prints the answer, indented, with sorted keys. Whether it says `ok`.
+///
+/// # Errors
+/// No monitor, or no answer from it.
+pub fn run(args: &CtlArgs) -> Result<bool> {
+    let endpoint = args.control_socket.clone().unwrap_or_default();
+    let answer = exchange(&endpoint, &args.command.request())?;
+    // serde_json keeps the keys of a parsed object sorted.
+    let text = serde_json::to_string_pretty(&answer)?;
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other.context("writing the answer to standard output")?,
+    }
+    Ok(answer["ok"] == true)
+}
+
+fn exchange(endpoint: &Endpoint, request: &Value) -> Result<Value> {
+    let no_monitor =
+        || format!("no running monitor at {endpoint}; start nettop, or name its socket with --control-socket");
+    match endpoint {
+        Endpoint::Unix(path) => {
+            let stream = UnixStream::connect(path).with_context(no_monitor)?;
+            stream.set_read_timeout(Some(DEADLINE))?;
+            stream.set_write_timeout(Some(DEADLINE))?;
+            talk(stream, request)
+        }
+        Endpoint::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, DEADLINE).with_context(no_monitor)?;
+            stream.set_read_timeout(Some(DEADLINE))?;
+            stream.set_write_timeout(Some(DEADLINE))?;
+            talk(stream, request)
+        }
+    }
+}
+
+fn talk(mut stream: impl Read + Write, request: &Value) -> Result<Value> {
+    stream.write_all(format!("{request}\n").as_bytes()).context("sending the request")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).context("reading the answer")?;
+    if answer.is_empty() {
+        bail!("the monitor closed the connection without an answer");
+    }
+    serde_json::from_slice(&answer).context("the answer is not JSON")
+}

@@ -5,8 +5,13 @@ pub mod client;
 pub mod server;
 pub mod socket;
 
-use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::snapshot::{Runtime, Snapshot};
 
 /// A wish to change or to know something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +53,29 @@ pub struct FilterChange {
     pub iface: Option<String>,
 }
 
-/// The fields of an answer, beside `"ok": true`; or what went wrong, in a sentence.
-pub type Reply = Result<Map<String, Value>, String>;
+/// What a request is answered with.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The fields of the answer, beside `"ok": true`.
+    Fields(Map<String, Value>),
+    /// A snapshot; with the runtime state where `runtime` is set.
+    Snapshot {
+        /// It.
+        snapshot: Arc<Snapshot>,
+        /// Whether the answer is to `status`.
+        runtime: bool,
+    },
+}
+
+impl Answer {
+    /// An answer of one field.
+    pub fn field(name: &str, value: impl Into<Value>) -> Self {
+        Self::Fields(Map::from_iter([(name.to_string(), value.into())]))
+    }
+}
+
+/// An answer, or what went wrong, in a sentence.
+pub type Reply = Result<Answer, String>;
 
 /// A request on its way to the engine, and where the answer goes.
 #[derive(Debug)]
@@ -122,15 +148,33 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
     (command.parse)(&fields)
 }
 
-/// The whole answer as JSON.
-pub fn to_json(reply: Reply) -> Value {
-    match reply {
-        Ok(mut fields) => {
-            fields.insert("ok".into(), true.into());
-            Value::Object(fields)
-        }
-        Err(error) => json!({"ok": false, "error": error}),
+/// The whole answer as JSON, one line.
+pub fn to_json(reply: &Reply) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        ok: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        runtime: Option<&'a Runtime>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        snapshot: Option<&'a Snapshot>,
+        #[serde(flatten)]
+        fields: Option<&'a Map<String, Value>>,
     }
+    let mut whole = Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None };
+    match reply {
+        Err(error) => whole = Whole { ok: false, error: Some(error), ..whole },
+        Ok(Answer::Fields(fields)) => whole.fields = Some(fields),
+        Ok(Answer::Snapshot { snapshot, runtime }) => {
+            whole.runtime = runtime.then_some(&snapshot.runtime);
+            whole.snapshot = Some(snapshot);
+        }
+    }
+    let mut json = serde_json::to_vec(&whole)
+        .unwrap_or_else(|error| format!("{{\"ok\":false,\"error\":\"cannot be written as JSON: {error}\"}}").into());
+    json.push(b'\n');
+    json
 }
 
 fn limit(fields: &Map<String, Value>) -> Result<usize, String> {

@@ -1,0 +1,214 @@
+//! Answers control clients: one request per connection, each client in its own task with deadlines, so that none can hold
+//! up another.
+
+use std::{io, os::unix::net::UnixListener as StdUnixListener, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, UnixListener},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{Answer, Reply, Request, Requests, ask, parse, socket, to_json};
+use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
+
+/// The longest request, bytes.
+const MAX_REQUEST: u64 = 64 << 10;
+/// Clients served at once; further ones wait in the kernel's queue.
+const MAX_CLIENTS: usize = 64;
+/// How long a client may take to send its request.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a client may take to read its answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long clients may take to read their answers when the monitor ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// What the server listens on.
+pub enum Listener {
+    /// A Unix socket; its peers are checked.
+    Unix(UnixListener),
+    /// TCP on loopback.
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// From a socket bound before the runtime was there.
+    ///
+    /// # Errors
+    /// When it cannot be polled.
+    pub fn unix(listener: StdUnixListener) -> io::Result<Self> {
+        UnixListener::from_std(listener).map(Self::Unix)
+    }
+}
+
+/// Serves clients until `snapshots` closes, then lets the last ones read their answers.
+pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+    let room = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let mut clients = JoinSet::new();
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { break };
+        tokio::select! {
+            client = accept(&listener) => match client {
+                Ok(client) => {
+                    let (requests, snapshots) = (requests.clone(), snapshots.clone());
+                    clients.spawn(async move {
+                        serve_client(client, &requests, &snapshots).await;
+                        drop(permit);
+                    });
+                }
+                // Out of descriptors, or the client has gone again: wait a little rather than spin.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = clients.join_next() => {}
+            () = ended(&mut snapshots) => break,
+        }
+    }
+    let _ = timeout(LAST_ANSWERS, async { while clients.join_next().await.is_some() {} }).await;
+}
+
+async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
+    while snapshots.changed().await.is_ok() {}
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+struct Client {
+    stream: Box<dyn Stream>,
+    /// Why it may not command us.
+    refused: Option<String>,
+}
+
+async fn accept(listener: &Listener) -> io::Result<Client> {
+    match listener {
+        Listener::Tcp(listener) => Ok(Client { stream: Box::new(listener.accept().await?.0), refused: None }),
+        Listener::Unix(listener) => {
+            let (stream, _) = listener.accept().await?;
+            let refused = match socket::peer(&stream) {
+                Ok(peer) if peer.may_command() => None,
+                Ok(peer) => Some(format!("user {} may not command this monitor: only its own user and root", peer.uid)),
+                Err(error) => Some(format!("who you are cannot be told: {error}")),
+            };
+            Ok(Client { stream: Box::new(stream), refused })
+        }
+    }
+}
+
+async fn serve_client(mut client: Client, requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) {
+    let reply = match client.refused.take() {
+        Some(refused) => Err(refused),
+        None => match timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await {
+            Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(line)) => answer(&line, requests, snapshots).await,
+        },
+    };
+    let json = to_json(&reply);
+    let _ = timeout(ANSWER_DEADLINE, async {
+        client.stream.write_all(&json).await?;
+        client.stream.shutdown().await
+    })
+    .await;
+}
+
+async fn answer(line: &[u8], requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Reply {
+    let published = |runtime| Ok(Answer::Snapshot { snapshot: snapshots.borrow().clone(), runtime });
+    match parse(line)? {
+        // What is published already is no business of the engine's.
+        Request::Status { limit: DEFAULT_LIMIT } => published(true),
+        Request::Snapshot { limit: DEFAULT_LIMIT } => published(false),
+        request => ask(requests, request).await,
+    }
+}
+
+/// Reads up to a newline, or to the end.
+async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, String> {
+    let mut line = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let count = stream.read(&mut chunk).await.map_err(|error| format!("reading the request: {error}"))?;
+        let chunk = &chunk[..count];
+        if let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
+            line.extend_from_slice(&chunk[..end]);
+            return Ok(line);
+        }
+        line.extend_from_slice(chunk);
+        if line.len() as u64 > MAX_REQUEST {
+            return Err(format!("a request has at most {MAX_REQUEST} bytes"));
+        }
+        if count == 0 {
+            return Ok(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use tokio::{
+        net::UnixStream,
+        sync::{mpsc, watch},
+    };
+
+    use super::*;
+    use crate::control::Envelope;
+
+    /// A server over an engine that answers `reset` and ends at `stop`; and the path of its socket.
+    fn start() -> (tempfile::TempDir, std::path::PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (listener, file) = socket::listen(&path).unwrap();
+        let (requests, mut received) = mpsc::channel::<Envelope>(4);
+        let (publish, snapshots) = watch::channel(Arc::new(Snapshot { total_packets: 7, ..Snapshot::default() }));
+        tokio::spawn(async move {
+            let _publish = publish;
+            while let Some(Envelope { request, reply }) = received.recv().await {
+                let _ = reply.send(Ok(Answer::field("reset", true)));
+                if request == Request::Stop {
+                    break;
+                }
+            }
+        });
+        tokio::spawn(async move {
+            let _file = file;
+            serve(Listener::unix(listener).unwrap(), requests, snapshots).await;
+        });
+        (directory, path)
+    }
+
+    async fn send(path: &std::path::Path, bytes: &[u8]) -> Value {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        // The server may answer, and close, before it has read everything.
+        let _ = stream.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        serde_json::from_slice(&answer).unwrap_or(Value::Null)
+    }
+
+    #[tokio::test]
+    async fn requests_are_answered() {
+        let (_directory, path) = start();
+        assert_eq!(send(&path, b"{\"cmd\":\"reset\"}\n").await, serde_json::json!({"ok": true, "reset": true}));
+        let status = send(&path, b"{}\n").await;
+        assert_eq!(status["snapshot"]["total_packets"], 7);
+        assert!(status["runtime"]["filter"].is_object());
+        let error = send(&path, b"{\"cmd\":\"x\"}\n").await;
+        assert_eq!(error["ok"], false);
+    }
+
+    #[tokio::test]
+    async fn clients_that_send_nothing_or_too_much_hold_nobody_up() {
+        let (_directory, path) = start();
+        let mut silent = Vec::new();
+        for _ in 0..MAX_CLIENTS / 2 {
+            silent.push(UnixStream::connect(&path).await.unwrap());
+        }
+        let mut half = UnixStream::connect(&path).await.unwrap();
+        half.write_all(b"{\"cmd\":").await.unwrap();
+        let flood = send(&path, &vec![b'x'; 1 << 20]).await;
+        assert!(flood["error"].as_str().unwrap_or("at most").contains("at most"));
+        assert_eq!(send(&path, b"{\"cmd\":\"reset\"}\n").await["ok"], true);
+    }
+}

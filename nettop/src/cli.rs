@@ -1,0 +1,225 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use anyhow::{Result, anyhow};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    control::{client::CtlArgs, socket::Endpoint},
+    engine::{Settings, TOP_RANGE},
+    filter::FilterText,
+    snapshot::Mode,
+    source::{demo, xdp},
+};
+
+/// Shows, live and truthfully, who is hitting this host. Without a command: run.
+#[derive(Debug, Parser)]
+#[command(name = "nettop", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `run`, where there is no command.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch live traffic (the default)
+    Run(RunArgs),
+    /// The same screen over synthetic traffic; needs no privilege
+    Demo(DemoArgs),
+    /// Send a command to a running monitor, as nettopctl does
+    Ctl(CtlArgs),
+}
+
+/// Options of the live monitor.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Interfaces, separated by commas [default: that of the default route]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub iface: Vec<String>,
+    /// What is common to all sources.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Memory for the kernel's maps, MiB [default: 1/128 of all memory, at most 256]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub map_memory: Option<u64>,
+    /// Append a log to this file, the kernel program's messages included
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The budget of the kernel's hash maps, bytes.
+    pub fn map_memory_bytes(&self) -> u64 {
+        self.map_memory.map_or_else(xdp::default_budget, |mebibytes| mebibytes << 20)
+    }
+}
+
+/// Options of the demonstration.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// What is common to all sources.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Seed of the synthetic traffic
+    #[arg(long, default_value_t = demo::DEFAULT_SEED)]
+    pub seed: u64,
+}
+
+/// Options of every monitor.
+#[derive(Clone, Debug, Args)]
+pub struct CommonArgs {
+    /// Count only these destinations: addresses and prefixes, separated by commas, ! negates
+    #[arg(long, default_value = "0.0.0.0", value_name = "ADDR", hide_default_value = true)]
+    pub dst: String,
+    /// Count only these sources
+    #[arg(long, default_value = "", value_name = "ADDR", hide_default_value = true)]
+    pub src: String,
+    /// Count only these destination ports: 80,443,8000-8100
+    #[arg(long, default_value = "0", value_name = "PORTS", hide_default_value = true)]
+    pub port: String,
+    /// Count only these protocols: tcp,udp,icmp,icmpv6,sctp,gre,47,…
+    #[arg(long, default_value = "", value_name = "NAMES", hide_default_value = true)]
+    pub proto: String,
+    /// Show so many sources, 1 to 500
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N")]
+    pub top: i64,
+    /// Seconds between readings, 0.1 to 3600
+    #[arg(long, default_value = "1.0", value_parser = parse_interval, value_name = "SECONDS")]
+    pub interval: Duration,
+    /// No screen: for services
+    #[arg(long)]
+    pub quiet: bool,
+    /// Where nettopctl finds this monitor: a path, or tcp://host:port on loopback
+    /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
+    #[arg(long, value_name = "SOCKET")]
+    pub control_socket: Option<Endpoint>,
+    /// Keep so many sampled packets
+    #[arg(long, default_value_t = 5000, value_parser = parse_max_events, value_name = "N")]
+    pub max_events: usize,
+    /// Sample about so many packets per second for the detail per source; 0 for none
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=1_000_000), value_name = "N")]
+    pub event_rate: u32,
+    /// Remember so many sources beyond those the kernel holds
+    #[arg(long, default_value_t = 262_144, value_name = "N")]
+    pub max_sources: usize,
+}
+
+impl CommonArgs {
+    /// What the engine is started with.
+    ///
+    /// # Errors
+    /// Names the option and what is wrong with it.
+    pub fn settings(&self, mode: Mode) -> Result<Settings> {
+        let text = FilterText {
+            dst: self.dst.clone(),
+            src: self.src.clone(),
+            port: self.port.clone(),
+            proto: self.proto.clone(),
+        };
+        Ok(Settings {
+            mode,
+            filter: text.parse().map_err(|error| anyhow!("the filter cannot be read: {error}"))?,
+            top: self.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
+            interval: self.interval,
+            max_events: self.max_events,
+            event_rate: self.event_rate,
+            max_sources: self.max_sources,
+        })
+    }
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("an interval is a number of seconds from 0.1 to 3600".into()),
+    }
+}
+
+fn parse_max_events(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= 1_000_000 => Ok(count),
+        _ => Err("a number from 0 to 1000000".into()),
+    }
+}
+
+/// How parsing the command line ended when it did not yield what to do.
+pub enum Exit {
+    /// Help or the version was asked for: this text.
+    Printed(String),
+    /// It is wrong: one line that says what.
+    Usage(String),
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// See [`Exit`].
+pub fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, Exit> {
+    T::try_parse_from(args).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Exit::Printed(error.render().to_string())
+        }
+        _ => Exit::Usage(one_line(&error.render().to_string())),
+    })
+}
+
+/// The error and its tip, without the usage that follows them.
+fn one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let useful =
+        text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let parts: Vec<_> = useful.map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("{}; see --help", parts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn usage(args: &[&str]) -> String {
+        match parse::<Cli>(std::iter::once("nettop").chain(args.iter().copied()).map(OsString::from)) {
+            Err(Exit::Usage(line)) => line,
+            Err(Exit::Printed(text)) => panic!("printed {text}"),
+            Ok(cli) => panic!("accepted {cli:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_options_get_one_line() {
+        for (args, part) in [
+            (&["--nonsense"][..], "--nonsense"),
+            (&["--interval", "0.05"], "0.1 to 3600"),
+            (&["--interval", "nan"], "0.1 to 3600"),
+            (&["--top", "many"], "many"),
+            (&["run", "--map-memory", "0"], "--map-memory"),
+            (&["--control-socket", "tcp://192.0.2.1:1"], "loopback"),
+            (&["dance"], "dance"),
+            (&["ctl", "dance"], "dance"),
+        ] {
+            let line = usage(args);
+            assert!(line.contains(part) && !line.contains('\n'), "{args:?}: {line:?}");
+        }
+    }
+
+    #[test]
+    fn top_is_clamped() {
+        for (top, shown) in [("-5", 1), ("0", 1), ("20", 20), ("9999", 500)] {
+            let args = ["nettop", "--top", top].map(OsString::from);
+            let Ok(cli) = parse::<Cli>(args) else { panic!("{top}") };
+            assert_eq!(cli.run.common.settings(Mode::Live).unwrap().top, shown);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! From the books to a [`Snapshot`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use nettop_common::{
+    Address, Protocol,
+    counters::{SizeBucket, Table},
+};
+
+use super::Engine;
+use crate::{
+    rates::Rates,
+    reading::{AttachMode, InterfaceState},
+    snapshot::{Degraded, EventRow, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags},
+};
+
+/// Sampled packets that a snapshot carries.
+const NEWEST_EVENTS: usize = 50;
+/// Busiest ports that a snapshot names.
+const TOP_PORTS: usize = 20;
+
+impl Engine {
+    /// Everything as it is now, with at most `limit` (0: all) sources, destinations and MACs.
+    pub(super) fn snapshot(&self, limit: usize) -> Snapshot {
+        let Self { books, reading, .. } = self;
+        let elapsed = reading.at.seconds_since(&books.started);
+        let totals = books.totals(reading);
+        let counted = books.accounting.counted;
+        let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
+        let (sources, others, rest) = books.sources.top(limit);
+        let dst_ports: Vec<_> = books.dst_ports(reading).map(|(port, count)| (port as u16, count)).collect();
+        Snapshot {
+            runtime: self.runtime(),
+            started_ns: books.started.unix_ns,
+            now_ns: reading.at.unix_ns,
+            elapsed,
+            total_packets: counted.packets,
+            total_bytes: counted.bytes,
+            avg_pps: per_second(counted.packets),
+            avg_bps: per_second(counted.bytes),
+            current_pps: books.packets.rates(&books.slots, elapsed).current,
+            current_bps: books.bytes.rates(&books.slots, elapsed).current,
+            unique_ips: books.unique.0,
+            unique_estimated: books.unique.1,
+            filtered_packets: books.accounting.filtered.packets,
+            ips: sources.iter().filter_map(|source| self.source_row(source, elapsed)).collect(),
+            rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
+            macs: self.mac_rows(limit, elapsed),
+            protocols: Protocol::ALL
+                .iter()
+                .zip(totals.protocols)
+                .filter(|(_, tally)| tally.packets > 0)
+                .map(|(protocol, tally)| (*protocol, tally.packets))
+                .collect(),
+            top_dst_ports: top_ports(&dst_ports),
+            dst_ports,
+            src_ports: books.src_ports(reading).map(|(port, count)| (port as u16, count)).collect(),
+            dst_ips: self.destinations(limit),
+            tcp_flags: books.tcp_flags(reading).map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
+            packet_sizes: SizeBucket::ALL.iter().copied().zip(totals.sizes).collect(),
+            last_events: self
+                .details
+                .newest(NEWEST_EVENTS)
+                .map(|event| EventRow::new(event, reading.at.unix_offset_ns()))
+                .collect(),
+            accounting: books.accounting,
+            interfaces: self.interfaces.clone(),
+            degraded: self.degraded(),
+            sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
+            maps: Table::ALL
+                .iter()
+                .filter_map(|table| {
+                    let capacity = self.source.capacity(*table)?;
+                    Some(MapRow { table: *table, entries: reading.entries(*table) as u64, capacity })
+                })
+                .collect(),
+            tick: self.tick,
+        }
+    }
+
+    fn runtime(&self) -> Runtime {
+        Runtime {
+            filter: self.settings.filter.view(&self.source.interface_names()),
+            top: self.settings.top,
+            paused: self.paused,
+            message: self.message.clone(),
+            mode: self.settings.mode,
+        }
+    }
+
+    fn source_row(&self, address: &Address, elapsed: f64) -> Option<SourceRow> {
+        let account = self.books.sources.get(address)?;
+        let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
+        let total = account.total;
+        let offset = self.reading.at.unix_offset_ns();
+        let counted = self.books.accounting.counted.packets;
+        Some(SourceRow {
+            ip: address.to_ip(),
+            packets: total.packets,
+            bytes: total.bytes,
+            first_ns: total.first_ns.wrapping_add(offset),
+            last_ns: total.last_ns.wrapping_add(offset),
+            pps: current,
+            pps_10s: ten_seconds,
+            pps_60s: minute,
+            peak_pps: peak,
+            low_pps: low,
+            share: total.packets as f64 / counted.max(1) as f64,
+            syn: u64::from(total.syn),
+            udp: u64::from(total.udp),
+            icmp: u64::from(total.icmp),
+            detail: self.details.get(address).map_or_else(Arc::default, Arc::clone),
+        })
+    }
+
+    /// Every MAC, as source and as destination.
+    fn mac_rows(&self, limit: usize, elapsed: f64) -> Vec<MacRow> {
+        let mut by_mac: BTreeMap<Mac, MacRow> = BTreeMap::new();
+        for (pair, account) in self.books.macs.iter() {
+            let rates = account.history.rates(&self.books.slots, elapsed);
+            for mac in [Mac(pair.source()), Mac(pair.destination())] {
+                let row = by_mac.entry(mac).or_insert(MacRow { mac, packets: 0, pps: 0.0, pps_60s: 0.0 });
+                row.packets += account.total.packets;
+                row.pps += rates.current;
+                row.pps_60s += rates.minute;
+            }
+        }
+        let mut rows: Vec<_> = by_mac.into_values().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.packets));
+        if limit > 0 {
+            rows.truncate(limit);
+        }
+        rows
+    }
+
+    fn destinations(&self, limit: usize) -> Vec<(std::net::IpAddr, u64)> {
+        let (addresses, ..) = self.books.destinations.top(limit);
+        let packets =
+            |address: &Address| self.books.destinations.get(address).map_or(0, |account| account.total.packets);
+        addresses.iter().map(|address| (address.to_ip(), packets(address))).collect()
+    }
+
+    /// What does not work as it should.
+    fn degraded(&self) -> Vec<Degraded> {
+        let mut rows = Vec::new();
+        let mut push = |what: String, reason: String, remedy: &str| {
+            rows.push(Degraded { what, reason, remedy: remedy.to_string() });
+        };
+        if let Some(failure) = &self.failure {
+            push("the screen is out of date".into(), failure.clone(), "restart nettop if it does not pass");
+        }
+        for row in &self.interfaces {
+            match (row.state, row.mode) {
+                (InterfaceState::Gone, _) => {
+                    push(format!("{} is gone", row.name), row.note.clone(), "bring the interface back");
+                }
+                (InterfaceState::Down, _) => push(
+                    format!("{} is down", row.name),
+                    "nothing arrives while it is".into(),
+                    "ip link set up, if it should not be",
+                ),
+                (_, Some(AttachMode::Generic)) => push(
+                    format!("generic XDP on {}", row.name),
+                    row.note.clone(),
+                    "counts are exact, each packet costs more; a lower MTU or other offloads may allow native",
+                ),
+                _ => {}
+            }
+        }
+        for table in &self.full {
+            push(
+                format!("the map of {} is full", table.label()),
+                "more new ones came within a tick than it holds; their packets are counted as untracked".into(),
+                "a larger --map-memory",
+            );
+        }
+        let accounting = &self.books.accounting;
+        if !accounting.holds {
+            push(
+                "the accounts do not balance".into(),
+                "the sums over sources differ from the kernel's totals".into(),
+                "please report it, with the output of nettopctl status",
+            );
+        }
+        if self.sampler.every() > 1 {
+            push(
+                "detail per source is estimated".into(),
+                format!("one packet in {} is sampled; counts are exact", self.sampler.every()),
+                "a higher --event-rate",
+            );
+        }
+        rows
+    }
+}
+
+/// The busiest ports, most packets first.
+fn top_ports(ports: &[(u16, u64)]) -> Vec<(u16, u64)> {
+    let mut top = ports.to_vec();
+    let by_count = |(port, count): &(u16, u64)| (std::cmp::Reverse(*count), *port);
+    if top.len() > TOP_PORTS {
+        top.select_nth_unstable_by_key(TOP_PORTS, by_count);
+        top.truncate(TOP_PORTS);
+    }
+    top.sort_unstable_by_key(by_count);
+    top
+}

@@ -1,0 +1,3 @@
+//! What leaves the program other than through the screen and the control channel.
+
+pub mod summary;

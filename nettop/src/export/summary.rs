@@ -1,0 +1,44 @@
+//! The session summary, printed at the end.
+
+use std::fmt::Write as _;
+
+use crate::snapshot::{Accounting, Snapshot};
+
+/// Sources that the summary names.
+const TOP: usize = 10;
+
+/// The summary as text, one fact per line.
+pub fn text(snapshot: &Snapshot) -> String {
+    let Snapshot {
+        elapsed, total_packets, total_bytes, avg_pps, unique_ips, unique_estimated, ips, accounting, ..
+    } = snapshot;
+    let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
+    let about = if *unique_estimated { "~" } else { "" };
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "Session summary, {elapsed:.1} s");
+    let _ = writeln!(text, "  packets      {total_packets}");
+    let _ = writeln!(text, "  bytes        {total_bytes}");
+    let _ = writeln!(text, "  unique IPs   {about}{unique_ips}");
+    let _ = writeln!(text, "  average pps  {avg_pps:.1}");
+    let _ = writeln!(
+        text,
+        "  accounting   {} seen = {total_packets} counted + {} filtered + {} not IP{}",
+        seen.packets,
+        filtered.packets,
+        not_ip.packets,
+        if *holds { "" } else { " (does not balance)" }
+    );
+    if untracked.packets > 0 || evicted.packets > 0 {
+        let _ =
+            writeln!(text, "  of counted   {} untracked, {} of forgotten sources", untracked.packets, evicted.packets);
+    }
+    if !ips.is_empty() {
+        let _ = writeln!(text, "  top sources");
+        for row in ips.iter().take(TOP) {
+            let _ =
+                writeln!(text, "    {:<39} {:>12} packets {:>15} bytes", row.ip.to_string(), row.packets, row.bytes);
+        }
+    }
+    text
+}

@@ -1,0 +1,277 @@
+//! The filter as people write it, and how it becomes the kernel's.
+//!
+//! Addresses are `192.0.2.1,10.0.0.0/8,!10.1.0.0/16`, ports `80,443,8000-8100,!8080`, protocols `tcp,icmp,!udp,47`.
+//! A part matches when it holds no accepted item or one of them matches, and no rejected (`!`) one does.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use nettop_common::{
+    Address, Filter, Prefix, Protocol,
+    config::{BitSet, MAX_PREFIXES, Prefixes},
+};
+
+use crate::snapshot::FilterView;
+
+/// Each part as text; empty is any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilterText {
+    /// Destination addresses.
+    pub dst: String,
+    /// Source addresses.
+    pub src: String,
+    /// Destination ports.
+    pub port: String,
+    /// Protocols.
+    pub proto: String,
+}
+
+/// A filter that has been read.
+#[derive(Clone, Debug)]
+pub struct ParsedFilter {
+    /// As text, normalised.
+    pub text: FilterText,
+    /// For the kernel; `None`: everything passes.
+    pub filter: Option<Box<Filter>>,
+    /// Accepted destination ports, where they were named.
+    ports: Vec<u16>,
+}
+
+impl FilterText {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the part, the item, and what is wrong with it.
+    pub fn parse(&self) -> Result<ParsedFilter, String> {
+        let mut filter = Box::new(Filter::pass_all());
+        let text = Self {
+            dst: any_address(&self.dst),
+            src: any_address(&self.src),
+            port: if self.port.trim() == "0" { String::new() } else { any(&self.port) },
+            proto: any(&self.proto),
+        };
+        filter.destinations = prefixes(&text.dst).map_err(|error| format!("destination: {error}"))?;
+        filter.sources = prefixes(&text.src).map_err(|error| format!("source: {error}"))?;
+        let ports = number_set(&text.port, &mut filter.ports, port_range).map_err(|error| format!("port: {error}"))?;
+        number_set(&text.proto, &mut filter.protocols, protocol_numbers)
+            .map_err(|error| format!("protocol: {error}"))?;
+        let filter = (text != Self::default()).then_some(filter);
+        Ok(ParsedFilter { text, filter, ports: ports.into_iter().map(|port| port as u16).collect() })
+    }
+}
+
+impl ParsedFilter {
+    /// As the classic shows it.
+    pub fn view(&self, interfaces: &[String]) -> FilterView {
+        let mut protocols: Vec<_> = items(&self.text.proto).map(str::to_uppercase).collect();
+        protocols.sort();
+        protocols.dedup();
+        FilterView {
+            dst: if self.text.dst.is_empty() { "0.0.0.0".into() } else { self.text.dst.clone() },
+            ports: self.ports.clone(),
+            port: self.text.port.clone(),
+            iface: interfaces.join(","),
+            src: self.text.src.clone(),
+            protocols,
+        }
+    }
+}
+
+fn any(text: &str) -> String {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("any") { String::new() } else { text.to_string() }
+}
+
+fn any_address(text: &str) -> String {
+    match text.trim() {
+        "0.0.0.0" | "::" => String::new(),
+        text => any(text),
+    }
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// The item without its `!`, and whether it had one.
+fn negation(item: &str) -> (&str, bool) {
+    match item.strip_prefix('!') {
+        Some(rest) => (rest.trim(), true),
+        None => (item, false),
+    }
+}
+
+fn prefixes(text: &str) -> Result<Prefixes, String> {
+    let mut prefixes = Prefixes::default();
+    for item in items(text) {
+        let (address, negated) = negation(item);
+        let prefix = match (address.parse::<IpAddr>(), address.parse::<IpNet>()) {
+            (Ok(ip), _) => Prefix::new(ip.into(), 128),
+            (_, Ok(net)) => {
+                let embedded = if net.addr().is_ipv4() { 96 } else { 0 };
+                Prefix::new(Address::from(net.addr()), embedded + net.prefix_len())
+            }
+            _ => return Err(format!("{item:?} is not an IP address or prefix")),
+        };
+        if !prefixes.push(prefix, negated) {
+            return Err(format!("more than {MAX_PREFIXES} addresses or prefixes; the kernel program holds no more"));
+        }
+    }
+    Ok(prefixes)
+}
+
+/// Reads accepted and rejected numbers into `set`; returns the accepted ones, sorted.
+fn number_set<const WORDS: usize>(
+    text: &str,
+    set: &mut BitSet<WORDS>,
+    numbers: fn(&str) -> Result<Vec<usize>, String>,
+) -> Result<Vec<usize>, String> {
+    let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+    for item in items(text) {
+        let (name, negated) = negation(item);
+        if negated { &mut rejected } else { &mut accepted }.extend(numbers(name)?);
+    }
+    *set = if accepted.is_empty() { BitSet::ALL } else { BitSet::EMPTY };
+    accepted.iter().for_each(|number| set.set(*number, true));
+    rejected.iter().for_each(|number| set.set(*number, false));
+    accepted.retain(|number| set.contains(*number));
+    accepted.sort_unstable();
+    accepted.dedup();
+    Ok(accepted)
+}
+
+/// A port or a range of ports.
+fn port_range(text: &str) -> Result<Vec<usize>, String> {
+    let port = |text: &str| {
+        text.trim().parse::<u16>().map(usize::from).map_err(|_| format!("{:?} is not a port (0 to 65535)", text.trim()))
+    };
+    match text.split_once('-') {
+        None => Ok(vec![port(text)?]),
+        Some((first, last)) => {
+            let (first, last) = (port(first)?, port(last)?);
+            if first > last {
+                return Err(format!("the range {text:?} ends before it begins"));
+            }
+            Ok((first..=last).collect())
+        }
+    }
+}
+
+/// Names of protocols beyond those counted apart (IANA "Assigned Internet Protocol Numbers").
+const NAMES: &[(&str, u8)] = &[
+    ("igmp", 2),
+    ("ipip", 4),
+    ("egp", 8),
+    ("dccp", 33),
+    ("ipv6", 41),
+    ("rsvp", 46),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("ipv6-icmp", 58),
+    ("icmp6", 58),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("pim", 103),
+    ("vrrp", 112),
+    ("l2tp", 115),
+    ("udplite", 136),
+];
+
+/// A protocol by name or number; `other` is all that are not counted apart.
+fn protocol_numbers(text: &str) -> Result<Vec<usize>, String> {
+    if let Ok(number) = text.parse::<u8>() {
+        return Ok(vec![number.into()]);
+    }
+    let counted = |protocol: &&Protocol| protocol.label().eq_ignore_ascii_case(text);
+    if let Some(wanted) = Protocol::ALL.iter().find(counted) {
+        return Ok((0..=u8::MAX).filter(|number| Protocol::from_number(*number) == *wanted).map(usize::from).collect());
+    }
+    if let Some((_, number)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+        return Ok(vec![usize::from(*number)]);
+    }
+    Err(format!("{text:?} is not a protocol name or number (such as tcp, udp, icmp, icmpv6, sctp, gre, 47, other)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_common::Packet;
+
+    use super::*;
+
+    fn text(dst: &str, src: &str, port: &str, proto: &str) -> FilterText {
+        FilterText { dst: dst.into(), src: src.into(), port: port.into(), proto: proto.into() }
+    }
+
+    fn passes(filter: &FilterText, dst: &str, src: &str, port: u16, protocol: u8) -> bool {
+        let address = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        let packet = Packet {
+            source: address(src),
+            destination: address(dst),
+            destination_port: port,
+            protocol,
+            ..Packet::default()
+        };
+        filter.parse().unwrap().filter.is_none_or(|filter| filter.matches(&packet))
+    }
+
+    #[test]
+    fn any_is_no_filter() {
+        for any in ["", "any", "ANY", " ", "0.0.0.0", "::"] {
+            assert!(text(any, any, "", "").parse().unwrap().filter.is_none(), "{any:?}");
+        }
+        assert!(text("", "", "0", "any").parse().unwrap().filter.is_none());
+    }
+
+    #[test]
+    fn each_part_decides() {
+        for (filter, dst, src, port, protocol, expected) in [
+            (text("10.0.0.1", "", "", ""), "10.0.0.1", "192.0.2.1", 80, 6, true),
+            (text("10.0.0.1", "", "", ""), "10.0.0.2", "192.0.2.1", 80, 6, false),
+            (text("", "10.0.0.0/8", "", ""), "192.0.2.1", "10.9.8.7", 80, 6, true),
+            (text("", "10.0.0.0/8", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, false),
+            (text("", "2001:db8::/32,10.0.0.1", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, true),
+            (text("", "!10.0.0.0/8", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, false),
+            (text("", "!10.0.0.0/8", "", ""), "192.0.2.1", "11.0.0.1", 80, 6, true),
+            (text("", "0.0.0.0/0", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, false),
+            (text("", "", "80,8000-8100", ""), "192.0.2.1", "10.0.0.1", 8050, 6, true),
+            (text("", "", "80,8000-8100", ""), "192.0.2.1", "10.0.0.1", 81, 6, false),
+            (text("", "", "8000-8100,!8050", ""), "192.0.2.1", "10.0.0.1", 8050, 6, false),
+            (text("", "", "!53", ""), "192.0.2.1", "10.0.0.1", 54, 17, true),
+            (text("", "", "", "tcp,UDP"), "192.0.2.1", "10.0.0.1", 54, 17, true),
+            (text("", "", "", "tcp"), "192.0.2.1", "10.0.0.1", 54, 17, false),
+            (text("", "", "", "gre"), "192.0.2.1", "10.0.0.1", 0, 47, true),
+            (text("", "", "", "other"), "192.0.2.1", "10.0.0.1", 0, 47, true),
+            (text("", "", "", "!other"), "192.0.2.1", "10.0.0.1", 0, 47, false),
+            (text("", "", "", "58"), "192.0.2.1", "10.0.0.1", 0, 58, true),
+        ] {
+            assert_eq!(passes(&filter, dst, src, port, protocol), expected, "{filter:?} {dst} {src} {port} {protocol}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_part_and_the_item() {
+        for (filter, part) in [
+            (text("10.0.0.300", "", "", ""), "destination: \"10.0.0.300\""),
+            (text("", "10.0.0.0/33", "", ""), "source: \"10.0.0.0/33\""),
+            (text("", "", "70000", ""), "port: \"70000\""),
+            (text("", "", "80-", ""), "port: \"\" is not a port"),
+            (text("", "", "90-80", ""), "ends before it begins"),
+            (text("", "", "", "tcpp"), "protocol: \"tcpp\""),
+            (text("", "", "", "256"), "protocol: \"256\""),
+            (text("", &"10.0.0.1,".repeat(17), "", ""), "more than 16"),
+        ] {
+            let error = filter.parse().unwrap_err();
+            assert!(error.contains(part), "{filter:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_view_is_the_classics() {
+        let view = text("", "10.0.0.1", "443,80,!80", "udp,tcp").parse().unwrap().view(&["eth0".into(), "eth1".into()]);
+        assert_eq!(view.dst, "0.0.0.0");
+        assert_eq!(view.ports, [443]);
+        assert_eq!(view.protocols, ["TCP", "UDP"]);
+        assert_eq!(view.iface, "eth0,eth1");
+    }
+}

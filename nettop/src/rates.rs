@@ -1,0 +1,272 @@
+//! Rates over the newest whole second, 10 s and 60 s, with memory in proportion to activity.
+//!
+//! Time is cut into [`Slots`] of about a second, or of one tick where ticks are longer. A [`History`] holds one number per
+//! slot in which anything came, so that a source of one packet costs one number and an idle one none.
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// A slot ends at the first tick that is this old: a second, less the jitter of a timer.
+const SLOT_NS: u64 = SECOND_NS / 100 * 95;
+const MINUTE_NS: u64 = 60 * SECOND_NS;
+
+/// The slots of the last minute, shared by all histories.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    closed: VecDeque<Slot>,
+    open: Slot,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    id: u32,
+    start_ns: u64,
+    end_ns: u64,
+}
+
+impl Slots {
+    /// The first slot begins now. Times are of the monotonic clock.
+    pub fn new(now_ns: u64) -> Self {
+        Self { closed: VecDeque::new(), open: Slot { id: 0, start_ns: now_ns, end_ns: now_ns } }
+    }
+
+    /// Before the counts of a tick are added: the open slot reaches to `now_ns`.
+    pub fn reach(&mut self, now_ns: u64) {
+        self.open.end_ns = now_ns.max(self.open.end_ns);
+    }
+
+    /// After the counts of a tick were added: closes the open slot when it is long enough.
+    pub fn close_if_due(&mut self) {
+        if self.open.end_ns - self.open.start_ns < SLOT_NS {
+            return;
+        }
+        let newest = self.open;
+        self.closed.push_back(newest);
+        while self.closed.front().is_some_and(|slot| slot.end_ns + MINUTE_NS <= newest.end_ns) {
+            self.closed.pop_front();
+        }
+        self.open = Slot { id: newest.id.wrapping_add(1), start_ns: newest.end_ns, end_ns: newest.end_ns };
+    }
+
+    fn closed(&self, id: u32) -> Option<&Slot> {
+        let first = self.closed.front()?.id;
+        self.closed.get(id.wrapping_sub(first) as usize)
+    }
+}
+
+/// What one slot counted.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    slot: u32,
+    /// Length of the slot when this was last added to, milliseconds.
+    span_ms: u32,
+    count: u64,
+}
+
+impl Count {
+    /// Per second; a slot shorter than a second is taken for a second.
+    fn per_second(&self) -> f64 {
+        self.count as f64 / f64::from(self.span_ms.max(1000)) * 1000.0
+    }
+}
+
+/// What was counted in the slots of the last minute, and the highest rate ever.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    counts: SmallVec<[Count; 1]>,
+    peak: f32,
+}
+
+/// Rates per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// In the newest whole second.
+    pub current: f64,
+    /// The last 10 s, over 10.
+    pub ten_seconds: f64,
+    /// The last 60 s, over 60 or the time since the start.
+    pub minute: f64,
+    /// The busiest second ever.
+    pub peak: f64,
+    /// The quietest second above zero of the last 60 s.
+    pub low: f64,
+}
+
+impl History {
+    /// Adds what a tick counted to the open slot.
+    pub fn add(&mut self, slots: &Slots, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let slot = slots.open.id;
+        let span_ms = ((slots.open.end_ns - slots.open.start_ns) / 1_000_000) as u32;
+        match self.counts.last_mut() {
+            Some(last) if last.slot == slot => {
+                last.span_ms = span_ms;
+                last.count += count;
+            }
+            _ => {
+                self.forget_old(slots);
+                self.counts.push(Count { slot, span_ms, count });
+            }
+        }
+    }
+
+    /// Drops what is older than a minute, keeping its peak.
+    fn forget_old(&mut self, slots: &Slots) {
+        let old = self.counts.iter().take_while(|count| slots.closed(count.slot).is_none()).count();
+        for count in self.counts.drain(..old) {
+            self.peak = self.peak.max(count.per_second() as f32);
+        }
+    }
+
+    /// The rates, `elapsed` seconds after the start. They end with the newest closed slot; before there is one, the open
+    /// slot stands for it.
+    pub fn rates(&self, slots: &Slots, elapsed: f64) -> Rates {
+        let newest = match slots.closed.back() {
+            Some(slot) => *slot,
+            None => slots.open,
+        };
+        let mut rates = Rates { peak: f64::from(self.peak), ..Rates::default() };
+        let (mut ten_seconds, mut minute) = (0.0, 0.0);
+        for count in &self.counts {
+            let slot = match slots.closed(count.slot) {
+                Some(slot) => slot,
+                None if slots.closed.is_empty() && count.slot == slots.open.id => &slots.open,
+                None => {
+                    if count.slot != slots.open.id {
+                        rates.peak = rates.peak.max(count.per_second());
+                    }
+                    continue;
+                }
+            };
+            let per_second = count.per_second();
+            rates.peak = rates.peak.max(per_second);
+            if rates.low == 0.0 || per_second < rates.low {
+                rates.low = per_second;
+            }
+            if slot.id == newest.id {
+                let seconds = (slot.end_ns - slot.start_ns) as f64 / SECOND_NS as f64;
+                rates.current = if seconds > 0.0 { count.count as f64 / seconds } else { 0.0 };
+            }
+            ten_seconds += count.count as f64 * overlap(slot, newest.end_ns, 10 * SECOND_NS);
+            minute += count.count as f64 * overlap(slot, newest.end_ns, MINUTE_NS);
+        }
+        rates.ten_seconds = ten_seconds / 10.0;
+        // Never over less than a slot: a burst in the first instant is not a rate.
+        rates.minute = minute / elapsed.clamp(1.0, 60.0);
+        rates
+    }
+
+    /// Starts anew.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The share of a slot that lies in the `window_ns` before `end_ns`.
+fn overlap(slot: &Slot, end_ns: u64, window_ns: u64) -> f64 {
+    let from = end_ns.saturating_sub(window_ns);
+    if slot.start_ns >= from {
+        return 1.0;
+    }
+    slot.end_ns.saturating_sub(from) as f64 / (slot.end_ns - slot.start_ns).max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ticks every `interval` seconds for `ticks` ticks; `count(tick)` packets come in each.
+    fn run(interval: f64, ticks: u64, count: impl Fn(u64) -> u64) -> (Slots, History) {
+        let start = 1_000 * SECOND_NS;
+        let (mut slots, mut history) = (Slots::new(start), History::default());
+        for tick in 1..=ticks {
+            slots.reach(start + (tick as f64 * interval * SECOND_NS as f64) as u64);
+            history.add(&slots, count(tick));
+            slots.close_if_due();
+        }
+        (slots, history)
+    }
+
+    fn close(actual: f64, expected: f64) -> bool {
+        (actual - expected).abs() <= expected.abs() * 0.001
+    }
+
+    #[test]
+    fn a_steady_stream_has_one_rate_whatever_the_interval() {
+        for (interval, ticks) in [(0.1, 1000), (0.25, 400), (0.5, 200), (1.0, 100), (2.5, 40), (7.0, 20), (30.0, 5)] {
+            let per_tick = (interval * 1000.0) as u64;
+            let (slots, history) = run(interval, ticks, |_| per_tick);
+            let rates = history.rates(&slots, interval * ticks as f64);
+            for (name, rate) in [
+                ("current", rates.current),
+                ("ten_seconds", rates.ten_seconds.max(if interval > 10.0 { 1000.0 } else { 0.0 })),
+                ("minute", rates.minute),
+                ("peak", rates.peak),
+                ("low", rates.low),
+            ] {
+                assert!(close(rate, 1000.0), "interval {interval}: {name} is {rate}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_fades_from_each_window_in_its_time() {
+        let burst = |tick| if tick == 5 { 600 } else { 0 };
+        for (ticks, current, ten, minute) in [
+            (5, 600.0, 60.0, 120.0),
+            (6, 0.0, 60.0, 100.0),
+            (14, 0.0, 60.0, 600.0 / 14.0),
+            (15, 0.0, 0.0, 40.0),
+            (65, 0.0, 0.0, 0.0),
+        ] {
+            let (slots, history) = run(1.0, ticks, burst);
+            let rates = history.rates(&slots, ticks as f64);
+            assert!(close(rates.current, current), "{ticks}: {rates:?}");
+            assert!(close(rates.ten_seconds, ten), "{ticks}: {rates:?}");
+            assert!(close(rates.minute, minute), "{ticks}: {rates:?}");
+            assert!(close(rates.peak, 600.0), "{ticks}: {rates:?}");
+        }
+    }
+
+    #[test]
+    fn the_peak_outlives_its_minute() {
+        let (slots, history) = run(1.0, 300, |tick| {
+            if tick == 3 {
+                900
+            } else if tick > 200 {
+                5
+            } else {
+                0
+            }
+        });
+        let rates = history.rates(&slots, 300.0);
+        assert!(close(rates.peak, 900.0) && close(rates.low, 5.0), "{rates:?}");
+        assert!(history.counts.len() <= 61, "{} counts are kept", history.counts.len());
+    }
+
+    #[test]
+    fn a_late_tick_is_a_longer_slot_not_a_higher_rate() {
+        let (mut slots, mut history) = (Slots::new(0), History::default());
+        slots.reach(4 * SECOND_NS);
+        history.add(&slots, 4000);
+        slots.close_if_due();
+        let rates = history.rates(&slots, 4.0);
+        assert!(close(rates.current, 1000.0) && close(rates.peak, 1000.0), "{rates:?}");
+    }
+
+    #[test]
+    fn rates_far_above_32_bits_are_kept() {
+        let (slots, history) = run(1.0, 70, |_| 1 << 33);
+        assert!(close(history.rates(&slots, 70.0).minute, (1u64 << 33) as f64));
+    }
+
+    #[test]
+    fn before_the_first_second_is_over_the_open_slot_answers() {
+        let (slots, history) = run(0.25, 1, |_| 100);
+        assert!(close(history.rates(&slots, 0.25).current, 400.0));
+    }
+}

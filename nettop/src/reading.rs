@@ -1,0 +1,163 @@
+//! The [`Reading`]: everything a source has counted so far, at an instant. Only what was counted; nothing derived.
+
+use std::fmt;
+
+use nettop_common::{
+    Address, MacPair, SourceCounters, Tally, Totals,
+    counters::Table,
+    maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
+    unique::Registers,
+};
+use serde::{Serialize, Serializer};
+
+/// An instant on both clocks. Everything that calculates gets one; only [`Moment::now`] reads clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Nanoseconds of the monotonic clock, which the kernel program stamps with.
+    pub monotonic_ns: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub unix_ns: u64,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        Self { monotonic_ns: clock_ns(libc::CLOCK_MONOTONIC), unix_ns: clock_ns(libc::CLOCK_REALTIME) }
+    }
+
+    /// What to add to a monotonic time to get Unix time.
+    pub fn unix_offset_ns(&self) -> u64 {
+        self.unix_ns.wrapping_sub(self.monotonic_ns)
+    }
+
+    /// Seconds from `earlier` to this, on the monotonic clock.
+    pub fn seconds_since(&self, earlier: &Self) -> f64 {
+        self.monotonic_ns.saturating_sub(earlier.monotonic_ns) as f64 / 1e9
+    }
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the result.
+    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    assert_eq!(result, 0, "clock {clock} exists on every Linux");
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Everything counted so far. Cumulative: the engine takes differences.
+pub struct Reading {
+    /// When it was taken.
+    pub at: Moment,
+    /// The totals just before the tables below were read, and just after: what they say lies in between.
+    pub totals: [Totals; 2],
+    /// By source address.
+    pub sources: Vec<(Address, SourceCounters)>,
+    /// By destination address.
+    pub destinations: Vec<(Address, Tally)>,
+    /// By MAC pair.
+    pub macs: Vec<(MacPair, Tally)>,
+    /// Packets by TCP flag byte.
+    pub tcp_flags: Vec<u64>,
+    /// Packets by destination port.
+    pub dst_ports: Vec<u64>,
+    /// Packets by source port.
+    pub src_ports: Vec<u64>,
+    /// Distinct sources that the map of sources did not know when they came.
+    pub unique: Box<Registers>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            at: Moment::default(),
+            totals: [Totals::default(); 2],
+            sources: Vec::new(),
+            destinations: Vec::new(),
+            macs: Vec::new(),
+            tcp_flags: vec![0; TCP_FLAG_SLOTS as usize],
+            dst_ports: vec![0; PORT_SLOTS as usize],
+            src_ports: vec![0; PORT_SLOTS as usize],
+            unique: bytemuck::zeroed_box(),
+        }
+    }
+}
+
+impl Reading {
+    /// How many keys each table holds.
+    pub fn entries(&self, table: Table) -> usize {
+        match table {
+            Table::Sources => self.sources.len(),
+            Table::Destinations => self.destinations.len(),
+            Table::Macs => self.macs.len(),
+        }
+    }
+}
+
+/// An interface the program is, was or should be attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InterfaceRow {
+    /// Its name now.
+    pub name: String,
+    /// How the program is attached; `None` while it is not.
+    pub mode: Option<AttachMode>,
+    /// What state it is in.
+    pub state: InterfaceState,
+    /// Its maximum transmission unit, bytes.
+    pub mtu: u32,
+    /// Anything worth knowing: why generic, when it came back, …
+    pub note: String,
+}
+
+/// How an XDP program runs on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachMode {
+    /// In the driver, before the kernel allocates a buffer.
+    Native,
+    /// In the network stack: works everywhere, costs more.
+    Generic,
+}
+
+impl fmt::Display for AttachMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}
+
+impl Serialize for AttachMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What state an interface is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceState {
+    /// Administratively up.
+    Up,
+    /// Administratively down: nothing arrives.
+    Down,
+    /// It has been deleted; it is attached again should it come back.
+    Gone,
+    /// It has left this network namespace; counting goes on.
+    Moved,
+}
+
+impl fmt::Display for InterfaceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Gone => "gone",
+            Self::Moved => "moved",
+        })
+    }
+}
+
+impl Serialize for InterfaceState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,118 @@
+//! Counting in user space, frame by frame: what the kernel program does, for sources that bring their own frames. It
+//! parses and filters with the very same code.
+
+use std::collections::VecDeque;
+
+use foldhash::HashMap;
+use nettop_common::{
+    Address, Event, Filter, Frame, Link, MacPair, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters, Tally,
+    Totals, packet,
+};
+
+use crate::reading::{Moment, Reading};
+
+/// Events kept until they are drained; more are lost, and counted.
+const MAX_EVENTS: usize = 1 << 16;
+
+/// The counters of a source in user space.
+#[derive(Default)]
+pub struct HostCounter {
+    filter: Option<Box<Filter>>,
+    paused: bool,
+    sample: u32,
+    totals: Totals,
+    sources: HashMap<Address, SourceCounters>,
+    destinations: HashMap<Address, Tally>,
+    macs: HashMap<MacPair, Tally>,
+    tcp_flags: HashMap<u8, u64>,
+    dst_ports: HashMap<u16, u64>,
+    src_ports: HashMap<u16, u64>,
+    events: VecDeque<Event>,
+}
+
+impl HostCounter {
+    /// Counts a frame of which `frame` was captured and which was `length` bytes on the wire.
+    pub fn count(&mut self, frame: &[u8], link: Link, length: u64, at_ns: u64) {
+        self.totals.seen.count(length);
+        let outcome = match packet::parse(Frame::from(frame), link) {
+            Err(NotIp::OtherProtocol) => Outcome::NotIp,
+            Err(NotIp::Malformed) => Outcome::Malformed,
+            Ok(packet) if self.paused || !self.filter.as_ref().is_none_or(|filter| filter.matches(&packet)) => {
+                Outcome::Filtered
+            }
+            Ok(packet) => {
+                self.count_packet(&packet, length, at_ns);
+                Outcome::Counted
+            }
+        };
+        self.totals.outcomes[outcome as usize].count(length);
+    }
+
+    fn count_packet(&mut self, packet: &Packet, length: u64, at_ns: u64) {
+        self.sources.entry(packet.source).or_default().count(packet, length, at_ns);
+        self.destinations.entry(packet.destination).or_default().count(length);
+        self.macs.entry(packet.macs).or_default().count(length);
+        self.totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
+        self.totals.sizes[SizeBucket::of(length) as usize] += 1;
+        *self.dst_ports.entry(packet.destination_port).or_default() += 1;
+        *self.src_ports.entry(packet.source_port).or_default() += 1;
+        if let Some(flags) = packet.tcp_flags {
+            *self.tcp_flags.entry(flags).or_default() += 1;
+        }
+        self.sample(packet, length, at_ns);
+    }
+
+    fn sample(&mut self, packet: &Packet, length: u64, at_ns: u64) {
+        if self.sample == 0 {
+            return;
+        }
+        if self.sample > 1 && self.totals.until_event > 0 {
+            self.totals.until_event -= 1;
+            return;
+        }
+        self.totals.until_event = fastrand::u64(0..2 * u64::from(self.sample) - 1);
+        self.totals.events += 1;
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(Event::new(packet, length, at_ns, self.sample));
+        } else {
+            self.totals.events_lost += 1;
+        }
+    }
+
+    /// Everything counted so far.
+    pub fn read(&self, at: Moment, reading: &mut Reading) {
+        reading.at = at;
+        reading.totals = [self.totals; 2];
+        reading.sources = self.sources.iter().map(|(key, value)| (*key, *value)).collect();
+        reading.destinations = self.destinations.iter().map(|(key, value)| (*key, *value)).collect();
+        reading.macs = self.macs.iter().map(|(key, value)| (*key, *value)).collect();
+        self.tcp_flags.iter().for_each(|(flags, count)| reading.tcp_flags[usize::from(*flags)] = *count);
+        self.dst_ports.iter().for_each(|(port, count)| reading.dst_ports[usize::from(*port)] = *count);
+        self.src_ports.iter().for_each(|(port, count)| reading.src_ports[usize::from(*port)] = *count);
+    }
+
+    /// The totals.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Calls `each` for every event since the last time.
+    pub fn drain_events(&mut self, mut each: impl FnMut(&Event)) {
+        self.events.drain(..).for_each(|event| each(&event));
+    }
+
+    /// Puts a filter in force, or none.
+    pub fn set_filter(&mut self, filter: Option<Box<Filter>>) {
+        self.filter = filter;
+    }
+
+    /// Stops or goes on counting.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Makes one packet in `every` an event; 0: none.
+    pub fn set_sampling(&mut self, every: u32) {
+        self.sample = every;
+    }
+}

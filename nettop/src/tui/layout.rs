@@ -1,0 +1,229 @@
+//! Where everything stands: a pure function of the terminal's size and of what wants room.
+
+use ratatui::layout::Rect;
+
+/// Under this width the lower panels stand one below the other.
+pub const STACK_BELOW: u16 = 95;
+/// The width of the panel of MACs beside the statistics.
+pub const MACS_WIDTH: u16 = 42;
+/// Columns between two panels side by side.
+const GUTTER: u16 = 2;
+/// A rule and the head of a table.
+const FRAME: u16 = 2;
+
+/// How much room the panels want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Nothing has been counted yet: one panel takes the place of tables and statistics.
+    pub waiting: bool,
+    /// Lines of the header.
+    pub header: u16,
+    /// Lines of the strip that says what is degraded.
+    pub degraded: u16,
+    /// Rows of the table of sources, as set.
+    pub sources: u16,
+    /// Rows of the table of MACs.
+    pub macs: u16,
+    /// Lines of the statistics at their shortest.
+    pub stats_short: u16,
+    /// Lines of the statistics with nothing left out.
+    pub stats_full: u16,
+}
+
+/// Where the panels stand; an empty area is a panel that found no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Areas {
+    /// What is watched, and the totals.
+    pub header: Rect,
+    /// What is degraded.
+    pub degraded: Rect,
+    /// Until the first packet.
+    pub waiting: Rect,
+    /// The table of sources.
+    pub sources: Rect,
+    /// The statistics.
+    pub stats: Rect,
+    /// The table of MACs.
+    pub macs: Rect,
+    /// Hints or the prompt, messages, the filter.
+    pub control: Rect,
+    /// Commands and the clock.
+    pub footer: Rect,
+}
+
+/// Shares out the screen.
+///
+/// ```text
+/// from 95 columns                              under 95 columns
+/// ┌──────────────────────────────────────┐    ┌──────────────────────┐
+/// │ header                               │    │ header               │
+/// │ degraded, if anything is             │    │ degraded             │
+/// │ ── sources ───────────────────────── │    │ ── sources ───────── │
+/// │ ⋮                                    │    │ ⋮                    │
+/// │ ── stats ──────────────── ── macs ── │    │ ── stats ─────────── │
+/// │ ⋮                         ⋮          │    │ ⋮                    │
+/// │                                      │    │ ── macs ──────────── │
+/// │                                      │    │ ⋮                    │
+/// │ ── control ───────────────────────── │    │ ── control ───────── │
+/// │ footer                               │    │ footer               │
+/// └──────────────────────────────────────┘    └──────────────────────┘
+/// ```
+/// Height goes first to one line each of header, control and sources, then to the rest by importance: a panel that
+/// would be too low to be of use is left out, and the sources get what is left.
+pub fn areas(area: Rect, needs: &Needs) -> Areas {
+    let height = area.height;
+    let mut rest = area;
+    let mut areas = Areas::default();
+
+    let header = match height {
+        0..8 => 1,
+        8..14 => 2,
+        _ => needs.header,
+    };
+    let control = match height {
+        0..2 => 0,
+        2..12 => 1,
+        12..30 => 3,
+        _ => 4,
+    };
+    areas.header = top(&mut rest, header);
+    if height >= 10 {
+        areas.footer = bottom(&mut rest, 1);
+    }
+    areas.control = bottom(&mut rest, control);
+    // A fifth of the screen at most, or a long list of troubles would hide the table.
+    if height >= 8 {
+        areas.degraded = top(&mut rest, needs.degraded.min((height / 5).max(1)));
+    }
+    if needs.waiting {
+        areas.waiting = rest;
+        return areas;
+    }
+    if area.width < STACK_BELOW {
+        stacked(&mut areas, rest, needs);
+    } else {
+        beside(&mut areas, rest, needs);
+    }
+    areas
+}
+
+fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
+    let mut left = rest.height;
+    let (mut stats, mut macs) = (0, 0);
+    let mut sources = grant(&mut left, FRAME + needs.sources.min(8), 0);
+    stats += grant(&mut left, needs.stats_short, 4);
+    sources += grant(&mut left, needs.sources.saturating_sub(8).min(4), 0);
+    macs += grant(&mut left, FRAME + needs.macs, FRAME + needs.macs.min(3));
+    sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
+    if stats > 0 {
+        stats += grant(&mut left, needs.stats_full.saturating_sub(stats), 0);
+    }
+    areas.sources = top(&mut rest, sources);
+    areas.stats = top(&mut rest, stats);
+    areas.macs = top(&mut rest, macs);
+}
+
+fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
+    let mut left = rest.height;
+    let full = needs.stats_full.max(FRAME + needs.macs);
+    let mut sources = grant(&mut left, FRAME + needs.sources.min(8), 0);
+    let mut band = grant(&mut left, needs.stats_short, 4);
+    sources += grant(&mut left, needs.sources.saturating_sub(8).min(6), 0);
+    if band > 0 {
+        band += grant(&mut left, full.saturating_sub(band), 0);
+    }
+    sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
+
+    areas.sources = top(&mut rest, sources);
+    let band = top(&mut rest, band);
+    if band.is_empty() {
+        return;
+    }
+    let stats = stats_width(rest.width);
+    areas.stats = Rect { width: stats, ..band };
+    areas.macs = Rect { x: band.x + stats + GUTTER, width: MACS_WIDTH, ..band };
+}
+
+/// How wide the statistics are on a terminal of this width.
+pub fn stats_width(width: u16) -> u16 {
+    if width < STACK_BELOW { width } else { width - MACS_WIDTH - GUTTER }
+}
+
+/// Takes up to `want` lines of what is left; nothing, should that be under `least`.
+fn grant(left: &mut u16, want: u16, least: u16) -> u16 {
+    let granted = want.min(*left);
+    if granted < least {
+        return 0;
+    }
+    *left -= granted;
+    granted
+}
+
+fn top(rest: &mut Rect, height: u16) -> Rect {
+    let height = height.min(rest.height);
+    let area = Rect { height, ..*rest };
+    rest.y += height;
+    rest.height -= height;
+    area
+}
+
+fn bottom(rest: &mut Rect, height: u16) -> Rect {
+    let height = height.min(rest.height);
+    rest.height -= height;
+    Rect { y: rest.y + rest.height, height, ..*rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDS: Needs =
+        Needs { waiting: false, header: 3, degraded: 2, sources: 20, macs: 8, stats_short: 7, stats_full: 13 };
+
+    fn all(areas: &Areas) -> [Rect; 8] {
+        let Areas { header, degraded, waiting, sources, stats, macs, control, footer } = *areas;
+        [header, degraded, waiting, sources, stats, macs, control, footer]
+    }
+
+    #[test]
+    fn no_panel_leaves_the_screen_or_covers_another() {
+        for (width, height) in (1..=260).flat_map(|width| (1..=90).map(move |height| (width, height))) {
+            for needs in [NEEDS, Needs { waiting: true, ..NEEDS }, Needs { header: 99, degraded: 99, ..NEEDS }] {
+                let screen = Rect::new(0, 0, width, height);
+                let shown: Vec<_> = all(&areas(screen, &needs)).into_iter().filter(|area| !area.is_empty()).collect();
+                for (at, area) in shown.iter().enumerate() {
+                    assert_eq!(area.intersection(screen), *area, "{width}x{height}");
+                    let covered = shown[..at].iter().any(|other| other.intersects(*area));
+                    assert!(!covered, "{width}x{height}: {area:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn header_sources_and_control_stay_when_height_is_scarce() {
+        for height in 3..90 {
+            let areas = areas(Rect::new(0, 0, 80, height), &NEEDS);
+            assert!(!areas.header.is_empty() && !areas.control.is_empty(), "{height}");
+            assert!(areas.sources.height >= 1, "{height}");
+        }
+    }
+
+    #[test]
+    fn panels_by_size() {
+        let lines = |width, height| {
+            let areas = areas(Rect::new(0, 0, width, height), &NEEDS);
+            [areas.degraded, areas.sources, areas.stats, areas.macs].map(|area| area.height)
+        };
+        for (size, expected) in [
+            ((40, 10), [2, 4, 0, 0]),
+            ((80, 24), [2, 10, 5, 0]),
+            ((94, 30), [2, 13, 7, 0]),
+            ((94, 50), [2, 22, 8, 10]),
+            ((120, 40), [2, 17, 13, 13]),
+            ((250, 70), [2, 22, 13, 13]),
+        ] {
+            assert_eq!(lines(size.0, size.1), expected, "{size:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The screen: shows snapshots and turns keys into requests. It computes nothing and decides nothing.
+//!
+//! Keys, snapshots, answers and the clock change the [`state::State`]; the [`panel`]s draw it. Nothing here waits for
+//! the engine, so keys work however slow it is.
+
+pub mod action;
+pub mod columns;
+pub mod field;
+pub mod format;
+mod input;
+pub mod layout;
+pub mod panel;
+pub mod prompt;
+mod services;
+pub mod state;
+mod terminal;
+pub mod text;
+pub mod theme;
+pub mod update;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use crossterm::event::Event;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use self::{
+    panel::View,
+    state::{Notice, State},
+    terminal::Screen,
+    theme::Theme,
+    update::Effect,
+};
+use crate::{
+    control::{Envelope, Reply, Request, Requests, ask},
+    snapshot::Snapshot,
+};
+
+/// How many requests may wait for a slow engine before keys are refused.
+const WAITING: usize = 16;
+/// How long an engine that does not listen can hold up the end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Shows the screen until the user quits (the engine has then been asked to stop) or the engine ends.
+///
+/// # Errors
+/// When standard output is not a terminal, or the terminal vanishes.
+pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Requests) -> anyhow::Result<()> {
+    let mut screen = Screen::open()?;
+    let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
+    let (wishes, mut answers) = messenger(requests.clone());
+    let theme = Theme::from_env();
+    let mut state = State::default();
+    let mut clock = interval(Duration::from_secs(1));
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
+    let mut snapshot = snapshots.borrow_and_update().clone();
+    let mut newest = Instant::now();
+    update::on_snapshot(&mut state, &snapshot);
+    loop {
+        if screen.is_lost() {
+            bail!("the screen was closed because a part of the monitor failed");
+        }
+        screen
+            .draw(&View { snapshot: &snapshot, state: &state, theme: &theme, unix_seconds: unix_seconds() })
+            .context("the terminal is gone")?;
+
+        // In this order: keys first; and a snapshot before the answer to a request that it cannot know of yet.
+        tokio::select! {
+            biased;
+            event = events.recv() => {
+                // All that is there, before the next picture.
+                let mut event = event.ok_or_else(|| anyhow!("the keyboard cannot be read any more"))?;
+                loop {
+                    let event_now = event.context("the keyboard cannot be read any more")?;
+                    match on_event(&mut state, &snapshot, event_now) {
+                        Some(Effect::Send(request)) => send(&mut state, &wishes, &request),
+                        Some(Effect::Repaint) => screen.repaint().context("the terminal is gone")?,
+                        Some(Effect::Quit) => return stop(&requests).await,
+                        None => {}
+                    }
+                    match events.try_recv() {
+                        Ok(next) => event = next,
+                        Err(_) => break,
+                    }
+                }
+            }
+            changed = snapshots.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                snapshot = snapshots.borrow_and_update().clone();
+                newest = Instant::now();
+                update::on_snapshot(&mut state, &snapshot);
+            }
+            Some((request, reply)) = answers.recv() => update::on_reply(&mut state, &request, reply),
+            _ = clock.tick() => update::on_second(&mut state, newest.elapsed()),
+        }
+    }
+}
+
+fn on_event(state: &mut State, snapshot: &Snapshot, event: Event) -> Option<Effect> {
+    match event {
+        Event::Key(key) => update::on_key(state, &snapshot.runtime, key),
+        Event::Paste(text) => {
+            update::on_paste(state, &text);
+            None
+        }
+        // The next picture takes the new size.
+        Event::Resize(..) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+    }
+}
+
+/// Hands a request to the messenger, without waiting.
+fn send(state: &mut State, wishes: &mpsc::Sender<Request>, request: &Request) {
+    match wishes.try_send(request.clone()) {
+        Ok(()) => update::on_sent(state, request),
+        Err(_) => state.notice = Some(Notice::error("the engine does not answer; the key was ignored")),
+    }
+}
+
+/// Asks the engine to stop. Whether it answers is no longer our concern, but a stuck engine must not keep the terminal.
+async fn stop(requests: &Requests) -> anyhow::Result<()> {
+    let (reply, _answer) = oneshot::channel();
+    // An error means that the engine has ended already.
+    let _ = timeout(PATIENCE, requests.send(Envelope { request: Request::Stop, reply })).await;
+    Ok(())
+}
+
+/// A task that asks one thing after the other, so that requests keep their order and the screen never waits.
+fn messenger(requests: Requests) -> (mpsc::Sender<Request>, mpsc::Receiver<(Request, Reply)>) {
+    let (wishes, mut wished) = mpsc::channel::<Request>(WAITING);
+    let (answer, answers) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        while let Some(request) = wished.recv().await {
+            let reply = ask(&requests, request.clone()).await;
+            if answer.send((request, reply)).await.is_err() {
+                return;
+            }
+        }
+    });
+    (wishes, answers)
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
+}

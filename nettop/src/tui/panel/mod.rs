@@ -1,0 +1,175 @@
+//! The panels: one file each, and one row each in [`PANELS`].
+
+pub mod control;
+pub mod degraded;
+pub mod footer;
+pub mod header;
+pub mod macs;
+pub mod sources;
+pub mod stats;
+pub mod waiting;
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+
+use super::{
+    format,
+    layout::{self, Areas, Needs},
+    state::State,
+    text,
+    theme::Theme,
+};
+use crate::snapshot::{FilterView, Snapshot};
+
+/// All that a panel may know.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// What was counted.
+    pub snapshot: &'a Snapshot,
+    /// What the screen remembers.
+    pub state: &'a State,
+    /// How it looks.
+    pub theme: &'a Theme,
+    /// The time of day, as Unix seconds.
+    pub unix_seconds: u64,
+}
+
+/// One panel.
+pub struct Panel {
+    /// Its name.
+    pub name: &'static str,
+    /// What it shows, in a sentence.
+    pub about: &'static str,
+    /// Where it stands.
+    pub area: fn(&Areas) -> Rect,
+    /// Draws it.
+    pub render: fn(&mut Frame, Rect, &View),
+}
+
+/// Every panel, from top to bottom.
+pub const PANELS: &[Panel] = &[
+    Panel {
+        name: "header",
+        about: "live, paused or demo; what is watched; totals, rates, and where every packet went",
+        area: |areas| areas.header,
+        render: header::render,
+    },
+    Panel {
+        name: "degraded",
+        about: "what does not work as it should, why, and the remedy",
+        area: |areas| areas.degraded,
+        render: degraded::render,
+    },
+    Panel {
+        name: "waiting",
+        about: "until the first packet: the interfaces, the filter, and what was rejected so far",
+        area: |areas| areas.waiting,
+        render: waiting::render,
+    },
+    Panel {
+        name: "sources",
+        about: "the source addresses with the most packets",
+        area: |areas| areas.sources,
+        render: sources::render,
+    },
+    Panel {
+        name: "traffic",
+        about: "protocols, destination ports, TCP flags, packet sizes, what was not counted, sampling",
+        area: |areas| areas.stats,
+        render: stats::render,
+    },
+    Panel {
+        name: "macs",
+        about: "the MAC addresses with the most packets",
+        area: |areas| areas.macs,
+        render: macs::render,
+    },
+    Panel {
+        name: "control",
+        about: "the keys or the prompt, the newest message, the filter",
+        area: |areas| areas.control,
+        render: control::render,
+    },
+    Panel {
+        name: "footer",
+        about: "the commands of nettopctl and the clock",
+        area: |areas| areas.footer,
+        render: footer::render,
+    },
+];
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame, view: &View) {
+    let screen = frame.area();
+    let needs = Needs {
+        waiting: view.snapshot.total_packets == 0,
+        header: header::height(view, screen.width),
+        degraded: degraded::height(view, screen.width),
+        sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
+        macs: macs::rows(view),
+        stats_short: stats::SHORT,
+        stats_full: stats::height(view, layout::stats_width(screen.width)),
+    };
+    let areas = layout::areas(screen, &needs);
+    for panel in PANELS {
+        let area = (panel.area)(&areas).intersection(screen);
+        if !area.is_empty() {
+            (panel.render)(frame, area, view);
+        }
+    }
+}
+
+/// Draws lines from the top of an area, each cut to its width.
+fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>) {
+    let columns = usize::from(area.width);
+    let cut: Vec<_> = lines.into_iter().take(area.height.into()).map(|line| text::cut_line(line, columns)).collect();
+    frame.render_widget(Paragraph::new(cut), area);
+}
+
+/// Draws a rule with the panel's title on the first line, and a note at its right end; returns what is left.
+fn titled(frame: &mut Frame, area: Rect, theme: &Theme, title: &str, note: &str) -> Rect {
+    let columns = usize::from(area.width);
+    let mut spans = vec![Span::styled("── ", theme.rule), Span::styled(format!("{title} "), theme.title)];
+    let used: usize = spans.iter().map(Span::width).sum();
+    let note = if note.is_empty() { String::new() } else { format!(" {note} ──") };
+    match columns.checked_sub(used + text::width(&note)) {
+        Some(fill) => {
+            spans.push(Span::styled("─".repeat(fill), theme.rule));
+            spans.push(Span::styled(note, theme.dim));
+        }
+        // Without room for the note, the rule alone.
+        None => spans.push(Span::styled("─".repeat(columns.saturating_sub(used)), theme.rule)),
+    }
+    lines(frame, Rect { height: 1, ..area }, vec![Line::from(spans)]);
+    Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+}
+
+/// A value and what it is.
+fn labelled(value: impl Into<String>, value_style: Style, label: &'static str, theme: &Theme) -> Line<'static> {
+    Line::from(vec![Span::styled(value.into(), value_style), Span::styled(format!(" {label}"), theme.label)])
+}
+
+/// What is watched, in words: `any`, or the text of the filter made safe.
+fn or_any(text: &str) -> String {
+    match text {
+        "" | "0.0.0.0" | "::" | "0" => "any".into(),
+        text => format::visible(text),
+    }
+}
+
+/// The parts of the filter, those in force in their own style.
+fn filter_items(filter: &FilterView, theme: &Theme) -> Vec<Line<'static>> {
+    [("dst", &filter.dst), ("ports", &filter.port), ("src", &filter.src), ("proto", &filter.protocols.join(","))]
+        .into_iter()
+        .map(|(name, text)| {
+            let text = or_any(text);
+            let style = if text == "any" { theme.dim } else { theme.warn };
+            Line::from(vec![Span::styled(format!("{name} "), theme.label), Span::styled(text, style)])
+        })
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! Until the first counted packet: where it listens, what the filter lets through, and what came but was rejected.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{View, filter_items, lines, titled};
+use crate::{
+    snapshot::InterfaceState,
+    tui::{action::ACTIONS, format, text},
+};
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, view: &View) {
+    let (snapshot, theme) = (view.snapshot, view.theme);
+    let area = titled(frame, area, theme, "Waiting for the first packet", "");
+    let columns = usize::from(area.width);
+    let mut drawn = rejected(view, columns);
+    drawn.extend(interfaces(view));
+    drawn.push(Line::default());
+    let mut filter = vec![Line::styled("Filter:", theme.label)];
+    filter.extend(filter_items(&snapshot.runtime.filter, theme));
+    drawn.extend(text::flow(filter, columns, 4));
+    drawn.push(Line::default());
+    drawn.extend(ACTIONS.iter().map(|action| {
+        Line::from(vec![
+            Span::styled(format!("  {:<6} ", action.key.label()), theme.key),
+            Span::styled(action.help, theme.text),
+        ])
+    }));
+    lines(frame, area, drawn);
+}
+
+/// What came, but was not counted: the likely answer to "why is there nothing?".
+fn rejected(view: &View, columns: usize) -> Vec<Line<'static>> {
+    let (accounting, theme) = (&view.snapshot.accounting, view.theme);
+    let mut texts = Vec::new();
+    if view.snapshot.runtime.paused {
+        texts.push("Paused: nothing is counted until space is pressed.".to_string());
+    }
+    if accounting.seen.packets > 0 {
+        let [seen, filtered, not_ip] =
+            [accounting.seen, accounting.filtered, accounting.not_ip].map(|amount| format::count(amount.packets, 15));
+        texts.push(format!("{seen} packets came, none was counted: {filtered} filtered, {not_ip} not IP."));
+    }
+    let mut drawn: Vec<_> =
+        texts.iter().flat_map(|text| text::wrap(text, columns)).map(|line| Line::styled(line, theme.warn)).collect();
+    if !drawn.is_empty() {
+        drawn.push(Line::default());
+    }
+    drawn
+}
+
+fn interfaces(view: &View) -> Vec<Line<'static>> {
+    let theme = view.theme;
+    let rows = &view.snapshot.interfaces;
+    if rows.is_empty() {
+        return vec![Line::styled("Not listening on any interface yet.", theme.warn)];
+    }
+    let names: Vec<_> = rows.iter().map(|row| format::visible(&row.name)).collect();
+    // An interface's name has at most 15 bytes; a longer one comes from elsewhere and is cut.
+    let width = names.iter().map(|name| text::width(name)).max().unwrap_or_default().min(24);
+    let mut drawn = vec![Line::styled("Listening on:", theme.label)];
+    drawn.extend(rows.iter().zip(names).map(|(row, name)| {
+        let mode = row.mode.map_or("not attached".to_string(), |mode| mode.to_string());
+        let (mode_style, state_style) = (
+            if row.mode.is_some() { theme.text } else { theme.warn },
+            if row.state == InterfaceState::Up { theme.good } else { theme.warn },
+        );
+        Line::from(vec![
+            Span::styled(format!("  {}  ", text::left(&name, width)), theme.value),
+            Span::styled(format!("{mode:<12}  "), mode_style),
+            Span::styled(format!("{:<5}  ", row.state.to_string()), state_style),
+            Span::styled(format::visible(&row.note), theme.dim),
+        ])
+    }));
+    drawn
+}

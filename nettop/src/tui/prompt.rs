@@ -1,0 +1,163 @@
+//! The one-line prompt: a text being edited, and what it is for.
+
+use super::{
+    field::Field,
+    format,
+    text::{char_width, width},
+};
+
+/// Longer input is no filter; the bound keeps a stray paste harmless.
+pub const MAX_LENGTH: usize = 512;
+
+/// An open prompt.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What is being edited.
+    pub field: &'static Field,
+    text: Vec<char>,
+    /// Before which character the cursor stands.
+    cursor: usize,
+}
+
+/// How a prompt's text moves under one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Removes the character before the cursor.
+    Backspace,
+    /// Removes the character under the cursor.
+    Delete,
+    /// One character left.
+    Left,
+    /// One character right.
+    Right,
+    /// To the beginning.
+    Home,
+    /// To the end.
+    End,
+    /// Removes everything.
+    Clear,
+}
+
+impl Prompt {
+    /// A prompt that begins with the current value, the cursor after it.
+    pub fn new(field: &'static Field, text: &str) -> Self {
+        let mut prompt = Self { field, text: Vec::new(), cursor: 0 };
+        prompt.insert(text);
+        prompt
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> String {
+        self.text.iter().collect()
+    }
+
+    /// Types or pastes at the cursor; what cannot be seen is left out, and what is too long.
+    pub fn insert(&mut self, text: &str) {
+        for character in text.chars().filter(|character| !format::is_unseen(*character)) {
+            if self.text.len() >= MAX_LENGTH {
+                return;
+            }
+            self.text.insert(self.cursor, character);
+            self.cursor += 1;
+        }
+    }
+
+    /// Moves or removes.
+    pub fn edit(&mut self, edit: Edit) {
+        match edit {
+            Edit::Backspace if self.cursor > 0 => {
+                self.cursor -= 1;
+                self.text.remove(self.cursor);
+            }
+            Edit::Delete if self.cursor < self.text.len() => {
+                self.text.remove(self.cursor);
+            }
+            Edit::Backspace | Edit::Delete => {}
+            Edit::Left => self.cursor = self.cursor.saturating_sub(1),
+            Edit::Right => self.cursor = (self.cursor + 1).min(self.text.len()),
+            Edit::Home => self.cursor = 0,
+            Edit::End => self.cursor = self.text.len(),
+            Edit::Clear => {
+                self.text.clear();
+                self.cursor = 0;
+            }
+        }
+    }
+
+    /// The part of the text that `columns` can show with the cursor in it, and the cursor's column.
+    pub fn window(&self, columns: usize) -> (String, usize) {
+        let Some(last) = columns.checked_sub(1) else { return (String::new(), 0) };
+        // Scrolls by as little as keeps the cursor, which needs a column of its own, inside.
+        let mut start = 0;
+        let mut before: usize = self.text[..self.cursor].iter().map(|c| char_width(*c)).sum();
+        while before > last {
+            before -= char_width(self.text[start]);
+            start += 1;
+        }
+        let mut shown = String::new();
+        for character in &self.text[start..] {
+            if width(&shown) + char_width(*character) > columns {
+                break;
+            }
+            shown.push(*character);
+        }
+        (shown, before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::field, *};
+
+    fn prompt(text: &str) -> Prompt {
+        Prompt::new(&field::DESTINATION, text)
+    }
+
+    #[test]
+    fn editing() {
+        use Edit::*;
+        for (edits, expected) in [
+            (&[Backspace][..], "abx"),
+            (&[Left, Backspace], "axc"),
+            (&[Home, Delete], "xbc"),
+            (&[Home, Backspace], "xabc"),
+            (&[Delete], "abcx"),
+            (&[Left, Left, Right, Right, Right], "abcx"),
+            (&[Home, End], "abcx"),
+            (&[Clear, Left, Backspace], "x"),
+        ] {
+            let mut prompt = prompt("abc");
+            edits.iter().for_each(|edit| prompt.edit(*edit));
+            prompt.insert("x");
+            assert_eq!(prompt.text(), expected, "{edits:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_typed() {
+        assert_eq!(prompt("10.0\n.0.1\u{1b}\u{202e}").text(), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_length_is_bounded() {
+        let mut prompt = prompt(&"1".repeat(10_000));
+        assert_eq!(prompt.text().len(), MAX_LENGTH);
+        prompt.insert("2");
+        assert_eq!(prompt.text().len(), MAX_LENGTH);
+    }
+
+    #[test]
+    fn the_cursor_is_always_in_the_window() {
+        let mut prompt = prompt("0123456789");
+        assert_eq!(prompt.window(20), ("0123456789".into(), 10));
+        assert_eq!(prompt.window(5), ("6789".into(), 4));
+        prompt.edit(Edit::Home);
+        assert_eq!(prompt.window(5), ("01234".into(), 0));
+        assert_eq!(prompt.window(0), (String::new(), 0));
+        let wide = self::prompt("日本語");
+        for columns in 1..9 {
+            let (shown, cursor) = wide.window(columns);
+            assert!(cursor < columns && width(&shown) <= columns, "{columns}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Fitting text into columns: cutting, padding, wrapping, flowing. Widths are columns on the screen, not characters.
+
+use ratatui::text::{Line, Span};
+
+/// Stands where something was left out.
+const ELLIPSIS: &str = "…";
+/// Columns between two items of a flow.
+const GAP: &str = "  ";
+
+/// How many columns a text takes.
+pub fn width(text: &str) -> usize {
+    Span::raw(text).width()
+}
+
+/// How many columns a character takes.
+pub fn char_width(character: char) -> usize {
+    width(character.encode_utf8(&mut [0; 4]))
+}
+
+/// The text, cut at its end to `columns`.
+pub fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.into();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    head(text, columns - 1) + ELLIPSIS
+}
+
+/// The text, cut in its middle to `columns`: both ends of an address tell something.
+pub fn cut_middle(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.into();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    let tail = (columns - 1) / 2;
+    let reversed: String = text.chars().rev().collect();
+    let end: String = head(&reversed, tail).chars().rev().collect();
+    head(text, columns - 1 - tail) + ELLIPSIS + &end
+}
+
+/// The text in exactly `columns`, at the left.
+pub fn left(text: &str, columns: usize) -> String {
+    let mut text = cut(text, columns);
+    text.push_str(&" ".repeat(columns.saturating_sub(width(&text))));
+    text
+}
+
+/// The text in exactly `columns`, at the right.
+pub fn right(text: &str, columns: usize) -> String {
+    let text = cut(text, columns);
+    " ".repeat(columns.saturating_sub(width(&text))) + &text
+}
+
+/// The text in lines of at most `columns`, broken between words where that is possible.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    if columns == 0 {
+        return lines;
+    }
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut word = word.to_string();
+        if !line.is_empty() && width(&line) + 1 + width(&word) > columns {
+            lines.push(std::mem::take(&mut line));
+        }
+        while width(&word) > columns {
+            let part = head(&word, columns);
+            // A character wider than the whole line fits nowhere.
+            if part.is_empty() {
+                return lines;
+            }
+            word = word.split_off(part.len());
+            lines.push(part);
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// A line cut to `columns`, styles kept.
+pub fn cut_line(line: Line<'static>, columns: usize) -> Line<'static> {
+    if line.width() <= columns {
+        return line;
+    }
+    // The last column is for the sign that something is missing.
+    let Some(mut room) = columns.checked_sub(1) else { return Line::default() };
+    let mut spans = Vec::new();
+    for span in line.spans {
+        if span.width() > room {
+            spans.push(Span::styled(head(&span.content, room) + ELLIPSIS, span.style));
+            break;
+        }
+        room -= span.width();
+        spans.push(span);
+    }
+    Line::from(spans)
+}
+
+/// Sets items one after another, most important first, into at most `lines` lines of `columns`. An item is never
+/// broken unless it is wider than a line; items that find no room are left out from the end, with a sign.
+pub fn flow(items: Vec<Line<'static>>, columns: usize, lines: usize) -> Vec<Line<'static>> {
+    let mut flowed: Vec<Line<'static>> = Vec::new();
+    let mut items = items.into_iter().filter(|item| item.width() > 0).peekable();
+    while let Some(item) = items.next() {
+        let on_last = flowed.len() >= lines;
+        let Some(line) = flowed.last_mut().filter(|line| {
+            // The last line keeps room for the sign, unless no other item follows.
+            let reserve = if on_last && items.peek().is_some() { GAP.len() + 1 } else { 0 };
+            line.width() + GAP.len() + item.width() + reserve <= columns
+        }) else {
+            if on_last {
+                if let Some(line) = flowed.last_mut().filter(|line| line.width() + GAP.len() < columns) {
+                    line.push_span(format!("{GAP}{ELLIPSIS}"));
+                }
+                break;
+            }
+            flowed.push(cut_line(item, columns));
+            continue;
+        };
+        line.push_span(GAP);
+        line.spans.extend(item.spans);
+    }
+    flowed
+}
+
+/// As much of the beginning as fits into `columns`.
+fn head(text: &str, columns: usize) -> String {
+    let mut used = 0;
+    text.chars()
+        .take_while(|character| {
+            used += char_width(*character);
+            used <= columns
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cutting_never_exceeds_the_columns() {
+        let text = "2001:db8:1234:5678::日本:1";
+        for columns in 0..40 {
+            assert!(width(&cut(text, columns)) <= columns);
+            assert!(width(&cut_middle(text, columns)) <= columns);
+            assert_eq!(width(&left(text, columns)), columns);
+            assert_eq!(width(&right(text, columns)), columns);
+            assert!(cut_line(Line::from(vec!["ab".into(), text.into()]), columns).width() <= columns);
+            assert!(wrap(text, columns).iter().all(|line| width(line) <= columns));
+        }
+    }
+
+    #[test]
+    fn cutting_shows_that_something_is_missing() {
+        assert_eq!([cut("abcdef", 4), cut("abcd", 4), cut("abc", 0)], ["abc…", "abcd", ""]);
+        assert_eq!([cut_middle("abcdefgh", 5), cut_middle("abcd", 4)], ["ab…gh", "abcd"]);
+        assert_eq!(cut_line(Line::from(vec!["ab".into(), "cdef".into()]), 4).to_string(), "abc…");
+        assert_eq!(cut_line(Line::from(vec!["ab".into(), "cdef".into()]), 2).to_string(), "a…");
+    }
+
+    #[test]
+    fn wrapping_breaks_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("", 3), [""; 0]);
+    }
+
+    #[test]
+    fn a_flow_drops_whole_items_from_the_end() {
+        let flowed = |columns, lines| {
+            let items = ["one", "two", "three", "four"].into_iter().map(Line::from).collect();
+            flow(items, columns, lines).iter().map(Line::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(flowed(30, 1), ["one  two  three  four"]);
+        assert_eq!(flowed(9, 3), ["one  two", "three", "four"]);
+        assert_eq!(flowed(12, 1), ["one  two  …"]);
+        assert_eq!(flowed(9, 1), ["one  …"]);
+        assert_eq!(flowed(4, 1), ["one"]);
+        assert_eq!(flowed(2, 1), ["o…"]);
+        assert_eq!(flowed(9, 0), [""; 0]);
+    }
+}

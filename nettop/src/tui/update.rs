@@ -1,0 +1,290 @@
+//! How the state changes. All of it is pure: what has to happen outside is returned as an [`Effect`].
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::{
+    action::{self, Does, Key},
+    prompt::{Edit, Prompt},
+    state::{Notice, State},
+};
+use crate::{
+    control::{Reply, Request},
+    snapshot::{Runtime, Snapshot},
+};
+
+/// For how many seconds good news stays.
+const NOTICE_SECONDS: u32 = 10;
+
+/// What is to be done for the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a request to the engine.
+    Send(Request),
+    /// Paint the whole screen again.
+    Repaint,
+    /// End the monitor.
+    Quit,
+}
+
+/// A key was pressed.
+pub fn on_key(state: &mut State, runtime: &Runtime, event: KeyEvent) -> Option<Effect> {
+    if event.kind == KeyEventKind::Release {
+        return None;
+    }
+    // Whoever presses a key has seen the error.
+    state.notice.take_if(|notice| notice.error);
+    let action = Key::of(event).and_then(action::find);
+    match action {
+        // A letter belongs to an open prompt; Ctrl and a letter does not.
+        Some(action) if state.prompt.is_none() || action.key.ctrl => act(state, runtime, action.does),
+        _ => edit(state, event),
+    }
+}
+
+/// Text was pasted: only a prompt wants it. Elsewhere it must not work as if its letters had been pressed.
+pub fn on_paste(state: &mut State, text: &str) {
+    if let Some(prompt) = &mut state.prompt {
+        prompt.insert(text);
+    }
+}
+
+/// A request is on its way.
+pub fn on_sent(state: &mut State, request: &Request) {
+    state.unanswered += 1;
+    if let Request::Pause(paused) = request {
+        state.pause_asked = Some(*paused);
+    }
+}
+
+/// The engine has answered.
+pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
+    state.unanswered = state.unanswered.saturating_sub(1);
+    state.notice = Some(match (reply, request) {
+        (Err(error), _) => {
+            state.pause_asked = None;
+            Notice::error(error)
+        }
+        (Ok(_), Request::Set(_)) => Notice::info("filter changed"),
+        (Ok(fields), Request::Top(asked)) => {
+            // The answer is the number after clamping.
+            let top = fields.get("top").and_then(|top| top.as_i64()).unwrap_or(*asked);
+            Notice::info(format!("showing up to {top} sources"))
+        }
+        (Ok(_), Request::Pause(true)) => Notice::info("paused: packets are not counted"),
+        (Ok(_), Request::Pause(false)) => Notice::info("counting again"),
+        (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
+        (Ok(_), Request::Stop) => Notice::info("ending"),
+        (Ok(_), Request::Status { .. } | Request::Snapshot { .. }) => return,
+    });
+}
+
+/// A new snapshot came.
+pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) {
+    state.silent_for = std::time::Duration::ZERO;
+    if state.unanswered == 0 {
+        state.pause_asked = None;
+    }
+    if state.engine_message != snapshot.runtime.message {
+        state.engine_message.clone_from(&snapshot.runtime.message);
+        // The newer message wins, but nothing hides an error that nobody has seen yet.
+        state.notice.take_if(|notice| !notice.error);
+    }
+}
+
+/// A second has passed.
+pub fn on_second(state: &mut State, silent_for: std::time::Duration) {
+    state.silent_for = silent_for;
+    if let Some(notice) = &mut state.notice {
+        notice.age = notice.age.saturating_add(1);
+    }
+    state.notice.take_if(|notice| !notice.error && notice.age > NOTICE_SECONDS);
+}
+
+fn act(state: &mut State, runtime: &Runtime, does: Does) -> Option<Effect> {
+    match does {
+        Does::Edit(field) => {
+            state.prompt = Some(Prompt::new(field, &(field.current)(runtime)));
+            None
+        }
+        Does::TogglePause => Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
+        Does::Reset => Some(Effect::Send(Request::Reset)),
+        Does::Repaint => Some(Effect::Repaint),
+        Does::Quit => Some(Effect::Quit),
+    }
+}
+
+fn edit(state: &mut State, event: KeyEvent) -> Option<Effect> {
+    let prompt = state.prompt.as_mut()?;
+    let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+    match event.code {
+        KeyCode::Enter => match (prompt.field.request)(prompt.text().trim()) {
+            Ok(request) => {
+                state.prompt = None;
+                return Some(Effect::Send(request));
+            }
+            // The text stays, to be mended.
+            Err(error) => state.notice = Some(Notice::error(error)),
+        },
+        KeyCode::Esc => state.prompt = None,
+        KeyCode::Backspace => prompt.edit(Edit::Backspace),
+        KeyCode::Delete => prompt.edit(Edit::Delete),
+        KeyCode::Left => prompt.edit(Edit::Left),
+        KeyCode::Right => prompt.edit(Edit::Right),
+        KeyCode::Home => prompt.edit(Edit::Home),
+        KeyCode::End => prompt.edit(Edit::End),
+        KeyCode::Char('u' | 'U') if ctrl => prompt.edit(Edit::Clear),
+        KeyCode::Char(character) if !ctrl && !event.modifiers.contains(KeyModifiers::ALT) => {
+            prompt.insert(character.encode_utf8(&mut [0; 4]));
+        }
+        _ => {}
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{control::FilterChange, snapshot::FilterView};
+
+    fn runtime() -> Runtime {
+        Runtime {
+            filter: FilterView { dst: "10.0.0.1".into(), ..FilterView::default() },
+            top: 20,
+            ..Runtime::default()
+        }
+    }
+
+    /// Presses keys one after another and returns every effect.
+    fn press(state: &mut State, codes: &[KeyCode]) -> Vec<Effect> {
+        codes.iter().filter_map(|code| on_key(state, &runtime(), KeyEvent::from(*code))).collect()
+    }
+
+    fn typed(text: &str) -> Vec<KeyCode> {
+        text.chars().map(KeyCode::Char).collect()
+    }
+
+    fn dst(text: &str) -> Effect {
+        Effect::Send(Request::Set(FilterChange { dst: Some(text.into()), ..FilterChange::default() }))
+    }
+
+    #[test]
+    fn keys_become_effects() {
+        for (key, effect) in [
+            ('r', Some(Effect::Send(Request::Reset))),
+            (' ', Some(Effect::Send(Request::Pause(true)))),
+            ('q', Some(Effect::Quit)),
+            ('Q', Some(Effect::Quit)),
+            ('d', None),
+            ('x', None),
+        ] {
+            assert_eq!(on_key(&mut State::default(), &runtime(), KeyEvent::from(KeyCode::Char(key))), effect, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_filled_edited_and_applied() {
+        let mut state = State::default();
+        assert_eq!(press(&mut state, &typed("d/24")), []);
+        assert_eq!(state.prompt.as_ref().map(Prompt::text).as_deref(), Some("10.0.0.1/24"));
+        assert_eq!(press(&mut state, &[KeyCode::Backspace, KeyCode::Enter]), [dst("10.0.0.1/2")]);
+        assert!(state.prompt.is_none());
+    }
+
+    #[test]
+    fn letters_typed_into_a_prompt_are_not_actions() {
+        let mut state = State::default();
+        assert_eq!(press(&mut state, &typed("yqrd t")), []);
+        assert_eq!(state.prompt.as_ref().map(Prompt::text).as_deref(), Some("qrd t"));
+    }
+
+    #[test]
+    fn empty_input_clears_the_filter() {
+        let mut state = State::default();
+        press(&mut state, &typed("d"));
+        on_key(&mut state, &runtime(), KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        assert_eq!(press(&mut state, &[KeyCode::Enter]), [dst("")]);
+    }
+
+    #[test]
+    fn escape_cancels() {
+        let mut state = State::default();
+        press(&mut state, &typed("d1"));
+        assert_eq!(press(&mut state, &[KeyCode::Esc]), []);
+        assert!(state.prompt.is_none());
+    }
+
+    #[test]
+    fn ctrl_c_quits_even_from_a_prompt() {
+        let mut state = State::default();
+        press(&mut state, &typed("d"));
+        let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(on_key(&mut state, &runtime(), event), Some(Effect::Quit));
+    }
+
+    #[test]
+    fn rows_that_are_no_number_are_refused_here() {
+        let mut state = State::default();
+        press(&mut state, &typed("tx"));
+        assert_eq!(press(&mut state, &[KeyCode::Enter]), []);
+        assert!(state.notice.as_ref().is_some_and(|notice| notice.error && notice.text.contains("20x")));
+        assert!(state.prompt.is_some());
+        assert_eq!(press(&mut state, &[KeyCode::Backspace, KeyCode::Enter]), [Effect::Send(Request::Top(20))]);
+        assert_eq!(state.notice, None);
+    }
+
+    #[test]
+    fn pasted_text_goes_into_the_prompt_only() {
+        let mut state = State::default();
+        on_paste(&mut state, "q\n");
+        assert!(state.prompt.is_none());
+        press(&mut state, &typed("s"));
+        on_paste(&mut state, "192.0.2.1\n\u{1b}[31m");
+        assert_eq!(state.prompt.as_ref().map(Prompt::text).as_deref(), Some("192.0.2.1[31m"));
+    }
+
+    #[test]
+    fn two_quick_presses_of_space_undo_each_other() {
+        let mut state = State::default();
+        for expected in [true, false, true] {
+            let effects = press(&mut state, &typed(" "));
+            assert_eq!(effects, [Effect::Send(Request::Pause(expected))]);
+            on_sent(&mut state, &Request::Pause(expected));
+        }
+        (0..3).for_each(|_| on_reply(&mut state, &Request::Pause(true), Ok(Default::default())));
+        on_snapshot(&mut state, &Snapshot::default());
+        assert_eq!(state.pause_asked, None);
+    }
+
+    #[test]
+    fn an_error_stays_until_a_key_is_pressed_and_good_news_goes_by_itself() {
+        let mut state = State::default();
+        let mut snapshot = Snapshot::default();
+        on_reply(&mut state, &Request::Reset, Err("no".into()));
+        (0..100).for_each(|_| on_second(&mut state, std::time::Duration::ZERO));
+        snapshot.runtime.message = "news".into();
+        on_snapshot(&mut state, &snapshot);
+        assert_eq!(state.notice.as_ref().map(|notice| notice.text.as_str()), Some("no"));
+        press(&mut state, &typed("x"));
+        assert_eq!(state.notice, None);
+
+        on_reply(&mut state, &Request::Reset, Ok(Default::default()));
+        (0..9).for_each(|_| on_second(&mut state, std::time::Duration::ZERO));
+        assert!(state.notice.is_some());
+        (0..2).for_each(|_| on_second(&mut state, std::time::Duration::ZERO));
+        assert_eq!(state.notice, None);
+    }
+
+    #[test]
+    fn the_number_of_rows_told_is_the_one_in_force() {
+        let mut state = State::default();
+        let fields = serde_json::Map::from_iter([("top".to_string(), 500.into())]);
+        on_reply(&mut state, &Request::Top(9999), Ok(fields));
+        assert_eq!(state.notice, Some(Notice::info("showing up to 500 sources")));
+    }
+
+    #[test]
+    fn a_released_key_means_nothing() {
+        let event = KeyEvent::new_with_kind(KeyCode::Char('q'), KeyModifiers::NONE, KeyEventKind::Release);
+        assert_eq!(on_key(&mut State::default(), &runtime(), event), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! `cargo xtask ci`: everything a change must pass, step by step.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use crate::{ebpf, process, test, workspace::Workspace};
+
+/// Run all that a change must pass: format, lints, documentation, the eBPF object, tests, dependencies
+#[derive(clap::Args)]
+pub struct Args {
+    /// Leave out the tests, if `cargo xtask test` has just run them
+    #[arg(long)]
+    without_tests: bool,
+}
+
+/// How a step that did not fail ended.
+enum Outcome {
+    Passed,
+    Skipped(String),
+}
+
+/// One row for each step.
+struct Step {
+    name: &'static str,
+    run: fn(&Workspace, &Args) -> Result<Outcome>,
+}
+
+/// In this order: the quick ones first.
+const STEPS: &[Step] = &[
+    Step { name: "format", run: format },
+    Step { name: "clippy", run: clippy },
+    Step { name: "clippy of the eBPF program", run: clippy_of_the_ebpf_program },
+    Step { name: "documentation", run: documentation },
+    Step { name: "eBPF object", run: object },
+    Step { name: "tests", run: tests },
+    Step { name: "dependencies", run: dependencies },
+    Step { name: "advisories", run: advisories },
+];
+
+/// Runs the steps; the first that fails ends it.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let mut done: Vec<(&str, Duration, Outcome)> = Vec::new();
+    let mut failure = None;
+    for step in STEPS {
+        println!("== {}", step.name);
+        let start = Instant::now();
+        let outcome = (step.run)(workspace, args);
+        let took = start.elapsed();
+        match outcome {
+            Ok(outcome) => done.push((step.name, took, outcome)),
+            Err(error) => {
+                println!("== {} failed after {:.1} s", step.name, took.as_secs_f64());
+                failure = Some(error.context(format!("step \"{}\" failed", step.name)));
+                break;
+            }
+        }
+    }
+    println!("== summary");
+    for (name, took, outcome) in &done {
+        let outcome = match outcome {
+            Outcome::Passed => "passed".to_owned(),
+            Outcome::Skipped(reason) => format!("SKIPPED: {reason}"),
+        };
+        println!("{name:26} {:6.1} s  {outcome}", took.as_secs_f64());
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn format(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    passes(workspace.cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    passes(workspace.cargo().args(["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Apart from the others, or cargo would unite its features with theirs. Compiled for the host, since a compiler for BPF
+/// seldom comes with clippy; rustc's own warnings for the BPF target come up in the step of the eBPF object.
+fn clippy_of_the_ebpf_program(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "--locked", "--package", "nettop-ebpf", "--profile", "ebpf"]);
+    cargo.arg("--target-dir").arg(workspace.target.join("ebpf")).args(["--", "-D", "warnings"]);
+    // It uses features that a stable compiler allows nobody else.
+    passes(cargo.env("RUSTC_BOOTSTRAP", "1"))
+}
+
+fn documentation(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    passes(workspace.cargo().args(["doc", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn object(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    ebpf::run(workspace, &ebpf::Args { check: true })?;
+    Ok(Outcome::Passed)
+}
+
+fn tests(workspace: &Workspace, args: &Args) -> Result<Outcome> {
+    if args.without_tests {
+        return Ok(Outcome::Skipped("--without-tests says that `cargo xtask test` has just run".to_owned()));
+    }
+    test::run(workspace, &test::Args::default())?;
+    Ok(Outcome::Passed)
+}
+
+fn dependencies(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    if !has_cargo_deny(workspace) {
+        return Ok(Outcome::Skipped(NO_CARGO_DENY.to_owned()));
+    }
+    passes(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
+}
+
+/// Known holes in the packages we use. The list of them has to be fetched, which not every machine can do.
+fn advisories(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    if !has_cargo_deny(workspace) {
+        return Ok(Outcome::Skipped(NO_CARGO_DENY.to_owned()));
+    }
+    if let Err(error) = process::read(workspace.cargo().args(["deny", "fetch", "db"])) {
+        let reason = format!("{error:#}");
+        let last = reason.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no reason given");
+        return Ok(Outcome::Skipped(format!("the list of advisories cannot be fetched: {last}")));
+    }
+    passes(workspace.cargo().args(["deny", "check", "--disable-fetch", "advisories"]))
+}
+
+const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
+
+fn has_cargo_deny(workspace: &Workspace) -> bool {
+    process::read(workspace.cargo().args(["deny", "--version"])).is_ok()
+}
+
+fn passes(command: &mut Command) -> Result<Outcome> {
+    process::run(command)?;
+    Ok(Outcome::Passed)
+}

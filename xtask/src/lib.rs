@@ -1,0 +1,12 @@
+//! The developer commands of nettop, each in a file of its own; `main` only lists them.
+//!
+//! It is a library too, so that any test can ask whether the committed eBPF object still comes from the committed
+//! sources ([`ebpf::freshness`]).
+
+pub mod ci;
+pub mod ebpf;
+pub mod privilege;
+pub mod process;
+pub mod run;
+pub mod test;
+pub mod workspace;
