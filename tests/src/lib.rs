@@ -1,1 +1,13 @@
+//! What the tests share: network namespaces, crafted frames, the kernel program by itself, and the built nettop driven
+//! from outside. Nothing here touches the network of the host.
 
+pub mod bpf;
+pub mod flood;
+pub mod frames;
+pub mod kernel;
+pub mod monitor;
+pub mod net;
+pub mod program;
+pub mod send;
+pub mod skip;
+pub mod traffic;

@@ -23,6 +23,13 @@ enum Outcome {
     Skipped(String),
 }
 
+/// A line of the summary.
+struct Line {
+    name: &'static str,
+    took: Duration,
+    says: String,
+}
+
 /// One row for each step.
 struct Step {
     name: &'static str,
@@ -43,29 +50,28 @@ const STEPS: &[Step] = &[
 
 /// Runs the steps; the first that fails ends it.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let mut done: Vec<(&str, Duration, Outcome)> = Vec::new();
+    let mut summary: Vec<Line> = Vec::new();
     let mut failure = None;
     for step in STEPS {
         println!("== {}", step.name);
         let start = Instant::now();
         let outcome = (step.run)(workspace, args);
         let took = start.elapsed();
-        match outcome {
-            Ok(outcome) => done.push((step.name, took, outcome)),
-            Err(error) => {
-                println!("== {} failed after {:.1} s", step.name, took.as_secs_f64());
-                failure = Some(error.context(format!("step \"{}\" failed", step.name)));
-                break;
-            }
+        let says = match &outcome {
+            Ok(Outcome::Passed) => "passed".to_owned(),
+            Ok(Outcome::Skipped(reason)) => format!("SKIPPED: {reason}"),
+            Err(_) => "FAILED; the steps after it were not run".to_owned(),
+        };
+        println!("== {} took {:.1} s: {says}", step.name, took.as_secs_f64());
+        summary.push(Line { name: step.name, took, says });
+        if let Err(error) = outcome {
+            failure = Some(error.context(format!("the step \"{}\" failed", step.name)));
+            break;
         }
     }
     println!("== summary");
-    for (name, took, outcome) in &done {
-        let outcome = match outcome {
-            Outcome::Passed => "passed".to_owned(),
-            Outcome::Skipped(reason) => format!("SKIPPED: {reason}"),
-        };
-        println!("{name:26} {:6.1} s  {outcome}", took.as_secs_f64());
+    for Line { name, took, says } in &summary {
+        println!("{name:26} {:6.1} s  {says}", took.as_secs_f64());
     }
     failure.map_or(Ok(()), Err)
 }

@@ -46,6 +46,8 @@ pub fn is_executable(file: &Path) -> bool {
 
 /// A command as one would type it, for messages.
 pub fn line(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+    let program = command.get_program();
+    let is_our_cargo = env::var_os("CARGO").is_some_and(|cargo| cargo == program);
+    let program = if is_our_cargo { OsStr::new("cargo") } else { program };
+    std::iter::once(program).chain(command.get_args()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

@@ -64,7 +64,8 @@ impl Books {
             macs: Ledger::new(),
             packets: History::default(),
             bytes: History::default(),
-            accounting: Accounting::default(),
+            // Nothing seen is nothing missed.
+            accounting: Accounting { holds: true, ..Accounting::default() },
             unique: (0, false),
             base: Base::default(),
             counted: Tally::default(),

@@ -71,7 +71,7 @@ pub const COLUMNS: &[Column] = &[
         help: "packets",
         from: 26,
         least: 9,
-        good: 9,
+        good: 11,
         most: 15,
         align: text::right,
         style: |theme| theme.value,

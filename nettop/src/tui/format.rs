@@ -45,7 +45,12 @@ pub fn percent(share: f64) -> String {
         return "-".into();
     }
     let percent = share.clamp(0.0, 1.0) * 100.0;
-    if percent >= 99.95 { "100%".into() } else { format!("{percent:.1}%") }
+    match percent {
+        p if p >= 99.95 => "100%".into(),
+        // Some is not none.
+        p if p > 0.0 && p < 0.05 => "<0.1%".into(),
+        p => format!("{p:.1}%"),
+    }
 }
 
 /// A part of a whole, in four columns: `12%`.
@@ -247,6 +252,7 @@ mod tests {
     #[test]
     fn shares() {
         assert_eq!([percent(0.1234), percent(0.9999), percent(7.0), percent(f64::NAN)], ["12.3%", "100%", "100%", "-"]);
+        assert_eq!([percent(0.0), percent(0.0001)], ["0.0%", "<0.1%"]);
         assert_eq!([percent_short(1, 3), percent_short(1, 1000), percent_short(0, 0)], ["33%", "<1%", "0%"]);
         assert_eq!([bar(0.5, 4), bar(0.0, 2), bar(1.0, 2), bar(0.0001, 2)], ["██  ", "  ", "██", "▏ "]);
         assert_eq!([bar(0.3, 0), bar(f64::NAN, 1)], ["", " "]);

@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 /// Under this width the lower panels stand one below the other.
 pub const STACK_BELOW: u16 = 95;
 /// The width of the panel of MACs beside the statistics.
-pub const MACS_WIDTH: u16 = 42;
+pub const MACS_WIDTH: u16 = 44;
+/// The statistics' tables need no more; beyond it, the two panels would only drift apart.
+const STATS_WIDTH: u16 = 110;
 /// Columns between two panels side by side.
 const GUTTER: u16 = 2;
 /// A rule and the head of a table.
@@ -78,12 +80,13 @@ pub fn areas(area: Rect, needs: &Needs) -> Areas {
     let header = match height {
         0..8 => 1,
         8..14 => 2,
+        14..30 => needs.header.min(3),
         _ => needs.header,
     };
     let control = match height {
         0..2 => 0,
         2..12 => 1,
-        12..30 => 3,
+        12..20 => 3,
         _ => 4,
     };
     areas.header = top(&mut rest, header);
@@ -91,9 +94,9 @@ pub fn areas(area: Rect, needs: &Needs) -> Areas {
         areas.footer = bottom(&mut rest, 1);
     }
     areas.control = bottom(&mut rest, control);
-    // A fifth of the screen at most, or a long list of troubles would hide the table.
+    // A quarter of the screen at most, or a long list of troubles would hide the table.
     if height >= 8 {
-        areas.degraded = top(&mut rest, needs.degraded.min((height / 5).max(1)));
+        areas.degraded = top(&mut rest, needs.degraded.min(height / 4));
     }
     if needs.waiting {
         areas.waiting = rest;
@@ -146,7 +149,7 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
 
 /// How wide the statistics are on a terminal of this width.
 pub fn stats_width(width: u16) -> u16 {
-    if width < STACK_BELOW { width } else { width - MACS_WIDTH - GUTTER }
+    if width < STACK_BELOW { width } else { (width - MACS_WIDTH - GUTTER).min(STATS_WIDTH) }
 }
 
 /// Takes up to `want` lines of what is left; nothing, should that be under `least`.
@@ -178,7 +181,7 @@ mod tests {
     use super::*;
 
     const NEEDS: Needs =
-        Needs { waiting: false, header: 3, degraded: 2, sources: 20, macs: 8, stats_short: 7, stats_full: 13 };
+        Needs { waiting: false, header: 3, degraded: 2, sources: 20, macs: 8, stats_short: 8, stats_full: 14 };
 
     fn all(areas: &Areas) -> [Rect; 8] {
         let Areas { header, degraded, waiting, sources, stats, macs, control, footer } = *areas;
@@ -217,11 +220,11 @@ mod tests {
         };
         for (size, expected) in [
             ((40, 10), [2, 4, 0, 0]),
-            ((80, 24), [2, 10, 5, 0]),
-            ((94, 30), [2, 13, 7, 0]),
+            ((80, 24), [2, 10, 4, 0]),
+            ((94, 30), [2, 12, 8, 0]),
             ((94, 50), [2, 22, 8, 10]),
-            ((120, 40), [2, 17, 13, 13]),
-            ((250, 70), [2, 22, 13, 13]),
+            ((120, 40), [2, 16, 14, 14]),
+            ((250, 70), [2, 22, 14, 14]),
         ] {
             assert_eq!(lines(size.0, size.1), expected, "{size:?}");
         }

@@ -19,6 +19,8 @@ pub mod theme;
 pub mod update;
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -47,6 +49,8 @@ use crate::{
 
 /// How many requests may wait for a slow engine before keys are refused.
 const WAITING: usize = 16;
+/// What is left to say after a panic elsewhere, whose own message is already there.
+const LOST: &str = "the screen was closed because a part of the monitor failed";
 /// How long an engine that does not listen can hold up the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -68,7 +72,7 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
     update::on_snapshot(&mut state, &snapshot);
     loop {
         if screen.is_lost() {
-            bail!("the screen was closed because a part of the monitor failed");
+            bail!(LOST);
         }
         screen
             .draw(&View { snapshot: &snapshot, state: &state, theme: &theme, unix_seconds: unix_seconds() })
@@ -96,7 +100,7 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
             }
             changed = snapshots.changed() => {
                 if changed.is_err() {
-                    return Ok(());
+                    return if screen.is_lost() { Err(anyhow!(LOST)) } else { Ok(()) };
                 }
                 snapshot = snapshots.borrow_and_update().clone();
                 newest = Instant::now();

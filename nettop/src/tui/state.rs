@@ -9,7 +9,7 @@ use super::prompt::Prompt;
 pub struct State {
     /// The prompt, while one is open.
     pub prompt: Option<Prompt>,
-    /// The newest thing to tell, from an answer; the engine's message is shown when there is none.
+    /// The newest thing to tell; where there is room, the engine's message is shown when there is none.
     pub notice: Option<Notice>,
     /// Requests whose answer has not come yet.
     pub unanswered: usize,

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout, stdout},
+    mem::ManuallyDrop,
     sync::{
         Once,
         atomic::{AtomicBool, Ordering},
@@ -24,8 +25,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The screen; dropping it gives the terminal back.
 pub struct Screen {
-    // Before the guard, so that what is still buffered is written before the terminal is given back.
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    // Never dropped: ratatui would show the cursor, and if it cannot because the terminal is gone, print that to
+    // standard error, which panics if that was the same terminal. The guard shows the cursor.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     _guard: Guard,
 }
 
@@ -55,7 +57,7 @@ impl Screen {
         // Buffered: one write for each picture, so that none is seen half painted.
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(stdout())))
             .context("cannot learn the terminal's size")?;
-        Ok(Self { terminal, _guard: guard })
+        Ok(Self { terminal: ManuallyDrop::new(terminal), _guard: guard })
     }
 
     /// Paints the picture; only what differs from the last one is written.

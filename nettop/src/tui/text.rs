@@ -133,6 +133,11 @@ pub fn flow(items: Vec<Line<'static>>, columns: usize, lines: usize) -> Vec<Line
     flowed
 }
 
+/// How many columns items take when they flow on one line.
+pub fn flow_width(items: &[Line<'static>]) -> usize {
+    items.iter().map(|item| item.width() + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
+}
+
 /// As much of the beginning as fits into `columns`.
 fn head(text: &str, columns: usize) -> String {
     let mut used = 0;

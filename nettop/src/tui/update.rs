@@ -8,7 +8,7 @@ use super::{
     state::{Notice, State},
 };
 use crate::{
-    control::{Reply, Request},
+    control::{Answer, Reply, Request},
     snapshot::{Runtime, Snapshot},
 };
 
@@ -65,9 +65,13 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
             Notice::error(error)
         }
         (Ok(_), Request::Set(_)) => Notice::info("filter changed"),
-        (Ok(fields), Request::Top(asked)) => {
+        (Ok(answer), Request::Top(asked)) => {
             // The answer is the number after clamping.
-            let top = fields.get("top").and_then(|top| top.as_i64()).unwrap_or(*asked);
+            let top = match &answer {
+                Answer::Fields(fields) => fields.get("top").and_then(|top| top.as_i64()),
+                Answer::Snapshot { .. } => None,
+            };
+            let top = top.unwrap_or(*asked);
             Notice::info(format!("showing up to {top} sources"))
         }
         (Ok(_), Request::Pause(true)) => Notice::info("paused: packets are not counted"),
@@ -87,7 +91,9 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) {
     if state.engine_message != snapshot.runtime.message {
         state.engine_message.clone_from(&snapshot.runtime.message);
         // The newer message wins, but nothing hides an error that nobody has seen yet.
-        state.notice.take_if(|notice| !notice.error);
+        if !state.engine_message.is_empty() && !state.notice.as_ref().is_some_and(|notice| notice.error) {
+            state.notice = Some(Notice::info(state.engine_message.clone()));
+        }
     }
 }
 
@@ -250,7 +256,7 @@ mod tests {
             assert_eq!(effects, [Effect::Send(Request::Pause(expected))]);
             on_sent(&mut state, &Request::Pause(expected));
         }
-        (0..3).for_each(|_| on_reply(&mut state, &Request::Pause(true), Ok(Default::default())));
+        (0..3).for_each(|_| on_reply(&mut state, &Request::Pause(true), Ok(Answer::field("reset", true))));
         on_snapshot(&mut state, &Snapshot::default());
         assert_eq!(state.pause_asked, None);
     }
@@ -267,7 +273,7 @@ mod tests {
         press(&mut state, &typed("x"));
         assert_eq!(state.notice, None);
 
-        on_reply(&mut state, &Request::Reset, Ok(Default::default()));
+        on_reply(&mut state, &Request::Reset, Ok(Answer::field("reset", true)));
         (0..9).for_each(|_| on_second(&mut state, std::time::Duration::ZERO));
         assert!(state.notice.is_some());
         (0..2).for_each(|_| on_second(&mut state, std::time::Duration::ZERO));
@@ -277,8 +283,7 @@ mod tests {
     #[test]
     fn the_number_of_rows_told_is_the_one_in_force() {
         let mut state = State::default();
-        let fields = serde_json::Map::from_iter([("top".to_string(), 500.into())]);
-        on_reply(&mut state, &Request::Top(9999), Ok(fields));
+        on_reply(&mut state, &Request::Top(9999), Ok(Answer::field("top", 500)));
         assert_eq!(state.notice, Some(Notice::info("showing up to 500 sources")));
     }
 

@@ -23,9 +23,8 @@ const HOW_TO_INSTALL: &str = "\
 Nothing was installed. Either, on Debian (or Ubuntu, where these packages exist):
     sudo apt-get install rustc-web libstd-rust-web-dev-bpf llvm-22-dev libpolly-22-dev
     LLVM_PREFIX=/usr/lib/llvm-22 cargo install bpf-linker --version 0.13.0 --locked --no-default-features --features llvm-22
-or, anywhere, with rustup:
+or, anywhere else, LLVM 22 with its headers from the system's packages, that same bpf-linker, and with rustup:
     rustup toolchain install nightly --component rust-src --component llvm-tools
-    cargo install bpf-linker --version 0.13.0 --locked
 and see that cargo's bin folder is in PATH. This is needed only to change nettop's kernel program: its compiled object
 is committed.";
 

@@ -24,12 +24,12 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
     let more = snapshot.macs.len().saturating_sub(room);
     let note = if more > 0 { format!("{} more", format::count(more as u64, 9)) } else { String::new() };
     let area = titled(frame, area, theme, "MACs", &note);
-    let head = format!("{:<17} {:>9} {:>6} {:>6}", "MAC", "Pkts", "PPS", "60s");
+    let head = format!("{:<17} {:>11} {:>6} {:>6}", "MAC", "Pkts", "PPS", "60s");
     let mut drawn = vec![Line::styled(head, theme.head)];
     drawn.extend(snapshot.macs.iter().take(room).map(|row| {
         Line::from(vec![
             Span::styled(row.mac.to_string(), theme.address),
-            Span::styled(format!(" {:>9}", format::count(row.packets, 9)), theme.value),
+            Span::styled(format!(" {:>11}", format::count(row.packets, 11)), theme.value),
             Span::styled(format!(" {:>6} {:>6}", format::pps(row.pps), format::pps(row.pps_60s)), theme.text),
         ])
     }));

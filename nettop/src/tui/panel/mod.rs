@@ -162,12 +162,12 @@ fn or_any(text: &str) -> String {
     }
 }
 
-/// The parts of the filter, those in force in their own style.
-fn filter_items(filter: &FilterView, theme: &Theme) -> Vec<Line<'static>> {
+/// The parts of the filter, each in at most `room` columns; those in force have their own style.
+fn filter_items(filter: &FilterView, theme: &Theme, room: usize) -> Vec<Line<'static>> {
     [("dst", &filter.dst), ("ports", &filter.port), ("src", &filter.src), ("proto", &filter.protocols.join(","))]
         .into_iter()
         .map(|(name, text)| {
-            let text = or_any(text);
+            let text = text::cut(&or_any(text), room);
             let style = if text == "any" { theme.dim } else { theme.warn };
             Line::from(vec![Span::styled(format!("{name} "), theme.label), Span::styled(text, style)])
         })

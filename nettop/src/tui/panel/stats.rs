@@ -11,7 +11,7 @@ use super::{View, lines, titled};
 use crate::tui::{format, services, text};
 
 /// Its height with one line for each group, the title included.
-pub const SHORT: u16 = 7;
+pub const SHORT: u16 = 8;
 /// How many entries of a group are shown.
 const TOP: usize = 8;
 /// Columns of a value.
@@ -21,9 +21,9 @@ const PERCENT: usize = 4;
 /// Columns between two tables.
 const GAP: usize = 3;
 /// The name of a group before its line.
-const NAME: usize = 11;
-/// A table lower than this, its head included, shows less than a line would.
-const LEAST_TABLE: usize = 5;
+const NAME: usize = 12;
+/// A table lower than this, its head included, shows less than two lines would.
+const LEAST_TABLE: usize = 1 + TOP;
 
 struct Group {
     name: &'static str,
@@ -161,32 +161,36 @@ fn groups(view: &View) -> Vec<Group> {
         Group { name: "tcp flags", labels: Some(8), entries: flags.collect() },
         Group { name: "sizes", labels: Some(9), entries: sizes.collect() },
         Group { name: "not counted", labels: None, entries: not_counted(view) },
+        Group { name: "not listed", labels: None, entries: not_listed(view) },
         Group { name: "events", labels: None, entries: events(view) },
     ]
 }
 
 fn not_counted(view: &View) -> Vec<Entry> {
     let accounting = &view.snapshot.accounting;
-    [
-        ("filtered", accounting.filtered, false),
-        ("not IP", accounting.not_ip, false),
-        ("malformed", accounting.malformed, false),
-        // Counted, but for no source that is listed: untracked found no room at all.
-        ("untracked", accounting.untracked, true),
-        ("evicted", accounting.evicted, false),
+    vec![
+        entry("filtered", format::short(accounting.filtered.packets), false),
+        entry("not IP", format::short(accounting.not_ip.packets), false),
+        entry("malformed", format::short(accounting.malformed.packets), false),
     ]
-    .map(|(label, amount, trouble)| Entry {
-        label: label.into(),
-        value: format::short(amount.packets),
-        percent: None,
-        trouble: trouble && amount.packets > 0,
-    })
-    .into()
+}
+
+/// Counted, but for a source that no table can list: it found no room, or was forgotten since.
+fn not_listed(view: &View) -> Vec<Entry> {
+    let accounting = &view.snapshot.accounting;
+    let untracked = accounting.untracked.packets;
+    vec![
+        entry("untracked", format::short(untracked), untracked > 0),
+        entry("evicted", format::short(accounting.evicted.packets), false),
+    ]
+}
+
+fn entry(label: &str, value: String, trouble: bool) -> Entry {
+    Entry { label: label.into(), value, percent: None, trouble }
 }
 
 fn events(view: &View) -> Vec<Entry> {
     let sampling = view.snapshot.sampling;
-    let entry = |label: &str, value, trouble| Entry { label: label.into(), value, percent: None, trouble };
     let rate = match sampling.weight {
         0 => entry("sampling", "off".into(), false),
         1 => entry("sampling", "every packet".into(), false),

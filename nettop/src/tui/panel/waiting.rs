@@ -21,7 +21,7 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
     drawn.extend(interfaces(view));
     drawn.push(Line::default());
     let mut filter = vec![Line::styled("Filter:", theme.label)];
-    filter.extend(filter_items(&snapshot.runtime.filter, theme));
+    filter.extend(filter_items(&snapshot.runtime.filter, theme, columns));
     drawn.extend(text::flow(filter, columns, 4));
     drawn.push(Line::default());
     drawn.extend(ACTIONS.iter().map(|action| {

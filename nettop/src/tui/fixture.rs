@@ -1,0 +1,164 @@
+//! Snapshots for the tests of whole screens.
+
+use std::{net::IpAddr, sync::Arc};
+
+use nettop_common::{Protocol, counters::SizeBucket};
+
+use crate::snapshot::{
+    Accounting, Amount, AttachMode, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac, MacRow, Mode,
+    Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags, Tick,
+};
+
+/// When every fixture was taken.
+pub const NOW: u64 = 1_700_000_000_000_000_000;
+
+/// So many packets of 100 bytes.
+pub fn amount(packets: u64) -> Amount {
+    Amount { packets, bytes: packets * 100 }
+}
+
+/// An interface that is up.
+pub fn interface(name: &str, mode: Option<AttachMode>, note: &str) -> InterfaceRow {
+    InterfaceRow { name: name.into(), mode, state: InterfaceState::Up, mtu: 1500, note: note.into() }
+}
+
+/// Thirty sources of both families, each half as busy as the one before.
+pub fn sources(total: u64) -> Vec<SourceRow> {
+    (0..30_u8)
+        .map(|n| {
+            let packets = (8_400_000 >> n).max(3);
+            let rate = packets as f64 / 754.0;
+            let ip: IpAddr = match n % 4 {
+                1 => [0x2001, 0xdb8, 0x1234, 0x5678, 0x9abc, 0xdef0, 0x1234, 0x5600 + u16::from(n)].into(),
+                2 => [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(n)].into(),
+                _ => [198, 51, 100, 100 + n].into(),
+            };
+            SourceRow {
+                ip,
+                packets,
+                bytes: packets * 333,
+                first_ns: NOW - 754_000_000_000,
+                last_ns: NOW - u64::from(n).pow(5) * 100_000_000,
+                pps: rate,
+                pps_10s: rate,
+                pps_60s: rate,
+                peak_pps: rate * 9.0,
+                low_pps: rate / 3.0,
+                share: packets as f64 / total as f64,
+                syn: packets,
+                udp: 0,
+                icmp: 0,
+                detail: Arc::new(Detail::default()),
+            }
+        })
+        .collect()
+}
+
+/// A host under a flood: two interfaces, a filter, sampled events, some not counted.
+pub fn busy() -> Snapshot {
+    let total = 16_799_998;
+    Snapshot {
+        runtime: Runtime {
+            filter: FilterView {
+                dst: "203.0.113.10".into(),
+                ports: vec![80, 443],
+                port: "80,443".into(),
+                iface: "eth0,wg0".into(),
+                src: String::new(),
+                protocols: vec!["TCP".into(), "UDP".into()],
+            },
+            top: 20,
+            paused: false,
+            message: "filter changed by nettopctl".into(),
+            mode: Mode::Live,
+        },
+        started_ns: NOW - 754_000_000_000,
+        now_ns: NOW,
+        elapsed: 754.0,
+        total_packets: total,
+        total_bytes: total * 333,
+        avg_pps: 22_281.0,
+        avg_bps: 22_281.0 * 333.0,
+        current_pps: 3_141_592.0,
+        current_bps: 3_141_592.0 * 64.0,
+        unique_ips: 1_254_321,
+        unique_estimated: true,
+        filtered_packets: 345_678,
+        ips: sources(total),
+        rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000 },
+        macs: (0..12_u8)
+            .map(|n| MacRow {
+                mac: Mac([2, 0x42, 0xac, 0x11, 0, n]),
+                packets: 16_799_998 >> n,
+                pps: 3_141_592.0 / f64::from(n + 1),
+                pps_60s: 22_281.0 / f64::from(n + 1),
+            })
+            .collect(),
+        protocols: [12_000_000, 4_799_000, 998, 0, 0, 0].into_iter().zip(Protocol::ALL).map(|(n, p)| (*p, n)).collect(),
+        top_dst_ports: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]
+            .into_iter()
+            .enumerate()
+            .map(|(n, port)| (port, 9_000_000 >> (n * 2)))
+            .collect(),
+        tcp_flags: [(0x02, 10_200_000), (0x12, 1_200_000), (0x10, 500_000), (0x18, 90_000), (0x11, 9_000), (0xff, 1)]
+            .map(|(flags, packets)| (TcpFlags(flags), packets))
+            .into(),
+        packet_sizes: [15_000_000, 1_000_000, 799_998, 0]
+            .into_iter()
+            .zip(SizeBucket::ALL)
+            .map(|(n, s)| (*s, n))
+            .collect(),
+        accounting: Accounting {
+            seen: amount(total + 345_678 + 1_234),
+            counted: amount(total),
+            filtered: amount(345_678),
+            not_ip: amount(1_234),
+            malformed: amount(12),
+            sources: amount(total - 5_777),
+            evicted: amount(777),
+            untracked: amount(5_000),
+            in_flight: 3,
+            holds: true,
+            ..Accounting::default()
+        },
+        interfaces: vec![
+            interface("eth0", Some(AttachMode::Native), ""),
+            interface("wg0", Some(AttachMode::Generic), "the driver has no native XDP"),
+        ],
+        sampling: Sampling { weight: 64, events: 262_499, lost: 12 },
+        tick: Tick { count: 754, interval: 1.0, took_ms: 2.5, late: 0 },
+        ..Snapshot::default()
+    }
+}
+
+/// Attached, but nothing has come yet.
+pub fn idle() -> Snapshot {
+    Snapshot {
+        runtime: Runtime { message: String::new(), ..busy().runtime },
+        now_ns: NOW,
+        elapsed: 5.0,
+        interfaces: busy().interfaces,
+        sampling: Sampling { weight: 1, ..Sampling::default() },
+        tick: Tick { count: 5, interval: 1.0, ..Tick::default() },
+        accounting: Accounting { holds: true, ..Accounting::default() },
+        ..Snapshot::default()
+    }
+}
+
+/// Three troubles, one of them long.
+pub fn degraded() -> Vec<Degraded> {
+    let row = |what: &str, reason: &str, remedy: &str| Degraded {
+        what: what.into(),
+        reason: reason.into(),
+        remedy: remedy.into(),
+    };
+    vec![
+        row("wg0 is attached in generic mode", "its driver has no native XDP", "expect a higher cost per packet"),
+        row(
+            "the map of sources is full",
+            "more addresses come than fit into 262,144 entries, as in a flood of forged ones",
+            "raise --max-sources, or filter with d or s; the totals stay exact",
+        ),
+        row("events were lost", "the ring buffer was full", "none needed: sampling adapts"),
+    ]
+}

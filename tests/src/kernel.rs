@@ -1,0 +1,173 @@
+//! The kernel program by itself: loaded, attached to nothing, fed with frames by `BPF_PROG_TEST_RUN`.
+
+use std::{fs, path::Path};
+
+use aya::{
+    Ebpf, EbpfLoader, Pod,
+    maps::{Array, MapData, PerCpuHashMap, RingBuf},
+    programs::{TestRun as _, TestRunOptions, Xdp},
+};
+use nettop::reading::Reading;
+use nettop_common::{
+    Address, Config, Event, Filter, Link, MacPair, SourceCounters, Tally, Totals,
+    config::NO_FILTER,
+    maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
+};
+
+/// `XDP_PASS` (linux/bpf.h).
+const PASS: u32 = 2;
+/// Entries of each hash map, more than any test makes.
+const ENTRIES: u32 = 1 << 16;
+
+const CONFIG_SIZE: usize = size_of::<Config>();
+const FILTER_SIZE: usize = size_of::<Filter>();
+const TOTALS_SIZE: usize = size_of::<Totals>();
+
+/// The loaded program and its maps.
+pub struct Kernel {
+    ebpf: Ebpf,
+    config: Config,
+    events: RingBuf<MapData>,
+}
+
+impl Kernel {
+    /// Loads the committed object, as nettop does. Every counted packet becomes an event.
+    pub fn load() -> Self {
+        let object = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/nettop.bpf.o");
+        let object = fs::read(&object).unwrap_or_else(|error| panic!("reading {}: {error}", object.display()));
+        let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
+        let mut loader = EbpfLoader::new();
+        for (map, entries) in [
+            (maps::TOTALS, cpus),
+            (maps::TCP_FLAGS, cpus * TCP_FLAG_SLOTS),
+            (maps::DST_PORTS, cpus * PORT_SLOTS),
+            (maps::SRC_PORTS, cpus * PORT_SLOTS),
+            (maps::UNIQUE, cpus),
+            (maps::SOURCES, ENTRIES),
+            (maps::DESTINATIONS, ENTRIES),
+            (maps::MACS, ENTRIES),
+            (maps::EVENTS, 1 << 20),
+        ] {
+            loader.map_max_entries(map, entries);
+        }
+        let mut ebpf = loader.load(&object).expect("the object loads");
+        for name in ["nettop", "nettop_raw_ip"] {
+            program(&mut ebpf, name).load().unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
+        }
+        let events = ebpf.take_map(maps::EVENTS).expect("a map of events");
+        let events = RingBuf::try_from(events).expect("a ring buffer");
+        let mut kernel = Self { ebpf, config: Config { sample: 1, ..Config::default() }, events };
+        kernel.write_config();
+        kernel
+    }
+
+    /// Puts a filter in force, or none.
+    pub fn set_filter(&mut self, filter: Option<&Filter>) {
+        self.config.filter = NO_FILTER;
+        if let Some(filter) = filter {
+            let bytes: [u8; FILTER_SIZE] = bytemuck::cast(*filter);
+            set(&mut self.ebpf, maps::FILTERS, &bytes);
+            self.config.filter = NO_FILTER + 1;
+        }
+        self.write_config();
+    }
+
+    /// Stops or goes on counting.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.config.paused = u32::from(paused);
+        self.write_config();
+    }
+
+    fn write_config(&mut self) {
+        let bytes: [u8; CONFIG_SIZE] = bytemuck::cast(self.config);
+        set(&mut self.ebpf, maps::CONFIG, &bytes);
+    }
+
+    /// Runs one frame of at least 14 bytes through the program, and expects it to pass.
+    pub fn count(&mut self, frame: &[u8], link: Link) {
+        let name = match link {
+            Link::Ethernet => "nettop",
+            Link::RawIp => "nettop_raw_ip",
+        };
+        let options = TestRunOptions { data_in: Some(frame), repeat: 1, ..TestRunOptions::default() };
+        let result = program(&mut self.ebpf, name).test_run(options);
+        let result = result.unwrap_or_else(|error| panic!("running {} bytes: {error}", frame.len()));
+        assert_eq!(result.return_value, PASS, "nettop never drops a packet: {frame:02x?}");
+    }
+
+    /// The totals of all CPUs.
+    pub fn totals(&self) -> Totals {
+        let mut sum = Totals::default();
+        for totals in array::<[u8; TOTALS_SIZE]>(&self.ebpf, maps::TOTALS) {
+            sum.add(&bytemuck::cast(totals));
+        }
+        sum
+    }
+
+    /// The events since the last time.
+    pub fn drain_events(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(item) = self.events.next() {
+            events.push(bytemuck::pod_read_unaligned(&item));
+        }
+        events
+    }
+
+    /// Everything counted so far. Registers of distinct sources and the time are left as they are by default.
+    pub fn read(&self) -> Reading {
+        let add_tally = |sum: &mut Tally, one: &Tally| sum.add(*one);
+        Reading {
+            totals: [self.totals(); 2],
+            sources: self.hash::<4, 6, Address, SourceCounters>(maps::SOURCES, SourceCounters::add),
+            destinations: self.hash::<4, 2, Address, Tally>(maps::DESTINATIONS, add_tally),
+            macs: self.hash::<3, 2, MacPair, Tally>(maps::MACS, add_tally),
+            tcp_flags: self.per_cpu_sums(maps::TCP_FLAGS, TCP_FLAG_SLOTS),
+            dst_ports: self.per_cpu_sums(maps::DST_PORTS, PORT_SLOTS),
+            src_ports: self.per_cpu_sums(maps::SRC_PORTS, PORT_SLOTS),
+            ..Reading::default()
+        }
+    }
+
+    /// A per-CPU hash with keys of `KEY` 4-byte words and values of `VALUE` 8-byte words.
+    fn hash<const KEY: usize, const VALUE: usize, K: bytemuck::Pod, V: bytemuck::Pod + Default>(
+        &self,
+        name: &str,
+        add: fn(&mut V, &V),
+    ) -> Vec<(K, V)> {
+        let map = self.ebpf.map(name).expect("the map is in the object");
+        let map = PerCpuHashMap::<_, [u32; KEY], [u64; VALUE]>::try_from(map).expect("a per-CPU hash of that size");
+        map.iter()
+            .map(|entry| {
+                let (key, values) = entry.expect("reading an entry");
+                let mut sum = V::default();
+                values.iter().for_each(|value| add(&mut sum, bytemuck::cast_ref(value)));
+                (bytemuck::cast(key), sum)
+            })
+            .collect()
+    }
+
+    /// The sums over the CPUs of an array in which each has `width` elements.
+    fn per_cpu_sums(&self, name: &str, width: u32) -> Vec<u64> {
+        let mut sums = vec![0; width as usize];
+        for (index, count) in array::<u64>(&self.ebpf, name).enumerate() {
+            sums[index % width as usize] += count;
+        }
+        sums
+    }
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut Xdp {
+    ebpf.program_mut(name).expect("the program is in the object").try_into().expect("an XDP program")
+}
+
+fn set<T: Pod>(ebpf: &mut Ebpf, name: &str, value: &T) {
+    let map = ebpf.map_mut(name).expect("the map is in the object");
+    let mut array = Array::<_, T>::try_from(map).expect("an array of that element");
+    array.set(0, value, 0).expect("writing to the map");
+}
+
+fn array<'a, T: Pod>(ebpf: &'a Ebpf, name: &str) -> impl Iterator<Item = T> + 'a {
+    let map = ebpf.map(name).expect("the map is in the object");
+    let array = Array::<_, T>::try_from(map).expect("an array of that element");
+    (0..array.len()).map(move |index| array.get(&index, 0).expect("reading an element"))
+}

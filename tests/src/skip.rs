@@ -1,0 +1,64 @@
+//! Tests that cannot run here say so, visibly, with the reason.
+
+use std::{env, fs::OpenOptions, io::Write as _, process::Command, thread};
+
+use caps::{CapSet, Capability};
+
+use crate::bpf;
+
+/// Names a file to which every skip is appended as a line; `cargo xtask test` lists them at the end.
+const SKIPS: &str = "NETTOP_SKIPS";
+/// What the tests need: nettop's own three, and CAP_SYS_ADMIN for network namespaces.
+const NEEDED: [Capability; 4] =
+    [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN];
+
+/// Whether this process may load programs and make network namespaces. If not, says that `test` is skipped, and why.
+pub fn privileged(test: &str) -> bool {
+    match hindrance() {
+        None => true,
+        Some(reason) => {
+            report(test, &reason);
+            false
+        }
+    }
+}
+
+/// Says that `test` is skipped, on standard error and in the file of skips.
+pub fn report(test: &str, reason: &str) {
+    let line = format!("SKIPPED {test}: {reason}\n");
+    // Not by eprint!, which the test runner captures.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(path) = env::var_os(SKIPS) {
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("opening the file of skips");
+        file.write_all(line.as_bytes()).expect("writing to the file of skips");
+    }
+}
+
+/// What keeps the privileged tests from running.
+fn hindrance() -> Option<String> {
+    // SAFETY: no arguments, no failure.
+    if unsafe { libc::geteuid() } != 0 {
+        return Some("not root; run: sudo -E cargo xtask test".into());
+    }
+    let lacks = |capability: &Capability| !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false);
+    let missing: Vec<_> = NEEDED.into_iter().filter(lacks).map(|capability| capability.to_string()).collect();
+    if !missing.is_empty() {
+        return Some(format!("missing {}", missing.join(", ")));
+    }
+    if Command::new("ip").arg("-V").output().is_err() {
+        return Some("there is no `ip`; on Debian: apt-get install iproute2".into());
+    }
+    if let Err(error) = bpf::load_xdp(&[bpf::mov(0, 2), bpf::exit()]) {
+        return Some(format!("the kernel does not load XDP programs: {error}"));
+    }
+    // In a thread of its own, which takes the new namespace with it.
+    // SAFETY: plain integers.
+    let unshared = thread::spawn(|| match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    });
+    match unshared.join().expect("unshare does not panic") {
+        Ok(()) => None,
+        Err(error) => Some(format!("the kernel makes no network namespaces: {error}")),
+    }
+}
