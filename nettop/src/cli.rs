@@ -105,8 +105,8 @@ pub struct CommonArgs {
     /// Sample about so many packets per second for the detail per source; 0 for none
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=1_000_000), value_name = "N")]
     pub event_rate: u32,
-    /// Remember so many sources beyond those the kernel holds
-    #[arg(long, default_value_t = 262_144, value_name = "N")]
+    /// Remember so many sources, or as many as the kernel's map holds if that is more
+    #[arg(long, default_value_t = 131_072, value_name = "N")]
     pub max_sources: usize,
 }
 

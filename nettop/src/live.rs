@@ -8,12 +8,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
 };
 
 use crate::{
@@ -32,6 +34,8 @@ use crate::{
 
 /// Requests waiting for the engine; further ones wait with their senders.
 const QUEUED_REQUESTS: usize = 64;
+/// How long anything may take at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// `info` in aya-log's order: what the kernel program logs when there is a log.
 const KERNEL_LOG_LEVEL: u8 = 3;
 /// How often that is written out.
@@ -92,7 +96,7 @@ fn open_log(args: &RunArgs) -> Result<u8> {
         .create(true)
         .append(true)
         .open(path)
-        .with_context(|| format!("opening the log {}", path.display()))?;
+        .with_context(|| format!("opening the log {}; name another with --log", path.display()))?;
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Info)
         .target(env_logger::Target::Pipe(Box::new(file)))
@@ -108,13 +112,14 @@ fn monitor(
     quiet: bool,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 ) -> Result<()> {
-    // One thread for the engine, which blocks while it reads; one for everybody else.
+    // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
+    // for everybody else.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(3)
         .enable_all()
         .build()
         .context("starting the async runtime")?;
-    let (result, last) = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let (listener, _socket) = match control {
             Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
             Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
@@ -126,42 +131,67 @@ fn monitor(
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let result = watch(&requests, snapshots.clone(), quiet).await;
+        let watched = watch(&requests, snapshots.clone(), quiet).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
-        let _ = control::ask(&requests, Request::Stop).await;
-        let engine = engine.await.context("the engine failed");
-        let server = server.await.context("the control server failed");
+        let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
+        let engine = join("engine", engine).await;
+        let server = join("control server", server).await;
         let last = snapshots.borrow().clone();
-        anyhow::Ok((result.and(engine).and(server), last))
-    })?;
-    // On a terminal the summary is for the user; for a service it is for the log.
-    if let Err(error) = io::stdout().write_all(summary::text(&last).as_bytes())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        return result.and(Err(error).context("writing the summary to standard output"));
+        anyhow::Ok((watched.and_then(|screen| engine.and(server).map(|()| screen)), last))
+    });
+    // Not waiting for a thread that hangs on a terminal nobody reads.
+    runtime.shutdown_timeout(PATIENCE);
+    let (result, last) = ended?;
+    if result? == Screen::Stuck {
+        return Ok(());
     }
-    result
+    match io::stdout().write_all(summary::text(&last).as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing the summary to standard output"),
+    }
+}
+
+async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {
+    match timeout(PATIENCE, task).await {
+        Ok(joined) => joined.with_context(|| format!("the {name} failed")),
+        Err(_) => bail!("the {name} does not end; giving up"),
+    }
+}
+
+/// How the screen ended.
+#[derive(PartialEq, Eq)]
+enum Screen {
+    /// The terminal is what it was.
+    Closed,
+    /// The terminal takes no more, so that nothing can be written to it.
+    Stuck,
 }
 
 /// Until the user, a signal or a request ends it.
-async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>, quiet: bool) -> Result<()> {
+async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>, quiet: bool) -> Result<Screen> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let screen = async {
+    let requests = requests.clone();
+    // A task of its own: while it writes to a slow terminal, signals are still seen.
+    let mut screen = tokio::spawn(async move {
         if quiet {
             while snapshots.changed().await.is_ok() {}
             Ok(())
         } else {
-            crate::tui::run(snapshots, requests.clone()).await
+            crate::tui::run(snapshots, requests).await
         }
-    };
+    });
     tokio::select! {
-        result = screen => result,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        _ = hangup.recv() => Ok(()),
+        ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
+    // Dropping the screen gives the terminal back.
+    screen.abort();
+    Ok(if timeout(PATIENCE, screen).await.is_ok() { Screen::Closed } else { Screen::Stuck })
 }
 
 /// Writes what the kernel program logs to the log. It logs little, and never in a hurry.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{
-    ArpHardwareId, ArpOperation, ArpPacket, EtherType, IpNumber, PacketBuilder, PacketBuilderStep, TcpHeader,
+    ArpHardwareId, ArpOperation, ArpPacket, EtherType, IpHeaders, IpNumber, PacketBuilder, PacketBuilderStep, TcpHeader,
 };
 
 /// The MAC of `out0`.
@@ -127,7 +127,7 @@ impl Spec {
             (IpAddr::V6(source), IpAddr::V6(destination)) => link.ipv6(source.octets(), destination.octets(), 64),
             (source, destination) => panic!("{source} and {destination} are of different families"),
         };
-        let mut frame = write(ip, self.transport, &vec![0x5a; self.payload]);
+        let mut frame = write(ip, self.source.is_ipv4(), self.transport, &vec![0x5a; self.payload]);
         tag(&mut frame, &self.tags);
         frame
     }
@@ -138,7 +138,7 @@ impl Spec {
     }
 }
 
-fn write(ip: PacketBuilderStep<etherparse::IpHeaders>, transport: Transport, payload: &[u8]) -> Vec<u8> {
+fn write(ip: PacketBuilderStep<IpHeaders>, is_v4: bool, transport: Transport, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let written = match transport {
         Transport::Tcp(source, destination, flags) => {
@@ -147,6 +147,10 @@ fn write(ip: PacketBuilderStep<etherparse::IpHeaders>, transport: Transport, pay
         }
         Transport::Udp(source, destination) => ip.udp(source, destination).write(&mut frame, payload),
         Transport::Icmp => ip.icmpv4_echo_request(7, 1).write(&mut frame, payload),
+        // Its checksum covers IPv6 addresses, so etherparse refuses; a parser has to bear it all the same.
+        Transport::Icmpv6 if is_v4 => {
+            ip.write(&mut frame, IpNumber(58), &[&[128, 0, 0, 0, 0, 7, 0, 1], payload].concat())
+        }
         Transport::Icmpv6 => ip.icmpv6_echo_request(7, 1).write(&mut frame, payload),
         Transport::Sctp(source, destination) => {
             // RFC 9260: ports, verification tag, checksum.
@@ -180,7 +184,8 @@ fn tcp_header(source_port: u16, destination_port: u16, flags: u8) -> TcpHeader {
 /// Puts VLAN tags into a frame, outermost first.
 pub fn tag(frame: &mut Vec<u8>, tags: &[(u16, u16)]) {
     // Each tag stands before the EtherType it pushes back.
-    let bytes = tags.iter().flat_map(|(ether_type, control)| [ether_type.to_be_bytes(), control.to_be_bytes()].concat());
+    let bytes =
+        tags.iter().flat_map(|(ether_type, control)| [ether_type.to_be_bytes(), control.to_be_bytes()].concat());
     frame.splice(12..12, bytes);
 }
 

@@ -23,7 +23,7 @@ pub struct Monitor {
     child: Child,
     socket: PathBuf,
     /// Where its socket and its outputs are; `None`: where the test wants them.
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 impl Monitor {
@@ -43,17 +43,19 @@ impl Monitor {
 
     fn in_own_directory(command: Command) -> Self {
         let directory = TempDir::new().expect("making a temporary directory");
-        let monitor = Self::start(command, &directory.path().join("nettop.sock"));
-        Self { _directory: Some(directory), ..monitor }
+        let mut monitor = Self::start(command, &directory.path().join("nettop.sock"));
+        monitor.directory = Some(directory);
+        monitor
     }
 
     /// Starts `command` with its control socket there and without a screen, and waits until it answers.
     pub fn start(mut command: Command, socket: &Path) -> Self {
-        let file = |extension| fs::File::create(socket.with_extension(extension)).expect("making a file for the output");
+        let file =
+            |extension| fs::File::create(socket.with_extension(extension)).expect("making a file for the output");
         command.arg("--quiet").arg("--control-socket").arg(socket);
         let child = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn();
         let child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
-        let mut monitor = Self { child, socket: socket.into(), _directory: None };
+        let mut monitor = Self { child, socket: socket.into(), directory: None };
         let ready = program::wait_for(|| {
             if let Some(status) = monitor.child.try_wait().expect("asking about a child") {
                 panic!("{command:?} has ended, {status}: {}", monitor.output("err"));

@@ -9,6 +9,9 @@ use anyhow::Result;
 
 use crate::{ebpf, process, test, workspace::Workspace};
 
+/// Why a step that needs cargo-deny is skipped.
+const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
+
 /// Run all that a change must pass: format, lints, documentation, the eBPF object, tests, dependencies
 #[derive(clap::Args)]
 pub struct Args {
@@ -42,10 +45,10 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", run: clippy },
     Step { name: "clippy of the eBPF program", run: clippy_of_the_ebpf_program },
     Step { name: "documentation", run: documentation },
-    Step { name: "eBPF object", run: object },
-    Step { name: "tests", run: tests },
     Step { name: "dependencies", run: dependencies },
     Step { name: "advisories", run: advisories },
+    Step { name: "eBPF object", run: object },
+    Step { name: "tests", run: tests },
 ];
 
 /// Runs the steps; the first that fails ends it.
@@ -130,8 +133,6 @@ fn advisories(workspace: &Workspace, _: &Args) -> Result<Outcome> {
     }
     passes(workspace.cargo().args(["deny", "check", "--disable-fetch", "advisories"]))
 }
-
-const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
 
 fn has_cargo_deny(workspace: &Workspace) -> bool {
     process::read(workspace.cargo().args(["deny", "--version"])).is_ok()

@@ -72,6 +72,7 @@ pub fn compile(workspace: &Workspace, toolchain: &Toolchain, folder: &Path, stri
     Ok(Compiled { object, sources })
 }
 
+/// A cargo that listens to nothing but what we tell it.
 fn cargo(workspace: &Workspace, compiler: &Compiler) -> Command {
     let mut cargo = match &compiler.cargo {
         Some(cargo) => Command::new(cargo),

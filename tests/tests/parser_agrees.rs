@@ -1,0 +1,608 @@
+//! The kernel program and user space read every frame alike, and as the standards say: the same bytes go through
+//! `BPF_PROG_TEST_RUN` and through the counter for the host.
+
+use std::fmt::Debug;
+
+use nettop::{filter::FilterText, reading::Moment, reading::Reading, source::host::HostCounter};
+use nettop_common::{Event, Link, Outcome, event::NO_TCP_FLAGS};
+use nettop_tests::{
+    frames::{self, DESTINATION_V4, DESTINATION_V6, IP, SOURCE_V4, SOURCE_V6, Spec, Transport},
+    kernel::Kernel,
+    skip,
+};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const ESP: u8 = 50;
+const AUTHENTICATION: u8 = 51;
+const NO_NEXT_HEADER: u8 = 59;
+const DESTINATION_OPTIONS: u8 = 60;
+const MOBILITY: u8 = 135;
+const HIP: u8 = 139;
+const SHIM6: u8 = 140;
+/// Every extension header that has a length, and so can be looked through.
+const EXTENSIONS: [u8; 8] = [HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS, MOBILITY, HIP, SHIM6];
+
+const VLAN: u16 = 0x8100;
+const SERVICE_VLAN: u16 = 0x88a8;
+const OLD_SERVICE_VLAN: u16 = 0x9100;
+
+/// What a frame should be read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    NotIp,
+    Malformed,
+    /// IPv4 or IPv6 between the usual addresses: protocol number, ports, TCP flags.
+    V4(u8, u16, u16, Option<u8>),
+    V6(u8, u16, u16, Option<u8>),
+}
+
+use Expected::{Malformed, NotIp, V4, V6};
+
+/// The kernel program and the host's counter, fed with the same frames.
+struct Both {
+    kernel: Kernel,
+    host: HostCounter,
+}
+
+impl Both {
+    fn new() -> Self {
+        let mut host = HostCounter::default();
+        host.set_sampling(1);
+        Self { kernel: Kernel::load(), host }
+    }
+
+    /// Counts a frame on both sides; expects the same outcome and the same event, and returns them.
+    fn count(&mut self, name: &dyn Debug, frame: &[u8], link: Link) -> (Outcome, Option<Event>) {
+        let Self { kernel, host } = self;
+        let (kernel_before, host_before) = (kernel.totals(), host.totals());
+        kernel.count(frame, link);
+        host.count(frame, link, frame.len() as u64, 1);
+
+        // Where it is in the middle of its random distances is a state, not a count.
+        let mut of_kernel = kernel.totals().since(&kernel_before);
+        let mut of_host = host.totals().since(&host_before);
+        (of_kernel.until_event, of_host.until_event) = (0, 0);
+        assert_eq!(of_kernel, of_host, "{name:?}: totals of kernel and host, frame {frame:02x?}");
+        assert_eq!((of_host.seen.packets, of_host.seen.bytes), (1, frame.len() as u64), "{name:?}");
+
+        let timeless = |mut event: Event| {
+            event.at_ns = 0;
+            event
+        };
+        let kernel_events: Vec<_> = kernel.drain_events().into_iter().map(timeless).collect();
+        let mut host_events = Vec::new();
+        host.drain_events(|event| host_events.push(timeless(*event)));
+        assert_eq!(kernel_events, host_events, "{name:?}: packets of kernel and host, frame {frame:02x?}");
+
+        let is = |outcome: &&Outcome| of_host.outcome(**outcome).packets == 1;
+        let outcome = *Outcome::ALL.iter().find(is).expect("every packet has an outcome");
+        (outcome, host_events.pop())
+    }
+
+    /// Counts a frame on both sides, and expects it to be read so.
+    fn expect(&mut self, name: &str, frame: &[u8], link: Link, expected: Expected) {
+        let (outcome, event) = self.count(&name, frame, link);
+        let read = match (outcome, event) {
+            (Outcome::NotIp, None) => NotIp,
+            (Outcome::Malformed, None) => Malformed,
+            (Outcome::Counted, Some(event)) => {
+                let (source, destination) = (event.source.to_ip(), event.destination.to_ip());
+                if link == Link::Ethernet {
+                    assert_eq!(event.macs.destination()[..], frame[..6], "{name}");
+                    assert_eq!(event.macs.source()[..], frame[6..12], "{name}");
+                }
+                assert_eq!((event.length, event.weight), (frame.len() as u32, 1), "{name}");
+                let flags = (event.tcp_flags != NO_TCP_FLAGS).then_some(event.tcp_flags as u8);
+                let (protocol, ports) = (event.protocol as u8, (event.source_port, event.destination_port));
+                if source.is_ipv4() {
+                    assert_eq!((source, destination), (SOURCE_V4.into(), DESTINATION_V4.into()), "{name}");
+                    V4(protocol, ports.0, ports.1, flags)
+                } else {
+                    assert_eq!((source, destination), (SOURCE_V6.into(), DESTINATION_V6.into()), "{name}");
+                    V6(protocol, ports.0, ports.1, flags)
+                }
+            }
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(read, expected, "{name}: frame {frame:02x?}");
+    }
+
+    /// Expects all tables of both sides to be equal.
+    fn expect_equal_tables(&self) {
+        let (kernel, mut host) = (self.kernel.read(), Reading::default());
+        self.host.read(Moment::default(), &mut host);
+        let [kernel_tables, host_tables] = [kernel, host].map(|mut reading| {
+            // The clocks differ.
+            for (_, counters) in &mut reading.sources {
+                (counters.first_ns, counters.last_ns) = (0, 0);
+            }
+            reading.sources.sort_unstable_by_key(|(key, _)| *key);
+            reading.destinations.sort_unstable_by_key(|(key, _)| *key);
+            reading.macs.sort_unstable_by_key(|(key, _)| *key);
+            reading
+        });
+        assert_eq!(kernel_tables.sources, host_tables.sources, "sources");
+        assert_eq!(kernel_tables.destinations, host_tables.destinations, "destinations");
+        assert_eq!(kernel_tables.macs, host_tables.macs, "MAC pairs");
+        assert_eq!(kernel_tables.tcp_flags, host_tables.tcp_flags, "TCP flags");
+        assert!(kernel_tables.dst_ports == host_tables.dst_ports, "destination ports");
+        assert!(kernel_tables.src_ports == host_tables.src_ports, "source ports");
+    }
+}
+
+#[test]
+fn every_transport_is_read_from_ethernet_and_from_raw_ip() {
+    if !skip::privileged("every_transport_is_read_from_ethernet_and_from_raw_ip") {
+        return;
+    }
+    let mut both = Both::new();
+    let mut cases = vec![
+        (Spec::v4(Transport::Udp(5353, 53)), V4(17, 5353, 53, None)),
+        (Spec::v6(Transport::Udp(5353, 53)).payload(20), V6(17, 5353, 53, None)),
+        (Spec::v4(Transport::Sctp(2905, 2906)).payload(20), V4(132, 2905, 2906, None)),
+        (Spec::v6(Transport::Sctp(2905, 2906)), V6(132, 2905, 2906, None)),
+        (Spec::v4(Transport::Icmp).payload(56), V4(1, 0, 0, None)),
+        (Spec::v6(Transport::Icmpv6).payload(56), V6(58, 0, 0, None)),
+        (Spec::v4(Transport::Icmpv6), V4(58, 0, 0, None)),
+        (Spec::v6(Transport::Icmp), V6(1, 0, 0, None)),
+        (Spec::v4(Transport::Other(47)).payload(40), V4(47, 0, 0, None)),
+        (Spec::v4(Transport::Other(0)), V4(0, 0, 0, None)),
+        (Spec::v6(Transport::Other(NO_NEXT_HEADER)), V6(59, 0, 0, None)),
+        (Spec::v6(Transport::Other(ESP)).payload(40), V6(50, 0, 0, None)),
+        (Spec::v4(Transport::Udp(0, 65_535)).payload(8958), V4(17, 0, 65_535, None)),
+        (Spec::v6(Transport::Tcp(65_535, 1, 0x12)).payload(8900), V6(6, 65_535, 1, Some(0x12))),
+    ];
+    for flags in 0..=255 {
+        cases.push((Spec::v4(Transport::Tcp(40_000, 443, flags)), V4(6, 40_000, 443, Some(flags))));
+        cases.push((Spec::v6(Transport::Tcp(40_000, 443, flags)), V6(6, 40_000, 443, Some(flags))));
+    }
+    for (spec, expected) in cases {
+        both.expect(&format!("{spec:?}"), &spec.frame(), Link::Ethernet, expected);
+        let raw = spec.raw_ip();
+        both.expect(&format!("raw {spec:?}"), &raw, Link::RawIp, expected);
+    }
+    both.expect("raw, version 5", &[0x55; 40], Link::RawIp, NotIp);
+    both.expect("raw, version 0", &[0; 40], Link::RawIp, NotIp);
+    both.expect("raw, IPv6 cut short", &[0x60; 39], Link::RawIp, Malformed);
+    both.expect_equal_tables();
+}
+
+#[test]
+fn vlan_tags_are_looked_through_up_to_four() {
+    if !skip::privileged("vlan_tags_are_looked_through_up_to_four") {
+        return;
+    }
+    let mut both = Both::new();
+    let tcp = Spec::v4(Transport::Tcp(1, 2, 0x10));
+    let udp = Spec::v6(Transport::Udp(1, 2));
+    for (name, tags, found) in [
+        ("one", &[(VLAN, 5)][..], true),
+        ("priority bits", &[(VLAN, 0xffff)], true),
+        ("802.1ad alone", &[(SERVICE_VLAN, 5)], true),
+        ("Q-in-Q", &[(SERVICE_VLAN, 5), (VLAN, 6)], true),
+        ("old Q-in-Q", &[(OLD_SERVICE_VLAN, 5), (VLAN, 6)], true),
+        ("three", &[(SERVICE_VLAN, 1), (VLAN, 2), (VLAN, 3)], true),
+        ("four", &[(VLAN, 1), (VLAN, 2), (VLAN, 3), (VLAN, 4)], true),
+        ("five", &[(VLAN, 1), (VLAN, 2), (VLAN, 3), (VLAN, 4), (VLAN, 5)], false),
+    ] {
+        let (v4, v6) = if found { (V4(6, 1, 2, Some(0x10)), V6(17, 1, 2, None)) } else { (NotIp, NotIp) };
+        both.expect(name, &tcp.clone().tags(tags).frame(), Link::Ethernet, v4);
+        both.expect(name, &udp.clone().tags(tags).frame(), Link::Ethernet, v6);
+    }
+    let mut arp = frames::arp();
+    frames::tag(&mut arp, &[(VLAN, 5)]);
+    both.expect("tagged ARP", &arp, Link::Ethernet, NotIp);
+    let tagged = tcp.tags(&[(VLAN, 1), (VLAN, 2)]).frame();
+    for length in 14..22 {
+        both.expect("cut within the tags", &tagged[..length], Link::Ethernet, NotIp);
+    }
+    for length in 22..42 {
+        both.expect("cut behind the tags", &tagged[..length], Link::Ethernet, Malformed);
+    }
+    both.expect_equal_tables();
+}
+
+#[test]
+fn ipv4_headers_are_read_as_rfc_791_says() {
+    if !skip::privileged("ipv4_headers_are_read_as_rfc_791_says") {
+        return;
+    }
+    let mut both = Both::new();
+    let udp = frames::udp_header(7, 9, 8);
+    let mut tcp = vec![0, 7, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0];
+    let read = V4(17, 7, 9, None);
+    let portless = V4(17, 0, 0, None);
+
+    let mut cases: Vec<(String, Vec<u8>, Expected)> = Vec::new();
+    let mut case = |name: &str, frame: Vec<u8>, expected| cases.push((name.into(), frame, expected));
+    for words in 0..=10u8 {
+        // Options push the transport header back.
+        let frame = frames::ipv4(17, &udp, |packet| {
+            packet.splice(20..20, vec![1; usize::from(words) * 4]);
+            packet[0] = 0x45 + words;
+            packet[3] = packet.len() as u8;
+        });
+        case(&format!("{words} words of options"), frame, read);
+    }
+    for length in 0..5 {
+        case(
+            &format!("a header of {length} words"),
+            frames::ipv4(17, &udp, |packet| packet[0] = 0x40 | length),
+            Malformed,
+        );
+    }
+    for version in (0..16).filter(|version| *version != 4) {
+        case(&format!("version {version}"), frames::ipv4(17, &udp, |packet| packet[0] = version << 4 | 5), Malformed);
+    }
+    case("a header longer than the frame", frames::ipv4(17, &udp, |packet| packet[0] = 0x4f), portless);
+    for total in 1..24u8 {
+        let frame = frames::ipv4(17, &udp, |packet| packet[3] = total);
+        case(&format!("a total length of {total}: no ports within it"), frame, portless);
+    }
+    case("a total length of 24: just the ports", frames::ipv4(17, &udp, |packet| packet[3] = 24), read);
+    case("a total length of 0: segmentation offload", frames::ipv4(17, &udp, |packet| packet[3] = 0), read);
+    case("a total length beyond the frame", frames::ipv4(17, &udp, |packet| packet[2] = 0xff), read);
+    let padded = frames::ipv4(17, &[], |packet| packet.extend([0xee; 26]));
+    case("padding is not read as ports", padded, portless);
+
+    for (name, offset, expected) in [
+        ("do not fragment", 0x4000u16, read),
+        ("the reserved bit", 0x8000, read),
+        ("the first fragment", 0x2000, read),
+        ("a middle fragment", 0x2000 | 185, portless),
+        ("the last fragment", 370, portless),
+        ("the smallest offset", 1, portless),
+        ("the largest offset", 0x1fff, portless),
+    ] {
+        let bytes = offset.to_be_bytes();
+        case(name, frames::ipv4(17, &udp, |packet| packet[6..8].copy_from_slice(&bytes)), expected);
+    }
+    for total in [33u8, 34] {
+        let flags = (total == 34).then_some(0x02);
+        let frame = frames::ipv4(6, &tcp, |packet| packet[3] = total);
+        case(&format!("TCP flags within {total} bytes"), frame, V4(6, 7, 9, flags));
+    }
+    tcp.truncate(13);
+    case("TCP cut before its flags", frames::ipv4(6, &tcp, |packet| packet[3] = 40), V4(6, 7, 9, None));
+    for (name, frame, expected) in cases {
+        both.expect(&name, &frame, Link::Ethernet, expected);
+        both.expect(&name, &frame[IP..], Link::RawIp, if name.starts_with("version") { raw(&frame) } else { expected });
+    }
+    both.expect_equal_tables();
+}
+
+/// What a packet of another version than its EtherType says is without an Ethernet header: IPv6 too short, or no IP.
+fn raw(frame: &[u8]) -> Expected {
+    if frame[IP] >> 4 == 6 { Malformed } else { NotIp }
+}
+
+#[test]
+fn ipv6_headers_are_read_as_rfc_8200_says() {
+    if !skip::privileged("ipv6_headers_are_read_as_rfc_8200_says") {
+        return;
+    }
+    let mut both = Both::new();
+    let udp = frames::udp_header(7, 9, 8);
+    let read = V6(17, 7, 9, None);
+    let chain = |kinds: &[u8], units| {
+        let rest = frames::extensions(kinds, units, 17, &udp);
+        frames::ipv6(kinds.first().copied().unwrap_or(17), &rest)
+    };
+    for kind in EXTENSIONS {
+        for units in [0, 1, 7] {
+            both.expect(&format!("extension {kind} of {units}"), &chain(&[kind], units), Link::Ethernet, read);
+        }
+        for other in EXTENSIONS {
+            both.expect(&format!("extensions {kind}, {other}"), &chain(&[kind, other], 1), Link::Ethernet, read);
+        }
+    }
+    for count in 0..=8 {
+        both.expect(&format!("{count} extensions"), &chain(&EXTENSIONS[..count], 0), Link::Ethernet, read);
+        both.expect(&format!("{count} options"), &chain(&[60].repeat(count), 2), Link::Ethernet, read);
+    }
+    for count in 9..12 {
+        // The ninth is where the chain is given up: what it leads to is unknown.
+        let expected = V6(DESTINATION_OPTIONS, 0, 0, None);
+        both.expect(&format!("{count} options"), &chain(&[60].repeat(count), 0), Link::Ethernet, expected);
+    }
+    both.expect("the largest option", &chain(&[DESTINATION_OPTIONS], 255), Link::Ethernet, read);
+
+    for (name, offset, expected) in [
+        ("an atomic fragment", 0u16, read),
+        ("the first fragment", 1, read),
+        ("a middle fragment", 185 << 3 | 1, V6(17, 0, 0, None)),
+        ("the last fragment", 370 << 3, V6(17, 0, 0, None)),
+        ("the smallest offset", 1 << 3, V6(17, 0, 0, None)),
+    ] {
+        let mut frame = chain(&[FRAGMENT], 0);
+        frame[IP + 40 + 2..IP + 40 + 4].copy_from_slice(&offset.to_be_bytes());
+        both.expect(name, &frame, Link::Ethernet, expected);
+        // Behind a later fragment there is no further chain.
+        let mut frame = chain(&[FRAGMENT, DESTINATION_OPTIONS], 0);
+        frame[IP + 40 + 2..IP + 40 + 4].copy_from_slice(&offset.to_be_bytes());
+        let expected = if expected == read { read } else { V6(DESTINATION_OPTIONS, 0, 0, None) };
+        both.expect(name, &frame, Link::Ethernet, expected);
+    }
+
+    let mut frame = chain(&[HOP_BY_HOP], 0);
+    for (name, payload, expected) in [
+        ("a payload length of 0: a jumbogram", 0u8, read),
+        ("a payload that ends before the ports", 11, V6(17, 0, 0, None)),
+        ("a payload that ends behind the ports", 12, read),
+        ("a payload that ends within the extension", 3, V6(17, 0, 0, None)),
+        ("a payload beyond the frame", 200, read),
+    ] {
+        frame[IP + 5] = payload;
+        both.expect(name, &frame, Link::Ethernet, expected);
+    }
+    for version in (0..16).filter(|version| *version != 6) {
+        let mut frame = chain(&[], 0);
+        frame[IP] = version << 4;
+        both.expect(&format!("version {version}"), &frame, Link::Ethernet, Malformed);
+    }
+    let whole = chain(&[HOP_BY_HOP, ROUTING], 0);
+    for (length, expected) in [
+        (IP + 39, Malformed),
+        (IP + 40, V6(HOP_BY_HOP, 0, 0, None)),
+        (IP + 43, V6(HOP_BY_HOP, 0, 0, None)),
+        (IP + 44, V6(ROUTING, 0, 0, None)),
+        (IP + 51, V6(ROUTING, 0, 0, None)),
+        (IP + 52, V6(17, 0, 0, None)),
+        (IP + 59, V6(17, 0, 0, None)),
+        (IP + 60, read),
+    ] {
+        both.expect(&format!("cut after {length}"), &whole[..length], Link::Ethernet, expected);
+    }
+    both.expect_equal_tables();
+}
+
+#[test]
+fn what_is_not_ip_or_too_short_is_said_to_be() {
+    if !skip::privileged("what_is_not_ip_or_too_short_is_said_to_be") {
+        return;
+    }
+    let mut both = Both::new();
+    both.expect("ARP", &frames::arp(), Link::Ethernet, NotIp);
+    for (name, ether_type) in
+        [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("MPLS", 0x8847), ("PPPoE", 0x8864), ("MACsec", 0x88e5)]
+    {
+        both.expect(name, &frames::ethernet(ether_type, &[0x45; 46]), Link::Ethernet, NotIp);
+    }
+    for length in 14..=60 {
+        both.expect("a runt of zeros", &vec![0; length], Link::Ethernet, NotIp);
+        both.expect("a runt of ones", &vec![0xff; length], Link::Ethernet, NotIp);
+    }
+    // A whole frame, cut at every offset: in the IP header it is malformed, then the ports are missing, then the flags.
+    let tcp = Spec::v4(Transport::Tcp(40_000, 443, 0x18)).frame();
+    for length in 14..=tcp.len() {
+        let expected = match length - IP {
+            ..20 => Malformed,
+            20..24 => V4(6, 0, 0, None),
+            24..34 => V4(6, 40_000, 443, None),
+            _ => V4(6, 40_000, 443, Some(0x18)),
+        };
+        both.expect(&format!("TCP cut after {length}"), &tcp[..length], Link::Ethernet, expected);
+    }
+    let udp = Spec::v6(Transport::Udp(40_000, 443)).frame();
+    for length in 14..=udp.len() {
+        let expected = match length - IP {
+            ..40 => Malformed,
+            40..44 => V6(17, 0, 0, None),
+            _ => V6(17, 40_000, 443, None),
+        };
+        both.expect(&format!("UDP cut after {length}"), &udp[..length], Link::Ethernet, expected);
+    }
+    both.expect_equal_tables();
+}
+
+#[test]
+fn the_filter_and_pause_reject_the_same_packets() {
+    if !skip::privileged("the_filter_and_pause_reject_the_same_packets") {
+        return;
+    }
+    let mut both = Both::new();
+    let specs = [
+        Spec::v4(Transport::Udp(1, 53)),
+        Spec::v4(Transport::Tcp(1, 443, 2)),
+        Spec::v4(Transport::Icmp),
+        Spec::v6(Transport::Udp(1, 53)),
+        Spec::v6(Transport::Tcp(1, 8080, 2)),
+        Spec::v6(Transport::Other(47)),
+        Spec::between([10, 1, 2, 3].into(), [10, 1, 2, 4].into(), Transport::Udp(53, 65_535)),
+    ];
+    let text = |dst: &str, src: &str, port: &str, proto: &str| FilterText {
+        dst: dst.into(),
+        src: src.into(),
+        port: port.into(),
+        proto: proto.into(),
+    };
+    // By hand, in the order of `specs`: which ones pass.
+    for (text, passing) in [
+        (text("", "", "", ""), [true; 7]),
+        (text("198.51.100.2", "", "", ""), [true, true, true, false, false, false, false]),
+        (text("198.51.100.0/24,2001:db8::/32", "", "", ""), [true, true, true, true, true, true, false]),
+        (text("", "192.0.2.1", "", ""), [true, true, true, false, false, false, false]),
+        (text("", "!192.0.2.0/24", "", ""), [false, false, false, true, true, true, true]),
+        (text("", "0.0.0.0/0,!10.1.0.0/16", "", ""), [true, true, true, false, false, false, false]),
+        (text("", "::/0", "", ""), [true; 7]),
+        (text("", "", "53", ""), [true, false, false, true, false, false, false]),
+        (text("", "", "440-450,8080,65535", ""), [false, true, false, false, true, false, true]),
+        (text("", "", "!53", ""), [false, true, true, false, true, true, true]),
+        (text("", "", "0-1", ""), [false, false, true, false, false, true, false]),
+        (text("", "", "", "udp"), [true, false, false, true, false, false, true]),
+        (text("", "", "", "tcp,icmp,47"), [false, true, true, false, true, true, false]),
+        (text("", "", "", "!udp"), [false, true, true, false, true, true, false]),
+        (text("2001:db8::2", "", "53,8080", "udp"), [false, false, false, true, false, false, false]),
+    ] {
+        let parsed = text.parse().expect("a valid filter");
+        both.kernel.set_filter(parsed.filter.as_deref());
+        both.host.set_filter(parsed.filter);
+        for (spec, passes) in specs.iter().zip(passing) {
+            let (outcome, _) = both.count(&(&text, spec), &spec.frame(), Link::Ethernet);
+            let expected = if passes { Outcome::Counted } else { Outcome::Filtered };
+            assert_eq!(outcome, expected, "{text:?} {spec:?}");
+        }
+        let (outcome, _) = both.count(&"not IP", &frames::arp(), Link::Ethernet);
+        assert_eq!(outcome, Outcome::NotIp, "what is not IP is not filtered");
+    }
+    both.kernel.set_filter(None);
+    both.host.set_filter(None);
+    both.kernel.set_paused(true);
+    both.host.set_paused(true);
+    for spec in &specs {
+        let (outcome, event) = both.count(&"paused", &spec.frame(), Link::Ethernet);
+        assert_eq!((outcome, event), (Outcome::Filtered, None));
+    }
+    both.expect_equal_tables();
+}
+
+fn transports() -> impl Strategy<Value = Transport> {
+    prop_oneof![
+        any::<(u16, u16, u8)>().prop_map(|(source, destination, flags)| Transport::Tcp(source, destination, flags)),
+        any::<(u16, u16)>().prop_map(|(source, destination)| Transport::Udp(source, destination)),
+        any::<(u16, u16)>().prop_map(|(source, destination)| Transport::Sctp(source, destination)),
+        Just(Transport::Icmp),
+        Just(Transport::Icmpv6),
+        (100u8..130).prop_map(Transport::Other),
+    ]
+}
+
+fn specs() -> impl Strategy<Value = Spec> {
+    let tag = (prop_oneof![Just(VLAN), Just(SERVICE_VLAN), Just(OLD_SERVICE_VLAN)], any::<u16>());
+    let addresses = prop_oneof![
+        any::<([u8; 4], [u8; 4])>().prop_map(|(source, destination)| (source.into(), destination.into())),
+        any::<([u8; 16], [u8; 16])>().prop_map(|(source, destination)| (source.into(), destination.into())),
+    ];
+    let macs = (any::<[u8; 6]>(), any::<[u8; 6]>());
+    (addresses, macs, vec(tag, 0..5), transports(), 0..400usize).prop_map(
+        |((source, destination), (source_mac, destination_mac), tags, transport, payload)| Spec {
+            source,
+            destination,
+            source_mac,
+            destination_mac,
+            tags,
+            transport,
+            payload,
+        },
+    )
+}
+
+/// A change of a frame, at random but where it matters.
+#[derive(Clone, Debug)]
+enum Mutation {
+    /// Another byte, most likely in the headers.
+    Byte(usize, u8),
+    /// Cut there.
+    Cut(usize),
+    /// More bytes at the end.
+    Grow(Vec<u8>),
+    /// Bytes put in there.
+    Insert(usize, Vec<u8>),
+}
+
+impl Mutation {
+    fn apply(&self, frame: &mut Vec<u8>) {
+        match self {
+            Self::Byte(at, value) => {
+                if let Some(byte) = frame.get_mut(*at) {
+                    *byte = *value;
+                }
+            }
+            Self::Cut(length) => frame.truncate((*length).max(14)),
+            Self::Grow(bytes) => frame.extend(bytes),
+            Self::Insert(at, bytes) => {
+                let at = (*at).min(frame.len());
+                frame.splice(at..at, bytes.iter().copied());
+            }
+        }
+    }
+}
+
+fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+    let interesting = prop_oneof![
+        Just(0u8),
+        Just(1),
+        Just(6),
+        Just(17),
+        Just(0x08),
+        Just(0x45),
+        Just(0x60),
+        Just(0x81),
+        Just(0x86),
+        Just(0xdd),
+        proptest::sample::select(EXTENSIONS.to_vec()),
+        any::<u8>(),
+    ];
+    let one = prop_oneof![
+        6 => (0..80usize, interesting).prop_map(|(at, value)| Mutation::Byte(at, value)),
+        2 => (14..120usize).prop_map(Mutation::Cut),
+        1 => vec(any::<u8>(), 0..80).prop_map(Mutation::Grow),
+        1 => (12..70usize, vec(any::<u8>(), 1..24)).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+    ];
+    vec(one, 1..6)
+}
+
+/// The same cases in every run.
+fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn valid_frames_are_read_as_they_were_meant() {
+    if !skip::privileged("valid_frames_are_read_as_they_were_meant") {
+        return;
+    }
+    let both = std::cell::RefCell::new(Both::new());
+    let meant = |spec: Spec| {
+        let (outcome, event) = both.borrow_mut().count(&spec, &spec.frame(), Link::Ethernet);
+        prop_assert_eq!(outcome, Outcome::Counted);
+        let event = event.expect("a counted packet is an event");
+        prop_assert_eq!((event.source.to_ip(), event.destination.to_ip()), (spec.source, spec.destination));
+        prop_assert_eq!((event.macs.source(), event.macs.destination()), (spec.source_mac, spec.destination_mac));
+        prop_assert_eq!(event.protocol, u16::from(spec.transport.number()));
+        prop_assert_eq!((event.source_port, event.destination_port), spec.transport.ports());
+        prop_assert_eq!(event.tcp_flags, spec.transport.flags().map_or(NO_TCP_FLAGS, u16::from));
+        Ok(())
+    };
+    runner(1000).run(&specs(), meant).expect("read as meant");
+    both.borrow().expect_equal_tables();
+}
+
+#[test]
+fn damaged_frames_are_read_alike() {
+    if !skip::privileged("damaged_frames_are_read_alike") {
+        return;
+    }
+    let both = std::cell::RefCell::new(Both::new());
+    let chains = (vec(proptest::sample::select(EXTENSIONS.to_vec()), 1..10), 0..4u8, transports()).prop_map(
+        |(kinds, units, transport)| {
+            let packet = Spec::v6(transport).frame().split_off(IP + 40);
+            let rest = frames::extensions(&kinds, units, transport.number(), &packet);
+            frames::ipv6(kinds[0], &rest)
+        },
+    );
+    let starts = prop_oneof![
+        3 => specs().prop_map(|spec| spec.frame()),
+        2 => chains,
+        1 => vec(any::<u8>(), 14..200),
+    ];
+    let alike = |(mut frame, mutations, raw): (Vec<u8>, Vec<Mutation>, bool)| {
+        mutations.iter().for_each(|mutation| mutation.apply(&mut frame));
+        let (frame, link) = match raw && frame.len() >= IP + 14 {
+            true => (&frame[IP..], Link::RawIp),
+            false => (&frame[..], Link::Ethernet),
+        };
+        both.borrow_mut().count(&mutations, frame, link);
+        Ok(())
+    };
+    runner(4000).run(&(starts, mutations(), proptest::bool::weighted(0.2)), alike).expect("read alike");
+    both.borrow().expect_equal_tables();
+}
