@@ -27,10 +27,16 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// `nettop run` in a namespace, small and quick, with further arguments separated by spaces.
+    /// `nettop run` in a namespace, with further arguments separated by spaces; small and quick where they do not say
+    /// otherwise.
     pub fn live(namespace: &Namespace, arguments: &str) -> Self {
         let mut command = namespace.command(program::path("nettop"));
-        command.args(["run", "--interval", "0.1", "--map-memory", "8"]).args(arguments.split_whitespace());
+        command.arg("run").args(arguments.split_whitespace());
+        for (option, value) in [("--interval", "0.1"), ("--map-memory", "8")] {
+            if !arguments.contains(option) {
+                command.args([option, value]);
+            }
+        }
         Self::in_own_directory(command)
     }
 

@@ -15,7 +15,7 @@ const HARMLESS: [&str; 9] = ["demo", "ctl", "doctor", "features", "help", "--hel
 /// Build nettop for release and start it on the default interface, with the least privilege it can get
 #[derive(clap::Args)]
 pub struct Args {
-    /// Arguments for nettop, such as `-- demo` or `-- --interface eth0`
+    /// Arguments for nettop, such as `-- demo` or `-- --iface eth0`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     arguments: Vec<String>,
 }

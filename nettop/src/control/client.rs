@@ -4,14 +4,16 @@ use std::{
     io::{self, Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::socket::Endpoint;
+use crate::export::{file, table};
 
 /// How long to wait for the monitor, which may be busy for some seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -64,8 +66,23 @@ enum Command {
     Reset,
     /// Print everything counted so far
     Snapshot(Limit),
+    /// Write everything counted so far to a file, or to standard output
+    Export {
+        /// What to write: the whole snapshot, or the table of sources
+        #[arg(long, value_enum)]
+        format: Format,
+        /// Where to; replaced whole [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// End the monitor
     Stop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Csv,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -90,6 +107,7 @@ impl Command {
             Self::Pause => json!({"cmd": "pause"}),
             Self::Resume => json!({"cmd": "resume"}),
             Self::Reset => json!({"cmd": "reset"}),
+            Self::Export { .. } => json!({"cmd": "snapshot", "limit": 0}),
             Self::Snapshot(Limit { limit }) => json!({"cmd": "snapshot", "limit": limit}),
             Self::Stop => json!({"cmd": "stop"}),
         }
@@ -103,14 +121,40 @@ impl Command {
 pub fn run(args: &CtlArgs) -> Result<bool> {
     let endpoint = args.control_socket.clone().unwrap_or_default();
     let answer = exchange(&endpoint, &args.command.request())?;
-    // serde_json keeps the keys of a parsed object sorted.
-    let text = serde_json::to_string_pretty(&answer)?;
-    match writeln!(io::stdout(), "{text}") {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        other => other.context("writing the answer to standard output")?,
+    let ok = answer["ok"] == true;
+    match &args.command {
+        Command::Export { format, output } if ok => {
+            let content = match format {
+                Format::Json => pretty(&answer["snapshot"])?,
+                Format::Csv => {
+                    let mut csv = Vec::new();
+                    table::write_csv(&answer["snapshot"], &mut csv).context("making a table of the answer")?;
+                    csv
+                }
+            };
+            match output {
+                Some(path) => file::replace(path, &content).with_context(|| format!("writing {}", path.display()))?,
+                None => print(&content)?,
+            }
+        }
+        _ => print(&pretty(&answer)?)?,
     }
-    Ok(answer["ok"] == true)
+    Ok(ok)
+}
+
+/// Indented; serde_json keeps the keys of a parsed object sorted.
+fn pretty(value: &Value) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn print(text: &[u8]) -> Result<()> {
+    match io::stdout().write_all(text) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing the answer to standard output"),
+    }
 }
 
 fn exchange(endpoint: &Endpoint, request: &Value) -> Result<Value> {

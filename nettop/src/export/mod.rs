@@ -1,3 +1,5 @@
 //! What leaves the program other than through the screen and the control channel.
 
+pub mod file;
 pub mod summary;
+pub mod table;
