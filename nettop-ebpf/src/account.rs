@@ -127,8 +127,8 @@ enum Entry<'a, V> {
 /// more than everything else together.
 #[inline(always)]
 fn upsert<'a, K, V: Pod>(map: &'a PerCpuHashMap<K, V>, key: &K, full: &mut u32) -> Entry<'a, V> {
-    // SAFETY, here and below: a map value stays valid while the program runs, and this CPU alone writes its copy.
     if let Some(value) = map.get_ptr_mut(key) {
+        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its copy.
         return Entry::Known(unsafe { &mut *value });
     }
     if *full != 0 {
@@ -144,6 +144,7 @@ fn upsert<'a, K, V: Pod>(map: &'a PerCpuHashMap<K, V>, key: &K, full: &mut u32) 
         return Entry::NoRoom;
     }
     match map.get_ptr_mut(key) {
+        // SAFETY: as above.
         Some(value) => Entry::New(unsafe { &mut *value }),
         None => Entry::NoRoom,
     }

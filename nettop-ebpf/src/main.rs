@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 #![expect(missing_docs, reason = "the xdp macro makes functions that cannot carry a doc comment")]
+#![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
 mod account;
 mod maps;

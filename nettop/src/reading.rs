@@ -50,6 +50,8 @@ pub struct Reading {
     pub at: Moment,
     /// The totals just before the tables below were read, and just after: what they say lies in between.
     pub totals: [Totals; 2],
+    /// Whether anything was counted since the reading before. If not, what follows is still that reading's.
+    pub changed: bool,
     /// By source address.
     pub sources: Vec<(Address, SourceCounters)>,
     /// By destination address.
@@ -71,6 +73,7 @@ impl Default for Reading {
         Self {
             at: Moment::default(),
             totals: [Totals::default(); 2],
+            changed: false,
             sources: Vec::new(),
             destinations: Vec::new(),
             macs: Vec::new(),

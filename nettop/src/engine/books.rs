@@ -75,9 +75,11 @@ impl Books {
     /// Enters a reading.
     pub fn enter(&mut self, reading: &Reading) {
         self.slots.reach(reading.at.monotonic_ns);
-        self.sources.enter(&reading.sources, &self.slots);
-        self.destinations.enter(&reading.destinations, &self.slots);
-        self.macs.enter(&reading.macs, &self.slots);
+        if reading.changed {
+            self.sources.enter(&reading.sources, &self.slots);
+            self.destinations.enter(&reading.destinations, &self.slots);
+            self.macs.enter(&reading.macs, &self.slots);
+        }
 
         // The totals as they were just before the sources were read: a packet counted since is in the sources already,
         // or will be at the next tick, but never twice.
@@ -88,7 +90,9 @@ impl Books {
         self.packets.add(&self.slots, delta.packets);
         self.bytes.add(&self.slots, delta.bytes);
         self.account(reading);
-        self.count_unique(reading);
+        if reading.changed {
+            self.count_unique(reading);
+        }
     }
 
     /// Removes the idlest entries from tables that are nearly full. What they had counted stays here.
@@ -96,6 +100,9 @@ impl Books {
     /// # Errors
     /// When the kernel refuses.
     pub fn make_room(&mut self, reading: &Reading, source: &mut Source) -> io::Result<()> {
+        if !reading.changed {
+            return Ok(());
+        }
         let slots = &self.slots;
         let room = |table| source.capacity(table);
         let (sources, destinations, macs) = (room(Table::Sources), room(Table::Destinations), room(Table::Macs));

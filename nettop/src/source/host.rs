@@ -83,6 +83,7 @@ impl HostCounter {
     pub fn read(&self, at: Moment, reading: &mut Reading) {
         reading.at = at;
         reading.totals = [self.totals; 2];
+        reading.changed = true;
         reading.sources = self.sources.iter().map(|(key, value)| (*key, *value)).collect();
         reading.destinations = self.destinations.iter().map(|(key, value)| (*key, *value)).collect();
         reading.macs = self.macs.iter().map(|(key, value)| (*key, *value)).collect();

@@ -20,7 +20,7 @@ use aya::{
 };
 use bytemuck::Pod;
 use nettop_common::{
-    Address, Config, Event, Filter, MacPair, SourceCounters, Tally, Totals,
+    Address, Config, Event, Filter, MacPair, Outcome, SourceCounters, Tally, Totals,
     config::NO_FILTER,
     counters::Table,
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
@@ -122,7 +122,13 @@ impl Xdp {
     /// When the kernel refuses to read a map.
     pub fn read(&mut self, reading: &mut Reading) -> io::Result<()> {
         reading.at = Moment::now();
-        reading.totals[0] = self.totals();
+        let [before, after] = reading.totals.map(|totals| totals.outcome(Outcome::Counted));
+        reading.totals = [self.totals(); 2];
+        // Quiet since before the tables were read: they say what they said.
+        reading.changed = before != after || reading.totals[0].outcome(Outcome::Counted) != after;
+        if !reading.changed {
+            return Ok(());
+        }
         let Self { ebpf, reader, .. } = self;
         read_table(reader, fd_of(ebpf, maps::SOURCES)?, &mut reading.sources, SourceCounters::add)?;
         reading.totals[1] = self.totals();
