@@ -19,6 +19,8 @@ use serde_json::Value;
 
 /// Frames of each flood.
 const FRAMES: u32 = 3_000_000;
+/// Seconds between ticks.
+const INTERVAL: f64 = 0.5;
 
 /// One flood at a time: each needs both CPUs of a small machine.
 fn alone() -> MutexGuard<'static, ()> {
@@ -61,20 +63,25 @@ fn distinct(sources: u32, draws: u64) -> f64 {
 fn flood_from(sources: u32) {
     let turn = alone();
     let net = Net::new(1);
-    let monitor = Monitor::live(&net.receiver, "--iface in0 --interval 0.5 --map-memory 64");
+    let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --interval {INTERVAL} --map-memory 64"));
     let frame = Spec::v4(Transport::Udp(40_000, 53)).payload(18).frame();
     let length = frame.len() as u64;
     assert_eq!(length, 60);
     let flood = Flood { frame, sources, base: Ipv4Addr::new(16, 0, 0, 0), count: FRAMES };
     let before = net.receiver.received("in0");
 
-    let took = thread::scope(|scope| {
+    let ticks = |snapshot: &Value| snapshot["tick"]["count"].as_u64().expect("a count");
+    let ticks_before = ticks(&monitor.wait_until("a tick", |snapshot| ticks(snapshot) > 0));
+    let (took, ticks_meanwhile) = thread::scope(|scope| {
         let flood = scope.spawn(|| flood.run(&net.sender, "out0"));
+        let mut newest = ticks_before;
         while !flood.is_finished() {
-            expect_balance(&monitor.snapshot());
-            thread::sleep(Duration::from_millis(50));
+            let snapshot = monitor.snapshot();
+            expect_balance(&snapshot);
+            newest = ticks(&snapshot);
+            thread::sleep(Duration::from_millis(200));
         }
-        flood.join().expect("no panic").expect("the flood is sent")
+        (flood.join().expect("no panic").expect("the flood is sent"), newest - ticks_before)
     });
 
     let received = || net.receiver.received("in0") - before;
@@ -114,7 +121,9 @@ fn flood_from(sources: u32) {
         packets(accounting, "evicted"),
         tick["took_ms"],
     );
-    assert!(late <= count / 2 + 2, "{late} of {count} ticks were late");
+    // Generous, for slow machines; but a monitor that stands still in a flood is none.
+    let due = took.as_secs_f64() / INTERVAL;
+    assert!(ticks_meanwhile as f64 >= due / 4.0 - 1.0, "{ticks_meanwhile} ticks in the flood, of {due:.0} due");
     drop(turn);
 }
 
@@ -167,8 +176,6 @@ fn a_flood_cannot_keep_a_new_source_out_for_long() {
             sender.send(&newcomer.frame(), 20);
             let snapshot = monitor.snapshot();
             expect_balance(&snapshot);
-            let protocols = &snapshot["protocols"];
-            assert!(protocols["TCP"].is_u64() || packets(&snapshot["accounting"], "seen") < u64::from(FRAMES));
             let rows = monitor.command(&serde_json::json!({"cmd": "snapshot", "limit": 0}));
             let rows = rows["snapshot"]["ips"].as_array().expect("a list").clone();
             rows.iter().any(|row| row["ip"] == "203.0.113.77").then_some(())

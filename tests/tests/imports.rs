@@ -19,10 +19,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ledger", &["rates", "reading", "snapshot"]),
     ("geo", &["snapshot"]),
     ("detect", &["snapshot"]),
-    ("control", &["snapshot"]),
+    // The client prints what it got through the exporters.
+    ("control", &["export", "snapshot"]),
     ("engine", &["control", "detect", "filter", "geo", "ledger", "rates", "reading", "snapshot", "source", "unique"]),
     ("tui", &["control", "snapshot"]),
-    ("export", &["control", "snapshot"]),
+    ("export", &["snapshot"]),
     ("cli", &["control", "engine", "filter", "snapshot", "source"]),
     // The wiring.
     ("live", EVERYTHING),

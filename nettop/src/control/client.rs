@@ -177,10 +177,12 @@ fn exchange(endpoint: &Endpoint, request: &Value) -> Result<Value> {
 }
 
 fn talk(mut stream: impl Read + Write, request: &Value) -> Result<Value> {
-    stream.write_all(format!("{request}\n").as_bytes()).context("sending the request")?;
+    // A monitor may refuse before it has read everything: its answer is there all the same.
+    let sent = stream.write_all(format!("{request}\n").as_bytes()).context("sending the request");
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).context("reading the answer")?;
+    let received = stream.read_to_end(&mut answer).context("reading the answer");
     if answer.is_empty() {
+        sent.and(received)?;
         bail!("the monitor closed the connection without an answer");
     }
     serde_json::from_slice(&answer).context("the answer is not JSON")

@@ -1,13 +1,13 @@
 //! Answers control clients: one request per connection, each client in its own task with deadlines, so that none can hold
 //! up another.
 
-use std::{io, os::unix::net::UnixListener as StdUnixListener, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, os::unix::net::UnixListener as StdUnixListener, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, UnixListener},
-    sync::{Semaphore, watch},
-    task::JoinSet,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
     time::timeout,
 };
 
@@ -16,8 +16,8 @@ use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
 
 /// The longest request, bytes.
 const MAX_REQUEST: u64 = 64 << 10;
-/// Clients served at once; further ones wait in the kernel's queue.
-const MAX_CLIENTS: usize = 64;
+/// Clients served at once; for a further one, the oldest has to go.
+const MAX_CLIENTS: usize = 512;
 /// How long a client may take to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a client may take to read its answer.
@@ -45,18 +45,18 @@ impl Listener {
 
 /// Serves clients until `snapshots` closes, then lets the last ones read their answers.
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
-    let room = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut clients = JoinSet::new();
+    let mut by_age = VecDeque::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { break };
         tokio::select! {
             client = accept(&listener) => match client {
                 Ok(client) => {
+                    by_age.retain(|client: &AbortHandle| !client.is_finished());
+                    if by_age.len() >= MAX_CLIENTS && let Some(oldest) = by_age.pop_front() {
+                        oldest.abort();
+                    }
                     let (requests, snapshots) = (requests.clone(), snapshots.clone());
-                    clients.spawn(async move {
-                        serve_client(client, &requests, &snapshots).await;
-                        drop(permit);
-                    });
+                    by_age.push_back(clients.spawn(async move { serve_client(client, &requests, &snapshots).await }));
                 }
                 // Out of descriptors, or the client has gone again: wait a little rather than spin.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -97,12 +97,13 @@ async fn accept(listener: &Listener) -> io::Result<Client> {
 }
 
 async fn serve_client(mut client: Client, requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) {
-    let reply = match client.refused.take() {
-        Some(refused) => Err(refused),
-        None => match timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await {
-            Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(line)) => answer(&line, requests, snapshots).await,
+    // Also the request of one who may not command us is read: else the answer would be lost with the connection.
+    let reply = match timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await {
+        Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(line)) => match client.refused.take() {
+            Some(refused) => Err(refused),
+            None => answer(&line, requests, snapshots).await,
         },
     };
     let json = to_json(&reply);
@@ -202,7 +203,7 @@ mod tests {
     async fn clients_that_send_nothing_or_too_much_hold_nobody_up() {
         let (_directory, path) = start();
         let mut silent = Vec::new();
-        for _ in 0..MAX_CLIENTS / 2 {
+        for _ in 0..MAX_CLIENTS / 4 {
             silent.push(UnixStream::connect(&path).await.unwrap());
         }
         let mut half = UnixStream::connect(&path).await.unwrap();

@@ -72,7 +72,7 @@ impl Books {
         }
     }
 
-    /// Enters a reading.
+    /// Enters what a reading says of each key.
     pub fn enter(&mut self, reading: &Reading) {
         self.slots.reach(reading.at.monotonic_ns);
         if reading.changed {
@@ -80,7 +80,10 @@ impl Books {
             self.destinations.enter(&reading.destinations, &self.slots);
             self.macs.enter(&reading.macs, &self.slots);
         }
+    }
 
+    /// Ends a tick, after all of it was entered: draws up the accounts.
+    pub fn balance(&mut self, reading: &Reading) {
         // The totals as they were just before the sources were read: a packet counted since is in the sources already,
         // or will be at the next tick, but never twice.
         let mut counted = self.sources.lifetime();
@@ -93,6 +96,7 @@ impl Books {
         if reading.changed {
             self.count_unique(reading);
         }
+        self.slots.close_if_due();
     }
 
     /// Removes the idlest entries from tables that are nearly full. What they had counted stays here.
@@ -118,11 +122,6 @@ impl Books {
         self.destinations.evict(MOST_OTHERS);
         self.macs.evict(MOST_OTHERS);
         self.sources.evict(max_sources)
-    }
-
-    /// After all of a tick was entered.
-    pub fn close_tick(&mut self) {
-        self.slots.close_if_due();
     }
 
     /// Starts anew from a reading that has been entered.

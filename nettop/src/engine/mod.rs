@@ -141,16 +141,18 @@ impl Engine {
     }
 
     fn read(&mut self) -> std::io::Result<()> {
-        self.source.read(&mut self.reading)?;
-        self.books.enter(&self.reading);
-        self.full.clear();
-        self.books.make_room(&self.reading, &mut self.source)?;
-        for evicted in self.books.evict(self.settings.max_sources) {
-            self.details.forget(&evicted);
+        let Self { source, reading, books, details, .. } = self;
+        source.read(reading)?;
+        books.enter(reading);
+        let made_room = books.make_room(reading, source);
+        for evicted in books.evict(self.settings.max_sources) {
+            details.forget(&evicted);
         }
-        self.full = Table::ALL.iter().copied().filter(|table| self.source.clear_full(*table)).collect();
-        self.books.close_tick();
-        Ok(())
+        self.full = Table::ALL.iter().copied().filter(|table| source.clear_full(*table)).collect();
+        // Making room brought news of the entries removed.
+        reading.totals[1] = source.totals();
+        books.balance(reading);
+        made_room
     }
 
     /// Takes the events that have come, and keeps their number within the budget.

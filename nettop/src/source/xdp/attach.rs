@@ -81,6 +81,7 @@ impl Attachments {
         }
         self.list.retain(|attachment| wanted.iter().any(|name| attachment.is_called(name)));
         self.list.extend(added);
+        self.list.sort_by(|one, other| one.wanted.cmp(&other.wanted));
         Ok(())
     }
 

@@ -42,6 +42,9 @@ use crate::{
 /// The compiled program: `cargo xtask ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.o");
 
+/// Events taken at once: a few milliseconds of work.
+const MOST_EVENTS: usize = 16_384;
+
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
     ebpf: Ebpf,
@@ -155,9 +158,11 @@ impl Xdp {
         sum
     }
 
-    /// Calls `each` for every event that has come since the last time.
+    /// Calls `each` for the events that have come since the last time: so many at most that a flood, which brings more while
+    /// these are taken, cannot keep us here.
     pub fn drain_events(&mut self, mut each: impl FnMut(&Event)) {
-        while let Some(item) = self.events.next() {
+        for _ in 0..MOST_EVENTS {
+            let Some(item) = self.events.next() else { return };
             if let Ok(event) = bytemuck::try_pod_read_unaligned(&item) {
                 each(&event);
             }
