@@ -252,20 +252,21 @@ fn parse_ipv6(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
     let mut packet = Packet { source, destination, macs, protocol: next_header, ..Packet::default() };
     let mut frame = frame.skip(IPV6);
     for _ in 0..MAX_EXTENSIONS {
-        // The length field counts `unit`s beyond the first 8 bytes.
-        let unit = match packet.protocol {
+        // The chain is followed only as far as the frame goes; what it leads to is then unknown.
+        let Some([next_header, length, offset_high, offset_low]) = frame.bytes(0) else { return Ok(packet) };
+        // The length field counts units of 8, or 4, bytes beyond the first 8. Shifts: the verifier of Linux 6.1 loses the
+        // bounds of a product.
+        let header_length = 8 + match packet.protocol {
             number::HOP_BY_HOP
             | number::ROUTING
             | number::DESTINATION_OPTIONS
             | number::MOBILITY
             | number::HIP
-            | number::SHIM6 => 8,
-            number::AUTHENTICATION => 4,
+            | number::SHIM6 => (length as usize) << 3,
+            number::AUTHENTICATION => (length as usize) << 2,
             number::FRAGMENT => 0,
             _ => break,
         };
-        // The chain is followed only as far as the frame goes; what it leads to is then unknown.
-        let Some([next_header, length, offset_high, offset_low]) = frame.bytes(0) else { return Ok(packet) };
         let is_fragment = packet.protocol == number::FRAGMENT;
         packet.protocol = next_header;
         if is_fragment {
@@ -274,7 +275,6 @@ fn parse_ipv6(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
                 return Ok(packet);
             }
         }
-        let header_length = 8 + length as usize * unit;
         claimed = claimed.saturating_sub(header_length);
         frame = frame.skip(header_length);
     }

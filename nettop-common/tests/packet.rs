@@ -143,6 +143,10 @@ fn agrees_with_etherparse(frame: &[u8]) {
         }
         _ => return,
     };
+    // Mobility, HIP and Shim6 are extension headers to us; etherparse stops there.
+    if [135, 139, 140].contains(&protocol.0) {
+        return;
+    }
     let packet = parse(frame).unwrap_or_else(|error| panic!("{error:?} where etherparse reads {sliced:?}"));
     assert_eq!((packet.source, packet.destination), (source, destination));
     assert_eq!(packet.protocol, protocol.0, "{sliced:?}");

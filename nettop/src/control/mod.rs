@@ -222,9 +222,6 @@ fn parse_set(fields: &Map<String, Value>) -> Result<Request, String> {
         proto: text("proto")?,
         iface: text("iface")?,
     };
-    if change == FilterChange::default() {
-        return Err("set needs at least one of dst, src, port, ports, proto, iface".into());
-    }
     Ok(Request::Set(change))
 }
 
@@ -247,6 +244,7 @@ mod tests {
             (r#"{"cmd":"set","dst":"10.0.0.1"}"#, change(FilterChange { dst: text("10.0.0.1"), ..Default::default() })),
             (r#"{"cmd":"set","ports":[443,80]}"#, change(FilterChange { port: text("443,80"), ..Default::default() })),
             (r#"{"cmd":"set","port":80}"#, change(FilterChange { port: text("80"), ..Default::default() })),
+            (r#"{"cmd":"set"}"#, change(FilterChange::default())),
             (r#"{"cmd":"stop"}"#, Ok(Request::Stop)),
         ] {
             assert_eq!(parse(line.as_bytes()), expected, "{line}");
@@ -260,7 +258,6 @@ mod tests {
             ("[1]", "JSON object"),
             (r#"{"cmd":"dance"}"#, "unknown command \"dance\""),
             (r#"{"cmd":5}"#, "cmd must be text"),
-            (r#"{"cmd":"set"}"#, "at least one of"),
             (r#"{"cmd":"set","dst":[]}"#, "dst must be text"),
             (r#"{"cmd":"set","ports":["x"]}"#, "not a port"),
             (r#"{"cmd":"top"}"#, "needs a number"),

@@ -319,12 +319,25 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
         return anyhow!("the kernel does not load the program: {}", privilege::explain_refusal());
     }
     if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
-        let log = verifier_log.to_string();
-        let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let verifier_log = verifier_log.to_string();
+        log::error!("the verifier's log:\n{verifier_log}");
+        let statistics = ["processed ", "verification time ", "stack depth "];
+        let verdict = verifier_log
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start)));
         return anyhow!(
-            "the kernel's verifier refuses the program: {io_error} ({last}); nettop needs Linux 5.18 or newer, this is {}",
-            aya::util::KernelVersion::current().map_or("unknown".into(), |version| format!("{version:?}"))
+            "the verifier of this kernel ({}) refuses the program: {io_error}: {}; nettop needs Linux 5.18 or newer; please \
+             report it, with what --log FILE then holds",
+            release(),
+            verdict.unwrap_or("no reason given")
         );
     }
     error.context("loading the program into the kernel")
+}
+
+/// The running kernel's release, as `uname -r` prints it.
+fn release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").map_or("unknown".into(), |release| release.trim().to_string())
 }
