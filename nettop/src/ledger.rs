@@ -104,12 +104,15 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
         }
     }
 
-    /// Of `entries`, the `count` best to remove from the kernel's map: silent for longest, then fewest packets.
-    pub fn idlest(&self, entries: &[(K, C)], count: usize) -> Vec<K> {
+    /// Of `entries`, at most `count` that are best to remove from the kernel's map: silent for longest, then fewest packets.
+    /// Those that were not silent in the newest tick only where `active` is set.
+    pub fn idlest(&self, entries: &[(K, C)], count: usize, active: bool) -> Vec<K> {
         let mut keys: Vec<_> = entries
             .iter()
             .filter_map(|(key, _)| {
-                self.accounts.get(key).map(|account| (account.active, account.total.tally().packets, *key))
+                let account = self.accounts.get(key)?;
+                let eligible = active || account.active < self.tick;
+                eligible.then_some((account.active, account.total.tally().packets, *key))
             })
             .collect();
         if count < keys.len() {
@@ -236,8 +239,9 @@ mod tests {
         let entries = [(1, tally(50)), (2, tally(1)), (3, tally(2))];
         ledger.enter(&entries[..1], &slots);
         ledger.enter(&entries, &slots);
-        assert_eq!(ledger.idlest(&entries, 1), [1], "silent in the last tick");
-        let mut two = ledger.idlest(&entries, 2);
+        assert_eq!(ledger.idlest(&entries, 1, true), [1], "silent in the last tick");
+        assert_eq!(ledger.idlest(&entries, 3, false), [1], "the others were not silent");
+        let mut two = ledger.idlest(&entries, 2, true);
         two.sort_unstable();
         assert_eq!(two, [1, 2]);
     }

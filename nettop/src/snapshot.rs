@@ -273,7 +273,7 @@ pub struct Accounting {
     pub sources: Amount,
     /// Counted for sources the ledger has since forgotten.
     pub evicted: Amount,
-    /// Counted, but their source did not fit into the kernel's map.
+    /// Counted, but for no source: there was no room for it in the kernel's map, or it was being removed from there.
     pub untracked: Amount,
     /// Counted, but their destination did not fit.
     pub untracked_destinations: Amount,

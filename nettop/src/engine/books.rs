@@ -41,6 +41,11 @@ pub struct Books {
     base: Base,
     /// Everything counted at the newest tick, the base included.
     counted: Tally,
+    /// What the kernel's totals said at the end of the newest tick.
+    kernel_counted: Tally,
+    /// Counted by the totals, but missing from every source. The count of a packet is lost when its source is removed from
+    /// the kernel's map in the very nanoseconds between its look-up and its count.
+    unattributed: Tally,
 }
 
 /// Cumulative counters at the start or the last reset.
@@ -48,6 +53,7 @@ pub struct Books {
 struct Base {
     totals: Totals,
     counted: Tally,
+    unattributed: Tally,
     tcp_flags: Vec<u64>,
     dst_ports: Vec<u64>,
     src_ports: Vec<u64>,
@@ -69,6 +75,8 @@ impl Books {
             unique: (0, false),
             base: Base::default(),
             counted: Tally::default(),
+            kernel_counted: Tally::default(),
+            unattributed: Tally::default(),
         }
     }
 
@@ -88,6 +96,15 @@ impl Books {
         // or will be at the next tick, but never twice.
         let mut counted = self.sources.lifetime();
         counted.add(reading.totals[0].untracked(Table::Sources));
+        counted.add(self.unattributed);
+        // What the totals had counted a tick ago is in the sources by now, or nowhere.
+        let missing = Tally {
+            packets: self.kernel_counted.packets.saturating_sub(counted.packets),
+            bytes: self.kernel_counted.bytes.saturating_sub(counted.bytes),
+        };
+        self.unattributed.add(missing);
+        counted.add(missing);
+        self.kernel_counted = reading.totals[1].outcome(Outcome::Counted);
         let delta = counted.since(self.counted);
         self.counted = counted;
         self.packets.add(&self.slots, delta.packets);
@@ -108,8 +125,8 @@ impl Books {
             return Ok(());
         }
         let slots = &self.slots;
-        let room = |table| source.capacity(table);
-        let (sources, destinations, macs) = (room(Table::Sources), room(Table::Destinations), room(Table::Macs));
+        let fill = |table| Some((source.capacity(table)?, source.is_full(table)));
+        let (sources, destinations, macs) = (fill(Table::Sources), fill(Table::Destinations), fill(Table::Macs));
         make_room(&mut self.sources, &reading.sources, sources, slots, |key| source.take_source(key))?;
         make_room(&mut self.destinations, &reading.destinations, destinations, slots, |key| {
             source.take_destination(key)
@@ -137,6 +154,7 @@ impl Books {
         self.base = Base {
             totals: reading.totals[0],
             counted: self.counted,
+            unattributed: self.unattributed,
             tcp_flags: reading.tcp_flags.clone(),
             dst_ports: reading.dst_ports.clone(),
             src_ports: reading.src_ports.clone(),
@@ -176,9 +194,11 @@ impl Books {
         let mut seen = counted;
         seen.add(since.outcome(Outcome::Filtered));
         seen.add(not_ip);
+        let mut untracked = since.untracked(Table::Sources);
+        untracked.add(self.unattributed.since(self.base.unattributed));
         let mut attributed = sources;
         attributed.add(self.sources.evicted());
-        attributed.add(since.untracked(Table::Sources));
+        attributed.add(untracked);
         self.accounting = Accounting {
             seen: seen.into(),
             counted: counted.into(),
@@ -187,7 +207,7 @@ impl Books {
             malformed: since.outcome(Outcome::Malformed).into(),
             sources: sources.into(),
             evicted: self.sources.evicted().into(),
-            untracked: since.untracked(Table::Sources).into(),
+            untracked: untracked.into(),
             untracked_destinations: since.untracked(Table::Destinations).into(),
             untracked_macs: since.untracked(Table::Macs).into(),
             in_flight: after.outcome(Outcome::Counted).since(before.outcome(Outcome::Counted)).packets,
@@ -215,8 +235,8 @@ impl Books {
 
     /// Counts the distinct sources: exactly while every one of them has an account, else by estimate.
     fn count_unique(&mut self, reading: &Reading) {
-        let accounting = &self.accounting;
-        self.unique = if accounting.untracked.packets == 0 && accounting.evicted.packets == 0 {
+        let untracked = self.totals(reading).untracked(Table::Sources);
+        self.unique = if untracked.packets == 0 && self.sources.evicted().packets == 0 {
             (self.sources.iter().count() as u64, false)
         } else {
             let mut registers: Box<Registers> = reading.unique.clone();
@@ -226,19 +246,21 @@ impl Books {
     }
 }
 
-/// Above three quarters, brings a table down to a half.
+/// Above three quarters of its capacity, brings a table down to a half by removing keys that were silent in this tick; any
+/// keys, if the program found the table full.
 fn make_room<K: Copy + Eq + Hash + Ord, C: Cumulative>(
     ledger: &mut Ledger<K, C>,
     entries: &[(K, C)],
-    capacity: Option<u64>,
+    fill: Option<(u64, bool)>,
     slots: &Slots,
     mut take: impl FnMut(&K) -> io::Result<Option<C>>,
 ) -> io::Result<()> {
-    let Some(capacity) = capacity.map(|capacity| capacity as usize) else { return Ok(()) };
+    let Some((capacity, full)) = fill else { return Ok(()) };
+    let capacity = capacity as usize;
     if entries.len() <= capacity / 4 * 3 {
         return Ok(());
     }
-    for key in ledger.idlest(entries, entries.len() - capacity / 2) {
+    for key in ledger.idlest(entries, entries.len() - capacity / 2, full) {
         if let Some(last) = take(&key)? {
             ledger.removed(key, &last, slots);
         }

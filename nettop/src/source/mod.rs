@@ -91,6 +91,14 @@ impl Source {
         }
     }
 
+    /// Whether the program found a table full since it was last told to try again.
+    pub fn is_full(&self, table: Table) -> bool {
+        match self {
+            Self::Xdp(xdp) => xdp.is_full(table),
+            Self::Demo(_) => false,
+        }
+    }
+
     /// Lets a table that was found full take new entries again. Whether it had been.
     pub fn clear_full(&mut self, table: Table) -> bool {
         match self {

@@ -10,6 +10,7 @@ use std::{
     io,
     mem::offset_of,
     os::fd::{AsFd as _, BorrowedFd},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -207,10 +208,18 @@ impl Xdp {
         })
     }
 
+    /// Whether the program found a table full, and has stopped trying to insert.
+    pub fn is_full(&self, table: Table) -> bool {
+        self.full_word(table).load(Ordering::Relaxed) != 0
+    }
+
     /// Lets the program insert again into a table it found full. Whether it had.
     pub fn clear_full(&self, table: Table) -> bool {
-        let offset = offset_of!(Config, full) + 4 * table as usize;
-        self.config.word(offset).swap(0, std::sync::atomic::Ordering::AcqRel) != 0
+        self.full_word(table).swap(0, Ordering::AcqRel) != 0
+    }
+
+    fn full_word(&self, table: Table) -> &AtomicU32 {
+        self.config.word(offset_of!(Config, full) + 4 * table as usize)
     }
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
@@ -219,7 +228,7 @@ impl Xdp {
         let slot = match filter {
             None => NO_FILTER,
             Some(filter) => {
-                let in_force = self.config.word(word).load(std::sync::atomic::Ordering::Relaxed);
+                let in_force = self.config.word(word).load(Ordering::Relaxed);
                 let idle = if in_force == 1 { 1 } else { 0 };
                 self.filters.set(idle, filter);
                 1 + idle as u32
