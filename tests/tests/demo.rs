@@ -114,8 +114,13 @@ fn nettopctl_fails_when_the_monitor_refuses() {
         assert_eq!((code, &answer["ok"]), (Some(1), &json!(false)), "{ended:?}");
         assert!(answer["error"].as_str().is_some_and(|error| error.contains(part)), "{answer}");
     }
-    let (code, answer, ended) = ctl(monitor.socket(), &["set"]);
-    assert!(code != Some(0) && answer["ok"] != true, "nothing to set is an error: {ended:?}");
+}
+
+#[test]
+fn a_set_without_anything_to_set_answers_with_the_filter() {
+    let monitor = Monitor::demo("--port 80");
+    let (code, answer, _) = ctl(monitor.socket(), &["set"]);
+    assert_eq!((code, &answer["filter"]["ports"]), (Some(0), &json!([80])));
 }
 
 #[test]
