@@ -7,7 +7,7 @@ use crate::{Address, MacPair};
 /// [`Event::tcp_flags`] of a packet that has no TCP flags.
 pub const NO_TCP_FLAGS: u16 = u16::MAX;
 
-/// One packet in [`Event::weight`]: it stands for that many.
+/// A packet that was sampled, and stands for [`Event::weight`] packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct Event {
