@@ -96,6 +96,44 @@ impl Reading {
     }
 }
 
+/// Cumulative counters of one key, as the kernel keeps them.
+pub trait Cumulative: Copy + Default {
+    /// What was counted since `earlier`; smaller than that, they were restarted and all of it is new.
+    fn since(&self, earlier: &Self) -> Self;
+    /// Adds `other`.
+    fn add(&mut self, other: &Self);
+    /// Packets and bytes.
+    fn tally(&self) -> Tally;
+}
+
+impl Cumulative for Tally {
+    fn since(&self, earlier: &Self) -> Self {
+        Tally::since(*self, *earlier)
+    }
+
+    fn add(&mut self, other: &Self) {
+        Tally::add(self, *other);
+    }
+
+    fn tally(&self) -> Tally {
+        *self
+    }
+}
+
+impl Cumulative for SourceCounters {
+    fn since(&self, earlier: &Self) -> Self {
+        SourceCounters::since(self, earlier)
+    }
+
+    fn add(&mut self, other: &Self) {
+        SourceCounters::add(self, other);
+    }
+
+    fn tally(&self) -> Tally {
+        SourceCounters::tally(self)
+    }
+}
+
 /// An interface the program is, was or should be attached to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InterfaceRow {

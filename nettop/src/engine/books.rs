@@ -6,9 +6,9 @@ use std::{hash::Hash, io};
 use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
 
 use crate::{
-    ledger::{Cumulative, Ledger},
+    ledger::Ledger,
     rates::{History, Slots},
-    reading::{Moment, Reading},
+    reading::{Cumulative, Moment, Reading},
     snapshot::Accounting,
     source::Source,
     unique,

@@ -31,6 +31,11 @@ impl<T: Pod> Mapped<T> {
         Ok(Self { memory, len, value: PhantomData })
     }
 
+    /// How many elements it has.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     fn at(&self, index: usize) -> *mut T {
         assert!(index < self.len, "element {index} of {}", self.len);
         self.memory.as_mut_ptr().cast::<T>().wrapping_add(index)

@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     privilege,
-    reading::{InterfaceRow, Moment, Reading},
+    reading::{Cumulative, InterfaceRow, Moment, Reading},
 };
 
 /// The compiled program: `cargo xtask ebpf` makes it.
@@ -126,20 +126,22 @@ impl Xdp {
     /// When the kernel refuses to read a map.
     pub fn read(&mut self, reading: &mut Reading) -> io::Result<()> {
         reading.at = Moment::now();
-        let [before, after] = reading.totals.map(|totals| totals.outcome(Outcome::Counted));
-        reading.totals = [self.totals(); 2];
+        let before = self.totals();
+        let [last_before, last_after] = reading.totals.map(|totals| totals.outcome(Outcome::Counted));
         // Quiet since before the tables were read: they say what they said.
-        reading.changed = before != after || reading.totals[0].outcome(Outcome::Counted) != after;
+        reading.changed = last_before != last_after || before.outcome(Outcome::Counted) != last_after;
         if !reading.changed {
+            reading.totals = [before; 2];
             return Ok(());
         }
         let Self { ebpf, reader, .. } = self;
-        read_table(reader, fd_of(ebpf, maps::SOURCES)?, &mut reading.sources, SourceCounters::add)?;
-        reading.totals[1] = self.totals();
+        read_table(reader, fd_of(ebpf, maps::SOURCES)?, &mut reading.sources)?;
+        let after = self.totals();
         let Self { ebpf, reader, .. } = self;
-        let add_tally = |sum: &mut Tally, one: &Tally| sum.add(*one);
-        read_table(reader, fd_of(ebpf, maps::DESTINATIONS)?, &mut reading.destinations, add_tally)?;
-        read_table(reader, fd_of(ebpf, maps::MACS)?, &mut reading.macs, add_tally)?;
+        read_table(reader, fd_of(ebpf, maps::DESTINATIONS)?, &mut reading.destinations)?;
+        read_table(reader, fd_of(ebpf, maps::MACS)?, &mut reading.macs)?;
+        // Only now: had one of them failed, the next reading must not take this for a quiet time.
+        reading.totals = [before, after];
         sum_cpus(&self.tcp_flags, &mut reading.tcp_flags);
         sum_cpus(&self.dst_ports, &mut reading.dst_ports);
         sum_cpus(&self.src_ports, &mut reading.src_ports);
@@ -175,7 +177,7 @@ impl Xdp {
     /// # Errors
     /// What the kernel says.
     pub fn take_source(&mut self, address: &Address) -> io::Result<Option<SourceCounters>> {
-        self.take(maps::SOURCES, address, SourceCounters::add)
+        self.take(maps::SOURCES, address)
     }
 
     /// Removes a destination from the kernel's map; returns what it had counted.
@@ -183,7 +185,7 @@ impl Xdp {
     /// # Errors
     /// What the kernel says.
     pub fn take_destination(&mut self, address: &Address) -> io::Result<Option<Tally>> {
-        self.take(maps::DESTINATIONS, address, |sum, one| sum.add(*one))
+        self.take(maps::DESTINATIONS, address)
     }
 
     /// Removes a MAC pair from the kernel's map; returns what it had counted.
@@ -191,12 +193,12 @@ impl Xdp {
     /// # Errors
     /// What the kernel says.
     pub fn take_macs(&mut self, pair: &MacPair) -> io::Result<Option<Tally>> {
-        self.take(maps::MACS, pair, |sum, one| sum.add(*one))
+        self.take(maps::MACS, pair)
     }
 
-    fn take<K: Pod, V: Pod + Default>(&mut self, map: &str, key: &K, add: fn(&mut V, &V)) -> io::Result<Option<V>> {
+    fn take<K: Pod, V: Pod + Cumulative>(&mut self, map: &str, key: &K) -> io::Result<Option<V>> {
         let Self { ebpf, reader, .. } = self;
-        Ok(reader.take(fd_of(ebpf, map)?, key)?.map(|values| sum(values, add)))
+        Ok(reader.take(fd_of(ebpf, map)?, key)?.map(sum))
     }
 
     /// How many entries a table has room for.
@@ -250,7 +252,7 @@ impl Xdp {
     /// Empties the registers of distinct sources.
     pub fn clear_unique(&mut self) {
         let empty = <Registers as bytemuck::Zeroable>::zeroed();
-        for cpu in 0..self.unique.iter().count() {
+        for cpu in 0..self.unique.len() {
             self.unique.set(cpu, &empty);
         }
     }
@@ -286,25 +288,22 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
 }
 
 fn fd_of<'a>(ebpf: &'a Ebpf, name: &str) -> io::Result<BorrowedFd<'a>> {
-    let data = ebpf.map(name).and_then(map_data).ok_or_else(|| io::Error::other(format!("no map {name}")))?;
-    Ok(data.fd().as_fd())
+    Ok(map_of(ebpf, name).map_err(io::Error::other)?.fd().as_fd())
 }
 
-fn read_table<K: Pod, V: Pod + Default>(
+fn read_table<K: Pod, V: Pod + Cumulative>(
     reader: &mut BatchReader,
     map: BorrowedFd<'_>,
     table: &mut Vec<(K, V)>,
-    add: fn(&mut V, &V),
 ) -> io::Result<()> {
     table.clear();
-    reader.for_each(map, |key, values| table.push((key, sum(values, add))))
+    reader.for_each(map, |key, values| table.push((key, sum(values))))
 }
 
-fn sum<V: Copy + Default>(values: &[V], add: fn(&mut V, &V)) -> V {
+/// What all CPUs have counted in one entry.
+fn sum<V: Cumulative>(values: &[V]) -> V {
     let mut total = V::default();
-    for value in values {
-        add(&mut total, value);
-    }
+    values.iter().for_each(|value| total.add(value));
     total
 }
 
