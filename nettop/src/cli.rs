@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use nettop_geo::Watcher;
 
 use crate::{
     control::{client::CtlArgs, socket::Endpoint},
@@ -34,6 +35,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Send a command to a running monitor, as nettopctl does
     Ctl(CtlArgs),
+    /// List everything nettop can do
+    Features(FeaturesArgs),
 }
 
 /// Options of the live monitor.
@@ -71,6 +74,14 @@ pub struct DemoArgs {
     pub seed: u64,
 }
 
+/// How to print the catalogue.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct FeaturesArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of every monitor.
 #[derive(Clone, Debug, Args)]
 pub struct CommonArgs {
@@ -99,6 +110,12 @@ pub struct CommonArgs {
     /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
     #[arg(long, value_name = "SOCKET")]
     pub control_socket: Option<Endpoint>,
+    /// Do not look up where sources are
+    #[arg(long, conflicts_with = "location_db")]
+    pub no_geo: bool,
+    /// Where sources are: a location.csv, or an .mmdb file of cities, countries or networks; may be repeated
+    #[arg(long, value_name = "PATH", value_delimiter = ',')]
+    pub location_db: Vec<PathBuf>,
     /// Keep so many sampled packets
     #[arg(long, default_value_t = 5000, value_parser = parse_max_events, value_name = "N")]
     pub max_events: usize,
@@ -111,6 +128,14 @@ pub struct CommonArgs {
 }
 
 impl CommonArgs {
+    /// Where places come from; `None`: geography is off.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn geo(&self) -> Result<Option<Watcher>> {
+        if self.no_geo { Ok(None) } else { Watcher::open(&self.location_db).map(Some) }
+    }
+
     /// What the engine is started with.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub struct Account<C> {
     raw: C,
     /// The tick in which packets came last.
     active: u64,
+    /// What the owner notes about the key; 0: nothing yet.
+    pub note: u32,
 }
 
 /// Accounts by key.
@@ -87,8 +89,8 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
         keys.into_iter().map(|(_, _, key)| key).collect()
     }
 
-    /// Evicts accounts without an entry in the kernel until at most `most` are left, or none such. Returns their keys.
-    pub fn evict(&mut self, most: usize) -> Vec<K> {
+    /// Evicts accounts without an entry in the kernel until at most `most` are left, or none such. Returns them.
+    pub fn evict(&mut self, most: usize) -> Vec<(K, Account<C>)> {
         let excess = self.accounts.len().saturating_sub(most);
         if excess == 0 {
             return Vec::new();
@@ -104,11 +106,10 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
             keys.truncate(excess);
         }
         keys.into_iter()
-            .map(|(_, _, key)| {
-                if let Some(account) = self.accounts.remove(&key) {
-                    self.evicted.add(account.total.tally());
-                }
-                key
+            .filter_map(|(_, _, key)| {
+                let account = self.accounts.remove(&key)?;
+                self.evicted.add(account.total.tally());
+                Some((key, account))
             })
             .collect()
     }
@@ -121,6 +122,16 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
             account.history.clear();
             account.raw.tally().packets > 0
         });
+    }
+
+    /// Makes every key's note void.
+    pub fn forget_notes(&mut self) {
+        self.accounts.values_mut().for_each(|account| account.note = 0);
+    }
+
+    /// Keeps the totals, but not when they came.
+    pub fn forget_rates(&mut self) {
+        self.accounts.values_mut().for_each(|account| account.history.clear());
     }
 
     /// Everything ever added.
@@ -141,6 +152,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
     /// Accounts with at least one packet.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &Account<C>)> {
         self.accounts.iter().filter(|(_, account)| account.total.tally().packets > 0)
+    }
+
+    /// The same, to note something.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut Account<C>)> {
+        self.accounts.iter_mut().filter(|(_, account)| account.total.tally().packets > 0)
     }
 
     /// The `limit` (0: all) keys with the most packets, most first, then sums over the others: how many, and their tally.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod control;
 pub mod engine;
 pub mod export;
+pub mod features;
 pub mod filter;
 pub mod ledger;
 pub mod live;
@@ -18,6 +19,7 @@ pub mod snapshot;
 pub mod source;
 pub mod tui;
 pub mod unique;
+pub mod visible;
 
 use std::{
     ffi::OsString,
@@ -41,6 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command.unwrap_or(Command::Run(run)) {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
+        Command::Features(args) => finish("nettop", features::print(&args).map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
     }
 }
@@ -64,9 +67,7 @@ pub fn run_ctl(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
     cli::parse(args).map_err(|exit| match exit {
         Exit::Printed(text) => {
-            // A closed pipe is no reason to complain.
-            let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
+            finish(T::command().get_name(), export::file::print(text.as_bytes()).map(|()| true).map_err(Into::into))
         }
         Exit::Usage(line) => {
             let _ = writeln!(io::stderr(), "{}: {line}", T::command().get_name());
@@ -82,8 +83,7 @@ fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             let line = format!("{error:#}");
-            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            let _ = writeln!(io::stderr(), "{name}: {line}");
+            let _ = writeln!(io::stderr(), "{name}: {}", visible::visible(&line.replace('\n', " ")));
             ExitCode::FAILURE
         }
     }

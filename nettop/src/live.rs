@@ -1,15 +1,10 @@
 //! The wiring of a monitor: open everything → load → attach → drop privileges → run.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
-    os::unix::net::UnixListener,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::OpenOptions, os::unix::net::UnixListener, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
+use nettop_geo::Watcher;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -26,7 +21,7 @@ use crate::{
         socket::{self, Endpoint, SocketFile},
     },
     engine::{Engine, Settings},
-    export::summary,
+    export::{file, summary},
     privilege,
     snapshot::{Mode, Snapshot},
     source::{Source, demo::Demo, xdp::Xdp},
@@ -48,6 +43,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 pub fn run(args: &RunArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Live)?;
     let endpoint = Control::open(&args.common)?;
+    let geo = args.common.geo()?;
     let log_level = open_log(args)?;
     let mut xdp = Xdp::open(&args.iface, args.map_memory_bytes(), log_level)?;
     let logger = match log_level {
@@ -55,7 +51,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         _ => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, endpoint, args.common.quiet, logger)
+    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.quiet, logger)
 }
 
 /// The demonstration.
@@ -65,8 +61,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
 pub fn demo(args: &DemoArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Demo)?;
     let endpoint = Control::open(&args.common)?;
+    let geo = args.common.geo()?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, endpoint, args.common.quiet, None)
+    monitor(source, settings, geo, endpoint, args.common.quiet, None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -108,6 +105,7 @@ fn open_log(args: &RunArgs) -> Result<u8> {
 fn monitor(
     source: Source,
     settings: Settings,
+    geo: Option<Watcher>,
     control: Control,
     quiet: bool,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -124,7 +122,7 @@ fn monitor(
             Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
             Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
         };
-        let (engine, snapshots) = Engine::new(source, settings);
+        let (engine, snapshots) = Engine::new(source, settings, geo);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
         let server = tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone()));
@@ -145,11 +143,7 @@ fn monitor(
     if result? == Screen::Stuck {
         return Ok(());
     }
-    match io::stdout().write_all(summary::text(&last).as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing the summary to standard output"),
-    }
+    file::print(summary::text(&last).as_bytes()).context("writing the summary to standard output")
 }
 
 async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {

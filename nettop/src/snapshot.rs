@@ -8,6 +8,7 @@ use nettop_common::{
     Event, Protocol, Tally,
     counters::{SizeBucket, Table},
 };
+use nettop_geo::{CountryCode, Location};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 pub use crate::reading::{AttachMode, InterfaceRow, InterfaceState};
@@ -49,6 +50,12 @@ pub struct Snapshot {
     pub ips: Vec<SourceRow>,
     /// Sources that `ips` had no room for.
     pub rest: Rest,
+    /// Countries of the sources, most packets first.
+    pub countries: Vec<CountryRow>,
+    /// Networks of the sources, most packets first.
+    pub networks: Vec<NetworkRow>,
+    /// Where places come from; `None`: geography is off.
+    pub geo: Option<GeoView>,
     /// MAC addresses, most packets first.
     pub macs: Vec<MacRow>,
     /// Packets by protocol.
@@ -162,9 +169,93 @@ pub struct SourceRow {
     pub udp: u64,
     /// ICMP and ICMPv6 messages.
     pub icmp: u64,
+    /// Where it is; `None`: geography is off.
+    #[serde(flatten)]
+    pub place: Option<Place>,
     /// Ports, protocols, MACs and flags, from sampled packets.
     #[serde(flatten)]
     pub detail: Arc<Detail>,
+}
+
+/// Where an address is, as far as the databases know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// ISO 3166-1 alpha-2 code of the country; `LO`: not a public address; `??`: unknown.
+    pub country_code: CountryCode,
+    /// Its name, or what kind of address it is.
+    pub country: String,
+    /// City; empty: unknown.
+    pub city: String,
+    /// Number of the autonomous system; 0: unknown.
+    pub asn: u32,
+    /// Who runs that; empty: unknown.
+    pub org: String,
+}
+
+impl From<Location<'_>> for Place {
+    fn from(Location { country_code, country, city, asn, org }: Location<'_>) -> Self {
+        Self { country_code, country: country.into(), city: city.into(), asn, org: org.into() }
+    }
+}
+
+/// Where places come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GeoView {
+    /// The databases in force, most authoritative first.
+    pub databases: Vec<GeoDatabase>,
+}
+
+/// A database of places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GeoDatabase {
+    /// Its path, or `bundled`.
+    pub name: String,
+    /// Its format.
+    pub kind: &'static str,
+    /// Of when its data are, if it says.
+    pub built: Option<String>,
+    /// Ranges of addresses.
+    pub rows: u64,
+    /// Rows that could not be used.
+    pub bad_rows: u64,
+}
+
+/// One country.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CountryRow {
+    /// See [`Place::country_code`].
+    pub country_code: CountryCode,
+    /// Its name.
+    pub country: String,
+    /// Sources there, of those remembered.
+    pub ips: u64,
+    /// Their packets, those of sources since forgotten included.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets in the newest whole second.
+    pub pps: f64,
+    /// Packets of the last 60 s, over 60 or the time since the start.
+    pub pps_60s: f64,
+}
+
+/// One network: an autonomous system.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NetworkRow {
+    /// Its number; 0: sources whose network is unknown.
+    pub asn: u32,
+    /// Who runs it.
+    pub org: String,
+    /// Sources there, of those remembered.
+    pub ips: u64,
+    /// Their packets, those of sources since forgotten included.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets in the newest whole second.
+    pub pps: f64,
+    /// Packets of the last 60 s, over 60 or the time since the start.
+    pub pps_60s: f64,
 }
 
 /// What sampled packets tell of one source. Each map: key → packets.

@@ -1,7 +1,7 @@
 //! `nettopctl`: sends one request to a running monitor and prints the answer.
 
 use std::{
-    io::{self, Read, Write},
+    io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -150,11 +150,7 @@ fn pretty(value: &Value) -> Result<Vec<u8>> {
 }
 
 fn print(text: &[u8]) -> Result<()> {
-    match io::stdout().write_all(text) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing the answer to standard output"),
-    }
+    file::print(text).context("writing the answer to standard output")
 }
 
 fn exchange(endpoint: &Endpoint, request: &Value) -> Result<Value> {

@@ -1,10 +1,12 @@
 //! The books: everything that was ever read, by source, destination and MAC pair, with rates, since the start or the
 //! last reset.
 
-use std::{hash::Hash, io};
+use std::{hash::Hash, io, sync::Arc};
 
 use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
+use nettop_geo::Geo;
 
+use super::regions::Regions;
 use crate::{
     ledger::Ledger,
     rates::{History, Slots},
@@ -37,6 +39,8 @@ pub struct Books {
     pub accounting: Accounting,
     /// Distinct sources, and whether that is an estimate.
     pub unique: (u64, bool),
+    /// Sources by country and by network.
+    pub regions: Regions,
     /// What had been counted at the start.
     base: Base,
     /// Everything counted at the newest tick, the base included.
@@ -46,6 +50,8 @@ pub struct Books {
     /// Counted by the totals, but missing from every source. The count of a packet is lost when its source is removed from
     /// the kernel's map in the very nanoseconds between its look-up and its count.
     unattributed: Tally,
+    /// How many packets may have been counted for their source, but not yet in the totals: one per CPU.
+    in_program: u64,
 }
 
 /// Cumulative counters at the start or the last reset.
@@ -60,8 +66,8 @@ struct Base {
 }
 
 impl Books {
-    /// Empty ones.
-    pub fn new(started: Moment) -> Self {
+    /// Empty ones, of a source that counts on so many `cpus`.
+    pub fn new(started: Moment, cpus: usize, regions: Regions) -> Self {
         Self {
             started,
             slots: Slots::new(started.monotonic_ns),
@@ -73,6 +79,8 @@ impl Books {
             // Nothing seen is nothing missed.
             accounting: Accounting { holds: true, ..Accounting::default() },
             unique: (0, false),
+            regions,
+            in_program: cpus as u64,
             base: Base::default(),
             counted: Tally::default(),
             kernel_counted: Tally::default(),
@@ -134,11 +142,19 @@ impl Books {
         make_room(&mut self.macs, &reading.macs, macs, slots, |key| source.take_macs(key))
     }
 
+    /// Puts other databases of places in force.
+    pub fn replace_geo(&mut self, geo: Arc<Geo>) {
+        self.sources.forget_notes();
+        self.regions.replace(geo);
+    }
+
     /// Forgets the idlest accounts beyond `max_sources`. Returns the sources forgotten.
     pub fn evict(&mut self, max_sources: usize) -> Vec<Address> {
         self.destinations.evict(MOST_OTHERS);
         self.macs.evict(MOST_OTHERS);
-        self.sources.evict(max_sources)
+        let evicted = self.sources.evict(max_sources);
+        evicted.iter().for_each(|(_, account)| self.regions.keep(account.note, account.total.tally()));
+        evicted.into_iter().map(|(source, _)| source).collect()
     }
 
     /// Starts anew from a reading that has been entered.
@@ -148,6 +164,7 @@ impl Books {
         self.sources.reset();
         self.destinations.reset();
         self.macs.reset();
+        self.regions.reset();
         self.packets.clear();
         self.bytes.clear();
         self.unique = (0, false);
@@ -186,8 +203,7 @@ impl Books {
     fn account(&mut self, reading: &Reading) {
         let [before, after] = &reading.totals;
         let since = before.since(&self.base.totals);
-        let mut sources = Tally::default();
-        self.sources.iter().for_each(|(_, account)| sources.add(account.total.tally()));
+        let sources = self.regions.survey(&mut self.sources, &self.slots);
         let counted = self.counted.since(self.base.counted);
         let mut not_ip = since.outcome(Outcome::NotIp);
         not_ip.add(since.outcome(Outcome::Malformed));
@@ -218,7 +234,7 @@ impl Books {
     /// Whether what the sources say lies between what the kernel's totals said before and after they were read. A packet
     /// in the middle of the program, one per CPU at most, may be in the one and not yet in the other.
     fn agrees_with_kernel(&self, before: &Totals, after: &Totals) -> bool {
-        let in_program = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let in_program = self.in_program;
         let lies_between = |tally: Tally, low: Tally, high: Tally| {
             tally.packets + in_program >= low.packets
                 && tally.packets <= high.packets + in_program

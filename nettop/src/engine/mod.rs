@@ -4,18 +4,20 @@
 mod books;
 mod detail;
 mod publish;
+mod regions;
 mod sampler;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use nettop_common::counters::Table;
+use nettop_geo::Watcher;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{books::Books, detail::Details, sampler::Sampler};
+use self::{books::Books, detail::Details, regions::Regions, sampler::Sampler};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
     filter::{FilterText, ParsedFilter},
@@ -65,19 +67,21 @@ pub struct Engine {
     /// Why the newest reading failed.
     failure: Option<String>,
     interfaces: Vec<InterfaceRow>,
+    /// Where places come from; `None`: geography is off.
+    geo: Option<Watcher>,
     tick: Tick,
     snapshots: watch::Sender<Arc<Snapshot>>,
 }
 
 impl Engine {
     /// An engine over a source, and where its snapshots appear.
-    pub fn new(mut source: Source, settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+    pub fn new(mut source: Source, settings: Settings, geo: Option<Watcher>) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let now = Moment::now();
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
         let mut engine = Self {
-            books: Books::new(now),
+            books: Books::new(now, source.cpus(), Regions::new(geo.as_ref().map(Watcher::current))),
             details: Details::new(settings.max_events),
             sampler: Sampler::new(settings.event_rate),
             reading: Reading { at: now, ..Reading::default() },
@@ -86,6 +90,7 @@ impl Engine {
             full: Vec::new(),
             failure: None,
             interfaces: source.interfaces(),
+            geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
             snapshots,
             source,
@@ -141,7 +146,10 @@ impl Engine {
     }
 
     fn read(&mut self) -> std::io::Result<()> {
-        let Self { source, reading, books, details, .. } = self;
+        let Self { source, reading, books, details, geo, .. } = self;
+        if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
+            books.replace_geo(geo);
+        }
         source.read(reading)?;
         books.enter(reading);
         let made_room = books.make_room(reading, source);

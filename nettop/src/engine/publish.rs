@@ -7,11 +7,16 @@ use nettop_common::{
     counters::{SizeBucket, Table},
 };
 
+use nettop_geo::Watcher;
+
 use super::Engine;
 use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
-    snapshot::{Degraded, EventRow, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags},
+    snapshot::{
+        Degraded, EventRow, GeoDatabase, GeoView, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow,
+        TcpFlags,
+    },
 };
 
 /// Sampled packets that a snapshot carries.
@@ -45,6 +50,9 @@ impl Engine {
             filtered_packets: books.accounting.filtered.packets,
             ips: sources.iter().filter_map(|source| self.source_row(source, elapsed)).collect(),
             rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
+            countries: books.regions.country_rows(limit, &books.slots, elapsed),
+            networks: books.regions.network_rows(limit, &books.slots, elapsed),
+            geo: self.geo.as_ref().map(geo_view),
             macs: self.mac_rows(limit, elapsed),
             protocols: Protocol::ALL
                 .iter()
@@ -109,6 +117,7 @@ impl Engine {
             syn: u64::from(total.syn),
             udp: u64::from(total.udp),
             icmp: u64::from(total.icmp),
+            place: self.books.regions.place(address),
             detail: self.details.get(address).map_or_else(Arc::default, Arc::clone),
         })
     }
@@ -191,6 +200,18 @@ impl Engine {
         }
         rows
     }
+}
+
+fn geo_view(watcher: &Watcher) -> GeoView {
+    let geo = watcher.current();
+    let databases = geo.databases().iter().map(|database| GeoDatabase {
+        name: database.name.clone(),
+        kind: database.kind,
+        built: database.built.clone(),
+        rows: database.rows,
+        bad_rows: database.bad_rows,
+    });
+    GeoView { databases: databases.collect() }
 }
 
 /// The busiest ports, most packets first.

@@ -1,4 +1,4 @@
-//! Writing a file whole or not at all.
+//! Writing a file whole or not at all; writing to standard output.
 
 use std::{
     fs::{self, File},
@@ -24,6 +24,17 @@ pub fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Writes to standard output. A closed pipe is no error: whoever reads has seen enough.
+///
+/// # Errors
+/// What the file system says.
+pub fn print(text: &[u8]) -> io::Result<()> {
+    match io::stdout().lock().write_all(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::snapshot::{Accounting, Snapshot};
+use crate::{
+    snapshot::{Accounting, GeoView, Place, Snapshot},
+    visible::visible,
+};
 
 /// Sources that the summary names.
 const TOP: usize = 10;
@@ -10,7 +13,16 @@ const TOP: usize = 10;
 /// The summary as text, one fact per line.
 pub fn text(snapshot: &Snapshot) -> String {
     let Snapshot {
-        elapsed, total_packets, total_bytes, avg_pps, unique_ips, unique_estimated, ips, accounting, ..
+        elapsed,
+        total_packets,
+        total_bytes,
+        avg_pps,
+        unique_ips,
+        unique_estimated,
+        ips,
+        accounting,
+        geo,
+        ..
     } = snapshot;
     let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
     let about = if *unique_estimated { "~" } else { "" };
@@ -33,12 +45,33 @@ pub fn text(snapshot: &Snapshot) -> String {
         let _ =
             writeln!(text, "  of counted   {} untracked, {} of forgotten sources", untracked.packets, evicted.packets);
     }
+    let _ = writeln!(text, "  geography    {}", geography(geo.as_ref()));
     if !ips.is_empty() {
         let _ = writeln!(text, "  top sources");
         for row in ips.iter().take(TOP) {
-            let _ =
-                writeln!(text, "    {:<39} {:>12} packets {:>15} bytes", row.ip.to_string(), row.packets, row.bytes);
+            let place = row.place.as_ref().map_or(String::new(), place);
+            let line =
+                format!("    {:<39} {:>12} packets {:>15} bytes  {place}", row.ip.to_string(), row.packets, row.bytes);
+            let _ = writeln!(text, "{}", line.trim_end());
         }
     }
     text
+}
+
+/// The databases in force, or that there are none.
+fn geography(geo: Option<&GeoView>) -> String {
+    let Some(GeoView { databases }) = geo else { return "off".into() };
+    let names = databases.iter().map(|database| match &database.built {
+        Some(built) => format!("{} of {built}", visible(&database.name)),
+        None => visible(&database.name),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Code and network; names of places come from files.
+fn place(place: &Place) -> String {
+    match place.asn {
+        0 => place.country_code.to_string(),
+        asn => format!("{} AS{asn} {}", place.country_code, visible(&place.org)),
+    }
 }

@@ -57,6 +57,7 @@ mod tests {
             syn: 0,
             udp: 3,
             icmp: 0,
+            place: None,
             detail: Arc::default(),
         };
         let snapshot = serde_json::to_value(Snapshot { ips: vec![row], ..Snapshot::default() }).unwrap();

@@ -83,6 +83,14 @@ impl Source {
         }
     }
 
+    /// On how many CPUs a packet may be in the middle of being counted.
+    pub fn cpus(&self) -> usize {
+        match self {
+            Self::Xdp(xdp) => xdp.cpus(),
+            Self::Demo(_) => 0,
+        }
+    }
+
     /// How many entries a table has room for; `None`: as many as memory holds.
     pub fn capacity(&self, table: Table) -> Option<u64> {
         match self {

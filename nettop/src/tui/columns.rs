@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use super::{format, text, theme::Theme};
-use crate::snapshot::SourceRow;
+use crate::snapshot::{Place, SourceRow};
 
 /// Columns left blank between two columns of the table.
 pub const GAP: u16 = 1;
@@ -39,6 +39,8 @@ pub struct Context {
     pub rank: usize,
     /// The cell's width.
     pub width: usize,
+    /// Whether the terminal can show flags.
+    pub flags: bool,
 }
 
 /// Every column, from left to right.
@@ -65,6 +67,32 @@ pub const COLUMNS: &[Column] = &[
         align: text::left,
         style: |theme| theme.address,
         cell: |row, context| text::cut_middle(&row.ip.to_string(), context.width),
+    },
+    Column {
+        title: "Geo",
+        help: "country, and city where it is known",
+        from: 56,
+        // The code alone; then a flag before it; then what it stands for.
+        least: 2,
+        good: 5,
+        most: 30,
+        align: text::left,
+        style: |theme| theme.text,
+        cell: |row, context| row.place.as_ref().map_or(String::new(), |place| geo(place, context)),
+    },
+    Column {
+        title: "Network",
+        help: "autonomous system: its number, and who runs it",
+        from: 140,
+        least: 14,
+        good: 24,
+        most: 36,
+        align: text::left,
+        style: |theme| theme.dim,
+        cell: |row, _| {
+            let known = row.place.as_ref().filter(|place| place.asn != 0);
+            known.map_or(String::new(), |place| format::network(place.asn, &place.org))
+        },
     },
     Column {
         title: "Pkts",
@@ -126,7 +154,7 @@ pub const COLUMNS: &[Column] = &[
         help: "share of all counted packets",
         from: 40,
         least: PERCENT,
-        good: 18,
+        good: 12,
         most: 48,
         align: text::left,
         style: |theme| theme.bar,
@@ -142,6 +170,17 @@ pub const COLUMNS: &[Column] = &[
 
 /// The width of a share in digits.
 const PERCENT: u16 = 5;
+
+/// From this width on there is room for a name behind the code of a country.
+const NAMED_FROM: usize = 14;
+
+fn geo(place: &Place, context: &Context) -> String {
+    let name = if place.city.is_empty() { &place.country } else { &place.city };
+    let name = if context.width >= NAMED_FROM { name } else { "" };
+    // A flag takes two columns.
+    let flag = context.flags && context.width >= 5;
+    format::country(place.country_code, name, flag)
+}
 
 /// The columns that fit into a table of `width`, each with its width.
 pub fn fit(columns: &'static [Column], width: u16) -> Vec<(&'static Column, u16)> {
@@ -187,9 +226,10 @@ mod tests {
             (39, "IP Pkts PPS"),
             (40, "IP Pkts PPS Share"),
             (50, "# IP Pkts PPS Share"),
-            (80, "# IP Pkts PPS Bytes Last Share"),
-            (94, "# IP Pkts PPS Bytes Last Share"),
-            (95, "# IP Pkts PPS Low/Peak Bytes Last Share"),
+            (80, "# IP Geo Pkts PPS Bytes Last Share"),
+            (94, "# IP Geo Pkts PPS Bytes Last Share"),
+            (95, "# IP Geo Pkts PPS Low/Peak Bytes Last Share"),
+            (140, "# IP Geo Network Pkts PPS Low/Peak Bytes Last Share"),
         ] {
             assert_eq!(titles(width), expected, "{width}");
         }

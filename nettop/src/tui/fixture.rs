@@ -3,10 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use nettop_common::{Protocol, counters::SizeBucket};
+use nettop_geo::CountryCode;
 
 use crate::snapshot::{
-    Accounting, Amount, AttachMode, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac, MacRow, Mode,
-    Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags, Tick,
+    Accounting, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
+    MacRow, Mode, NetworkRow, Place, Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags, Tick,
 };
 
 /// When every fixture was taken.
@@ -48,10 +49,22 @@ pub fn sources(total: u64) -> Vec<SourceRow> {
                 syn: packets,
                 udp: 0,
                 icmp: 0,
+                place: Some(place(n)),
                 detail: Arc::new(Detail::default()),
             }
         })
         .collect()
+}
+
+/// Where the fixtures' sources are: a country without and with a known city, this host's own network, nowhere.
+fn place(n: u8) -> Place {
+    let (code, country, city, asn, org) = match n % 4 {
+        0 => (*b"US", "United States", "", 64_496, "Example Networks"),
+        1 => (*b"DE", "Germany", "Frankfurt am Main", 64_511, "Beispiel Rechenzentrum GmbH"),
+        2 => (*b"LO", "Private", "", 0, ""),
+        _ => (*b"??", "", "", 0, ""),
+    };
+    Place { country_code: CountryCode(code), country: country.into(), city: city.into(), asn, org: org.into() }
 }
 
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.
@@ -86,6 +99,28 @@ pub fn busy() -> Snapshot {
         filtered_packets: 345_678,
         ips: sources(total),
         rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000 },
+        countries: (0..10_u8)
+            .map(|n| CountryRow {
+                country_code: place(n).country_code,
+                country: place(n).country,
+                ips: 1_200 >> n,
+                packets: 16_799_998 >> n,
+                bytes: (16_799_998 >> n) * 333,
+                pps: 3_141_592.0 / f64::from(n + 1),
+                pps_60s: 22_281.0,
+            })
+            .collect(),
+        networks: (0..10_u8)
+            .map(|n| NetworkRow {
+                asn: place(n).asn,
+                org: place(n).org,
+                ips: 900 >> n,
+                packets: 12_799_998 >> n,
+                bytes: (12_799_998 >> n) * 333,
+                pps: 2_141_592.0 / f64::from(n + 1),
+                pps_60s: 22_281.0,
+            })
+            .collect(),
         macs: (0..12_u8)
             .map(|n| MacRow {
                 mac: Mac([2, 0x42, 0xac, 0x11, 0, n]),

@@ -1,6 +1,8 @@
 //! Numbers, times and foreign text as people read them. Every function here is pure.
 
-use std::fmt::Write as _;
+use nettop_geo::CountryCode;
+
+pub use crate::visible::{is_unseen, visible};
 
 /// Thousands in steps: decimal for packets and bits.
 const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
@@ -107,28 +109,19 @@ pub fn bar(share: f64, width: usize) -> String {
     bar
 }
 
-/// Text from outside with everything a terminal might obey, or an eye might miss, spelled out: control characters,
-/// line breaks, escape sequences, changes of writing direction, characters without width.
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_unseen(character) {
-            // Writing to a String cannot fail.
-            let _ = write!(shown, "{}", character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+/// A country: its flag where that can be shown, its code, and a name if there is one.
+pub fn country(code: CountryCode, name: &str, flag: bool) -> String {
+    let flag = code.flag().filter(|_| flag).map_or(String::new(), |flag| flag + " ");
+    let name = visible(name);
+    format!("{flag}{code} {name}").trim_end().to_string()
 }
 
-/// Whether a character would not stand on the screen as itself.
-pub fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' // soft hyphen, marks, annotations
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' // zero width, line separators, bidirectional
-            | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}') // isolates, invisible operators, tags
+/// A network: the number of its autonomous system, and who runs it.
+pub fn network(asn: u32, org: &str) -> String {
+    match asn {
+        0 => "unknown".into(),
+        asn => format!("AS{asn} {}", visible(org)).trim_end().to_string(),
+    }
 }
 
 fn grouped(number: u64) -> String {
@@ -256,20 +249,5 @@ mod tests {
         assert_eq!([percent_short(1, 3), percent_short(1, 1000), percent_short(0, 0)], ["33%", "<1%", "0%"]);
         assert_eq!([bar(0.5, 4), bar(0.0, 2), bar(1.0, 2), bar(0.0001, 2)], ["██  ", "  ", "██", "▏ "]);
         assert_eq!([bar(0.3, 0), bar(f64::NAN, 1)], ["", " "]);
-    }
-
-    #[test]
-    fn nothing_from_outside_reaches_the_terminal_as_a_command() {
-        for (text, shown) in [
-            ("eth0", "eth0"),
-            ("ëth0 日本", "ëth0 日本"),
-            ("\u{1b}[2J", "\\u{1b}[2J"),
-            ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
-            ("\u{0}\u{7f}\u{9b}31m", "\\u{0}\\u{7f}\\u{9b}31m"),
-            ("abc\u{202e}321", "abc\\u{202e}321"),
-            ("a\u{200b}\u{feff}\u{2066}\u{2028}", "a\\u{200b}\\u{feff}\\u{2066}\\u{2028}"),
-        ] {
-            assert_eq!(visible(text), shown);
-        }
     }
 }

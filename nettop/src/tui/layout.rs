@@ -8,6 +8,11 @@ pub const STACK_BELOW: u16 = 95;
 pub const MACS_WIDTH: u16 = 44;
 /// The statistics' tables need no more; beyond it, the two panels would only drift apart.
 const STATS_WIDTH: u16 = 110;
+/// From this width on the countries leave room for the networks beside them.
+const PLACES_BESIDE: u16 = 78;
+/// The most that the countries and the networks need.
+const COUNTRIES_WIDTH: u16 = 50;
+const NETWORKS_WIDTH: u16 = 72;
 /// Columns between two panels side by side.
 const GUTTER: u16 = 2;
 /// A rule and the head of a table.
@@ -26,6 +31,8 @@ pub struct Needs {
     pub sources: u16,
     /// Rows of the table of MACs.
     pub macs: u16,
+    /// Rows of the longer one of countries and networks; 0: geography is off.
+    pub places: u16,
     /// Lines of the statistics at their shortest.
     pub stats_short: u16,
     /// Lines of the statistics with nothing left out.
@@ -47,6 +54,10 @@ pub struct Areas {
     pub stats: Rect,
     /// The table of MACs.
     pub macs: Rect,
+    /// The table of countries.
+    pub countries: Rect,
+    /// The table of networks.
+    pub networks: Rect,
     /// Hints or the prompt, messages, the filter.
     pub control: Rect,
     /// Commands and the clock.
@@ -64,8 +75,9 @@ pub struct Areas {
 /// │ ⋮                                    │    │ ⋮                    │
 /// │ ── stats ──────────────── ── macs ── │    │ ── stats ─────────── │
 /// │ ⋮                         ⋮          │    │ ⋮                    │
-/// │                                      │    │ ── macs ──────────── │
-/// │                                      │    │ ⋮                    │
+/// │ ── countries ── ── networks ──────── │    │ ── macs ──────────── │
+/// │ ⋮               ⋮                    │    │ ⋮                    │
+/// │                                      │    │ countries, networks  │
 /// │ ── control ───────────────────────── │    │ ── control ───────── │
 /// │ footer                               │    │ footer               │
 /// └──────────────────────────────────────┘    └──────────────────────┘
@@ -112,10 +124,11 @@ pub fn areas(area: Rect, needs: &Needs) -> Areas {
 
 fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     let mut left = rest.height;
-    let (mut stats, mut macs) = (0, 0);
+    let (mut stats, mut macs, mut places) = (0, 0, 0);
     let mut sources = grant(&mut left, FRAME + needs.sources.min(8), 0);
     stats += grant(&mut left, needs.stats_short, 4);
     sources += grant(&mut left, needs.sources.saturating_sub(8).min(4), 0);
+    places += grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
     macs += grant(&mut left, FRAME + needs.macs, FRAME + needs.macs.min(3));
     sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
     if stats > 0 {
@@ -124,6 +137,27 @@ fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     areas.sources = top(&mut rest, sources);
     areas.stats = top(&mut rest, stats);
     areas.macs = top(&mut rest, macs);
+    place(areas, top(&mut rest, places));
+}
+
+/// Shares a band between countries and networks.
+fn place(areas: &mut Areas, band: Rect) {
+    if band.is_empty() {
+        return;
+    }
+    if band.width < PLACES_BESIDE {
+        areas.countries = band;
+        return;
+    }
+    let countries = ((band.width - GUTTER) * 4 / 10).min(COUNTRIES_WIDTH);
+    areas.countries = Rect { width: countries, ..band };
+    let networks = (band.width - countries - GUTTER).min(NETWORKS_WIDTH);
+    areas.networks = Rect { x: band.x + countries + GUTTER, width: networks, ..band };
+}
+
+/// The lines of a table with so many rows; none for none.
+fn frame(rows: u16) -> u16 {
+    if rows == 0 { 0 } else { FRAME + rows }
 }
 
 fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
@@ -131,7 +165,11 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     let full = needs.stats_full.max(FRAME + needs.macs);
     let mut sources = grant(&mut left, FRAME + needs.sources.min(8), 0);
     let mut band = grant(&mut left, needs.stats_short, 4);
+    let mut places = grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
     sources += grant(&mut left, needs.sources.saturating_sub(8).min(6), 0);
+    if places > 0 {
+        places += grant(&mut left, frame(needs.places).saturating_sub(places), 0);
+    }
     if band > 0 {
         band += grant(&mut left, full.saturating_sub(band), 0);
     }
@@ -139,12 +177,12 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
 
     areas.sources = top(&mut rest, sources);
     let band = top(&mut rest, band);
-    if band.is_empty() {
-        return;
+    if !band.is_empty() {
+        let stats = stats_width(rest.width);
+        areas.stats = Rect { width: stats, ..band };
+        areas.macs = Rect { x: band.x + stats + GUTTER, width: MACS_WIDTH, ..band };
     }
-    let stats = stats_width(rest.width);
-    areas.stats = Rect { width: stats, ..band };
-    areas.macs = Rect { x: band.x + stats + GUTTER, width: MACS_WIDTH, ..band };
+    place(areas, top(&mut rest, places));
 }
 
 /// How wide the statistics are on a terminal of this width.
@@ -180,12 +218,20 @@ fn bottom(rest: &mut Rect, height: u16) -> Rect {
 mod tests {
     use super::*;
 
-    const NEEDS: Needs =
-        Needs { waiting: false, header: 3, degraded: 2, sources: 20, macs: 8, stats_short: 8, stats_full: 14 };
+    const NEEDS: Needs = Needs {
+        waiting: false,
+        header: 3,
+        degraded: 2,
+        sources: 20,
+        macs: 8,
+        places: 8,
+        stats_short: 8,
+        stats_full: 14,
+    };
 
-    fn all(areas: &Areas) -> [Rect; 8] {
-        let Areas { header, degraded, waiting, sources, stats, macs, control, footer } = *areas;
-        [header, degraded, waiting, sources, stats, macs, control, footer]
+    fn all(areas: &Areas) -> [Rect; 10] {
+        let Areas { header, degraded, waiting, sources, stats, macs, countries, networks, control, footer } = *areas;
+        [header, degraded, waiting, sources, stats, macs, countries, networks, control, footer]
     }
 
     #[test]
@@ -216,15 +262,15 @@ mod tests {
     fn panels_by_size() {
         let lines = |width, height| {
             let areas = areas(Rect::new(0, 0, width, height), &NEEDS);
-            [areas.degraded, areas.sources, areas.stats, areas.macs].map(|area| area.height)
+            [areas.degraded, areas.sources, areas.stats, areas.macs, areas.countries].map(|area| area.height)
         };
         for (size, expected) in [
-            ((40, 10), [2, 4, 0, 0]),
-            ((80, 24), [2, 10, 4, 0]),
-            ((94, 30), [2, 12, 8, 0]),
-            ((94, 50), [2, 22, 8, 10]),
-            ((120, 40), [2, 16, 14, 14]),
-            ((250, 70), [2, 22, 14, 14]),
+            ((40, 10), [2, 4, 0, 0, 0]),
+            ((80, 24), [2, 10, 4, 0, 0]),
+            ((94, 30), [2, 12, 8, 0, 0]),
+            ((94, 50), [2, 16, 8, 10, 6]),
+            ((120, 40), [2, 16, 8, 8, 6]),
+            ((250, 70), [2, 22, 14, 14, 10]),
         ] {
             assert_eq!(lines(size.0, size.1), expected, "{size:?}");
         }

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod columns;
 pub mod field;
+mod flags;
 pub mod format;
 mod input;
 pub mod layout;

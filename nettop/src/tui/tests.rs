@@ -19,7 +19,7 @@ fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
 }
 
 fn paint(terminal: &mut Terminal<TestBackend>, snapshot: &Snapshot, state: &State) -> String {
-    let theme = Theme::colour();
+    let theme = Theme { flags: true, ..Theme::colour() };
     let view = View { snapshot, state, theme: &theme, unix_seconds: NOW / 1_000_000_000 };
     terminal.draw(|frame| panel::draw(frame, &view)).expect("a test backend has no errors");
     let buffer = terminal.backend().buffer().clone();

@@ -2,6 +2,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::flags;
+
 /// A style for each meaning. Colour is never the only sign: the words say it too.
 #[derive(Clone, Debug)]
 pub struct Theme {
@@ -39,15 +41,18 @@ pub struct Theme {
     pub warn: Style,
     /// Went wrong.
     pub error: Style,
+    /// Whether the flags of countries can be shown.
+    pub flags: bool,
 }
 
 impl Theme {
     /// As the environment wants it: without colours where `NO_COLOR` is set and not empty (no-color.org).
     pub fn from_env() -> Self {
-        match std::env::var_os("NO_COLOR") {
+        let theme = match std::env::var_os("NO_COLOR") {
             Some(value) if !value.is_empty() => Self::plain(),
             _ => Self::colour(),
-        }
+        };
+        Self { flags: flags::from_env(), ..theme }
     }
 
     /// In the terminal's own sixteen colours, whatever its background.
@@ -94,6 +99,7 @@ impl Theme {
             good: text,
             warn: bold,
             error: reversed,
+            flags: false,
         }
     }
 }
@@ -122,6 +128,7 @@ mod tests {
             good,
             warn,
             error,
+            flags: _,
         } = Theme::plain();
         for style in [
             text, label, value, dim, title, rule, head, address, key, bar, prompt, live, demo, paused, good, warn,

@@ -78,6 +78,11 @@ impl BatchReader {
         Self { cpus, keys: Vec::new(), values: Vec::new() }
     }
 
+    /// The number of possible CPUs.
+    pub fn cpus(&self) -> usize {
+        self.cpus
+    }
+
     /// Calls `each` once for every entry, with the values of all CPUs. One inserted meanwhile may be missed.
     ///
     /// # Errors

@@ -120,6 +120,11 @@ impl Xdp {
         })
     }
 
+    /// The number of possible CPUs: each may be in the middle of the program.
+    pub fn cpus(&self) -> usize {
+        self.reader.cpus()
+    }
+
     /// Reads everything counted so far.
     ///
     /// # Errors

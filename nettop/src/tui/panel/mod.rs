@@ -1,10 +1,12 @@
 //! The panels: one file each, and one row each in [`PANELS`].
 
 pub mod control;
+pub mod countries;
 pub mod degraded;
 pub mod footer;
 pub mod header;
 pub mod macs;
+pub mod networks;
 pub mod sources;
 pub mod stats;
 pub mod waiting;
@@ -84,6 +86,18 @@ pub const PANELS: &[Panel] = &[
         render: stats::render,
     },
     Panel {
+        name: "countries",
+        about: "the countries of the sources: how many sources, packets, pps",
+        area: |areas| areas.countries,
+        render: countries::render,
+    },
+    Panel {
+        name: "networks",
+        about: "the networks of the sources, by AS number: how many sources, packets, pps",
+        area: |areas| areas.networks,
+        render: networks::render,
+    },
+    Panel {
         name: "macs",
         about: "the MAC addresses with the most packets",
         area: |areas| areas.macs,
@@ -111,6 +125,7 @@ pub fn draw(frame: &mut Frame, view: &View) {
         header: header::height(view, screen.width),
         degraded: degraded::height(view, screen.width),
         sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
+        places: countries::rows(view).max(networks::rows(view)),
         macs: macs::rows(view),
         stats_short: stats::SHORT,
         stats_full: stats::height(view, layout::stats_width(screen.width)),
@@ -122,6 +137,42 @@ pub fn draw(frame: &mut Frame, view: &View) {
             (panel.render)(frame, area, view);
         }
     }
+}
+
+/// Rows of a ranked panel.
+const TOP: usize = 8;
+/// Columns of a count that keeps its digits, and of one that may be shortened.
+const COUNT: usize = 11;
+const SHORT: usize = 6;
+
+/// Draws a panel of names with numbers, most important first, and how many there are besides. `head`: the titles of the
+/// numbers and their widths, the name's own title apart; each row has as many.
+fn ranked<const N: usize>(
+    frame: &mut Frame,
+    area: Rect,
+    view: &View,
+    (title, name): (&str, &str),
+    head: [(&str, usize); N],
+    rows: impl ExactSizeIterator<Item = (String, [String; N])>,
+) {
+    let theme = view.theme;
+    let room = usize::from(area.height).saturating_sub(2).min(TOP);
+    let more = rows.len().saturating_sub(room);
+    let note = if more > 0 { format!("{} more", format::count(more as u64, 9)) } else { String::new() };
+    let area = titled(frame, area, theme, title, &note);
+    let numbers: usize = head.iter().map(|(_, width)| width + 1).sum();
+    let names = usize::from(area.width).saturating_sub(numbers);
+    let line = |name: &str, name_style, cells: [&str; N], style| {
+        let mut spans = vec![Span::styled(text::left(name, names), name_style)];
+        spans.extend(cells.iter().zip(head).map(|(cell, (_, width))| Span::styled(format!(" {cell:>width$}"), style)));
+        Line::from(spans)
+    };
+    let mut drawn = vec![line(name, theme.head, head.map(|(title, _)| title), theme.head)];
+    drawn.extend(
+        rows.take(room)
+            .map(|(name, cells)| line(&name, theme.address, cells.each_ref().map(String::as_str), theme.text)),
+    );
+    lines(frame, area, drawn);
 }
 
 /// Draws lines from the top of an area, each cut to its width.

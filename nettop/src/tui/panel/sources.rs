@@ -37,7 +37,7 @@ pub fn render(frame: &mut Frame, mut area: Rect, view: &View) {
                 spans.push(Span::raw(gap()));
             }
             let width = usize::from(*width);
-            let context = Context { now_ns: snapshot.now_ns, rank: at + 1, width };
+            let context = Context { now_ns: snapshot.now_ns, rank: at + 1, width, flags: theme.flags };
             let cell = (column.align)(&(column.cell)(row, &context), width);
             spans.push(Span::styled(cell, (column.style)(theme)));
         }

@@ -1,0 +1,122 @@
+//! `nettop features`: the numbered catalogue of what it can do, made from the very tables the program runs on, so that it
+//! cannot list what does not exist.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, builder::StyledStr};
+use nettop_common::Protocol;
+use serde::Serialize;
+
+use crate::{
+    cli::{Cli, FeaturesArgs},
+    control::COMMANDS,
+    export::file,
+    tui::{action::ACTIONS, columns::COLUMNS, panel::PANELS},
+};
+
+/// A part of the catalogue.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// What its features have in common.
+    pub title: &'static str,
+    /// They.
+    pub features: Vec<Feature>,
+}
+
+/// One thing that nettop can do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Feature {
+    /// Its place in the whole catalogue, from 1.
+    pub number: usize,
+    /// What it is called.
+    pub name: String,
+    /// What it does.
+    pub about: String,
+}
+
+/// The parts of the catalogue: a title, and what makes the names and what they do.
+const SECTIONS: &[(&str, fn() -> Vec<(String, String)>)] = &[
+    ("Commands", commands),
+    ("Options of the monitor", || options("run")),
+    ("Panels of the screen", || rows(PANELS, |panel| (panel.name, panel.about))),
+    ("Columns of the table of sources", || rows(COLUMNS, |column| (column.title, column.help))),
+    ("Keys", || ACTIONS.iter().map(|action| (action.key.label(), action.help.to_string())).collect()),
+    ("Control commands (nettopctl)", || rows(COMMANDS, |command| (command.name, command.help))),
+    ("Protocols counted apart", || rows(Protocol::ALL, |protocol| (protocol.label(), "packets and bytes"))),
+];
+
+fn rows<T>(table: &[T], row: impl Fn(&T) -> (&str, &str)) -> Vec<(String, String)> {
+    table.iter().map(row).map(|(name, about)| (name.to_string(), about.to_string())).collect()
+}
+
+fn commands() -> Vec<(String, String)> {
+    let cli = Cli::command();
+    let shown = cli.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.map(|command| (command.get_name().to_string(), one_line(command.get_about()))).collect()
+}
+
+fn options(command: &str) -> Vec<(String, String)> {
+    let cli = Cli::command();
+    let Some(command) = cli.find_subcommand(command) else { return Vec::new() };
+    let named = command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument.get_help())));
+    named.map(|(name, help)| (format!("--{name}"), one_line(help))).collect()
+}
+
+fn one_line(text: Option<&StyledStr>) -> String {
+    text.map_or(String::new(), |text| text.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The catalogue.
+pub fn catalogue() -> Vec<Section> {
+    let mut numbers = 1..;
+    let number = |features: Vec<(String, String)>| {
+        features
+            .into_iter()
+            .zip(numbers.by_ref())
+            .map(|((name, about), number)| Feature { number, name, about })
+            .collect()
+    };
+    let mut number = number;
+    SECTIONS.iter().map(|(title, features)| Section { title, features: number(features()) }).collect()
+}
+
+/// Prints the catalogue.
+///
+/// # Errors
+/// When standard output takes no more.
+pub fn print(args: &FeaturesArgs) -> Result<()> {
+    let catalogue = catalogue();
+    let text = if args.json { serde_json::to_string_pretty(&catalogue)? + "\n" } else { text(&catalogue) };
+    file::print(text.as_bytes()).context("writing the catalogue to standard output")
+}
+
+/// The catalogue as text, a line for each feature.
+pub fn text(catalogue: &[Section]) -> String {
+    let mut text = String::new();
+    for Section { title, features } in catalogue {
+        let width = features.iter().map(|feature| feature.name.len()).max().unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}{title}", if text.is_empty() { "" } else { "\n" });
+        for Feature { number, name, about } in features {
+            let _ = writeln!(text, "{number:>4}  {name:<width$}  {about}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_has_a_number_of_its_own_and_says_what_it_does() {
+        let catalogue = catalogue();
+        let features: Vec<_> = catalogue.iter().flat_map(|section| &section.features).collect();
+        assert!(features.iter().map(|feature| feature.number).eq(1..=features.len()));
+        for Feature { name, about, .. } in features {
+            assert!(!name.is_empty() && !about.is_empty(), "{name:?}: {about:?}");
+        }
+        assert!(catalogue.iter().all(|section| !section.features.is_empty()));
+    }
+}

@@ -1,0 +1,47 @@
+//! Text from outside (packets, files, sockets, names of interfaces), made safe to show.
+
+use std::fmt::Write as _;
+
+/// Text from outside with everything a terminal might obey, or an eye might miss, spelled out: control characters,
+/// line breaks, escape sequences, changes of writing direction, characters without width.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_unseen(character) {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "{}", character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Whether a character would not stand on the screen as itself.
+pub fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' // soft hyphen, marks, annotations
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' // zero width, line separators, bidirectional
+            | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}') // isolates, invisible operators, tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_reaches_the_terminal_as_a_command() {
+        for (text, shown) in [
+            ("eth0", "eth0"),
+            ("ëth0 日本", "ëth0 日本"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+            ("\u{0}\u{7f}\u{9b}31m", "\\u{0}\\u{7f}\\u{9b}31m"),
+            ("abc\u{202e}321", "abc\\u{202e}321"),
+            ("a\u{200b}\u{feff}\u{2066}\u{2028}", "a\\u{200b}\\u{feff}\\u{2066}\\u{2028}"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Where sources are: the bundled data, the user's own, and their change while the monitor runs.
+
+use std::fs;
+
+use nettop_tests::{monitor::Monitor, program::run_with};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Sum of a field over the rows of a list.
+fn sum(rows: &Value, field: &str) -> u64 {
+    rows.as_array().expect("a list").iter().map(|row| row[field].as_u64().expect("a number")).sum()
+}
+
+#[test]
+fn every_counted_packet_is_in_one_country_and_one_network() {
+    let monitor = Monitor::demo("");
+    let snapshot = monitor.wait_until("all sources", |snapshot| snapshot["unique_ips"] == 48);
+    for places in ["countries", "networks"] {
+        assert_eq!(sum(&snapshot[places], "packets"), snapshot["total_packets"], "{places}");
+        assert_eq!(sum(&snapshot[places], "bytes"), snapshot["total_bytes"], "{places}");
+        assert_eq!(sum(&snapshot[places], "ips"), 48, "{places}");
+    }
+    assert_eq!(snapshot["geo"]["databases"][0]["name"], "bundled");
+    let known = snapshot["ips"].as_array().expect("a list").iter().filter(|row| row["country_code"] != "??");
+    assert!(known.count() > 24, "most public addresses belong to a country");
+}
+
+#[test]
+fn geography_can_be_turned_off() {
+    let monitor = Monitor::demo("--no-geo");
+    let snapshot = monitor.wait_until("traffic", |snapshot| snapshot["total_packets"].as_u64() > Some(0));
+    assert_eq!((&snapshot["geo"], &snapshot["countries"], &snapshot["networks"]), (&Value::Null, &json!([]), &json!([])));
+    assert_eq!(snapshot["ips"][0].get("country_code"), None);
+    let ended = monitor.stop();
+    assert!(ended.stdout.contains("geography    off"), "{ended:?}");
+}
+
+#[test]
+fn a_location_csv_comes_first_and_is_read_again_when_it_changes() {
+    let directory = TempDir::new().expect("making a directory");
+    let path = directory.path().join("location.csv");
+    let write = |name: &str| {
+        let rows = format!("0.0.0.0/0,XA,{name},Here,AS64500,Ours\n::/0,XA,{name},Here,64500,Ours\nnonsense,1\n");
+        let new = directory.path().join("new");
+        fs::write(&new, format!("cidr,country_code,country,city,asn,org\n{rows}")).expect("writing");
+        fs::rename(&new, &path).expect("renaming");
+    };
+    write("First");
+    let monitor = Monitor::demo(&format!("--location-db {}", path.display()));
+    let all_in = |country: &'static str| {
+        move |snapshot: &Value| {
+            let rows = snapshot["countries"].as_array().expect("a list");
+            let right = |row: &Value| row["country_code"] == "XA" && row["country"] == country;
+            rows.len() == 1 && right(&rows[0]) && sum(&snapshot["countries"], "packets") == snapshot["total_packets"]
+        }
+    };
+    let snapshot = monitor.wait_until("the first names", all_in("First"));
+    let row = &snapshot["ips"][0];
+    assert_eq!((&row["city"], &row["asn"], &row["org"]), (&json!("Here"), &json!(64500), &json!("Ours")));
+    let database = &snapshot["geo"]["databases"][0];
+    assert_eq!((&database["rows"], &database["bad_rows"]), (&json!(2), &json!(1)));
+    let degraded = snapshot["degraded"].to_string();
+    assert!(degraded.contains("line 4"), "{degraded}");
+    write("Second");
+    monitor.wait_until("the second names", all_in("Second"));
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named() {
+    let ended = run_with("nettop", &["demo", "--quiet", "--location-db", "/no/such/file.csv"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("/no/such/file.csv"), "{ended:?}");
+    let ended = run_with("nettop", &["demo", "--no-geo", "--location-db", "x.csv"]);
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+}
