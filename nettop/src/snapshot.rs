@@ -8,7 +8,7 @@ use nettop_common::{
     Event, Protocol, Tally,
     counters::{SizeBucket, Table},
 };
-use nettop_geo::{CountryCode, Location};
+use nettop_geo::{CountryCode, Database, Location};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 pub use crate::reading::{AttachMode, InterfaceRow, InterfaceState};
@@ -201,23 +201,10 @@ impl From<Location<'_>> for Place {
 /// Where places come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GeoView {
-    /// The databases in force, most authoritative first.
-    pub databases: Vec<GeoDatabase>,
-}
-
-/// A database of places.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct GeoDatabase {
-    /// Its path, or `bundled`.
-    pub name: String,
-    /// Its format.
-    pub kind: &'static str,
-    /// Of when its data are, if it says.
-    pub built: Option<String>,
-    /// Ranges of addresses.
-    pub rows: u64,
-    /// Rows that could not be used.
-    pub bad_rows: u64,
+    /// The databases in force, that with the most say first.
+    pub databases: Vec<Database>,
+    /// What could not be loaded or reloaded: what was read before stays in force.
+    pub problems: Vec<String>,
 }
 
 /// One country.

@@ -29,7 +29,10 @@ fn every_counted_packet_is_in_one_country_and_one_network() {
 fn geography_can_be_turned_off() {
     let monitor = Monitor::demo("--no-geo");
     let snapshot = monitor.wait_until("traffic", |snapshot| snapshot["total_packets"].as_u64() > Some(0));
-    assert_eq!((&snapshot["geo"], &snapshot["countries"], &snapshot["networks"]), (&Value::Null, &json!([]), &json!([])));
+    assert_eq!(
+        (&snapshot["geo"], &snapshot["countries"], &snapshot["networks"]),
+        (&Value::Null, &json!([]), &json!([]))
+    );
     assert_eq!(snapshot["ips"][0].get("country_code"), None);
     let ended = monitor.stop();
     assert!(ended.stdout.contains("geography    off"), "{ended:?}");

@@ -4,6 +4,7 @@
 use std::{fs, path::Path};
 
 use xtask::{
+    data,
     ebpf::{self, Identity, Manifest, Sources},
     workspace,
 };
@@ -11,6 +12,13 @@ use xtask::{
 #[test]
 fn the_committed_object_comes_from_the_committed_sources() {
     if let Err(error) = ebpf::freshness(&workspace::root()) {
+        panic!("{error:#}");
+    }
+}
+
+#[test]
+fn the_committed_location_data_are_what_their_manifest_describes() {
+    if let Err(error) = data::freshness(&workspace::root()) {
         panic!("{error:#}");
     }
 }

@@ -7,15 +7,14 @@ use nettop_common::{
     counters::{SizeBucket, Table},
 };
 
-use nettop_geo::Watcher;
+use nettop_geo::{Database, Watcher};
 
 use super::Engine;
 use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        Degraded, EventRow, GeoDatabase, GeoView, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow,
-        TcpFlags,
+        Degraded, EventRow, GeoView, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags,
     },
 };
 
@@ -33,6 +32,7 @@ impl Engine {
         let counted = books.accounting.counted;
         let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
         let (sources, others, rest) = books.sources.top(limit);
+        let geo = self.geo.as_ref().map(geo_view);
         let dst_ports: Vec<_> = books.dst_ports(reading).map(|(port, count)| (port as u16, count)).collect();
         Snapshot {
             runtime: self.runtime(),
@@ -52,7 +52,8 @@ impl Engine {
             rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
             countries: books.regions.country_rows(limit, &books.slots, elapsed),
             networks: books.regions.network_rows(limit, &books.slots, elapsed),
-            geo: self.geo.as_ref().map(geo_view),
+            degraded: self.degraded(geo.as_ref()),
+            geo,
             macs: self.mac_rows(limit, elapsed),
             protocols: Protocol::ALL
                 .iter()
@@ -73,7 +74,6 @@ impl Engine {
                 .collect(),
             accounting: books.accounting,
             interfaces: self.interfaces.clone(),
-            degraded: self.degraded(),
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL
                 .iter()
@@ -150,7 +150,7 @@ impl Engine {
     }
 
     /// What does not work as it should.
-    fn degraded(&self) -> Vec<Degraded> {
+    fn degraded(&self, geo: Option<&GeoView>) -> Vec<Degraded> {
         let mut rows = Vec::new();
         let mut push = |what: String, reason: String, remedy: &str| {
             rows.push(Degraded { what, reason, remedy: remedy.to_string() });
@@ -191,6 +191,15 @@ impl Engine {
                 "please report it, with the output of nettopctl status",
             );
         }
+        for Database { name, bad_rows, problems, .. } in geo.iter().flat_map(|geo| &geo.databases) {
+            if *bad_rows > 0 {
+                let what = format!("{bad_rows} rows of {name} are not used");
+                push(what, problems.join("; "), "mend these rows: the file is then read again");
+            }
+        }
+        for problem in geo.iter().flat_map(|geo| &geo.problems) {
+            push("a database of places is not used".into(), problem.clone(), "what was read before stays in force");
+        }
         if self.sampler.every() > 1 {
             push(
                 "detail per source is estimated".into(),
@@ -203,15 +212,7 @@ impl Engine {
 }
 
 fn geo_view(watcher: &Watcher) -> GeoView {
-    let geo = watcher.current();
-    let databases = geo.databases().iter().map(|database| GeoDatabase {
-        name: database.name.clone(),
-        kind: database.kind,
-        built: database.built.clone(),
-        rows: database.rows,
-        bad_rows: database.bad_rows,
-    });
-    GeoView { databases: databases.collect() }
+    GeoView { databases: watcher.current().databases().to_vec(), problems: watcher.problems() }
 }
 
 /// The busiest ports, most packets first.

@@ -198,3 +198,74 @@ impl<K: Copy + Eq + Hash + Ord> Default for Places<K> {
         Self { ledger: Ledger::new(), sources: HashMap::new(), names: HashMap::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nettop_common::Packet;
+
+    use super::*;
+
+    const GOOGLE: [u8; 4] = [8, 8, 8, 8];
+    const CLOUDFLARE: [u8; 4] = [1, 1, 1, 1];
+    const PRIVATE: [u8; 4] = [10, 0, 0, 1];
+
+    fn address(octets: [u8; 4]) -> Address {
+        Address::from_v4_word(u32::from_ne_bytes(octets))
+    }
+
+    fn counters(packets: u64) -> SourceCounters {
+        let mut counters = SourceCounters::default();
+        (0..packets).for_each(|_| counters.count(&Packet::default(), 100, 1));
+        counters
+    }
+
+    fn regions() -> Regions {
+        Regions::new(Some(Arc::new(Geo::bundled().unwrap())))
+    }
+
+    /// Code, sources and packets of each country.
+    fn countries(regions: &Regions, slots: &Slots) -> Vec<(String, u64, u64)> {
+        let rows = regions.country_rows(0, slots, 1.0).into_iter();
+        rows.map(|row| (row.country_code.to_string(), row.ips, row.packets)).collect()
+    }
+
+    fn row(code: &str, ips: u64, packets: u64) -> (String, u64, u64) {
+        (code.into(), ips, packets)
+    }
+
+    #[test]
+    fn sources_are_summed_where_they_are_and_stay_when_they_are_forgotten() {
+        let (mut regions, mut ledger, slots) = (regions(), Ledger::new(), Slots::new(0));
+        let entries = [(address(GOOGLE), counters(5)), (address(PRIVATE), counters(3))];
+        ledger.enter(&entries, &slots);
+        assert_eq!(regions.survey(&mut ledger, &slots).packets, 8);
+        assert_eq!(countries(&regions, &slots), [row("US", 1, 5), row("LO", 1, 3)]);
+        assert_eq!(regions.network_rows(1, &slots, 1.0)[0].asn, 15169);
+
+        entries.iter().for_each(|(key, last)| ledger.removed(*key, last, &slots));
+        for (_, account) in ledger.evict(0) {
+            regions.keep(account.note, account.total.tally());
+        }
+        assert_eq!(regions.survey(&mut ledger, &slots).packets, 0);
+        assert_eq!(countries(&regions, &slots), [row("US", 0, 5), row("LO", 0, 3)]);
+
+        regions.reset();
+        regions.survey(&mut ledger, &slots);
+        assert_eq!(countries(&regions, &slots), []);
+    }
+
+    #[test]
+    fn other_databases_place_everything_anew() {
+        let (mut regions, mut ledger, slots) = (Regions::new(None), Ledger::new(), Slots::new(0));
+        ledger.enter(&[(address(GOOGLE), counters(2)), (address(CLOUDFLARE), counters(1))], &slots);
+        assert_eq!(regions.survey(&mut ledger, &slots).packets, 3);
+        assert_eq!(countries(&regions, &slots), []);
+        assert_eq!(regions.place(&address(GOOGLE)), None);
+
+        ledger.forget_notes();
+        regions.replace(Arc::new(Geo::bundled().unwrap()));
+        regions.survey(&mut ledger, &slots);
+        assert_eq!(regions.network_rows(0, &slots, 1.0).iter().map(|row| row.asn).collect::<Vec<_>>(), [15169, 13335]);
+        assert_eq!(regions.network_rows(0, &slots, 1.0)[0].pps, 0.0, "they did not come in this tick");
+    }
+}

@@ -60,7 +60,7 @@ pub fn text(snapshot: &Snapshot) -> String {
 
 /// The databases in force, or that there are none.
 fn geography(geo: Option<&GeoView>) -> String {
-    let Some(GeoView { databases }) = geo else { return "off".into() };
+    let Some(GeoView { databases, .. }) = geo else { return "off".into() };
     let names = databases.iter().map(|database| match &database.built {
         Some(built) => format!("{} of {built}", visible(&database.name)),
         None => visible(&database.name),

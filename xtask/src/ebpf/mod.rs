@@ -11,12 +11,13 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
+pub use self::sources::sha256;
+use self::toolchain::Toolchain;
 pub use self::{
     manifest::{Manifest, freshness},
     sources::Sources,
     toolchain::Identity,
 };
-use self::{sources::sha256, toolchain::Toolchain};
 use crate::workspace::Workspace;
 
 /// The committed object, from the workspace's root.

@@ -1,0 +1,167 @@
+//! The data that nettop carries: country and network of every public address.
+//!
+//! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes), and two
+//! tables, first the countries, then the networks, each as the length of what follows (4 bytes) and a raw deflate stream
+//! of columns (see `columns`). All numbers are little-endian.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::IpAddr,
+    sync::OnceLock,
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+
+use crate::{
+    CountryCode, Location, columns,
+    flatten::Refused,
+    table::{self, Table},
+};
+
+/// The file's first bytes: its name and the version of its layout.
+const MAGIC: &[u8; 8] = b"NTGEO\0\0\x01";
+
+/// `data/geo.bin`.
+pub const EMBEDDED: &[u8] = include_bytes!("../../data/geo.bin");
+
+/// The length of a date such as 2026-01-31.
+const DATE: usize = 10;
+
+/// No table unpacks to more than this.
+const MOST: u64 = 256 << 20;
+
+/// The embedded data, unpacked.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The date of the older of both tables, as 2026-01-31.
+    pub built: String,
+    /// The rows that it was made of.
+    pub rows: u64,
+    countries: Table,
+    networks: Table,
+}
+
+impl Bundle {
+    /// The embedded data; unpacked when it is asked for the first time.
+    ///
+    /// # Errors
+    /// When the program was built with a damaged file.
+    pub fn embedded() -> Result<&'static Self> {
+        static BUNDLE: OnceLock<Result<Bundle, String>> = OnceLock::new();
+        BUNDLE
+            .get_or_init(|| Self::decode(EMBEDDED).map_err(|error| format!("{error:#}")))
+            .as_ref()
+            .map_err(|error| anyhow!("the embedded location data are damaged, build nettop again: {error}"))
+    }
+
+    /// Unpacks what [`Encoder::finish`] made.
+    ///
+    /// # Errors
+    /// Names the part that is not as it should be.
+    pub fn decode(file: &[u8]) -> Result<Self> {
+        let mut rest = file.strip_prefix(MAGIC).context("they do not begin as location data do")?;
+        let date = take::<DATE>(&mut rest)?;
+        let built = str::from_utf8(&date).context("their date is not text")?.to_owned();
+        let rows = u32::from_le_bytes(take(&mut rest)?).into();
+        let mut part = || {
+            let length = u32::from_le_bytes(take(&mut rest)?) as usize;
+            let (part, after) = rest.split_at_checked(length).context("they end early")?;
+            rest = after;
+            anyhow::Ok(part)
+        };
+        let (countries, networks) = (part()?, part()?);
+        ensure!(rest.is_empty(), "something follows them");
+        // Two threads: every start of nettop waits for this.
+        std::thread::scope(|scope| {
+            let countries = scope.spawn(|| unpack(countries).context("countries"));
+            let networks = unpack(networks).context("networks")?;
+            let countries = countries.join().map_err(|_| anyhow!("countries: unpacking failed"))??;
+            Ok(Self { built, rows, countries, networks })
+        })
+    }
+
+    /// Country and network of an address; IPv4-mapped addresses are to be given as IPv4.
+    pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
+        let Location { asn, org, .. } = self.networks.look_up(ip);
+        Location { asn, org, ..self.countries.look_up(ip) }
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
+    let (taken, after) = rest.split_first_chunk().context("they end early")?;
+    *rest = after;
+    Ok(*taken)
+}
+
+fn unpack(part: &[u8]) -> Result<Table> {
+    let mut plain = Vec::new();
+    DeflateDecoder::new(part).take(MOST).read_to_end(&mut plain)?;
+    columns::decode(&plain)
+}
+
+/// Makes the embedded data.
+#[derive(Debug)]
+pub struct Encoder {
+    countries: table::Builder,
+    networks: table::Builder,
+    row: u32,
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self { countries: table::Builder::new(), networks: table::Builder::new(), row: 0 }
+    }
+}
+
+impl Encoder {
+    /// Adds the country of a range, both ends included. Ranges come in the order of their starts in each family.
+    ///
+    /// # Errors
+    /// A range that is out of order, or of two families.
+    pub fn country(&mut self, start: IpAddr, end: IpAddr, code: CountryCode) -> Result<()> {
+        self.row += 1;
+        push(&mut self.countries, start, end, self.row, Location { country_code: code, ..Location::default() })
+    }
+
+    /// Adds the network of a range, as [`country`](Self::country).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn network(&mut self, start: IpAddr, end: IpAddr, asn: u32, org: &str) -> Result<()> {
+        self.row += 1;
+        push(&mut self.networks, start, end, self.row, Location { asn, org, ..Location::default() })
+    }
+
+    /// The file's content; the same rows always make the same bytes. `built` is their date, as 2026-01-31.
+    ///
+    /// # Errors
+    /// A date of another form, or more than a file can hold.
+    pub fn finish(self, built: &str) -> Result<Vec<u8>> {
+        ensure!(built.len() == DATE, "{built} is not a date like 2026-01-31");
+        let mut file = [MAGIC, built.as_bytes(), &self.row.to_le_bytes()].concat();
+        for builder in [self.countries, self.networks] {
+            let table = builder.finish().map_err(|_| anyhow!("too many different rows"))?;
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&columns::encode(&table)?)?;
+            let part = encoder.finish()?;
+            file.extend(u32::try_from(part.len())?.to_le_bytes());
+            file.extend(part);
+        }
+        Ok(file)
+    }
+}
+
+fn push(table: &mut table::Builder, start: IpAddr, end: IpAddr, row: u32, location: Location<'_>) -> Result<()> {
+    ensure!(start <= end, "{start} is above {end}");
+    let place = table.places.location(location).map_err(Refused::from);
+    let pushed = place.and_then(|place| match (start, end) {
+        (IpAddr::V4(start), IpAddr::V4(end)) => table.push_v4(start.to_bits(), end.to_bits(), row, place),
+        (IpAddr::V6(start), IpAddr::V6(end)) => table.push_v6(start.to_bits(), end.to_bits(), row, place),
+        _ => Err(Refused::OutOfOrder),
+    });
+    pushed.map_err(|refused| match refused {
+        Refused::OutOfOrder => anyhow!("{start}-{end} is not in the order of addresses"),
+        Refused::TooMany => anyhow!("too many different rows"),
+    })
+}

@@ -1,0 +1,185 @@
+//! A table as columns of bytes, which compress to a few bits for each range.
+//!
+//! Each column is its length (4 bytes, little-endian) and its bytes. In order: the texts, each ended by a newline; the
+//! code, country, city, number and organisation of every place; and for IPv4, then IPv6, of every range the power of
+//! two and the odd factor that make its size, and its place. Numbers are LEB128. The last range's size is not kept: it
+//! reaches to the end. Places are numbered by how many ranges they have, so that most numbers take one byte.
+
+use std::cmp::Reverse;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    CountryCode,
+    places::{Place, Places},
+    segments::Segments,
+    table::Table,
+};
+
+/// Turns a table into columns.
+///
+/// # Errors
+/// A column of 4 GiB.
+pub fn encode(table: &Table) -> Result<Vec<u8>> {
+    let places: Vec<Place> = table.places.iter().collect();
+    let mut ranges = vec![0_u32; places.len()];
+    for value in table.v4.iter().map(|(_, value)| value).chain(table.v6.iter().map(|(_, value)| value)) {
+        ranges[value as usize] += 1;
+    }
+    // Unknown stays the first; what no range has any more is left out.
+    let mut order: Vec<usize> = (1..places.len()).filter(|&at| ranges[at] > 0).collect();
+    order.sort_by_key(|&at| (Reverse(ranges[at]), at));
+    order.insert(0, 0);
+    let mut number = vec![0_u32; places.len()];
+    for (new, &old) in order.iter().enumerate() {
+        number[old] = u32::try_from(new)?;
+    }
+
+    let mut texts = Texts::default();
+    let mut columns: [Vec<u8>; 5] = Default::default();
+    texts.number(&table.places, 0);
+    for place in order.iter().map(|&at| places[at]) {
+        let Place { code: CountryCode(code), country, city, asn, org } = place;
+        let [country, city, org] = [country, city, org].map(|text| texts.number(&table.places, text));
+        let numbers = [u16::from_be_bytes(code).into(), country, city, asn, org];
+        for (column, number) in columns.iter_mut().zip(numbers) {
+            put(column, number.into());
+        }
+    }
+
+    let mut out = Vec::new();
+    for column in
+        [texts.bytes].iter().chain(&columns).chain(&ranges_of(&table.v4, &number)).chain(&ranges_of(&table.v6, &number))
+    {
+        out.extend(u32::try_from(column.len())?.to_le_bytes());
+        out.extend(column);
+    }
+    Ok(out)
+}
+
+/// The texts that are in use, renumbered.
+#[derive(Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    numbers: std::collections::HashMap<u32, u32>,
+}
+
+impl Texts {
+    fn number(&mut self, places: &Places, text: u32) -> u32 {
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(text).or_insert_with(|| {
+            // Control characters, and so newlines, never come into a table.
+            self.bytes.extend(places.text(text).bytes());
+            self.bytes.push(b'\n');
+            next
+        })
+    }
+}
+
+fn ranges_of<A: Copy + Ord + Into<u128>>(segments: &Segments<A>, number: &[u32]) -> [Vec<u8>; 3] {
+    let [mut powers, mut factors, mut values]: [Vec<u8>; 3] = Default::default();
+    let starts: Vec<u128> = segments.iter().map(|(start, _)| start.into()).collect();
+    for pair in starts.windows(2) {
+        let size = pair[1] - pair[0];
+        let power = size.trailing_zeros();
+        powers.push(power as u8);
+        put(&mut factors, size >> power);
+    }
+    for (_, value) in segments.iter() {
+        put(&mut values, number[value as usize].into());
+    }
+    [powers, factors, values]
+}
+
+fn put(column: &mut Vec<u8>, mut number: u128) {
+    while number >= 0x80 {
+        column.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    column.push(number as u8);
+}
+
+/// Turns columns into a table.
+///
+/// # Errors
+/// Says which column is wrong.
+pub fn decode(bytes: &[u8]) -> Result<Table> {
+    let mut rest = bytes;
+    let mut column = |name| {
+        let split = rest.split_first_chunk();
+        let (column, after) = split
+            .and_then(|(length, after)| after.split_at_checked(u32::from_le_bytes(*length) as usize))
+            .with_context(|| format!("the column of {name} ends early"))?;
+        rest = after;
+        anyhow::Ok(column)
+    };
+    let texts = str::from_utf8(column("texts")?).context("a text is not UTF-8")?;
+    let texts = texts.split_terminator('\n');
+    let mut fields = ["codes", "countries", "cities", "numbers", "organisations"].map(|name| column(name).map(Numbers));
+    let mut places = Vec::new();
+    while let [Ok(code), Ok(country), Ok(city), Ok(asn), Ok(org)] = &mut fields {
+        if code.0.is_empty() {
+            break;
+        }
+        places.push(Place {
+            code: CountryCode(u16::try_from(code.next()?)?.to_be_bytes()),
+            country: country.next()?,
+            city: city.next()?,
+            asn: asn.next()?,
+            org: org.next()?,
+        });
+    }
+    for field in fields {
+        field?;
+    }
+    let v4 = ranges(column("IPv4 powers")?, column("IPv4 factors")?, column("IPv4 places")?)?;
+    let v6 = ranges(column("IPv6 powers")?, column("IPv6 factors")?, column("IPv6 places")?)?;
+    ensure!(rest.is_empty(), "something follows the last column");
+    Ok(Table { v4, v6, places: Places::new(texts, places.into()) })
+}
+
+fn ranges<A>(powers: &[u8], factors: &[u8], values: &[u8]) -> Result<Segments<A>>
+where
+    A: Copy + Ord + Into<u128> + TryFrom<u128>,
+{
+    let (mut factors, mut values) = (Numbers(factors), Numbers(values));
+    let mut starts = Vec::with_capacity(powers.len() + 1);
+    let mut places = Vec::with_capacity(powers.len() + 1);
+    let mut at = 0_u128;
+    let wide = |at: u128| A::try_from(at).ok().context("a range reaches beyond the last address");
+    for power in powers {
+        starts.push(wide(at)?);
+        places.push(values.next()?);
+        let size = factors.next_wide()?.checked_shl((*power).into()).context("a range is too big")?;
+        at = at.checked_add(size).context("a range reaches beyond the last address")?;
+    }
+    if !values.0.is_empty() {
+        starts.push(wide(at)?);
+        places.push(values.next()?);
+    }
+    ensure!(factors.0.is_empty() && values.0.is_empty(), "the columns differ in length");
+    Ok(Segments::new(starts, places))
+}
+
+/// A column of LEB128 numbers.
+struct Numbers<'a>(&'a [u8]);
+
+impl Numbers<'_> {
+    fn next(&mut self) -> Result<u32> {
+        u32::try_from(self.next_wide()?).context("a number is too big")
+    }
+
+    fn next_wide(&mut self) -> Result<u128> {
+        let (mut number, mut shift) = (0_u128, 0);
+        loop {
+            let (byte, rest) = self.0.split_first().context("a column ends early")?;
+            self.0 = rest;
+            ensure!(shift < 128, "a number is too long");
+            number |= u128::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+            shift += 7;
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! nettop_geo: where an address is, offline.
+//!
+//! Embedded data give the country and the network of every public address ([`bundle`]). A `location.csv` and MaxMind
+//! databases of the user's add to them and have more say; special ranges such as `10.0.0.0/8` are known by themselves.
+//! [`Watcher`] opens all of them and reloads what changes on disk; [`Geo`] is what is in force at one instant.
+
+pub mod bundle;
+mod columns;
+mod country;
+mod flatten;
+mod geo;
+mod location;
+mod places;
+mod segments;
+pub mod special;
+mod table;
+mod watcher;
+
+pub use country::CountryCode;
+pub use geo::{Database, Geo, Provides};
+pub use location::Location;
+pub use watcher::Watcher;
