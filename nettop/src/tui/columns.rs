@@ -83,7 +83,7 @@ pub const COLUMNS: &[Column] = &[
     Column {
         title: "Network",
         help: "autonomous system: its number, and who runs it",
-        from: 140,
+        from: 150,
         least: 14,
         good: 24,
         most: 36,
@@ -229,7 +229,7 @@ mod tests {
             (80, "# IP Geo Pkts PPS Bytes Last Share"),
             (94, "# IP Geo Pkts PPS Bytes Last Share"),
             (95, "# IP Geo Pkts PPS Low/Peak Bytes Last Share"),
-            (140, "# IP Geo Network Pkts PPS Low/Peak Bytes Last Share"),
+            (150, "# IP Geo Network Pkts PPS Low/Peak Bytes Last Share"),
         ] {
             assert_eq!(titles(width), expected, "{width}");
         }
