@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, Packet, counters::Table};
+use crate::{Address, Packet};
 
 /// [`Config::filter`]: no filter, every packet is counted.
 pub const NO_FILTER: u32 = 0;
@@ -17,8 +17,8 @@ pub struct Config {
     pub paused: u32,
     /// One packet in this many becomes an event; 0: none.
     pub sample: u32,
-    /// 1: the program found the map full and stops trying to insert, until user space has made room. By [`Table`].
-    pub full: [u32; Table::COUNT],
+    /// Which set of totals and slots is counted in: 0 or 1.
+    pub set: u32,
 }
 
 /// An address prefix: `address & mask == network`.

@@ -135,7 +135,7 @@ indexed! {
 }
 
 indexed! {
-    /// The hash maps that can be full.
+    /// The tables of slots, any of which can be full.
     Table {
         /// Source addresses.
         Sources = "sources",
@@ -166,7 +166,9 @@ pub struct Totals {
     pub events_lost: u64,
     /// Packets still to let pass until the next one is an event.
     pub until_event: u64,
-    padding: [u64; 5],
+    /// 1: the log has been told that there was no slot for a source.
+    pub warned: u64,
+    padding: [u64; 4],
 }
 
 const _: () = assert!(size_of::<Totals>() == 320);
@@ -188,7 +190,8 @@ impl Totals {
             untracked,
             events,
             events_lost,
-            until_event: _, // a state, not a count
+            until_event: _, // states, not counts
+            warned: _,
             padding: _,
         } = other;
         self.seen.add(*seen);
@@ -202,11 +205,26 @@ impl Totals {
         self.events_lost += events_lost;
     }
 
+    /// The states, but no counts.
+    pub fn emptied(&self) -> Self {
+        Self { until_event: self.until_event, warned: self.warned, ..Self::default() }
+    }
+
     /// What was counted since `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut delta = *self;
-        let Self { seen, outcomes, protocols, sizes, untracked, events, events_lost, until_event: _, padding: _ } =
-            earlier;
+        let Self {
+            seen,
+            outcomes,
+            protocols,
+            sizes,
+            untracked,
+            events,
+            events_lost,
+            until_event: _,
+            warned: _,
+            padding: _,
+        } = earlier;
         delta.seen = self.seen.since(*seen);
         since_all(&mut delta.outcomes, outcomes);
         since_all(&mut delta.protocols, protocols);

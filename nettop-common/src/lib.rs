@@ -11,6 +11,7 @@ pub mod counters;
 pub mod event;
 pub mod maps;
 pub mod packet;
+pub mod slots;
 pub mod unique;
 
 pub use address::{Address, MacPair};

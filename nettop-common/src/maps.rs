@@ -4,7 +4,7 @@
 pub const CONFIG: &str = "CONFIG";
 /// Array of two [`crate::Filter`]s: the one in force and the one being written.
 pub const FILTERS: &str = "FILTERS";
-/// Array of [`crate::Totals`], indexed by CPU.
+/// Array of [`crate::Totals`], indexed by CPU × 2 + set.
 pub const TOTALS: &str = "TOTALS";
 /// Array of `u64` packets, indexed by CPU × 256 + TCP flag byte.
 pub const TCP_FLAGS: &str = "TCP_FLAGS";
@@ -14,12 +14,16 @@ pub const DST_PORTS: &str = "DST_PORTS";
 pub const SRC_PORTS: &str = "SRC_PORTS";
 /// Array of [`crate::unique::Registers`], indexed by CPU.
 pub const UNIQUE: &str = "UNIQUE";
-/// Per-CPU hash: [`crate::Address`] → [`crate::SourceCounters`].
+/// Array of [`crate::slots::Bucket`]s: source address → [`crate::SourceCounters`]; see [`crate::slots::index`].
 pub const SOURCES: &str = "SOURCES";
-/// Per-CPU hash: [`crate::Address`] → [`crate::Tally`].
+/// The same: destination address → [`crate::Tally`].
 pub const DESTINATIONS: &str = "DESTINATIONS";
-/// Per-CPU hash: [`crate::MacPair`] → [`crate::Tally`].
+/// The same: pair of MAC addresses → [`crate::Tally`].
 pub const MACS: &str = "MACS";
+/// log₂ of the buckets of one CPU in one set of each of these arrays: read-only variables of the program, set at load.
+pub const BITS: [&str; 3] = ["SOURCE_BITS", "DESTINATION_BITS", "MAC_BITS"];
+/// What the places of keys depend on: as the above.
+pub const SEED: &str = "SEED";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 

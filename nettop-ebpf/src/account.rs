@@ -3,52 +3,47 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::{bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len},
-    maps::PerCpuHashMap,
+    maps::Array,
     programs::XdpContext,
 };
 use aya_log_ebpf::warn;
-use bytemuck::Pod;
 use nettop_common::{
-    Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters, Totals,
+    Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Totals,
     config::NO_FILTER,
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     packet,
+    slots::{self, Bucket, Counters, Key, SETS},
 };
 
 use crate::maps::{
-    CONFIG, DESTINATIONS, DST_PORTS, EVENTS, FILTERS, MACS, SOURCES, SRC_PORTS, TCP_FLAGS, TOTALS, UNIQUE,
+    CONFIG, DESTINATION_BITS, DESTINATIONS, DST_PORTS, EVENTS, FILTERS, MAC_BITS, MACS, SEED, SOURCE_BITS, SOURCES,
+    SRC_PORTS, TCP_FLAGS, TOTALS, UNIQUE,
 };
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
 const NO_WAKEUP: u64 = 1;
-/// `BPF_ANY` (linux/bpf.h): insert or overwrite.
-const BPF_ANY: u64 = 0;
-/// `-E2BIG`: what a preallocated hash map answers when it is full.
-const NO_SPACE: i32 = -7;
-
-/// The value a new entry starts with. A constant, because zeros on the stack are written by a call that costs more than
-/// the insert.
-static ZEROS: [u64; size_of::<SourceCounters>() / 8] = [0; size_of::<SourceCounters>() / 8];
-
 /// Counts one packet.
 #[inline(always)]
 pub fn account(ctx: &XdpContext, link: Link) {
     // SAFETY: no arguments, no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let (Some(totals), Some(config)) = (TOTALS.get_ptr_mut(cpu), CONFIG.get_ptr_mut(0)) else { return };
-    // SAFETY: a map value stays valid while the program runs. This CPU alone writes its totals; the words of the
-    // config are shared, and each is read and written whole.
-    let (totals, config) = unsafe { (&mut *totals, &mut *config) };
+    let Some(config) = CONFIG.get(0) else { return };
+    // Once: what is counted for one packet must all be in the same set.
+    // SAFETY: a word of a map value, which user space writes whole; it stays valid while the program runs.
+    let set = unsafe { (&raw const config.set).read_volatile() } & 1;
+    let Some(totals) = TOTALS.get_ptr_mut(cpu * SETS + set) else { return };
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its totals.
+    let totals = unsafe { &mut *totals };
     // SAFETY: the context is the one the kernel passed.
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
     totals.seen.count(length);
-    let outcome = classify(ctx, link, cpu, length, totals, config);
+    let outcome = classify(ctx, link, Place { cpu, set }, length, totals, config);
     totals.outcomes[outcome as usize].count(length);
 }
 
 #[inline(always)]
-fn classify(ctx: &XdpContext, link: Link, cpu: u32, length: u64, totals: &mut Totals, config: &mut Config) -> Outcome {
+fn classify(ctx: &XdpContext, link: Link, place: Place, length: u64, totals: &mut Totals, config: &Config) -> Outcome {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
     let packet = match packet::parse(frame, link) {
@@ -59,7 +54,7 @@ fn classify(ctx: &XdpContext, link: Link, cpu: u32, length: u64, totals: &mut To
     if config.paused != 0 || !passes(config.filter, &packet) {
         return Outcome::Filtered;
     }
-    count(ctx, cpu, &packet, length, totals, config);
+    count(ctx, place, &packet, length, totals, config);
     Outcome::Counted
 }
 
@@ -74,83 +69,67 @@ fn passes(filter: u32, packet: &Packet) -> bool {
     }
 }
 
-/// Sources are counted before the totals, so that totals read before the sources are never ahead of them.
 #[inline(always)]
-fn count(ctx: &XdpContext, cpu: u32, packet: &Packet, length: u64, totals: &mut Totals, config: &mut Config) {
+fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &mut Totals, config: &Config) {
     // SAFETY: no arguments, no preconditions. The coarse clock costs a tenth of the exact one.
     let now = unsafe { bpf_ktime_get_coarse_ns() };
-    let [sources_full, destinations_full, macs_full] = &mut config.full;
     let [sources_untracked, destinations_untracked, macs_untracked] = &mut totals.untracked;
+    let [a, b, c] = packet.macs.0;
 
-    let was_full = *sources_full != 0;
-    match upsert(&SOURCES, &packet.source, sources_full) {
-        Entry::Known(source) => source.count(packet, length, now),
-        Entry::New(source) => {
-            source.count(packet, length, now);
-            add_unique(cpu, packet.source);
-        }
-        Entry::NoRoom => {
+    let found = find(&SOURCES, place, SOURCE_BITS.load(), &packet.source.0);
+    if let Some((_, true)) | None = found {
+        add_unique(place.cpu, packet.source);
+    }
+    match found {
+        Some((source, _)) => source.count(packet, length, now),
+        None => {
             sources_untracked.count(length);
-            add_unique(cpu, packet.source);
-            if !was_full {
-                warn!(ctx, "the map of sources is full");
+            if totals.warned == 0 {
+                totals.warned = 1;
+                warn!(ctx, "there is no slot for a further source");
             }
         }
     }
-    match upsert(&DESTINATIONS, &packet.destination, destinations_full) {
-        Entry::Known(entry) | Entry::New(entry) => entry.count(length),
-        Entry::NoRoom => destinations_untracked.count(length),
+    match find(&DESTINATIONS, place, DESTINATION_BITS.load(), &packet.destination.0) {
+        Some((destination, _)) => destination.count(length),
+        None => destinations_untracked.count(length),
     }
-    match upsert(&MACS, &packet.macs, macs_full) {
-        Entry::Known(entry) | Entry::New(entry) => entry.count(length),
-        Entry::NoRoom => macs_untracked.count(length),
+    match find(&MACS, place, MAC_BITS.load(), &[a, b, c, 0]) {
+        Some((macs, _)) => macs.count(length),
+        None => macs_untracked.count(length),
     }
 
     totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
     totals.sizes[SizeBucket::of(length) as usize] += 1;
-    increment(DST_PORTS.get_ptr_mut(cpu * PORT_SLOTS + packet.destination_port as u32));
-    increment(SRC_PORTS.get_ptr_mut(cpu * PORT_SLOTS + packet.source_port as u32));
+    increment(DST_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.destination_port as u32));
+    increment(SRC_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.source_port as u32));
     if let Some(flags) = packet.tcp_flags {
-        increment(TCP_FLAGS.get_ptr_mut(cpu * TCP_FLAG_SLOTS + flags as u32));
+        increment(TCP_FLAGS.get_ptr_mut(place.cpu * TCP_FLAG_SLOTS + flags as u32));
     }
     sample(packet, length, now, config.sample, totals);
 }
 
-/// How a key fared in its hash map.
-enum Entry<'a, V> {
-    Known(&'a mut V),
-    New(&'a mut V),
-    NoRoom,
+/// Whose part of which set.
+#[derive(Clone, Copy)]
+struct Place {
+    cpu: u32,
+    set: u32,
 }
 
-/// The entry of `key`: looked up, else inserted. Once an insert found no room, `full` stops further tries: a try costs
-/// more than everything else together.
+/// The counters of a key, and whether they are new; `None`: both of its buckets belong to other keys.
 #[inline(always)]
-fn upsert<'a, K, V: Pod>(map: &'a PerCpuHashMap<K, V>, key: &K, full: &mut u32) -> Entry<'a, V> {
-    if let Some(value) = map.get_ptr_mut(key) {
-        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its copy.
-        return Entry::Known(unsafe { &mut *value });
-    }
-    if *full != 0 {
-        return Entry::NoRoom;
-    }
-    // Should another CPU have inserted the key meanwhile, this sets only this CPU's copy, which is still zero.
-    // SAFETY: `ZEROS` is larger than any value, and a `Pod` is valid for any bits.
-    let zero = unsafe { &*(&raw const ZEROS).cast::<V>() };
-    if let Err(error) = map.insert(key, zero, BPF_ANY) {
-        if error == NO_SPACE {
-            *full = 1;
+fn find<'a, C: Counters>(map: &'a Array<Bucket<C>>, place: Place, bits: u32, key: &Key) -> Option<(&'a mut C, bool)> {
+    for bucket in slots::buckets(key, SEED.load(), bits) {
+        let bucket = map.get_ptr_mut(slots::index(place.cpu, place.set, bits, bucket))?;
+        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+        if let Some(found) = unsafe { &mut *bucket }.find(key) {
+            return Some(found);
         }
-        return Entry::NoRoom;
     }
-    match map.get_ptr_mut(key) {
-        // SAFETY: as above.
-        Some(value) => Entry::New(unsafe { &mut *value }),
-        None => Entry::NoRoom,
-    }
+    None
 }
 
-/// Adds a source that the map did not know to the registers of distinct sources; those it knows were added before.
+/// Adds a source that this set did not know to the registers of distinct sources.
 #[inline(always)]
 fn add_unique(cpu: u32, source: Address) {
     if let Some(registers) = UNIQUE.get_ptr_mut(cpu) {

@@ -1,16 +1,17 @@
 //! Every map, nothing else. Sizes here are the smallest that load; user space sets the real ones.
 //!
 //! The arrays are plain and memory-mapped rather than per-CPU: element `cpu × n + i` belongs to one CPU, so that counting
-//! needs no atomics and reading needs no system call. The hashes are per-CPU: an entry is found by any CPU, and each
-//! counts in its own value.
+//! needs no atomics and reading needs no system call.
 
 use aya_ebpf::{
+    Global,
     macros::map,
-    maps::{Array, PerCpuHashMap, RingBuf},
+    maps::{Array, RingBuf},
 };
 use nettop_common::{
-    Address, Config, Filter, MacPair, SourceCounters, Tally, Totals,
+    Config, Filter, SourceCounters, Tally, Totals,
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
+    slots::Bucket,
     unique::Registers,
 };
 
@@ -22,7 +23,7 @@ pub static CONFIG: Array<Config> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static FILTERS: Array<Filter> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static TOTALS: Array<Totals> = Array::with_max_entries(1, MMAPABLE);
+pub static TOTALS: Array<Totals> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static TCP_FLAGS: Array<u64> = Array::with_max_entries(TCP_FLAG_SLOTS, MMAPABLE);
 #[map]
@@ -32,10 +33,23 @@ pub static SRC_PORTS: Array<u64> = Array::with_max_entries(PORT_SLOTS, MMAPABLE)
 #[map]
 pub static UNIQUE: Array<Registers> = Array::with_max_entries(1, MMAPABLE);
 #[map]
-pub static SOURCES: PerCpuHashMap<Address, SourceCounters> = PerCpuHashMap::with_max_entries(1024, 0);
+pub static SOURCES: Array<Bucket<SourceCounters>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static DESTINATIONS: PerCpuHashMap<Address, Tally> = PerCpuHashMap::with_max_entries(1024, 0);
+pub static DESTINATIONS: Array<Bucket<Tally>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static MACS: PerCpuHashMap<MacPair, Tally> = PerCpuHashMap::with_max_entries(1024, 0);
+pub static MACS: Array<Bucket<Tally>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// See [`nettop_common::maps::BITS`].
+#[unsafe(no_mangle)]
+pub static SOURCE_BITS: Global<u32> = Global::new(0);
+/// See [`nettop_common::maps::BITS`].
+#[unsafe(no_mangle)]
+pub static DESTINATION_BITS: Global<u32> = Global::new(0);
+/// See [`nettop_common::maps::BITS`].
+#[unsafe(no_mangle)]
+pub static MAC_BITS: Global<u32> = Global::new(0);
+/// See [`nettop_common::maps::SEED`].
+#[unsafe(no_mangle)]
+pub static SEED: Global<u64> = Global::new(0);

@@ -1,4 +1,4 @@
-//! The [`Ledger`]: what was counted per key, beyond the life of the key's entry in the kernel's map, in bounded memory.
+//! The [`Ledger`]: what was counted per key, in bounded memory.
 
 use std::hash::Hash;
 
@@ -15,12 +15,10 @@ use crate::{
 pub struct Account<C> {
     /// Counted since the start or the last reset.
     pub total: C,
-    /// Packets per slot.
+    /// Packets per slot of time.
     pub history: History,
-    /// What the kernel's entry said last; default: there is no entry.
-    raw: C,
-    /// The tick in which packets came last.
-    active: u64,
+    /// The reading in which packets came last.
+    active: u32,
     /// What the owner notes about the key; 0: nothing yet.
     pub note: u32,
 }
@@ -29,119 +27,87 @@ pub struct Account<C> {
 #[derive(Debug)]
 pub struct Ledger<K, C> {
     accounts: HashMap<K, Account<C>>,
-    /// Everything ever added, whatever was evicted or reset since.
-    lifetime: Tally,
+    entered: Tally,
     evicted: Tally,
-    tick: u64,
+    readings: u32,
 }
 
 impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { accounts: HashMap::new(), lifetime: Tally::default(), evicted: Tally::default(), tick: 0 }
+        Self { accounts: HashMap::new(), entered: Tally::default(), evicted: Tally::default(), readings: 0 }
     }
 
-    /// Enters what the kernel's entries say now.
+    /// Enters what was counted since the last time.
     pub fn enter(&mut self, entries: &[(K, C)], slots: &Slots) {
-        self.tick += 1;
-        for (key, raw) in entries {
-            self.enter_one(*key, raw, slots);
+        self.enter_noting(entries, slots, |_, _, _, _| {});
+    }
+
+    /// As [`enter`](Self::enter); calls `note` for each entry, with its key's account, and whether it is the first since
+    /// the start, the last reset, or since the key was evicted.
+    pub fn enter_noting(
+        &mut self,
+        entries: &[(K, C)],
+        slots: &Slots,
+        mut note: impl FnMut(&K, &mut Account<C>, &C, bool),
+    ) {
+        self.readings = self.readings.wrapping_add(1);
+        for (key, counted) in entries {
+            let account = self.accounts.entry(*key).or_default();
+            let new = account.total.tally().packets == 0;
+            let tally = counted.tally();
+            account.total.add(counted);
+            account.history.add(slots, tally.packets);
+            account.active = self.readings;
+            self.entered.add(tally);
+            note(key, account, counted, new);
         }
     }
 
-    fn enter_one(&mut self, key: K, raw: &C, slots: &Slots) {
-        let account = self.accounts.entry(key).or_default();
-        let delta = raw.since(&account.raw);
-        account.raw = *raw;
-        let tally = delta.tally();
-        if tally.packets == 0 {
-            return;
-        }
-        account.total.add(&delta);
-        account.history.add(slots, tally.packets);
-        account.active = self.tick;
-        self.lifetime.add(tally);
-    }
-
-    /// The kernel's entry of a key was removed when it said `last`; should there be one again, it starts at zero.
-    pub fn removed(&mut self, key: K, last: &C, slots: &Slots) {
-        self.enter_one(key, last, slots);
-        if let Some(account) = self.accounts.get_mut(&key) {
-            account.raw = C::default();
-        }
-    }
-
-    /// Of `entries`, at most `count` that are best to remove from the kernel's map: silent for longest, then fewest packets.
-    /// Those that were not silent in the newest tick only where `active` is set.
-    pub fn idlest(&self, entries: &[(K, C)], count: usize, active: bool) -> Vec<K> {
-        let mut keys: Vec<_> = entries
-            .iter()
-            .filter_map(|(key, _)| {
-                let account = self.accounts.get(key)?;
-                let eligible = active || account.active < self.tick;
-                eligible.then_some((account.active, account.total.tally().packets, *key))
-            })
-            .collect();
-        if count < keys.len() {
-            keys.select_nth_unstable(count);
-            keys.truncate(count);
-        }
-        keys.into_iter().map(|(_, _, key)| key).collect()
-    }
-
-    /// Evicts accounts without an entry in the kernel until at most `most` are left, or none such. Returns them.
+    /// Evicts accounts until at most `most` are left: those silent for longest, then those with the fewest packets. A
+    /// little more than needed, so that it is not needed at every reading. Returns them.
     pub fn evict(&mut self, most: usize) -> Vec<(K, Account<C>)> {
-        let excess = self.accounts.len().saturating_sub(most);
-        if excess == 0 {
+        if self.accounts.len() <= most {
             return Vec::new();
         }
+        let excess = self.accounts.len() - (most - most / 8);
+        let readings = self.readings;
         let mut keys: Vec<_> = self
             .accounts
             .iter()
-            .filter(|(_, account)| account.raw.tally().packets == 0)
-            .map(|(key, account)| (account.active, account.total.tally().packets, *key))
+            .map(|(key, account)| {
+                let silent = readings.wrapping_sub(account.active);
+                (std::cmp::Reverse(silent), account.total.tally().packets, *key)
+            })
             .collect();
         if excess < keys.len() {
             keys.select_nth_unstable(excess);
             keys.truncate(excess);
         }
-        keys.into_iter()
-            .filter_map(|(_, _, key)| {
-                let account = self.accounts.remove(&key)?;
-                self.evicted.add(account.total.tally());
-                Some((key, account))
-            })
-            .collect()
+        let removed = keys.into_iter().filter_map(|(_, _, key)| Some((key, self.accounts.remove(&key)?)));
+        let removed: Vec<_> = removed.collect();
+        removed.iter().for_each(|(_, account)| self.evicted.add(account.total.tally()));
+        removed
     }
 
-    /// Starts counting anew; what the kernel's entries say remains the base of the next difference.
+    /// Starts counting anew.
     pub fn reset(&mut self) {
-        self.evicted = Tally::default();
-        self.accounts.retain(|_, account| {
-            account.total = C::default();
-            account.history.clear();
-            account.raw.tally().packets > 0
-        });
+        *self = Self::new();
     }
 
-    /// Makes every key's note void.
-    pub fn forget_notes(&mut self) {
-        self.accounts.values_mut().for_each(|account| account.note = 0);
+    /// Everything entered since the start or the last reset.
+    pub fn entered(&self) -> Tally {
+        self.entered
     }
 
-    /// Keeps the totals, but not when they came.
-    pub fn forget_rates(&mut self) {
-        self.accounts.values_mut().for_each(|account| account.history.clear());
-    }
-
-    /// Everything ever added.
-    pub fn lifetime(&self) -> Tally {
-        self.lifetime
-    }
-
-    /// Counted for keys that were evicted since.
+    /// Of that, for keys that were evicted since.
     pub fn evicted(&self) -> Tally {
         self.evicted
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.accounts.len()
     }
 
     /// The account of a key.
@@ -149,14 +115,19 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
         self.accounts.get(key)
     }
 
-    /// Accounts with at least one packet.
+    /// Every account.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &Account<C>)> {
-        self.accounts.iter().filter(|(_, account)| account.total.tally().packets > 0)
+        self.accounts.iter()
     }
 
     /// The same, to note something.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut Account<C>)> {
-        self.accounts.iter_mut().filter(|(_, account)| account.total.tally().packets > 0)
+        self.accounts.iter_mut()
+    }
+
+    /// Keeps the totals, but not when they came.
+    pub fn forget_rates(&mut self) {
+        self.accounts.values_mut().for_each(|account| account.history.clear());
     }
 
     /// The `limit` (0: all) keys with the most packets, most first, then sums over the others: how many, and their tally.
@@ -197,60 +168,45 @@ mod tests {
     }
 
     #[test]
-    fn differences_add_up() {
+    fn what_is_entered_adds_up() {
         let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
-        ledger.enter(&[(1, tally(5)), (2, tally(1))], &slots);
-        ledger.enter(&[(1, tally(7)), (2, tally(1))], &slots);
-        assert_eq!(total(&ledger), tally(8));
-        assert_eq!(ledger.lifetime(), tally(8));
+        ledger.enter(&[(1, tally(5)), (2, tally(1)), (1, tally(1))], &slots);
+        ledger.enter(&[(1, tally(2))], &slots);
+        assert_eq!((total(&ledger), ledger.entered()), (tally(9), tally(9)));
+        assert_eq!(ledger.get(&1).unwrap().total, tally(8));
     }
 
     #[test]
-    fn a_removed_entry_comes_back_at_zero() {
+    fn keys_are_new_once_and_again_after_a_reset_or_an_eviction() {
         let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
-        ledger.enter(&[(1, tally(5))], &slots);
-        ledger.removed(1, &tally(6), &slots);
-        ledger.enter(&[(1, tally(9))], &slots);
-        assert_eq!(ledger.get(&1).unwrap().total, tally(15), "5, 1 more at the removal, 9 after it");
-    }
-
-    #[test]
-    fn the_silent_and_the_small_go_first() {
-        let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
-        let entries = [(1, tally(50)), (2, tally(1)), (3, tally(2))];
-        ledger.enter(&entries[..1], &slots);
-        ledger.enter(&entries, &slots);
-        assert_eq!(ledger.idlest(&entries, 1, true), [1], "silent in the last tick");
-        assert_eq!(ledger.idlest(&entries, 3, false), [1], "the others were not silent");
-        let mut two = ledger.idlest(&entries, 2, true);
-        two.sort_unstable();
-        assert_eq!(two, [1, 2]);
-    }
-
-    #[test]
-    fn what_is_evicted_stays_in_the_sum() {
-        let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
-        let entries: Vec<_> = (0..10u32).map(|key| (key, tally(u64::from(key) + 1))).collect();
-        ledger.enter(&entries, &slots);
-        assert!(ledger.evict(4).is_empty(), "the kernel still has all of them");
-        for (key, last) in &entries[..8] {
-            ledger.removed(*key, last, &slots);
-        }
-        assert_eq!(ledger.evict(4).len(), 6);
-        assert_eq!(ledger.iter().count(), 4);
-        assert_eq!(total(&ledger), tally(55));
-    }
-
-    #[test]
-    fn a_reset_keeps_the_base_of_differences() {
-        let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
-        ledger.enter(&[(1, tally(5)), (2, tally(5))], &slots);
-        ledger.removed(2, &tally(5), &slots);
+        let enter = |ledger: &mut Ledger<u32, Tally>, keys: &[u32]| {
+            let entries: Vec<_> = keys.iter().map(|key| (*key, tally(1))).collect();
+            let mut noted = Vec::new();
+            ledger.enter_noting(&entries, &slots, |key, _, _, new| noted.push((*key, new)));
+            noted
+        };
+        assert_eq!(enter(&mut ledger, &[1, 2, 1]), [(1, true), (2, true), (1, false)]);
         ledger.reset();
-        assert_eq!(ledger.iter().count(), 0);
-        ledger.enter(&[(1, tally(6)), (2, tally(3))], &slots);
-        assert_eq!(total(&ledger), tally(4));
-        assert_eq!(ledger.lifetime(), tally(14));
+        assert_eq!(enter(&mut ledger, &[1]), [(1, true)]);
+        assert_eq!(ledger.evict(0).len(), 1);
+        assert_eq!(enter(&mut ledger, &[1]), [(1, true)]);
+    }
+
+    #[test]
+    fn the_silent_and_the_small_are_evicted_first_and_stay_in_the_sum() {
+        let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
+        ledger.enter(&[(1, tally(50)), (2, tally(60))], &slots);
+        ledger.enter(&[(2, tally(1)), (3, tally(2)), (4, tally(3))], &slots);
+        let evicted = |ledger: &mut Ledger<u32, Tally>, most| {
+            let mut keys: Vec<_> = ledger.evict(most).into_iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            keys
+        };
+        assert!(evicted(&mut ledger, 4).is_empty());
+        assert_eq!(evicted(&mut ledger, 3), [1], "silent for longest");
+        assert_eq!(evicted(&mut ledger, 1), [3, 4], "fewest packets");
+        assert_eq!(ledger.evicted(), tally(55));
+        assert_eq!((total(&ledger), ledger.entered()), (tally(116), tally(116)));
     }
 
     #[test]

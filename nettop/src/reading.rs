@@ -1,10 +1,9 @@
-//! The [`Reading`]: everything a source has counted so far, at an instant. Only what was counted; nothing derived.
+//! The [`Reading`]: what a source has counted since the one before. Only what was counted; nothing derived.
 
 use std::fmt;
 
 use nettop_common::{
     Address, MacPair, SourceCounters, Tally, Totals,
-    counters::Table,
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     unique::Registers,
 };
@@ -44,39 +43,51 @@ fn clock_ns(clock: libc::clockid_t) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Everything counted so far. Cumulative: the engine takes differences.
+/// What was counted since the reading before, but for what is said to be cumulative.
 pub struct Reading {
-    /// When it was taken.
+    /// Until when.
     pub at: Moment,
-    /// The totals just before the tables below were read, and just after: what they say lies in between.
-    pub totals: [Totals; 2],
-    /// Whether anything was counted since the reading before. If not, what follows is still that reading's.
-    pub changed: bool,
-    /// By source address.
+    /// The totals.
+    pub totals: Totals,
+    /// By source address; an address may occur more than once.
     pub sources: Vec<(Address, SourceCounters)>,
-    /// By destination address.
+    /// By destination address; likewise.
     pub destinations: Vec<(Address, Tally)>,
-    /// By MAC pair.
+    /// By MAC pair; likewise.
     pub macs: Vec<(MacPair, Tally)>,
+}
+
+impl Reading {
+    /// An empty one.
+    pub fn new(at: Moment) -> Self {
+        Self { at, totals: Totals::default(), sources: Vec::new(), destinations: Vec::new(), macs: Vec::new() }
+    }
+
+    /// Forgets what was counted, to be filled again.
+    pub fn clear(&mut self) {
+        self.totals = Totals::default();
+        self.sources.clear();
+        self.destinations.clear();
+        self.macs.clear();
+    }
+}
+
+/// What is cheaper to read whole: cumulative counters, and the registers of distinct sources.
+#[derive(Clone)]
+pub struct Tables {
     /// Packets by TCP flag byte.
     pub tcp_flags: Vec<u64>,
     /// Packets by destination port.
     pub dst_ports: Vec<u64>,
     /// Packets by source port.
     pub src_ports: Vec<u64>,
-    /// Distinct sources that the map of sources did not know when they came.
+    /// Distinct sources.
     pub unique: Box<Registers>,
 }
 
-impl Default for Reading {
+impl Default for Tables {
     fn default() -> Self {
         Self {
-            at: Moment::default(),
-            totals: [Totals::default(); 2],
-            changed: false,
-            sources: Vec::new(),
-            destinations: Vec::new(),
-            macs: Vec::new(),
             tcp_flags: vec![0; TCP_FLAG_SLOTS as usize],
             dst_ports: vec![0; PORT_SLOTS as usize],
             src_ports: vec![0; PORT_SLOTS as usize],
@@ -85,21 +96,8 @@ impl Default for Reading {
     }
 }
 
-impl Reading {
-    /// How many keys each table holds.
-    pub fn entries(&self, table: Table) -> usize {
-        match table {
-            Table::Sources => self.sources.len(),
-            Table::Destinations => self.destinations.len(),
-            Table::Macs => self.macs.len(),
-        }
-    }
-}
-
-/// Cumulative counters of one key, as the kernel keeps them.
+/// Counters of one key.
 pub trait Cumulative: Copy + Default {
-    /// What was counted since `earlier`; smaller than that, they were restarted and all of it is new.
-    fn since(&self, earlier: &Self) -> Self;
     /// Adds `other`.
     fn add(&mut self, other: &Self);
     /// Packets and bytes.
@@ -107,10 +105,6 @@ pub trait Cumulative: Copy + Default {
 }
 
 impl Cumulative for Tally {
-    fn since(&self, earlier: &Self) -> Self {
-        Tally::since(*self, *earlier)
-    }
-
     fn add(&mut self, other: &Self) {
         Tally::add(self, *other);
     }
@@ -121,10 +115,6 @@ impl Cumulative for Tally {
 }
 
 impl Cumulative for SourceCounters {
-    fn since(&self, earlier: &Self) -> Self {
-        SourceCounters::since(self, earlier)
-    }
-
     fn add(&mut self, other: &Self) {
         SourceCounters::add(self, other);
     }

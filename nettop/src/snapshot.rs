@@ -357,9 +357,7 @@ pub struct Accounting {
     pub untracked_destinations: Amount,
     /// Counted, but their MACs did not fit.
     pub untracked_macs: Amount,
-    /// Packets that came while this was being read; the kernel's own totals lie within so many of `counted`.
-    pub in_flight: u64,
-    /// Whether the kernel's own totals, counted apart from the sources, agree.
+    /// Whether the totals and the sums over sources, which are counted apart, agree.
     pub holds: bool,
 }
 

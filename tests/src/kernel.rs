@@ -4,20 +4,21 @@ use std::{fs, path::Path};
 
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, MapData, PerCpuHashMap, RingBuf},
+    maps::{Array, MapData, RingBuf},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
-use nettop::reading::Reading;
+use nettop::reading::{Moment, Reading, Tables};
 use nettop_common::{
-    Address, Config, Event, Filter, Link, MacPair, SourceCounters, Tally, Totals,
+    Config, Event, Filter, Link, SourceCounters, Tally, Totals,
     config::NO_FILTER,
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
+    slots::{Bucket, Counters, Key, SETS},
 };
 
 /// `XDP_PASS` (linux/bpf.h).
 const PASS: u32 = 2;
-/// Entries of each hash map, more than any test makes.
-const ENTRIES: u32 = 1 << 16;
+/// log₂ of the buckets of a CPU in a set: room for more keys than any test makes.
+const BITS: u32 = 13;
 
 const CONFIG_SIZE: usize = size_of::<Config>();
 const FILTER_SIZE: usize = size_of::<Filter>();
@@ -38,17 +39,20 @@ impl Kernel {
         let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
         let mut loader = EbpfLoader::new();
         for (map, entries) in [
-            (maps::TOTALS, cpus),
+            (maps::TOTALS, cpus * SETS),
             (maps::TCP_FLAGS, cpus * TCP_FLAG_SLOTS),
             (maps::DST_PORTS, cpus * PORT_SLOTS),
             (maps::SRC_PORTS, cpus * PORT_SLOTS),
             (maps::UNIQUE, cpus),
-            (maps::SOURCES, ENTRIES),
-            (maps::DESTINATIONS, ENTRIES),
-            (maps::MACS, ENTRIES),
+            (maps::SOURCES, (cpus * SETS) << BITS),
+            (maps::DESTINATIONS, (cpus * SETS) << BITS),
+            (maps::MACS, (cpus * SETS) << BITS),
             (maps::EVENTS, 1 << 20),
         ] {
             loader.map_max_entries(map, entries);
+        }
+        for name in maps::BITS {
+            loader.override_global(name, &BITS, true);
         }
         let mut ebpf = loader.load(&object).expect("the object loads");
         for name in ["nettop", "nettop_raw_ip"] {
@@ -113,36 +117,37 @@ impl Kernel {
         events
     }
 
-    /// Everything counted so far. Registers of distinct sources and the time are left as they are by default.
+    /// Everything counted so far; the time is left as it is by default.
     pub fn read(&self) -> Reading {
-        let add_tally = |sum: &mut Tally, one: &Tally| sum.add(*one);
         Reading {
-            totals: [self.totals(); 2],
-            sources: self.hash::<4, 6, Address, SourceCounters>(maps::SOURCES, SourceCounters::add),
-            destinations: self.hash::<4, 2, Address, Tally>(maps::DESTINATIONS, add_tally),
-            macs: self.hash::<3, 2, MacPair, Tally>(maps::MACS, add_tally),
-            tcp_flags: self.per_cpu_sums(maps::TCP_FLAGS, TCP_FLAG_SLOTS),
-            dst_ports: self.per_cpu_sums(maps::DST_PORTS, PORT_SLOTS),
-            src_ports: self.per_cpu_sums(maps::SRC_PORTS, PORT_SLOTS),
-            ..Reading::default()
+            totals: self.totals(),
+            sources: self.slots::<{ size_of::<Bucket<SourceCounters>>() }, _, _>(maps::SOURCES),
+            destinations: self.slots::<{ size_of::<Bucket<Tally>>() }, _, _>(maps::DESTINATIONS),
+            macs: self.slots::<{ size_of::<Bucket<Tally>>() }, _, _>(maps::MACS),
+            ..Reading::new(Moment::default())
         }
     }
 
-    /// A per-CPU hash with keys of `KEY` 4-byte words and values of `VALUE` 8-byte words.
-    fn hash<const KEY: usize, const VALUE: usize, K: bytemuck::Pod, V: bytemuck::Pod + Default>(
-        &self,
-        name: &str,
-        add: fn(&mut V, &V),
-    ) -> Vec<(K, V)> {
-        let map = self.ebpf.map(name).expect("the map is in the object");
-        let map = PerCpuHashMap::<_, [u32; KEY], [u64; VALUE]>::try_from(map).expect("a per-CPU hash of that size");
-        map.iter()
-            .map(|entry| {
-                let (key, values) = entry.expect("reading an entry");
-                let mut sum = V::default();
-                values.iter().for_each(|value| add(&mut sum, bytemuck::cast_ref(value)));
-                (bytemuck::cast(key), sum)
-            })
+    /// The cumulative tables, without the registers of distinct sources.
+    pub fn read_tables(&self) -> Tables {
+        Tables {
+            tcp_flags: self.per_cpu_sums(maps::TCP_FLAGS, TCP_FLAG_SLOTS),
+            dst_ports: self.per_cpu_sums(maps::DST_PORTS, PORT_SLOTS),
+            src_ports: self.per_cpu_sums(maps::SRC_PORTS, PORT_SLOTS),
+            ..Tables::default()
+        }
+    }
+
+    /// Every key and its counters in an array of buckets of `SIZE` bytes.
+    fn slots<const SIZE: usize, K: From<Key>, C: Counters>(&self, name: &str) -> Vec<(K, C)>
+    where
+        Bucket<C>: bytemuck::Pod,
+    {
+        let buckets = array::<[u8; SIZE]>(&self.ebpf, name);
+        buckets
+            .flat_map(|bytes| bytemuck::pod_read_unaligned::<Bucket<C>>(&bytes).0)
+            .filter(|slot| slot.counters.packets() > 0)
+            .map(|slot| (slot.key.into(), slot.counters))
             .collect()
     }
 

@@ -21,7 +21,6 @@ pub struct Details {
     by_source: HashMap<Address, Arc<Detail>>,
     newest: VecDeque<Event>,
     max_events: usize,
-    lost: u64,
     /// Events of sources for which there was no room.
     without_room: bool,
 }
@@ -29,7 +28,7 @@ pub struct Details {
 impl Details {
     /// Keeps at most `max_events` packets.
     pub fn new(max_events: usize) -> Self {
-        Self { by_source: HashMap::new(), newest: VecDeque::new(), max_events, lost: 0, without_room: false }
+        Self { by_source: HashMap::new(), newest: VecDeque::new(), max_events, without_room: false }
     }
 
     /// Enters a sampled packet.
@@ -67,12 +66,9 @@ impl Details {
         *estimated |= !complete;
     }
 
-    /// Told how many events were ever lost: when there are more, any source may lack some.
-    pub fn note_loss(&mut self, lost: u64) {
-        if lost != self.lost {
-            self.lost = lost;
-            self.by_source.values_mut().for_each(|detail| Arc::make_mut(detail).estimated = true);
-        }
+    /// Told that events were lost: any source may lack some.
+    pub fn note_loss(&mut self) {
+        self.by_source.values_mut().for_each(|detail| Arc::make_mut(detail).estimated = true);
     }
 
     /// Drops a source that the ledger has forgotten.
@@ -92,7 +88,7 @@ impl Details {
 
     /// Starts anew.
     pub fn reset(&mut self) {
-        *self = Self { lost: self.lost, ..Self::new(self.max_events) };
+        *self = Self::new(self.max_events);
     }
 }
 
@@ -144,7 +140,7 @@ mod tests {
             details.record(&event(1, 80, 1));
             match name {
                 "weight" => details.record(&event(1, 80, 8)),
-                "loss" => details.note_loss(1),
+                "loss" => details.note_loss(),
                 _ => (0..=MOST_KEYS as u16).for_each(|port| details.record(&event(1, port, 1))),
             }
             assert!(details.get(&source).unwrap().estimated, "{name}");

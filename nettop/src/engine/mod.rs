@@ -1,5 +1,5 @@
-//! The engine: the one task that owns all mutable state. Each tick it reads the source, enters what is new into its
-//! books, and publishes a [`Snapshot`]; in between it answers requests and drains events.
+//! The engine: the one task that owns all mutable state. Several times in a second it reads the source and enters what is
+//! new into its books; each tick it publishes a [`Snapshot`]; in between it answers requests.
 
 mod books;
 mod detail;
@@ -30,7 +30,7 @@ use crate::{
 pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
-/// How often events are drained, at least.
+/// How often the source is read, at least.
 const DRAIN: Duration = Duration::from_millis(100);
 
 /// What the engine is started with.
@@ -62,10 +62,10 @@ pub struct Engine {
     sampler: Sampler,
     paused: bool,
     message: String,
-    /// Tables that the kernel found full in the newest tick.
+    /// Tables that had no slot for some key since the newest tick.
     full: Vec<Table>,
-    /// Why the newest reading failed.
-    failure: Option<String>,
+    /// Events since the start, whatever was reset.
+    events: u64,
     interfaces: Vec<InterfaceRow>,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
@@ -81,14 +81,14 @@ impl Engine {
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
         let mut engine = Self {
-            books: Books::new(now, source.cpus(), Regions::new(geo.as_ref().map(Watcher::current))),
+            books: Books::new(now, Regions::new(geo.as_ref().map(Watcher::current))),
             details: Details::new(settings.max_events),
             sampler: Sampler::new(settings.event_rate),
-            reading: Reading { at: now, ..Reading::default() },
+            reading: Reading::new(now),
             paused: false,
             message: String::new(),
             full: Vec::new(),
-            failure: None,
+            events: 0,
             interfaces: source.interfaces(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -131,47 +131,50 @@ impl Engine {
                 }
             }
         }
+        self.settle();
         self.tick();
     }
 
-    /// Reads, enters, makes room, publishes.
+    /// Reads and publishes.
     fn tick(&mut self) {
         let started = Instant::now();
-        self.failure = self.read().err().map(|error| format!("reading the kernel's maps: {error}"));
         self.drain();
+        self.source.read_tables(&mut self.books.tables);
         self.interfaces = self.source.interfaces();
         self.tick.count += 1;
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
+        self.full.clear();
     }
 
-    fn read(&mut self) -> std::io::Result<()> {
-        let Self { source, reading, books, details, geo, .. } = self;
+    /// Enters what has come since the last time, and keeps the number of events within the budget.
+    fn drain(&mut self) {
+        let Self { source, reading, books, details, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
         }
-        source.read(reading)?;
+        source.read(reading);
         books.enter(reading);
-        let made_room = books.make_room(reading, source);
         for evicted in books.evict(self.settings.max_sources) {
             details.forget(&evicted);
         }
-        self.full = Table::ALL.iter().copied().filter(|table| source.clear_full(*table)).collect();
-        // Making room brought news of the entries removed.
-        reading.totals[1] = source.totals();
-        books.balance(reading);
-        made_room
-    }
-
-    /// Takes the events that have come, and keeps their number within the budget.
-    fn drain(&mut self) {
-        let Self { source, details, .. } = self;
+        books.close();
+        full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         source.drain_events(|event| details.record(event));
-        let totals = source.totals();
-        if let Some(every) = self.sampler.adapt(Moment::now(), totals.events) {
+        self.events += reading.totals.events;
+        if let Some(every) = self.sampler.adapt(Moment::now(), self.events) {
             source.set_sampling(every);
         }
-        details.note_loss(totals.events_lost);
+        if reading.totals.events_lost > 0 {
+            details.note_loss();
+        }
+    }
+
+    /// Enters everything that has come until now.
+    fn settle(&mut self) {
+        self.drain();
+        std::thread::sleep(self.source.grace());
+        self.drain();
     }
 
     fn publish(&mut self) {
@@ -243,8 +246,9 @@ impl Engine {
 
     fn reset(&mut self) {
         // What has come until now belongs to what is forgotten.
-        self.tick();
-        self.books.reset(&self.reading);
+        self.settle();
+        self.source.read_tables(&mut self.books.tables);
+        self.books.reset(self.reading.at);
         self.details.reset();
         self.source.clear_unique();
         self.message = "counters reset".into();

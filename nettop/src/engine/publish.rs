@@ -28,12 +28,14 @@ impl Engine {
     pub(super) fn snapshot(&self, limit: usize) -> Snapshot {
         let Self { books, reading, .. } = self;
         let elapsed = reading.at.seconds_since(&books.started);
-        let totals = books.totals(reading);
-        let counted = books.accounting.counted;
+        let totals = books.totals;
+        let accounting = books.accounting();
+        let counted = accounting.counted;
+        let unique = books.unique();
         let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
         let (sources, others, rest) = books.sources.top(limit);
         let geo = self.geo.as_ref().map(geo_view);
-        let dst_ports: Vec<_> = books.dst_ports(reading).map(|(port, count)| (port as u16, count)).collect();
+        let dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
         Snapshot {
             runtime: self.runtime(),
             started_ns: books.started.unix_ns,
@@ -45,14 +47,14 @@ impl Engine {
             avg_bps: per_second(counted.bytes),
             current_pps: books.packets.rates(&books.slots, elapsed).current,
             current_bps: books.bytes.rates(&books.slots, elapsed).current,
-            unique_ips: books.unique.0,
-            unique_estimated: books.unique.1,
-            filtered_packets: books.accounting.filtered.packets,
-            ips: sources.iter().filter_map(|source| self.source_row(source, elapsed)).collect(),
+            unique_ips: unique.0,
+            unique_estimated: unique.1,
+            filtered_packets: accounting.filtered.packets,
+            ips: sources.iter().filter_map(|source| self.source_row(source, counted.packets, elapsed)).collect(),
             rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
             countries: books.regions.country_rows(limit, &books.slots, elapsed),
             networks: books.regions.network_rows(limit, &books.slots, elapsed),
-            degraded: self.degraded(geo.as_ref()),
+            degraded: self.degraded(accounting.holds, geo.as_ref()),
             geo,
             macs: self.mac_rows(limit, elapsed),
             protocols: Protocol::ALL
@@ -63,23 +65,23 @@ impl Engine {
                 .collect(),
             top_dst_ports: top_ports(&dst_ports),
             dst_ports,
-            src_ports: books.src_ports(reading).map(|(port, count)| (port as u16, count)).collect(),
+            src_ports: books.src_ports().map(|(port, count)| (port as u16, count)).collect(),
             dst_ips: self.destinations(limit),
-            tcp_flags: books.tcp_flags(reading).map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
+            tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: SizeBucket::ALL.iter().copied().zip(totals.sizes).collect(),
             last_events: self
                 .details
                 .newest(NEWEST_EVENTS)
                 .map(|event| EventRow::new(event, reading.at.unix_offset_ns()))
                 .collect(),
-            accounting: books.accounting,
+            accounting,
             interfaces: self.interfaces.clone(),
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL
                 .iter()
                 .filter_map(|table| {
                     let capacity = self.source.capacity(*table)?;
-                    Some(MapRow { table: *table, entries: reading.entries(*table) as u64, capacity })
+                    Some(MapRow { table: *table, entries: self.source.entries(*table), capacity })
                 })
                 .collect(),
             tick: self.tick,
@@ -96,12 +98,11 @@ impl Engine {
         }
     }
 
-    fn source_row(&self, address: &Address, elapsed: f64) -> Option<SourceRow> {
+    fn source_row(&self, address: &Address, counted: u64, elapsed: f64) -> Option<SourceRow> {
         let account = self.books.sources.get(address)?;
         let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
         let total = account.total;
         let offset = self.reading.at.unix_offset_ns();
-        let counted = self.books.accounting.counted.packets;
         Some(SourceRow {
             ip: address.to_ip(),
             packets: total.packets,
@@ -150,14 +151,11 @@ impl Engine {
     }
 
     /// What does not work as it should.
-    fn degraded(&self, geo: Option<&GeoView>) -> Vec<Degraded> {
+    fn degraded(&self, holds: bool, geo: Option<&GeoView>) -> Vec<Degraded> {
         let mut rows = Vec::new();
         let mut push = |what: String, reason: String, remedy: &str| {
             rows.push(Degraded { what, reason, remedy: remedy.to_string() });
         };
-        if let Some(failure) = &self.failure {
-            push("the screen is out of date".into(), failure.clone(), "restart nettop if it does not pass");
-        }
         for row in &self.interfaces {
             match (row.state, row.mode) {
                 (InterfaceState::Gone, _) => {
@@ -176,15 +174,14 @@ impl Engine {
                 _ => {}
             }
         }
-        for table in &self.full {
+        for table in Table::ALL.iter().filter(|table| self.full.contains(table)) {
             push(
-                format!("the map of {} is full", table.label()),
-                "more new ones came within a tick than it holds; their packets are counted as untracked".into(),
-                "a larger --map-memory",
+                format!("more {} than there are slots", table.label()),
+                "they came within a tenth of a second; the packets of the others are counted as untracked".into(),
+                "none in a flood; else a larger --map-memory",
             );
         }
-        let accounting = &self.books.accounting;
-        if !accounting.holds {
+        if !holds {
             push(
                 "the accounts do not balance".into(),
                 "the sums over sources differ from the kernel's totals".into(),

@@ -1,7 +1,7 @@
-//! Sources by country and by network, summed over the ledger at every tick.
+//! Sources by country and by network.
 //!
-//! Where a source is gets looked up once, when it is first surveyed; its account notes the number of its region. So a tick
-//! costs an addition per source, whatever the databases cost.
+//! Where a source is gets looked up once, when it first sends; its account notes the number of its region. What it sends
+//! is added there, and stays there when the source is forgotten.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -25,18 +25,18 @@ pub struct Regions {
     regions: Vec<Region>,
     countries: Places<CountryCode>,
     networks: Places<u32>,
-    /// The databases have changed since the last survey.
-    restated: bool,
 }
 
 /// The part of a network (by its AS number) that is in one country.
 struct Region {
     country: CountryCode,
     asn: u32,
+    /// Sources there, of those remembered.
     sources: u64,
+    /// Everything ever sent from there.
     tally: Tally,
-    /// Of `tally`: of sources that the ledger has forgotten.
-    evicted: Tally,
+    /// Of that, what the sums do not have yet.
+    fresh: Tally,
 }
 
 impl Regions {
@@ -50,59 +50,71 @@ impl Regions {
         self.geo.as_ref().is_some_and(|current| Arc::ptr_eq(current, geo))
     }
 
-    /// Puts other databases in force. The notes in the ledger are void from now on. What forgotten sources had sent stays
-    /// where the former databases placed it.
-    pub fn replace(&mut self, geo: Arc<Geo>) {
+    /// Enters what a source has sent; `note` is where its account keeps the number of its region.
+    pub fn enter(&mut self, source: &Address, note: &mut u32, tally: Tally, new: bool) {
+        if *note == 0 {
+            *note = self.number_of(source);
+        }
+        if let Some(region) = self.region(*note) {
+            region.sources += u64::from(new);
+            region.tally.add(tally);
+            region.fresh.add(tally);
+        }
+    }
+
+    /// A source with this note is forgotten.
+    pub fn leave(&mut self, note: u32) {
+        if let Some(region) = self.region(note) {
+            region.sources = region.sources.saturating_sub(1);
+        }
+    }
+
+    /// Adds what came since the last time to the sums over countries and networks.
+    pub fn enter_sums(&mut self, slots: &Slots) {
+        let Self { regions, countries, networks, .. } = self;
+        let fresh = regions.iter_mut().filter(|region| region.fresh.packets > 0);
+        let (by_country, by_network): (Vec<_>, Vec<_>) = fresh
+            .map(|region| {
+                let fresh = std::mem::take(&mut region.fresh);
+                ((region.country, fresh), (region.asn, fresh))
+            })
+            .unzip();
+        countries.ledger.enter(&by_country, slots);
+        networks.ledger.enter(&by_network, slots);
+    }
+
+    /// Puts other databases in force, and places everything anew; but what forgotten sources had sent stays where the former
+    /// databases placed it.
+    pub fn replace(&mut self, geo: Arc<Geo>, sources: &mut Ledger<Address, SourceCounters>, slots: &Slots) {
         self.geo = Some(geo);
-        self.regions.retain(|region| region.evicted.packets > 0);
+        for (_, account) in sources.iter() {
+            let tally = account.total.tally();
+            if let Some(region) = self.region(account.note) {
+                region.tally = region.tally.since(tally);
+            }
+        }
+        let forgotten = std::mem::take(&mut self.regions).into_iter().filter(|region| region.tally.packets > 0);
+        self.regions = forgotten.map(|region| Region { sources: 0, fresh: region.tally, ..region }).collect();
         self.numbers =
             self.regions.iter().zip(1..).map(|(region, number)| ((region.country, region.asn), number)).collect();
-        self.countries.ledger = Ledger::new();
-        self.networks.ledger = Ledger::new();
-        self.restated = true;
-    }
-
-    /// Sums over all sources; looks up those that are new. Returns the sum of everything.
-    pub fn survey(&mut self, sources: &mut Ledger<Address, SourceCounters>, slots: &Slots) -> Tally {
-        for region in &mut self.regions {
-            region.sources = 0;
-            region.tally = region.evicted;
-        }
-        let mut all = Tally::default();
+        self.countries.ledger.reset();
+        self.networks.ledger.reset();
         for (address, account) in sources.iter_mut() {
-            let tally = account.total.tally();
-            all.add(tally);
-            if account.note == 0 {
-                account.note = self.number_of(address);
-            }
-            if let Some(region) = self.region(account.note) {
-                region.sources += 1;
-                region.tally.add(tally);
-            }
+            account.note = 0;
+            self.enter(address, &mut account.note, account.total.tally(), true);
         }
-        let Self { regions, countries, networks, .. } = self;
-        countries.enter(regions.iter().map(|region| (region.country, region)), slots);
-        networks.enter(regions.iter().map(|region| (region.asn, region)), slots);
-        if std::mem::take(&mut self.restated) {
-            // All of it came at once, but not in this tick.
-            self.countries.ledger.forget_rates();
-            self.networks.ledger.forget_rates();
-        }
-        all
-    }
-
-    /// Keeps what a source with this note had sent, which the ledger is about to forget.
-    pub fn keep(&mut self, note: u32, tally: Tally) {
-        if let Some(region) = self.region(note) {
-            region.evicted.add(tally);
-        }
+        self.enter_sums(slots);
+        // All of it came at once, but not in this second.
+        self.countries.ledger.forget_rates();
+        self.networks.ledger.forget_rates();
     }
 
     /// Starts anew.
     pub fn reset(&mut self) {
-        self.regions.iter_mut().for_each(|region| region.evicted = Tally::default());
-        self.countries.ledger = Ledger::new();
-        self.networks.ledger = Ledger::new();
+        self.numbers.clear();
+        self.regions.clear();
+        self.countries.ledger.reset();
+        self.networks.ledger.reset();
     }
 
     fn region(&mut self, number: u32) -> Option<&mut Region> {
@@ -117,7 +129,8 @@ impl Regions {
         *self.numbers.entry((country, asn)).or_insert_with(|| {
             self.countries.names.insert(country, location.country.into());
             self.networks.names.insert(asn, location.org.into());
-            self.regions.push(Region { country, asn, sources: 0, tally: Tally::default(), evicted: Tally::default() });
+            let (tally, fresh) = Default::default();
+            self.regions.push(Region { country, asn, sources: 0, tally, fresh });
             self.regions.len() as u32
         })
     }
@@ -129,65 +142,59 @@ impl Regions {
 
     /// The `limit` (0: all) countries with the most packets, most first.
     pub fn country_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<CountryRow> {
-        self.countries.rows(limit, slots, elapsed, |country_code, name, ips, tally, rates| CountryRow {
+        let sources = self.sources(|region| region.country);
+        let rows = self.countries.top(limit, slots, elapsed).into_iter();
+        rows.map(|(country_code, name, tally, rates)| CountryRow {
             country_code,
             country: name.into(),
-            ips,
+            ips: sources.get(&country_code).copied().unwrap_or(0),
             packets: tally.packets,
             bytes: tally.bytes,
             pps: rates.current,
             pps_60s: rates.minute,
         })
+        .collect()
     }
 
     /// The `limit` (0: all) networks with the most packets, most first.
     pub fn network_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<NetworkRow> {
-        self.networks.rows(limit, slots, elapsed, |asn, name, ips, tally, rates| NetworkRow {
+        let sources = self.sources(|region| region.asn);
+        let rows = self.networks.top(limit, slots, elapsed).into_iter();
+        rows.map(|(asn, name, tally, rates)| NetworkRow {
             asn,
             org: name.into(),
-            ips,
+            ips: sources.get(&asn).copied().unwrap_or(0),
             packets: tally.packets,
             bytes: tally.bytes,
             pps: rates.current,
             pps_60s: rates.minute,
         })
+        .collect()
+    }
+
+    /// How many sources are in each place.
+    fn sources<K: Eq + Hash>(&self, place: impl Fn(&Region) -> K) -> HashMap<K, u64> {
+        let mut sources = HashMap::new();
+        self.regions.iter().for_each(|region| *sources.entry(place(region)).or_default() += region.sources);
+        sources
     }
 }
 
 /// Sums by one kind of place.
 struct Places<K> {
     ledger: Ledger<K, Tally>,
-    /// How many sources the ledger of sources knows there.
-    sources: HashMap<K, u64>,
     names: HashMap<K, Box<str>>,
 }
 
 impl<K: Copy + Eq + Hash + Ord> Places<K> {
-    /// Enters the sums over regions, several of which may lie in the same place.
-    fn enter<'a>(&mut self, regions: impl Iterator<Item = (K, &'a Region)>, slots: &Slots) {
-        self.sources.clear();
-        let mut sums: HashMap<K, Tally> = HashMap::new();
-        for (key, region) in regions {
-            sums.entry(key).or_default().add(region.tally);
-            *self.sources.entry(key).or_default() += region.sources;
-        }
-        self.ledger.enter(&sums.into_iter().collect::<Vec<_>>(), slots);
-    }
-
-    fn rows<R>(
-        &self,
-        limit: usize,
-        slots: &Slots,
-        elapsed: f64,
-        row: impl Fn(K, &str, u64, Tally, Rates) -> R,
-    ) -> Vec<R> {
+    /// The `limit` (0: all) places with the most packets, most first, with their names, sums and rates.
+    fn top(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<(K, &str, Tally, Rates)> {
         let (keys, ..) = self.ledger.top(limit);
         let accounts = keys.into_iter().filter_map(|key| Some((key, self.ledger.get(&key)?)));
         accounts
             .map(|(key, account)| {
                 let name = self.names.get(&key).map_or("", |name| name);
-                let sources = self.sources.get(&key).copied().unwrap_or(0);
-                row(key, name, sources, account.total, account.history.rates(slots, elapsed))
+                (key, name, account.total, account.history.rates(slots, elapsed))
             })
             .collect()
     }
@@ -195,7 +202,7 @@ impl<K: Copy + Eq + Hash + Ord> Places<K> {
 
 impl<K: Copy + Eq + Hash + Ord> Default for Places<K> {
     fn default() -> Self {
-        Self { ledger: Ledger::new(), sources: HashMap::new(), names: HashMap::new() }
+        Self { ledger: Ledger::new(), names: HashMap::new() }
     }
 }
 
@@ -233,39 +240,48 @@ mod tests {
         (code.into(), ips, packets)
     }
 
+    /// Enters packets into a ledger of sources and the regions, as the books do.
+    fn enter(regions: &mut Regions, ledger: &mut Ledger<Address, SourceCounters>, entries: &[([u8; 4], u64)]) {
+        let slots = Slots::new(0);
+        let entries: Vec<_> = entries.iter().map(|(octets, packets)| (address(*octets), counters(*packets))).collect();
+        ledger.enter_noting(&entries, &slots, |address, account, counted, new| {
+            regions.enter(address, &mut account.note, counted.tally(), new);
+        });
+        regions.enter_sums(&slots);
+    }
+
     #[test]
     fn sources_are_summed_where_they_are_and_stay_when_they_are_forgotten() {
         let (mut regions, mut ledger, slots) = (regions(), Ledger::new(), Slots::new(0));
-        let entries = [(address(GOOGLE), counters(5)), (address(PRIVATE), counters(3))];
-        ledger.enter(&entries, &slots);
-        assert_eq!(regions.survey(&mut ledger, &slots).packets, 8);
-        assert_eq!(countries(&regions, &slots), [row("US", 1, 5), row("LO", 1, 3)]);
+        enter(&mut regions, &mut ledger, &[(GOOGLE, 5), (PRIVATE, 3), (GOOGLE, 1)]);
+        assert_eq!(countries(&regions, &slots), [row("US", 1, 6), row("LO", 1, 3)]);
         assert_eq!(regions.network_rows(1, &slots, 1.0)[0].asn, 15169);
 
-        entries.iter().for_each(|(key, last)| ledger.removed(*key, last, &slots));
-        for (_, account) in ledger.evict(0) {
-            regions.keep(account.note, account.total.tally());
-        }
-        assert_eq!(regions.survey(&mut ledger, &slots).packets, 0);
-        assert_eq!(countries(&regions, &slots), [row("US", 0, 5), row("LO", 0, 3)]);
+        ledger.evict(0).into_iter().for_each(|(_, account)| regions.leave(account.note));
+        assert_eq!(countries(&regions, &slots), [row("US", 0, 6), row("LO", 0, 3)]);
 
         regions.reset();
-        regions.survey(&mut ledger, &slots);
         assert_eq!(countries(&regions, &slots), []);
     }
 
     #[test]
-    fn other_databases_place_everything_anew() {
+    fn other_databases_place_everything_anew_but_what_was_forgotten() {
         let (mut regions, mut ledger, slots) = (Regions::new(None), Ledger::new(), Slots::new(0));
-        ledger.enter(&[(address(GOOGLE), counters(2)), (address(CLOUDFLARE), counters(1))], &slots);
-        assert_eq!(regions.survey(&mut ledger, &slots).packets, 3);
+        enter(&mut regions, &mut ledger, &[(GOOGLE, 2), (CLOUDFLARE, 1)]);
         assert_eq!(countries(&regions, &slots), []);
         assert_eq!(regions.place(&address(GOOGLE)), None);
 
-        ledger.forget_notes();
-        regions.replace(Arc::new(Geo::bundled().unwrap()));
-        regions.survey(&mut ledger, &slots);
-        assert_eq!(regions.network_rows(0, &slots, 1.0).iter().map(|row| row.asn).collect::<Vec<_>>(), [15169, 13335]);
-        assert_eq!(regions.network_rows(0, &slots, 1.0)[0].pps, 0.0, "they did not come in this tick");
+        let packets = |regions: &Regions| {
+            let rows = regions.network_rows(0, &slots, 1.0).into_iter();
+            rows.map(|row| (row.asn, row.ips, row.packets)).collect::<Vec<_>>()
+        };
+        regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
+        assert_eq!(packets(&regions), [(15169, 1, 2), (13335, 1, 1)]);
+        assert_eq!(regions.network_rows(0, &slots, 1.0)[0].pps, 0.0, "they did not come in this second");
+
+        ledger.evict(0).into_iter().for_each(|(_, account)| regions.leave(account.note));
+        enter(&mut regions, &mut ledger, &[(GOOGLE, 7)]);
+        regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
+        assert_eq!(packets(&regions), [(15169, 1, 9), (13335, 0, 1)]);
     }
 }

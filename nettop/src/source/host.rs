@@ -1,7 +1,7 @@
 //! Counting in user space, frame by frame: what the kernel program does, for sources that bring their own frames. It
 //! parses and filters with the very same code.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 use foldhash::HashMap;
 use nettop_common::{
@@ -9,7 +9,7 @@ use nettop_common::{
     Totals, packet,
 };
 
-use crate::reading::{Moment, Reading};
+use crate::reading::{Moment, Reading, Tables};
 
 /// Events kept until they are drained; more are lost, and counted.
 const MAX_EVENTS: usize = 1 << 16;
@@ -20,6 +20,8 @@ pub struct HostCounter {
     filter: Option<Box<Filter>>,
     paused: bool,
     sample: u32,
+    /// Packets still to let pass until the next one is an event.
+    until_event: u64,
     totals: Totals,
     sources: HashMap<Address, SourceCounters>,
     destinations: HashMap<Address, Tally>,
@@ -66,11 +68,11 @@ impl HostCounter {
         if self.sample == 0 {
             return;
         }
-        if self.sample > 1 && self.totals.until_event > 0 {
-            self.totals.until_event -= 1;
+        if self.sample > 1 && self.until_event > 0 {
+            self.until_event -= 1;
             return;
         }
-        self.totals.until_event = fastrand::u64(0..2 * u64::from(self.sample) - 1);
+        self.until_event = fastrand::u64(0..2 * u64::from(self.sample) - 1);
         self.totals.events += 1;
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(Event::new(packet, length, at_ns, self.sample));
@@ -79,20 +81,24 @@ impl HostCounter {
         }
     }
 
-    /// Everything counted so far.
-    pub fn read(&self, at: Moment, reading: &mut Reading) {
+    /// Moves what was counted since the last time into `reading`.
+    pub fn read(&mut self, at: Moment, reading: &mut Reading) {
+        reading.clear();
         reading.at = at;
-        reading.totals = [self.totals; 2];
-        reading.changed = true;
-        reading.sources = self.sources.iter().map(|(key, value)| (*key, *value)).collect();
-        reading.destinations = self.destinations.iter().map(|(key, value)| (*key, *value)).collect();
-        reading.macs = self.macs.iter().map(|(key, value)| (*key, *value)).collect();
-        self.tcp_flags.iter().for_each(|(flags, count)| reading.tcp_flags[usize::from(*flags)] = *count);
-        self.dst_ports.iter().for_each(|(port, count)| reading.dst_ports[usize::from(*port)] = *count);
-        self.src_ports.iter().for_each(|(port, count)| reading.src_ports[usize::from(*port)] = *count);
+        reading.totals = mem::take(&mut self.totals);
+        reading.sources.extend(self.sources.drain());
+        reading.destinations.extend(self.destinations.drain());
+        reading.macs.extend(self.macs.drain());
     }
 
-    /// The totals.
+    /// Reads the cumulative tables. Sources need no registers: none is ever untracked.
+    pub fn read_tables(&self, tables: &mut Tables) {
+        self.tcp_flags.iter().for_each(|(flags, count)| tables.tcp_flags[usize::from(*flags)] = *count);
+        self.dst_ports.iter().for_each(|(port, count)| tables.dst_ports[usize::from(*port)] = *count);
+        self.src_ports.iter().for_each(|(port, count)| tables.src_ports[usize::from(*port)] = *count);
+    }
+
+    /// The totals since the last reading.
     pub fn totals(&self) -> Totals {
         self.totals
     }

@@ -4,13 +4,13 @@ pub mod demo;
 pub mod host;
 pub mod xdp;
 
-use std::io;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use nettop_common::{Address, Event, Filter, MacPair, SourceCounters, Tally, Totals, counters::Table};
+use nettop_common::{Event, Filter, counters::Table};
 
 use self::{demo::Demo, xdp::Xdp};
-use crate::reading::{InterfaceRow, Moment, Reading};
+use crate::reading::{InterfaceRow, Moment, Reading, Tables};
 
 /// A source of counts.
 pub enum Source {
@@ -21,25 +21,27 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads everything counted so far.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn read(&mut self, reading: &mut Reading) -> io::Result<()> {
+    /// Reads what was counted since the last time.
+    pub fn read(&mut self, reading: &mut Reading) {
         match self {
             Self::Xdp(xdp) => xdp.read(reading),
-            Self::Demo(demo) => {
-                demo.read(Moment::now(), reading);
-                Ok(())
-            }
+            Self::Demo(demo) => demo.read(Moment::now(), reading),
         }
     }
 
-    /// The totals alone, which cost nothing to read.
-    pub fn totals(&self) -> Totals {
+    /// How long after a [`read`](Self::read) another brings what came before the first.
+    pub fn grace(&self) -> Duration {
         match self {
-            Self::Xdp(xdp) => xdp.totals(),
-            Self::Demo(demo) => demo.counter.totals(),
+            Self::Xdp(_) => Xdp::grace(),
+            Self::Demo(_) => Duration::ZERO,
+        }
+    }
+
+    /// Reads the cumulative tables.
+    pub fn read_tables(&self, tables: &mut Tables) {
+        match self {
+            Self::Xdp(xdp) => xdp.read_tables(tables),
+            Self::Demo(demo) => demo.counter.read_tables(tables),
         }
     }
 
@@ -83,15 +85,7 @@ impl Source {
         }
     }
 
-    /// On how many CPUs a packet may be in the middle of being counted.
-    pub fn cpus(&self) -> usize {
-        match self {
-            Self::Xdp(xdp) => xdp.cpus(),
-            Self::Demo(_) => 0,
-        }
-    }
-
-    /// How many entries a table has room for; `None`: as many as memory holds.
+    /// How many keys a table has room for between two readings; `None`: as many as memory holds.
     pub fn capacity(&self, table: Table) -> Option<u64> {
         match self {
             Self::Xdp(xdp) => Some(xdp.capacity(table)),
@@ -99,52 +93,11 @@ impl Source {
         }
     }
 
-    /// Whether the program found a table full since it was last told to try again.
-    pub fn is_full(&self, table: Table) -> bool {
+    /// How many there were in the newest one.
+    pub fn entries(&self, table: Table) -> u64 {
         match self {
-            Self::Xdp(xdp) => xdp.is_full(table),
-            Self::Demo(_) => false,
-        }
-    }
-
-    /// Lets a table that was found full take new entries again. Whether it had been.
-    pub fn clear_full(&mut self, table: Table) -> bool {
-        match self {
-            Self::Xdp(xdp) => xdp.clear_full(table),
-            Self::Demo(_) => false,
-        }
-    }
-
-    /// Removes a source; returns what it had counted.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn take_source(&mut self, key: &Address) -> io::Result<Option<SourceCounters>> {
-        match self {
-            Self::Xdp(xdp) => xdp.take_source(key),
-            Self::Demo(_) => Ok(None),
-        }
-    }
-
-    /// Removes a destination; returns what it had counted.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn take_destination(&mut self, key: &Address) -> io::Result<Option<Tally>> {
-        match self {
-            Self::Xdp(xdp) => xdp.take_destination(key),
-            Self::Demo(_) => Ok(None),
-        }
-    }
-
-    /// Removes a MAC pair; returns what it had counted.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn take_macs(&mut self, key: &MacPair) -> io::Result<Option<Tally>> {
-        match self {
-            Self::Xdp(xdp) => xdp.take_macs(key),
-            Self::Demo(_) => Ok(None),
+            Self::Xdp(xdp) => xdp.entries(table),
+            Self::Demo(_) => 0,
         }
     }
 

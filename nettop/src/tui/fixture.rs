@@ -152,7 +152,6 @@ pub fn busy() -> Snapshot {
             sources: amount(total - 5_777),
             evicted: amount(777),
             untracked: amount(5_000),
-            in_flight: 3,
             holds: true,
             ..Accounting::default()
         },

@@ -2,44 +2,55 @@
 
 use std::{fs, mem};
 
-use nettop_common::{SourceCounters, Tally};
+use nettop_common::{
+    SourceCounters, Tally,
+    slots::{Bucket, SETS, WAYS},
+};
 
-/// More entries than this make ticks long (11 ms of reading per 65,536) and packets slow (cache misses), and gain little:
-/// the ledger remembers what the map has lost.
-const MOST_SOURCES: u64 = 65_536;
-const LEAST_ENTRIES: u64 = 1024;
-/// Memory of a preallocated hash entry beside its values, bytes: measured, key of 16 bytes.
-const ENTRY_OVERHEAD: u64 = 88;
+/// log₂ of the buckets of one CPU in one set: more sources than fit into so many slots within the tenth of a second until
+/// they are emptied are no traffic, but a flood.
+const MOST_SOURCE_BITS: u32 = 14;
+/// The same for destinations and MAC pairs, of which a host has few.
+const MOST_OTHER_BITS: u32 = 12;
+const LEAST_BITS: u32 = 4;
 /// The largest budget taken unless asked for: more than this a monitor should not cost.
 const MOST_MEMORY: u64 = 256 << 20;
 
 /// Sizes of what is allocated in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Entries of the map of sources.
-    pub sources: u32,
-    /// Entries of the map of destinations.
-    pub destinations: u32,
-    /// Entries of the map of MAC pairs.
-    pub macs: u32,
+    /// log₂ of the buckets of one CPU in one set, by [`Table`](nettop_common::counters::Table).
+    pub bits: [u32; 3],
     /// Bytes of the ring buffer.
     pub ring: u32,
 }
 
 impl Capacity {
-    /// From a budget in bytes and the number of possible CPUs, each of which has its own value in every entry.
+    /// From a budget in bytes and the number of possible CPUs, each of which has its own slots.
     /// Three quarters go to the sources.
     pub fn plan(budget: u64, cpus: usize) -> Self {
-        let entries = |share: u64, value: usize, most: u64| {
-            let entry = ENTRY_OVERHEAD + cpus as u64 * value as u64;
-            (share / entry).clamp(LEAST_ENTRIES, most) as u32
+        let bits = |share: u64, bucket: usize, most: u32| {
+            let buckets = share / (cpus.max(1) as u64 * u64::from(SETS) * bucket as u64);
+            buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS, most)
         };
         Self {
-            sources: entries(budget / 4 * 3, size_of::<SourceCounters>(), MOST_SOURCES),
-            destinations: entries(budget / 16 * 3, size_of::<Tally>(), MOST_SOURCES),
-            macs: entries(budget / 16, size_of::<Tally>(), MOST_SOURCES / 4),
+            bits: [
+                bits(budget / 4 * 3, size_of::<Bucket<SourceCounters>>(), MOST_SOURCE_BITS),
+                bits(budget / 8, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
+                bits(budget / 16, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
+            ],
             ring: 4 << 20,
         }
+    }
+
+    /// How many buckets an array for so many CPUs has.
+    pub fn buckets(bits: u32, cpus: usize) -> u32 {
+        ((cpus as u32) * SETS) << bits
+    }
+
+    /// How many keys find a slot between two readings, by all CPUs.
+    pub fn keys(bits: u32, cpus: usize) -> u64 {
+        (cpus * WAYS) as u64 * (1 << bits)
     }
 }
 
@@ -67,16 +78,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_cpus_mean_fewer_entries_for_the_same_memory() {
-        let small = Capacity::plan(64 << 20, 2);
-        let large = Capacity::plan(64 << 20, 64);
-        assert_eq!(small.sources, 65_536);
-        assert_eq!(large.sources, (48 << 20) / (88 + 64 * 48));
-        assert!(large.destinations < small.destinations);
+    fn more_cpus_mean_fewer_slots_for_the_same_memory() {
+        let bytes = |capacity: Capacity, cpus| {
+            let [sources, destinations, macs] = capacity.bits.map(|bits| u64::from(Capacity::buckets(bits, cpus)));
+            sources * 256 + (destinations + macs) * 128
+        };
+        for (budget, cpus) in [(64, 2), (64, 64), (256, 512)] {
+            let capacity = Capacity::plan(budget << 20, cpus);
+            assert!(bytes(capacity, cpus) <= budget << 20, "{budget} MiB, {cpus} CPUs: {capacity:?}");
+        }
+        assert_eq!(Capacity::plan(64 << 20, 2).bits, [14, 12, 12]);
+        assert!(Capacity::plan(64 << 20, 64).bits[0] < 14);
     }
 
     #[test]
     fn a_tiny_budget_still_works() {
-        assert_eq!(Capacity::plan(0, 1024).sources, 1024);
+        assert_eq!(Capacity::plan(0, 1024).bits, [4; 3]);
     }
 }

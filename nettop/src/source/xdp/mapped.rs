@@ -53,6 +53,13 @@ impl<T: Pod> Mapped<T> {
         unsafe { self.at(index).write_volatile(*value) }
     }
 
+    /// The eight bytes that are `offset` bytes into the element at `index`.
+    pub fn word64(&self, index: usize, offset: usize) -> u64 {
+        assert!(offset + 8 <= size_of::<T>() && offset.is_multiple_of(8));
+        // SAFETY: they lie within the element, whose bounds `at` checked, and are aligned.
+        unsafe { self.at(index).cast::<u8>().wrapping_add(offset).cast::<u64>().read_volatile() }
+    }
+
     /// Every element.
     pub fn iter(&self) -> impl Iterator<Item = T> {
         (0..self.len).map(|index| self.get(index))
@@ -86,7 +93,7 @@ pub fn sum_cpus(counters: &Mapped<u64>, sums: &mut [u64]) {
 /// The data of a map of any kind.
 pub fn map_data(map: &Map) -> Option<&MapData> {
     match map {
-        Map::Array(data) | Map::PerCpuHashMap(data) | Map::RingBuf(data) => Some(data),
+        Map::Array(data) | Map::RingBuf(data) => Some(data),
         _ => None,
     }
 }

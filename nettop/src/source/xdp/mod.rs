@@ -6,12 +6,7 @@ mod capacity;
 mod mapped;
 mod netlink;
 
-use std::{
-    io,
-    mem::offset_of,
-    os::fd::{AsFd as _, BorrowedFd},
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{io, mem::offset_of, os::fd::AsFd as _, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
@@ -19,25 +14,25 @@ use aya::{
     maps::{MapData, RingBuf},
     programs::{ProgramError, Xdp as XdpProgram},
 };
-use bytemuck::Pod;
+use bytemuck::Zeroable as _;
 use nettop_common::{
-    Address, Config, Event, Filter, MacPair, Outcome, SourceCounters, Tally, Totals,
+    Config, Event, Filter, Outcome, SourceCounters, Tally, Totals,
     config::NO_FILTER,
     counters::Table,
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
+    slots::{self, Bucket, Counters, FIRST_PACKETS, Key, SETS},
     unique::Registers,
 };
 
 pub use self::capacity::default_budget;
 use self::{
     attach::{Attachments, Programs},
-    bpf::BatchReader,
     capacity::Capacity,
     mapped::{Mapped, map_data, sum_cpus},
 };
 use crate::{
     privilege,
-    reading::{Cumulative, InterfaceRow, Moment, Reading},
+    reading::{InterfaceRow, Moment, Reading, Tables},
 };
 
 /// The compiled program: `cargo xtask ebpf` makes it.
@@ -45,13 +40,23 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.
 
 /// Events taken at once: a few milliseconds of work.
 const MOST_EVENTS: usize = 16_384;
+/// After so long no CPU is still counting in the set that was turned away from: the program takes less than a microsecond,
+/// and is not interrupted but by hardware.
+const GRACE: Duration = Duration::from_millis(10);
 
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
     ebpf: Ebpf,
     attachments: Attachments,
-    reader: BatchReader,
     capacity: Capacity,
+    cpus: usize,
+    /// When the program last turned to the other set.
+    turned: Moment,
+    /// Keys in the slots that were emptied last, by table.
+    entries: [u64; Table::COUNT],
+    sources: Mapped<Bucket<SourceCounters>>,
+    destinations: Mapped<Bucket<Tally>>,
+    macs: Mapped<Bucket<Tally>>,
     config: Mapped<Config>,
     filters: Mapped<Filter>,
     totals: Mapped<Totals>,
@@ -72,24 +77,30 @@ impl Xdp {
     pub fn open(interfaces: &[String], memory: u64, log_level: u8) -> Result<Self> {
         let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
         let slots = capacity::cpu_slots(cpus);
-        let capacity = Capacity::plan(memory, cpus);
+        let capacity = Capacity::plan(memory, slots);
+        let [source_bits, destination_bits, mac_bits] = capacity.bits;
 
         let mut loader = EbpfLoader::new();
         let per_cpu = slots as u32;
         for (map, entries) in [
-            (maps::TOTALS, per_cpu),
+            (maps::TOTALS, per_cpu * SETS),
             (maps::TCP_FLAGS, per_cpu * TCP_FLAG_SLOTS),
             (maps::DST_PORTS, per_cpu * PORT_SLOTS),
             (maps::SRC_PORTS, per_cpu * PORT_SLOTS),
             (maps::UNIQUE, per_cpu),
-            (maps::SOURCES, capacity.sources),
-            (maps::DESTINATIONS, capacity.destinations),
-            (maps::MACS, capacity.macs),
+            (maps::SOURCES, Capacity::buckets(source_bits, slots)),
+            (maps::DESTINATIONS, Capacity::buckets(destination_bits, slots)),
+            (maps::MACS, Capacity::buckets(mac_bits, slots)),
             (maps::EVENTS, capacity.ring),
         ] {
             loader.map_max_entries(map, entries);
         }
         loader.override_global(aya_log::LEVEL, &log_level, true);
+        for (name, bits) in maps::BITS.iter().zip(&capacity.bits) {
+            loader.override_global(*name, bits, true);
+        }
+        let seed = fastrand::u64(..);
+        loader.override_global(maps::SEED, &seed, true);
         let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
 
         let programs = load_programs(&mut ebpf).map_err(explain_load)?;
@@ -99,7 +110,12 @@ impl Xdp {
         let tcp_flags = array(maps::TCP_FLAGS, tcp_flags)?;
         let config = Mapped::new(map_of(&ebpf, maps::CONFIG)?, 1).context("mapping CONFIG")?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
-        let totals = Mapped::new(map_of(&ebpf, maps::TOTALS)?, slots).context("mapping TOTALS")?;
+        let totals = Mapped::new(map_of(&ebpf, maps::TOTALS)?, slots * SETS as usize).context("mapping TOTALS")?;
+        let buckets = |bits| Capacity::buckets(bits, slots) as usize;
+        let sources = Mapped::new(map_of(&ebpf, maps::SOURCES)?, buckets(source_bits)).context("mapping SOURCES")?;
+        let destinations = Mapped::new(map_of(&ebpf, maps::DESTINATIONS)?, buckets(destination_bits));
+        let destinations = destinations.context("mapping DESTINATIONS")?;
+        let macs = Mapped::new(map_of(&ebpf, maps::MACS)?, buckets(mac_bits)).context("mapping MACS")?;
         let unique = Mapped::new(map_of(&ebpf, maps::UNIQUE)?, slots).context("mapping UNIQUE")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
@@ -107,8 +123,13 @@ impl Xdp {
         Ok(Self {
             ebpf,
             attachments,
-            reader: BatchReader::new(cpus),
             capacity,
+            cpus: slots,
+            turned: Moment::now(),
+            entries: [0; Table::COUNT],
+            sources,
+            destinations,
+            macs,
             config,
             filters,
             totals,
@@ -120,50 +141,60 @@ impl Xdp {
         })
     }
 
-    /// The number of possible CPUs: each may be in the middle of the program.
-    pub fn cpus(&self) -> usize {
-        self.reader.cpus()
+    /// Empties the slots that the program has turned away from into `reading`, then has it turn away from the others. So
+    /// what is read lies back by one call; right after a call there is nothing to read yet.
+    pub fn read(&mut self, reading: &mut Reading) {
+        reading.clear();
+        let now = Moment::now();
+        reading.at = self.turned;
+        if now.seconds_since(&self.turned) < GRACE.as_secs_f64() {
+            return;
+        }
+        let word = offset_of!(Config, set);
+        let idle = 1 - (self.config.word(word).load(Ordering::Relaxed) & 1);
+        self.entries = [0; Table::COUNT];
+        for cpu in 0..self.cpus as u32 {
+            self.empty(cpu, idle, reading);
+        }
+        self.config.set_word(word, idle);
+        self.turned = Moment::now();
     }
 
-    /// Reads everything counted so far.
-    ///
-    /// # Errors
-    /// When the kernel refuses to read a map.
-    pub fn read(&mut self, reading: &mut Reading) -> io::Result<()> {
-        reading.at = Moment::now();
-        let before = self.totals();
-        let [last_before, last_after] = reading.totals.map(|totals| totals.outcome(Outcome::Counted));
-        // Quiet since before the tables were read: they say what they said.
-        reading.changed = last_before != last_after || before.outcome(Outcome::Counted) != last_after;
-        if !reading.changed {
-            reading.totals = [before; 2];
-            return Ok(());
+    /// Empties one CPU's part of a set.
+    fn empty(&mut self, cpu: u32, set: u32, reading: &mut Reading) {
+        let at = (cpu * SETS + set) as usize;
+        let totals = self.totals.get(at);
+        if totals.seen.packets == 0 {
+            return;
         }
-        let Self { ebpf, reader, .. } = self;
-        read_table(reader, fd_of(ebpf, maps::SOURCES)?, &mut reading.sources)?;
-        let after = self.totals();
-        let Self { ebpf, reader, .. } = self;
-        read_table(reader, fd_of(ebpf, maps::DESTINATIONS)?, &mut reading.destinations)?;
-        read_table(reader, fd_of(ebpf, maps::MACS)?, &mut reading.macs)?;
-        // Only now: had one of them failed, the next reading must not take this for a quiet time.
-        reading.totals = [before, after];
-        sum_cpus(&self.tcp_flags, &mut reading.tcp_flags);
-        sum_cpus(&self.dst_ports, &mut reading.dst_ports);
-        sum_cpus(&self.src_ports, &mut reading.src_ports);
-        reading.unique.0.fill(0);
+        self.totals.set(at, &totals.emptied());
+        reading.totals.add(&totals);
+        if totals.outcome(Outcome::Counted).packets == 0 {
+            return;
+        }
+        let [sources, destinations, macs] = self.capacity.bits.map(|bits| {
+            let first = slots::index(cpu, set, bits, 0) as usize;
+            first..first + (1 << bits)
+        });
+        self.entries[0] += empty(&mut self.sources, sources, &mut reading.sources);
+        self.entries[1] += empty(&mut self.destinations, destinations, &mut reading.destinations);
+        self.entries[2] += empty(&mut self.macs, macs, &mut reading.macs);
+    }
+
+    /// How long to wait after a call of [`read`](Self::read) until another brings what has come since.
+    pub fn grace() -> Duration {
+        GRACE
+    }
+
+    /// Reads the cumulative tables.
+    pub fn read_tables(&self, tables: &mut Tables) {
+        sum_cpus(&self.tcp_flags, &mut tables.tcp_flags);
+        sum_cpus(&self.dst_ports, &mut tables.dst_ports);
+        sum_cpus(&self.src_ports, &mut tables.src_ports);
+        tables.unique.0.fill(0);
         for registers in self.unique.iter() {
-            reading.unique.merge(&registers);
+            tables.unique.merge(&registers);
         }
-        Ok(())
-    }
-
-    /// The totals of all CPUs.
-    pub fn totals(&self) -> Totals {
-        let mut sum = Totals::default();
-        for totals in self.totals.iter() {
-            sum.add(&totals);
-        }
-        sum
     }
 
     /// Calls `each` for the events that have come since the last time: so many at most that a flood, which brings more while
@@ -177,56 +208,14 @@ impl Xdp {
         }
     }
 
-    /// Removes a source from the kernel's map; returns what it had counted.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn take_source(&mut self, address: &Address) -> io::Result<Option<SourceCounters>> {
-        self.take(maps::SOURCES, address)
-    }
-
-    /// Removes a destination from the kernel's map; returns what it had counted.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn take_destination(&mut self, address: &Address) -> io::Result<Option<Tally>> {
-        self.take(maps::DESTINATIONS, address)
-    }
-
-    /// Removes a MAC pair from the kernel's map; returns what it had counted.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn take_macs(&mut self, pair: &MacPair) -> io::Result<Option<Tally>> {
-        self.take(maps::MACS, pair)
-    }
-
-    fn take<K: Pod, V: Pod + Cumulative>(&mut self, map: &str, key: &K) -> io::Result<Option<V>> {
-        let Self { ebpf, reader, .. } = self;
-        Ok(reader.take(fd_of(ebpf, map)?, key)?.map(sum))
-    }
-
-    /// How many entries a table has room for.
+    /// How many keys a table has room for, between two readings.
     pub fn capacity(&self, table: Table) -> u64 {
-        u64::from(match table {
-            Table::Sources => self.capacity.sources,
-            Table::Destinations => self.capacity.destinations,
-            Table::Macs => self.capacity.macs,
-        })
+        Capacity::keys(self.capacity.bits[table as usize], self.cpus)
     }
 
-    /// Whether the program found a table full, and has stopped trying to insert.
-    pub fn is_full(&self, table: Table) -> bool {
-        self.full_word(table).load(Ordering::Relaxed) != 0
-    }
-
-    /// Lets the program insert again into a table it found full. Whether it had.
-    pub fn clear_full(&self, table: Table) -> bool {
-        self.full_word(table).swap(0, Ordering::AcqRel) != 0
-    }
-
-    fn full_word(&self, table: Table) -> &AtomicU32 {
-        self.config.word(offset_of!(Config, full) + 4 * table as usize)
+    /// How many keys were in a table at the newest reading that found any.
+    pub fn entries(&self, table: Table) -> u64 {
+        self.entries[table as usize]
     }
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
@@ -292,24 +281,27 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
         .ok_or_else(|| anyhow!("the object has no map {name}; rebuild it: cargo xtask ebpf"))
 }
 
-fn fd_of<'a>(ebpf: &'a Ebpf, name: &str) -> io::Result<BorrowedFd<'a>> {
-    Ok(map_of(ebpf, name).map_err(io::Error::other)?.fd().as_fd())
-}
-
-fn read_table<K: Pod, V: Pod + Cumulative>(
-    reader: &mut BatchReader,
-    map: BorrowedFd<'_>,
-    table: &mut Vec<(K, V)>,
-) -> io::Result<()> {
-    table.clear();
-    reader.for_each(map, |key, values| table.push((key, sum(values))))
-}
-
-/// What all CPUs have counted in one entry.
-fn sum<V: Cumulative>(values: &[V]) -> V {
-    let mut total = V::default();
-    values.iter().for_each(|value| total.add(value));
-    total
+/// Moves what is in some buckets to the end of `entries`; returns how many keys there were.
+fn empty<K: From<Key>, C: Counters>(
+    buckets: &mut Mapped<Bucket<C>>,
+    range: std::ops::Range<usize>,
+    entries: &mut Vec<(K, C)>,
+) -> u64
+where
+    Bucket<C>: bytemuck::Pod,
+{
+    let before = entries.len();
+    for bucket in range {
+        // Slots are taken in order: behind a free one there are only free ones.
+        if buckets.word64(bucket, FIRST_PACKETS) == 0 {
+            continue;
+        }
+        let Bucket(slots) = buckets.get(bucket);
+        buckets.set(bucket, &Bucket::zeroed());
+        let used = slots.iter().take_while(|slot| slot.counters.packets() > 0);
+        entries.extend(used.map(|slot| (slot.key.into(), slot.counters)));
+    }
+    (entries.len() - before) as u64
 }
 
 fn load_programs(ebpf: &mut Ebpf) -> Result<Programs> {

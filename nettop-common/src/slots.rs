@@ -1,0 +1,169 @@
+//! Counters by key in slots: plain memory, of which every CPU has a part of its own, in two sets. While the program counts
+//! in one set, user space empties the other; then they change places. So nothing is ever read while it is written,
+//! a look-up costs one cache line where a hash map costs three, and no key stays that is not seen any more.
+//!
+//! A key may lie in any slot of two buckets; the second one only where the first is full, so that most look-ups end in
+//! the first slot. Half of all slots fill before one key in a thousand finds none, and three quarters before one in thirty.
+
+use core::mem::offset_of;
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{Address, MacPair, SourceCounters, Tally};
+
+/// Slots in a bucket.
+pub const WAYS: usize = 4;
+/// Sets of slots: one to count in, one to empty.
+pub const SETS: u32 = 2;
+
+/// A key: an address, or a pair of MACs and a zero.
+pub type Key = [u32; 4];
+
+/// What counts packets; a slot without any is free.
+pub trait Counters: Pod {
+    /// Packets.
+    fn packets(&self) -> u64;
+}
+
+impl Counters for Tally {
+    #[inline(always)]
+    fn packets(&self) -> u64 {
+        self.packets
+    }
+}
+
+impl Counters for SourceCounters {
+    #[inline(always)]
+    fn packets(&self) -> u64 {
+        self.packets
+    }
+}
+
+/// One key and its counters.
+#[derive(Clone, Copy, Debug, Zeroable)]
+#[repr(C)]
+pub struct Slot<C> {
+    /// The key.
+    pub key: Key,
+    /// What was counted for it.
+    pub counters: C,
+}
+
+/// The slots that share an index; the first free one is taken, so that those behind a free one are free.
+#[derive(Clone, Copy, Debug, Zeroable)]
+#[repr(C)]
+pub struct Bucket<C>(pub [Slot<C>; WAYS]);
+
+// SAFETY: words all through: the sizes below leave no room for padding.
+unsafe impl Pod for Bucket<Tally> {}
+// SAFETY: as above.
+unsafe impl Pod for Bucket<SourceCounters> {}
+
+const _: () = assert!(size_of::<Bucket<Tally>>() == WAYS * (16 + 16));
+const _: () = assert!(size_of::<Bucket<SourceCounters>>() == WAYS * (16 + 48));
+
+/// Where the packets of a bucket's first slot lie in it: zero there means that the bucket is empty.
+pub const FIRST_PACKETS: usize = size_of::<Key>();
+
+const _: () = assert!(offset_of!(Slot<Tally>, counters) + offset_of!(Tally, packets) == FIRST_PACKETS);
+const _: () =
+    assert!(offset_of!(Slot<SourceCounters>, counters) + offset_of!(SourceCounters, packets) == FIRST_PACKETS);
+
+impl<C: Counters> Bucket<C> {
+    /// The counters of a key, and whether they are new; `None`: other keys have taken every slot.
+    #[inline(always)]
+    pub fn find(&mut self, key: &Key) -> Option<(&mut C, bool)> {
+        let [a, b, c, d] = *key;
+        for slot in &mut self.0 {
+            if slot.counters.packets() == 0 {
+                slot.key = *key;
+                return Some((&mut slot.counters, true));
+            }
+            let [ka, kb, kc, kd] = slot.key;
+            if (a ^ ka) | (b ^ kb) | (c ^ kc) | (d ^ kd) == 0 {
+                return Some((&mut slot.counters, false));
+            }
+        }
+        None
+    }
+}
+
+/// Where the bucket numbered `bucket` of a CPU's part of a set lies in the whole array, where each part has 2^`bits` buckets.
+#[inline(always)]
+pub const fn index(cpu: u32, set: u32, bits: u32, bucket: u32) -> u32 {
+    ((cpu * SETS + set) << bits) | bucket
+}
+
+/// The two buckets that a key may lie in. `seed`: chosen at random when the program is loaded, so that nobody can send
+/// keys that all want the same bucket.
+#[inline(always)]
+pub const fn buckets(key: &Key, seed: u64, bits: u32) -> [u32; 2] {
+    let [a, b, c, d] = *key;
+    // Multiply and fold, with the constants of splitmix64 (Steele, Lea, Flood 2014).
+    let high = ((a as u64) << 32 | b as u64) ^ seed;
+    let high = (high ^ (high >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let all = high ^ (high >> 29) ^ ((c as u64) << 32 | d as u64);
+    let all = (all ^ seed ^ (all >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let all = all ^ (all >> 32);
+    let mask = (1 << bits) - 1;
+    [all as u32 & mask, (all.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 & mask]
+}
+
+impl From<Key> for Address {
+    fn from(key: Key) -> Self {
+        Self(key)
+    }
+}
+
+impl From<Key> for MacPair {
+    fn from([a, b, c, _]: Key) -> Self {
+        Self([a, b, c])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BITS: u32 = 10;
+
+    /// Counts a packet for each key in turn; returns how many found no slot.
+    fn fill(keys: impl Iterator<Item = u32>) -> (Vec<Bucket<Tally>>, usize) {
+        let mut table: Vec<Bucket<Tally>> = vec![Bucket::zeroed(); 1 << BITS];
+        let mut without = 0;
+        for key in keys {
+            let key = [0, 0, 0xffff_0000, key.to_be()];
+            let found = buckets(&key, 7, BITS).into_iter().any(|bucket| match table[bucket as usize].find(&key) {
+                Some((tally, _)) => {
+                    tally.count(60);
+                    true
+                }
+                None => false,
+            });
+            without += usize::from(!found);
+        }
+        (table, without)
+    }
+
+    #[test]
+    fn a_key_keeps_its_slot() {
+        let (table, without) = fill((0..1000).chain(0..1000));
+        assert_eq!(without, 0);
+        let counts: Vec<_> =
+            table.iter().flat_map(|Bucket(slots)| slots).map(|slot| slot.counters.packets).filter(|n| *n > 0).collect();
+        assert_eq!(counts, vec![2; 1000]);
+    }
+
+    #[test]
+    fn most_slots_fill_before_many_keys_find_none() {
+        let slots = (WAYS << BITS) as u32;
+        for (keys, most) in [(slots / 2, slots / 2 / 1000), (slots / 4 * 3, slots / 4 * 3 / 30)] {
+            let without = fill(0..keys).1;
+            assert!(without <= most as usize, "{without} of {keys}");
+        }
+        let (table, without) = fill(0..slots * 4);
+        let used = table.iter().flat_map(|Bucket(all)| all).filter(|slot| slot.counters.packets > 0).count();
+        assert_eq!(used + without, slots as usize * 4);
+        assert!(used > slots as usize / 100 * 99, "{used} of {slots}");
+    }
+}
