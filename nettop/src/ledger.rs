@@ -41,13 +41,19 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
 
     /// Enters what the kernel's entries say now.
     pub fn enter(&mut self, entries: &[(K, C)], slots: &Slots) {
+        self.enter_noting(entries, slots, |_, _, _| {});
+    }
+
+    /// As [`enter`](Self::enter); calls `note` for each key of which packets came, with its account, and whether they are
+    /// its first since the start, the last reset, or since it was evicted.
+    pub fn enter_noting(&mut self, entries: &[(K, C)], slots: &Slots, mut note: impl FnMut(&K, &Account<C>, bool)) {
         self.tick += 1;
         for (key, raw) in entries {
-            self.enter_one(*key, raw, slots);
+            self.enter_one(*key, raw, slots, &mut note);
         }
     }
 
-    fn enter_one(&mut self, key: K, raw: &C, slots: &Slots) {
+    fn enter_one(&mut self, key: K, raw: &C, slots: &Slots, note: &mut impl FnMut(&K, &Account<C>, bool)) {
         let account = self.accounts.entry(key).or_default();
         let delta = raw.since(&account.raw);
         account.raw = *raw;
@@ -55,15 +61,17 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
         if tally.packets == 0 {
             return;
         }
+        let new = account.total.tally().packets == 0;
         account.total.add(&delta);
         account.history.add(slots, tally.packets);
         account.active = self.tick;
         self.lifetime.add(tally);
+        note(&key, account, new);
     }
 
     /// The kernel's entry of a key was removed when it said `last`; should there be one again, it starts at zero.
     pub fn removed(&mut self, key: K, last: &C, slots: &Slots) {
-        self.enter_one(key, last, slots);
+        self.enter_one(key, last, slots, &mut |_, _, _| {});
         if let Some(account) = self.accounts.get_mut(&key) {
             account.raw = C::default();
         }
@@ -187,6 +195,24 @@ mod tests {
         ledger.enter(&[(1, tally(7)), (2, tally(1))], &slots);
         assert_eq!(total(&ledger), tally(8));
         assert_eq!(ledger.lifetime(), tally(8));
+    }
+
+    #[test]
+    fn keys_are_new_once_and_again_after_a_reset_or_an_eviction() {
+        let (mut ledger, slots) = (Ledger::new(), Slots::new(0));
+        let enter = |ledger: &mut Ledger<u32, Tally>, entries: &[(u32, Tally)]| {
+            let mut noted = Vec::new();
+            ledger.enter_noting(entries, &slots, |key, _, new| noted.push((*key, new)));
+            noted
+        };
+        assert_eq!(enter(&mut ledger, &[(1, tally(5)), (2, tally(0))]), [(1, true)], "2 has sent nothing yet");
+        assert_eq!(enter(&mut ledger, &[(1, tally(5)), (2, tally(1))]), [(2, true)], "1 has sent nothing more");
+        assert_eq!(enter(&mut ledger, &[(1, tally(6)), (2, tally(2))]), [(1, false), (2, false)]);
+        ledger.reset();
+        assert_eq!(enter(&mut ledger, &[(1, tally(7)), (2, tally(2))]), [(1, true)]);
+        ledger.removed(1, &tally(7), &slots);
+        assert_eq!(ledger.evict(1), [1]);
+        assert_eq!(enter(&mut ledger, &[(1, tally(1))]), [(1, true)]);
     }
 
     #[test]

@@ -6,9 +6,12 @@
 
 pub mod cli;
 pub mod control;
+pub mod detect;
 pub mod engine;
 pub mod export;
+pub mod files;
 pub mod filter;
+pub mod format;
 pub mod ledger;
 pub mod live;
 pub mod privilege;

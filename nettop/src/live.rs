@@ -1,7 +1,6 @@
 //! The wiring of a monitor: open everything → load → attach → drop privileges → run.
 
 use std::{
-    fs::OpenOptions,
     io::{self, Write as _},
     os::unix::net::UnixListener,
     sync::Arc,
@@ -25,8 +24,9 @@ use crate::{
         server::{self, Listener},
         socket::{self, Endpoint, SocketFile},
     },
-    engine::{Engine, Settings},
-    export::summary,
+    engine::{Engine, Settings, outlets::Outlets},
+    export::{session, summary},
+    files::{Files, Hangup, LogFile},
     privilege,
     snapshot::{Mode, Snapshot},
     source::{Source, demo::Demo, xdp::Xdp},
@@ -48,14 +48,16 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 pub fn run(args: &RunArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Live)?;
     let endpoint = Control::open(&args.common)?;
-    let log_level = open_log(args)?;
+    let files = Files::open(&args.common)?;
+    let log = open_log(args)?;
+    let log_level = if log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
     let mut xdp = Xdp::open(&args.iface, args.map_memory_bytes(), log_level)?;
-    let logger = match log_level {
-        0 => None,
-        _ => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
+    let log = match log {
+        None => None,
+        Some(file) => Some((file, EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?)),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, endpoint, args.common.quiet, logger)
+    monitor(Source::Xdp(Box::new(xdp)), settings, endpoint, args.common.quiet, files, log)
 }
 
 /// The demonstration.
@@ -65,8 +67,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
 pub fn demo(args: &DemoArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Demo)?;
     let endpoint = Control::open(&args.common)?;
+    let files = Files::open(&args.common)?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, endpoint, args.common.quiet, None)
+    monitor(source, settings, endpoint, args.common.quiet, files, None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -89,19 +92,16 @@ impl Control {
     }
 }
 
-/// Opens the log; returns the level for the kernel program.
-fn open_log(args: &RunArgs) -> Result<u8> {
-    let Some(path) = &args.log else { return Ok(0) };
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("opening the log {}; name another with --log", path.display()))?;
+/// Opens the log.
+fn open_log(args: &RunArgs) -> Result<Option<LogFile>> {
+    let Some(path) = &args.log else { return Ok(None) };
+    let file =
+        LogFile::open(path).with_context(|| format!("opening the log {}; name another with --log", path.display()))?;
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Info)
-        .target(env_logger::Target::Pipe(Box::new(file)))
+        .target(env_logger::Target::Pipe(Box::new(file.clone())))
         .init();
-    Ok(KERNEL_LOG_LEVEL)
+    Ok(Some(file))
 }
 
 /// Runs engine, control server and screen until one of them ends.
@@ -110,8 +110,12 @@ fn monitor(
     settings: Settings,
     control: Control,
     quiet: bool,
-    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    files: Files,
+    log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
+    let outlets = Outlets::start(files.events, files.alerts).context("starting a thread that writes a file")?;
+    let (log_file, logger) = log.unzip();
+    let hangup = Hangup::new(outlets.reopeners(), log_file);
     // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
     // for everybody else.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -124,14 +128,14 @@ fn monitor(
             Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
             Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
         };
-        let (engine, snapshots) = Engine::new(source, settings);
+        let (engine, snapshots) = Engine::new(source, settings, outlets);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
         let server = tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone()));
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), quiet).await;
+        let watched = watch(&requests, snapshots.clone(), quiet, &hangup).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
@@ -142,14 +146,20 @@ fn monitor(
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
     let (result, last) = ended?;
+    let session = files.session.map(|path| session::write(&last, &path)).transpose();
     if result? == Screen::Stuck {
-        return Ok(());
+        return session.map(|_| ());
     }
-    match io::stdout().write_all(summary::text(&last).as_bytes()) {
+    let mut text = summary::text(&last);
+    for path in session.iter().flatten().flatten() {
+        text.push_str(&format!("  written      {}\n", path.display()));
+    }
+    match io::stdout().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing the summary to standard output"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other.context("writing the summary to standard output")?,
     }
+    session.map(|_| ())
 }
 
 async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {
@@ -169,7 +179,12 @@ enum Screen {
 }
 
 /// Until the user, a signal or a request ends it.
-async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>, quiet: bool) -> Result<Screen> {
+async fn watch(
+    requests: &Requests,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    quiet: bool,
+    files: &Hangup,
+) -> Result<Screen> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -183,11 +198,13 @@ async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>
             crate::tui::run(snapshots, requests).await
         }
     });
-    tokio::select! {
-        ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+    loop {
+        tokio::select! {
+            ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => if !files.reopens() { break },
+        }
     }
     // Dropping the screen gives the terminal back.
     screen.abort();

@@ -6,6 +6,7 @@ use std::{hash::Hash, io};
 use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
 
 use crate::{
+    detect::Notes,
     ledger::Ledger,
     rates::{History, Slots},
     reading::{Cumulative, Moment, Reading},
@@ -80,18 +81,31 @@ impl Books {
         }
     }
 
-    /// Enters what a reading says of each key.
-    pub fn enter(&mut self, reading: &Reading) {
-        self.slots.reach(reading.at.monotonic_ns);
+    /// Enters what a reading says of each key, and notes what the rules want to know of it.
+    pub fn enter(&mut self, reading: &Reading, notes: &mut Notes) {
+        let slots = &mut self.slots;
+        slots.reach(reading.at.monotonic_ns);
         if reading.changed {
-            self.sources.enter(&reading.sources, &self.slots);
-            self.destinations.enter(&reading.destinations, &self.slots);
-            self.macs.enter(&reading.macs, &self.slots);
+            self.sources.enter_noting(&reading.sources, slots, |address, account, new| {
+                notes.source(address, account.history.in_open(slots), new);
+            });
+            self.destinations.enter(&reading.destinations, slots);
+            self.macs.enter_noting(&reading.macs, slots, |pair, _, new| {
+                if new {
+                    notes.new_macs(pair);
+                }
+            });
         }
     }
 
-    /// Ends a tick, after all of it was entered: draws up the accounts.
-    pub fn balance(&mut self, reading: &Reading) {
+    /// Packets of a source in the newest whole second.
+    pub fn pps(&self, address: &Address) -> f64 {
+        self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.slots, 1.0).current)
+    }
+
+    /// Ends a tick, after all of it was entered: draws up the accounts. Where a second, or a longer tick, is over with it,
+    /// returns how many seconds that were.
+    pub fn balance(&mut self, reading: &Reading) -> Option<f64> {
         // The totals as they were just before the sources were read: a packet counted since is in the sources already,
         // or will be at the next tick, but never twice.
         let mut counted = self.sources.lifetime();
@@ -113,7 +127,7 @@ impl Books {
         if reading.changed {
             self.count_unique(reading);
         }
-        self.slots.close_if_due();
+        self.slots.close_if_due()
     }
 
     /// Removes the idlest entries from tables that are nearly full. What they had counted stays here.

@@ -3,21 +3,23 @@
 
 mod books;
 mod detail;
+pub mod outlets;
 mod publish;
 mod sampler;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use nettop_common::counters::Table;
+use nettop_common::{Address, counters::Table};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{books::Books, detail::Details, sampler::Sampler};
+use self::{books::Books, detail::Details, outlets::Outlets, sampler::Sampler};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
+    detect::{Detector, Thresholds},
     filter::{FilterText, ParsedFilter},
     reading::{InterfaceRow, Moment, Reading},
     snapshot::{DEFAULT_LIMIT, Mode, Snapshot, Tick},
@@ -48,6 +50,8 @@ pub struct Settings {
     pub event_rate: u32,
     /// Sources remembered beyond their entry in the kernel.
     pub max_sources: usize,
+    /// From where on rules raise alerts.
+    pub thresholds: Thresholds,
 }
 
 /// The engine's state.
@@ -58,6 +62,8 @@ pub struct Engine {
     books: Books,
     details: Details,
     sampler: Sampler,
+    detector: Detector,
+    outlets: Outlets,
     paused: bool,
     message: String,
     /// Tables that the kernel found full in the newest tick.
@@ -71,7 +77,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine over a source, and where its snapshots appear.
-    pub fn new(mut source: Source, settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+    pub fn new(mut source: Source, settings: Settings, outlets: Outlets) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let now = Moment::now();
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
@@ -80,6 +86,8 @@ impl Engine {
             books: Books::new(now),
             details: Details::new(settings.max_events),
             sampler: Sampler::new(settings.event_rate),
+            detector: Detector::new(settings.thresholds),
+            outlets,
             reading: Reading { at: now, ..Reading::default() },
             paused: false,
             message: String::new(),
@@ -127,6 +135,10 @@ impl Engine {
             }
         }
         self.tick();
+        // After the last reading the files get their last lines, and beside packets goes the whole snapshot.
+        self.outlets.finish();
+        let last = self.snapshot(if self.outlets.has_events() { 0 } else { DEFAULT_LIMIT });
+        self.snapshots.send_replace(Arc::new(last));
     }
 
     /// Reads, enters, makes room, publishes.
@@ -141,9 +153,9 @@ impl Engine {
     }
 
     fn read(&mut self) -> std::io::Result<()> {
-        let Self { source, reading, books, details, .. } = self;
+        let Self { source, reading, books, details, detector, outlets, .. } = self;
         source.read(reading)?;
-        books.enter(reading);
+        books.enter(reading, &mut detector.notes);
         let made_room = books.make_room(reading, source);
         for evicted in books.evict(self.settings.max_sources) {
             details.forget(&evicted);
@@ -151,14 +163,22 @@ impl Engine {
         self.full = Table::ALL.iter().copied().filter(|table| source.clear_full(*table)).collect();
         // Making room brought news of the entries removed.
         reading.totals[1] = source.totals();
-        books.balance(reading);
+        if let Some(slot) = books.balance(reading) {
+            let pps = |address: &Address| books.pps(address);
+            detector.judge(reading.at, slot, pps).into_iter().for_each(|alert| outlets.alert(alert));
+        }
         made_room
     }
 
     /// Takes the events that have come, and keeps their number within the budget.
     fn drain(&mut self) {
-        let Self { source, details, .. } = self;
-        source.drain_events(|event| details.record(event));
+        let Self { source, details, outlets, .. } = self;
+        let offset = Moment::now().unix_offset_ns();
+        source.drain_events(|event| {
+            details.record(event);
+            outlets.event(event, offset);
+        });
+        outlets.flush();
         let totals = source.totals();
         if let Some(every) = self.sampler.adapt(Moment::now(), totals.events) {
             source.set_sampling(every);
@@ -238,6 +258,7 @@ impl Engine {
         self.tick();
         self.books.reset(&self.reading);
         self.details.reset();
+        self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.outlets.alert(alert));
         self.source.clear_unique();
         self.message = "counters reset".into();
     }

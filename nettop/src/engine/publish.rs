@@ -7,7 +7,7 @@ use nettop_common::{
     counters::{SizeBucket, Table},
 };
 
-use super::Engine;
+use super::{Engine, outlets};
 use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
@@ -66,6 +66,8 @@ impl Engine {
             accounting: books.accounting,
             interfaces: self.interfaces.clone(),
             degraded: self.degraded(),
+            alerts: self.detector.alerts(),
+            exports: self.outlets.rows(),
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL
                 .iter()
@@ -189,6 +191,7 @@ impl Engine {
                 "a higher --event-rate",
             );
         }
+        rows.extend(outlets::degraded(&self.outlets.rows()));
         rows
     }
 }

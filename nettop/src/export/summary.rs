@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::snapshot::{Accounting, Snapshot};
+use crate::snapshot::{Accounting, ExportRow, Snapshot};
 
 /// Sources that the summary names.
 const TOP: usize = 10;
@@ -10,7 +10,16 @@ const TOP: usize = 10;
 /// The summary as text, one fact per line.
 pub fn text(snapshot: &Snapshot) -> String {
     let Snapshot {
-        elapsed, total_packets, total_bytes, avg_pps, unique_ips, unique_estimated, ips, accounting, ..
+        elapsed,
+        total_packets,
+        total_bytes,
+        avg_pps,
+        unique_ips,
+        unique_estimated,
+        ips,
+        accounting,
+        exports,
+        ..
     } = snapshot;
     let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
     let about = if *unique_estimated { "~" } else { "" };
@@ -32,6 +41,15 @@ pub fn text(snapshot: &Snapshot) -> String {
     if untracked.packets > 0 || evicted.packets > 0 {
         let _ =
             writeln!(text, "  of counted   {} untracked, {} of forgotten sources", untracked.packets, evicted.packets);
+    }
+    for ExportRow { kind, path, lines, lost, error, .. } in exports {
+        let kind = kind.label();
+        let _ = write!(text, "  {kind:<12} {lines} lines to {path}");
+        if *lost > 0 {
+            let why = error.as_deref().unwrap_or("not written in time");
+            let _ = write!(text, "; {lost} lost: {why}");
+        }
+        let _ = writeln!(text);
     }
     if !ips.is_empty() {
         let _ = writeln!(text, "  top sources");

@@ -6,7 +6,7 @@
 pub mod action;
 pub mod columns;
 pub mod field;
-pub mod format;
+pub use crate::format;
 mod input;
 pub mod layout;
 pub mod panel;
