@@ -93,7 +93,7 @@ impl Alerts {
 
     /// Those kept, newest first.
     pub fn newest(&self) -> Vec<Alert> {
-        let lasting = self.lasting.iter().rev().map(|lasting| &lasting.alert);
+        let lasting = self.lasting.iter().map(|lasting| &lasting.alert);
         let mut alerts: Vec<_> = lasting.chain(&self.over).take(KEPT).cloned().collect();
         alerts.sort_by_key(|alert| std::cmp::Reverse(alert.since_ns));
         alerts

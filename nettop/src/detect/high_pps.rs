@@ -41,12 +41,9 @@ pub fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
     let Some(address) = finding.source else {
         let threshold = format::count(scene.thresholds.high_pps, 11);
         let plural = if finding.count == 1 { "" } else { "s" };
-        return format!(
-            "and {} more source{plural} over {threshold} packets per second",
-            format::count(finding.count, 11)
-        );
+        return format!("and {} more source{plural} over {threshold} pps", format::count(finding.count, 11));
     };
-    let mut text = format!("{address} sends {} packets per second", format::pps(finding.value));
+    let mut text = format!("{address} sends {} pps", format::pps(finding.value));
     if format::pps(peak) != format::pps(finding.value) {
         text.push_str(&format!(", at most {}", format::pps(peak)));
     }

@@ -100,7 +100,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         kind: "high-pps",
         severity: Severity::Warn,
-        about: "a source of at least --high-pps packets per second",
+        about: "a source of at least --high-pps pps",
         find: high_pps::find,
         tell: high_pps::tell,
     },
@@ -208,27 +208,23 @@ mod tests {
                 vec![Second(1, 0), Second(4213, 0), Second(9, 0)],
                 &["9 new sources in the last second, at most 4,213…", "new source 0.0.0.100"],
             ),
-            ("a busy source", vec![Second(0, 1000)], &["0.0.0.1 sends 1.00k packets per second…"]),
-            (
-                "busier before",
-                vec![Second(0, 9000), Second(0, 5000)],
-                &["0.0.0.1 sends 5.00k packets per second, at most 9.00k…"],
-            ),
+            ("a busy source", vec![Second(0, 1000)], &["0.0.0.1 sends 1.00k pps…"]),
+            ("busier before", vec![Second(0, 9000), Second(0, 5000)], &["0.0.0.1 sends 5.00k pps, at most 9.00k…"]),
             (
                 "just below it goes on",
                 [Second(0, 1000)].into_iter().chain(times(9, 0, 800)).collect(),
-                &["0.0.0.1 sends 800 packets per second, at most 1.00k…"],
+                &["0.0.0.1 sends 800 pps, at most 1.00k…"],
             ),
             ("just below it does not begin", times(9, 0, 999).collect(), &[]),
             (
                 "it is over",
                 [Second(0, 1000)].into_iter().chain(times(3, 0, 799)).collect(),
-                &["0.0.0.1 sends 1.00k packets per second"],
+                &["0.0.0.1 sends 1.00k pps"],
             ),
             (
                 "a pause is not the end",
                 [Second(0, 1000)].into_iter().chain(times(2, 0, 0)).collect(),
-                &["0.0.0.1 sends 1.00k packets per second…"],
+                &["0.0.0.1 sends 1.00k pps…"],
             ),
         ] {
             assert_eq!(play(1000, &seconds).0, expected, "{name}");
@@ -255,7 +251,7 @@ mod tests {
         (1..=317u32).for_each(|source| detector.notes.source(&Address::from_v4_word(source.to_be()), 1500, false));
         let changes = detector.judge(Moment::default(), 1.0, |_| 1500.0);
         assert_eq!(changes.len(), alerts::SINGLES + 1);
-        assert_eq!(changes[alerts::SINGLES].message, "and 312 more sources over 1,000 packets per second");
+        assert_eq!(changes[alerts::SINGLES].message, "and 312 more sources over 1,000 pps");
         assert_eq!((changes[alerts::SINGLES].source, changes[alerts::SINGLES].count), (None, 312));
     }
 

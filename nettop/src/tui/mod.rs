@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod columns;
+mod export;
 pub mod field;
 pub use crate::format;
 mod input;
@@ -62,6 +63,7 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
     let mut screen = Screen::open()?;
     let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
     let (wishes, mut answers) = messenger(requests.clone());
+    let (exported, mut exports) = mpsc::channel(1);
     let theme = Theme::from_env();
     let mut state = State::default();
     let mut clock = interval(Duration::from_secs(1));
@@ -88,6 +90,10 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
                     let event_now = event.context("the keyboard cannot be read any more")?;
                     match on_event(&mut state, &snapshot, event_now) {
                         Some(Effect::Send(request)) => send(&mut state, &wishes, &request),
+                        Some(Effect::Export) => {
+                            let path = export::path(&snapshot.exports, unix_seconds());
+                            tokio::spawn(export::run(requests.clone(), path, exported.clone()));
+                        }
                         Some(Effect::Repaint) => screen.repaint().context("the terminal is gone")?,
                         Some(Effect::Quit) => return stop(&requests).await,
                         None => {}
@@ -107,6 +113,7 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
                 update::on_snapshot(&mut state, &snapshot);
             }
             Some((request, reply)) = answers.recv() => update::on_reply(&mut state, &request, reply),
+            Some(result) = exports.recv() => update::on_exported(&mut state, result),
             _ = clock.tick() => update::on_second(&mut state, newest.elapsed()),
         }
     }

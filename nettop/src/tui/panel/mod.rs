@@ -1,5 +1,6 @@
 //! The panels: one file each, and one row each in [`PANELS`].
 
+pub mod alerts;
 pub mod control;
 pub mod degraded;
 pub mod footer;
@@ -78,6 +79,12 @@ pub const PANELS: &[Panel] = &[
         render: sources::render,
     },
     Panel {
+        name: "alerts",
+        about: "what the rules found: those that last first, then the newest",
+        area: |areas| areas.alerts,
+        render: alerts::render,
+    },
+    Panel {
         name: "traffic",
         about: "protocols, destination ports, TCP flags, packet sizes, what was not counted, sampling",
         area: |areas| areas.stats,
@@ -111,6 +118,7 @@ pub fn draw(frame: &mut Frame, view: &View) {
         header: header::height(view, screen.width),
         degraded: degraded::height(view, screen.width),
         sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
+        alerts: alerts::rows(view),
         macs: macs::rows(view),
         stats_short: stats::SHORT,
         stats_full: stats::height(view, layout::stats_width(screen.width)),
