@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinHandle,
     time::timeout,
@@ -124,6 +124,8 @@ fn monitor(
         .build()
         .context("starting the async runtime")?;
     let ended = runtime.block_on(async {
+        // Before anybody can know that the monitor runs, and send it one.
+        let signals = Signals::listen()?;
         let (listener, _socket) = match control {
             Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
             Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
@@ -135,7 +137,7 @@ fn monitor(
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), quiet, &hangup).await;
+        let watched = watch(&requests, snapshots.clone(), quiet, signals, &hangup).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
@@ -178,16 +180,31 @@ enum Screen {
     Stuck,
 }
 
+/// The signals that it listens to.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Until the user, a signal or a request ends it.
 async fn watch(
     requests: &Requests,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     quiet: bool,
+    mut signals: Signals,
     files: &Hangup,
 ) -> Result<Screen> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     let requests = requests.clone();
     // A task of its own: while it writes to a slow terminal, signals are still seen.
     let mut screen = tokio::spawn(async move {
@@ -201,9 +218,9 @@ async fn watch(
     loop {
         tokio::select! {
             ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            _ = hangup.recv() => if !files.reopens() { break },
+            _ = signals.interrupt.recv() => break,
+            _ = signals.terminate.recv() => break,
+            _ = signals.hangup.recv() => if !files.reopens() { break },
         }
     }
     // Dropping the screen gives the terminal back.

@@ -47,7 +47,14 @@ impl Target {
     /// What the file system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         // Readable too: to see how the file ends; and a pipe is then opened whether or not it has a reader.
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
+        // Should it be a terminal, it must not become the one whose end is ours.
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(MODE)
+            .custom_flags(libc::O_NOCTTY)
+            .open(path)?;
         let length = file.metadata()?.len();
         let mut last = [b'\n'];
         if length > 0 && file.metadata()?.is_file() {
