@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cli::CommonArgs,
-    export::jsonl::{Reopener, Target},
+    export::{
+        jsonl::{Reopener, Target},
+        session::Place,
+    },
 };
 
 /// Those of `--jsonl` and `--alerts`.
@@ -23,7 +26,7 @@ pub struct Files {
     /// Alerts.
     pub alerts: Option<Target>,
     /// Beside which file a session ends up; none where packets go into a pipe or a device.
-    pub session: Option<PathBuf>,
+    pub session: Option<Place>,
 }
 
 impl Files {
@@ -39,7 +42,13 @@ impl Files {
                 .with_context(|| format!("opening {} to append to; name another with {option}", path.display())),
         };
         let (events, alerts) = (open(&args.jsonl, "--jsonl")?, open(&args.alerts, "--alerts")?);
-        let session = args.jsonl.clone().filter(|_| events.as_ref().is_some_and(Target::is_regular));
+        let beside = args.jsonl.as_ref().filter(|_| events.as_ref().is_some_and(Target::is_regular));
+        let session = beside
+            .map(|path| {
+                Place::beside(path)
+                    .with_context(|| format!("opening the files for the end of the session beside {}", path.display()))
+            })
+            .transpose()?;
         Ok(Self { events, alerts, session })
     }
 }

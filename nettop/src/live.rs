@@ -25,7 +25,7 @@ use crate::{
         socket::{self, Endpoint, SocketFile},
     },
     engine::{Engine, Settings, outlets::Outlets},
-    export::{session, summary},
+    export::summary,
     files::{Files, Hangup, LogFile},
     privilege,
     snapshot::{Mode, Snapshot},
@@ -148,7 +148,7 @@ fn monitor(
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
     let (result, last) = ended?;
-    let session = files.session.map(|path| session::write(&last, &path)).transpose();
+    let session = files.session.map(|place| place.write(&last)).transpose();
     if result? == Screen::Stuck {
         return session.map(|_| ());
     }

@@ -121,6 +121,27 @@ fn at_the_end_there_is_the_whole_session() {
 }
 
 #[test]
+fn a_session_ends_up_in_the_folder_of_whoever_called_sudo() {
+    if !skip::privileged("a_session_ends_up_in_the_folder_of_whoever_called_sudo") {
+        return;
+    }
+    let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
+    let theirs = folder.path().join("theirs");
+    fs::create_dir(&theirs).expect("a folder");
+    std::os::unix::fs::chown(&theirs, Some(program::NOBODY), Some(program::NOBODY)).expect("giving it away");
+    let path = theirs.join("packets.jsonl");
+    fs::write(path.with_extension("top.csv"), "old\n".repeat(1000)).expect("an older session");
+    let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --jsonl {}", path.display()));
+    Sender::new(&net.sender, "out0").send(&Spec::v4(Transport::Udp(1, 2)).frame(), 3);
+    monitor.wait_until_seen(3);
+    let ended = monitor.stop();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let table = fs::read_to_string(path.with_extension("top.csv")).expect("the table");
+    assert_eq!((table.lines().count(), table.contains("192.0.2.1,3,")), (2, true), "{table}");
+    assert!(serde_json::from_slice::<Value>(&fs::read(path.with_extension("snapshot.json")).expect("it")).is_ok());
+}
+
+#[test]
 fn more_sources_than_a_snapshot_shows_are_all_in_the_session() {
     if !skip::privileged("more_sources_than_a_snapshot_shows_are_all_in_the_session") {
         return;

@@ -12,7 +12,7 @@ const SHORTEST_SECOND: f64 = 0.95;
 
 /// From how many packets in a second on a source has to be looked at; none: never.
 pub fn notable(threshold: u64) -> Option<u64> {
-    (threshold > 0).then(|| (threshold as f64 * HOLDS * SHORTEST_SECOND) as u64)
+    (threshold > 0).then_some((threshold as f64 * HOLDS * SHORTEST_SECOND) as u64)
 }
 
 /// Those of the sources noted that are over the threshold or not far below, the busiest first.

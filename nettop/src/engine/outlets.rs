@@ -78,7 +78,7 @@ pub fn degraded(rows: &[ExportRow]) -> impl Iterator<Item = Degraded> + '_ {
             Some(error) if *lost == 0 => (
                 format!("{} are written to a file that was renamed", kind.label()),
                 error.clone(),
-                "make the folder one that nettop's user may write to, then send SIGHUP again",
+                "rotate with copytruncate, or let nettop's user write to the folder; then SIGHUP again",
             ),
             Some(error) => (what, format!("{lost} lines lost: {error}"), "make room, or name another file"),
             None if *lost > 0 => (

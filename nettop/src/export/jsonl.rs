@@ -72,8 +72,8 @@ impl Target {
     /// again.
     fn append(&mut self, text: &[u8]) -> (u64, u64, io::Result<()>) {
         if self.torn {
-            match self.file.write(b"\n") {
-                Ok(_) => self.torn = false,
+            match self.file.write_all(b"\n") {
+                Ok(()) => self.torn = false,
                 Err(error) => return (0, 0, Err(error)),
             }
         }
@@ -187,7 +187,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         let rows = batch.len() as u64;
         self.rows += rows;
         // An empty batch only wakes the thread; where the queue is full it is awake.
-        if !self.batches.as_ref().is_some_and(|batches| batches.try_send(batch).is_ok()) {
+        if self.batches.as_ref().is_none_or(|batches| batches.try_send(batch).is_err()) {
             self.status.lost.fetch_add(rows, Ordering::Relaxed);
         }
     }

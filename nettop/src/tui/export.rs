@@ -1,6 +1,9 @@
 //! Writing everything to files for the screen, without holding it up.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use tokio::{sync::mpsc, task::spawn_blocking};
 
@@ -23,7 +26,7 @@ pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Resul
         Ok(Answer::Snapshot { snapshot, .. }) => spawn_blocking(move || session::write(&snapshot, &path))
             .await
             .map_err(|error| format!("the export failed: {error}"))
-            .and_then(|written| written.map_err(|error| format!("{error:#}"))),
+            .and_then(|written| written.map_err(|error| explain(&error))),
         Ok(Answer::Fields(_)) => Err("the engine answered with something else than a snapshot".into()),
         Err(error) => Err(error),
     };
@@ -34,6 +37,16 @@ pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Resul
     let name = csv.file_name().unwrap_or_default().display().to_string();
     // The screen may have ended.
     let _ = exported.send(Ok(format!("{} and {name}", json.display()))).await;
+}
+
+fn explain(error: &anyhow::Error) -> String {
+    let refused = |cause: &io::Error| cause.kind() == io::ErrorKind::PermissionDenied;
+    let hint = if error.root_cause().downcast_ref().is_some_and(refused) {
+        "; nettop has given up its privileges: nettopctl export has yours"
+    } else {
+        ""
+    };
+    format!("{error:#}{hint}")
 }
 
 #[cfg(test)]
