@@ -3,7 +3,9 @@
 use std::{
     io::{self, Write as _},
     os::unix::net::UnixListener,
-    sync::Arc,
+    path::PathBuf,
+    sync::{Arc, mpsc as std_mpsc},
+    thread,
     time::Duration,
 };
 
@@ -25,7 +27,7 @@ use crate::{
         socket::{self, Endpoint, SocketFile},
     },
     engine::{Engine, Settings, outlets::Outlets},
-    export::summary,
+    export::{session::Place, summary},
     files::{Files, Hangup, LogFile},
     privilege,
     snapshot::{Mode, Snapshot},
@@ -36,6 +38,8 @@ use crate::{
 const QUEUED_REQUESTS: usize = 64;
 /// How long anything may take at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a disk may take for the session, which may be some tens of megabytes.
+const SESSION_PATIENCE: Duration = Duration::from_secs(30);
 /// `info` in aya-log's order: what the kernel program logs when there is a log.
 const KERNEL_LOG_LEVEL: u8 = 3;
 /// How often that is written out.
@@ -148,7 +152,7 @@ fn monitor(
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
     let (result, last) = ended?;
-    let session = files.session.map(|place| place.write(&last)).transpose();
+    let session = files.session.map(|place| write_session(place, last.clone())).transpose();
     if result? == Screen::Stuck {
         return session.map(|_| ());
     }
@@ -162,6 +166,14 @@ fn monitor(
         other => other.context("writing the summary to standard output")?,
     }
     session.map(|_| ())
+}
+
+/// Writes the session, unless the file system hangs.
+fn write_session(place: Place, last: Arc<Snapshot>) -> Result<[PathBuf; 2]> {
+    let (done, result) = std_mpsc::channel();
+    // Whoever waits may have given up.
+    thread::spawn(move || drop(done.send(place.write(&last))));
+    result.recv_timeout(SESSION_PATIENCE).context("writing the session: the file system does not answer; giving up")?
 }
 
 async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {
@@ -185,6 +197,8 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// A file has reached the limit of `ulimit -f`. The failed write says so; unless listened to, the signal would kill.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -193,6 +207,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
         })
     }
 }

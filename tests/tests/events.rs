@@ -195,6 +195,21 @@ fn a_full_device_is_said_and_costs_no_packet() {
 }
 
 #[test]
+fn a_file_that_may_not_grow_any_more_is_said() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("packets.jsonl");
+    let mut command = Command::new("sh");
+    // 512 KiB.
+    command.args(["-c", "ulimit -f 1024; exec \"$@\"", "sh"]).arg(program::path("nettop"));
+    command.args(["demo", "--interval", "0.1", "--jsonl"]).arg(&path);
+    let monitor = Monitor::start(command, &folder.path().join("s"));
+    let snapshot = monitor.wait_until("lines lost", |snapshot| lost(snapshot) > 0);
+    assert!(reasons(&snapshot).contains("File too large"), "{}", snapshot["degraded"]);
+    assert_eq!(monitor.stop().status.code(), Some(0));
+    assert!(!lines(&path).is_empty());
+}
+
+#[test]
 fn a_disk_that_was_full_is_written_to_again() {
     if !skip::privileged("a_disk_that_was_full_is_written_to_again") {
         return;

@@ -172,8 +172,8 @@ impl Engine {
 
     /// Takes the events that have come, and keeps their number within the budget.
     fn drain(&mut self) {
-        let Self { source, details, outlets, .. } = self;
-        let offset = Moment::now().unix_offset_ns();
+        let Self { source, reading, details, outlets, .. } = self;
+        let offset = reading.at.unix_offset_ns();
         source.drain_events(|event| {
             details.record(event);
             outlets.event(event, offset);
