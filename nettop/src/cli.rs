@@ -8,6 +8,7 @@ use nettop_geo::Watcher;
 
 use crate::{
     control::{client::CtlArgs, socket::Endpoint},
+    detect::Thresholds,
     engine::{Settings, TOP_RANGE},
     filter::FilterText,
     snapshot::Mode,
@@ -122,6 +123,15 @@ pub struct CommonArgs {
     /// Sample about so many packets per second for the detail per source; 0 for none
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=1_000_000), value_name = "N")]
     pub event_rate: u32,
+    /// Append every sampled packet to this file, one line of JSON each; beside it, the session at the end
+    #[arg(long, value_name = "FILE")]
+    pub jsonl: Option<PathBuf>,
+    /// Append alerts to this file, one line of JSON when raised and one when over
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
+    /// Alert when a source sends so many packets per second; 0 for never
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub high_pps: u64,
     /// Remember so many sources, or as many as the kernel's map holds if that is more
     #[arg(long, default_value_t = 131_072, value_name = "N")]
     pub max_sources: usize,
@@ -155,6 +165,7 @@ impl CommonArgs {
             max_events: self.max_events,
             event_rate: self.event_rate,
             max_sources: self.max_sources,
+            thresholds: Thresholds { high_pps: self.high_pps },
         })
     }
 }

@@ -6,10 +6,13 @@
 
 pub mod cli;
 pub mod control;
+pub mod detect;
 pub mod engine;
 pub mod export;
 pub mod features;
+pub mod files;
 pub mod filter;
+pub mod format;
 pub mod ledger;
 pub mod live;
 pub mod privilege;

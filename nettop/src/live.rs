@@ -1,13 +1,20 @@
 //! The wiring of a monitor: open everything → load → attach → drop privileges → run.
 
-use std::{fs::OpenOptions, os::unix::net::UnixListener, sync::Arc, time::Duration};
+use std::{
+    io,
+    os::unix::net::UnixListener,
+    path::PathBuf,
+    sync::{Arc, mpsc as std_mpsc},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
 use nettop_geo::Watcher;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinHandle,
     time::timeout,
@@ -20,8 +27,9 @@ use crate::{
         server::{self, Listener},
         socket::{self, Endpoint, SocketFile},
     },
-    engine::{Engine, Settings},
-    export::{file, summary},
+    engine::{Engine, Settings, outlets::Outlets},
+    export::{file, session::Place, summary},
+    files::{Files, Hangup, LogFile},
     privilege,
     snapshot::{Mode, Snapshot},
     source::{Source, demo::Demo, xdp::Xdp},
@@ -31,6 +39,8 @@ use crate::{
 const QUEUED_REQUESTS: usize = 64;
 /// How long anything may take at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a disk may take for the session, which may be some tens of megabytes.
+const SESSION_PATIENCE: Duration = Duration::from_secs(30);
 /// `info` in aya-log's order: what the kernel program logs when there is a log.
 const KERNEL_LOG_LEVEL: u8 = 3;
 /// How often that is written out.
@@ -44,14 +54,16 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Live)?;
     let endpoint = Control::open(&args.common)?;
     let geo = args.common.geo()?;
-    let log_level = open_log(args)?;
+    let files = Files::open(&args.common)?;
+    let log = open_log(args)?;
+    let log_level = if log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
     let mut xdp = Xdp::open(&args.iface, args.map_memory_bytes(), log_level)?;
-    let logger = match log_level {
-        0 => None,
-        _ => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
+    let log = match log {
+        None => None,
+        Some(file) => Some((file, EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?)),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.quiet, logger)
+    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.quiet, files, log)
 }
 
 /// The demonstration.
@@ -62,8 +74,9 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Demo)?;
     let endpoint = Control::open(&args.common)?;
     let geo = args.common.geo()?;
+    let files = Files::open(&args.common)?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, geo, endpoint, args.common.quiet, None)
+    monitor(source, settings, geo, endpoint, args.common.quiet, files, None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -86,19 +99,16 @@ impl Control {
     }
 }
 
-/// Opens the log; returns the level for the kernel program.
-fn open_log(args: &RunArgs) -> Result<u8> {
-    let Some(path) = &args.log else { return Ok(0) };
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("opening the log {}; name another with --log", path.display()))?;
+/// Opens the log.
+fn open_log(args: &RunArgs) -> Result<Option<LogFile>> {
+    let Some(path) = &args.log else { return Ok(None) };
+    let file =
+        LogFile::open(path).with_context(|| format!("opening the log {}; name another with --log", path.display()))?;
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Info)
-        .target(env_logger::Target::Pipe(Box::new(file)))
+        .target(env_logger::Target::Pipe(Box::new(file.clone())))
         .init();
-    Ok(KERNEL_LOG_LEVEL)
+    Ok(Some(file))
 }
 
 /// Runs engine, control server and screen until one of them ends.
@@ -108,8 +118,12 @@ fn monitor(
     geo: Option<Watcher>,
     control: Control,
     quiet: bool,
-    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    files: Files,
+    log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
+    let outlets = Outlets::start(files.events, files.alerts).context("starting a thread that writes a file")?;
+    let (log_file, logger) = log.unzip();
+    let hangup = Hangup::new(outlets.reopeners(), log_file);
     // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
     // for everybody else.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -118,18 +132,20 @@ fn monitor(
         .build()
         .context("starting the async runtime")?;
     let ended = runtime.block_on(async {
+        // Before anybody can know that the monitor runs, and send it one.
+        let signals = Signals::listen()?;
         let (listener, _socket) = match control {
             Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
             Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
         };
-        let (engine, snapshots) = Engine::new(source, settings, geo);
+        let (engine, snapshots) = Engine::new(source, settings, geo, outlets);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
         let server = tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone()));
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), quiet).await;
+        let watched = watch(&requests, snapshots.clone(), quiet, signals, &hangup).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
@@ -140,10 +156,24 @@ fn monitor(
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
     let (result, last) = ended?;
+    let session = files.session.map(|place| write_session(place, last.clone())).transpose();
     if result? == Screen::Stuck {
-        return Ok(());
+        return session.map(|_| ());
     }
-    file::print(summary::text(&last).as_bytes()).context("writing the summary to standard output")
+    let mut text = summary::text(&last);
+    for path in session.iter().flatten().flatten() {
+        text.push_str(&format!("  written      {}\n", path.display()));
+    }
+    file::print(text.as_bytes()).context("writing the summary to standard output")?;
+    session.map(|_| ())
+}
+
+/// Writes the session, unless the file system hangs.
+fn write_session(place: Place, last: Arc<Snapshot>) -> Result<[PathBuf; 2]> {
+    let (done, result) = std_mpsc::channel();
+    // Whoever waits may have given up.
+    thread::spawn(move || drop(done.send(place.write(&last))));
+    result.recv_timeout(SESSION_PATIENCE).context("writing the session: the file system does not answer; giving up")?
 }
 
 async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {
@@ -162,11 +192,34 @@ enum Screen {
     Stuck,
 }
 
+/// The signals that it listens to.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    /// A file has reached the limit of `ulimit -f`. The failed write says so; unless listened to, the signal would kill.
+    _file_too_large: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
+        })
+    }
+}
+
 /// Until the user, a signal or a request ends it.
-async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>, quiet: bool) -> Result<Screen> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+async fn watch(
+    requests: &Requests,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    quiet: bool,
+    mut signals: Signals,
+    files: &Hangup,
+) -> Result<Screen> {
     let requests = requests.clone();
     // A task of its own: while it writes to a slow terminal, signals are still seen.
     let mut screen = tokio::spawn(async move {
@@ -177,11 +230,13 @@ async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>
             crate::tui::run(snapshots, requests).await
         }
     });
-    tokio::select! {
-        ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+    loop {
+        tokio::select! {
+            ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
+            _ = signals.interrupt.recv() => break,
+            _ = signals.terminate.recv() => break,
+            _ = signals.hangup.recv() => if !files.reopens() { break },
+        }
     }
     // Dropping the screen gives the terminal back.
     screen.abort();

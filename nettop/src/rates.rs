@@ -37,10 +37,10 @@ impl Slots {
         self.open.end_ns = now_ns.max(self.open.end_ns);
     }
 
-    /// After the counts of a tick were added: closes the open slot when it is long enough.
-    pub fn close_if_due(&mut self) {
+    /// After the counts of a tick were added: closes the open slot when it is long enough; returns its length in seconds.
+    pub fn close_if_due(&mut self) -> Option<f64> {
         if self.open.end_ns - self.open.start_ns < SLOT_NS {
-            return;
+            return None;
         }
         let newest = self.open;
         self.closed.push_back(newest);
@@ -48,6 +48,7 @@ impl Slots {
             self.closed.pop_front();
         }
         self.open = Slot { id: newest.id.wrapping_add(1), start_ns: newest.end_ns, end_ns: newest.end_ns };
+        Some((newest.end_ns - newest.start_ns) as f64 / SECOND_NS as f64)
     }
 
     fn closed(&self, id: u32) -> Option<&Slot> {
@@ -112,6 +113,11 @@ impl History {
                 self.counts.push(Count { slot, span_ms, count });
             }
         }
+    }
+
+    /// What was counted in the open slot so far.
+    pub fn in_open(&self, slots: &Slots) -> u64 {
+        self.counts.last().filter(|count| count.slot == slots.open.id).map_or(0, |count| count.count)
     }
 
     /// Drops what is older than a minute, keeping its peak.

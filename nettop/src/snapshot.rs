@@ -87,6 +87,10 @@ pub struct Snapshot {
     pub interfaces: Vec<InterfaceRow>,
     /// What does not work as it should, with the remedy.
     pub degraded: Vec<Degraded>,
+    /// What the rules found, newest first: all that lasts, and the newest of the rest.
+    pub alerts: Vec<Alert>,
+    /// Files that rows are appended to.
+    pub exports: Vec<ExportRow>,
     /// The state of event sampling.
     pub sampling: Sampling,
     /// Fill of the kernel's hash maps.
@@ -333,6 +337,21 @@ impl EventRow {
     }
 }
 
+/// A sampled packet on its way to a file, where it becomes an [`EventRow`]: making that takes time.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled {
+    /// It.
+    pub event: Event,
+    /// As for [`EventRow::new`].
+    pub unix_offset_ns: u64,
+}
+
+impl Serialize for Sampled {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        EventRow::new(&self.event, self.unix_offset_ns).serialize(serializer)
+    }
+}
+
 /// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip`, and
 /// `counted` = `sources` + `evicted` + `untracked`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -385,6 +404,113 @@ pub struct Degraded {
     pub reason: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+/// Something that a rule found worth telling.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alert {
+    /// The rule: `new-ip`, `new-mac`, `high-pps`, …
+    pub kind: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The address it is about; `None` where it is about several.
+    pub source: Option<Origin>,
+    /// What was found, in a few words.
+    pub message: String,
+    /// When it began.
+    pub since_ns: u64,
+    /// When it was found last.
+    pub last_ns: u64,
+    /// When it was over; `None` while it lasts.
+    pub until_ns: Option<u64>,
+    /// The highest value found: a rate in packets per second for `high-pps`, else a number of addresses in one second.
+    pub peak: f64,
+    /// How many addresses it is about.
+    pub count: u64,
+}
+
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Worth acting upon.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// The address that an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A source address.
+    Ip(IpAddr),
+    /// A MAC address.
+    Mac(Mac),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Mac(mac) => mac.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What is appended to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Export {
+    /// Sampled packets: `--jsonl`.
+    Events,
+    /// Alerts, when they are raised and when they are over: `--alerts`.
+    Alerts,
+}
+
+impl Export {
+    /// The word for it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Alerts => "alerts",
+        }
+    }
+}
+
+/// A file that rows are appended to, one line each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExportRow {
+    /// Which rows.
+    pub kind: Export,
+    /// Where, as given.
+    pub path: String,
+    /// Lines written since the start.
+    pub lines: u64,
+    /// Bytes of these lines.
+    pub bytes: u64,
+    /// Rows that could not be written, or not in time.
+    pub lost: u64,
+    /// Why nothing can be written at the moment, or only to the file that has been renamed.
+    pub error: Option<String>,
 }
 
 /// The state of event sampling.

@@ -8,6 +8,7 @@ use nettop_geo::Geo;
 
 use super::regions::Regions;
 use crate::{
+    detect::Notes,
     ledger::Ledger,
     rates::{History, Slots},
     reading::{Moment, Reading, Tables},
@@ -61,8 +62,8 @@ impl Books {
         }
     }
 
-    /// Enters a reading.
-    pub fn enter(&mut self, reading: &Reading) {
+    /// Enters a reading, and notes what the rules want to know of it.
+    pub fn enter(&mut self, reading: &Reading, notes: &mut Notes) {
         let Self { slots, regions, .. } = self;
         slots.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
@@ -71,15 +72,25 @@ impl Books {
         self.bytes.add(slots, bytes);
         self.sources.enter_noting(&reading.sources, slots, |address, account, counted, new| {
             regions.enter(address, &mut account.note, counted.tally(), new);
+            notes.source(address, account.history.in_open(slots), new);
         });
         self.destinations.enter(&reading.destinations, slots);
-        self.macs.enter(&reading.macs, slots);
+        self.macs.enter_noting(&reading.macs, slots, |pair, _, _, new| {
+            if new {
+                notes.new_macs(pair);
+            }
+        });
     }
 
-    /// Ends what was entered: a second may be over.
-    pub fn close(&mut self) {
+    /// Packets of a source in the newest whole second.
+    pub fn pps(&self, address: &Address) -> f64 {
+        self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.slots, 1.0).current)
+    }
+
+    /// Ends what was entered. Where a second, or a longer tick, is over with it, returns how many seconds that were.
+    pub fn close(&mut self) -> Option<f64> {
         self.regions.enter_sums(&self.slots);
-        self.slots.close_if_due();
+        self.slots.close_if_due()
     }
 
     /// Forgets the idlest accounts beyond `max_sources`. Returns the sources forgotten.

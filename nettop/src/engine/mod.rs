@@ -3,6 +3,7 @@
 
 mod books;
 mod detail;
+pub mod outlets;
 mod publish;
 mod regions;
 mod sampler;
@@ -10,16 +11,17 @@ mod sampler;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use nettop_common::counters::Table;
+use nettop_common::{Address, counters::Table};
 use nettop_geo::Watcher;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{books::Books, detail::Details, regions::Regions, sampler::Sampler};
+use self::{books::Books, detail::Details, outlets::Outlets, regions::Regions, sampler::Sampler};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
+    detect::{Detector, Thresholds},
     filter::{FilterText, ParsedFilter},
     reading::{InterfaceRow, Moment, Reading},
     snapshot::{DEFAULT_LIMIT, Mode, Snapshot, Tick},
@@ -50,6 +52,8 @@ pub struct Settings {
     pub event_rate: u32,
     /// Sources remembered beyond their entry in the kernel.
     pub max_sources: usize,
+    /// From where on rules raise alerts.
+    pub thresholds: Thresholds,
 }
 
 /// The engine's state.
@@ -60,6 +64,8 @@ pub struct Engine {
     books: Books,
     details: Details,
     sampler: Sampler,
+    detector: Detector,
+    outlets: Outlets,
     paused: bool,
     message: String,
     /// Tables that had no slot for some key since the newest tick.
@@ -75,7 +81,12 @@ pub struct Engine {
 
 impl Engine {
     /// An engine over a source, and where its snapshots appear.
-    pub fn new(mut source: Source, settings: Settings, geo: Option<Watcher>) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+    pub fn new(
+        mut source: Source,
+        settings: Settings,
+        geo: Option<Watcher>,
+        outlets: Outlets,
+    ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let now = Moment::now();
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
@@ -84,6 +95,8 @@ impl Engine {
             books: Books::new(now, Regions::new(geo.as_ref().map(Watcher::current))),
             details: Details::new(settings.max_events),
             sampler: Sampler::new(settings.event_rate),
+            detector: Detector::new(settings.thresholds),
+            outlets,
             reading: Reading::new(now),
             paused: false,
             message: String::new(),
@@ -133,6 +146,10 @@ impl Engine {
         }
         self.settle();
         self.tick();
+        // After the last reading the files get their last lines, and beside packets goes the whole snapshot.
+        self.outlets.finish();
+        let last = self.snapshot(if self.outlets.has_events() { 0 } else { DEFAULT_LIMIT });
+        self.snapshots.send_replace(Arc::new(last));
     }
 
     /// Reads and publishes.
@@ -149,18 +166,26 @@ impl Engine {
 
     /// Enters what has come since the last time, and keeps the number of events within the budget.
     fn drain(&mut self) {
-        let Self { source, reading, books, details, geo, full, .. } = self;
+        let Self { source, reading, books, details, detector, outlets, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
         }
         source.read(reading);
-        books.enter(reading);
+        books.enter(reading, &mut detector.notes);
         for evicted in books.evict(self.settings.max_sources) {
             details.forget(&evicted);
         }
-        books.close();
+        if let Some(slot) = books.close() {
+            let pps = |address: &Address| books.pps(address);
+            detector.judge(reading.at, slot, pps).into_iter().for_each(|alert| outlets.alert(alert));
+        }
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
-        source.drain_events(|event| details.record(event));
+        let offset = reading.at.unix_offset_ns();
+        source.drain_events(|event| {
+            details.record(event);
+            outlets.event(event, offset);
+        });
+        outlets.flush();
         self.events += reading.totals.events;
         if let Some(every) = self.sampler.adapt(Moment::now(), self.events) {
             source.set_sampling(every);
@@ -250,6 +275,7 @@ impl Engine {
         self.source.read_tables(&mut self.books.tables);
         self.books.reset(self.reading.at);
         self.details.reset();
+        self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.outlets.alert(alert));
         self.source.clear_unique();
         self.message = "counters reset".into();
     }

@@ -9,7 +9,7 @@ use nettop_common::{
 
 use nettop_geo::{Database, Watcher};
 
-use super::Engine;
+use super::{Engine, outlets};
 use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
@@ -76,6 +76,8 @@ impl Engine {
                 .collect(),
             accounting,
             interfaces: self.interfaces.clone(),
+            alerts: self.detector.alerts(),
+            exports: self.outlets.rows(),
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL
                 .iter()
@@ -204,6 +206,7 @@ impl Engine {
                 "a higher --event-rate",
             );
         }
+        rows.extend(outlets::degraded(&self.outlets.rows()));
         rows
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    snapshot::{Accounting, GeoView, Place, Snapshot},
+    snapshot::{Accounting, ExportRow, GeoView, Place, Snapshot},
     visible::visible,
 };
 
@@ -22,6 +22,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         ips,
         accounting,
         geo,
+        exports,
         ..
     } = snapshot;
     let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
@@ -46,6 +47,15 @@ pub fn text(snapshot: &Snapshot) -> String {
             writeln!(text, "  of counted   {} untracked, {} of forgotten sources", untracked.packets, evicted.packets);
     }
     let _ = writeln!(text, "  geography    {}", geography(geo.as_ref()));
+    for ExportRow { kind, path, lines, lost, error, .. } in exports {
+        let kind = kind.label();
+        let _ = write!(text, "  {kind:<12} {lines} lines to {path}");
+        if *lost > 0 {
+            let why = error.as_deref().unwrap_or("not written in time");
+            let _ = write!(text, "; {lost} lost: {why}");
+        }
+        let _ = writeln!(text);
+    }
     if !ips.is_empty() {
         let _ = writeln!(text, "  top sources");
         for row in ips.iter().take(TOP) {

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot::SourceRow;
+
 /// One source: the columns, in order.
 #[derive(Debug, Deserialize, Serialize)]
 struct Row {
@@ -25,12 +27,42 @@ struct Row {
 /// When it is not such a snapshot, or when it cannot be written.
 pub fn write_csv(snapshot: &serde_json::Value, to: impl Write) -> anyhow::Result<()> {
     let rows: Vec<Row> = Deserialize::deserialize(&snapshot["ips"])?;
+    write_rows(rows.into_iter(), to)
+}
+
+/// Writes sources as CSV, header first.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_sources(sources: &[SourceRow], to: impl Write) -> anyhow::Result<()> {
+    write_rows(sources.iter().map(Row::from), to)
+}
+
+fn write_rows(rows: impl Iterator<Item = Row>, to: impl Write) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(to);
     for row in rows {
         csv.serialize(row)?;
     }
     csv.flush()?;
     Ok(())
+}
+
+impl From<&SourceRow> for Row {
+    fn from(source: &SourceRow) -> Self {
+        let SourceRow { ip, packets, bytes, pps, pps_10s, pps_60s, peak_pps, low_pps, first_ns, last_ns, .. } = source;
+        Self {
+            ip: ip.to_string(),
+            packets: *packets,
+            bytes: *bytes,
+            pps: *pps,
+            pps_10s: *pps_10s,
+            pps_60s: *pps_60s,
+            peak_pps: *peak_pps,
+            low_pps: *low_pps,
+            first_ns: *first_ns,
+            last_ns: *last_ns,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,14 +92,17 @@ mod tests {
             place: None,
             detail: Arc::default(),
         };
-        let snapshot = serde_json::to_value(Snapshot { ips: vec![row], ..Snapshot::default() }).unwrap();
-        let mut text = Vec::new();
-        write_csv(&snapshot, &mut text).unwrap();
-        assert_eq!(
-            String::from_utf8(text).unwrap(),
-            "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n\
-             192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n"
-        );
+        let snapshot = Snapshot { ips: vec![row], ..Snapshot::default() };
+        let (mut from_json, mut from_rows) = (Vec::new(), Vec::new());
+        write_csv(&serde_json::to_value(&snapshot).unwrap(), &mut from_json).unwrap();
+        write_sources(&snapshot.ips, &mut from_rows).unwrap();
+        for text in [from_json, from_rows] {
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n\
+                 192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n"
+            );
+        }
     }
 
     #[test]

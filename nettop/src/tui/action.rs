@@ -26,6 +26,8 @@ pub enum Does {
     TogglePause,
     /// Starts counting anew.
     Reset,
+    /// Writes everything to files.
+    Export,
     /// Paints the whole screen again.
     Repaint,
     /// Ends the monitor.
@@ -50,6 +52,7 @@ pub const ACTIONS: &[Action] = &[
     Action { key: plain('t'), name: "top", help: "choose how many sources to show", does: Does::Edit(&field::TOP) },
     Action { key: plain(' '), name: "pause", help: "pause or resume counting", does: Does::TogglePause },
     Action { key: plain('r'), name: "reset", help: "start counting anew", does: Does::Reset },
+    Action { key: plain('e'), name: "export", help: "write a snapshot and the table of sources", does: Does::Export },
     Action { key: plain('q'), name: "quit", help: "end the monitor", does: Does::Quit },
     Action { key: ctrl('c'), name: "quit", help: "end the monitor, even from a prompt", does: Does::Quit },
     Action { key: ctrl('l'), name: "repaint", help: "paint the whole screen again", does: Does::Repaint },

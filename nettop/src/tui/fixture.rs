@@ -6,8 +6,8 @@ use nettop_common::{Protocol, counters::SizeBucket};
 use nettop_geo::CountryCode;
 
 use crate::snapshot::{
-    Accounting, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
-    MacRow, Mode, NetworkRow, Place, Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags, Tick,
+    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
+    MacRow, Mode, NetworkRow, Origin, Place, Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, TcpFlags, Tick,
 };
 
 /// When every fixture was taken.
@@ -194,5 +194,38 @@ pub fn degraded() -> Vec<Degraded> {
             "raise --max-sources, or filter with d or s; the totals stay exact",
         ),
         row("events were lost", "the ring buffer was full", "none needed: sampling adapts"),
+    ]
+}
+
+/// A flood of new sources that lasts, busy sources, and what was before.
+pub fn alerts() -> Vec<Alert> {
+    const SECOND: u64 = 1_000_000_000;
+    let row = |kind, severity, message: &str, since: u64, lasts: bool| Alert {
+        kind,
+        severity,
+        source: message.split(' ').next().and_then(|word| word.parse().ok()).map(Origin::Ip),
+        message: message.into(),
+        since_ns: NOW - since * SECOND,
+        last_ns: NOW,
+        until_ns: (!lasts).then_some(NOW - since * SECOND / 2),
+        peak: 1.0,
+        count: 1,
+    };
+    vec![
+        row("new-ip", Severity::Info, "4,213 new sources in the last second, at most 40,213", 2, true),
+        row("high-pps", Severity::Warn, "and 312 more sources over 1,000 pps", 12, true),
+        row(
+            "high-pps",
+            Severity::Warn,
+            "2001:db8:1234:5678:9abc:def0:1234:5601 sends 12.4k pps, at most 3.10M",
+            75,
+            true,
+        ),
+        row("high-pps", Severity::Warn, "198.51.100.100 sends 1.00k pps", 120, false),
+        row("new-mac", Severity::Info, "new MAC 02:42:ac:11:00:02", 300, false),
+        row("new-ip", Severity::Info, "new source 198.51.100.101", 400, false),
+        row("new-ip", Severity::Info, "new source 198.51.100.102", 500, false),
+        row("new-mac", Severity::Info, "8 MACs so far", 753, false),
+        row("new-ip", Severity::Info, "37 sources so far", 753, false),
     ]
 }

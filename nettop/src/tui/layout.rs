@@ -15,6 +15,8 @@ const COUNTRIES_WIDTH: u16 = 50;
 const NETWORKS_WIDTH: u16 = 72;
 /// Columns between two panels side by side.
 const GUTTER: u16 = 2;
+/// A rule.
+const RULE: u16 = 1;
 /// A rule and the head of a table.
 const FRAME: u16 = 2;
 
@@ -29,6 +31,8 @@ pub struct Needs {
     pub degraded: u16,
     /// Rows of the table of sources, as set.
     pub sources: u16,
+    /// Rows of the list of alerts; 0: there are none.
+    pub alerts: u16,
     /// Rows of the table of MACs.
     pub macs: u16,
     /// Rows of the longer one of countries and networks; 0: geography is off.
@@ -50,6 +54,8 @@ pub struct Areas {
     pub waiting: Rect,
     /// The table of sources.
     pub sources: Rect,
+    /// The newest alerts.
+    pub alerts: Rect,
     /// The statistics.
     pub stats: Rect,
     /// The table of MACs.
@@ -72,6 +78,8 @@ pub struct Areas {
 /// │ header                               │    │ header               │
 /// │ degraded, if anything is             │    │ degraded             │
 /// │ ── sources ───────────────────────── │    │ ── sources ───────── │
+/// │ ⋮                                    │    │ ⋮                    │
+/// │ ── alerts, if there are any ──────── │    │ ── alerts ────────── │
 /// │ ⋮                                    │    │ ⋮                    │
 /// │ ── stats ──────────────── ── macs ── │    │ ── stats ─────────── │
 /// │ ⋮                         ⋮          │    │ ⋮                    │
@@ -125,9 +133,10 @@ pub fn areas(area: Rect, needs: &Needs) -> Areas {
 fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     let mut left = rest.height;
     let (mut stats, mut macs, mut places) = (0, 0, 0);
-    let mut sources = grant(&mut left, FRAME + needs.sources.min(8), 0);
+    let (mut sources, mut alerts) = first(&mut left, needs);
     stats += grant(&mut left, needs.stats_short, 4);
     sources += grant(&mut left, needs.sources.saturating_sub(8).min(4), 0);
+    alerts += more_alerts(&mut left, alerts, needs);
     places += grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
     macs += grant(&mut left, FRAME + needs.macs, FRAME + needs.macs.min(3));
     sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
@@ -135,6 +144,7 @@ fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
         stats += grant(&mut left, needs.stats_full.saturating_sub(stats), 0);
     }
     areas.sources = top(&mut rest, sources);
+    areas.alerts = top(&mut rest, alerts);
     areas.stats = top(&mut rest, stats);
     areas.macs = top(&mut rest, macs);
     place(areas, top(&mut rest, places));
@@ -163,10 +173,11 @@ fn frame(rows: u16) -> u16 {
 fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     let mut left = rest.height;
     let full = needs.stats_full.max(FRAME + needs.macs);
-    let mut sources = grant(&mut left, FRAME + needs.sources.min(8), 0);
+    let (mut sources, mut alerts) = first(&mut left, needs);
     let mut band = grant(&mut left, needs.stats_short, 4);
     let mut places = grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
     sources += grant(&mut left, needs.sources.saturating_sub(8).min(6), 0);
+    alerts += more_alerts(&mut left, alerts, needs);
     if places > 0 {
         places += grant(&mut left, frame(needs.places).saturating_sub(places), 0);
     }
@@ -176,6 +187,7 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
 
     areas.sources = top(&mut rest, sources);
+    areas.alerts = top(&mut rest, alerts);
     let band = top(&mut rest, band);
     if !band.is_empty() {
         let stats = stats_width(rest.width);
@@ -183,6 +195,22 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
         areas.macs = Rect { x: band.x + stats + GUTTER, width: MACS_WIDTH, ..band };
     }
     place(areas, top(&mut rest, places));
+}
+
+/// The lines of sources and of alerts that come before everything else. Where height is scarce, the first alerts take the
+/// place of two sources.
+fn first(left: &mut u16, needs: &Needs) -> (u16, u16) {
+    if needs.alerts == 0 {
+        return (grant(left, FRAME + needs.sources.min(8), 0), 0);
+    }
+    let sources = grant(left, FRAME + needs.sources.min(6), 0);
+    let alerts = grant(left, RULE + needs.alerts.min(2), RULE + 1);
+    (sources, alerts)
+}
+
+/// Further lines of alerts, where there are some already.
+fn more_alerts(left: &mut u16, alerts: u16, needs: &Needs) -> u16 {
+    if alerts == 0 { 0 } else { grant(left, (RULE + needs.alerts).saturating_sub(alerts), 0) }
 }
 
 /// How wide the statistics are on a terminal of this width.
@@ -223,21 +251,28 @@ mod tests {
         header: 3,
         degraded: 2,
         sources: 20,
+        alerts: 0,
         macs: 8,
         places: 8,
         stats_short: 8,
         stats_full: 14,
     };
 
-    fn all(areas: &Areas) -> [Rect; 10] {
-        let Areas { header, degraded, waiting, sources, stats, macs, countries, networks, control, footer } = *areas;
-        [header, degraded, waiting, sources, stats, macs, countries, networks, control, footer]
+    fn all(areas: &Areas) -> [Rect; 11] {
+        let Areas { header, degraded, waiting, sources, alerts, stats, macs, countries, networks, control, footer } =
+            *areas;
+        [header, degraded, waiting, sources, alerts, stats, macs, countries, networks, control, footer]
     }
 
     #[test]
     fn no_panel_leaves_the_screen_or_covers_another() {
         for (width, height) in (1..=260).flat_map(|width| (1..=90).map(move |height| (width, height))) {
-            for needs in [NEEDS, Needs { waiting: true, ..NEEDS }, Needs { header: 99, degraded: 99, ..NEEDS }] {
+            for needs in [
+                NEEDS,
+                Needs { waiting: true, ..NEEDS },
+                Needs { header: 99, degraded: 99, ..NEEDS },
+                Needs { alerts: 8, ..NEEDS },
+            ] {
                 let screen = Rect::new(0, 0, width, height);
                 let shown: Vec<_> = all(&areas(screen, &needs)).into_iter().filter(|area| !area.is_empty()).collect();
                 for (at, area) in shown.iter().enumerate() {
@@ -251,8 +286,8 @@ mod tests {
 
     #[test]
     fn header_sources_and_control_stay_when_height_is_scarce() {
-        for height in 3..90 {
-            let areas = areas(Rect::new(0, 0, 80, height), &NEEDS);
+        for (height, alerts) in (3..90).flat_map(|height| [(height, 0), (height, 8)]) {
+            let areas = areas(Rect::new(0, 0, 80, height), &Needs { alerts, ..NEEDS });
             assert!(!areas.header.is_empty() && !areas.control.is_empty(), "{height}");
             assert!(areas.sources.height >= 1, "{height}");
         }
@@ -273,6 +308,25 @@ mod tests {
             ((250, 70), [2, 22, 14, 14, 10]),
         ] {
             assert_eq!(lines(size.0, size.1), expected, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn alerts_take_lines_only_when_there_are_any() {
+        let lines = |width, height, alerts| {
+            let areas = areas(Rect::new(0, 0, width, height), &Needs { alerts, degraded: 0, places: 0, ..NEEDS });
+            [areas.sources, areas.alerts, areas.stats, areas.macs].map(|area| area.height)
+        };
+        for (size, alerts, expected) in [
+            ((40, 10), 8, [6, 0, 0, 0]),
+            ((80, 24), 0, [10, 0, 6, 0]),
+            ((80, 24), 1, [8, 2, 6, 0]),
+            ((80, 24), 8, [8, 3, 5, 0]),
+            ((94, 50), 8, [15, 9, 8, 10]),
+            ((120, 40), 8, [14, 9, 9, 9]),
+            ((250, 70), 8, [22, 9, 14, 14]),
+        ] {
+            assert_eq!(lines(size.0, size.1, alerts), expected, "{size:?}, {alerts}");
         }
     }
 }

@@ -5,9 +5,10 @@
 
 pub mod action;
 pub mod columns;
+mod export;
 pub mod field;
 mod flags;
-pub mod format;
+pub use crate::format;
 mod input;
 pub mod layout;
 pub mod panel;
@@ -63,6 +64,7 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
     let mut screen = Screen::open()?;
     let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
     let (wishes, mut answers) = messenger(requests.clone());
+    let (exported, mut exports) = mpsc::channel(1);
     let theme = Theme::from_env();
     let mut state = State::default();
     let mut clock = interval(Duration::from_secs(1));
@@ -89,6 +91,10 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
                     let event_now = event.context("the keyboard cannot be read any more")?;
                     match on_event(&mut state, &snapshot, event_now) {
                         Some(Effect::Send(request)) => send(&mut state, &wishes, &request),
+                        Some(Effect::Export) => {
+                            let path = export::path(&snapshot.exports, unix_seconds());
+                            tokio::spawn(export::run(requests.clone(), path, exported.clone()));
+                        }
                         Some(Effect::Repaint) => screen.repaint().context("the terminal is gone")?,
                         Some(Effect::Quit) => return stop(&requests).await,
                         None => {}
@@ -108,6 +114,7 @@ pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Reques
                 update::on_snapshot(&mut state, &snapshot);
             }
             Some((request, reply)) = answers.recv() => update::on_reply(&mut state, &request, reply),
+            Some(result) = exports.recv() => update::on_exported(&mut state, result),
             _ = clock.tick() => update::on_second(&mut state, newest.elapsed()),
         }
     }

@@ -15,6 +15,8 @@ pub struct State {
     pub unanswered: usize,
     /// What pause was last asked for, until a snapshot can have it: two quick presses must undo each other.
     pub pause_asked: Option<bool>,
+    /// Whether an export is being written.
+    pub exporting: bool,
     /// How long ago the newest snapshot came.
     pub silent_for: Duration,
     /// The engine's message in the newest snapshot, to see when it changes.

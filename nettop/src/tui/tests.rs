@@ -10,7 +10,7 @@ use super::{
     state::{Notice, State},
     theme::Theme,
 };
-use crate::snapshot::{Accounting, InterfaceRow, InterfaceState, Mode, Runtime, Snapshot};
+use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Runtime, Snapshot};
 
 /// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.
 fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
@@ -169,7 +169,7 @@ fn no_size_panics() {
         idle(),
         Snapshot::default(),
         hostile_numbers,
-        Snapshot { degraded: [(); 9].map(|()| degraded()).concat(), ..busy() },
+        Snapshot { degraded: [(); 9].map(|()| degraded()).concat(), alerts: super::fixture::alerts(), ..busy() },
     ];
     // One of them at each size, in turn: every snapshot meets small, narrow, low and large screens.
     let widths = (1..=30).chain((31..=260).step_by(7));
@@ -188,4 +188,18 @@ fn the_screen_can_be_spawned() {
     let (_, snapshots) = tokio::sync::watch::channel(std::sync::Arc::new(Snapshot::default()));
     let (requests, _) = tokio::sync::mpsc::channel(1);
     spawnable(super::run(snapshots, requests));
+}
+
+#[test]
+fn alerts_are_listed_and_never_hide_the_table() {
+    let snapshot = Snapshot { alerts: super::fixture::alerts(), ..busy() };
+    for (width, height) in [(40, 20), (80, 24), (94, 50), (120, 40)] {
+        let text = screen((width, height), &snapshot, &State::default());
+        assert!(text.contains("198.51.100.100"), "{text}");
+        insta::assert_snapshot!(format!("alerts_{width}x{height}"), text);
+    }
+    let hostile = "a\u{1b}[2J\nb\u{202e}";
+    let alerts = super::fixture::alerts().into_iter().map(|alert| Alert { message: hostile.into(), ..alert }).collect();
+    let text = screen((80, 24), &Snapshot { alerts, ..busy() }, &State::default());
+    assert!(text.contains("a\\u{1b}[2J\\nb\\u{202e}"), "{text}");
 }

@@ -20,6 +20,8 @@ const NOTICE_SECONDS: u32 = 10;
 pub enum Effect {
     /// Send a request to the engine.
     Send(Request),
+    /// Write everything to files.
+    Export,
     /// Paint the whole screen again.
     Repaint,
     /// End the monitor.
@@ -82,6 +84,15 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
     });
 }
 
+/// An export has ended, with where it went or what went wrong.
+pub fn on_exported(state: &mut State, result: Result<String, String>) {
+    state.exporting = false;
+    state.notice = Some(match result {
+        Ok(written) => Notice::info(format!("written: {written}")),
+        Err(error) => Notice::error(error),
+    });
+}
+
 /// A new snapshot came.
 pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) {
     state.silent_for = std::time::Duration::ZERO;
@@ -114,6 +125,11 @@ fn act(state: &mut State, runtime: &Runtime, does: Does) -> Option<Effect> {
         }
         Does::TogglePause => Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
         Does::Reset => Some(Effect::Send(Request::Reset)),
+        Does::Export => {
+            // A slow disk is not sped up by pressing again.
+            let busy = std::mem::replace(&mut state.exporting, true);
+            (!busy).then_some(Effect::Export)
+        }
         Does::Repaint => Some(Effect::Repaint),
         Does::Quit => Some(Effect::Quit),
     }
@@ -178,6 +194,7 @@ mod tests {
         for (key, effect) in [
             ('r', Some(Effect::Send(Request::Reset))),
             (' ', Some(Effect::Send(Request::Pause(true)))),
+            ('e', Some(Effect::Export)),
             ('q', Some(Effect::Quit)),
             ('Q', Some(Effect::Quit)),
             ('d', None),
@@ -285,6 +302,17 @@ mod tests {
         let mut state = State::default();
         on_reply(&mut state, &Request::Top(9999), Ok(Answer::field("top", 500)));
         assert_eq!(state.notice, Some(Notice::info("showing up to 500 sources")));
+    }
+
+    #[test]
+    fn one_export_at_a_time_and_its_end_is_told() {
+        let mut state = State::default();
+        assert_eq!(press(&mut state, &typed("ee")), [Effect::Export]);
+        on_exported(&mut state, Err("no room".into()));
+        assert_eq!(state.notice, Some(Notice::error("no room")));
+        assert_eq!(press(&mut state, &typed("e")), [Effect::Export]);
+        on_exported(&mut state, Ok("a.snapshot.json".into()));
+        assert_eq!(state.notice, Some(Notice::info("written: a.snapshot.json")));
     }
 
     #[test]

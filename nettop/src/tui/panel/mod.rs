@@ -1,5 +1,6 @@
 //! The panels: one file each, and one row each in [`PANELS`].
 
+pub mod alerts;
 pub mod control;
 pub mod countries;
 pub mod degraded;
@@ -80,6 +81,12 @@ pub const PANELS: &[Panel] = &[
         render: sources::render,
     },
     Panel {
+        name: "alerts",
+        about: "what the rules found: those that last first, then the newest",
+        area: |areas| areas.alerts,
+        render: alerts::render,
+    },
+    Panel {
         name: "traffic",
         about: "protocols, destination ports, TCP flags, packet sizes, what was not counted, sampling",
         area: |areas| areas.stats,
@@ -126,6 +133,7 @@ pub fn draw(frame: &mut Frame, view: &View) {
         degraded: degraded::height(view, screen.width),
         sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
         places: countries::rows(view).max(networks::rows(view)),
+        alerts: alerts::rows(view),
         macs: macs::rows(view),
         stats_short: stats::SHORT,
         stats_full: stats::height(view, layout::stats_width(screen.width)),

@@ -1,0 +1,220 @@
+//! Alerts: raised, held and over, the same for every rule.
+
+use std::collections::VecDeque;
+
+use super::{Effect, Finding, Rule, Scene};
+use crate::{
+    reading::Moment,
+    snapshot::{Alert, Origin, Severity},
+};
+
+/// Lasting alerts of one rule about one address each; further ones are told as one.
+pub const SINGLES: usize = 5;
+/// Alerts kept, those that last included.
+const KEPT: usize = 12;
+/// So many of the places are left to mere information, however many warnings there were.
+const INFOS: usize = 4;
+/// An alert is over when nothing was found for so long.
+const QUIET_NS: u64 = 3_000_000_000;
+/// So long after it was over it is not raised again.
+const HOLD_OFF_NS: u64 = 10_000_000_000;
+
+/// What an alert is known by.
+type Key = (&'static str, Option<Origin>);
+
+#[derive(Debug)]
+struct Lasting {
+    alert: Alert,
+    /// When it was found last, on the monotonic clock.
+    found_ns: u64,
+}
+
+impl Lasting {
+    fn key(&self) -> Key {
+        (self.alert.kind, self.alert.source)
+    }
+}
+
+/// All alerts.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    lasting: Vec<Lasting>,
+    /// Newest first.
+    over: VecDeque<Alert>,
+    /// What was over lately, and when, on the monotonic clock.
+    held_off: Vec<(Key, u64)>,
+}
+
+impl Alerts {
+    /// Enters what a rule finds. Returns the alerts raised by it.
+    pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &Scene) -> Vec<Alert> {
+        let mut raised = Vec::new();
+        let mut more = Finding { source: None, value: 0.0, count: 0, effect: Effect::Raise };
+        for finding in (rule.find)(scene) {
+            if self.go_on(at, rule, scene, &finding) {
+                continue;
+            }
+            let single = finding.source.is_some();
+            match finding.effect {
+                Effect::Hold => {}
+                Effect::Raise if self.is_held_off((rule.kind, finding.source)) => {}
+                Effect::Raise if single && self.singles(rule.kind) >= SINGLES => {
+                    more.value = finding.value.max(more.value);
+                    more.count += finding.count;
+                }
+                Effect::Once | Effect::Raise => raised.push(self.raise(at, rule, scene, &finding)),
+            }
+        }
+        let held_off = self.is_held_off((rule.kind, None));
+        if more.count > 0 && !self.go_on(at, rule, scene, &more) && !held_off {
+            raised.push(self.raise(at, rule, scene, &more));
+        }
+        raised
+    }
+
+    /// Ends what was not found for a while. Returns it.
+    pub fn end(&mut self, at: Moment) -> Vec<Alert> {
+        let now = at.monotonic_ns;
+        self.held_off.retain(|(_, since)| now.saturating_sub(*since) < HOLD_OFF_NS);
+        let (lasting, quiet): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lasting)
+            .into_iter()
+            .partition(|lasting| now.saturating_sub(lasting.found_ns) < QUIET_NS);
+        self.lasting = lasting;
+        quiet
+            .into_iter()
+            .map(|lasting| {
+                self.held_off.push((lasting.key(), now));
+                let alert = Alert { until_ns: Some(at.unix_ns), ..lasting.alert };
+                self.keep(alert.clone());
+                alert
+            })
+            .collect()
+    }
+
+    /// Those kept, newest first.
+    pub fn newest(&self) -> Vec<Alert> {
+        let lasting = self.lasting.iter().map(|lasting| &lasting.alert);
+        let mut alerts: Vec<_> = lasting.chain(&self.over).take(KEPT).cloned().collect();
+        alerts.sort_by_key(|alert| std::cmp::Reverse(alert.since_ns));
+        alerts
+    }
+
+    /// Forgets all. Returns those that lasted, which are over by that.
+    pub fn clear(&mut self, at: Moment) -> Vec<Alert> {
+        let Self { lasting, .. } = std::mem::take(self);
+        lasting.into_iter().map(|lasting| Alert { until_ns: Some(at.unix_ns), ..lasting.alert }).collect()
+    }
+
+    fn raise(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> Alert {
+        let alert = Alert {
+            kind: rule.kind,
+            severity: rule.severity,
+            source: finding.source,
+            message: (rule.tell)(finding, finding.value, scene),
+            since_ns: at.unix_ns,
+            last_ns: at.unix_ns,
+            until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
+            peak: finding.value,
+            count: finding.count,
+        };
+        if finding.effect == Effect::Once {
+            self.keep(alert.clone());
+        } else {
+            self.lasting.push(Lasting { alert: alert.clone(), found_ns: at.monotonic_ns });
+            self.make_room();
+        }
+        alert
+    }
+
+    /// Whether a finding belongs to an alert that lasts, which then goes on.
+    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> bool {
+        if finding.effect == Effect::Once {
+            return false;
+        }
+        let key = (rule.kind, finding.source);
+        let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.key() == key) else { return false };
+        let alert = &mut lasting.alert;
+        alert.peak = alert.peak.max(finding.value);
+        alert.count = finding.count;
+        alert.last_ns = at.unix_ns;
+        alert.message = (rule.tell)(finding, alert.peak, scene);
+        lasting.found_ns = at.monotonic_ns;
+        true
+    }
+
+    fn singles(&self, kind: &str) -> usize {
+        let is_single = |lasting: &&Lasting| lasting.alert.kind == kind && lasting.alert.source.is_some();
+        self.lasting.iter().filter(is_single).count()
+    }
+
+    fn is_held_off(&self, key: Key) -> bool {
+        self.held_off.iter().any(|(held_off, _)| *held_off == key)
+    }
+
+    fn keep(&mut self, alert: Alert) {
+        self.over.push_front(alert);
+        self.make_room();
+    }
+
+    /// Drops the oldest, information first: it must not push out warnings, nor those all of it.
+    fn make_room(&mut self) {
+        while self.over.len() + self.lasting.len() > KEPT && !self.over.is_empty() {
+            let is_info = |alert: &Alert| alert.severity == Severity::Info;
+            let infos = self.over.iter().filter(|alert| is_info(alert)).count();
+            let dropped = self.over.iter().rposition(|alert| is_info(alert) == (infos > INFOS));
+            let oldest = self.over.len() - 1;
+            self.over.remove(dropped.unwrap_or(oldest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(severity: Severity, at: u64) -> Alert {
+        Alert {
+            kind: "test",
+            severity,
+            source: None,
+            message: String::new(),
+            since_ns: at,
+            last_ns: at,
+            until_ns: Some(at),
+            peak: 0.0,
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_no_severity_drives_out_the_other() {
+        for (name, severities, warnings, infos) in [
+            ("infos", &[(Severity::Info, 50)][..], 0, 12),
+            ("infos after warnings", &[(Severity::Warn, 3), (Severity::Info, 50)], 3, 9),
+            ("warnings after infos", &[(Severity::Info, 50), (Severity::Warn, 50)], 8, 4),
+            ("warnings", &[(Severity::Warn, 50)], 12, 0),
+        ] {
+            let (mut alerts, mut at) = (Alerts::default(), 0);
+            for (severity, count) in severities {
+                for _ in 0..*count {
+                    at += 1;
+                    alerts.keep(alert(*severity, at));
+                }
+            }
+            let newest = alerts.newest();
+            let count = |severity| newest.iter().filter(|alert| alert.severity == severity).count();
+            assert_eq!((count(Severity::Warn), count(Severity::Info)), (warnings, infos), "{name}");
+            assert!(newest.is_sorted_by(|a, b| a.since_ns > b.since_ns), "{name}");
+            assert_eq!(newest[0].since_ns, at, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_lasts_is_never_driven_out() {
+        let mut alerts = Alerts::default();
+        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), found_ns: 0 });
+        (2..100).for_each(|at| alerts.keep(alert(Severity::Info, at)));
+        let newest = alerts.newest();
+        assert_eq!((newest.len(), newest[KEPT - 1].since_ns), (KEPT, 1));
+    }
+}

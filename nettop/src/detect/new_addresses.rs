@@ -1,0 +1,38 @@
+//! Addresses that were not seen before: a few of them one by one, a flood of them as one alert that lasts as long as it.
+
+use super::{Effect, Finding, Newcomers, Scene, notes::TOLD};
+use crate::{format, snapshot::Origin};
+
+/// Columns for a number with thousands separators, before it is shortened.
+const DIGITS: usize = 11;
+
+/// Finds them.
+pub fn find<K>(scene: &Scene, new: &Newcomers<K>, origin: impl Fn(&K) -> Origin) -> Vec<Finding> {
+    let one = |source| Finding { source, value: 1.0, count: 1, effect: Effect::Once };
+    if new.count <= TOLD as u64 {
+        return new.first.iter().map(|key| one(Some(origin(key)))).collect();
+    }
+    // Of the first second it only says how many there are: nobody knows since when.
+    let effect = if scene.first { Effect::Once } else { Effect::Raise };
+    vec![Finding { source: None, value: new.count as f64, count: new.count, effect }]
+}
+
+/// Puts a finding into words; `noun` is what such an address is called.
+pub fn tell(finding: &Finding, peak: f64, scene: &Scene, noun: &str) -> String {
+    let count = format::count(finding.count, DIGITS);
+    match (finding.source, scene.first) {
+        (Some(address), _) => format!("new {noun} {address}"),
+        (None, true) => format!("{count} {noun}s so far"),
+        (None, false) => {
+            let span = match scene.seconds {
+                seconds if seconds < 1.5 => "second".into(),
+                seconds => format!("{seconds:.0} seconds"),
+            };
+            let mut text = format!("{count} new {noun}s in the last {span}");
+            if peak > finding.value {
+                text.push_str(&format!(", at most {}", format::count(peak as u64, DIGITS)));
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the engine appends to files as it goes: sampled packets and alerts.
+
+use std::io;
+
+use nettop_common::Event;
+
+use crate::{
+    export::jsonl::{Jsonl, Reopener, Target},
+    snapshot::{Alert, Degraded, Export, ExportRow, Sampled},
+};
+
+/// The files, where there are any.
+#[derive(Debug, Default)]
+pub struct Outlets {
+    events: Option<Jsonl<Sampled>>,
+    alerts: Option<Jsonl<Alert>>,
+}
+
+impl Outlets {
+    /// Starts to write to these files.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(events: Option<Target>, alerts: Option<Target>) -> io::Result<Self> {
+        Ok(Self {
+            events: events.map(|target| Jsonl::start(Export::Events, target)).transpose()?,
+            alerts: alerts.map(|target| Jsonl::start(Export::Alerts, target)).transpose()?,
+        })
+    }
+
+    /// Whether there is a file for sampled packets.
+    pub fn has_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Adds a sampled packet.
+    pub fn event(&mut self, event: &Event, unix_offset_ns: u64) {
+        if let Some(events) = &mut self.events {
+            events.push(Sampled { event: *event, unix_offset_ns });
+        }
+    }
+
+    /// Adds an alert that was raised, or is over.
+    pub fn alert(&mut self, alert: Alert) {
+        if let Some(alerts) = &mut self.alerts {
+            alerts.push(alert);
+        }
+    }
+
+    /// Hands over what was added, without waiting.
+    pub fn flush(&mut self) {
+        self.events.iter_mut().for_each(Jsonl::flush);
+        self.alerts.iter_mut().for_each(Jsonl::flush);
+    }
+
+    /// Ends, and waits a little for the last writes.
+    pub fn finish(&mut self) {
+        self.events.iter_mut().for_each(Jsonl::finish);
+        self.alerts.iter_mut().for_each(Jsonl::finish);
+    }
+
+    /// What became of the rows so far.
+    pub fn rows(&self) -> Vec<ExportRow> {
+        self.events.iter().map(Jsonl::row).chain(self.alerts.iter().map(Jsonl::row)).collect()
+    }
+
+    /// For SIGHUP, one for each file.
+    pub fn reopeners(&self) -> Vec<Reopener> {
+        self.events.iter().map(Jsonl::reopener).chain(self.alerts.iter().map(Jsonl::reopener)).collect()
+    }
+}
+
+/// What is wrong with the files.
+pub fn degraded(rows: &[ExportRow]) -> impl Iterator<Item = Degraded> + '_ {
+    rows.iter().filter_map(|ExportRow { kind, path, lost, error, .. }| {
+        let what = format!("{} are missing from {path}", kind.label());
+        let (what, reason, remedy) = match error {
+            Some(error) if *lost == 0 => (
+                format!("{} are written to a file that was renamed", kind.label()),
+                error.clone(),
+                "rotate with copytruncate, or let nettop's user write to the folder; then SIGHUP again",
+            ),
+            Some(error) => (what, format!("{lost} lines lost: {error}"), "make room, or name another file"),
+            None if *lost > 0 => (
+                what,
+                format!("{lost} lines lost: the file could not be written, or not fast enough"),
+                match kind {
+                    Export::Events => "a lower --event-rate, or a faster disk",
+                    Export::Alerts => "a faster disk",
+                },
+            ),
+            None => return None,
+        };
+        Some(Degraded { what, reason, remedy: remedy.into() })
+    })
+}

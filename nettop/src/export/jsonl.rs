@@ -1,0 +1,356 @@
+//! Appending rows to a file as JSON, one line each, without ever holding up whoever hands them over.
+//!
+//! [`Jsonl`] collects rows and hands them, in batches, to a thread of its own, which alone makes system calls that may
+//! take long: a full disk, a pipe that nobody reads, a file system that hangs. What finds no room in the queue, or
+//! cannot be written, is counted as lost.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Seek as _, Write as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::snapshot::{Export, ExportRow};
+
+/// Rows that are handed over at once, at most.
+const BATCH: usize = 4096;
+/// Batches that may wait for the disk: some seconds of packets.
+const QUEUE: usize = 64;
+/// How long the last rows may take at the end.
+const LAST_WRITES: Duration = Duration::from_millis(1500);
+/// The file's permissions, less the umask.
+const MODE: u32 = 0o644;
+
+/// A file opened for appending, before anything else is: what cannot be opened is told at once.
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    file: File,
+    /// The file ends within a line, which somebody else left there.
+    torn: bool,
+}
+
+impl Target {
+    /// Opens it, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        // Readable too: to see how the file ends; and a pipe is then opened whether or not it has a reader.
+        // Should it be a terminal, it must not become the one whose end is ours.
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(MODE)
+            .custom_flags(libc::O_NOCTTY)
+            .open(path)?;
+        let length = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if length > 0 && file.metadata()?.is_file() {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        Ok(Self { path: path.into(), file, torn: last != [b'\n'] })
+    }
+
+    /// Whether it is a file in a folder, and not a pipe or a device.
+    pub fn is_regular(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// Appends whole lines. Returns how many lines and bytes of them are in the file: if not all, its end is made good
+    /// again.
+    fn append(&mut self, text: &[u8]) -> (u64, u64, io::Result<()>) {
+        if self.torn {
+            match self.file.write_all(b"\n") {
+                Ok(()) => self.torn = false,
+                Err(error) => return (0, 0, Err(error)),
+            }
+        }
+        let (written, result) = write_all(&mut self.file, text);
+        let whole = text[..written].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if whole < written {
+            self.torn = self.take_back((written - whole) as u64).is_err();
+        }
+        let lines = text[..whole].iter().filter(|byte| **byte == b'\n').count();
+        (lines as u64, whole as u64, result)
+    }
+
+    /// Removes the beginning of a line from the end of the file, unless it is no regular file, or somebody else has
+    /// written since.
+    fn take_back(&mut self, bytes: u64) -> io::Result<()> {
+        let end = self.file.stream_position()?;
+        if !self.is_regular() || self.file.metadata()?.len() != end {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        self.file.set_len(end.saturating_sub(bytes))
+    }
+}
+
+/// As `Write::write_all`, but tells how much was written before an error.
+fn write_all(file: &mut File, text: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < text.len() {
+        match file.write(&text[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// What the thread tells, and is told.
+#[derive(Debug, Default)]
+struct Status {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+    lost: AtomicU64,
+    error: Mutex<Option<String>>,
+    reopen: AtomicBool,
+}
+
+impl Status {
+    fn set_error(&self, error: Option<String>) {
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}
+
+/// Asks for a file to be opened anew under its name, after it was renamed.
+#[derive(Clone, Debug)]
+pub struct Reopener(Arc<Status>);
+
+impl Reopener {
+    /// Does so before the next rows are written. While the file cannot be opened, the old one is used, and the error shown.
+    pub fn reopen(&self) {
+        self.0.reopen.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Where rows are handed over.
+#[derive(Debug)]
+pub struct Jsonl<T> {
+    export: Export,
+    path: String,
+    batch: Vec<T>,
+    /// Rows ever handed over.
+    rows: u64,
+    batches: Option<SyncSender<Vec<T>>>,
+    ended: Receiver<()>,
+    status: Arc<Status>,
+}
+
+impl<T: Serialize + Send + 'static> Jsonl<T> {
+    /// Starts the thread that writes, with the privileges of the calling one.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(export: Export, target: Target) -> io::Result<Self> {
+        let (batches, received) = sync_channel(QUEUE);
+        let (ending, ended) = sync_channel(1);
+        let status = Arc::new(Status::default());
+        let path = target.path.display().to_string();
+        let mut writer = Writer { target, status: status.clone(), stale: None, text: Vec::new() };
+        thread::Builder::new().name(format!("nettop-{}", export.label())).spawn(move || {
+            writer.run(&received);
+            // Nobody may be waiting any more.
+            let _ = ending.try_send(());
+        })?;
+        Ok(Self { export, path, batch: Vec::new(), rows: 0, batches: Some(batches), ended, status })
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: T) {
+        self.batch.push(row);
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Hands over what was added since the last time.
+    pub fn flush(&mut self) {
+        if self.batch.is_empty() && !self.status.reopen.load(Ordering::Relaxed) {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let rows = batch.len() as u64;
+        self.rows += rows;
+        // An empty batch only wakes the thread; where the queue is full it is awake.
+        if self.batches.as_ref().is_none_or(|batches| batches.try_send(batch).is_err()) {
+            self.status.lost.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands over the last rows, and waits a little until they are written. What then is not, is lost.
+    pub fn finish(&mut self) {
+        self.flush();
+        self.batches = None;
+        if self.ended.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout) {
+            let written = self.status.lines.load(Ordering::Relaxed);
+            self.status.lost.store(self.rows.saturating_sub(written), Ordering::Relaxed);
+        }
+    }
+
+    /// What became of the rows so far.
+    pub fn row(&self) -> ExportRow {
+        let Status { lines, bytes, lost, error, reopen: _ } = &*self.status;
+        ExportRow {
+            kind: self.export,
+            path: self.path.clone(),
+            lines: lines.load(Ordering::Relaxed),
+            bytes: bytes.load(Ordering::Relaxed),
+            lost: lost.load(Ordering::Relaxed),
+            error: error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// For SIGHUP.
+    pub fn reopener(&self) -> Reopener {
+        Reopener(self.status.clone())
+    }
+}
+
+/// The thread's own.
+struct Writer {
+    target: Target,
+    status: Arc<Status>,
+    /// Why the file could not be opened anew: it is still the old one.
+    stale: Option<String>,
+    text: Vec<u8>,
+}
+
+impl Writer {
+    fn run<T: Serialize>(&mut self, batches: &Receiver<Vec<T>>) {
+        for rows in batches {
+            if self.status.reopen.swap(false, Ordering::Relaxed) {
+                self.reopen();
+            }
+            if !rows.is_empty() {
+                self.write(&rows);
+            }
+        }
+    }
+
+    fn write<T: Serialize>(&mut self, rows: &[T]) {
+        self.text.clear();
+        for row in rows {
+            let start = self.text.len();
+            match serde_json::to_writer(&mut self.text, row) {
+                Ok(()) => self.text.push(b'\n'),
+                // It counts as lost.
+                Err(_) => self.text.truncate(start),
+            }
+        }
+        let (lines, bytes, result) = self.target.append(&self.text);
+        self.status.lines.fetch_add(lines, Ordering::Relaxed);
+        self.status.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.status.lost.fetch_add(rows.len() as u64 - lines, Ordering::Relaxed);
+        self.status.set_error(match result {
+            Ok(()) => self.stale.clone(),
+            Err(error) => Some(error.to_string()),
+        });
+    }
+
+    fn reopen(&mut self) {
+        match Target::open(&self.target.path) {
+            Ok(target) => {
+                self.target = target;
+                self.stale = None;
+            }
+            Err(error) => self.stale = Some(format!("opening it anew: {error}; the old file is still written to")),
+        }
+        self.status.set_error(self.stale.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn target(path: &Path) -> Target {
+        Target::open(path).unwrap()
+    }
+
+    fn finished(mut jsonl: Jsonl<u32>, rows: std::ops::Range<u32>) -> ExportRow {
+        rows.for_each(|row| jsonl.push(row));
+        jsonl.finish();
+        jsonl.row()
+    }
+
+    #[test]
+    fn rows_become_lines_behind_those_that_are_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.jsonl");
+        for (before, after) in [("", "7\n8\n"), ("1\n", "1\n7\n8\n"), ("torn", "torn\n7\n8\n")] {
+            fs::write(&path, before).unwrap();
+            let row = finished(Jsonl::start(Export::Events, target(&path)).unwrap(), 7..9);
+            assert_eq!(fs::read_to_string(&path).unwrap(), after, "after {before:?}");
+            assert_eq!((row.lines, row.bytes, row.lost, row.error), (2, 4, 0, None));
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_is_taken_back_or_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.jsonl");
+        for (others, expected) in [("", "1\n3\n"), ("theirs\n", "1\n{\"halftheirs\n\n3\n")] {
+            let _ = fs::remove_file(&path);
+            let mut target = target(&path);
+            assert_eq!(target.append(b"1\n").0, 1);
+            target.file.write_all(b"{\"half").unwrap();
+            OpenOptions::new().append(true).open(&path).unwrap().write_all(others.as_bytes()).unwrap();
+            target.torn = target.take_back(6).is_err();
+            assert_eq!(target.append(b"3\n").0, 1);
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_lost_and_said() {
+        let row = finished(Jsonl::start(Export::Events, target("/dev/full".as_ref())).unwrap(), 0..5000);
+        assert_eq!((row.lines, row.lost), (0, 5000));
+        assert!(row.error.is_some_and(|error| error.contains("No space")));
+    }
+
+    #[test]
+    fn a_renamed_file_is_made_anew_and_no_line_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, renamed) = (directory.path().join("rows.jsonl"), directory.path().join("rows.jsonl.1"));
+        let mut jsonl = Jsonl::start(Export::Events, target(&path)).unwrap();
+        jsonl.push(1u32);
+        jsonl.flush();
+        fs::rename(&path, &renamed).unwrap();
+        jsonl.reopener().reopen();
+        let row = finished(jsonl, 2..3);
+        let both = [renamed, path].map(|path| fs::read_to_string(path).unwrap()).concat();
+        assert_eq!((both.as_str(), row.lines, row.lost), ("1\n2\n", 2, 0));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_anew_stays_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        let mut jsonl = Jsonl::start(Export::Events, target(&folder.join("rows"))).unwrap();
+        let moved = directory.path().join("moved");
+        fs::rename(&folder, &moved).unwrap();
+        jsonl.reopener().reopen();
+        jsonl.push(1u32);
+        let row = finished(jsonl, 2..3);
+        assert_eq!(fs::read_to_string(moved.join("rows")).unwrap(), "1\n2\n");
+        assert!(row.error.is_some_and(|error| error.contains("opening it anew")), "still said after a good write");
+    }
+}
