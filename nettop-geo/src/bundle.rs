@@ -80,6 +80,12 @@ impl Bundle {
         })
     }
 
+    /// Every country that it knows, some more than once.
+    #[cfg(test)]
+    pub(crate) fn countries(&self) -> impl Iterator<Item = CountryCode> {
+        self.table.places.iter().map(|place| place.code).filter(|code| !code.is_unknown())
+    }
+
     /// Country and network of an address; IPv4-mapped addresses are to be given as IPv4.
     pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
         self.table.look_up(ip)
@@ -150,5 +156,68 @@ impl Encoder {
             file.extend(part);
         }
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small bundle whose deflate streams are cut and bent.
+    fn small() -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        let ip = |text: &str| text.parse().unwrap();
+        encoder.network(ip("2001:db8::"), ip("2001:db8::ffff"), 64500, "Example").unwrap();
+        encoder.country(ip("1.0.0.0"), ip("1.0.0.255"), CountryCode(*b"AU")).unwrap();
+        encoder.network(ip("1.0.0.128"), ip("255.255.255.255"), u32::MAX, "").unwrap();
+        encoder.country(ip("::"), ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), CountryCode(*b"JP")).unwrap();
+        encoder.finish("2026-01-31").unwrap()
+    }
+
+    #[test]
+    fn what_was_encoded_is_found() {
+        let bundle = Bundle::decode(&small()).unwrap();
+        assert_eq!((bundle.rows, bundle.built.as_str()), (4, "2026-01-31"));
+        for (ip, code, asn, org) in [
+            ("0.255.255.255", b"??", 0, ""),
+            ("1.0.0.0", b"AU", 0, ""),
+            ("1.0.0.128", b"AU", u32::MAX, ""),
+            ("1.0.1.0", b"??", u32::MAX, ""),
+            ("255.255.255.255", b"??", u32::MAX, ""),
+            ("::", b"JP", 0, ""),
+            ("2001:db8::ffff", b"JP", 64500, "Example"),
+            ("2001:db8::1:0", b"JP", 0, ""),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", b"JP", 0, ""),
+        ] {
+            let expected = Location { country_code: CountryCode(*code), asn, org, ..Location::default() };
+            assert_eq!(bundle.look_up(ip.parse().unwrap()), expected, "{ip}");
+        }
+    }
+
+    #[test]
+    fn damaged_data_are_refused_or_read_without_a_panic() {
+        let whole = small();
+        for length in 0..whole.len() {
+            assert!(Bundle::decode(&whole[..length]).is_err(), "{length} bytes");
+        }
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut bent = whole.clone();
+                bent[at] ^= 1 << bit;
+                if let Ok(bundle) = Bundle::decode(&bent) {
+                    bundle.look_up("1.0.0.1".parse().unwrap());
+                    bundle.look_up("2001:db8::1".parse().unwrap());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_that_are_none_are_refused() {
+        let mut encoder = Encoder::default();
+        let ip = |text: &str| text.parse().unwrap();
+        assert!(encoder.country(ip("1.0.0.1"), ip("1.0.0.0"), CountryCode::LOCAL).is_err());
+        assert!(encoder.network(ip("1.0.0.1"), ip("::1"), 1, "").is_err());
+        assert!(encoder.finish("today").is_err());
     }
 }

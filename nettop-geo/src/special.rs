@@ -42,9 +42,12 @@ pub fn find(ip: IpAddr) -> Option<&'static Special> {
     after.checked_sub(1).and_then(|at| table.get(at)).and_then(|(_, special)| *special)
 }
 
+/// An address, and the row that holds from there on.
+type Start = (u128, Option<&'static Special>);
+
 /// For each table the addresses where another row begins to hold, in order, and that row: a search in these is quicker
 /// than one through all rows.
-static STARTS: LazyLock<[Vec<(u128, Option<&Special>)>; 2]> = LazyLock::new(|| {
+static STARTS: LazyLock<[Vec<Start>; 2]> = LazyLock::new(|| {
     [V4, V6].map(|table| {
         let mut starts: Vec<IpAddr> =
             table.iter().flat_map(|special| [special.net.network(), after(&special.net)]).collect();
