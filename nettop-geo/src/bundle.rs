@@ -1,8 +1,8 @@
 //! The data that nettop carries: country and network of every public address.
 //!
-//! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes), and two
-//! tables, first the countries, then the networks, each as the length of what follows (4 bytes) and a raw deflate stream
-//! of columns (see `columns`). All numbers are little-endian.
+//! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes), and three
+//! parts: the places, the IPv4 ranges and the IPv6 ranges. Each part is the length of what follows (4 bytes) and a raw
+//! deflate stream of columns (see `columns`). All numbers are little-endian.
 
 use std::{
     io::{Read as _, Write as _},
@@ -15,8 +15,7 @@ use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 
 use crate::{
     CountryCode, Location, columns,
-    flatten::Refused,
-    table::{self, Table},
+    table::{Builder, Order, Table},
 };
 
 /// The file's first bytes: its name and the version of its layout.
@@ -28,7 +27,7 @@ pub const EMBEDDED: &[u8] = include_bytes!("../../data/geo.bin");
 /// The length of a date such as 2026-01-31.
 const DATE: usize = 10;
 
-/// No table unpacks to more than this.
+/// No part unpacks to more than this.
 const MOST: u64 = 256 << 20;
 
 /// The embedded data, unpacked.
@@ -38,8 +37,7 @@ pub struct Bundle {
     pub built: String,
     /// The rows that it was made of.
     pub rows: u64,
-    countries: Table,
-    networks: Table,
+    table: Table,
 }
 
 impl Bundle {
@@ -70,21 +68,27 @@ impl Bundle {
             rest = after;
             anyhow::Ok(part)
         };
-        let (countries, networks) = (part()?, part()?);
+        let (places, v4, v6) = (part()?, part()?, part()?);
         ensure!(rest.is_empty(), "something follows them");
-        // Two threads: every start of nettop waits for this.
+        // Every start of nettop waits for this.
         std::thread::scope(|scope| {
-            let countries = scope.spawn(|| unpack(countries).context("countries"));
-            let networks = unpack(networks).context("networks")?;
-            let countries = countries.join().map_err(|_| anyhow!("countries: unpacking failed"))??;
-            Ok(Self { built, rows, countries, networks })
+            let v6 = scope.spawn(|| columns::decode_ranges(&unpack(v6)?).context("IPv6"));
+            let places = columns::decode_places(&unpack(places)?).context("places")?;
+            let v4 = columns::decode_ranges(&unpack(v4)?).context("IPv4")?;
+            let v6 = v6.join().map_err(|_| anyhow!("IPv6: unpacking failed"))??;
+            Ok(Self { built, rows, table: Table { v4, v6, places } })
         })
+    }
+
+    /// Every country that it knows, some more than once.
+    #[cfg(test)]
+    pub(crate) fn countries(&self) -> impl Iterator<Item = CountryCode> {
+        self.table.places.iter().map(|place| place.code).filter(|code| !code.is_unknown())
     }
 
     /// Country and network of an address; IPv4-mapped addresses are to be given as IPv4.
     pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
-        let Location { asn, org, .. } = self.networks.look_up(ip);
-        Location { asn, org, ..self.countries.look_up(ip) }
+        self.table.look_up(ip)
     }
 }
 
@@ -94,34 +98,32 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     Ok(*taken)
 }
 
-fn unpack(part: &[u8]) -> Result<Table> {
+fn unpack(part: &[u8]) -> Result<Vec<u8>> {
     let mut plain = Vec::new();
     DeflateDecoder::new(part).take(MOST).read_to_end(&mut plain)?;
-    columns::decode(&plain)
+    Ok(plain)
 }
 
 /// Makes the embedded data.
 #[derive(Debug)]
 pub struct Encoder {
-    countries: table::Builder,
-    networks: table::Builder,
-    row: u32,
+    table: Builder,
+    rows: u32,
 }
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self { countries: table::Builder::new(), networks: table::Builder::new(), row: 0 }
+        Self { table: Builder::new(Order::Any), rows: 0 }
     }
 }
 
 impl Encoder {
-    /// Adds the country of a range, both ends included. Ranges come in the order of their starts in each family.
+    /// Adds the country of a range, both ends included.
     ///
     /// # Errors
-    /// A range that is out of order, or of two families.
+    /// A range that runs backwards or has two families.
     pub fn country(&mut self, start: IpAddr, end: IpAddr, code: CountryCode) -> Result<()> {
-        self.row += 1;
-        push(&mut self.countries, start, end, self.row, Location { country_code: code, ..Location::default() })
+        self.push(start, end, Location { country_code: code, ..Location::default() })
     }
 
     /// Adds the network of a range, as [`country`](Self::country).
@@ -129,8 +131,13 @@ impl Encoder {
     /// # Errors
     /// As there.
     pub fn network(&mut self, start: IpAddr, end: IpAddr, asn: u32, org: &str) -> Result<()> {
-        self.row += 1;
-        push(&mut self.networks, start, end, self.row, Location { asn, org, ..Location::default() })
+        self.push(start, end, Location { asn, org, ..Location::default() })
+    }
+
+    fn push(&mut self, start: IpAddr, end: IpAddr, location: Location<'_>) -> Result<()> {
+        ensure!(start <= end && start.is_ipv4() == end.is_ipv4(), "{start}-{end} is not a range");
+        self.rows += 1;
+        self.table.push(start, end, location).map_err(|refused| anyhow!("{refused}"))
     }
 
     /// The file's content; the same rows always make the same bytes. `built` is their date, as 2026-01-31.
@@ -139,11 +146,11 @@ impl Encoder {
     /// A date of another form, or more than a file can hold.
     pub fn finish(self, built: &str) -> Result<Vec<u8>> {
         ensure!(built.len() == DATE, "{built} is not a date like 2026-01-31");
-        let mut file = [MAGIC, built.as_bytes(), &self.row.to_le_bytes()].concat();
-        for builder in [self.countries, self.networks] {
-            let table = builder.finish().map_err(|_| anyhow!("too many different rows"))?;
+        let table = self.table.finish().map_err(|refused| anyhow!("{refused}"))?;
+        let mut file = [MAGIC, built.as_bytes(), &self.rows.to_le_bytes()].concat();
+        for plain in columns::encode(&table)? {
             let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(&columns::encode(&table)?)?;
+            encoder.write_all(&plain)?;
             let part = encoder.finish()?;
             file.extend(u32::try_from(part.len())?.to_le_bytes());
             file.extend(part);
@@ -152,16 +159,65 @@ impl Encoder {
     }
 }
 
-fn push(table: &mut table::Builder, start: IpAddr, end: IpAddr, row: u32, location: Location<'_>) -> Result<()> {
-    ensure!(start <= end, "{start} is above {end}");
-    let place = table.places.location(location).map_err(Refused::from);
-    let pushed = place.and_then(|place| match (start, end) {
-        (IpAddr::V4(start), IpAddr::V4(end)) => table.push_v4(start.to_bits(), end.to_bits(), row, place),
-        (IpAddr::V6(start), IpAddr::V6(end)) => table.push_v6(start.to_bits(), end.to_bits(), row, place),
-        _ => Err(Refused::OutOfOrder),
-    });
-    pushed.map_err(|refused| match refused {
-        Refused::OutOfOrder => anyhow!("{start}-{end} is not in the order of addresses"),
-        Refused::TooMany => anyhow!("too many different rows"),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small bundle whose deflate streams are cut and bent.
+    fn small() -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        let ip = |text: &str| text.parse().unwrap();
+        encoder.network(ip("2001:db8::"), ip("2001:db8::ffff"), 64500, "Example").unwrap();
+        encoder.country(ip("1.0.0.0"), ip("1.0.0.255"), CountryCode(*b"AU")).unwrap();
+        encoder.network(ip("1.0.0.128"), ip("255.255.255.255"), u32::MAX, "").unwrap();
+        encoder.country(ip("::"), ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), CountryCode(*b"JP")).unwrap();
+        encoder.finish("2026-01-31").unwrap()
+    }
+
+    #[test]
+    fn what_was_encoded_is_found() {
+        let bundle = Bundle::decode(&small()).unwrap();
+        assert_eq!((bundle.rows, bundle.built.as_str()), (4, "2026-01-31"));
+        for (ip, code, asn, org) in [
+            ("0.255.255.255", b"??", 0, ""),
+            ("1.0.0.0", b"AU", 0, ""),
+            ("1.0.0.128", b"AU", u32::MAX, ""),
+            ("1.0.1.0", b"??", u32::MAX, ""),
+            ("255.255.255.255", b"??", u32::MAX, ""),
+            ("::", b"JP", 0, ""),
+            ("2001:db8::ffff", b"JP", 64500, "Example"),
+            ("2001:db8::1:0", b"JP", 0, ""),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", b"JP", 0, ""),
+        ] {
+            let expected = Location { country_code: CountryCode(*code), asn, org, ..Location::default() };
+            assert_eq!(bundle.look_up(ip.parse().unwrap()), expected, "{ip}");
+        }
+    }
+
+    #[test]
+    fn damaged_data_are_refused_or_read_without_a_panic() {
+        let whole = small();
+        for length in 0..whole.len() {
+            assert!(Bundle::decode(&whole[..length]).is_err(), "{length} bytes");
+        }
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut bent = whole.clone();
+                bent[at] ^= 1 << bit;
+                if let Ok(bundle) = Bundle::decode(&bent) {
+                    bundle.look_up("1.0.0.1".parse().unwrap());
+                    bundle.look_up("2001:db8::1".parse().unwrap());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_that_are_none_are_refused() {
+        let mut encoder = Encoder::default();
+        let ip = |text: &str| text.parse().unwrap();
+        assert!(encoder.country(ip("1.0.0.1"), ip("1.0.0.0"), CountryCode::LOCAL).is_err());
+        assert!(encoder.network(ip("1.0.0.1"), ip("::1"), 1, "").is_err());
+        assert!(encoder.finish("today").is_err());
+    }
 }

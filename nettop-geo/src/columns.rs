@@ -1,9 +1,10 @@
 //! A table as columns of bytes, which compress to a few bits for each range.
 //!
-//! Each column is its length (4 bytes, little-endian) and its bytes. In order: the texts, each ended by a newline; the
-//! code, country, city, number and organisation of every place; and for IPv4, then IPv6, of every range the power of
-//! two and the odd factor that make its size, and its place. Numbers are LEB128. The last range's size is not kept: it
-//! reaches to the end. Places are numbered by how many ranges they have, so that most numbers take one byte.
+//! Each column is its length (4 bytes, little-endian) and its bytes. The places have six: the texts, each ended by a
+//! newline; the code, country, city, number and organisation of every place. The ranges of each family have three: the
+//! power of two and the odd factor that make the size of every range, and its place. Numbers are LEB128. The last range's
+//! size is not kept: it reaches to the end. Places are numbered by how many ranges they have, so that most numbers are
+//! short.
 
 use std::cmp::Reverse;
 
@@ -12,18 +13,18 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     CountryCode,
     places::{Place, Places},
-    segments::Segments,
+    segments::{Range, Segments},
     table::Table,
 };
 
-/// Turns a table into columns.
+/// Turns a table into columns: of its places, its IPv4 ranges and its IPv6 ranges.
 ///
 /// # Errors
 /// A column of 4 GiB.
-pub fn encode(table: &Table) -> Result<Vec<u8>> {
+pub fn encode(table: &Table) -> Result<[Vec<u8>; 3]> {
     let places: Vec<Place> = table.places.iter().collect();
     let mut ranges = vec![0_u32; places.len()];
-    for value in table.v4.iter().map(|(_, value)| value).chain(table.v6.iter().map(|(_, value)| value)) {
+    for value in table.v4.iter().map(|range| range.value).chain(table.v6.iter().map(|range| range.value)) {
         ranges[value as usize] += 1;
     }
     // Unknown stays the first; what no range has any more is left out.
@@ -47,10 +48,17 @@ pub fn encode(table: &Table) -> Result<Vec<u8>> {
         }
     }
 
+    let [code, country, city, asn, org] = columns;
+    Ok([
+        concatenate(&[texts.bytes, code, country, city, asn, org])?,
+        concatenate(&range_columns(&table.v4, &number))?,
+        concatenate(&range_columns(&table.v6, &number))?,
+    ])
+}
+
+fn concatenate(columns: &[Vec<u8>]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
-    for column in
-        [texts.bytes].iter().chain(&columns).chain(&ranges_of(&table.v4, &number)).chain(&ranges_of(&table.v6, &number))
-    {
+    for column in columns {
         out.extend(u32::try_from(column.len())?.to_le_bytes());
         out.extend(column);
     }
@@ -76,17 +84,17 @@ impl Texts {
     }
 }
 
-fn ranges_of<A: Copy + Ord + Into<u128>>(segments: &Segments<A>, number: &[u32]) -> [Vec<u8>; 3] {
+fn range_columns<A: Copy + Ord + Into<u128>>(segments: &Segments<A>, number: &[u32]) -> [Vec<u8>; 3] {
     let [mut powers, mut factors, mut values]: [Vec<u8>; 3] = Default::default();
-    let starts: Vec<u128> = segments.iter().map(|(start, _)| start.into()).collect();
+    let starts: Vec<u128> = segments.iter().map(|range| range.start.into()).collect();
     for pair in starts.windows(2) {
         let size = pair[1] - pair[0];
         let power = size.trailing_zeros();
         powers.push(power as u8);
         put(&mut factors, size >> power);
     }
-    for (_, value) in segments.iter() {
-        put(&mut values, number[value as usize].into());
+    for range in segments.iter() {
+        put(&mut values, number[range.value as usize].into());
     }
     [powers, factors, values]
 }
@@ -99,28 +107,15 @@ fn put(column: &mut Vec<u8>, mut number: u128) {
     column.push(number as u8);
 }
 
-/// Turns columns into a table.
+/// Turns columns into places.
 ///
 /// # Errors
-/// Says which column is wrong.
-pub fn decode(bytes: &[u8]) -> Result<Table> {
-    let mut rest = bytes;
-    let mut column = |name| {
-        let split = rest.split_first_chunk();
-        let (column, after) = split
-            .and_then(|(length, after)| after.split_at_checked(u32::from_le_bytes(*length) as usize))
-            .with_context(|| format!("the column of {name} ends early"))?;
-        rest = after;
-        anyhow::Ok(column)
-    };
-    let texts = str::from_utf8(column("texts")?).context("a text is not UTF-8")?;
-    let texts = texts.split_terminator('\n');
-    let mut fields = ["codes", "countries", "cities", "numbers", "organisations"].map(|name| column(name).map(Numbers));
+/// Says what is wrong.
+pub fn decode_places(bytes: &[u8]) -> Result<Places> {
+    let [texts, mut code, mut country, mut city, mut asn, mut org] = split(bytes)?.map(Numbers);
+    let texts = str::from_utf8(texts.0).context("a text is not UTF-8")?;
     let mut places = Vec::new();
-    while let [Ok(code), Ok(country), Ok(city), Ok(asn), Ok(org)] = &mut fields {
-        if code.0.is_empty() {
-            break;
-        }
+    while !code.0.is_empty() {
         places.push(Place {
             code: CountryCode(u16::try_from(code.next()?)?.to_be_bytes()),
             country: country.next()?,
@@ -129,36 +124,41 @@ pub fn decode(bytes: &[u8]) -> Result<Table> {
             org: org.next()?,
         });
     }
-    for field in fields {
-        field?;
-    }
-    let v4 = ranges(column("IPv4 powers")?, column("IPv4 factors")?, column("IPv4 places")?)?;
-    let v6 = ranges(column("IPv6 powers")?, column("IPv6 factors")?, column("IPv6 places")?)?;
-    ensure!(rest.is_empty(), "something follows the last column");
-    Ok(Table { v4, v6, places: Places::new(texts, places.into()) })
+    Ok(Places::new(texts.split_terminator('\n'), places.into()))
 }
 
-fn ranges<A>(powers: &[u8], factors: &[u8], values: &[u8]) -> Result<Segments<A>>
-where
-    A: Copy + Ord + Into<u128> + TryFrom<u128>,
-{
+/// Turns columns into ranges.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn decode_ranges<A: Copy + Ord + Into<u128> + TryFrom<u128>>(bytes: &[u8]) -> Result<Segments<A>> {
+    let [powers, factors, values] = split(bytes)?;
     let (mut factors, mut values) = (Numbers(factors), Numbers(values));
-    let mut starts = Vec::with_capacity(powers.len() + 1);
-    let mut places = Vec::with_capacity(powers.len() + 1);
+    let mut ranges = Vec::with_capacity(powers.len() + 1);
     let mut at = 0_u128;
-    let wide = |at: u128| A::try_from(at).ok().context("a range reaches beyond the last address");
+    let address = |at: u128| A::try_from(at).ok().context("a range reaches beyond the last address");
     for power in powers {
-        starts.push(wide(at)?);
-        places.push(values.next()?);
+        ranges.push(Range { start: address(at)?, value: values.next()? });
         let size = factors.next_wide()?.checked_shl((*power).into()).context("a range is too big")?;
         at = at.checked_add(size).context("a range reaches beyond the last address")?;
     }
     if !values.0.is_empty() {
-        starts.push(wide(at)?);
-        places.push(values.next()?);
+        ranges.push(Range { start: address(at)?, value: values.next()? });
     }
     ensure!(factors.0.is_empty() && values.0.is_empty(), "the columns differ in length");
-    Ok(Segments::new(starts, places))
+    Ok(Segments::new(ranges))
+}
+
+/// The columns, as many as are asked for.
+fn split<const N: usize>(mut rest: &[u8]) -> Result<[&[u8]; N]> {
+    let mut columns = [&[][..]; N];
+    for column in &mut columns {
+        let (length, after) = rest.split_first_chunk().context("a column is missing")?;
+        let length = u32::from_le_bytes(*length) as usize;
+        (*column, rest) = after.split_at_checked(length).context("a column ends early")?;
+    }
+    ensure!(rest.is_empty(), "something follows the last column");
+    Ok(columns)
 }
 
 /// A column of LEB128 numbers.
@@ -166,6 +166,18 @@ struct Numbers<'a>(&'a [u8]);
 
 impl Numbers<'_> {
     fn next(&mut self) -> Result<u32> {
+        // Most numbers take one byte or two.
+        match *self.0 {
+            [byte, ref rest @ ..] if byte < 0x80 => {
+                self.0 = rest;
+                return Ok(byte.into());
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.0 = rest;
+                return Ok(u32::from(low & 0x7f) | u32::from(high) << 7);
+            }
+            _ => {}
+        }
         u32::try_from(self.next_wide()?).context("a number is too big")
     }
 

@@ -7,11 +7,12 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, binary_heap::PeekMut},
+    fmt,
 };
 
 use crate::{
     places::{Builder, Place, TooMany},
-    segments::Segments,
+    segments::{Range, Segments},
 };
 
 /// A range of addresses, both ends included, and its place.
@@ -35,13 +36,12 @@ const FIELDS: [fn(&Place) -> bool; 5] = [
 
 /// Takes ranges in the order of their starts.
 #[derive(Debug)]
-pub struct Flattener<A> {
+pub struct Flattener<A: Copy> {
     open: [BinaryHeap<Reverse<Open<A>>>; FIELDS.len()],
     /// The first address that is not written yet; none when the last one is.
     next: Option<A>,
     newest: Option<A>,
-    starts: Vec<A>,
-    values: Vec<u32>,
+    ranges: Vec<Range<A>>,
 }
 
 /// Why a range was not taken.
@@ -51,6 +51,18 @@ pub enum Refused {
     OutOfOrder,
     /// There are more different places than fit.
     TooMany,
+    /// There are more rows in no order than can be sorted.
+    TooManyUnordered,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfOrder => "it starts before the row above",
+            Self::TooMany => "there are too many different rows; a database of networks or cities has fewer",
+            Self::TooManyUnordered => "there are too many rows to sort them here; sort them by their first address",
+        })
+    }
 }
 
 impl From<TooMany> for Refused {
@@ -62,7 +74,7 @@ impl From<TooMany> for Refused {
 impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { open: Default::default(), next: Some(A::from(0)), newest: None, starts: Vec::new(), values: Vec::new() }
+        Self { open: Default::default(), next: Some(A::from(0)), newest: None, ranges: Vec::new() }
     }
 
     /// Adds one range. `row` says which of two ranges of one size is the later one.
@@ -85,7 +97,7 @@ impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
     /// The table of all ranges.
     pub fn finish(mut self, places: &mut Builder) -> Result<Segments<A>, TooMany> {
         self.write_until(None, places)?;
-        Ok(Segments::new(self.starts, self.values))
+        Ok(Segments::new(self.ranges))
     }
 
     /// Writes everything below `limit`; no range starts there any more.
@@ -96,9 +108,8 @@ impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
             let end = tops.iter().flatten().map(|open| open.end).min();
             let value =
                 places.place(join(&tops.map(|top| top.map(|open| places.get(open.place)).unwrap_or_default())))?;
-            if self.values.last() != Some(&value) {
-                self.starts.push(at);
-                self.values.push(value);
+            if self.ranges.last().is_none_or(|last| last.value != value) {
+                self.ranges.push(Range { start: at, value });
             }
             let after = end.map(|end| step(end, A::from(1), u128::checked_add));
             self.next = match (after, limit) {

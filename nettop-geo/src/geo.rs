@@ -1,6 +1,6 @@
 //! The databases in force at one instant, and how a look-up goes through them.
 
-use std::net::IpAddr;
+use std::{iter, net::IpAddr, sync::Arc};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     CountryCode, Location,
     bundle::Bundle,
+    file::{Layer, Loaded},
     special::{self, Kind},
 };
 
@@ -53,6 +54,7 @@ impl Provides {
 /// The databases in force. It never changes: after a reload there is a new one.
 #[derive(Debug)]
 pub struct Geo {
+    layers: Vec<Arc<Layer>>,
     bundle: &'static Bundle,
     databases: Vec<Database>,
 }
@@ -63,8 +65,14 @@ impl Geo {
     /// # Errors
     /// When the program was built with damaged data.
     pub fn bundled() -> Result<Self> {
-        let bundle = Bundle::embedded()?;
-        let database = Database {
+        Ok(Self::new(Bundle::embedded()?, iter::empty()))
+    }
+
+    /// What was loaded from files, that with the most say first, and the embedded data.
+    pub(crate) fn new<'a>(bundle: &'static Bundle, files: impl Iterator<Item = &'a Loaded>) -> Self {
+        let (layers, mut databases): (Vec<_>, Vec<_>) =
+            files.map(|file| (Arc::clone(&file.layer), file.database.clone())).unzip();
+        databases.push(Database {
             name: "bundled".into(),
             kind: "bundled",
             built: Some(bundle.built.clone()),
@@ -72,8 +80,8 @@ impl Geo {
             bad_rows: 0,
             problems: Vec::new(),
             provides: Provides { country: true, city: false, asn: true },
-        };
-        Ok(Self { bundle, databases: vec![database] })
+        });
+        Self { layers, bundle, databases }
     }
 
     /// The databases, that with the most say first.
@@ -82,19 +90,72 @@ impl Geo {
     }
 
     /// Where an address is. An IPv4-mapped IPv6 address is the IPv4 address.
+    ///
+    /// Files have the first say, even on private ranges: users may name the parts of their own network. Then come the
+    /// special ranges, and for public addresses the embedded data.
     pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
-        let ip = ip.to_canonical();
         let mut location = Location::default();
-        match special::find(ip).map(|special| special.kind) {
-            Some(Kind::Local(kind)) => {
-                location.fill(Location { country_code: CountryCode::LOCAL, country: kind, ..Location::default() });
-            }
-            Some(Kind::Embedded(inner)) => location.fill(self.look_up(inner(ip).into())),
-            Some(Kind::Public) | None => location.fill(self.bundle.look_up(ip)),
-        }
+        self.fill(&mut location, ip.to_canonical());
         if location.country.is_empty() {
             location.country = location.country_code.name().unwrap_or_default();
         }
         location
+    }
+
+    fn fill<'a>(&'a self, location: &mut Location<'a>, ip: IpAddr) {
+        for layer in &self.layers {
+            if location.is_complete() {
+                return;
+            }
+            location.fill(layer.look_up(ip));
+        }
+        match special::find(ip).map(|special| special.kind) {
+            Some(Kind::Local(kind)) => {
+                location.fill(Location { country_code: CountryCode::LOCAL, country: kind, ..Location::default() });
+            }
+            // No IPv4 address stands for another one: this ends here.
+            Some(Kind::Embedded(inner)) => self.fill(location, inner(ip).into()),
+            Some(Kind::Public) | None => location.fill(self.bundle.look_up(ip)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_known_and_special_addresses() {
+        let geo = Geo::bundled().unwrap();
+        for (ip, code, country, asn, org) in [
+            ("8.8.8.8", b"US", "United States", 15169, "Google LLC"),
+            ("1.1.1.1", b"AU", "Australia", 13335, "Cloudflare, Inc."),
+            ("200.160.0.1", b"BR", "Brazil", 22548, "Nucleo de Inf. e Coord. do Ponto BR - NIC.BR"),
+            ("196.216.2.1", b"ZA", "South Africa", 33764, "African Network Information Center - ( AfriNIC Ltd. )"),
+            ("193.0.6.139", b"NL", "Netherlands", 3333, "Reseaux IP Europeens Network Coordination Centre (RIPE NCC)"),
+            ("::ffff:8.8.8.8", b"US", "United States", 15169, "Google LLC"),
+            // NAT64, 6to4 and Teredo of 8.8.8.8.
+            ("64:ff9b::808:808", b"US", "United States", 15169, "Google LLC"),
+            ("2002:808:808::1", b"US", "United States", 15169, "Google LLC"),
+            ("2001:0:1234::f7f7:f7f7", b"US", "United States", 15169, "Google LLC"),
+            ("2001:4860:4860::8888", b"CA", "Canada", 15169, "Google LLC"),
+            ("2001:dc3::35", b"JP", "Japan", 7500, "WIDE Project"),
+            ("2001:12ff::1", b"BR", "Brazil", 22548, "Nucleo de Inf. e Coord. do Ponto BR - NIC.BR"),
+            ("2001:43f8::1", b"TZ", "Tanzania", 0, ""),
+            ("10.1.2.3", b"LO", "Private", 0, ""),
+            ("::ffff:127.0.0.1", b"LO", "Loopback", 0, ""),
+            ("2002:0a00:0001::1", b"LO", "Private", 0, ""),
+            ("fe80::1", b"LO", "Link-local", 0, ""),
+        ] {
+            let expected = Location { country_code: CountryCode(*code), country, city: "", asn, org };
+            assert_eq!(geo.look_up(ip.parse().unwrap()), expected, "{ip}");
+        }
+    }
+
+    #[test]
+    fn every_country_of_the_embedded_data_has_a_name() {
+        for code in Bundle::embedded().unwrap().countries() {
+            assert!(code.name().is_some() && code.flag().is_some(), "{code}");
+        }
     }
 }

@@ -7,13 +7,21 @@
 pub mod bundle;
 mod columns;
 mod country;
+mod csv;
+mod file;
 mod flatten;
 mod geo;
+mod lines;
 mod location;
+mod mmdb;
 mod places;
 mod segments;
+mod sources;
 pub mod special;
 mod table;
+#[cfg(test)]
+mod testing;
+mod text;
 mod watcher;
 
 pub use country::CountryCode;

@@ -1,7 +1,10 @@
 //! Ranges that mean something by themselves: the IANA special-purpose address registries for IPv4 and IPv6, multicast,
 //! and what is reserved.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::LazyLock,
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -31,12 +34,35 @@ use Kind::{Embedded, Local, Public};
 
 /// The row of an address, if it is special. IPv4-mapped addresses are to be given as IPv4.
 pub fn find(ip: IpAddr) -> Option<&'static Special> {
-    match ip {
-        IpAddr::V4(_) => V4,
-        IpAddr::V6(_) => V6,
+    let (bits, table) = match ip {
+        IpAddr::V4(v4) => (v4.to_bits().into(), &STARTS[0]),
+        IpAddr::V6(v6) => (v6.to_bits(), &STARTS[1]),
+    };
+    let after = table.partition_point(|(start, _)| *start <= bits);
+    after.checked_sub(1).and_then(|at| table.get(at)).and_then(|(_, special)| *special)
+}
+
+/// An address, and the row that holds from there on.
+type Start = (u128, Option<&'static Special>);
+
+/// For each table the addresses where another row begins to hold, in order, and that row: a search in these is quicker
+/// than one through all rows.
+static STARTS: LazyLock<[Vec<Start>; 2]> = LazyLock::new(|| {
+    [V4, V6].map(|table| {
+        let mut starts: Vec<IpAddr> =
+            table.iter().flat_map(|special| [special.net.network(), after(&special.net)]).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.into_iter().map(|ip| (bits(ip), table.iter().find(|special| special.net.contains(&ip)))).collect()
+    })
+});
+
+/// The first address after a range; that of the whole family where there is none.
+fn after(net: &IpNet) -> IpAddr {
+    match net {
+        IpNet::V4(net) => Ipv4Addr::from_bits(net.broadcast().to_bits().wrapping_add(1)).into(),
+        IpNet::V6(net) => Ipv6Addr::from_bits(net.broadcast().to_bits().wrapping_add(1)).into(),
     }
-    .iter()
-    .find(|special| special.net.contains(&ip))
 }
 
 const fn v4(net: [u8; 4], length: u8, kind: Kind, source: &'static str) -> Special {

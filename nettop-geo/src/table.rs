@@ -1,13 +1,16 @@
-//! Ranges of both families with their places: what a CSV file and each half of the embedded data become.
+//! Ranges of both families with their places: what a CSV file and the embedded data become.
 
 use std::net::IpAddr;
 
 use crate::{
     Location,
     flatten::{Flattener, Refused},
-    places::{Places, TooMany},
+    places::{self, Places},
     segments::Segments,
 };
+
+/// Rows in no order are kept until all are there: no more than these bytes of them.
+const MOST_UNORDERED: usize = 224 << 20;
 
 /// An immutable table of locations.
 #[derive(Debug)]
@@ -27,32 +30,99 @@ impl Table {
     }
 }
 
+/// The order in which rows come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// By their first address, in each family: nothing but the table itself is kept.
+    ByStart,
+    /// None.
+    Any,
+}
+
 /// A table in the making.
 #[derive(Debug)]
 pub struct Builder {
-    pub places: crate::places::Builder,
-    v4: Flattener<u32>,
-    v6: Flattener<u128>,
+    places: places::Builder,
+    v4: Family<u32>,
+    v6: Family<u128>,
+    row: u32,
 }
 
 impl Builder {
-    pub fn new() -> Self {
-        Self { places: crate::places::Builder::new(), v4: Flattener::new(), v6: Flattener::new() }
+    pub fn new(order: Order) -> Self {
+        Self { places: places::Builder::new(), v4: Family::new(order), v6: Family::new(order), row: 0 }
     }
 
-    /// Adds one range of IPv4 addresses, both ends included, in the order of their starts.
-    pub fn push_v4(&mut self, start: u32, end: u32, row: u32, place: u32) -> Result<(), Refused> {
-        self.v4.push(start, end, row, place, &mut self.places)
+    /// Adds a range, both ends included and of one family.
+    pub fn push(&mut self, start: IpAddr, end: IpAddr, location: Location<'_>) -> Result<(), Refused> {
+        self.row = self.row.checked_add(1).ok_or(Refused::TooMany)?;
+        let place = self.places.location(location)?;
+        match (start, end) {
+            (IpAddr::V4(start), IpAddr::V4(end)) => {
+                self.v4.push(Row { start: start.to_bits(), end: end.to_bits(), row: self.row, place }, &mut self.places)
+            }
+            (IpAddr::V6(start), IpAddr::V6(end)) => {
+                self.v6.push(Row { start: start.to_bits(), end: end.to_bits(), row: self.row, place }, &mut self.places)
+            }
+            _ => Err(Refused::OutOfOrder),
+        }
     }
 
-    /// Adds one range of IPv6 addresses, as [`push_v4`](Self::push_v4).
-    pub fn push_v6(&mut self, start: u128, end: u128, row: u32, place: u32) -> Result<(), Refused> {
-        self.v6.push(start, end, row, place, &mut self.places)
-    }
-
-    pub fn finish(mut self) -> Result<Table, TooMany> {
+    /// The table, in which the smallest range that has a field gives it.
+    pub fn finish(mut self) -> Result<Table, Refused> {
         let v4 = self.v4.finish(&mut self.places)?;
         let v6 = self.v6.finish(&mut self.places)?;
         Ok(Table { v4, v6, places: self.places.finish() })
+    }
+}
+
+/// A row; packed, as there may be millions.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, packed(4))]
+struct Row<A> {
+    start: A,
+    end: A,
+    row: u32,
+    place: u32,
+}
+
+#[derive(Debug)]
+enum Family<A: Copy> {
+    Sweep(Flattener<A>),
+    Rows(Vec<Row<A>>),
+}
+
+impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Family<A> {
+    fn new(order: Order) -> Self {
+        match order {
+            Order::ByStart => Self::Sweep(Flattener::new()),
+            Order::Any => Self::Rows(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, row: Row<A>, places: &mut places::Builder) -> Result<(), Refused> {
+        match self {
+            Self::Sweep(flattener) => flattener.push(row.start, row.end, row.row, row.place, places),
+            Self::Rows(rows) if rows.len() >= MOST_UNORDERED / size_of::<Row<A>>() => Err(Refused::TooManyUnordered),
+            Self::Rows(rows) => {
+                rows.push(row);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self, places: &mut places::Builder) -> Result<Segments<A>, Refused> {
+        let flattener = match self {
+            Self::Sweep(flattener) => flattener,
+            Self::Rows(mut rows) => {
+                rows.sort_unstable_by_key(|row| (row.start, row.row));
+                let mut flattener = Flattener::new();
+                for row in rows {
+                    flattener.push(row.start, row.end, row.row, row.place, places)?;
+                }
+                flattener
+            }
+        };
+        Ok(flattener.finish(places)?)
     }
 }

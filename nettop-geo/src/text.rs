@@ -1,0 +1,57 @@
+//! Names from outside, made fit for a screen.
+
+use std::borrow::Cow;
+
+/// Characters of a name.
+const LONGEST: usize = 200;
+
+/// Characters that do something to what is around them: control characters, and those that turn, join or hide text.
+fn is_unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Whether [`clean`] would leave it as it is.
+pub fn is_clean(text: &str) -> bool {
+    text.len() <= LONGEST && !text.chars().any(is_unfit)
+}
+
+/// The text without characters that a screen must not get, without space around it, and not too long.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if is_clean(text) {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().filter(|c| !is_unfit(*c)).take(LONGEST).collect();
+    Cow::Owned(kept.trim().to_owned())
+}
+
+/// For messages: the start of a text, made fit for one line.
+pub fn quote(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let mut quoted: String = clean(text).chars().take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        quoted.push('…');
+    }
+    format!("\"{quoted}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_screen_must_not_get_is_dropped() {
+        for (text, expected) in [
+            ("Zürich", "Zürich"),
+            ("  Rio de Janeiro ", "Rio de Janeiro"),
+            ("a\x1b[2Jb\0\u{9b}c\td", "a[2Jbcd"),
+            ("left\u{202e}right\u{2066}\u{feff}", "leftright"),
+        ] {
+            assert_eq!(clean(text), expected);
+            assert_eq!(is_clean(text.trim()), text.trim() == expected);
+        }
+        assert_eq!(clean(&"é".repeat(1000)).chars().count(), LONGEST);
+        assert_eq!(quote(&"x".repeat(41)), format!("\"{}…\"", "x".repeat(40)));
+    }
+}
