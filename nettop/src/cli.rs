@@ -11,6 +11,7 @@ use crate::{
     filter::FilterText,
     snapshot::Mode,
     source::{demo, xdp},
+    update_db::UpdateDbArgs,
 };
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
@@ -34,6 +35,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Send a command to a running monitor, as nettopctl does
     Ctl(CtlArgs),
+    /// Fetch DB-IP's free tables and make location.csv of them; the only command that uses the network
+    UpdateDb(UpdateDbArgs),
 }
 
 /// Options of the live monitor.

@@ -18,6 +18,7 @@ pub mod snapshot;
 pub mod source;
 pub mod tui;
 pub mod unique;
+pub mod update_db;
 
 use std::{
     ffi::OsString,
@@ -25,11 +26,13 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::Parser;
 
 use self::{
     cli::{Cli, Command, Exit},
     control::client::{self, CtlArgs},
+    update_db::Limits,
 };
 
 /// `nettop`, as called with these arguments.
@@ -42,6 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
+        Command::UpdateDb(args) => finish("nettop update-db", print(update_db::run(&args, &Limits::default()))),
     }
 }
 
@@ -73,6 +77,15 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
             ExitCode::from(2)
         }
     })
+}
+
+/// Prints what a command has to say.
+fn print(text: anyhow::Result<String>) -> anyhow::Result<bool> {
+    match io::stdout().write_all(text?.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
+        other => other.map(|()| true).context("writing to standard output"),
+    }
 }
 
 /// Turns a result into an exit code, and an error into one line on standard error.

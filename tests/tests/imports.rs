@@ -24,7 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &["control", "detect", "filter", "geo", "ledger", "rates", "reading", "snapshot", "source", "unique"]),
     ("tui", &["control", "snapshot"]),
     ("export", &["snapshot"]),
-    ("cli", &["control", "engine", "filter", "snapshot", "source"]),
+    ("update_db", &["reading"]),
+    ("cli", &["control", "engine", "filter", "snapshot", "source", "update_db"]),
     // The wiring.
     ("live", EVERYTHING),
     ("lib", EVERYTHING),
