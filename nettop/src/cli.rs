@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     control::{client::CtlArgs, socket::Endpoint},
+    doctor::DoctorArgs,
     engine::{Settings, TOP_RANGE},
     filter::FilterText,
     snapshot::Mode,
@@ -37,6 +38,8 @@ pub enum Command {
     Ctl(CtlArgs),
     /// Fetch DB-IP's free tables and make location.csv of them; the only command that uses the network
     UpdateDb(UpdateDbArgs),
+    /// Check what this machine allows, and say what to do about the rest
+    Doctor(DoctorArgs),
 }
 
 /// Options of the live monitor.

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod control;
+pub mod doctor;
 pub mod engine;
 pub mod export;
 pub mod filter;
@@ -45,7 +46,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
-        Command::UpdateDb(args) => finish("nettop update-db", print(update_db::run(&args, &Limits::default()))),
+        Command::UpdateDb(args) => finish(
+            "nettop update-db",
+            update_db::run(&args, &Limits::default()).and_then(|text| print(&text)).map(|()| true),
+        ),
+        Command::Doctor(args) => {
+            finish("nettop doctor", doctor::run(args).and_then(|(text, starts)| print(&text).map(|()| starts)))
+        }
     }
 }
 
@@ -80,11 +87,11 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
 }
 
 /// Prints what a command has to say.
-fn print(text: anyhow::Result<String>) -> anyhow::Result<bool> {
-    match io::stdout().write_all(text?.as_bytes()) {
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
-        other => other.map(|()| true).context("writing to standard output"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to standard output"),
     }
 }
 

@@ -4,7 +4,7 @@ mod attach;
 mod bpf;
 mod capacity;
 mod mapped;
-mod netlink;
+pub mod netlink;
 
 use std::{
     io,
@@ -28,12 +28,15 @@ use nettop_common::{
     unique::Registers,
 };
 
-pub use self::capacity::default_budget;
 use self::{
     attach::{Attachments, Programs},
     bpf::BatchReader,
     capacity::Capacity,
     mapped::{Mapped, map_data, sum_cpus},
+};
+pub use self::{
+    attach::{default_interface, describe_program},
+    capacity::default_budget,
 };
 use crate::{
     privilege,
@@ -70,29 +73,8 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], memory: u64, log_level: u8) -> Result<Self> {
-        let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
+        let Loaded { mut ebpf, programs, capacity, cpus } = load(memory, log_level)?;
         let slots = capacity::cpu_slots(cpus);
-        let capacity = Capacity::plan(memory, cpus);
-
-        let mut loader = EbpfLoader::new();
-        let per_cpu = slots as u32;
-        for (map, entries) in [
-            (maps::TOTALS, per_cpu),
-            (maps::TCP_FLAGS, per_cpu * TCP_FLAG_SLOTS),
-            (maps::DST_PORTS, per_cpu * PORT_SLOTS),
-            (maps::SRC_PORTS, per_cpu * PORT_SLOTS),
-            (maps::UNIQUE, per_cpu),
-            (maps::SOURCES, capacity.sources),
-            (maps::DESTINATIONS, capacity.destinations),
-            (maps::MACS, capacity.macs),
-            (maps::EVENTS, capacity.ring),
-        ] {
-            loader.map_max_entries(map, entries);
-        }
-        loader.override_global(aya_log::LEVEL, &log_level, true);
-        let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
-
-        let programs = load_programs(&mut ebpf).map_err(explain_load)?;
         let array = |name, len| Mapped::new(map_of(&ebpf, name)?, len).with_context(|| format!("mapping {name}"));
         let (tcp_flags, ports) = (slots * TCP_FLAG_SLOTS as usize, slots * PORT_SLOTS as usize);
         let (dst_ports, src_ports) = (array(maps::DST_PORTS, ports)?, array(maps::SRC_PORTS, ports)?);
@@ -279,6 +261,50 @@ impl Xdp {
     pub fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// The program in the kernel, attached to nothing yet.
+struct Loaded {
+    ebpf: Ebpf,
+    programs: Programs,
+    capacity: Capacity,
+    cpus: usize,
+}
+
+fn load(memory: u64, log_level: u8) -> Result<Loaded> {
+    let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
+    let slots = capacity::cpu_slots(cpus);
+    let capacity = Capacity::plan(memory, cpus);
+
+    let mut loader = EbpfLoader::new();
+    let per_cpu = slots as u32;
+    for (map, entries) in [
+        (maps::TOTALS, per_cpu),
+        (maps::TCP_FLAGS, per_cpu * TCP_FLAG_SLOTS),
+        (maps::DST_PORTS, per_cpu * PORT_SLOTS),
+        (maps::SRC_PORTS, per_cpu * PORT_SLOTS),
+        (maps::UNIQUE, per_cpu),
+        (maps::SOURCES, capacity.sources),
+        (maps::DESTINATIONS, capacity.destinations),
+        (maps::MACS, capacity.macs),
+        (maps::EVENTS, capacity.ring),
+    ] {
+        loader.map_max_entries(map, entries);
+    }
+    loader.override_global(aya_log::LEVEL, &log_level, true);
+    let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
+
+    let programs = load_programs(&mut ebpf).map_err(explain_load)?;
+    Ok(Loaded { ebpf, programs, capacity, cpus })
+}
+
+/// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources its maps
+/// have room for.
+///
+/// # Errors
+/// As for [`Xdp::open`].
+pub fn try_load(memory: u64) -> Result<u32> {
+    load(memory, 0).map(|loaded| loaded.capacity.sources)
 }
 
 fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
