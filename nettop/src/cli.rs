@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
     control::{client::CtlArgs, socket::Endpoint},
@@ -40,6 +40,57 @@ pub enum Command {
     UpdateDb(UpdateDbArgs),
     /// Check what this machine allows, and say what to do about the rest
     Doctor(DoctorArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, as roff
+    Man(ManArgs),
+}
+
+/// Sends a command to a running nettop.
+#[derive(Debug, Parser)]
+#[command(name = "nettopctl", version)]
+pub struct CtlCli {
+    /// What to send, and where to.
+    #[command(flatten)]
+    pub args: CtlArgs,
+}
+
+/// Options of `completions`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    pub shell: Shell,
+    /// Of which program
+    #[arg(long, value_enum, default_value_t = Program::Nettop)]
+    pub program: Program,
+}
+
+/// Options of `man`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ManArgs {
+    /// Of which program
+    #[arg(long, value_enum, default_value_t = Program::Nettop)]
+    pub program: Program,
+}
+
+/// A shell that completes what is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// fish.
+    Fish,
+    /// Zsh.
+    Zsh,
+}
+
+/// A program of ours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Program {
+    /// The monitor.
+    Nettop,
+    /// Its remote control.
+    Nettopctl,
 }
 
 /// Options of the live monitor.

@@ -12,6 +12,7 @@ pub mod export;
 pub mod filter;
 pub mod ledger;
 pub mod live;
+pub mod manual;
 pub mod privilege;
 pub mod rates;
 pub mod reading;
@@ -31,8 +32,8 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use self::{
-    cli::{Cli, Command, Exit},
-    control::client::{self, CtlArgs},
+    cli::{Cli, Command, CtlCli, Exit},
+    control::client,
     update_db::Limits,
 };
 
@@ -48,20 +49,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
         Command::UpdateDb(args) => finish(
             "nettop update-db",
-            update_db::run(&args, &Limits::default()).and_then(|text| print(&text)).map(|()| true),
+            update_db::run(&args, &Limits::default()).and_then(|text| print(text.as_bytes())).map(|()| true),
         ),
-        Command::Doctor(args) => {
-            finish("nettop doctor", doctor::run(args).and_then(|(text, starts)| print(&text).map(|()| starts)))
+        Command::Doctor(args) => finish(
+            "nettop doctor",
+            doctor::run(args).and_then(|(text, starts)| print(text.as_bytes()).map(|()| starts)),
+        ),
+        Command::Completions(args) => {
+            finish("nettop completions", print(&manual::completions(args.shell, args.program)).map(|()| true))
+        }
+        Command::Man(args) => {
+            let page = manual::man(args.program).context("making the manual page");
+            finish("nettop man", page.and_then(|page| print(&page)).map(|()| true))
         }
     }
-}
-
-/// Sends a command to a running nettop.
-#[derive(Debug, Parser)]
-#[command(name = "nettopctl", version)]
-struct CtlCli {
-    #[command(flatten)]
-    args: CtlArgs,
 }
 
 /// `nettopctl`, as called with these arguments.
@@ -87,8 +88,8 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
 }
 
 /// Prints what a command has to say.
-fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(text) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("writing to standard output"),

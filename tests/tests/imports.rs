@@ -28,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("doctor", &["control", "privilege", "source"]),
     ("update_db", &["reading"]),
     ("cli", &["control", "doctor", "engine", "filter", "snapshot", "source", "update_db"]),
+    ("manual", &["cli"]),
     // The wiring.
     ("live", EVERYTHING),
     ("lib", EVERYTHING),
