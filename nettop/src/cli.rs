@@ -12,6 +12,7 @@ use crate::{
     filter::FilterText,
     snapshot::Mode,
     source::{demo, xdp},
+    tui::state::Options,
     update_db::UpdateDbArgs,
 };
 
@@ -152,6 +153,9 @@ pub struct CommonArgs {
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
+    /// Numbers only: no names of ports
+    #[arg(long, short)]
+    pub numeric: bool,
     /// Where nettopctl finds this monitor: a path, or tcp://host:port on loopback
     /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
     #[arg(long, value_name = "SOCKET")]
@@ -168,6 +172,11 @@ pub struct CommonArgs {
 }
 
 impl CommonArgs {
+    /// How the screen is wanted; `None`: there is to be none.
+    pub fn screen(&self) -> Option<Options> {
+        (!self.quiet).then_some(Options { numeric: self.numeric })
+    }
+
     /// What the engine is started with.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ use crate::{
     privilege,
     snapshot::{Mode, Snapshot},
     source::{Source, demo::Demo, xdp::Xdp},
+    tui::state::Options,
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.
@@ -55,7 +56,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         _ => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, endpoint, args.common.quiet, logger)
+    monitor(Source::Xdp(Box::new(xdp)), settings, endpoint, args.common.screen(), logger)
 }
 
 /// The demonstration.
@@ -66,7 +67,7 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Demo)?;
     let endpoint = Control::open(&args.common)?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, endpoint, args.common.quiet, None)
+    monitor(source, settings, endpoint, args.common.screen(), None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -109,7 +110,7 @@ fn monitor(
     source: Source,
     settings: Settings,
     control: Control,
-    quiet: bool,
+    screen: Option<Options>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 ) -> Result<()> {
     // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
@@ -131,7 +132,7 @@ fn monitor(
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), quiet).await;
+        let watched = watch(&requests, snapshots.clone(), screen).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
@@ -169,18 +170,23 @@ enum Screen {
 }
 
 /// Until the user, a signal or a request ends it.
-async fn watch(requests: &Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>, quiet: bool) -> Result<Screen> {
+async fn watch(
+    requests: &Requests,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    screen: Option<Options>,
+) -> Result<Screen> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let requests = requests.clone();
     // A task of its own: while it writes to a slow terminal, signals are still seen.
     let mut screen = tokio::spawn(async move {
-        if quiet {
-            while snapshots.changed().await.is_ok() {}
-            Ok(())
-        } else {
-            crate::tui::run(snapshots, requests).await
+        match screen {
+            Some(options) => crate::tui::run(snapshots, requests, options).await,
+            None => {
+                while snapshots.changed().await.is_ok() {}
+                Ok(())
+            }
         }
     });
     tokio::select! {

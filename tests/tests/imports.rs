@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // It looks at what others would use, and at nothing through the engine.
     ("doctor", &["control", "privilege", "source"]),
     ("update_db", &["reading"]),
-    ("cli", &["control", "doctor", "engine", "filter", "snapshot", "source", "update_db"]),
+    ("cli", &["control", "doctor", "engine", "filter", "snapshot", "source", "tui", "update_db"]),
     ("manual", &["cli"]),
     // The wiring.
     ("live", EVERYTHING),
