@@ -19,6 +19,9 @@ Where a monitor listens for nettopctl, unless told otherwise.
 .TP
 \fI/var/lib/nettop/location.csv\fR
 What \fBnettop update\-db\fR makes.
+.TP
+\fI/run/nettop/nettop.sock\fR
+Where the system service listens. nettopctl looks there when $XDG_RUNTIME_DIR has no socket.
 .SH "SEE ALSO"
 .BR nettopctl (1)
 "#;

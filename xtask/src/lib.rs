@@ -4,6 +4,7 @@
 //! sources ([`ebpf::freshness`]).
 
 pub mod ci;
+pub mod dist;
 pub mod ebpf;
 pub mod privilege;
 pub mod process;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{ci, ebpf, run, test, workspace::Workspace};
+use xtask::{ci, dist, ebpf, run, test, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -21,6 +21,7 @@ enum Command {
     Test(test::Args),
     Ci(ci::Args),
     Ebpf(ebpf::Args),
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,5 +44,6 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Test(args) => test::run(&workspace, args),
         Command::Ci(args) => ci::run(&workspace, args),
         Command::Ebpf(args) => ebpf::run(&workspace, args),
+        Command::Dist(args) => dist::run(&workspace, args),
     }
 }
