@@ -31,6 +31,9 @@ const GENERATED: &[(&str, &[&str])] = &[
     ("nettopctl.fish", &["completions", "fish", "--program", "nettopctl"]),
 ];
 
+/// As in `nettop/Cargo.toml`.
+const MAINTAINER: &str = "the nettop developers <nettop@localhost>";
+
 /// Makes the package, and prints where it is.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if process::read(workspace.cargo().args(["deb", "--version"])).is_err() {
@@ -55,7 +58,20 @@ fn generate(nettop: &Path, folder: &Path, root: &Path) -> Result<()> {
     for (name, arguments) in GENERATED {
         write(name, process::read(Command::new(nettop).args(*arguments))?)?;
     }
-    write("copyright", copyright(root)?)
+    write("changelog.Debian", changelog(root)?)?;
+    write("copyright", copyright(root)?)?;
+    // Debian wants these compressed; cargo-deb leaves alone what lies in the build output.
+    let compressed = ["nettop.1", "nettopctl.1", "changelog.Debian"].map(|name| folder.join(name));
+    process::run(Command::new("gzip").args(["--force", "--best", "--no-name"]).args(compressed))
+}
+
+/// The one entry that Debian asks for, as old as the last commit, so that the same commit makes the same package.
+fn changelog(root: &Path) -> Result<String> {
+    let date = process::read(Command::new("git").current_dir(root).args(["log", "-1", "--format=%aD"]))?;
+    Ok(format!(
+        "nettop ({}-1) unstable; urgency=medium\n\n  * CHANGELOG.md of the sources tells what is new.\n\n -- {MAINTAINER}  {date}",
+        env!("CARGO_PKG_VERSION")
+    ))
 }
 
 /// Our licence, and whose data comes along.
