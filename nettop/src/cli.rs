@@ -3,16 +3,19 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use nettop_geo::Watcher;
 
 use crate::{
     control::{client::CtlArgs, socket::Endpoint},
     detect::Thresholds,
+    doctor::DoctorArgs,
     engine::{Settings, TOP_RANGE},
     filter::FilterText,
     snapshot::Mode,
     source::{demo, xdp},
+    tui::state::Options,
+    update_db::UpdateDbArgs,
 };
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
@@ -38,6 +41,61 @@ pub enum Command {
     Ctl(CtlArgs),
     /// List everything nettop can do
     Features(FeaturesArgs),
+    /// Fetch DB-IP's free tables and make location.csv of them; the only command that uses the network
+    UpdateDb(UpdateDbArgs),
+    /// Check what this machine allows, and say what to do about the rest
+    Doctor(DoctorArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, as roff
+    Man(ManArgs),
+}
+
+/// Sends a command to a running nettop.
+#[derive(Debug, Parser)]
+#[command(name = "nettopctl", version)]
+pub struct CtlCli {
+    /// What to send, and where to.
+    #[command(flatten)]
+    pub args: CtlArgs,
+}
+
+/// Options of `completions`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    pub shell: Shell,
+    /// Of which program
+    #[arg(long, value_enum, default_value_t = Program::Nettop)]
+    pub program: Program,
+}
+
+/// Options of `man`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ManArgs {
+    /// Of which program
+    #[arg(long, value_enum, default_value_t = Program::Nettop)]
+    pub program: Program,
+}
+
+/// A shell that completes what is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// fish.
+    Fish,
+    /// Zsh.
+    Zsh,
+}
+
+/// A program of ours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Program {
+    /// The monitor.
+    Nettop,
+    /// Its remote control.
+    Nettopctl,
 }
 
 /// Options of the live monitor.
@@ -107,6 +165,9 @@ pub struct CommonArgs {
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
+    /// Numbers only: no names of ports
+    #[arg(long, short)]
+    pub numeric: bool,
     /// Where nettopctl finds this monitor: a path, or tcp://host:port on loopback
     /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
     #[arg(long, value_name = "SOCKET")]
@@ -144,6 +205,11 @@ impl CommonArgs {
     /// Names the file that cannot be used.
     pub fn geo(&self) -> Result<Option<Watcher>> {
         if self.no_geo { Ok(None) } else { Watcher::open(&self.location_db).map(Some) }
+    }
+
+    /// How the screen is wanted; `None`: there is to be none.
+    pub fn screen(&self) -> Option<Options> {
+        (!self.quiet).then_some(Options { numeric: self.numeric })
     }
 
     /// What the engine is started with.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{CommandFactory as _, builder::StyledStr};
 use nettop_common::Protocol;
 use serde::Serialize;
@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::{
     cli::{Cli, FeaturesArgs},
     control::COMMANDS,
-    export::file,
     tui::{action::ACTIONS, columns::COLUMNS, panel::PANELS},
 };
 
@@ -81,14 +80,13 @@ pub fn catalogue() -> Vec<Section> {
     SECTIONS.iter().map(|(title, features)| Section { title, features: number(features()) }).collect()
 }
 
-/// Prints the catalogue.
+/// The catalogue as it is to be printed.
 ///
 /// # Errors
-/// When standard output takes no more.
-pub fn print(args: &FeaturesArgs) -> Result<()> {
+/// When it cannot be written as JSON.
+pub fn run(args: FeaturesArgs) -> Result<String> {
     let catalogue = catalogue();
-    let text = if args.json { serde_json::to_string_pretty(&catalogue)? + "\n" } else { text(&catalogue) };
-    file::print(text.as_bytes()).context("writing the catalogue to standard output")
+    Ok(if args.json { serde_json::to_string_pretty(&catalogue)? + "\n" } else { text(&catalogue) })
 }
 
 /// The catalogue as text, a line for each feature.

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod control;
 pub mod detect;
+pub mod doctor;
 pub mod engine;
 pub mod export;
 pub mod features;
@@ -15,6 +16,7 @@ pub mod filter;
 pub mod format;
 pub mod ledger;
 pub mod live;
+pub mod manual;
 pub mod privilege;
 pub mod rates;
 pub mod reading;
@@ -22,6 +24,7 @@ pub mod snapshot;
 pub mod source;
 pub mod tui;
 pub mod unique;
+pub mod update_db;
 pub mod visible;
 
 use std::{
@@ -30,11 +33,13 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::Parser;
 
 use self::{
-    cli::{Cli, Command, Exit},
-    control::client::{self, CtlArgs},
+    cli::{Cli, Command, CtlCli, Exit},
+    control::client,
+    update_db::Limits,
 };
 
 /// `nettop`, as called with these arguments.
@@ -46,17 +51,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command.unwrap_or(Command::Run(run)) {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
-        Command::Features(args) => finish("nettop", features::print(&args).map(|()| true)),
+        Command::Features(args) => {
+            finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
+        }
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
+        Command::UpdateDb(args) => finish(
+            "nettop update-db",
+            update_db::run(&args, &Limits::default()).and_then(|text| print(text.as_bytes())).map(|()| true),
+        ),
+        Command::Doctor(args) => finish(
+            "nettop doctor",
+            doctor::run(args).and_then(|(text, starts)| print(text.as_bytes()).map(|()| starts)),
+        ),
+        Command::Completions(args) => {
+            finish("nettop completions", print(&manual::completions(args.shell, args.program)).map(|()| true))
+        }
+        Command::Man(args) => {
+            let page = manual::man(args.program).context("making the manual page");
+            finish("nettop man", page.and_then(|page| print(&page)).map(|()| true))
+        }
     }
-}
-
-/// Sends a command to a running nettop.
-#[derive(Debug, Parser)]
-#[command(name = "nettopctl", version)]
-struct CtlCli {
-    #[command(flatten)]
-    args: CtlArgs,
 }
 
 /// `nettopctl`, as called with these arguments.
@@ -69,14 +83,17 @@ pub fn run_ctl(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
     cli::parse(args).map_err(|exit| match exit {
-        Exit::Printed(text) => {
-            finish(T::command().get_name(), export::file::print(text.as_bytes()).map(|()| true).map_err(Into::into))
-        }
+        Exit::Printed(text) => finish(T::command().get_name(), print(text.as_bytes()).map(|()| true)),
         Exit::Usage(line) => {
             let _ = writeln!(io::stderr(), "{}: {line}", T::command().get_name());
             ExitCode::from(2)
         }
     })
+}
+
+/// Prints what a command has to say.
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    export::file::print(text).context("writing to standard output")
 }
 
 /// Turns a result into an exit code, and an error into one line on standard error.

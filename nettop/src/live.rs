@@ -33,6 +33,7 @@ use crate::{
     privilege,
     snapshot::{Mode, Snapshot},
     source::{Source, demo::Demo, xdp::Xdp},
+    tui::state::Options,
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.
@@ -63,7 +64,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Some(file) => Some((file, EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?)),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.quiet, files, log)
+    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.screen(), files, log)
 }
 
 /// The demonstration.
@@ -76,7 +77,7 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let geo = args.common.geo()?;
     let files = Files::open(&args.common)?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, geo, endpoint, args.common.quiet, files, None)
+    monitor(source, settings, geo, endpoint, args.common.screen(), files, None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -117,7 +118,7 @@ fn monitor(
     settings: Settings,
     geo: Option<Watcher>,
     control: Control,
-    quiet: bool,
+    screen: Option<Options>,
     files: Files,
     log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
@@ -145,7 +146,7 @@ fn monitor(
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), quiet, signals, &hangup).await;
+        let watched = watch(&requests, snapshots.clone(), screen, signals, &hangup).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
@@ -216,18 +217,19 @@ impl Signals {
 async fn watch(
     requests: &Requests,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    quiet: bool,
+    screen: Option<Options>,
     mut signals: Signals,
     files: &Hangup,
 ) -> Result<Screen> {
     let requests = requests.clone();
     // A task of its own: while it writes to a slow terminal, signals are still seen.
     let mut screen = tokio::spawn(async move {
-        if quiet {
-            while snapshots.changed().await.is_ok() {}
-            Ok(())
-        } else {
-            crate::tui::run(snapshots, requests).await
+        match screen {
+            Some(options) => crate::tui::run(snapshots, requests, options).await,
+            None => {
+                while snapshots.changed().await.is_ok() {}
+                Ok(())
+            }
         }
     });
     loop {

@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod flood;
 pub mod frames;
 pub mod kernel;
+pub mod mirror;
 pub mod monitor;
 pub mod net;
 pub mod program;

@@ -28,7 +28,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("tui", &["control", "export", "format", "snapshot"]),
     ("export", &["snapshot", "visible"]),
-    ("cli", &["control", "detect", "engine", "filter", "snapshot", "source"]),
+    // It looks at what others would use, and at nothing through the engine.
+    ("doctor", &["control", "privilege", "source"]),
+    ("update_db", &["reading"]),
+    ("cli", &["control", "detect", "doctor", "engine", "filter", "snapshot", "source", "tui", "update_db"]),
+    ("manual", &["cli"]),
     // Lists the tables of everybody.
     ("features", EVERYTHING),
     // The wiring.

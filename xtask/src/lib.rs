@@ -5,6 +5,7 @@
 
 pub mod ci;
 pub mod data;
+pub mod dist;
 pub mod ebpf;
 pub mod privilege;
 pub mod process;

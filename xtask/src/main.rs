@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{ci, data, ebpf, run, test, workspace::Workspace};
+use xtask::{ci, data, dist, ebpf, run, test, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -22,6 +22,7 @@ enum Command {
     Ci(ci::Args),
     Ebpf(ebpf::Args),
     Data(data::Args),
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,5 +46,6 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Ci(args) => ci::run(&workspace, args),
         Command::Ebpf(args) => ebpf::run(&workspace, args),
         Command::Data(args) => data::run(&workspace, args),
+        Command::Dist(args) => dist::run(&workspace, args),
     }
 }

@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Args)]
 pub struct CtlArgs {
     /// Socket of the monitor: a path, or tcp://host:port on loopback
-    /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
+    /// [default: the first of $XDG_RUNTIME_DIR/nettop.sock, /run/nettop/nettop.sock (the service), /tmp/nettop.sock]
     #[arg(long, global = true, value_name = "SOCKET")]
     control_socket: Option<Endpoint>,
     #[command(subcommand)]
@@ -119,7 +119,7 @@ impl Command {
 /// # Errors
 /// No monitor, or no answer from it.
 pub fn run(args: &CtlArgs) -> Result<bool> {
-    let endpoint = args.control_socket.clone().unwrap_or_default();
+    let endpoint = args.control_socket.clone().unwrap_or_else(Endpoint::of_running);
     let answer = exchange(&endpoint, &args.command.request())?;
     let ok = answer["ok"] == true;
     match &args.command {

@@ -33,6 +33,27 @@ impl Default for Endpoint {
     }
 }
 
+/// Where the monitor of the system service listens (packaging/systemd/nettop.service). Only root and its own user get there.
+const SERVICE: &str = "/run/nettop/nettop.sock";
+
+impl Endpoint {
+    /// Where a client finds a monitor unless told: the user's own in `$XDG_RUNTIME_DIR`, else that of the system service,
+    /// else the default. What is in `/tmp` comes last, since anybody could have put it there.
+    pub fn of_running() -> Self {
+        Self::first_of(Self::default(), Path::new(SERVICE))
+    }
+
+    fn first_of(own: Self, service: &Path) -> Self {
+        let is_socket = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+        let in_public = |path: &Path| path.parent() == Some(Path::new("/tmp"));
+        match &own {
+            Self::Unix(path) if is_socket(path) && !in_public(path) => own,
+            _ if is_socket(service) => Self::Unix(service.into()),
+            _ => own,
+        }
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = String;
 
@@ -219,6 +240,22 @@ mod tests {
         let (_listener, file) = listen(&path).unwrap();
         drop(file);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_client_finds_its_own_monitor_before_the_service() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let found = || Endpoint::first_of(Endpoint::Unix(path("own")), &path("service"));
+        let [own, service] = ["own", "service"].map(|name| Endpoint::Unix(path(name)));
+        assert_eq!(found(), own, "where neither runs, its own is missed");
+        fs::write(path("service"), "no socket").unwrap();
+        assert_eq!(found(), own);
+        fs::remove_file(path("service")).unwrap();
+        let _service = UnixListener::bind(path("service")).unwrap();
+        assert_eq!(found(), service);
+        let _own = UnixListener::bind(path("own")).unwrap();
+        assert_eq!(found(), own);
     }
 
     #[test]

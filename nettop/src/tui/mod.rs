@@ -39,7 +39,7 @@ use tokio::{
 
 use self::{
     panel::View,
-    state::{Notice, State},
+    state::{Notice, Options, State},
     terminal::Screen,
     theme::Theme,
     update::Effect,
@@ -60,13 +60,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When standard output is not a terminal, or the terminal vanishes.
-pub async fn run(mut snapshots: watch::Receiver<Arc<Snapshot>>, requests: Requests) -> anyhow::Result<()> {
+pub async fn run(
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    requests: Requests,
+    options: Options,
+) -> anyhow::Result<()> {
     let mut screen = Screen::open()?;
     let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
     let (wishes, mut answers) = messenger(requests.clone());
     let (exported, mut exports) = mpsc::channel(1);
     let theme = Theme::from_env();
-    let mut state = State::default();
+    let mut state = State { options, ..State::default() };
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
 

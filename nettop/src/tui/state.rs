@@ -4,9 +4,18 @@ use std::time::Duration;
 
 use super::prompt::Prompt;
 
+/// How the user wants the screen; it stays so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Numbers only: no names of ports.
+    pub numeric: bool,
+}
+
 /// The screen's own state.
 #[derive(Clone, Debug, Default)]
 pub struct State {
+    /// How the user wants it.
+    pub options: Options,
     /// The prompt, while one is open.
     pub prompt: Option<Prompt>,
     /// The newest thing to tell; where there is room, the engine's message is shown when there is none.

@@ -7,7 +7,7 @@ use super::{
     fixture::{NOW, amount, busy, degraded, idle},
     panel::{self, View},
     prompt::Prompt,
-    state::{Notice, State},
+    state::{Notice, Options, State},
     theme::Theme,
 };
 use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Runtime, Snapshot};
@@ -40,6 +40,18 @@ fn paint(terminal: &mut Terminal<TestBackend>, snapshot: &Snapshot, state: &Stat
 
 fn with_prompt(field: &'static field::Field, text: &str) -> State {
     State { prompt: Some(Prompt::new(field, text)), ..State::default() }
+}
+
+#[test]
+fn numbers_only_where_names_are_not_wanted() {
+    let numeric = State { options: Options { numeric: true }, ..State::default() };
+    for (state, named) in [(State::default(), true), (numeric, false)] {
+        let screen = screen((250, 70), &busy(), &state);
+        for (number, name) in [("443", "443 https"), ("51820", "51820 wireguard")] {
+            assert!(screen.contains(number), "{screen}");
+            assert_eq!(screen.contains(name), named, "{screen}");
+        }
+    }
 }
 
 #[test]
@@ -187,7 +199,7 @@ fn the_screen_can_be_spawned() {
     fn spawnable<T: Send>(_: T) {}
     let (_, snapshots) = tokio::sync::watch::channel(std::sync::Arc::new(Snapshot::default()));
     let (requests, _) = tokio::sync::mpsc::channel(1);
-    spawnable(super::run(snapshots, requests));
+    spawnable(super::run(snapshots, requests, Options::default()));
 }
 
 #[test]

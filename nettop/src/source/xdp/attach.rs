@@ -68,7 +68,7 @@ impl Attachments {
     /// As for [`Attachments::new`].
     pub fn set(&mut self, names: &[String]) -> Result<()> {
         let mut wanted = match names {
-            [] => vec![default_interface()?],
+            [] => vec![default_interface()?.name],
             names => names.to_vec(),
         };
         wanted.sort();
@@ -232,7 +232,7 @@ fn explain(error: &io::Error, interface: &Interface) -> anyhow::Error {
 }
 
 /// An XDP program by its id, with its name where we may read it.
-fn describe_program(id: u32) -> String {
+pub fn describe_program(id: u32) -> String {
     let name = aya::programs::loaded_programs()
         .filter_map(Result::ok)
         .find(|program| program.id() == id)
@@ -244,14 +244,17 @@ fn describe_program(id: u32) -> String {
 }
 
 /// The interface of the default route, else the first one that is up and not a loopback.
-fn default_interface() -> Result<String> {
+///
+/// # Errors
+/// There is none, or the kernel does not say.
+pub fn default_interface() -> Result<Interface> {
     let interfaces = netlink::interfaces().context("listing the interfaces")?;
     let default = netlink::default_route().context("reading the default route")?;
     let by_route = interfaces.iter().find(|interface| Some(interface.index) == default);
     let by_state =
         || interfaces.iter().find(|interface| interface.up && !interface.loopback && interface.link.is_some());
     if let Some(interface) = by_route.or_else(by_state) {
-        return Ok(interface.name.clone());
+        return Ok(interface.clone());
     }
     let names: Vec<_> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
     bail!("no interface is up but loopback; name one with --iface: {}", names.join(", "))

@@ -66,7 +66,7 @@ pub fn default_budget() -> u64 {
 }
 
 /// One more than the highest possible CPU number: what arrays indexed by CPU need, even where numbers are left out.
-pub fn cpu_slots(cpus: usize) -> usize {
+pub fn numbered_cpus(cpus: usize) -> usize {
     let highest = fs::read_to_string("/sys/devices/system/cpu/possible")
         .ok()
         .and_then(|list| list.trim().rsplit([',', '-']).next()?.parse::<usize>().ok());

@@ -4,7 +4,7 @@ mod attach;
 mod bpf;
 mod capacity;
 mod mapped;
-mod netlink;
+pub mod netlink;
 
 use std::{io, mem::offset_of, os::fd::AsFd as _, sync::atomic::Ordering, time::Duration};
 
@@ -24,11 +24,14 @@ use nettop_common::{
     unique::Registers,
 };
 
-pub use self::capacity::default_budget;
 use self::{
     attach::{Attachments, Programs},
     capacity::Capacity,
     mapped::{Mapped, map_data, sum_cpus},
+};
+pub use self::{
+    attach::{default_interface, describe_program},
+    capacity::default_budget,
 };
 use crate::{
     privilege,
@@ -49,6 +52,7 @@ pub struct Xdp {
     ebpf: Ebpf,
     attachments: Attachments,
     capacity: Capacity,
+    /// CPUs there are parts of the maps for.
     cpus: usize,
     /// When the program last turned to the other set.
     turned: Moment,
@@ -75,48 +79,21 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], memory: u64, log_level: u8) -> Result<Self> {
-        let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
-        let slots = capacity::cpu_slots(cpus);
-        let capacity = Capacity::plan(memory, slots);
+        let Loaded { mut ebpf, programs, capacity, cpus } = load(memory, log_level)?;
         let [source_bits, destination_bits, mac_bits] = capacity.bits;
-
-        let mut loader = EbpfLoader::new();
-        let per_cpu = slots as u32;
-        for (map, entries) in [
-            (maps::TOTALS, per_cpu * SETS),
-            (maps::TCP_FLAGS, per_cpu * TCP_FLAG_SLOTS),
-            (maps::DST_PORTS, per_cpu * PORT_SLOTS),
-            (maps::SRC_PORTS, per_cpu * PORT_SLOTS),
-            (maps::UNIQUE, per_cpu),
-            (maps::SOURCES, Capacity::buckets(source_bits, slots)),
-            (maps::DESTINATIONS, Capacity::buckets(destination_bits, slots)),
-            (maps::MACS, Capacity::buckets(mac_bits, slots)),
-            (maps::EVENTS, capacity.ring),
-        ] {
-            loader.map_max_entries(map, entries);
-        }
-        loader.override_global(aya_log::LEVEL, &log_level, true);
-        for (name, bits) in maps::BITS.iter().zip(&capacity.bits) {
-            loader.override_global(*name, bits, true);
-        }
-        let seed = fastrand::u64(..);
-        loader.override_global(maps::SEED, &seed, true);
-        let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
-
-        let programs = load_programs(&mut ebpf).map_err(explain_load)?;
         let array = |name, len| Mapped::new(map_of(&ebpf, name)?, len).with_context(|| format!("mapping {name}"));
-        let (tcp_flags, ports) = (slots * TCP_FLAG_SLOTS as usize, slots * PORT_SLOTS as usize);
+        let (tcp_flags, ports) = (cpus * TCP_FLAG_SLOTS as usize, cpus * PORT_SLOTS as usize);
         let (dst_ports, src_ports) = (array(maps::DST_PORTS, ports)?, array(maps::SRC_PORTS, ports)?);
         let tcp_flags = array(maps::TCP_FLAGS, tcp_flags)?;
         let config = Mapped::new(map_of(&ebpf, maps::CONFIG)?, 1).context("mapping CONFIG")?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
-        let totals = Mapped::new(map_of(&ebpf, maps::TOTALS)?, slots * SETS as usize).context("mapping TOTALS")?;
-        let buckets = |bits| Capacity::buckets(bits, slots) as usize;
+        let totals = Mapped::new(map_of(&ebpf, maps::TOTALS)?, cpus * SETS as usize).context("mapping TOTALS")?;
+        let buckets = |bits| Capacity::buckets(bits, cpus) as usize;
         let sources = Mapped::new(map_of(&ebpf, maps::SOURCES)?, buckets(source_bits)).context("mapping SOURCES")?;
         let destinations = Mapped::new(map_of(&ebpf, maps::DESTINATIONS)?, buckets(destination_bits));
         let destinations = destinations.context("mapping DESTINATIONS")?;
         let macs = Mapped::new(map_of(&ebpf, maps::MACS)?, buckets(mac_bits)).context("mapping MACS")?;
-        let unique = Mapped::new(map_of(&ebpf, maps::UNIQUE)?, slots).context("mapping UNIQUE")?;
+        let unique = Mapped::new(map_of(&ebpf, maps::UNIQUE)?, cpus).context("mapping UNIQUE")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let attachments = Attachments::new(programs, interfaces)?;
@@ -124,7 +101,7 @@ impl Xdp {
             ebpf,
             attachments,
             capacity,
-            cpus: slots,
+            cpus,
             turned: Moment::now(),
             entries: [0; Table::COUNT],
             sources,
@@ -273,6 +250,57 @@ impl Xdp {
     pub fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// The program in the kernel, attached to nothing yet.
+struct Loaded {
+    ebpf: Ebpf,
+    programs: Programs,
+    capacity: Capacity,
+    /// CPUs there are parts of the maps for.
+    cpus: usize,
+}
+
+fn load(memory: u64, log_level: u8) -> Result<Loaded> {
+    let possible = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
+    let cpus = capacity::numbered_cpus(possible);
+    let capacity = Capacity::plan(memory, cpus);
+    let [source_bits, destination_bits, mac_bits] = capacity.bits;
+
+    let mut loader = EbpfLoader::new();
+    let per_cpu = cpus as u32;
+    for (map, entries) in [
+        (maps::TOTALS, per_cpu * SETS),
+        (maps::TCP_FLAGS, per_cpu * TCP_FLAG_SLOTS),
+        (maps::DST_PORTS, per_cpu * PORT_SLOTS),
+        (maps::SRC_PORTS, per_cpu * PORT_SLOTS),
+        (maps::UNIQUE, per_cpu),
+        (maps::SOURCES, Capacity::buckets(source_bits, cpus)),
+        (maps::DESTINATIONS, Capacity::buckets(destination_bits, cpus)),
+        (maps::MACS, Capacity::buckets(mac_bits, cpus)),
+        (maps::EVENTS, capacity.ring),
+    ] {
+        loader.map_max_entries(map, entries);
+    }
+    loader.override_global(aya_log::LEVEL, &log_level, true);
+    for (name, bits) in maps::BITS.iter().zip(&capacity.bits) {
+        loader.override_global(*name, bits, true);
+    }
+    let seed = fastrand::u64(..);
+    loader.override_global(maps::SEED, &seed, true);
+    let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
+
+    let programs = load_programs(&mut ebpf).map_err(explain_load)?;
+    Ok(Loaded { ebpf, programs, capacity, cpus })
+}
+
+/// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources it has
+/// slots for.
+///
+/// # Errors
+/// As for [`Xdp::open`].
+pub fn try_load(memory: u64) -> Result<u64> {
+    load(memory, 0).map(|loaded| Capacity::keys(loaded.capacity.bits[Table::Sources as usize], loaded.cpus))
 }
 
 fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {

@@ -143,7 +143,8 @@ fn groups(view: &View) -> Vec<Group> {
         percent: Some(format::percent_short(packets, snapshot.total_packets)),
         trouble: false,
     };
-    let port = |port| match (port, services::name(port)) {
+    let known = |port| if view.state.options.numeric { None } else { services::name(port) };
+    let port = |port| match (port, known(port)) {
         (0, _) => "no port".to_string(),
         (port, Some(name)) => format!("{port} {name}"),
         (port, None) => port.to_string(),

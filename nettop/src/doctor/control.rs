@@ -1,0 +1,80 @@
+//! The control socket.
+
+use std::{
+    fs, io,
+    os::unix::{fs::FileTypeExt as _, net::UnixStream},
+    path::Path,
+};
+
+use super::Finding;
+use crate::control::socket::{self, Endpoint};
+
+const ANOTHER: &str = "choose another with --control-socket";
+
+/// Whether a monitor can listen where it does by default.
+pub fn socket() -> Finding {
+    match Endpoint::default() {
+        Endpoint::Unix(path) => look_at(&path),
+        Endpoint::Tcp(address) => Finding::Unknown(format!("tcp://{address}")),
+    }
+}
+
+fn look_at(path: &Path) -> Finding {
+    let shown = path.display();
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            // A file without a name, which leaves nothing.
+            match tempfile::tempfile_in(folder) {
+                Ok(_) => Finding::good(format!("{shown} is free")),
+                Err(error) => Finding::missing(format!("{shown} cannot be made: {error}"), ANOTHER),
+            }
+        }
+        Err(error) => Finding::missing(format!("{shown}: {error}"), ANOTHER),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            Finding::missing(format!("{shown} is in the way and not a socket"), ANOTHER)
+        }
+        Ok(_) => match UnixStream::connect(path) {
+            Ok(stream) => {
+                let holder = socket::peer(&stream).map_or_else(|_| "another process".into(), |peer| peer.to_string());
+                Finding::missing(
+                    format!("a monitor runs already: {shown} is held by {holder}"),
+                    format!("nettopctl stop ends it, or {ANOTHER}"),
+                )
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Finding::good(format!("{shown} was left behind by a crash; the next monitor replaces it"))
+            }
+            Err(error) => Finding::missing(format!("{shown} belongs to somebody else: {error}"), ANOTHER),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nettop.sock");
+        let expect = |finding: Finding, good: bool, part: &str| {
+            assert!(
+                matches!(finding, Finding::Good(_)) == good && format!("{finding:?}").contains(part),
+                "{finding:?}"
+            );
+        };
+        expect(look_at(&path), true, "is free");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        let listener = UnixListener::bind(&path).unwrap();
+        expect(look_at(&path), false, &format!("process {}", std::process::id()));
+        drop(listener);
+        expect(look_at(&path), true, "left behind");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "data").unwrap();
+        expect(look_at(&path), false, "not a socket");
+        expect(look_at(&folder.path().join("no/nettop.sock")), false, "cannot be made");
+    }
+}

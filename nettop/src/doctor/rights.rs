@@ -1,0 +1,76 @@
+//! What this process may do, and whether its file could give it more.
+
+use std::{env, ffi::CString, fs, mem, os::unix::ffi::OsStrExt as _, path::PathBuf};
+
+use caps::CapSet;
+
+use super::Finding;
+use crate::privilege;
+
+const MATTERS_NOT: &str = "the capabilities are there already";
+
+/// CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
+pub fn capabilities() -> Finding {
+    let missing = privilege::missing();
+    // SAFETY: no arguments, no failure.
+    let user = unsafe { libc::geteuid() };
+    if missing.is_empty() {
+        return Finding::good(format!("CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are effective (user {user})"));
+    }
+    let permitted = |capability| caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false);
+    let names: Vec<_> = missing
+        .iter()
+        .map(|capability| match permitted(*capability) {
+            true => format!("{capability} (permitted, but not effective)"),
+            false => capability.to_string(),
+        })
+        .collect();
+    let remedy = match program() {
+        Some(path) => format!("sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep {}", path.display()),
+        None => "run with sudo".into(),
+    };
+    Finding::missing(format!("user {user} lacks {}", names.join(", ")), remedy)
+}
+
+/// Whether the program lies where files can have capabilities.
+pub fn file_system() -> Finding {
+    let Some(path) = program() else { return Finding::Unknown("the path of this program cannot be told".into()) };
+    let shown = path.display();
+    let Ok(c_path) = CString::new(path.as_os_str().as_bytes()) else {
+        return Finding::Unknown(format!("{shown} is no path for the kernel"));
+    };
+    // SAFETY: plain integers, for which zero is valid.
+    let mut facts: libc::statvfs = unsafe { mem::zeroed() };
+    // SAFETY: a path that ends with zero, and a buffer of the right type.
+    if unsafe { libc::statvfs(c_path.as_ptr(), &raw mut facts) } != 0 {
+        return Finding::Unknown(format!("{shown}: {}", std::io::Error::last_os_error()));
+    }
+    match facts.f_flag & libc::ST_NOSUID {
+        0 => Finding::good(format!("{shown} can have capabilities")),
+        _ if privilege::missing().is_empty() => Finding::good(format!("{shown} is mounted nosuid; {MATTERS_NOT}")),
+        _ => Finding::missing(
+            format!("{shown} is mounted nosuid, where capabilities of files do not count"),
+            "install it elsewhere, or run with sudo",
+        ),
+    }
+}
+
+/// Whether exec can add capabilities.
+pub fn no_new_privs() -> Finding {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("NoNewPrivs:")).map(str::trim);
+    match set {
+        Some("0") => Finding::good("not set"),
+        Some("1") if privilege::missing().is_empty() => Finding::good(format!("set; {MATTERS_NOT}")),
+        Some("1") => Finding::missing(
+            "set: neither sudo nor capabilities of files work here",
+            "start nettop outside of this sandbox",
+        ),
+        _ => Finding::Unknown("/proc/self/status does not tell".into()),
+    }
+}
+
+/// The file of this program, without symbolic links: capabilities belong to it, not to them.
+fn program() -> Option<PathBuf> {
+    env::current_exe().and_then(fs::canonicalize).ok()
+}

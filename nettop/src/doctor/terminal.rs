@@ -1,0 +1,57 @@
+//! The terminal, for those who want the screen.
+
+use std::{
+    env,
+    io::{IsTerminal as _, stdout},
+};
+
+use super::Finding;
+
+/// Narrower than this, columns are left out.
+const WIDTH: u16 = 80;
+/// Lower than this, panels are left out.
+const HEIGHT: u16 = 24;
+
+/// Its size.
+pub fn size() -> Finding {
+    if !stdout().is_terminal() {
+        return Finding::Unknown("standard output is no terminal here; run without one, nettop needs --quiet".into());
+    }
+    match crossterm::terminal::size() {
+        Ok((columns, rows)) if columns < WIDTH || rows < HEIGHT => Finding::missing(
+            format!("{columns} columns and {rows} rows, so not everything is shown"),
+            format!("{WIDTH} by {HEIGHT} or more show it"),
+        ),
+        Ok((columns, rows)) => Finding::good(format!("{columns} columns and {rows} rows")),
+        Err(error) => Finding::Unknown(format!("the terminal does not tell: {error}")),
+    }
+}
+
+/// Its colours.
+pub fn colours() -> Finding {
+    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let term = env::var("TERM").unwrap_or_default();
+    match term.as_str() {
+        _ if set("NO_COLOR") => Finding::good("none, as NO_COLOR asks"),
+        "" => Finding::Unknown("TERM is not set; nettop uses sixteen colours".into()),
+        "dumb" => Finding::missing("TERM=dumb", "set TERM to what the terminal is, or use --quiet"),
+        _ => Finding::good(format!("sixteen (TERM={term}); NO_COLOR=1 turns them off")),
+    }
+}
+
+/// Its characters: the first of these that is set decides (POSIX, "Internationalization Variables").
+pub fn locale() -> Finding {
+    let value = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| Some((*name, env::var(name).ok().filter(|value| !value.is_empty())?)));
+    match value {
+        Some((name, value)) if value.to_lowercase().replace('-', "").contains("utf8") => {
+            Finding::good(format!("{name}={value}"))
+        }
+        Some((name, value)) => Finding::missing(
+            format!("{name}={value} is not UTF-8: lines and bars may look wrong"),
+            "set LC_ALL=C.UTF-8",
+        ),
+        None => Finding::Unknown("no locale is set; nettop writes UTF-8".into()),
+    }
+}

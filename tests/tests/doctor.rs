@@ -1,0 +1,125 @@
+//! `nettop doctor` is right: where it says that the monitor starts, it starts, and where it says that it does not, it does
+//! not.
+
+use std::{path::Path, process::Command};
+
+use nettop_tests::{
+    monitor::Monitor,
+    net::{Namespace, Net},
+    program::{self, Ended, PublicCopy, as_nobody, public_directory, run},
+    skip,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// `nettop doctor`, for a monitor whose default socket is in `folder`.
+fn doctor(namespace: &Namespace, folder: &Path, options: &[&str]) -> Command {
+    command(namespace, &program::path("nettop"), folder, options)
+}
+
+fn command(namespace: &Namespace, program: &Path, folder: &Path, options: &[&str]) -> Command {
+    let mut command = namespace.command(program);
+    command.arg("doctor").args(options).env("XDG_RUNTIME_DIR", folder);
+    command
+}
+
+/// The line of a check.
+#[track_caller]
+fn line<'a>(ended: &'a Ended, name: &str) -> &'a str {
+    let found =
+        ended.stdout.lines().find(|line| line.get(4..).is_some_and(|rest| rest.starts_with(&format!("{name}: "))));
+    found.unwrap_or_else(|| panic!("no line of {name}: {ended:?}"))
+}
+
+#[track_caller]
+fn expect(ended: &Ended, name: &str, sign: &str, part: &str) {
+    let line = line(ended, name);
+    assert!(line.starts_with(sign) && line.contains(part), "{sign} {part}: {line}");
+}
+
+#[test]
+fn a_healthy_machine_is_called_so_and_the_monitor_starts() {
+    if !skip::privileged("a_healthy_machine_is_called_so_and_the_monitor_starts") {
+        return;
+    }
+    let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
+    let ended = run(&mut doctor(&net.receiver, folder.path(), &[]));
+    for (name, part) in [
+        ("version", "Linux"),
+        ("capabilities", "user 0"),
+        ("load", "accepts"),
+        ("interface", "in0 is up"),
+        ("other XDP", "none"),
+        ("socket", "is free"),
+    ] {
+        expect(&ended, name, "OK", part);
+    }
+    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert_eq!(net.receiver.xdp_program("in0"), None, "nothing is attached");
+    assert_eq!(folder.path().read_dir().expect("a folder").count(), 0, "nothing is left");
+
+    let mut run = net.receiver.command(program::path("nettop"));
+    run.args(["run", "--interval", "0.1"]);
+    let monitor = Monitor::start(run, &folder.path().join("nettop.sock"));
+    let ended = program::run(&mut doctor(&net.receiver, folder.path(), &[]));
+    expect(&ended, "other XDP", "--", "in0 has another XDP program");
+    expect(&ended, "socket", "--", "a monitor runs already");
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(monitor.stop().status.code(), Some(0));
+}
+
+#[test]
+fn without_an_interface_that_is_said() {
+    if !skip::privileged("without_an_interface_that_is_said") {
+        return;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let ended = run(&mut doctor(&Namespace::new(), folder.path(), &[]));
+    expect(&ended, "interface", "--", "--iface");
+    expect(&ended, "other XDP", "??", "no interface");
+    assert_eq!(ended.status.code(), Some(1));
+}
+
+#[test]
+fn without_privilege_the_remedy_is_the_one_command() {
+    if !skip::privileged("without_privilege_the_remedy_is_the_one_command") {
+        return;
+    }
+    let (net, nettop, folder) = (Net::new(1), PublicCopy::of("nettop"), public_directory());
+    let ended = run(as_nobody(&mut command(&net.receiver, &nettop.path(), folder.path(), &[])));
+    let remedy = format!("; sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep {}", nettop.path().display());
+    for capability in ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"] {
+        expect(&ended, "capabilities", "--", capability);
+    }
+    assert!(line(&ended, "capabilities").ends_with(&remedy), "{ended:?}");
+    expect(&ended, "load", "--", "CAP_BPF");
+    // What is fine is not blamed.
+    for name in ["version", "interface", "socket", "other XDP"] {
+        expect(&ended, name, "OK", "");
+    }
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stdout.trim_end().ends_with("capabilities, load; `nettop demo` needs none of this"), "{ended:?}");
+}
+
+#[test]
+fn json_says_the_same() {
+    let (nettop, folder) = (PublicCopy::of("nettop"), public_directory());
+    let mut command = Command::new(nettop.path());
+    command.args(["doctor", "--json"]).env("XDG_RUNTIME_DIR", folder.path());
+    let ended = run(as_nobody(&mut command));
+    let answer: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((&answer["ok"], ended.status.code()), (&Value::Bool(false), Some(1)));
+    let checks = answer["checks"].as_array().expect("a list");
+    assert!(checks.len() > 15);
+    for check in checks {
+        for key in ["group", "name", "about", "found"] {
+            assert!(check[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {check}");
+        }
+        let state = check["state"].as_str().expect("text");
+        assert!(["ok", "missing", "unknown"].contains(&state), "{check}");
+        assert_eq!(check["remedy"].is_string(), state == "missing", "{check}");
+    }
+    let prevents = |check: &&Value| check["needed"] == true && check["state"] == "missing";
+    let names: Vec<_> = checks.iter().filter(prevents).filter_map(|check| check["name"].as_str()).collect();
+    assert!(names.contains(&"capabilities") && names.contains(&"load"), "{names:?}");
+}

@@ -1,0 +1,104 @@
+//! The units of systemd hold together with the program they start.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nettop_tests::{
+    frames,
+    monitor::Monitor,
+    net::Net,
+    program::{self, NOBODY, PublicCopy, public_directory, run, run_with},
+    send::Sender,
+    skip,
+};
+use tempfile::TempDir;
+
+const UNITS: [&str; 3] = ["nettop.service", "nettop-db-update.service", "nettop-db-update.timer"];
+
+fn packaging() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging")
+}
+
+fn unit(name: &str) -> String {
+    fs::read_to_string(packaging().join("systemd").join(name)).expect("a unit")
+}
+
+/// The value of a setting that stands once in a unit.
+fn setting<'a>(unit: &'a str, name: &str) -> &'a str {
+    let mut values = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let value = values.next().unwrap_or_else(|| panic!("no {name} in {unit}"));
+    assert_eq!(values.next(), None, "{name} stands twice");
+    value
+}
+
+#[test]
+fn the_program_knows_the_options_that_units_give_it() {
+    for name in UNITS.iter().filter(|name| name.ends_with(".service")) {
+        let unit = unit(name);
+        let words: Vec<_> = setting(&unit, "ExecStart").split(' ').collect();
+        let [program, arguments @ .., options] = &words[..] else { panic!("{words:?}") };
+        assert_eq!(*program, "/usr/bin/nettop");
+        let ended = run_with("nettop", &[arguments, &["--help"]].concat());
+        assert!(ended.status.success(), "{ended:?}");
+        // And its options come from the environment file, which has them.
+        let defaults = fs::read_to_string(packaging().join("nettop.default")).expect("the environment file");
+        let variable = options.strip_prefix('$').expect("a variable");
+        assert!(defaults.lines().any(|line| line == format!("{variable}=\"\"")), "{variable} in {defaults}");
+    }
+}
+
+#[test]
+fn systemd_accepts_the_units_and_finds_them_tight() {
+    let test = "systemd_accepts_the_units_and_finds_them_tight";
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        return skip::report(test, "there is no `systemd-analyze`; on Debian: apt-get install systemd");
+    }
+    // It wants the programs to exist.
+    let folder = TempDir::new().expect("a folder");
+    let nettop = program::path("nettop").display().to_string();
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no"]);
+    for name in UNITS {
+        let path = folder.path().join(name);
+        fs::write(&path, unit(name).replace("/usr/bin/nettop", &nettop)).expect("a copy of a unit");
+        verify.arg(path);
+    }
+    let ended = run(&mut verify);
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+    for name in UNITS.iter().filter(|name| name.ends_with(".service")) {
+        // Of 100; above it the command fails.
+        let mut security = Command::new("systemd-analyze");
+        security.args(["security", "--no-pager", "--offline=true", "--threshold=20"]);
+        let ended = run(security.arg(folder.path().join(name)));
+        assert!(ended.status.success(), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_capabilities_of_the_unit_are_enough() {
+    let test = "the_capabilities_of_the_unit_are_enough";
+    if !skip::privileged(test) {
+        return;
+    }
+    let unit = unit("nettop.service");
+    let capabilities = setting(&unit, "AmbientCapabilities");
+    assert_eq!(capabilities, setting(&unit, "CapabilityBoundingSet"));
+    let sets: Vec<_> = capabilities.split(' ').map(|name| name.replace("CAP_", "+").to_lowercase()).collect();
+    let sets = sets.join(",");
+    let (net, nettop, folder) = (Net::new(1), PublicCopy::of("nettop"), public_directory());
+    let mut command = net.receiver.command("setpriv");
+    command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups", "--no-new-privs"]);
+    command.args(["--inh-caps", &format!("-all,{sets}"), "--ambient-caps", &format!("-all,{sets}")]);
+    command.args(["--bounding-set", &format!("-all,{sets}")]).arg(nettop.path());
+    command.args(["run", "--iface", "in0", "--map-memory", "1", "--interval", "0.1"]);
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        return skip::report(test, "there is no `setpriv`; on Debian: apt-get install util-linux");
+    }
+    let monitor = Monitor::start(command, &folder.path().join("s"));
+    Sender::new(&net.sender, "out0").send(&frames::arp(), 3);
+    monitor.wait_until_seen(3);
+    assert_eq!(monitor.stop().status.code(), Some(0));
+}
