@@ -45,7 +45,7 @@ fn manual_pages_name_every_command_and_option() {
             let listed = help.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
             for name in listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
                 let name = name.split_whitespace().next().expect("a name").to_string();
-                let whole = [&[program.to_string()], &command[..], &[name.clone()]].concat().join(" ");
+                let whole = [&[program.to_string()], &command[..], std::slice::from_ref(&name)].concat().join(" ");
                 if name != "help" && !whole.starts_with("nettop ctl ") {
                     assert!(page.contains(&format!(".SS \"{whole}\"")), "{whole}");
                     commands.push([&command[..], &[name]].concat());

@@ -1,4 +1,4 @@
-//! `nettop doctor`: what this machine allows, and what to do about what it does not. A row in [`CHECKS`] for each check;
+//! `nettop doctor`: what this machine allows, and what to do about what it does not. A row of the table for each check;
 //! one file for each group of them.
 //!
 //! A check looks, and changes nothing. What it cannot find out it says, rather than to guess.
@@ -42,6 +42,15 @@ impl Finding {
 
     fn missing(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Missing { what: what.into(), remedy: remedy.into() }
+    }
+
+    /// Of an error, which names its remedy behind the last semicolon, or of one that names none.
+    fn failed(error: &anyhow::Error, otherwise: &str) -> Self {
+        let text = format!("{error:#}");
+        match text.rsplit_once("; ") {
+            Some((what, remedy)) => Self::missing(what, remedy),
+            None => Self::missing(text, otherwise),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::Finding;
-use crate::source::xdp::{self, netlink::Interface};
+use crate::source::xdp::{self, netdev, netlink::Interface};
 
 /// Which one it is.
 pub fn interface() -> Finding {
@@ -15,25 +15,39 @@ pub fn interface() -> Finding {
             Finding::good(format!("{name}, which is down: packets come when it is up (ip link set {name} up)"))
         }
         Ok(Interface { name, mtu, .. }) => Finding::good(format!("{name} is up, MTU {mtu}")),
-        Err(error) => Finding::missing(format!("none: {error:#}"), "name one with --iface"),
+        Err(error) => Finding::failed(&error, "name one with --iface"),
     }
 }
 
-/// Its driver.
+/// Its driver, and whether that runs XDP programs itself.
 pub fn driver() -> Finding {
     let Ok(Interface { name, index, .. }) = xdp::default_interface() else {
         return Finding::Unknown("there is no interface".into());
     };
-    let folder = Path::new("/sys/class/net").join(&name);
-    let shown = fs::read_to_string(folder.join("ifindex")).unwrap_or_default();
+    let who = driver_name(&name, index)
+        .map_or_else(|| format!("the driver of {name}"), |driver| format!("{driver} ({name})"));
+    match netdev::is_native(index) {
+        Ok(Some(true)) => Finding::good(format!("{who} can run XDP natively, if its offloads and the MTU allow it")),
+        Ok(Some(false)) => Finding::missing(
+            format!("{who} has no native XDP; nettop uses generic XDP, which costs more per packet"),
+            "another network card or driver would be cheaper",
+        ),
+        Ok(None) => {
+            Finding::Unknown(format!("{who}: this kernel tells only when nettop attaches whether XDP is native"))
+        }
+        Err(error) => Finding::Unknown(format!("{who}: {error}")),
+    }
+}
+
+/// The driver's name, for hardware, when `/sys` shows this network namespace.
+fn driver_name(name: &str, index: u32) -> Option<String> {
+    let folder = Path::new("/sys/class/net").join(name);
+    let shown = fs::read_to_string(folder.join("ifindex")).ok()?;
     if shown.trim() != index.to_string() {
-        return Finding::Unknown(format!("{name} is not in /sys, which shows another network namespace"));
+        return None;
     }
-    const LATER: &str = "whether it takes XDP natively shows when nettop attaches; if not, generic XDP is used";
-    match fs::read_link(folder.join("device/driver")).ok().as_deref().and_then(Path::file_name) {
-        Some(driver) => Finding::good(format!("{name} has {}; {LATER}", driver.display())),
-        None => Finding::good(format!("{name} is virtual; {LATER}")),
-    }
+    let driver = fs::read_link(folder.join("device/driver")).ok()?;
+    Some(driver.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Who is attached to it.

@@ -36,13 +36,6 @@ pub fn memory() -> Finding {
 pub fn load() -> Finding {
     match xdp::try_load(xdp::default_budget()) {
         Ok(sources) => Finding::good(format!("the kernel accepts the program; room for {sources} sources at once")),
-        Err(error) => {
-            let text = format!("{error:#}");
-            // An error names its remedy behind the last semicolon.
-            match text.rsplit_once("; ") {
-                Some((what, remedy)) => Finding::missing(what, remedy),
-                None => Finding::missing(text, "run with sudo"),
-            }
-        }
+        Err(error) => Finding::failed(&error, "run with sudo"),
     }
 }

@@ -4,6 +4,7 @@ mod attach;
 mod bpf;
 mod capacity;
 mod mapped;
+pub mod netdev;
 pub mod netlink;
 
 use std::{io, mem::offset_of, os::fd::AsFd as _, sync::atomic::Ordering, time::Duration};
