@@ -2,7 +2,7 @@
 //!
 //! A sweep over the ranges in the order of their starts, with one heap of open ranges for each field. The smallest open
 //! range that has the field gives it; among ranges of one size the later row does. n ranges cost O(n log n), however
-//! deep they are nested, and nothing is kept but what is open.
+//! deep they are nested, and hardly more is kept than what is open.
 
 use std::{
     cmp::Reverse,
@@ -34,10 +34,48 @@ const FIELDS: [fn(&Place) -> bool; 5] = [
     |place| place.org != 0,
 ];
 
+/// The open ranges that have one field.
+#[derive(Debug)]
+struct Heap<A> {
+    ranges: BinaryHeap<Reverse<Open<A>>>,
+    /// At this length it is searched for ranges that ended below smaller ones.
+    full: usize,
+}
+
+/// The least length at which a heap is searched.
+const FULL: usize = 1024;
+
+impl<A: Copy + Ord> Heap<A> {
+    fn new() -> Self {
+        Self { ranges: BinaryHeap::new(), full: FULL }
+    }
+
+    /// Adds a range that starts at `start`, where others may have ended.
+    fn push(&mut self, start: A, range: Open<A>) {
+        if self.ranges.len() >= self.full {
+            self.ranges.retain(|open| open.0.end >= start);
+            // At least as many more come before the next search: a range costs no more than a few steps.
+            self.full = FULL.max(2 * self.ranges.len());
+        }
+        self.ranges.push(Reverse(range));
+    }
+
+    /// The smallest range that is still open at an address; those that ended and are in the way go.
+    fn smallest_at(&mut self, at: A) -> Option<Open<A>> {
+        while let Some(top) = self.ranges.peek_mut() {
+            if top.0.end >= at {
+                return Some(top.0);
+            }
+            PeekMut::pop(top);
+        }
+        None
+    }
+}
+
 /// Takes ranges in the order of their starts.
 #[derive(Debug)]
 pub struct Flattener<A: Copy> {
-    open: [BinaryHeap<Reverse<Open<A>>>; FIELDS.len()],
+    open: [Heap<A>; FIELDS.len()],
     /// The first address that is not written yet; none when the last one is.
     next: Option<A>,
     newest: Option<A>,
@@ -74,7 +112,7 @@ impl From<TooMany> for Refused {
 impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { open: Default::default(), next: Some(A::from(0)), newest: None, ranges: Vec::new() }
+        Self { open: FIELDS.map(|_| Heap::new()), next: Some(A::from(0)), newest: None, ranges: Vec::new() }
     }
 
     /// Adds one range. `row` says which of two ranges of one size is the later one.
@@ -88,7 +126,7 @@ impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
         let fields = places.get(place);
         for (heap, has) in self.open.iter_mut().zip(FIELDS) {
             if has(&fields) {
-                heap.push(Reverse(Open { size, row: Reverse(row), end, place }));
+                heap.push(start, Open { size, row: Reverse(row), end, place });
             }
         }
         Ok(())
@@ -103,7 +141,7 @@ impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
     /// Writes everything below `limit`; no range starts there any more.
     fn write_until(&mut self, limit: Option<A>, places: &mut Builder) -> Result<(), TooMany> {
         while let Some(at) = self.next.filter(|at| limit.is_none_or(|limit| *at < limit)) {
-            let tops = self.open.each_mut().map(|heap| smallest_at(heap, at));
+            let tops = self.open.each_mut().map(|heap| heap.smallest_at(at));
             // What is true here stays true until the first of these ranges ends.
             let end = tops.iter().flatten().map(|open| open.end).min();
             let value =
@@ -120,17 +158,6 @@ impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Flattener<A> {
         }
         Ok(())
     }
-}
-
-/// The smallest range of the heap that is still open at an address; those that ended and are in the way go.
-fn smallest_at<A: Copy + Ord>(heap: &mut BinaryHeap<Reverse<Open<A>>>, at: A) -> Option<Open<A>> {
-    while let Some(top) = heap.peek_mut() {
-        if top.0.end >= at {
-            return Some(top.0);
-        }
-        PeekMut::pop(top);
-    }
-    None
 }
 
 /// One place from the places that give its code, country, city, number and organisation, in this order. What belongs to
@@ -233,6 +260,17 @@ mod tests {
             }
             prop_assert!(narrow.len() <= 2 * rows.len() + 1);
         }
+    }
+
+    #[test]
+    fn ranges_that_ended_are_not_kept() {
+        let mut places = Builder::new();
+        let place = places.location(Location { city: "a", ..Location::default() }).unwrap();
+        let mut flattener = Flattener::<u32>::new();
+        for row in 0..10 * FULL as u32 {
+            flattener.push(row * 16, row * 16 + 15, row, place, &mut places).unwrap();
+        }
+        assert!(flattener.open.iter().all(|heap| heap.ranges.len() <= FULL));
     }
 
     #[test]
