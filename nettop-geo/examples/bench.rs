@@ -22,7 +22,8 @@ fn main() -> Result<()> {
     let files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let before = resident_kib()?;
     let start = Instant::now();
-    let watcher = Watcher::open(&files)?;
+    let mut watcher = Watcher::open(&files)?;
+    watcher.start()?;
     println!("ready after {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     while watcher.current().databases().len() <= files.len() && watcher.problems().is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(10));

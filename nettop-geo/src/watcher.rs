@@ -28,6 +28,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
+    /// What the thread is to do; `None` once it has been started.
+    idle: Option<(Sources, Duration)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -66,12 +68,21 @@ impl Watcher {
         sources.open()?;
         let state = State { current: Arc::new(Geo::new(bundle, sources.loaded())), problems: sources.problems() };
         let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new(), stop: AtomicBool::new(false) });
-        let thread = {
-            let shared = Arc::clone(&shared);
-            let watch = move || shared.watch(bundle, sources, interval);
-            thread::Builder::new().name("location".into()).spawn(watch).context("cannot start a thread")?
-        };
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, idle: Some((sources, interval)), thread: None })
+    }
+
+    /// Starts the thread: apart from [`open`](Self::open), because a thread keeps the privileges that its process gives up
+    /// later.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub fn start(&mut self) -> Result<()> {
+        let Some((sources, interval)) = self.idle.take() else { return Ok(()) };
+        let (shared, bundle) = (Arc::clone(&self.shared), Bundle::embedded()?);
+        let watch = move || shared.watch(bundle, sources, interval);
+        self.thread =
+            Some(thread::Builder::new().name("location".into()).spawn(watch).context("cannot start a thread")?);
+        Ok(())
     }
 
     /// The databases in force: a new `Arc` after each reload.
@@ -144,9 +155,14 @@ mod tests {
         }
     }
 
+    fn started(mut watcher: Watcher) -> Watcher {
+        watcher.start().unwrap();
+        watcher
+    }
+
     fn watch(named: &[&Path]) -> Watcher {
         let named: Vec<PathBuf> = named.iter().map(|path| path.to_path_buf()).collect();
-        Watcher::with(&named, Vec::new(), Duration::from_millis(5)).unwrap()
+        started(Watcher::with(&named, Vec::new(), Duration::from_millis(5)).unwrap())
     }
 
     #[test]

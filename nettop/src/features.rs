@@ -11,6 +11,10 @@ use serde::Serialize;
 use crate::{
     cli::{Cli, FeaturesArgs},
     control::COMMANDS,
+    detect::RULES,
+    doctor::CHECKS,
+    export::FORMATS,
+    snapshot::Export,
     tui::{action::ACTIONS, columns::COLUMNS, panel::PANELS},
 };
 
@@ -34,28 +38,35 @@ pub struct Feature {
     pub about: String,
 }
 
-/// The parts of the catalogue: a title, and what makes the names and what they do.
-const SECTIONS: &[(&str, fn() -> Vec<(String, String)>)] = &[
+/// Names, and what they do.
+type Named = Vec<(String, String)>;
+
+/// The parts of the catalogue: a title, and what makes the names.
+const SECTIONS: &[(&str, fn() -> Named)] = &[
     ("Commands", commands),
     ("Options of the monitor", || options("run")),
     ("Panels of the screen", || rows(PANELS, |panel| (panel.name, panel.about))),
     ("Columns of the table of sources", || rows(COLUMNS, |column| (column.title, column.help))),
     ("Keys", || ACTIONS.iter().map(|action| (action.key.label(), action.help.to_string())).collect()),
     ("Control commands (nettopctl)", || rows(COMMANDS, |command| (command.name, command.help))),
+    ("Exports", || rows(FORMATS, |format| (format.name, format.about))),
+    ("Files that lines are appended to", || rows(Export::ALL, |export| (export.label(), export.about()))),
+    ("Alerts", || rows(RULES, |rule| (rule.kind, rule.about))),
+    ("Checks of nettop doctor", || rows(CHECKS, |check| (check.name, check.about))),
     ("Protocols counted apart", || rows(Protocol::ALL, |protocol| (protocol.label(), "packets and bytes"))),
 ];
 
-fn rows<T>(table: &[T], row: impl Fn(&T) -> (&str, &str)) -> Vec<(String, String)> {
+fn rows<T>(table: &[T], row: impl Fn(&T) -> (&str, &str)) -> Named {
     table.iter().map(row).map(|(name, about)| (name.to_string(), about.to_string())).collect()
 }
 
-fn commands() -> Vec<(String, String)> {
+fn commands() -> Named {
     let cli = Cli::command();
     let shown = cli.get_subcommands().filter(|command| !command.is_hide_set());
     shown.map(|command| (command.get_name().to_string(), one_line(command.get_about()))).collect()
 }
 
-fn options(command: &str) -> Vec<(String, String)> {
+fn options(command: &str) -> Named {
     let cli = Cli::command();
     let Some(command) = cli.find_subcommand(command) else { return Vec::new() };
     let named = command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument.get_help())));
@@ -69,7 +80,7 @@ fn one_line(text: Option<&StyledStr>) -> String {
 /// The catalogue.
 pub fn catalogue() -> Vec<Section> {
     let mut numbers = 1..;
-    let number = |features: Vec<(String, String)>| {
+    let number = |features: Named| {
         features
             .into_iter()
             .zip(numbers.by_ref())

@@ -106,7 +106,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
     }
 
     /// How many keys there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.accounts.len()
     }
 

@@ -116,12 +116,16 @@ fn open_log(args: &RunArgs) -> Result<Option<LogFile>> {
 fn monitor(
     source: Source,
     settings: Settings,
-    geo: Option<Watcher>,
+    mut geo: Option<Watcher>,
     control: Control,
     screen: Option<Options>,
     files: Files,
     log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
+    // Only now: a thread keeps the privileges it began with.
+    if let Some(geo) = &mut geo {
+        geo.start().context("watching the databases of places")?;
+    }
     let outlets = Outlets::start(files.events, files.alerts).context("starting a thread that writes a file")?;
     let (log_file, logger) = log.unzip();
     let hangup = Hangup::new(outlets.reopeners(), log_file);
@@ -170,7 +174,7 @@ fn monitor(
 }
 
 /// Writes the session, unless the file system hangs.
-fn write_session(place: Place, last: Arc<Snapshot>) -> Result<[PathBuf; 2]> {
+fn write_session(place: Place, last: Arc<Snapshot>) -> Result<Vec<PathBuf>> {
     let (done, result) = std_mpsc::channel();
     // Whoever waits may have given up.
     thread::spawn(move || drop(done.send(place.write(&last))));

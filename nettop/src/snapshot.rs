@@ -487,6 +487,17 @@ pub enum Export {
 }
 
 impl Export {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[Self::Events, Self::Alerts];
+
+    /// What its lines are.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Events => "sampled packets, each with the number of packets it stands for (--jsonl)",
+            Self::Alerts => "alerts, when they are raised and when they are over (--alerts)",
+        }
+    }
+
     /// The word for it.
     pub const fn label(self) -> &'static str {
         match self {

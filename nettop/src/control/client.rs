@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::{Map, Value, json};
 
 use super::socket::Endpoint;
-use crate::export::{file, table};
+use crate::export::{FORMATS, file, json};
 
 /// How long to wait for the monitor, which may be busy for some seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -69,20 +69,14 @@ enum Command {
     /// Write everything counted so far to a file, or to standard output
     Export {
         /// What to write: the whole snapshot, or the table of sources
-        #[arg(long, value_enum)]
-        format: Format,
+        #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))]
+        format: String,
         /// Where to; replaced whole [default: standard output]
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// End the monitor
     Stop,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Json,
-    Csv,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -124,29 +118,18 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
     let ok = answer["ok"] == true;
     match &args.command {
         Command::Export { format, output } if ok => {
-            let content = match format {
-                Format::Json => pretty(&answer["snapshot"])?,
-                Format::Csv => {
-                    let mut csv = Vec::new();
-                    table::write_csv(&answer["snapshot"], &mut csv).context("making a table of the answer")?;
-                    csv
-                }
-            };
+            let known = FORMATS.iter().find(|known| known.name == format);
+            let content =
+                known.map_or_else(|| bail!("there is no form {format}"), |form| (form.rewrite)(&answer["snapshot"]))?;
             match output {
                 Some(path) => file::replace(path, &content).with_context(|| format!("writing {}", path.display()))?,
                 None => print(&content)?,
             }
         }
-        _ => print(&pretty(&answer)?)?,
+        // serde_json keeps the keys of a parsed object sorted.
+        _ => print(&json::pretty(&answer)?)?,
     }
     Ok(ok)
-}
-
-/// Indented; serde_json keeps the keys of a parsed object sorted.
-fn pretty(value: &Value) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    Ok(text)
 }
 
 fn print(text: &[u8]) -> Result<()> {

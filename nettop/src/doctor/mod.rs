@@ -55,11 +55,12 @@ impl Finding {
 }
 
 /// One check.
-struct Check {
+pub struct Check {
     group: &'static str,
-    name: &'static str,
+    /// What it is called.
+    pub name: &'static str,
     /// What it looks at, and why.
-    about: &'static str,
+    pub about: &'static str,
     /// Whether the live monitor does not start without it.
     needed: bool,
     look: fn() -> Finding,
@@ -81,7 +82,7 @@ const NEEDED: bool = true;
 const USEFUL: bool = false;
 
 /// Every check, in the order in which they are printed.
-const CHECKS: &[Check] = &[
+pub const CHECKS: &[Check] = &[
     Check::new("kernel", "version", "the first Linux with all that the program uses", NEEDED, kernel::version),
     Check::new("kernel", "BTF", "types of the kernel, for other BPF tools", USEFUL, kernel::btf),
     Check::new("kernel", "JIT", "without it the program is interpreted, packet by packet", USEFUL, kernel::jit),

@@ -167,7 +167,7 @@ impl Books {
     /// Distinct sources, and whether that is an estimate: exact while every one of them has an account.
     pub fn unique(&self) -> (u64, bool) {
         if self.totals.untracked(Table::Sources).packets == 0 && self.sources.evicted().packets == 0 {
-            return (self.sources.len() as u64, false);
+            return (self.sources.count() as u64, false);
         }
         let mut registers: Box<Registers> = self.tables.unique.clone();
         self.sources.iter().for_each(|(address, _)| registers.insert(*address));

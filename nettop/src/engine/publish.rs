@@ -14,7 +14,8 @@ use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        Degraded, EventRow, GeoView, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow, TcpFlags,
+        Degraded, EventRow, ExportRow, GeoView, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow,
+        TcpFlags,
     },
 };
 
@@ -35,6 +36,7 @@ impl Engine {
         let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
         let (sources, others, rest) = books.sources.top(limit);
         let geo = self.geo.as_ref().map(geo_view);
+        let exports = self.outlets.rows();
         let dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
         Snapshot {
             runtime: self.runtime(),
@@ -54,7 +56,7 @@ impl Engine {
             rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
             countries: books.regions.country_rows(limit, &books.slots, elapsed),
             networks: books.regions.network_rows(limit, &books.slots, elapsed),
-            degraded: self.degraded(accounting.holds, geo.as_ref()),
+            degraded: self.degraded(accounting.holds, geo.as_ref(), &exports),
             geo,
             macs: self.mac_rows(limit, elapsed),
             protocols: Protocol::ALL
@@ -77,7 +79,7 @@ impl Engine {
             accounting,
             interfaces: self.interfaces.clone(),
             alerts: self.detector.alerts(),
-            exports: self.outlets.rows(),
+            exports,
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL
                 .iter()
@@ -153,7 +155,7 @@ impl Engine {
     }
 
     /// What does not work as it should.
-    fn degraded(&self, holds: bool, geo: Option<&GeoView>) -> Vec<Degraded> {
+    fn degraded(&self, holds: bool, geo: Option<&GeoView>, exports: &[ExportRow]) -> Vec<Degraded> {
         let mut rows = Vec::new();
         let mut push = |what: String, reason: String, remedy: &str| {
             rows.push(Degraded { what, reason, remedy: remedy.to_string() });
@@ -206,7 +208,7 @@ impl Engine {
                 "a higher --event-rate",
             );
         }
-        rows.extend(outlets::degraded(&self.outlets.rows()));
+        rows.extend(outlets::degraded(exports));
         rows
     }
 }

@@ -1,4 +1,4 @@
-//! A session in two files: the whole snapshot as JSON, and the table of its sources as CSV.
+//! A session in files: one in each form there is.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,20 +10,17 @@ use std::{
 use anyhow::{Context as _, Result};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{file, table};
+use super::{FORMATS, file};
 use crate::snapshot::Snapshot;
 
-/// What follows the name, in place of its extension, as the classic has it.
-const JSON: &str = "snapshot.json";
-const CSV: &str = "top.csv";
 /// Sorts by time. In UTC: the local offset cannot be read safely once threads run.
 const STAMP: &[BorrowedFormatItem] = format_description!("nettop-[year][month][day]-[hour][minute][second]");
 
-/// Writes both files beside `path`, each whole or not at all; returns where.
+/// Writes the files beside `path`, each whole or not at all; returns where.
 ///
 /// # Errors
 /// Say which one could not be written, and why.
-pub fn write(snapshot: &Snapshot, path: &Path) -> Result<[PathBuf; 2]> {
+pub fn write(snapshot: &Snapshot, path: &Path) -> Result<Vec<PathBuf>> {
     Place { path: path.into(), held: None }.write(snapshot)
 }
 
@@ -31,8 +28,8 @@ pub fn write(snapshot: &Snapshot, path: &Path) -> Result<[PathBuf; 2]> {
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
-    /// Both files, opened while there was the privilege to.
-    held: Option<[File; 2]>,
+    /// The files, opened while there was the privilege to.
+    held: Option<Vec<File>>,
 }
 
 impl Place {
@@ -50,25 +47,21 @@ impl Place {
             let open = |path: PathBuf| {
                 OpenOptions::new().write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW).open(path)
             };
-            let [json, csv] = paths(path);
-            Some([open(json)?, open(csv)?])
+            Some(paths(path).into_iter().map(open).collect::<io::Result<_>>()?)
         } else {
             None
         };
         Ok(Self { path: path.into(), held })
     }
 
-    /// Writes both files; returns where.
+    /// Writes the files; returns where.
     ///
     /// # Errors
     /// Say which one could not be written, and why.
-    pub fn write(&self, snapshot: &Snapshot) -> Result<[PathBuf; 2]> {
-        let mut json = serde_json::to_vec_pretty(snapshot).context("writing the snapshot as JSON")?;
-        json.push(b'\n');
-        let mut csv = Vec::new();
-        table::write_sources(&snapshot.ips, &mut csv).context("making a table of the sources")?;
+    pub fn write(&self, snapshot: &Snapshot) -> Result<Vec<PathBuf>> {
         let paths = paths(&self.path);
-        for (at, (path, content)) in paths.iter().zip([json, csv]).enumerate() {
+        for (at, (path, format)) in paths.iter().zip(FORMATS).enumerate() {
+            let content = (format.write)(snapshot)?;
             let written = match (file::replace(path, &content), &self.held) {
                 (Err(error), Some(held)) if error.kind() == io::ErrorKind::PermissionDenied => {
                     overwrite(&held[at], &content)
@@ -81,8 +74,9 @@ impl Place {
     }
 }
 
-fn paths(path: &Path) -> [PathBuf; 2] {
-    [JSON, CSV].map(|extension| path.with_extension(extension))
+/// What follows the name takes the place of its extension, as the classic has it.
+fn paths(path: &Path) -> Vec<PathBuf> {
+    FORMATS.iter().map(|format| path.with_extension(format.extension)).collect()
 }
 
 /// The second best to replacing a file: what was in it is gone first.
@@ -111,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn both_files_take_the_place_of_the_extension() {
+    fn the_files_take_the_place_of_the_extension() {
         let folder = tempfile::tempdir().unwrap();
         for (given, names) in [
             ("a.jsonl", ["a.snapshot.json", "a.top.csv"]),

@@ -1,10 +1,13 @@
 //! The top sources as a table, one row each: CSV with the classic's columns.
 
-use std::io::Write;
-
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::snapshot::SourceRow;
+
+const COLUMNS: &[&str] =
+    &["ip", "packets", "bytes", "pps", "pps_10s", "pps_60s", "peak_pps", "low_pps", "first_ns", "last_ns"];
 
 /// One source: the columns, in order.
 #[derive(Debug, Deserialize, Serialize)]
@@ -21,30 +24,31 @@ struct Row {
     last_ns: u64,
 }
 
-/// Writes the `ips` of a snapshot in JSON as CSV, header first.
+/// The `ips` of a snapshot in JSON as CSV, header first.
 ///
 /// # Errors
-/// When it is not such a snapshot, or when it cannot be written.
-pub fn write_csv(snapshot: &serde_json::Value, to: impl Write) -> anyhow::Result<()> {
-    let rows: Vec<Row> = Deserialize::deserialize(&snapshot["ips"])?;
-    write_rows(rows.into_iter(), to)
+/// When it is not such a snapshot.
+pub fn of_json(snapshot: &Value) -> Result<Vec<u8>> {
+    let rows: Vec<Row> = Deserialize::deserialize(&snapshot["ips"]).context("the answer has no table of sources")?;
+    of_rows(rows.into_iter())
 }
 
-/// Writes sources as CSV, header first.
+/// Sources as CSV, header first.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn write_sources(sources: &[SourceRow], to: impl Write) -> anyhow::Result<()> {
-    write_rows(sources.iter().map(Row::from), to)
+/// None in practice: memory takes everything.
+pub fn of_sources(sources: &[SourceRow]) -> Result<Vec<u8>> {
+    of_rows(sources.iter().map(Row::from))
 }
 
-fn write_rows(rows: impl Iterator<Item = Row>, to: impl Write) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(to);
+fn of_rows(rows: impl Iterator<Item = Row>) -> Result<Vec<u8>> {
+    // The header by itself, so that there is one where there are no rows.
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    csv.write_record(COLUMNS)?;
     for row in rows {
         csv.serialize(row)?;
     }
-    csv.flush()?;
-    Ok(())
+    csv.into_inner().context("writing the table")
 }
 
 impl From<&SourceRow> for Row {
@@ -93,20 +97,16 @@ mod tests {
             detail: Arc::default(),
         };
         let snapshot = Snapshot { ips: vec![row], ..Snapshot::default() };
-        let (mut from_json, mut from_rows) = (Vec::new(), Vec::new());
-        write_csv(&serde_json::to_value(&snapshot).unwrap(), &mut from_json).unwrap();
-        write_sources(&snapshot.ips, &mut from_rows).unwrap();
-        for text in [from_json, from_rows] {
-            assert_eq!(
-                String::from_utf8(text).unwrap(),
-                "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n\
-                 192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n"
-            );
+        let header = "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n";
+        for text in [of_json(&serde_json::to_value(&snapshot).unwrap()), of_sources(&snapshot.ips)] {
+            let expected = format!("{header}192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n");
+            assert_eq!(String::from_utf8(text.unwrap()).unwrap(), expected);
         }
+        assert_eq!(of_sources(&[]).unwrap(), header.as_bytes());
     }
 
     #[test]
     fn what_is_not_a_snapshot_is_an_error() {
-        assert!(write_csv(&serde_json::json!({"ips": 5}), Vec::new()).is_err());
+        assert!(of_json(&serde_json::json!({"ips": 5})).is_err());
     }
 }

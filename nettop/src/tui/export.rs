@@ -30,13 +30,15 @@ pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Resul
         Ok(Answer::Fields(_)) => Err("the engine answered with something else than a snapshot".into()),
         Err(error) => Err(error),
     };
-    let [json, csv] = match result {
-        Ok(written) => written,
-        Err(error) => return drop(exported.send(Err(error)).await),
-    };
-    let name = csv.file_name().unwrap_or_default().display().to_string();
     // The screen may have ended.
-    let _ = exported.send(Ok(format!("{} and {name}", json.display()))).await;
+    let _ = exported.send(result.map(|written| names(&written))).await;
+}
+
+/// The first file whole, of the others, which are in the same folder, their names.
+fn names(written: &[PathBuf]) -> String {
+    let Some((first, others)) = written.split_first() else { return String::new() };
+    let others = others.iter().filter_map(|path| path.file_name()).map(|name| format!(" and {}", name.display()));
+    first.display().to_string() + &others.collect::<String>()
 }
 
 fn explain(error: &anyhow::Error) -> String {

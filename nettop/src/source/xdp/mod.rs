@@ -285,7 +285,7 @@ fn load(memory: u64, log_level: u8) -> Result<Loaded> {
     }
     loader.override_global(aya_log::LEVEL, &log_level, true);
     for (name, bits) in maps::BITS.iter().zip(&capacity.bits) {
-        loader.override_global(*name, bits, true);
+        loader.override_global(name, bits, true);
     }
     let seed = fastrand::u64(..);
     loader.override_global(maps::SEED, &seed, true);
