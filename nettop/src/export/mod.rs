@@ -5,3 +5,4 @@ pub mod jsonl;
 pub mod session;
 pub mod summary;
 pub mod table;
+pub mod target;

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::snapshot::SourceRow;
 
+/// The columns, as the fields of a row.
+const COLUMNS: [&str; 10] =
+    ["ip", "packets", "bytes", "pps", "pps_10s", "pps_60s", "peak_pps", "low_pps", "first_ns", "last_ns"];
+
 /// One source: the columns, in order.
 #[derive(Debug, Deserialize, Serialize)]
 struct Row {
@@ -39,7 +43,9 @@ pub fn write_sources(sources: &[SourceRow], to: impl Write) -> anyhow::Result<()
 }
 
 fn write_rows(rows: impl Iterator<Item = Row>, to: impl Write) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(to);
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(to);
+    // Also where there are no rows.
+    csv.write_record(COLUMNS)?;
     for row in rows {
         csv.serialize(row)?;
     }
@@ -102,6 +108,13 @@ mod tests {
                  192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n"
             );
         }
+    }
+
+    #[test]
+    fn without_sources_there_is_still_a_header() {
+        let mut text = Vec::new();
+        write_sources(&[], &mut text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), COLUMNS.join(",") + "\n");
     }
 
     #[test]
