@@ -12,10 +12,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cli::CommonArgs,
-    export::{
-        jsonl::{Reopener, Target},
-        session::Place,
-    },
+    export::{jsonl::Reopener, session::Place, target::Target},
 };
 
 /// Those of `--jsonl` and `--alerts`.

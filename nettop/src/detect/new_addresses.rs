@@ -1,4 +1,6 @@
 //! Addresses that were not seen before: a few of them one by one, a flood of them as one alert that lasts as long as it.
+//!
+//! Memory is bounded: an address that has been forgotten since, because too many others came, is new again.
 
 use super::{Effect, Finding, Newcomers, Scene, notes::TOLD};
 use crate::{format, snapshot::Origin};

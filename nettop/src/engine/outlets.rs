@@ -5,7 +5,10 @@ use std::io;
 use nettop_common::Event;
 
 use crate::{
-    export::jsonl::{Jsonl, Reopener, Target},
+    export::{
+        jsonl::{Jsonl, Reopener},
+        target::Target,
+    },
     snapshot::{Alert, Degraded, Export, ExportRow, Sampled},
 };
 

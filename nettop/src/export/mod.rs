@@ -6,6 +6,7 @@ pub mod jsonl;
 pub mod session;
 pub mod summary;
 pub mod table;
+pub mod target;
 
 use anyhow::Result;
 use serde_json::Value;
