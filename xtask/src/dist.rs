@@ -83,3 +83,14 @@ fn copyright(root: &Path) -> Result<String> {
         Err(_) => licence,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_maintainer_is_the_same_everywhere() {
+        let manifest: toml::Table = include_str!("../../nettop/Cargo.toml").parse().expect("a manifest");
+        assert_eq!(manifest["package"]["metadata"]["deb"]["maintainer"].as_str(), Some(MAINTAINER));
+    }
+}

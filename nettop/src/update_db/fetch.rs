@@ -67,13 +67,7 @@ fn authorities(needed: bool) -> Result<RootCerts> {
 ///
 /// # Errors
 /// Name the URL and what is wrong: no server, another status, no gzip, too slow, too long, ended half-way.
-pub fn fetch(
-    agent: &Agent,
-    url: &str,
-    directory: &Path,
-    limits: &Limits,
-    progress: &mut Progress,
-) -> Result<Option<File>> {
+pub fn fetch(agent: &Agent, url: &str, directory: &Path, limits: &Limits, progress: &Progress) -> Result<Option<File>> {
     let mut response = agent.get(url).call().map_err(|error| explain(error, limits)).context(url.to_string())?;
     match response.status().as_u16() {
         200 => {}
@@ -97,7 +91,7 @@ pub fn fetch(
 }
 
 /// Copies the body, as long as it looks right.
-fn receive(body: &mut impl io::Read, file: &mut File, limits: &Limits, progress: &mut Progress) -> Result<()> {
+fn receive(body: &mut impl io::Read, file: &mut File, limits: &Limits, progress: &Progress) -> Result<()> {
     let mut chunk = vec![0; CHUNK];
     let mut head = Vec::new();
     let mut received = 0_u64;

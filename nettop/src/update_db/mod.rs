@@ -141,6 +141,7 @@ pub fn run(args: &UpdateDbArgs, limits: &Limits) -> Result<String> {
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(&folder)
         .with_context(|| format!("making a file in {}; name another place with --output", folder.display()))?;
+    let progress = Progress::new();
     let job = Job {
         base: args.url.clone(),
         kind: args.kind,
@@ -148,9 +149,12 @@ pub fn run(args: &UpdateDbArgs, limits: &Limits) -> Result<String> {
         workdir: args.workdir.clone().unwrap_or_else(|| folder.clone()),
         least_rows: if args.url == DEFAULT_URL { LEAST_ROWS } else { 1 },
         limits: *limits,
+        progress: progress.clone(),
     };
     let file = output.as_file().try_clone().context("duplicating a descriptor")?;
-    let mut text = until_signal(move || job.run(file))?;
+    let result = until_signal(move || job.run(file));
+    progress.end();
+    let mut text = result?;
     publish(output, &target, &folder).with_context(|| format!("replacing {}", target.display()))?;
     let _ = write!(text, "written to {}\n{ATTRIBUTION}\n", target.display());
     Ok(text)
@@ -208,6 +212,7 @@ struct Job {
     workdir: PathBuf,
     least_rows: u64,
     limits: Limits,
+    progress: Progress,
 }
 
 /// A file that was fetched.
@@ -218,9 +223,8 @@ struct Fetched {
 
 impl Job {
     fn run(self, output: File) -> Result<String> {
-        let mut progress = Progress::new();
         let agent = fetch::agent(&self.base, &self.limits)?;
-        let Some(location) = self.fetch_newest(&agent, self.kind.name(), &mut progress)? else {
+        let Some(location) = self.fetch_newest(&agent, self.kind.name())? else {
             bail!(
                 "{}: it has no dbip-{}-lite of the last {MONTHS} months, {} and before; is --url right?",
                 self.base,
@@ -228,41 +232,36 @@ impl Job {
                 self.newest
             );
         };
-        let network = self.fetch_newest(&agent, "asn", &mut progress)?;
+        let network = self.fetch_newest(&agent, "asn")?;
         if network.is_none() {
-            progress.note("there is no table of networks (dbip-asn-lite): going on without their numbers and names");
+            self.progress
+                .note("there is no table of networks (dbip-asn-lite): going on without their numbers and names");
         }
-        self.merge(location, network, output, &mut progress)
+        self.merge(location, network, output)
     }
 
-    fn fetch_newest(&self, agent: &ureq::Agent, table: &str, progress: &mut Progress) -> Result<Option<Fetched>> {
+    fn fetch_newest(&self, agent: &ureq::Agent, table: &str) -> Result<Option<Fetched>> {
         for month in self.newest.backwards().take(MONTHS) {
             let name = format!("dbip-{table}-lite-{month}.csv.gz");
             let url = format!("{}/{name}", self.base);
-            if let Some(file) = fetch::fetch(agent, &url, &self.workdir, &self.limits, progress)? {
+            if let Some(file) = fetch::fetch(agent, &url, &self.workdir, &self.limits, &self.progress)? {
                 return Ok(Some(Fetched { file, name }));
             }
         }
         Ok(None)
     }
 
-    fn merge(
-        &self,
-        location: Fetched,
-        network: Option<Fetched>,
-        output: File,
-        progress: &mut Progress,
-    ) -> Result<String> {
+    fn merge(&self, location: Fetched, network: Option<Fetched>, output: File) -> Result<String> {
         let mut locations = Rows::new(location.name.clone(), location.file, &self.limits, self.kind.parser());
         let mut networks = network
             .map(|network| (network.name.clone(), Rows::new(network.name, network.file, &self.limits, network_row)));
-        progress.begin("checking and merging", None);
+        self.progress.begin("checking and merging", None);
         let rows = merge::merge(
             rows_of(Some(&mut locations)),
             rows_of(networks.as_mut().map(|(_, rows)| rows)),
-            Counted { output: BufWriter::new(output), progress },
+            Counted { output: BufWriter::new(output), progress: &self.progress },
         )?;
-        progress.end();
+        self.progress.end();
         let (good, least) = (locations.good(), self.least_rows);
         ensure!(good >= least, "{}: only {good} rows, of at least {least}; it is not whole", location.name);
         let mut text = describe(&location.name, &locations);

@@ -4,48 +4,59 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// On standard error.
+/// On standard error. Clones draw the same bar.
+#[derive(Clone)]
 pub struct Progress {
-    watched: bool,
-    bar: ProgressBar,
+    /// `None`: nobody watches.
+    bar: Option<ProgressBar>,
 }
 
 impl Progress {
     /// A bar if standard error is a terminal, else lines.
     pub fn new() -> Self {
-        Self { watched: io::stderr().is_terminal(), bar: ProgressBar::hidden() }
+        let hidden = || ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { bar: io::stderr().is_terminal().then(hidden) }
     }
 
     /// A step begins, of so many bytes if that is known.
-    pub fn begin(&mut self, what: &str, bytes: Option<u64>) {
-        if !self.watched {
-            say(what);
-            return;
-        }
+    pub fn begin(&self, what: &str, bytes: Option<u64>) {
+        let Some(bar) = &self.bar else { return say(what) };
         let template = match bytes {
             Some(_) => "{wide_msg} {bar:20} {bytes}/{total_bytes} {bytes_per_sec}",
             None => "{wide_msg} {spinner} {bytes} {bytes_per_sec}",
         };
-        self.bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style);
+            bar.set_style(style);
         }
-        self.bar.set_message(what.to_string());
+        match bytes {
+            Some(bytes) => bar.set_length(bytes),
+            None => bar.unset_length(),
+        }
+        bar.set_message(what.to_string());
+        bar.reset();
+        bar.set_draw_target(ProgressDrawTarget::stderr());
     }
 
     /// So many bytes more.
     pub fn add(&self, bytes: u64) {
-        self.bar.inc(bytes);
+        if let Some(bar) = &self.bar {
+            bar.inc(bytes);
+        }
     }
 
-    /// The step has ended.
-    pub fn end(&mut self) {
-        self.bar.finish_and_clear();
+    /// The step has ended, well or not: its line is for others.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 
     /// Something worth knowing, which stays.
     pub fn note(&self, text: &str) {
-        self.bar.suspend(|| say(text));
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
     }
 }
 
