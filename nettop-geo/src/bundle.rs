@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use flate2::{Compression, bufread::DeflateDecoder, write::DeflateEncoder};
 
 use crate::{
     CountryCode, Location, columns,
@@ -72,9 +72,10 @@ impl Bundle {
         ensure!(rest.is_empty(), "something follows them");
         // Every start of nettop waits for this.
         std::thread::scope(|scope| {
+            let v4 = scope.spawn(|| columns::decode_ranges(&unpack(v4)?).context("IPv4"));
             let v6 = scope.spawn(|| columns::decode_ranges(&unpack(v6)?).context("IPv6"));
             let places = columns::decode_places(&unpack(places)?).context("places")?;
-            let v4 = columns::decode_ranges(&unpack(v4)?).context("IPv4")?;
+            let v4 = v4.join().map_err(|_| anyhow!("IPv4: unpacking failed"))??;
             let v6 = v6.join().map_err(|_| anyhow!("IPv6: unpacking failed"))??;
             Ok(Self { built, rows, table: Table { v4, v6, places } })
         })

@@ -165,23 +165,31 @@ fn split<const N: usize>(mut rest: &[u8]) -> Result<[&[u8]; N]> {
 struct Numbers<'a>(&'a [u8]);
 
 impl Numbers<'_> {
+    #[inline]
     fn next(&mut self) -> Result<u32> {
-        // Most numbers take one byte or two.
-        match *self.0 {
-            [byte, ref rest @ ..] if byte < 0x80 => {
-                self.0 = rest;
-                return Ok(byte.into());
-            }
-            [low, high, ref rest @ ..] if high < 0x80 => {
-                self.0 = rest;
-                return Ok(u32::from(low & 0x7f) | u32::from(high) << 7);
-            }
-            _ => {}
-        }
-        u32::try_from(self.next_wide()?).context("a number is too big")
+        self.next_short().map_or_else(|| u32::try_from(self.next_long()?).context("a number is too big"), Ok)
     }
 
+    #[inline]
     fn next_wide(&mut self) -> Result<u128> {
+        self.next_short().map_or_else(|| self.next_long(), |number| Ok(number.into()))
+    }
+
+    /// A number of one byte to three: most are.
+    #[inline]
+    fn next_short(&mut self) -> Option<u32> {
+        let part = |byte: u8, shift: u32| u32::from(byte & 0x7f) << shift;
+        let (number, rest) = match self.0 {
+            [a @ ..0x80, rest @ ..] => (part(*a, 0), rest),
+            [a, b @ ..0x80, rest @ ..] => (part(*a, 0) | part(*b, 7), rest),
+            [a, b, c @ ..0x80, rest @ ..] => (part(*a, 0) | part(*b, 7) | part(*c, 14), rest),
+            _ => return None,
+        };
+        self.0 = rest;
+        Some(number)
+    }
+
+    fn next_long(&mut self) -> Result<u128> {
         let (mut number, mut shift) = (0_u128, 0);
         loop {
             let (byte, rest) = self.0.split_first().context("a column ends early")?;

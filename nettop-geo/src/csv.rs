@@ -184,13 +184,17 @@ impl Columns {
         let Some(code) = CountryCode::parse(code) else {
             return Err(format!("{} is not a country code of two letters", text::quote(code)));
         };
+        let asn = field(self.asn);
+        let Some(asn) = text::as_number(asn) else {
+            return Err(format!("{} is not an AS number", text::quote(asn)));
+        };
         Ok(Row {
             start,
             end,
             code,
             country: text::clean(field(self.country)),
             city: text::clean(field(self.city)),
-            asn: number(field(self.asn))?,
+            asn,
             org: text::clean(field(self.org)),
         })
     }
@@ -226,19 +230,6 @@ fn prefix(text: &str) -> Bad<(IpAddr, IpAddr)> {
     };
     let net = mapped.and_then(|(v4, length)| Ipv4Net::new(v4, length).ok()).map_or(net, IpNet::V4);
     Ok((net.network(), net.broadcast()))
-}
-
-/// The number of an autonomous system, as `AS13335` or `13335`; nothing, or `-`, is 0.
-fn number(text: &str) -> Bad<u32> {
-    let digits = match text.split_at_checked(2) {
-        Some((start, digits)) if start.eq_ignore_ascii_case("AS") => digits,
-        _ => text,
-    };
-    if matches!(digits, "" | "-") {
-        return Ok(0);
-    }
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| is_number).ok_or_else(|| format!("{} is not an AS number", text::quote(text)))
 }
 
 /// Splits lines into fields; one buffer serves all lines.

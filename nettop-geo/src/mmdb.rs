@@ -6,14 +6,20 @@
 //! look-up, and a file of another size knows nothing until it is loaded anew. What remains is a truncation during the
 //! microseconds of a look-up.
 
-use std::{fs::File, net::IpAddr, os::unix::fs::FileExt as _};
+use std::{fmt, fs::File, net::IpAddr, os::unix::fs::FileExt as _};
 
 use anyhow::{Context as _, Result, anyhow};
 use maxminddb::{LookupResult, Metadata, PathElement, PathElement::Key, Reader};
 use memmap2::Mmap;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 
-use crate::{CountryCode, Location, Provides, text};
+use crate::{
+    CountryCode, Location, Provides,
+    text::{self, as_number},
+};
 
 /// Files up to this size are read into memory: country databases are.
 const SMALL: u64 = 16 << 20;
@@ -138,16 +144,44 @@ fn look_up<S: AsRef<[u8]>>(reader: &Reader<S>, ip: IpAddr) -> Location<'_> {
     // What is two letters is a code.
     let country = COUNTRY.iter().filter_map(|path| text(&record, path)).find(|name| CountryCode::parse(name).is_none());
     let first = |paths: &[Path]| paths.iter().find_map(|path| text(&record, path)).unwrap_or_default();
-    let asn = ASN.iter().find_map(|path| {
-        let digits = |text: &str| text.trim_start_matches(['A', 'S', 'a', 's']).parse().ok();
-        decode(&record, path).or_else(|| text(&record, path).and_then(digits))
-    });
+    let asn = ASN.iter().find_map(|path| decode(&record, path)).map(|AsNumber(number)| number);
     Location {
         country_code: code.unwrap_or_default(),
         country: country.unwrap_or_default(),
         city: first(&CITY),
         asn: asn.unwrap_or_default(),
         org: first(&ORG),
+    }
+}
+
+/// The number of an autonomous system in any of the forms in use: a number of any width, `AS13335` or `13335`.
+struct AsNumber(u32);
+
+impl<'de> Deserialize<'de> for AsNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+
+        impl Visitor<'_> for Forms {
+            type Value = AsNumber;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number of an autonomous system")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<AsNumber, E> {
+                u32::try_from(number).map(AsNumber).map_err(E::custom)
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<AsNumber, E> {
+                u32::try_from(number).map(AsNumber).map_err(E::custom)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<AsNumber, E> {
+                as_number(text).map(AsNumber).ok_or_else(|| E::custom("not a number"))
+            }
+        }
+
+        deserializer.deserialize_any(Forms)
     }
 }
 
@@ -212,13 +246,17 @@ mod tests {
         );
         let asn = mmdb(
             "GeoLite2-ASN",
-            &[(
-                "192.0.2.0/24",
-                Value::Map(vec![
-                    ("autonomous_system_number", Value::Number(64500)),
-                    ("autonomous_system_organization", text("An organisation with a long name")),
-                ]),
-            )],
+            &[
+                (
+                    "192.0.2.0/24",
+                    Value::Map(vec![
+                        ("autonomous_system_number", Value::Number(64500)),
+                        ("autonomous_system_organization", text("An organisation with a long name")),
+                    ]),
+                ),
+                ("198.51.100.0/24", Value::Map(vec![("autonomous_system_number", Value::Short(64501))])),
+                ("203.0.113.0/24", Value::Map(vec![("autonomous_system_number", Value::Long(4_200_000_000))])),
+            ],
         );
         let nothing = ("??", "", "", 0, "");
         for (name, file, ip, (code, country, city, asn, org)) in [
@@ -228,6 +266,8 @@ mod tests {
             ("an unfit name", &geolite(), "203.0.113.1", nothing),
             ("flat", &geolite(), "2001:db8::1", ("FR", "", "Paris", 0, "")),
             ("IPinfo", &ipinfo, "192.0.2.1", ("DE", "Germany", "", 64500, "Example")),
+            ("a short number", &asn, "198.51.100.1", ("??", "", "", 64501, "")),
+            ("a long number", &asn, "203.0.113.1", ("??", "", "", 4_200_000_000, "")),
             ("ASN", &asn, "192.0.2.255", ("??", "", "", 64500, "An organisation with a long name")),
         ] {
             let country_code = CountryCode::parse(code).unwrap();

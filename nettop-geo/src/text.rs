@@ -1,4 +1,4 @@
-//! Names from outside, made fit for a screen.
+//! Names and numbers from outside, made fit for use.
 
 use std::borrow::Cow;
 
@@ -36,6 +36,19 @@ pub fn quote(text: &str) -> String {
     format!("\"{quoted}\"")
 }
 
+/// The number of an autonomous system, as `AS13335` or `13335`; nothing, or `-`, is 0. `None` for anything else.
+pub fn as_number(text: &str) -> Option<u32> {
+    let digits = match text.split_at_checked(2) {
+        Some((start, digits)) if start.eq_ignore_ascii_case("AS") => digits,
+        _ => text,
+    };
+    match digits {
+        "" | "-" => Some(0),
+        // `parse` would take a sign.
+        digits => digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +65,18 @@ mod tests {
             assert_eq!(is_clean(text.trim()), text.trim() == expected);
         }
         assert_eq!(clean(&"é".repeat(1000)).chars().count(), LONGEST);
+        for (text, expected) in [
+            ("AS13335", Some(13335)),
+            ("as1", Some(1)),
+            ("4294967295", Some(u32::MAX)),
+            ("", Some(0)),
+            ("-", Some(0)),
+            ("4294967296", None),
+            ("+1", None),
+            ("ASx", None),
+        ] {
+            assert_eq!(as_number(text), expected, "{text}");
+        }
         assert_eq!(quote(&"x".repeat(41)), format!("\"{}…\"", "x".repeat(40)));
     }
 }
