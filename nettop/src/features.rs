@@ -41,8 +41,11 @@ pub struct Feature {
 /// Names, and what they do.
 type Named = Vec<(String, String)>;
 
-/// The parts of the catalogue: a title, and what makes the names.
-const SECTIONS: &[(&str, fn() -> Named)] = &[
+/// The title of a part of the catalogue, and what makes its names.
+type Part = (&'static str, fn() -> Named);
+
+/// The parts of the catalogue.
+const SECTIONS: &[Part] = &[
     ("Commands", commands),
     ("Options of the monitor", || options("run")),
     ("Panels of the screen", || rows(PANELS, |panel| (panel.name, panel.about))),

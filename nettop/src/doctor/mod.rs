@@ -6,6 +6,7 @@
 mod control;
 mod kernel;
 mod network;
+mod places;
 mod program;
 mod rights;
 mod terminal;
@@ -104,6 +105,7 @@ pub const CHECKS: &[Check] = &[
     Check::new("network", "driver", "decides between native and generic XDP", USEFUL, network::driver),
     Check::new("network", "other XDP", "an interface has room for one XDP program", NEEDED, network::other_programs),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
+    Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),
     Check::new("terminal", "size", "what the screen has room for", USEFUL, terminal::size),
     Check::new("terminal", "colours", "TERM and NO_COLOR", USEFUL, terminal::colours),
     Check::new("terminal", "locale", "whether lines and bars can be shown", USEFUL, terminal::locale),
