@@ -87,7 +87,7 @@ pub struct Flattener<A: Copy> {
 pub enum Refused {
     /// It starts before the range before it.
     OutOfOrder,
-    /// There are more different places than fit.
+    /// There are more rows, or more different places, than fit.
     TooMany,
     /// There are more rows in no order than can be sorted.
     TooManyUnordered,
@@ -97,7 +97,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OutOfOrder => "it starts before the row above",
-            Self::TooMany => "there are too many different rows; a database of networks or cities has fewer",
+            Self::TooMany => "there are too many rows, or too many that differ; databases of cities have fewer",
             Self::TooManyUnordered => "there are too many rows to sort them here; sort them by their first address",
         })
     }

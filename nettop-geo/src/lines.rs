@@ -5,6 +5,9 @@ use std::io::{self, BufRead};
 /// Bytes of a line. A row has seven short fields.
 pub const LONGEST: usize = 64 << 10;
 
+/// A line of more bytes than this is the end: `/proc/kcore` and files with holes have lines of terabytes.
+const ENDLESS: u64 = 256 << 20;
+
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -32,7 +35,7 @@ impl<R: BufRead> Lines<R> {
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.buffer.clear();
         let mut too_long = false;
-        let mut any = false;
+        let mut length = 0;
         loop {
             let available = match self.reader.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -41,7 +44,6 @@ impl<R: BufRead> Lines<R> {
             if available.is_empty() {
                 break;
             }
-            any = true;
             let end = memchr::memchr(b'\n', available);
             let part = available.get(..end.unwrap_or(available.len())).unwrap_or_default();
             too_long |= self.buffer.len() + part.len() > LONGEST;
@@ -50,11 +52,15 @@ impl<R: BufRead> Lines<R> {
             }
             let used = part.len() + usize::from(end.is_some());
             self.reader.consume(used);
+            length += used as u64;
+            if length > ENDLESS {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it has a line without end"));
+            }
             if end.is_some() {
                 break;
             }
         }
-        if !any {
+        if length == 0 {
             return Ok(None);
         }
         self.number += 1;
@@ -85,5 +91,8 @@ mod tests {
         assert_eq!(lines.next().unwrap(), Some(Line::TooLong));
         assert_eq!(lines.next().unwrap(), Some(Line::Whole(b"next\n")));
         assert!(lines.buffer.capacity() <= 2 * LONGEST);
+
+        let mut lines = Lines::new(BufReader::with_capacity(1 << 20, io::repeat(0)));
+        assert!(lines.next().unwrap_err().to_string().contains("without end"));
     }
 }

@@ -9,6 +9,9 @@ use crate::{
     segments::Segments,
 };
 
+/// Rows of a table: twice what the biggest databases of cities have.
+const MOST_ROWS: u32 = 20_000_000;
+
 /// Rows in no order are kept until all are there: no more than these bytes of them.
 const MOST_UNORDERED: usize = 224 << 20;
 
@@ -55,7 +58,10 @@ impl Builder {
 
     /// Adds a range, both ends included and of one family.
     pub fn push(&mut self, start: IpAddr, end: IpAddr, location: Location<'_>) -> Result<(), Refused> {
-        self.row = self.row.checked_add(1).ok_or(Refused::TooMany)?;
+        if self.row >= MOST_ROWS {
+            return Err(Refused::TooMany);
+        }
+        self.row += 1;
         let place = self.places.location(location)?;
         match (start, end) {
             (IpAddr::V4(start), IpAddr::V4(end)) => {

@@ -146,8 +146,10 @@ fn download(folder: &Path) -> Result<()> {
     let npm = process::find("npm", &[])
         .context("npm is missing: install it, or give the packages with --from; on Debian: apt-get install npm")?;
     for (name, _) in PACKAGES {
-        process::read(Command::new(&npm).args(["pack", "--silent", "--pack-destination"]).arg(folder).arg(name))
-            .with_context(|| format!("cannot fetch {name}; is the npm registry within reach?"))?;
+        process::read(
+            Command::new(&npm).args(["pack", "--loglevel=error", "--pack-destination"]).arg(folder).arg(name),
+        )
+        .with_context(|| format!("cannot fetch {name}; is the npm registry within reach?"))?;
     }
     Ok(())
 }
