@@ -15,6 +15,7 @@ pub mod live;
 pub mod privilege;
 pub mod rates;
 pub mod reading;
+pub mod replay;
 pub mod snapshot;
 pub mod source;
 pub mod tui;

@@ -1,6 +1,6 @@
 //! The wiring of a monitor: open everything → load → attach → drop privileges → run.
 
-use std::{fs::OpenOptions, os::unix::net::UnixListener, sync::Arc, time::Duration};
+use std::{fs::OpenOptions, os::unix::net::UnixListener, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
@@ -23,8 +23,8 @@ use crate::{
     engine::{Engine, Settings},
     export::{file, summary},
     privilege,
-    snapshot::{Mode, Snapshot},
-    source::{Source, demo::Demo, xdp::Xdp},
+    snapshot::{Mode, Replay, Snapshot},
+    source::{Source, demo::Demo, pcap::Pcap, xdp::Xdp},
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.
@@ -41,6 +41,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// Say what failed, on what, why, and what to do.
 pub fn run(args: &RunArgs) -> Result<()> {
+    if let Some(path) = &args.pcap {
+        return replay(path, args);
+    }
     let settings = args.common.settings(Mode::Live)?;
     let endpoint = Control::open(&args.common)?;
     let geo = args.common.geo()?;
@@ -51,7 +54,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         _ => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.quiet, logger)
+    monitor(Source::Xdp(Box::new(xdp)), settings, geo, Some(endpoint), &args.common, logger)
 }
 
 /// The demonstration.
@@ -63,7 +66,21 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let endpoint = Control::open(&args.common)?;
     let geo = args.common.geo()?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, geo, endpoint, args.common.quiet, None)
+    monitor(source, settings, geo, Some(endpoint), &args.common, None)
+}
+
+/// The replay of a capture.
+fn replay(path: &Path, args: &RunArgs) -> Result<()> {
+    let settings = args.common.settings(Mode::Replay)?;
+    let source = Source::Pcap(Box::new(Pcap::open(path, args.pcap_speed)?));
+    let control = match Control::open(&args.common) {
+        // The usual socket may be that of the live monitor: no reason not to look at a file.
+        Err(_) if args.common.control_socket.is_none() => None,
+        opened => Some(opened?),
+    };
+    let geo = args.common.geo()?;
+    privilege::drop_all().context("dropping privileges")?;
+    monitor(source, settings, geo, control, &args.common, None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -106,8 +123,8 @@ fn monitor(
     source: Source,
     settings: Settings,
     geo: Option<Watcher>,
-    control: Control,
-    quiet: bool,
+    control: Option<Control>,
+    args: &CommonArgs,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 ) -> Result<()> {
     // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
@@ -119,34 +136,45 @@ fn monitor(
         .context("starting the async runtime")?;
     let ended = runtime.block_on(async {
         let (listener, _socket) = match control {
-            Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
-            Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
+            Some(Control::Unix(listener, file)) => (Some(Listener::unix(listener)?), Some(file)),
+            Some(Control::Tcp(listener)) => (Some(Listener::Tcp(TcpListener::from_std(listener)?)), None),
+            None => (None, None),
         };
         let (engine, snapshots) = Engine::new(source, settings, geo);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
-        let server = tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone()));
+        let server =
+            listener.map(|listener| tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone())));
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), quiet).await;
+        let watched = watch(&requests, snapshots, args.quiet).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
-        let server = join("control server", server).await;
-        let last = snapshots.borrow().clone();
-        anyhow::Ok((watched.and_then(|screen| engine.and(server).map(|()| screen)), last))
+        if let Some(server) = server {
+            join("control server", server).await?;
+        }
+        let screen = watched?;
+        anyhow::Ok((screen, engine?))
     });
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
-    let (result, last) = ended?;
-    if result? == Screen::Stuck {
-        return Ok(());
+    let (screen, last) = ended?;
+    if screen == Screen::Closed {
+        file::print(summary::text(&last).as_bytes()).context("writing the summary to standard output")?;
     }
-    file::print(summary::text(&last).as_bytes()).context("writing the summary to standard output")
+    if let Some(path) = &args.snapshot {
+        let json = serde_json::to_vec_pretty(&*last).context("writing the snapshot as JSON")?;
+        file::replace(path, &json).with_context(|| format!("writing the snapshot {}", path.display()))?;
+    }
+    match &last.replay {
+        Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
+        _ => Ok(()),
+    }
 }
 
-async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {
+async fn join<T>(name: &str, task: JoinHandle<T>) -> Result<T> {
     match timeout(PATIENCE, task).await {
         Ok(joined) => joined.with_context(|| format!("the {name} failed")),
         Err(_) => bail!("the {name} does not end; giving up"),

@@ -21,7 +21,7 @@ use self::{books::Books, detail::Details, regions::Regions, sampler::Sampler};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
     filter::{FilterText, ParsedFilter},
-    reading::{InterfaceRow, Moment, Reading},
+    reading::{InterfaceRow, Reading},
     snapshot::{DEFAULT_LIMIT, Mode, Snapshot, Tick},
     source::Source,
 };
@@ -32,6 +32,8 @@ pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How often the source is read, at least.
 const DRAIN: Duration = Duration::from_millis(100);
+/// How long it may be busy with a source that has more at once, before it looks at requests.
+const BUSY: Duration = Duration::from_millis(10);
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
@@ -50,6 +52,10 @@ pub struct Settings {
     pub event_rate: u32,
     /// Sources remembered beyond their entry in the kernel.
     pub max_sources: usize,
+    /// End when the source does; else what it brought stays on the screen.
+    pub end_with_source: bool,
+    /// The last snapshot lists every source, destination and MAC.
+    pub whole_at_end: bool,
 }
 
 /// The engine's state.
@@ -76,7 +82,7 @@ pub struct Engine {
 impl Engine {
     /// An engine over a source, and where its snapshots appear.
     pub fn new(mut source: Source, settings: Settings, geo: Option<Watcher>) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let now = Moment::now();
+        let now = source.begins();
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
@@ -100,8 +106,8 @@ impl Engine {
         (engine, receiver)
     }
 
-    /// Runs until told to stop, or until nobody can ask any more.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Envelope>) {
+    /// Runs until told to stop, or until nobody can ask any more. Returns the last snapshot.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Envelope>) -> Arc<Snapshot> {
         let interval = self.settings.interval;
         let mut ticks = interval_at(Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -109,8 +115,11 @@ impl Engine {
         tokio::pin!(early);
         let mut drains = tokio::time::interval(DRAIN.min(interval));
         drains.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
+        while !(self.settings.end_with_source && self.source.has_ended()) {
             tokio::select! {
+                () = tokio::task::yield_now(), if self.source.has_more() => {
+                    tokio::task::block_in_place(|| self.catch_up());
+                }
                 () = &mut early, if self.tick.count == 0 => tokio::task::block_in_place(|| self.tick()),
                 scheduled = ticks.tick() => {
                     if scheduled.elapsed() > interval / 5 {
@@ -133,6 +142,15 @@ impl Engine {
         }
         self.settle();
         self.tick();
+        self.limited(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT })
+    }
+
+    /// Enters what a source has at once, for a while.
+    fn catch_up(&mut self) {
+        let started = Instant::now();
+        while self.source.has_more() && started.elapsed() < BUSY {
+            self.drain();
+        }
     }
 
     /// Reads and publishes.
@@ -154,6 +172,9 @@ impl Engine {
             books.replace_geo(geo);
         }
         source.read(reading);
+        if let Some(beginning) = source.take_beginning() {
+            books.reset(beginning);
+        }
         books.enter(reading);
         for evicted in books.evict(self.settings.max_sources) {
             details.forget(&evicted);
@@ -162,7 +183,7 @@ impl Engine {
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         source.drain_events(|event| details.record(event));
         self.events += reading.totals.events;
-        if let Some(every) = self.sampler.adapt(Moment::now(), self.events) {
+        if let Some(every) = self.sampler.adapt(reading.at, self.events) {
             source.set_sampling(every);
         }
         if reading.totals.events_lost > 0 {
@@ -193,7 +214,13 @@ impl Engine {
             Request::Pause(paused) => {
                 self.paused = paused;
                 self.source.set_paused(paused);
-                self.message = if paused { "paused: packets pass uncounted" } else { "counting again" }.into();
+                self.message = match (paused, self.settings.mode) {
+                    (true, Mode::Replay) => "paused: the replay waits",
+                    (false, Mode::Replay) => "replaying again",
+                    (true, Mode::Live | Mode::Demo) => "paused: packets pass uncounted",
+                    (false, Mode::Live | Mode::Demo) => "counting again",
+                }
+                .into();
                 Answer::field("paused", paused)
             }
             Request::Reset => {
