@@ -214,7 +214,7 @@ impl Pcap {
         self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0));
         self.status.ended = true;
         self.status.error = match damage {
-            Some(damage) => Some(format!("{damage}, at byte {}, behind {packets} packets", self.capture.offset())),
+            Some(damage) => Some(format!("{damage}, at byte {}, after {packets} packets", self.capture.offset())),
             None if packets > 0 && self.links.iter().all(|seen| seen.kind.is_none_or(|kind| kind.parse.is_none())) => {
                 self.links.first().map(|seen| unsupported(seen.number))
             }
