@@ -23,11 +23,16 @@ const IPV4: usize = 20;
 const IPV6: usize = 40;
 
 /// EtherTypes (IEEE 802 Numbers).
-mod ether_type {
+pub mod ether_type {
+    /// IPv4.
     pub const IPV4: u16 = 0x0800;
+    /// IPv6.
     pub const IPV6: u16 = 0x86dd;
+    /// An 802.1Q tag.
     pub const VLAN: u16 = 0x8100;
+    /// An 802.1ad tag.
     pub const SERVICE_VLAN: u16 = 0x88a8;
+    /// An 802.1ad tag, before there was a standard.
     pub const OLD_SERVICE_VLAN: u16 = 0x9100;
 }
 
@@ -186,8 +191,17 @@ pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotIp> {
 #[inline(always)]
 fn parse_ethernet(frame: Frame<'_>) -> Result<Packet, NotIp> {
     let macs = MacPair(frame.words(0).ok_or(NotIp::OtherProtocol)?);
-    let mut ether_type = u16::from_be_bytes(frame.bytes(12).ok_or(NotIp::OtherProtocol)?);
-    let mut frame = frame.skip(ETHERNET);
+    let ether_type = u16::from_be_bytes(frame.bytes(12).ok_or(NotIp::OtherProtocol)?);
+    parse_network(frame.skip(ETHERNET), ether_type, macs)
+}
+
+/// Parses what follows the header of some link, of which its EtherType and the MAC addresses are left.
+///
+/// # Errors
+/// [`NotIp`] when it holds no IP packet.
+#[inline(always)]
+pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
+    let (mut frame, mut ether_type) = (frame, ether_type);
     for _ in 0..MAX_TAGS {
         match ether_type {
             ether_type::VLAN | ether_type::SERVICE_VLAN | ether_type::OLD_SERVICE_VLAN => {

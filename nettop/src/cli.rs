@@ -18,6 +18,9 @@ use crate::{
     update_db::UpdateDbArgs,
 };
 
+/// Sampled packets per second, unless another number is asked for; of a capture, every packet is one.
+const DEFAULT_EVENT_RATE: u32 = 10_000;
+
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
 #[derive(Debug, Parser)]
 #[command(name = "nettop", version, args_conflicts_with_subcommands = true)]
@@ -104,6 +107,12 @@ pub struct RunArgs {
     /// Interfaces, separated by commas [default: that of the default route]
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub iface: Vec<String>,
+    /// Replay a capture (pcap or pcapng; - is standard input) instead of watching interfaces; needs no privilege
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "log"])]
+    pub pcap: Option<PathBuf>,
+    /// Replay so many times as fast as it was captured; 0 is as fast as possible
+    #[arg(long, value_name = "N", requires = "pcap", default_value = "0", value_parser = parse_speed)]
+    pub pcap_speed: f64,
     /// What is common to all sources.
     #[command(flatten)]
     pub common: CommonArgs,
@@ -178,12 +187,15 @@ pub struct CommonArgs {
     /// Where sources are: a location.csv, or an .mmdb file of cities, countries or networks; may be repeated
     #[arg(long, value_name = "PATH", value_delimiter = ',')]
     pub location_db: Vec<PathBuf>,
+    /// Write the last snapshot to this file as JSON, with every source
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
     /// Keep so many sampled packets
     #[arg(long, default_value_t = 5000, value_parser = parse_max_events, value_name = "N")]
     pub max_events: usize,
-    /// Sample about so many packets per second for the detail per source; 0 for none
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=1_000_000), value_name = "N")]
-    pub event_rate: u32,
+    /// Sample about so many packets per second for the detail per source; 0 for none [default: 10000, but all of a capture]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(..=1_000_000), value_name = "N")]
+    pub event_rate: Option<u32>,
     /// Append every sampled packet to this file, one line of JSON each; beside it, the session at the end
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
@@ -229,9 +241,14 @@ impl CommonArgs {
             top: self.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
             interval: self.interval,
             max_events: self.max_events,
-            event_rate: self.event_rate,
+            event_rate: self.event_rate.unwrap_or(match mode {
+                Mode::Live | Mode::Demo => DEFAULT_EVENT_RATE,
+                Mode::Replay => u32::MAX,
+            }),
             max_sources: self.max_sources,
             thresholds: Thresholds { high_pps: self.high_pps },
+            end_with_source: self.quiet,
+            whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
         })
     }
 }
@@ -240,6 +257,13 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("an interval is a number of seconds from 0.1 to 3600".into()),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.0..=1e9).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0 to 1000000000".into()),
     }
 }
 

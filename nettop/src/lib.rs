@@ -20,6 +20,7 @@ pub mod manual;
 pub mod privilege;
 pub mod rates;
 pub mod reading;
+pub mod replay;
 pub mod snapshot;
 pub mod source;
 pub mod tui;

@@ -3,7 +3,7 @@
 use std::{
     io,
     os::unix::net::UnixListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
     thread,
     time::Duration,
@@ -28,11 +28,11 @@ use crate::{
         socket::{self, Endpoint, SocketFile},
     },
     engine::{Engine, Settings, outlets::Outlets},
-    export::{file, session::Place, summary},
+    export::{file, json, session::Place, summary},
     files::{Files, Hangup, LogFile},
     privilege,
-    snapshot::{Mode, Snapshot},
-    source::{Source, demo::Demo, xdp::Xdp},
+    snapshot::{Mode, Replay, Snapshot},
+    source::{Source, demo::Demo, pcap::Pcap, xdp::Xdp},
     tui::state::Options,
 };
 
@@ -52,6 +52,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// Say what failed, on what, why, and what to do.
 pub fn run(args: &RunArgs) -> Result<()> {
+    if let Some(path) = &args.pcap {
+        return replay(path, args);
+    }
     let settings = args.common.settings(Mode::Live)?;
     let endpoint = Control::open(&args.common)?;
     let geo = args.common.geo()?;
@@ -64,7 +67,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Some(file) => Some((file, EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?)),
     };
     privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, geo, endpoint, args.common.screen(), files, log)
+    monitor(Source::Xdp(Box::new(xdp)), settings, geo, Some(endpoint), &args.common, files, log)
 }
 
 /// The demonstration.
@@ -77,7 +80,22 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let geo = args.common.geo()?;
     let files = Files::open(&args.common)?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, geo, endpoint, args.common.screen(), files, None)
+    monitor(source, settings, geo, Some(endpoint), &args.common, files, None)
+}
+
+/// The replay of a capture.
+fn replay(path: &Path, args: &RunArgs) -> Result<()> {
+    let settings = args.common.settings(Mode::Replay)?;
+    let source = Source::Pcap(Box::new(Pcap::open(path, args.pcap_speed)?));
+    let control = match Control::open(&args.common) {
+        // The usual socket may be that of the live monitor: no reason not to look at a file.
+        Err(_) if args.common.control_socket.is_none() => None,
+        opened => Some(opened?),
+    };
+    let geo = args.common.geo()?;
+    let files = Files::open(&args.common)?;
+    privilege::drop_all().context("dropping privileges")?;
+    monitor(source, settings, geo, control, &args.common, files, None)
 }
 
 /// The control channel, bound before any thread runs and any privilege is dropped.
@@ -117,8 +135,8 @@ fn monitor(
     source: Source,
     settings: Settings,
     mut geo: Option<Watcher>,
-    control: Control,
-    screen: Option<Options>,
+    control: Option<Control>,
+    args: &CommonArgs,
     files: Files,
     log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
@@ -126,7 +144,10 @@ fn monitor(
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;
     }
-    let outlets = Outlets::start(files.events, files.alerts).context("starting a thread that writes a file")?;
+    let mut outlets = Outlets::start(files.events, files.alerts).context("starting a thread that writes a file")?;
+    if settings.mode == Mode::Replay {
+        outlets.be_patient();
+    }
     let (log_file, logger) = log.unzip();
     let hangup = Hangup::new(outlets.reopeners(), log_file);
     // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
@@ -140,37 +161,48 @@ fn monitor(
         // Before anybody can know that the monitor runs, and send it one.
         let signals = Signals::listen()?;
         let (listener, _socket) = match control {
-            Control::Unix(listener, file) => (Listener::unix(listener)?, Some(file)),
-            Control::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
+            Some(Control::Unix(listener, file)) => (Some(Listener::unix(listener)?), Some(file)),
+            Some(Control::Tcp(listener)) => (Some(Listener::Tcp(TcpListener::from_std(listener)?)), None),
+            None => (None, None),
         };
         let (engine, snapshots) = Engine::new(source, settings, geo, outlets);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
-        let server = tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone()));
+        let server =
+            listener.map(|listener| tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone())));
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
-        let watched = watch(&requests, snapshots.clone(), screen, signals, &hangup).await;
+        let watched = watch(&requests, snapshots, args.screen(), signals, &hangup).await;
         // However it ended, the engine takes its last reading, and clients get their last answers.
         let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
         let engine = join("engine", engine).await;
-        let server = join("control server", server).await;
-        let last = snapshots.borrow().clone();
-        anyhow::Ok((watched.and_then(|screen| engine.and(server).map(|()| screen)), last))
+        if let Some(server) = server {
+            join("control server", server).await?;
+        }
+        let screen = watched?;
+        anyhow::Ok((screen, engine?))
     });
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
-    let (result, last) = ended?;
+    let (screen, last) = ended?;
     let session = files.session.map(|place| write_session(place, last.clone())).transpose();
-    if result? == Screen::Stuck {
-        return session.map(|_| ());
+    if screen == Screen::Closed {
+        let mut text = summary::text(&last);
+        for path in session.iter().flatten().flatten() {
+            text.push_str(&format!("  written      {}\n", path.display()));
+        }
+        file::print(text.as_bytes()).context("writing the summary to standard output")?;
     }
-    let mut text = summary::text(&last);
-    for path in session.iter().flatten().flatten() {
-        text.push_str(&format!("  written      {}\n", path.display()));
+    session?;
+    if let Some(path) = &args.snapshot {
+        file::replace(path, &json::pretty(&*last)?)
+            .with_context(|| format!("writing the snapshot {}", path.display()))?;
     }
-    file::print(text.as_bytes()).context("writing the summary to standard output")?;
-    session.map(|_| ())
+    match &last.replay {
+        Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the session, unless the file system hangs.
@@ -181,7 +213,7 @@ fn write_session(place: Place, last: Arc<Snapshot>) -> Result<Vec<PathBuf>> {
     result.recv_timeout(SESSION_PATIENCE).context("writing the session: the file system does not answer; giving up")?
 }
 
-async fn join(name: &str, task: JoinHandle<()>) -> Result<()> {
+async fn join<T>(name: &str, task: JoinHandle<T>) -> Result<T> {
     match timeout(PATIENCE, task).await {
         Ok(joined) => joined.with_context(|| format!("the {name} failed")),
         Err(_) => bail!("the {name} does not end; giving up"),

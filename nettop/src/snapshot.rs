@@ -11,7 +11,10 @@ use nettop_common::{
 use nettop_geo::{CountryCode, Database, Location};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-pub use crate::reading::{AttachMode, InterfaceRow, InterfaceState};
+pub use crate::{
+    reading::{AttachMode, InterfaceRow, InterfaceState},
+    replay::{LinkRow, Replay},
+};
 
 /// How many sources, destinations and MACs a snapshot carries at most, unless asked for another limit.
 pub const DEFAULT_LIMIT: usize = 1000;
@@ -85,6 +88,9 @@ pub struct Snapshot {
     pub accounting: Accounting,
     /// The interfaces, and how the program is attached to each.
     pub interfaces: Vec<InterfaceRow>,
+    /// How far the replay is; `None`: the traffic is not from a capture file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// What does not work as it should, with the remedy.
     pub degraded: Vec<Degraded>,
     /// What the rules found, newest first: all that lasts, and the newest of the rest.
@@ -123,6 +129,8 @@ pub enum Mode {
     Live,
     /// Synthetic traffic.
     Demo,
+    /// A capture file.
+    Replay,
 }
 
 /// The filter as text, as the classic shows it.

@@ -2,6 +2,7 @@
 //! from outside. Nothing here touches the network of the host.
 
 pub mod bpf;
+pub mod captures;
 pub mod flood;
 pub mod frames;
 pub mod kernel;

@@ -10,14 +10,15 @@ use std::{
 /// `nettop_common` is open to all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reading", &[]),
+    ("replay", &[]),
     ("privilege", &[]),
     ("rates", &[]),
     ("unique", &[]),
     ("visible", &[]),
     ("format", &["visible"]),
-    ("snapshot", &["reading"]),
+    ("snapshot", &["reading", "replay"]),
     ("filter", &["snapshot"]),
-    ("source", &["reading", "privilege"]),
+    ("source", &["reading", "replay", "privilege"]),
     ("ledger", &["rates", "reading", "snapshot"]),
     ("detect", &["format", "reading", "snapshot"]),
     // The client prints what it got through the exporters.

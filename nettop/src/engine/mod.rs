@@ -23,7 +23,7 @@ use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
     filter::{FilterText, ParsedFilter},
-    reading::{InterfaceRow, Moment, Reading},
+    reading::{InterfaceRow, Reading},
     snapshot::{DEFAULT_LIMIT, Mode, Snapshot, Tick},
     source::Source,
 };
@@ -34,6 +34,8 @@ pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How often the source is read, at least.
 const DRAIN: Duration = Duration::from_millis(100);
+/// How long it may be busy with a source that has more at once, before it looks at requests.
+const BUSY: Duration = Duration::from_millis(10);
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
@@ -54,6 +56,10 @@ pub struct Settings {
     pub max_sources: usize,
     /// From where on rules raise alerts.
     pub thresholds: Thresholds,
+    /// End when the source does; else what it brought stays on the screen.
+    pub end_with_source: bool,
+    /// The last snapshot lists every source, destination and MAC.
+    pub whole_at_end: bool,
 }
 
 /// The engine's state.
@@ -87,7 +93,7 @@ impl Engine {
         geo: Option<Watcher>,
         outlets: Outlets,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let now = Moment::now();
+        let now = source.begins();
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
@@ -113,8 +119,8 @@ impl Engine {
         (engine, receiver)
     }
 
-    /// Runs until told to stop, or until nobody can ask any more.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Envelope>) {
+    /// Runs until told to stop, or until nobody can ask any more. Returns the last snapshot.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Envelope>) -> Arc<Snapshot> {
         let interval = self.settings.interval;
         let mut ticks = interval_at(Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -122,8 +128,11 @@ impl Engine {
         tokio::pin!(early);
         let mut drains = tokio::time::interval(DRAIN.min(interval));
         drains.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
+        while !(self.settings.end_with_source && self.source.has_ended()) {
             tokio::select! {
+                () = tokio::task::yield_now(), if self.source.has_more() => {
+                    tokio::task::block_in_place(|| self.catch_up());
+                }
                 () = &mut early, if self.tick.count == 0 => tokio::task::block_in_place(|| self.tick()),
                 scheduled = ticks.tick() => {
                     if scheduled.elapsed() > interval / 5 {
@@ -146,10 +155,17 @@ impl Engine {
         }
         self.settle();
         self.tick();
-        // After the last reading the files get their last lines, and beside packets goes the whole snapshot.
+        // After the last reading the files get their last lines.
         self.outlets.finish();
-        let last = self.snapshot(if self.outlets.has_events() { 0 } else { DEFAULT_LIMIT });
-        self.snapshots.send_replace(Arc::new(last));
+        Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
+    }
+
+    /// Enters what a source has at once, for a while.
+    fn catch_up(&mut self) {
+        let started = Instant::now();
+        while self.source.has_more() && started.elapsed() < BUSY {
+            self.drain();
+        }
     }
 
     /// Reads and publishes.
@@ -171,6 +187,9 @@ impl Engine {
             books.replace_geo(geo);
         }
         source.read(reading);
+        if let Some(beginning) = source.take_beginning() {
+            books.reset(beginning);
+        }
         books.enter(reading, &mut detector.notes);
         for evicted in books.evict(self.settings.max_sources) {
             details.forget(&evicted);
@@ -187,7 +206,7 @@ impl Engine {
         });
         outlets.flush();
         self.events += reading.totals.events;
-        if let Some(every) = self.sampler.adapt(Moment::now(), self.events) {
+        if let Some(every) = self.sampler.adapt(reading.at, self.events) {
             source.set_sampling(every);
         }
         if reading.totals.events_lost > 0 {
@@ -218,7 +237,13 @@ impl Engine {
             Request::Pause(paused) => {
                 self.paused = paused;
                 self.source.set_paused(paused);
-                self.message = if paused { "paused: packets pass uncounted" } else { "counting again" }.into();
+                self.message = match (paused, self.settings.mode) {
+                    (true, Mode::Replay) => "paused: the replay waits",
+                    (false, Mode::Replay) => "replaying again",
+                    (true, Mode::Live | Mode::Demo) => "paused: packets pass uncounted",
+                    (false, Mode::Live | Mode::Demo) => "counting again",
+                }
+                .into();
                 Answer::field("paused", paused)
             }
             Request::Reset => {

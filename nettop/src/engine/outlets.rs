@@ -31,9 +31,10 @@ impl Outlets {
         })
     }
 
-    /// Whether there is a file for sampled packets.
-    pub fn has_events(&self) -> bool {
-        self.events.is_some()
+    /// From now on waits for a slow disk rather than lose rows.
+    pub fn be_patient(&mut self) {
+        self.events.iter_mut().for_each(Jsonl::be_patient);
+        self.alerts.iter_mut().for_each(Jsonl::be_patient);
     }
 
     /// Adds a sampled packet.

@@ -14,8 +14,8 @@ use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        Degraded, EventRow, ExportRow, GeoView, Mac, MacRow, MapRow, Rest, Runtime, Sampling, Snapshot, SourceRow,
-        TcpFlags,
+        Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Replay, Rest, Runtime, Sampling,
+        Snapshot, SourceRow, TcpFlags,
     },
 };
 
@@ -37,6 +37,7 @@ impl Engine {
         let (sources, others, rest) = books.sources.top(limit);
         let geo = self.geo.as_ref().map(geo_view);
         let exports = self.outlets.rows();
+        let replay = self.source.replay();
         let dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
         Snapshot {
             runtime: self.runtime(),
@@ -56,7 +57,7 @@ impl Engine {
             rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
             countries: books.regions.country_rows(limit, &books.slots, elapsed),
             networks: books.regions.network_rows(limit, &books.slots, elapsed),
-            degraded: self.degraded(accounting.holds, geo.as_ref(), &exports),
+            degraded: self.degraded(accounting.holds, geo.as_ref(), &exports, replay.as_ref()),
             geo,
             macs: self.mac_rows(limit, elapsed),
             protocols: Protocol::ALL
@@ -89,6 +90,7 @@ impl Engine {
                 })
                 .collect(),
             tick: self.tick,
+            replay,
         }
     }
 
@@ -155,7 +157,13 @@ impl Engine {
     }
 
     /// What does not work as it should.
-    fn degraded(&self, holds: bool, geo: Option<&GeoView>, exports: &[ExportRow]) -> Vec<Degraded> {
+    fn degraded(
+        &self,
+        holds: bool,
+        geo: Option<&GeoView>,
+        exports: &[ExportRow],
+        replay: Option<&Replay>,
+    ) -> Vec<Degraded> {
         let mut rows = Vec::new();
         let mut push = |what: String, reason: String, remedy: &str| {
             rows.push(Degraded { what, reason, remedy: remedy.to_string() });
@@ -200,6 +208,18 @@ impl Engine {
         }
         for problem in geo.iter().flat_map(|geo| &geo.problems) {
             push("a database of places is not used".into(), problem.clone(), "what was read before stays in force");
+        }
+        for LinkRow { number, name, packets, .. } in
+            replay.iter().flat_map(|replay| &replay.link_types).filter(|link| !link.supported)
+        {
+            push(
+                format!("{packets} packets of link type {number} {name}"),
+                "nettop does not look into it; they count as not IP".into(),
+                "capture on another interface",
+            );
+        }
+        if let Some(error) = replay.and_then(|replay| replay.error.as_ref()) {
+            push("the capture was not read to its end".into(), error.clone(), "what came before is counted");
         }
         if self.sampler.every() > 1 {
             push(

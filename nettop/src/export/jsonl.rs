@@ -63,6 +63,8 @@ pub struct Jsonl<T> {
     /// Rows ever handed over.
     rows: u64,
     batches: Option<SyncSender<Vec<T>>>,
+    /// Waits for a slow disk, where nothing else is waiting.
+    patient: bool,
     ended: Receiver<()>,
     status: Arc<Status>,
 }
@@ -83,7 +85,13 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
             // Nobody may be waiting any more.
             let _ = ending.try_send(());
         })?;
-        Ok(Self { export, path, batch: Vec::new(), rows: 0, batches: Some(batches), ended, status })
+        let batches = Some(batches);
+        Ok(Self { export, path, batch: Vec::new(), rows: 0, batches, patient: false, ended, status })
+    }
+
+    /// From now on waits for a slow disk rather than lose rows: for the replay of a capture, which can wait.
+    pub fn be_patient(&mut self) {
+        self.patient = true;
     }
 
     /// Adds a row.
@@ -102,8 +110,12 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         let batch = std::mem::take(&mut self.batch);
         let rows = batch.len() as u64;
         self.rows += rows;
-        // An empty batch only wakes the thread; where the queue is full it is awake.
-        if self.batches.as_ref().is_none_or(|batches| batches.try_send(batch).is_err()) {
+        let taken = self.batches.as_ref().is_some_and(|batches| match self.patient {
+            true => batches.send(batch).is_ok(),
+            // An empty batch only wakes the thread; where the queue is full it is awake.
+            false => batches.try_send(batch).is_ok(),
+        });
+        if !taken {
             self.status.lost.fetch_add(rows, Ordering::Relaxed);
         }
     }

@@ -35,8 +35,13 @@ pub struct HostCounter {
 impl HostCounter {
     /// Counts a frame of which `frame` was captured and which was `length` bytes on the wire.
     pub fn count(&mut self, frame: &[u8], link: Link, length: u64, at_ns: u64) {
+        self.count_parsed(packet::parse(Frame::from(frame), link), length, at_ns);
+    }
+
+    /// Counts a frame of `length` bytes on the wire, in which parsing found this.
+    pub fn count_parsed(&mut self, parsed: Result<Packet, NotIp>, length: u64, at_ns: u64) {
         self.totals.seen.count(length);
-        let outcome = match packet::parse(Frame::from(frame), link) {
+        let outcome = match parsed {
             Err(NotIp::OtherProtocol) => Outcome::NotIp,
             Err(NotIp::Malformed) => Outcome::Malformed,
             Ok(packet) if self.paused || !self.filter.as_ref().is_none_or(|filter| filter.matches(&packet)) => {
@@ -51,7 +56,14 @@ impl HostCounter {
     }
 
     fn count_packet(&mut self, packet: &Packet, length: u64, at_ns: u64) {
-        self.sources.entry(packet.source).or_default().count(packet, length, at_ns);
+        let source = self.sources.entry(packet.source).or_default();
+        let SourceCounters { first_ns, last_ns, .. } = *source;
+        source.count(packet, length, at_ns);
+        // The stamps of a capture may go back.
+        source.last_ns = source.last_ns.max(last_ns);
+        if first_ns > at_ns {
+            source.first_ns = at_ns;
+        }
         self.destinations.entry(packet.destination).or_default().count(length);
         self.macs.entry(packet.macs).or_default().count(length);
         self.totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);

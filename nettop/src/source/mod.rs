@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod host;
+pub mod pcap;
 pub mod xdp;
 
 use std::time::Duration;
@@ -9,8 +10,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use nettop_common::{Event, Filter, counters::Table};
 
-use self::{demo::Demo, xdp::Xdp};
-use crate::reading::{InterfaceRow, Moment, Reading, Tables};
+use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
+use crate::{
+    reading::{InterfaceRow, Moment, Reading, Tables},
+    replay::Replay,
+};
 
 /// A source of counts.
 pub enum Source {
@@ -18,6 +22,8 @@ pub enum Source {
     Xdp(Box<Xdp>),
     /// Synthetic traffic.
     Demo(Box<Demo>),
+    /// A capture file, replayed.
+    Pcap(Box<Pcap>),
 }
 
 impl Source {
@@ -26,6 +32,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.read(reading),
             Self::Demo(demo) => demo.read(Moment::now(), reading),
+            Self::Pcap(pcap) => pcap.read(Moment::now(), reading),
         }
     }
 
@@ -33,7 +40,47 @@ impl Source {
     pub fn grace(&self) -> Duration {
         match self {
             Self::Xdp(_) => Xdp::grace(),
-            Self::Demo(_) => Duration::ZERO,
+            Self::Demo(_) | Self::Pcap(_) => Duration::ZERO,
+        }
+    }
+
+    /// When counting begins, as far as is known before the first reading: a capture tells with its first packet.
+    pub fn begins(&self) -> Moment {
+        match self {
+            Self::Xdp(_) | Self::Demo(_) => Moment::now(),
+            Self::Pcap(_) => Moment::default(),
+        }
+    }
+
+    /// The time of the first packet of a capture; once, with the reading that has it.
+    pub fn take_beginning(&mut self) -> Option<Moment> {
+        match self {
+            Self::Xdp(_) | Self::Demo(_) => None,
+            Self::Pcap(pcap) => pcap.take_beginning(),
+        }
+    }
+
+    /// Whether there is more to [`read`](Self::read) at once.
+    pub fn has_more(&self) -> bool {
+        match self {
+            Self::Xdp(_) | Self::Demo(_) => false,
+            Self::Pcap(pcap) => pcap.has_more(),
+        }
+    }
+
+    /// How far a replay is.
+    pub fn replay(&self) -> Option<Replay> {
+        match self {
+            Self::Xdp(_) | Self::Demo(_) => None,
+            Self::Pcap(pcap) => Some(pcap.replay()),
+        }
+    }
+
+    /// Whether nothing will come any more.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Xdp(_) | Self::Demo(_) => false,
+            Self::Pcap(pcap) => pcap.has_ended(),
         }
     }
 
@@ -42,6 +89,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.read_tables(tables),
             Self::Demo(demo) => demo.counter.read_tables(tables),
+            Self::Pcap(pcap) => pcap.counter.read_tables(tables),
         }
     }
 
@@ -50,6 +98,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.drain_events(each),
             Self::Demo(demo) => demo.counter.drain_events(each),
+            Self::Pcap(pcap) => pcap.counter.drain_events(each),
         }
     }
 
@@ -58,6 +107,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.set_filter(filter),
             Self::Demo(demo) => demo.counter.set_filter(filter.map(|filter| Box::new(*filter))),
+            Self::Pcap(pcap) => pcap.counter.set_filter(filter.map(|filter| Box::new(*filter))),
         }
     }
 
@@ -66,6 +116,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.set_paused(paused),
             Self::Demo(demo) => demo.counter.set_paused(paused),
+            Self::Pcap(pcap) => pcap.set_paused(paused),
         }
     }
 
@@ -74,6 +125,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.set_sampling(every),
             Self::Demo(demo) => demo.counter.set_sampling(every),
+            Self::Pcap(pcap) => pcap.counter.set_sampling(every),
         }
     }
 
@@ -81,7 +133,7 @@ impl Source {
     pub fn clear_unique(&mut self) {
         match self {
             Self::Xdp(xdp) => xdp.clear_unique(),
-            Self::Demo(_) => {}
+            Self::Demo(_) | Self::Pcap(_) => {}
         }
     }
 
@@ -89,7 +141,7 @@ impl Source {
     pub fn capacity(&self, table: Table) -> Option<u64> {
         match self {
             Self::Xdp(xdp) => Some(xdp.capacity(table)),
-            Self::Demo(_) => None,
+            Self::Demo(_) | Self::Pcap(_) => None,
         }
     }
 
@@ -97,7 +149,7 @@ impl Source {
     pub fn entries(&self, table: Table) -> u64 {
         match self {
             Self::Xdp(xdp) => xdp.entries(table),
-            Self::Demo(_) => 0,
+            Self::Demo(_) | Self::Pcap(_) => 0,
         }
     }
 
@@ -109,6 +161,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.set_interfaces(names),
             Self::Demo(_) => bail!("the demonstration has no interfaces; start nettop without `demo`"),
+            Self::Pcap(_) => bail!("a replay has no interfaces; start nettop without --pcap"),
         }
     }
 
@@ -117,6 +170,7 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.interface_names(),
             Self::Demo(_) => vec!["demo".into()],
+            Self::Pcap(pcap) => vec![pcap.name().into()],
         }
     }
 
@@ -124,7 +178,7 @@ impl Source {
     pub fn interfaces(&mut self) -> Vec<InterfaceRow> {
         match self {
             Self::Xdp(xdp) => xdp.interfaces(),
-            Self::Demo(_) => Vec::new(),
+            Self::Demo(_) | Self::Pcap(_) => Vec::new(),
         }
     }
 }

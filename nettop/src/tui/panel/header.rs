@@ -62,7 +62,11 @@ fn in_one_line(view: &View) -> Vec<Line<'static>> {
 
 fn badge(view: &View) -> Line<'static> {
     let (runtime, theme) = (&view.snapshot.runtime, view.theme);
+    let ended = view.snapshot.replay.as_ref().is_some_and(|replay| replay.ended);
     let (word, style) = match (runtime.paused, runtime.mode) {
+        (_, Mode::Replay) if ended => (" REPLAY ENDED ", theme.paused),
+        (false, Mode::Replay) => (" REPLAY ", theme.demo),
+        (true, Mode::Replay) => (" PAUSED REPLAY ", theme.paused),
         (false, Mode::Live) => (" LIVE ", theme.live),
         (false, Mode::Demo) => (" DEMO ", theme.demo),
         (true, Mode::Live) => (" PAUSED ", theme.paused),
