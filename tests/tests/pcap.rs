@@ -114,6 +114,9 @@ fn on_links() -> Vec<(&'static str, u32, Vec<Vec<u8>>)> {
         ("NULL, little-endian", 0, vec![family([2, 0, 0, 0], &v4), family([30, 0, 0, 0], &v6)]),
         ("NULL, big-endian", 0, vec![family([0, 0, 0, 2], &v4), family([0, 0, 0, 24], &v6)]),
         ("LOOP", 108, vec![family([0, 0, 0, 2], &v4), family([0, 0, 0, 28], &v6)]),
+        ("PPP", 9, vec![family([0xff, 3, 0, 0x21], &v4), family([0xff, 3, 0, 0x57], &v6)]),
+        ("PPP, compressed", 50, vec![[&[0, 0x21][..], &v4].concat(), [&[0, 0x57][..], &v6].concat()]),
+        ("Cisco HDLC", 104, vec![family([0x0f, 0, 8, 0], &v4), family([0x0f, 0, 0x86, 0xdd], &v6)]),
         ("cooked", 113, vec![cooked(0x0800, &[], &v4), cooked(0x86dd, &[], &v6)]),
         ("cooked with tags", 113, vec![cooked(0x0800, &[0x8100], &v4), cooked(0x86dd, &[0x88a8, 0x8100], &v6)]),
         ("cooked, version 2", 276, vec![cooked_2(0x0800, &v4), cooked_2(0x86dd, &v6)]),
@@ -408,6 +411,8 @@ fn what_is_no_capture_is_an_error() {
     let name = path.to_str().expect("text").to_string();
     let wifi = savefile(Order::Little, false, 105, &[]);
     let newer = [&wifi[..4], &[3, 0], &wifi[6..]].concat();
+    let mut newer_pcapng = Pcapng::new(Order::Little).file;
+    newer_pcapng[12] = 2;
     for (content, part) in [
         (&b""[..], "empty"),
         (b"G", "first bytes 47"),
@@ -416,6 +421,7 @@ fn what_is_no_capture_is_an_error() {
         (&wifi[..23], "cut short in the middle of its header"),
         (&wifi, "link type 105 (IEEE802_11)"),
         (&newer, "version 3.4"),
+        (&newer_pcapng, "version 2.0"),
     ] {
         fs::write(&path, content).expect("writing the file");
         let ended = run_with("nettop", &["--quiet", "--pcap", &name]);

@@ -19,9 +19,12 @@ pub struct LinkType {
 pub const LINK_TYPES: &[LinkType] = &[
     supported(0, "NULL", null),
     supported(1, "ETHERNET", ethernet),
+    supported(9, "PPP", ppp),
     supported(12, "RAW", raw_ip),
     supported(14, "RAW", raw_ip),
+    supported(50, "PPP_HDLC", ppp),
     supported(101, "RAW", raw_ip),
+    supported(104, "C_HDLC", cisco_hdlc),
     supported(108, "LOOP", null),
     supported(113, "LINUX_SLL", cooked),
     supported(228, "IPV4", |frame| network(frame, 0, ether_type::IPV4, MacPair::default())),
@@ -29,12 +32,9 @@ pub const LINK_TYPES: &[LinkType] = &[
     supported(276, "LINUX_SLL2", cooked_2),
     named(6, "IEEE802_5"),
     named(8, "SLIP"),
-    named(9, "PPP"),
     named(10, "FDDI"),
-    named(50, "PPP_HDLC"),
     named(51, "PPP_ETHER"),
     named(100, "ATM_RFC1483"),
-    named(104, "C_HDLC"),
     named(105, "IEEE802_11"),
     named(107, "FRELAY"),
     named(117, "PFLOG"),
@@ -94,6 +94,23 @@ fn null(frame: &[u8]) -> Result<Packet, NotIp> {
         _ => return Err(NotIp::OtherProtocol),
     };
     network(frame, 4, ether_type, MacPair::default())
+}
+
+/// PPP (RFC 1661, RFC 1662): address and control where they were not compressed away, then the protocol.
+fn ppp(frame: &[u8]) -> Result<Packet, NotIp> {
+    let header = if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
+    let ether_type = match frame.get(header..).unwrap_or_default() {
+        [0x00, 0x21, ..] => ether_type::IPV4,
+        [0x00, 0x57, ..] => ether_type::IPV6,
+        _ => return Err(NotIp::OtherProtocol),
+    };
+    network(frame, header + 2, ether_type, MacPair::default())
+}
+
+/// Cisco HDLC: address, control, EtherType.
+fn cisco_hdlc(frame: &[u8]) -> Result<Packet, NotIp> {
+    let [_, _, high, low] = *frame.first_chunk().ok_or(NotIp::OtherProtocol)?;
+    network(frame, 4, u16::from_be_bytes([high, low]), MacPair::default())
 }
 
 /// Linux cooked: packet type, ARPHRD type, length of the sender's address, its address, EtherType.

@@ -86,6 +86,14 @@ impl Section {
             }
             let found = match kind {
                 SECTION_HEADER => {
+                    let version = (self.order.u16(block, 12), self.order.u16(block, 14));
+                    // 1.2 was written by mistake, and is the same.
+                    if !matches!(version, (1, 0 | 2)) {
+                        let (major, minor) = version;
+                        return Err(Damage::NotCapture(format!(
+                            "version {major}.{minor} of the pcapng format is not known"
+                        )));
+                    }
                     self.interfaces.clear();
                     None
                 }
