@@ -1,4 +1,4 @@
-//! The bytes of a capture, through one buffer of fixed size. Never waits for a pipe.
+//! The bytes of a capture, through one buffer of fixed size. Never waits for a pipe for long.
 
 use std::{
     fs::File,
@@ -9,6 +9,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The buffer, bytes: nothing that is needed whole is longer.
 pub const CAPACITY: usize = 1 << 20;
+
+/// How long a pipe may take for more: so short that whoever asks something meanwhile does not notice, but long enough for
+/// a program that writes more slowly than this reads.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// A file or a pipe.
 #[derive(Debug)]
@@ -106,7 +110,7 @@ impl Input {
 
     fn is_readable(&self) -> io::Result<bool> {
         let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
-        match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        match poll(&mut fds, Some(&PATIENCE)) {
             Ok(ready) => Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),

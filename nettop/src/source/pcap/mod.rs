@@ -154,8 +154,12 @@ impl Pcap {
         for _ in 0..BATCH {
             let found = match self.capture.next() {
                 Ok(Next::Packet(found)) => found,
-                // What came last is as late as it can be known to be.
-                Ok(Next::Pending) => return self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0)),
+                Ok(Next::Pending) => {
+                    // What came last is as late as it can be known to be; a pipe is asked again at once.
+                    self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0));
+                    self.has_more = true;
+                    return;
+                }
                 Ok(Next::End) => return self.end(None),
                 Err(damage) => return self.end(Some(damage.to_string())),
             };

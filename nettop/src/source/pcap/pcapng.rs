@@ -65,7 +65,7 @@ impl Section {
                 self.order = byte_order(bytes)?;
             }
             let whole = self.order.u32(bytes, 4);
-            if whole < FRAMING || whole % 4 != 0 {
+            if whole < FRAMING {
                 return Err(Damage::Corrupt(format!("a block of {whole} bytes")));
             }
             if !matches!(kind, SECTION_HEADER | INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET) {
