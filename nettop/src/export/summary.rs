@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    snapshot::{Accounting, ExportRow, GeoView, Place, Snapshot},
+    snapshot::{Accounting, ExportRow, GeoView, Place, Replay, Snapshot},
     visible::visible,
 };
 
@@ -23,6 +23,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         accounting,
         geo,
         exports,
+        replay,
         ..
     } = snapshot;
     let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
@@ -46,6 +47,9 @@ pub fn text(snapshot: &Snapshot) -> String {
         let _ =
             writeln!(text, "  of counted   {} untracked, {} of forgotten sources", untracked.packets, evicted.packets);
     }
+    if let Some(replay) = replay {
+        let _ = writeln!(text, "  capture      {}", capture(replay));
+    }
     let _ = writeln!(text, "  geography    {}", geography(geo.as_ref()));
     for ExportRow { kind, path, lines, lost, error, .. } in exports {
         let kind = kind.label();
@@ -66,6 +70,18 @@ pub fn text(snapshot: &Snapshot) -> String {
         }
     }
     text
+}
+
+/// What was in the file, by link type.
+fn capture(replay: &Replay) -> String {
+    let Replay { file, packets, truncated_packets, link_types, .. } = replay;
+    let links = link_types.iter().map(|link| {
+        let not = if link.supported { "" } else { ", not looked into" };
+        format!("{} of link type {} {}{not}", link.packets, link.number, link.name).trim_end().to_string()
+    });
+    let parts = [format!("{packets} packets in {}", visible(file))].into_iter().chain(links);
+    let parts = parts.chain((*truncated_packets > 0).then(|| format!("{truncated_packets} not captured whole")));
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// The databases in force, or that there are none.

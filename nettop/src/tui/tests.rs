@@ -10,7 +10,7 @@ use super::{
     state::{Notice, Options, State},
     theme::Theme,
 };
-use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Runtime, Snapshot};
+use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot};
 
 /// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.
 fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
@@ -91,6 +91,44 @@ fn paused() {
     snapshot.runtime.mode = Mode::Demo;
     (snapshot.current_pps, snapshot.current_bps) = (0.0, 0.0);
     insta::assert_snapshot!("paused_80x24", screen((80, 24), &snapshot, &State::default()));
+}
+
+/// A capture being replayed.
+fn replayed() -> Snapshot {
+    let replay = Replay {
+        file: "/var/tmp/captures/monday.pcapng".into(),
+        packets: 17_146_910,
+        size: Some(4_000_000_000),
+        percent: Some(99.96),
+        ..Replay::default()
+    };
+    let mut snapshot = Snapshot { interfaces: Vec::new(), replay: Some(replay), ..busy() };
+    snapshot.runtime.mode = Mode::Replay;
+    snapshot.runtime.filter.iface = "/var/tmp/captures/monday.pcapng".into();
+    snapshot
+}
+
+#[test]
+fn a_replay_says_how_far_it_is_and_that_it_has_ended() {
+    let header = |snapshot: &Snapshot| {
+        let screen = screen((120, 40), snapshot, &State::default());
+        screen.lines().next().unwrap_or_default().to_string()
+    };
+    let mut snapshot = replayed();
+    insta::assert_snapshot!("replay_120x40", screen((120, 40), &snapshot, &State::default()));
+    snapshot.runtime.paused = true;
+    assert!(header(&snapshot).contains("PAUSED REPLAY"), "{}", header(&snapshot));
+    snapshot.replay =
+        Some(Replay { ended: true, error: Some("cut short".into()), ..replayed().replay.unwrap_or_default() });
+    let ended = header(&snapshot);
+    assert!(ended.contains("REPLAY ENDED") && ended.contains("monday.pcapng 99 % broken"), "{ended}");
+}
+
+#[test]
+fn before_its_first_packet_a_replay_names_its_file() {
+    let snapshot = Snapshot { replay: replayed().replay, interfaces: Vec::new(), ..idle() };
+    let screen = screen((80, 24), &snapshot, &State::default());
+    assert!(screen.contains("Replaying /var/tmp/captures/monday.pcapng"), "{screen}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{View, labelled, lines, or_any};
 use crate::{
-    snapshot::{InterfaceRow, InterfaceState, Mode},
+    snapshot::{InterfaceRow, InterfaceState, Mode, Replay},
     tui::{format, text},
 };
 
@@ -91,6 +91,7 @@ fn watched(view: &View, columns: usize) -> Vec<Line<'static>> {
         Span::styled("up ", theme.label),
         Span::styled(format::duration(snapshot.elapsed), theme.text),
     ]));
+    items.extend(snapshot.replay.as_ref().map(|replay| replayed(replay, view)));
     for (at, row) in snapshot.interfaces.iter().enumerate() {
         let mut item = interface(row, view);
         if at == 0 {
@@ -99,6 +100,24 @@ fn watched(view: &View, columns: usize) -> Vec<Line<'static>> {
         items.push(item);
     }
     items
+}
+
+/// The capture, and how much of it was read.
+fn replayed(replay: &Replay, view: &View) -> Line<'static> {
+    let theme = view.theme;
+    let file = match replay.file.as_str() {
+        "-" => "standard input".to_string(),
+        path => text::cut(&format::visible(path.rsplit('/').next().unwrap_or(path)), NAME),
+    };
+    let mut spans = vec![Span::styled("of ", theme.label), Span::styled(file, theme.value)];
+    if let Some(percent) = replay.percent {
+        // Never 100 before the end.
+        spans.push(Span::styled(format!(" {:.0} %", percent.floor()), theme.text));
+    }
+    if replay.error.is_some() {
+        spans.push(Span::styled(" broken", theme.error));
+    }
+    Line::from(spans)
 }
 
 fn interface(interface: &InterfaceRow, view: &View) -> Line<'static> {

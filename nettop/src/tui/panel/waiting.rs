@@ -56,6 +56,9 @@ fn rejected(view: &View, columns: usize) -> Vec<Line<'static>> {
 fn interfaces(view: &View) -> Vec<Line<'static>> {
     let theme = view.theme;
     let rows = &view.snapshot.interfaces;
+    if let Some(replay) = &view.snapshot.replay {
+        return vec![Line::styled(format!("Replaying {}", format::visible(&replay.file)), theme.label)];
+    }
     if rows.is_empty() {
         return vec![Line::styled("Not listening on any interface yet.", theme.warn)];
     }
