@@ -127,7 +127,9 @@ impl Regions {
         let location = geo.look_up(address.to_ip());
         let (country, asn) = (location.country_code, location.asn);
         *self.numbers.entry((country, asn)).or_insert_with(|| {
-            self.countries.names.insert(country, location.country.into());
+            // There, the name of an address is its kind, of which there are many.
+            let name = if country == CountryCode::LOCAL { "Local" } else { location.country };
+            self.countries.names.insert(country, name.into());
             self.networks.names.insert(asn, location.org.into());
             let (tally, fresh) = Default::default();
             self.regions.push(Region { country, asn, sources: 0, tally, fresh });
