@@ -133,7 +133,8 @@ impl Source {
     pub fn clear_unique(&mut self) {
         match self {
             Self::Xdp(xdp) => xdp.clear_unique(),
-            Self::Demo(_) | Self::Pcap(_) => {}
+            Self::Demo(demo) => demo.counter.clear_unique(),
+            Self::Pcap(pcap) => pcap.counter.clear_unique(),
         }
     }
 
