@@ -152,7 +152,7 @@ impl Pcap {
     fn advance(&mut self) {
         self.has_more = false;
         for _ in 0..BATCH {
-            let found = match self.capture.next() {
+            let found = match self.capture.next_packet() {
                 Ok(Next::Packet(found)) => found,
                 // What came last is as late as it can be known to be.
                 Ok(Next::Pending) => return self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0)),
