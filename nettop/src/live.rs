@@ -166,7 +166,10 @@ fn monitor(
     }
     if let Some(path) = &args.snapshot {
         let json = serde_json::to_vec_pretty(&*last).context("writing the snapshot as JSON")?;
-        file::replace(path, &json).with_context(|| format!("writing the snapshot {}", path.display()))?;
+        file::replace(path, &json).with_context(|| {
+            let path = path.display();
+            format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
+        })?;
     }
     match &last.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
