@@ -196,8 +196,10 @@ fn monitor(
     }
     session?;
     if let Some(path) = &args.snapshot {
-        file::replace(path, &json::pretty(&*last)?)
-            .with_context(|| format!("writing the snapshot {}", path.display()))?;
+        file::replace(path, &json::pretty(&*last)?).with_context(|| {
+            let path = path.display();
+            format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
+        })?;
     }
     match &last.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),

@@ -145,13 +145,13 @@ impl Capture {
     ///
     /// # Errors
     /// Why there is none, although the file does not end.
-    pub fn next(&mut self) -> Result<Next, Damage> {
+    pub fn next_packet(&mut self) -> Result<Next, Damage> {
         if !self.open()? {
             return Ok(Next::Pending);
         }
         match &mut self.format {
-            Some(Format::Savefile(savefile)) => savefile.next(&mut self.input),
-            Some(Format::Pcapng(section)) => section.next(&mut self.input),
+            Some(Format::Savefile(savefile)) => savefile.next_packet(&mut self.input),
+            Some(Format::Pcapng(section)) => section.next_packet(&mut self.input),
             None => Ok(Next::Pending),
         }
     }

@@ -5,14 +5,17 @@ use nettop_common::{
     packet::{self, ether_type},
 };
 
+/// Finds the packet in a frame.
+pub type Parse = fn(&[u8]) -> Result<Packet, NotIp>;
+
 /// A link type.
 pub struct LinkType {
     /// Its number.
     pub number: u32,
     /// Its name there, without the prefix.
     pub name: &'static str,
-    /// Finds the packet; `None`: this is not known here.
-    pub parse: Option<fn(&[u8]) -> Result<Packet, NotIp>>,
+    /// How the packet is found; `None`: this is not known here.
+    pub parse: Option<Parse>,
 }
 
 /// Those that are looked into, and others that are met often, to call them by name.
@@ -56,7 +59,7 @@ pub const LINK_TYPES: &[LinkType] = &[
     named(253, "NETLINK"),
 ];
 
-const fn supported(number: u32, name: &'static str, parse: fn(&[u8]) -> Result<Packet, NotIp>) -> LinkType {
+const fn supported(number: u32, name: &'static str, parse: Parse) -> LinkType {
     LinkType { number, name, parse: Some(parse) }
 }
 

@@ -152,7 +152,7 @@ impl Pcap {
     fn advance(&mut self) {
         self.has_more = false;
         for _ in 0..BATCH {
-            let found = match self.capture.next() {
+            let found = match self.capture.next_packet() {
                 Ok(Next::Packet(found)) => found,
                 Ok(Next::Pending) => {
                     // What came last is as late as it can be known to be; a pipe is asked again at once.

@@ -50,7 +50,7 @@ impl Section {
     ///
     /// # Errors
     /// Why there is none, although the file does not end.
-    pub fn next(&mut self, input: &mut Input) -> Result<Next, Damage> {
+    pub fn next_packet(&mut self, input: &mut Input) -> Result<Next, Damage> {
         loop {
             match input.need(FRAMING as usize)? {
                 Fill::Ready => {}
@@ -65,7 +65,7 @@ impl Section {
                 self.order = byte_order(bytes)?;
             }
             let whole = self.order.u32(bytes, 4);
-            if whole < FRAMING {
+            if whole < FRAMING || !whole.is_multiple_of(4) {
                 return Err(Damage::Corrupt(format!("a block of {whole} bytes")));
             }
             if !matches!(kind, SECTION_HEADER | INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET) {

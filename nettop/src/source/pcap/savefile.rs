@@ -15,17 +15,17 @@ pub struct Savefile {
     unit_ns: u32,
     /// Length of a record's header.
     record: u32,
-    lengths: Lengths,
+    first: First,
 }
 
 /// Which length stands first in a record's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lengths {
-    CapturedFirst,
+enum First {
+    Captured,
     /// Before version 2.3.
-    OriginalFirst,
+    Original,
     /// Version 2.3 was written either way; what was captured is the smaller one.
-    SmallerFirst,
+    Smaller,
 }
 
 /// Magic numbers: seconds and microseconds, seconds and nanoseconds, and Kuznetzov's, with eight bytes more per record.
@@ -54,21 +54,21 @@ impl Savefile {
         if major != 2 {
             return Err(Damage::NotCapture(format!("version {major}.{minor} of the pcap format is not known")));
         }
-        let lengths = match minor {
-            0..3 => Lengths::OriginalFirst,
-            3 => Lengths::SmallerFirst,
-            _ => Lengths::CapturedFirst,
+        let first = match minor {
+            0..3 => First::Original,
+            3 => First::Smaller,
+            _ => First::Captured,
         };
         // The upper bits tell of the frame check sequence.
         let link = order.u32(bytes, 20) & 0x03ff_ffff;
-        Ok(Self { link, order, unit_ns: *unit_ns, record: *record, lengths })
+        Ok(Self { link, order, unit_ns: *unit_ns, record: *record, first })
     }
 
     /// The next packet.
     ///
     /// # Errors
     /// Why there is none, although the file does not end.
-    pub fn next(&mut self, input: &mut Input) -> Result<Next, Damage> {
+    pub fn next_packet(&mut self, input: &mut Input) -> Result<Next, Damage> {
         match input.need(self.record as usize)? {
             Fill::Ready => {}
             Fill::Pending => return Ok(Next::Pending),
@@ -76,13 +76,13 @@ impl Savefile {
             Fill::End => return Err(Damage::CutShort("the header of a packet")),
         }
         let header = input.bytes();
-        let [seconds, fraction, first, second] = [0, 4, 8, 12].map(|at| self.order.u32(header, at));
-        let swap = match self.lengths {
-            Lengths::CapturedFirst => false,
-            Lengths::OriginalFirst => true,
-            Lengths::SmallerFirst => first > second,
+        let [seconds, fraction, one, other] = [0, 4, 8, 12].map(|at| self.order.u32(header, at));
+        let swap = match self.first {
+            First::Captured => false,
+            First::Original => true,
+            First::Smaller => one > other,
         };
-        let (captured, length) = if swap { (second, first) } else { (first, second) };
+        let (captured, length) = if swap { (other, one) } else { (one, other) };
         if captured > MOST_CAPTURED {
             return Err(Damage::Corrupt(format!("a packet of {captured} captured bytes")));
         }
