@@ -1,7 +1,7 @@
 //! A capture file of either format, packet by packet.
 //!
-//! Both formats are a few numbers at fixed places, read here and not by a library: those at hand get what files really
-//! contain wrong (time stamps in powers of two, offsets in big-endian files, packets cut short without saying so).
+//! Both formats are a few numbers at fixed places, read here and not by a library: pcap-parser (0.17) refuses time stamps in
+//! powers of two, and reads the offset of stamps in big-endian files in the wrong byte order.
 
 use std::{fmt, fs::File, io};
 
