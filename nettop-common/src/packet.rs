@@ -1,6 +1,6 @@
 //! The parser: from the bytes of a frame to the [`Packet`] that is filtered and counted. The only one there is.
 //!
-//! Ethernet II with any stack of 802.1Q and 802.1ad tags up to [`MAX_TAGS`], IPv4 with options (RFC 791), IPv6 with
+//! Ethernet II with any stack of 802.1Q and 802.1ad tags up to [`MAX_TAGS`], 802.3 with SNAP, PPPoE, MPLS, IPv4 with options (RFC 791), IPv6 with
 //! extension headers (RFC 8200) up to [`MAX_EXTENSIONS`], fragments, and the ports of TCP, UDP and SCTP. Ports are
 //! taken only from within the length that the IP header claims, so that padding is never read as a header.
 //!
@@ -15,6 +15,8 @@ use crate::{Address, MacPair};
 
 /// How many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 4;
+/// How many MPLS labels are looked through.
+pub const MAX_LABELS: usize = 6;
 /// How many IPv6 extension headers are looked through.
 pub const MAX_EXTENSIONS: usize = 8;
 
@@ -34,6 +36,12 @@ pub mod ether_type {
     pub const SERVICE_VLAN: u16 = 0x88a8;
     /// An 802.1ad tag, before there was a standard.
     pub const OLD_SERVICE_VLAN: u16 = 0x9100;
+    /// A PPPoE session (RFC 2516).
+    pub const PPPOE: u16 = 0x8864;
+    /// MPLS (RFC 3032).
+    pub const MPLS: u16 = 0x8847;
+    /// From here on it is an EtherType; below, the length of an IEEE 802.3 frame.
+    pub const FIRST: u16 = 0x0600;
 }
 
 /// IP protocol numbers that the parser acts on (IANA "Assigned Internet Protocol Numbers").
@@ -212,10 +220,49 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
             _ => break,
         }
     }
+    if ether_type != ether_type::IPV4 && ether_type != ether_type::IPV6 {
+        (frame, ether_type) = look_through(frame, ether_type).ok_or(NotIp::OtherProtocol)?;
+    }
     match ether_type {
         ether_type::IPV4 => parse_ipv4(frame, macs),
         ether_type::IPV6 => parse_ipv6(frame, macs),
         _ => Err(NotIp::OtherProtocol),
+    }
+}
+
+/// What is behind a header that carries IP on behalf of another network: IEEE 802.2 SNAP (RFC 1042), a PPPoE session
+/// (RFC 2516), MPLS labels (RFC 3032) up to [`MAX_LABELS`].
+#[inline(always)]
+fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
+    match ether_type {
+        0..ether_type::FIRST => match frame.bytes(0)? {
+            [0xaa, 0xaa, 3, 0, 0, 0, high, low] => Some((frame.skip(8), u16::from_be_bytes([high, low]))),
+            _ => None,
+        },
+        ether_type::PPPOE => match frame.bytes(0)? {
+            // Version and type 1, code 0 (data), session, length; then the PPP protocol.
+            [0x11, 0, _, _, _, _, 0x00, 0x21] => Some((frame.skip(8), ether_type::IPV4)),
+            [0x11, 0, _, _, _, _, 0x00, 0x57] => Some((frame.skip(8), ether_type::IPV6)),
+            _ => None,
+        },
+        ether_type::MPLS => {
+            let mut frame = frame;
+            for _ in 0..MAX_LABELS {
+                // Twenty bits of label, three of class, one that says "the last", eight of time to live.
+                let [_, _, class_and_last, _] = frame.bytes(0)?;
+                frame = frame.skip(4);
+                if class_and_last & 1 == 1 {
+                    // Nothing says what follows but its version.
+                    return match frame.bytes::<1>(0)?[0] >> 4 {
+                        4 => Some((frame, ether_type::IPV4)),
+                        6 => Some((frame, ether_type::IPV6)),
+                        _ => None,
+                    };
+                }
+            }
+            None
+        }
+        _ => None,
     }
 }
 

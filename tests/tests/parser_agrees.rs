@@ -220,6 +220,49 @@ fn vlan_tags_are_looked_through_up_to_four() {
 }
 
 #[test]
+fn ip_is_found_behind_snap_pppoe_and_mpls() {
+    if !skip::privileged("ip_is_found_behind_snap_pppoe_and_mpls") {
+        return;
+    }
+    let mut both = Both::new();
+    let (v4, v6) = (Spec::v4(Transport::Tcp(1, 2, 0x10)), Spec::v6(Transport::Udp(1, 2)));
+    let (read_v4, read_v6) = (V4(6, 1, 2, Some(0x10)), V6(17, 1, 2, None));
+    let label = |last: u8| [0, 0x12, 0x30 | last, 64];
+    let labels = |count: usize| [label(0).repeat(count - 1), label(1).to_vec()].concat();
+    let snap = |ether_type: [u8; 2]| [&[0xaa, 0xaa, 3, 0, 0, 0][..], &ether_type].concat();
+    let pppoe = |code: u8, protocol: [u8; 2]| [&[0x11, code, 0, 7, 0, 60][..], &protocol].concat();
+    for (name, ether_type, header, spec, expected) in [
+        ("SNAP, IPv4", 60, snap([8, 0]), &v4, read_v4),
+        ("SNAP, IPv6", 1500, snap([0x86, 0xdd]), &v6, read_v6),
+        ("SNAP, ARP", 60, snap([8, 6]), &v4, NotIp),
+        ("LLC that is no SNAP", 60, vec![0x42, 0x42, 3, 0, 0, 0, 8, 0], &v4, NotIp),
+        ("SNAP of another organisation", 60, vec![0xaa, 0xaa, 3, 0, 0, 0xc, 8, 0], &v4, NotIp),
+        ("PPPoE, IPv4", 0x8864, pppoe(0, [0, 0x21]), &v4, read_v4),
+        ("PPPoE, IPv6", 0x8864, pppoe(0, [0, 0x57]), &v6, read_v6),
+        ("PPPoE, LCP", 0x8864, pppoe(0, [0xc0, 0x21]), &v4, NotIp),
+        ("PPPoE, another code", 0x8864, pppoe(9, [0, 0x21]), &v4, NotIp),
+        ("PPPoE discovery", 0x8863, pppoe(9, [0, 0x21]), &v4, NotIp),
+        ("MPLS, one label", 0x8847, labels(1), &v4, read_v4),
+        ("MPLS, IPv6", 0x8847, labels(2), &v6, read_v6),
+        ("MPLS, six labels", 0x8847, labels(6), &v4, read_v4),
+        ("MPLS, seven labels", 0x8847, labels(7), &v4, NotIp),
+        ("MPLS, something else inside", 0x8847, [labels(1), vec![0; 4]].concat(), &v4, NotIp),
+    ] {
+        let mut frame = spec.frame();
+        frame.splice(12..14, [&u16::to_be_bytes(ether_type)[..], &header].concat());
+        both.expect(name, &frame, Link::Ethernet, expected);
+        frames::tag(&mut frame, &[(VLAN, 5)]);
+        both.expect(&format!("{name}, tagged"), &frame, Link::Ethernet, expected);
+        if expected != NotIp {
+            for length in 18..18 + header.len() {
+                both.expect(&format!("{name}, cut to {length}"), &frame[..length], Link::Ethernet, NotIp);
+            }
+        }
+    }
+    both.expect_equal_tables();
+}
+
+#[test]
 fn ipv4_headers_are_read_as_rfc_791_says() {
     if !skip::privileged("ipv4_headers_are_read_as_rfc_791_says") {
         return;
@@ -381,7 +424,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
     let mut both = Both::new();
     both.expect("ARP", &frames::arp(), Link::Ethernet, NotIp);
     for (name, ether_type) in
-        [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("MPLS", 0x8847), ("PPPoE", 0x8864), ("MACsec", 0x88e5)]
+        [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("MPLS multicast", 0x8848), ("PPPoE", 0x8864), ("MACsec", 0x88e5)]
     {
         both.expect(name, &frames::ethernet(ether_type, &[0x45; 46]), Link::Ethernet, NotIp);
     }
