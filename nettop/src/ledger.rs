@@ -65,10 +65,10 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
     }
 
     /// Evicts accounts until at most `most` are left: those silent for longest, then those with the fewest packets. A
-    /// little more than needed, so that it is not needed at every reading. Returns them.
-    pub fn evict(&mut self, most: usize) -> Vec<(K, Account<C>)> {
+    /// little more than needed, so that it is not needed at every reading. Tells `gone` of each.
+    pub fn evict(&mut self, most: usize, mut gone: impl FnMut(&K, &Account<C>)) {
         if self.accounts.len() <= most {
-            return Vec::new();
+            return;
         }
         let excess = self.accounts.len() - (most - most / 8);
         let readings = self.readings;
@@ -84,10 +84,12 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
             keys.select_nth_unstable(excess);
             keys.truncate(excess);
         }
-        let removed = keys.into_iter().filter_map(|(_, _, key)| Some((key, self.accounts.remove(&key)?)));
-        let removed: Vec<_> = removed.collect();
-        removed.iter().for_each(|(_, account)| self.evicted.add(account.total.tally()));
-        removed
+        for (_, _, key) in keys {
+            if let Some(account) = self.accounts.remove(&key) {
+                self.evicted.add(account.total.tally());
+                gone(&key, &account);
+            }
+        }
     }
 
     /// Starts counting anew.
@@ -188,7 +190,7 @@ mod tests {
         assert_eq!(enter(&mut ledger, &[1, 2, 1]), [(1, true), (2, true), (1, false)]);
         ledger.reset();
         assert_eq!(enter(&mut ledger, &[1]), [(1, true)]);
-        assert_eq!(ledger.evict(0).len(), 1);
+        ledger.evict(0, |_, _| {});
         assert_eq!(enter(&mut ledger, &[1]), [(1, true)]);
     }
 
@@ -198,7 +200,8 @@ mod tests {
         ledger.enter(&[(1, tally(50)), (2, tally(60))], &slots);
         ledger.enter(&[(2, tally(1)), (3, tally(2)), (4, tally(3))], &slots);
         let evicted = |ledger: &mut Ledger<u32, Tally>, most| {
-            let mut keys: Vec<_> = ledger.evict(most).into_iter().map(|(key, _)| key).collect();
+            let mut keys = Vec::new();
+            ledger.evict(most, |key, _| keys.push(*key));
             keys.sort_unstable();
             keys
         };

@@ -18,6 +18,8 @@ use crate::{
 
 /// Destinations and MAC pairs remembered.
 const MOST_OTHERS: usize = 65_536;
+/// So many entries are entered before idle accounts make room: a flood fills every slot there is, in every reading.
+const AT_ONCE: usize = 65_536;
 
 /// The accounts.
 pub struct Books {
@@ -62,24 +64,43 @@ impl Books {
         }
     }
 
-    /// Enters a reading, and notes what the rules want to know of it.
-    pub fn enter(&mut self, reading: &Reading, notes: &mut Notes) {
+    /// Enters a reading, and notes what the rules want to know of it. Of more than `max_sources` those silent for longest
+    /// are forgotten, and `forget` is told which.
+    pub fn enter(
+        &mut self,
+        reading: &Reading,
+        notes: &mut Notes,
+        max_sources: usize,
+        mut forget: impl FnMut(&Address),
+    ) {
         let Self { slots, regions, .. } = self;
         slots.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         let Tally { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(slots, packets);
         self.bytes.add(slots, bytes);
-        self.sources.enter_noting(&reading.sources, slots, |address, account, counted, new| {
-            regions.enter(address, &mut account.note, counted.tally(), new);
-            notes.source(address, account.history.in_open(slots), new);
-        });
-        self.destinations.enter(&reading.destinations, slots);
-        self.macs.enter_noting(&reading.macs, slots, |pair, _, _, new| {
-            if new {
-                notes.new_macs(pair);
-            }
-        });
+        for some in reading.sources.chunks(AT_ONCE) {
+            self.sources.enter_noting(some, slots, |address, account, counted, new| {
+                regions.enter(address, &mut account.note, counted.tally(), new);
+                notes.source(address, account.history.in_open(slots), new);
+            });
+            self.sources.evict(max_sources, |address, account| {
+                regions.leave(account.note);
+                forget(address);
+            });
+        }
+        for some in reading.destinations.chunks(AT_ONCE) {
+            self.destinations.enter(some, slots);
+            self.destinations.evict(MOST_OTHERS, |_, _| {});
+        }
+        for some in reading.macs.chunks(AT_ONCE) {
+            self.macs.enter_noting(some, slots, |pair, _, _, new| {
+                if new {
+                    notes.new_macs(pair);
+                }
+            });
+            self.macs.evict(MOST_OTHERS, |_, _| {});
+        }
     }
 
     /// Packets of a source in the newest whole second.
@@ -91,15 +112,6 @@ impl Books {
     pub fn close(&mut self) -> Option<f64> {
         self.regions.enter_sums(&self.slots);
         self.slots.close_if_due()
-    }
-
-    /// Forgets the idlest accounts beyond `max_sources`. Returns the sources forgotten.
-    pub fn evict(&mut self, max_sources: usize) -> Vec<Address> {
-        self.destinations.evict(MOST_OTHERS);
-        self.macs.evict(MOST_OTHERS);
-        let evicted = self.sources.evict(max_sources);
-        evicted.iter().for_each(|(_, account)| self.regions.leave(account.note));
-        evicted.into_iter().map(|(source, _)| source).collect()
     }
 
     /// Puts other databases of places in force.

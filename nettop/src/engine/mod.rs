@@ -190,10 +190,7 @@ impl Engine {
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
         }
-        books.enter(reading, &mut detector.notes);
-        for evicted in books.evict(self.settings.max_sources) {
-            details.forget(&evicted);
-        }
+        books.enter(reading, &mut detector.notes, self.settings.max_sources, |source| details.forget(source));
         if let Some(slot) = books.close() {
             let pps = |address: &Address| books.pps(address);
             detector.judge(reading.at, slot, pps).into_iter().for_each(|alert| outlets.alert(alert));

@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(countries(&regions, &slots), [row("US", 1, 6), row("LO", 1, 3)]);
         assert_eq!(regions.network_rows(1, &slots, 1.0)[0].asn, 15169);
 
-        ledger.evict(0).into_iter().for_each(|(_, account)| regions.leave(account.note));
+        ledger.evict(0, |_, account| regions.leave(account.note));
         assert_eq!(countries(&regions, &slots), [row("US", 0, 6), row("LO", 0, 3)]);
 
         regions.reset();
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(packets(&regions), [(15169, 1, 2), (13335, 1, 1)]);
         assert_eq!(regions.network_rows(0, &slots, 1.0)[0].pps, 0.0, "they did not come in this second");
 
-        ledger.evict(0).into_iter().for_each(|(_, account)| regions.leave(account.note));
+        ledger.evict(0, |_, account| regions.leave(account.note));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 7)]);
         regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
         assert_eq!(packets(&regions), [(15169, 1, 9), (13335, 0, 1)]);
