@@ -9,12 +9,13 @@ use nettop_common::Protocol;
 use serde::Serialize;
 
 use crate::{
-    cli::{Cli, FeaturesArgs},
+    cli::{Cli, CtlCli, FeaturesArgs},
     control::COMMANDS,
     detect::RULES,
     doctor::CHECKS,
     export::FORMATS,
     snapshot::Export,
+    source::pcap::link::LINK_TYPES,
     tui::{action::ACTIONS, columns::COLUMNS, panel::PANELS},
 };
 
@@ -46,16 +47,18 @@ type Part = (&'static str, fn() -> Named);
 
 /// The parts of the catalogue.
 const SECTIONS: &[Part] = &[
-    ("Commands", commands),
+    ("Commands", || commands(&Cli::command())),
     ("Options of the monitor", || options("run")),
     ("Panels of the screen", || rows(PANELS, |panel| (panel.name, panel.about))),
     ("Columns of the table of sources", || rows(COLUMNS, |column| (column.title, column.help))),
     ("Keys", || ACTIONS.iter().map(|action| (action.key.label(), action.help.to_string())).collect()),
-    ("Control commands (nettopctl)", || rows(COMMANDS, |command| (command.name, command.help))),
+    ("Commands of nettopctl", || commands(&CtlCli::command())),
+    ("Requests of the control channel", || rows(COMMANDS, |command| (command.name, command.help))),
     ("Exports", || rows(FORMATS, |format| (format.name, format.about))),
     ("Files that lines are appended to", || rows(Export::ALL, |export| (export.label(), export.about()))),
     ("Alerts", || rows(RULES, |rule| (rule.kind, rule.about))),
     ("Checks of nettop doctor", || rows(CHECKS, |check| (check.name, check.about))),
+    ("Link types of captures", link_types),
     ("Protocols counted apart", || rows(Protocol::ALL, |protocol| (protocol.label(), "packets and bytes"))),
 ];
 
@@ -63,9 +66,13 @@ fn rows<T>(table: &[T], row: impl Fn(&T) -> (&str, &str)) -> Named {
     table.iter().map(row).map(|(name, about)| (name.to_string(), about.to_string())).collect()
 }
 
-fn commands() -> Named {
-    let cli = Cli::command();
-    let shown = cli.get_subcommands().filter(|command| !command.is_hide_set());
+fn link_types() -> Named {
+    let supported = LINK_TYPES.iter().filter(|link| link.parse.is_some());
+    supported.map(|link| (link.name.to_string(), format!("number {}, in pcap and pcapng", link.number))).collect()
+}
+
+fn commands(program: &clap::Command) -> Named {
+    let shown = program.get_subcommands().filter(|command| !command.is_hide_set());
     shown.map(|command| (command.get_name().to_string(), one_line(command.get_about()))).collect()
 }
 
