@@ -1,4 +1,4 @@
-//! What is counted. All of it is cumulative and plain: deltas and rates are made in user space.
+//! What is counted. All of it is plain sums: rates are made in user space.
 //!
 //! Sums and differences destructure exhaustively, so that a new field cannot be forgotten.
 
@@ -158,7 +158,7 @@ pub struct Totals {
     pub protocols: [Tally; Protocol::COUNT],
     /// Counted packets by [`SizeBucket`].
     pub sizes: [u64; SizeBucket::COUNT],
-    /// Counted packets whose key did not fit, by [`Table`].
+    /// Counted packets for whose key there was no slot, by [`Table`].
     pub untracked: [Tally; Table::COUNT],
     /// Packets chosen as events.
     pub events: u64,
@@ -242,7 +242,7 @@ impl Totals {
         self.outcomes[outcome as usize]
     }
 
-    /// What did not fit into one of the hash maps.
+    /// What there was no slot for in one of the tables.
     pub fn untracked(&self, table: Table) -> Tally {
         self.untracked[table as usize]
     }
@@ -313,24 +313,6 @@ impl SourceCounters {
         self.syn = self.syn.wrapping_add(syn);
         self.udp = self.udp.wrapping_add(udp);
         self.icmp = self.icmp.wrapping_add(icmp);
-    }
-
-    /// What was counted since `earlier`. Counters smaller than they were have been restarted: all of it is new.
-    pub fn since(&self, earlier: &Self) -> Self {
-        if self.packets < earlier.packets || self.bytes < earlier.bytes {
-            return *self;
-        }
-        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, padding } = *self;
-        Self {
-            packets: packets - earlier.packets,
-            bytes: bytes - earlier.bytes,
-            first_ns,
-            last_ns,
-            syn: syn.wrapping_sub(earlier.syn),
-            udp: udp.wrapping_sub(earlier.udp),
-            icmp: icmp.wrapping_sub(earlier.icmp),
-            padding,
-        }
     }
 
     /// Packets and bytes.

@@ -125,7 +125,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// The budget of the kernel's hash maps, bytes.
+    /// The budget of the kernel's maps, bytes.
     pub fn map_memory_bytes(&self) -> u64 {
         self.map_memory.map_or_else(xdp::default_budget, |mebibytes| mebibytes << 20)
     }

@@ -7,7 +7,7 @@ use nettop_common::Tally;
 
 use crate::{
     rates::{History, Slots},
-    reading::Cumulative,
+    reading::Counters,
 };
 
 /// One key's account.
@@ -32,7 +32,7 @@ pub struct Ledger<K, C> {
     readings: u32,
 }
 
-impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
+impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
     /// An empty one.
     pub fn new() -> Self {
         Self { accounts: HashMap::new(), entered: Tally::default(), evicted: Tally::default(), readings: 0 }
@@ -149,7 +149,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Ledger<K, C> {
     }
 }
 
-impl<K: Copy + Eq + Hash + Ord, C: Cumulative> Default for Ledger<K, C> {
+impl<K: Copy + Eq + Hash + Ord, C: Counters> Default for Ledger<K, C> {
     fn default() -> Self {
         Self::new()
     }

@@ -1,8 +1,8 @@
 //! nettop: who is hitting this host, live and truthfully.
 //!
-//! A source fills a [`reading::Reading`] of cumulative counters; the [`engine`] turns two of them into rates and publishes
-//! one immutable [`snapshot::Snapshot`]; every view only reads snapshots, and every wish to change something goes back
-//! to the engine as a [`control::Request`].
+//! A source fills [`reading::Reading`]s of what was counted since the one before; the [`engine`] enters them into its
+//! books and publishes one immutable [`snapshot::Snapshot`]; every view only reads snapshots, and every wish to change
+//! something goes back to the engine as a [`control::Request`].
 
 pub mod cli;
 pub mod control;

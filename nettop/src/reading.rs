@@ -97,14 +97,14 @@ impl Default for Tables {
 }
 
 /// Counters of one key.
-pub trait Cumulative: Copy + Default {
+pub trait Counters: Copy + Default {
     /// Adds `other`.
     fn add(&mut self, other: &Self);
     /// Packets and bytes.
     fn tally(&self) -> Tally;
 }
 
-impl Cumulative for Tally {
+impl Counters for Tally {
     fn add(&mut self, other: &Self) {
         Tally::add(self, *other);
     }
@@ -114,7 +114,7 @@ impl Cumulative for Tally {
     }
 }
 
-impl Cumulative for SourceCounters {
+impl Counters for SourceCounters {
     fn add(&mut self, other: &Self) {
         SourceCounters::add(self, other);
     }

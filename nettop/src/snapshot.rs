@@ -99,7 +99,7 @@ pub struct Snapshot {
     pub exports: Vec<ExportRow>,
     /// The state of event sampling.
     pub sampling: Sampling,
-    /// Fill of the kernel's hash maps.
+    /// Fill of the kernel's tables.
     pub maps: Vec<MapRow>,
     /// The monitor's own work.
     pub tick: Tick,
@@ -378,11 +378,11 @@ pub struct Accounting {
     pub sources: Amount,
     /// Counted for sources the ledger has since forgotten.
     pub evicted: Amount,
-    /// Counted, but for no source: there was no room for it in the kernel's map, or it was being removed from there.
+    /// Counted, but for no source: there was no slot left for it in the kernel.
     pub untracked: Amount,
-    /// Counted, but their destination did not fit.
+    /// Counted, but there was no slot for their destination.
     pub untracked_destinations: Amount,
-    /// Counted, but their MACs did not fit.
+    /// Counted, but there was no slot for their MACs.
     pub untracked_macs: Amount,
     /// Whether the totals and the sums over sources, which are counted apart, agree.
     pub holds: bool,
@@ -543,7 +543,7 @@ pub struct Sampling {
     pub lost: u64,
 }
 
-/// Fill of one kernel hash map.
+/// Fill of one of the kernel's tables at the newest reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MapRow {
     /// Which.

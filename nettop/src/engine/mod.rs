@@ -52,7 +52,7 @@ pub struct Settings {
     pub max_events: usize,
     /// Sampled packets per second, about.
     pub event_rate: u32,
-    /// Sources remembered beyond their entry in the kernel.
+    /// Sources remembered.
     pub max_sources: usize,
     /// From where on rules raise alerts.
     pub thresholds: Thresholds,

@@ -189,7 +189,7 @@ pub fn degraded() -> Vec<Degraded> {
     vec![
         row("wg0 is attached in generic mode", "its driver has no native XDP", "expect a higher cost per packet"),
         row(
-            "the map of sources is full",
+            "more sources than there are slots",
             "more addresses come than fit into 262,144 entries, as in a flood of forged ones",
             "raise --max-sources, or filter with d or s; the totals stay exact",
         ),

@@ -75,7 +75,7 @@ pub struct Xdp {
 impl Xdp {
     /// Loads the program and attaches it to the named interfaces, or to the default one.
     ///
-    /// `memory`: budget for the kernel's hash maps in bytes. `log_level`: what the program logs, 0 for nothing.
+    /// `memory`: budget for the kernel's maps in bytes. `log_level`: what the program logs, 0 for nothing.
     ///
     /// # Errors
     /// Say what failed, on what, why, and what to do.
