@@ -213,9 +213,11 @@ impl Engine {
 
     /// Enters everything that has come until now.
     fn settle(&mut self) {
-        self.drain();
-        std::thread::sleep(self.source.grace());
-        self.drain();
+        // Twice: the first reading brings what came before the one before it, and is empty if that was just now.
+        for _ in 0..2 {
+            std::thread::sleep(self.source.grace());
+            self.drain();
+        }
     }
 
     fn publish(&mut self) {

@@ -99,12 +99,13 @@ fn null(frame: &[u8]) -> Result<Packet, NotIp> {
     network(frame, 4, ether_type, MacPair::default())
 }
 
-/// PPP (RFC 1661, RFC 1662): address and control where they were not compressed away, then the protocol.
+/// PPP (RFC 1661, RFC 1662; MPLS: RFC 3032): address and control where they were not compressed away, then the protocol.
 fn ppp(frame: &[u8]) -> Result<Packet, NotIp> {
     let header = if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
     let ether_type = match frame.get(header..).unwrap_or_default() {
         [0x00, 0x21, ..] => ether_type::IPV4,
         [0x00, 0x57, ..] => ether_type::IPV6,
+        [0x02, 0x81, ..] => ether_type::MPLS,
         _ => return Err(NotIp::OtherProtocol),
     };
     network(frame, header + 2, ether_type, MacPair::default())
