@@ -118,6 +118,7 @@ struct Place {
 
 /// The counters of a key, and whether they are new; `None`: both of its buckets belong to other keys.
 #[inline(always)]
+#[expect(clippy::mut_from_ref, reason = "a map is shared, but this part of it is this CPU's alone")]
 fn find<'a, C: Counters>(map: &'a Array<Bucket<C>>, place: Place, bits: u32, key: &Key) -> Option<(&'a mut C, bool)> {
     for bucket in slots::buckets(key, SEED.load(), bits) {
         let bucket = map.get_ptr_mut(slots::index(place.cpu, place.set, bits, bucket))?;
