@@ -1,7 +1,7 @@
 //! Detection: rules look at every second, and what they find becomes alerts.
 //!
 //! A rule is one file with a function from a [`Scene`] to [`Finding`]s, and one row in [`RULES`]. It keeps nothing:
-//! whether a finding is a new alert, one that goes on or one that is over is decided in [`alerts`], for all rules alike. A
+//! whether a finding is a new alert, one that goes on or one that is over is decided in `alerts`, for all rules alike. A
 //! rule that has to know more asks for a field of [`Scene`], which [`Notes`] gathers while the books are entered, so
 //! that no source is looked at twice.
 
