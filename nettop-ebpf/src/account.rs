@@ -22,6 +22,7 @@ use crate::maps::{
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
 const NO_WAKEUP: u64 = 1;
+
 /// Counts one packet.
 #[inline(always)]
 pub fn account(ctx: &XdpContext, link: Link) {
