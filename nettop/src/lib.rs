@@ -16,6 +16,7 @@ pub mod filter;
 pub mod format;
 pub mod ledger;
 pub mod live;
+pub mod locale;
 pub mod manual;
 pub mod privilege;
 pub mod rates;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Finding;
+use crate::locale;
 
 /// Narrower than this, columns are left out.
 const WIDTH: u16 = 80;
@@ -39,15 +40,10 @@ pub fn colours() -> Finding {
     }
 }
 
-/// Its characters: the first of these that is set decides (POSIX, "Internationalization Variables").
+/// Its characters.
 pub fn locale() -> Finding {
-    let value = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .find_map(|name| Some((*name, env::var(name).ok().filter(|value| !value.is_empty())?)));
-    match value {
-        Some((name, value)) if value.to_lowercase().replace('-', "").contains("utf8") => {
-            Finding::good(format!("{name}={value}"))
-        }
+    match locale::from_env() {
+        Some((name, value)) if locale::is_utf8(&value) => Finding::good(format!("{name}={value}")),
         Some((name, value)) => Finding::missing(
             format!("{name}={value} is not UTF-8: lines and bars may look wrong"),
             "set LC_ALL=C.UTF-8",

@@ -2,21 +2,20 @@
 
 use std::env;
 
+use crate::locale;
+
 /// Terminals, by the beginning of `TERM`, that have no picture for a flag.
 const WITHOUT: &[&str] = &["linux", "vt", "dumb", "cons25", "ansi"];
 
 /// As far as the environment tells.
 pub fn from_env() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env::var(name).ok().filter(|v| !v.is_empty()));
-    can_show(&env::var("TERM").unwrap_or_default(), &locale.unwrap_or_default())
+    let locale = locale::from_env().map_or(String::new(), |(_, locale)| locale);
+    can_show(&env::var("TERM").unwrap_or_default(), &locale)
 }
 
 /// A flag is a pair of characters beyond the sixteen bits of old terminals, and only in UTF-8.
 fn can_show(term: &str, locale: &str) -> bool {
-    let locale = locale.to_ascii_lowercase();
-    (locale.contains("utf-8") || locale.contains("utf8"))
-        && !term.is_empty()
-        && !WITHOUT.iter().any(|name| term.starts_with(name))
+    locale::is_utf8(locale) && !term.is_empty() && !WITHOUT.iter().any(|name| term.starts_with(name))
 }
 
 #[cfg(test)]
