@@ -38,6 +38,36 @@ impl Tally {
     }
 }
 
+/// Counters of one key.
+pub trait Counters: Pod + Default {
+    /// Adds what was counted elsewhere, or later, for the same key.
+    fn add(&mut self, other: &Self);
+    /// Packets and bytes.
+    fn tally(&self) -> Tally;
+}
+
+impl Counters for Tally {
+    fn add(&mut self, other: &Self) {
+        Tally::add(self, *other);
+    }
+
+    #[inline(always)]
+    fn tally(&self) -> Tally {
+        *self
+    }
+}
+
+impl Counters for SourceCounters {
+    fn add(&mut self, other: &Self) {
+        SourceCounters::add(self, other);
+    }
+
+    #[inline(always)]
+    fn tally(&self) -> Tally {
+        SourceCounters::tally(self)
+    }
+}
+
 /// Defines an enum whose variants are indices into an array of counters, with its size and names in one place.
 macro_rules! indexed {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)+ }) => {
@@ -316,6 +346,7 @@ impl SourceCounters {
     }
 
     /// Packets and bytes.
+    #[inline(always)]
     pub fn tally(&self) -> Tally {
         Tally { packets: self.packets, bytes: self.bytes }
     }

@@ -9,7 +9,7 @@ use core::mem::offset_of;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, MacPair, SourceCounters, Tally};
+use crate::{Address, MacPair, SourceCounters, Tally, counters::Counters};
 
 /// Slots in a bucket.
 pub const WAYS: usize = 4;
@@ -19,27 +19,7 @@ pub const SETS: u32 = 2;
 /// A key: an address, or a pair of MACs and a zero.
 pub type Key = [u32; 4];
 
-/// What counts packets; a slot without any is free.
-pub trait Counters: Pod {
-    /// Packets.
-    fn packets(&self) -> u64;
-}
-
-impl Counters for Tally {
-    #[inline(always)]
-    fn packets(&self) -> u64 {
-        self.packets
-    }
-}
-
-impl Counters for SourceCounters {
-    #[inline(always)]
-    fn packets(&self) -> u64 {
-        self.packets
-    }
-}
-
-/// One key and its counters.
+/// One key and its counters; without packets it is free.
 #[derive(Clone, Copy, Debug, Zeroable)]
 #[repr(C)]
 pub struct Slot<C> {
@@ -75,7 +55,7 @@ impl<C: Counters> Bucket<C> {
     pub fn find(&mut self, key: &Key) -> Option<(&mut C, bool)> {
         let [a, b, c, d] = *key;
         for slot in &mut self.0 {
-            if slot.counters.packets() == 0 {
+            if slot.counters.tally().packets == 0 {
                 slot.key = *key;
                 return Some((&mut slot.counters, true));
             }

@@ -10,9 +10,10 @@ use aya_log_ebpf::warn;
 use nettop_common::{
     Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Totals,
     config::NO_FILTER,
+    counters::Counters,
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     packet,
-    slots::{self, Bucket, Counters, Key, SETS},
+    slots::{self, Bucket, Key, SETS},
 };
 
 use crate::maps::{

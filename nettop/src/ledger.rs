@@ -3,12 +3,9 @@
 use std::hash::Hash;
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::Tally;
+use nettop_common::{Tally, counters::Counters};
 
-use crate::{
-    rates::{History, Slots},
-    reading::Counters,
-};
+use crate::rates::{History, Slots};
 
 /// One key's account.
 #[derive(Clone, Debug, Default)]

@@ -96,34 +96,6 @@ impl Default for Tables {
     }
 }
 
-/// Counters of one key.
-pub trait Counters: Copy + Default {
-    /// Adds `other`.
-    fn add(&mut self, other: &Self);
-    /// Packets and bytes.
-    fn tally(&self) -> Tally;
-}
-
-impl Counters for Tally {
-    fn add(&mut self, other: &Self) {
-        Tally::add(self, *other);
-    }
-
-    fn tally(&self) -> Tally {
-        *self
-    }
-}
-
-impl Counters for SourceCounters {
-    fn add(&mut self, other: &Self) {
-        SourceCounters::add(self, other);
-    }
-
-    fn tally(&self) -> Tally {
-        SourceCounters::tally(self)
-    }
-}
-
 /// An interface the program is, was or should be attached to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InterfaceRow {

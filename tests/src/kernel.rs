@@ -11,8 +11,9 @@ use nettop::reading::{Moment, Reading, Tables};
 use nettop_common::{
     Config, Event, Filter, Link, SourceCounters, Tally, Totals,
     config::NO_FILTER,
+    counters::Counters,
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
-    slots::{Bucket, Counters, Key, SETS},
+    slots::{Bucket, Key, SETS},
 };
 
 /// `XDP_PASS` (linux/bpf.h).
@@ -146,7 +147,7 @@ impl Kernel {
         let buckets = array::<[u8; SIZE]>(&self.ebpf, name);
         buckets
             .flat_map(|bytes| bytemuck::pod_read_unaligned::<Bucket<C>>(&bytes).0)
-            .filter(|slot| slot.counters.packets() > 0)
+            .filter(|slot| slot.counters.tally().packets > 0)
             .map(|slot| (slot.key.into(), slot.counters))
             .collect()
     }

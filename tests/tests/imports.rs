@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("snapshot", &["reading", "replay"]),
     ("filter", &["snapshot"]),
     ("source", &["reading", "replay", "privilege"]),
-    ("ledger", &["rates", "reading", "snapshot"]),
+    ("ledger", &["rates"]),
     ("detect", &["format", "reading", "snapshot"]),
     // The client prints what it got through the exporters.
     ("control", &["export", "snapshot"]),

@@ -9,7 +9,7 @@ use crate::source::xdp;
 pub fn cpus() -> Finding {
     match aya::util::nr_cpus() {
         Ok(1) => Finding::good("1 possible"),
-        Ok(cpus) => Finding::good(format!("{cpus} possible; every entry of the maps has a value for each")),
+        Ok(cpus) => Finding::good(format!("{cpus} possible; each has a part of the maps for itself")),
         Err((path, error)) => Finding::Unknown(format!("{path}: {error}")),
     }
 }

@@ -19,9 +19,9 @@ use bytemuck::Zeroable as _;
 use nettop_common::{
     Config, Event, Filter, Outcome, SourceCounters, Tally, Totals,
     config::NO_FILTER,
-    counters::Table,
+    counters::{Counters, Table},
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
-    slots::{self, Bucket, Counters, FIRST_PACKETS, Key, SETS},
+    slots::{self, Bucket, FIRST_PACKETS, Key, SETS},
     unique::Registers,
 };
 
@@ -191,7 +191,7 @@ impl Xdp {
         Capacity::keys(self.capacity.bits[table as usize], self.cpus)
     }
 
-    /// How many keys were in a table at the newest reading that found any.
+    /// How many keys were in a table at the newest reading.
     pub fn entries(&self, table: Table) -> u64 {
         self.entries[table as usize]
     }
@@ -327,7 +327,7 @@ where
         }
         let Bucket(slots) = buckets.get(bucket);
         buckets.set(bucket, &Bucket::zeroed());
-        let used = slots.iter().take_while(|slot| slot.counters.packets() > 0);
+        let used = slots.iter().take_while(|slot| slot.counters.tally().packets > 0);
         entries.extend(used.map(|slot| (slot.key.into(), slot.counters)));
     }
     (entries.len() - before) as u64
