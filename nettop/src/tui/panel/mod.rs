@@ -21,7 +21,7 @@ use ratatui::{
 };
 
 use super::{
-    format,
+    flags, format,
     layout::{self, Areas, Needs},
     state::State,
     text,
@@ -145,6 +145,7 @@ pub fn draw(frame: &mut Frame, view: &View) {
             (panel.render)(frame, area, view);
         }
     }
+    flags::split(frame.buffer_mut());
 }
 
 /// Rows of a ranked panel.
