@@ -219,13 +219,9 @@ pub struct GeoView {
     pub problems: Vec<String>,
 }
 
-/// One country.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CountryRow {
-    /// See [`Place::country_code`].
-    pub country_code: CountryCode,
-    /// Its name.
-    pub country: String,
+/// What came from the sources of one place.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sums {
     /// Sources there, of those remembered.
     pub ips: u64,
     /// Their packets, those of sources since forgotten included.
@@ -238,6 +234,18 @@ pub struct CountryRow {
     pub pps_60s: f64,
 }
 
+/// One country.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CountryRow {
+    /// See [`Place::country_code`].
+    pub country_code: CountryCode,
+    /// Its name.
+    pub country: String,
+    /// What came from there.
+    #[serde(flatten)]
+    pub sums: Sums,
+}
+
 /// One network: an autonomous system.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NetworkRow {
@@ -245,16 +253,9 @@ pub struct NetworkRow {
     pub asn: u32,
     /// Who runs it.
     pub org: String,
-    /// Sources there, of those remembered.
-    pub ips: u64,
-    /// Their packets, those of sources since forgotten included.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Packets in the newest whole second.
-    pub pps: f64,
-    /// Packets of the last 60 s, over 60 or the time since the start.
-    pub pps_60s: f64,
+    /// What came from there.
+    #[serde(flatten)]
+    pub sums: Sums,
 }
 
 /// What sampled packets tell of one source. Each map: key → packets.

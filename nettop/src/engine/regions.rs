@@ -12,7 +12,7 @@ use nettop_geo::{CountryCode, Geo};
 use crate::{
     ledger::Ledger,
     rates::{Rates, Slots},
-    snapshot::{CountryRow, NetworkRow, Place},
+    snapshot::{CountryRow, NetworkRow, Place, Sums},
 };
 
 /// Sources by country and by network.
@@ -144,34 +144,14 @@ impl Regions {
 
     /// The `limit` (0: all) countries with the most packets, most first.
     pub fn country_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<CountryRow> {
-        let sources = self.sources(|region| region.country);
-        let rows = self.countries.top(limit, slots, elapsed).into_iter();
-        rows.map(|(country_code, name, tally, rates)| CountryRow {
-            country_code,
-            country: name.into(),
-            ips: sources.get(&country_code).copied().unwrap_or(0),
-            packets: tally.packets,
-            bytes: tally.bytes,
-            pps: rates.current,
-            pps_60s: rates.minute,
-        })
-        .collect()
+        let rows = self.countries.top(limit, slots, elapsed, self.sources(|region| region.country));
+        rows.map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect()
     }
 
     /// The `limit` (0: all) networks with the most packets, most first.
     pub fn network_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<NetworkRow> {
-        let sources = self.sources(|region| region.asn);
-        let rows = self.networks.top(limit, slots, elapsed).into_iter();
-        rows.map(|(asn, name, tally, rates)| NetworkRow {
-            asn,
-            org: name.into(),
-            ips: sources.get(&asn).copied().unwrap_or(0),
-            packets: tally.packets,
-            bytes: tally.bytes,
-            pps: rates.current,
-            pps_60s: rates.minute,
-        })
-        .collect()
+        let rows = self.networks.top(limit, slots, elapsed, self.sources(|region| region.asn));
+        rows.map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect()
     }
 
     /// How many sources are in each place.
@@ -189,16 +169,23 @@ struct Places<K> {
 }
 
 impl<K: Copy + Eq + Hash + Ord> Places<K> {
-    /// The `limit` (0: all) places with the most packets, most first, with their names, sums and rates.
-    fn top(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<(K, &str, Tally, Rates)> {
+    /// The `limit` (0: all) places with the most packets, most first, with their names; `sources`: how many are in each.
+    fn top(
+        &self,
+        limit: usize,
+        slots: &Slots,
+        elapsed: f64,
+        sources: HashMap<K, u64>,
+    ) -> impl Iterator<Item = (K, String, Sums)> {
         let (keys, ..) = self.ledger.top(limit);
-        let accounts = keys.into_iter().filter_map(|key| Some((key, self.ledger.get(&key)?)));
-        accounts
-            .map(|(key, account)| {
-                let name = self.names.get(&key).map_or("", |name| name);
-                (key, name, account.total, account.history.rates(slots, elapsed))
-            })
-            .collect()
+        keys.into_iter().filter_map(move |key| {
+            let account = self.ledger.get(&key)?;
+            let name = self.names.get(&key).map_or("", |name| name).to_string();
+            let Rates { current, minute, .. } = account.history.rates(slots, elapsed);
+            let Tally { packets, bytes } = account.total;
+            let ips = sources.get(&key).copied().unwrap_or(0);
+            Some((key, name, Sums { ips, packets, bytes, pps: current, pps_60s: minute }))
+        })
     }
 }
 
@@ -235,7 +222,7 @@ mod tests {
     /// Code, sources and packets of each country.
     fn countries(regions: &Regions, slots: &Slots) -> Vec<(String, u64, u64)> {
         let rows = regions.country_rows(0, slots, 1.0).into_iter();
-        rows.map(|row| (row.country_code.to_string(), row.ips, row.packets)).collect()
+        rows.map(|row| (row.country_code.to_string(), row.sums.ips, row.sums.packets)).collect()
     }
 
     fn row(code: &str, ips: u64, packets: u64) -> (String, u64, u64) {
@@ -275,11 +262,11 @@ mod tests {
 
         let packets = |regions: &Regions| {
             let rows = regions.network_rows(0, &slots, 1.0).into_iter();
-            rows.map(|row| (row.asn, row.ips, row.packets)).collect::<Vec<_>>()
+            rows.map(|row| (row.asn, row.sums.ips, row.sums.packets)).collect::<Vec<_>>()
         };
         regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
         assert_eq!(packets(&regions), [(15169, 1, 2), (13335, 1, 1)]);
-        assert_eq!(regions.network_rows(0, &slots, 1.0)[0].pps, 0.0, "they did not come in this second");
+        assert_eq!(regions.network_rows(0, &slots, 1.0)[0].sums.pps, 0.0, "they did not come in this second");
 
         ledger.evict(0, |_, account| regions.leave(account.note));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 7)]);

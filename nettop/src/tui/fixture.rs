@@ -7,7 +7,8 @@ use nettop_geo::CountryCode;
 
 use crate::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
-    MacRow, Mode, NetworkRow, Origin, Place, Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, TcpFlags, Tick,
+    MacRow, Mode, NetworkRow, Origin, Place, Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, Sums, TcpFlags,
+    Tick,
 };
 
 /// When every fixture was taken.
@@ -67,6 +68,12 @@ fn place(n: u8) -> Place {
     Place { country_code: CountryCode(code), country: country.into(), city: city.into(), asn, org: org.into() }
 }
 
+/// Sums of the place of rank `n`, each smaller than the one before.
+fn sums(n: u8, ips: u64, packets: u64, pps: f64) -> Sums {
+    let packets = packets >> n;
+    Sums { ips: ips >> n, packets, bytes: packets * 333, pps: pps / f64::from(n + 1), pps_60s: 22_281.0 }
+}
+
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.
 pub fn busy() -> Snapshot {
     let total = 16_799_998;
@@ -100,25 +107,15 @@ pub fn busy() -> Snapshot {
         ips: sources(total),
         rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000 },
         countries: (0..10_u8)
-            .map(|n| CountryRow {
-                country_code: place(n).country_code,
-                country: place(n).country,
-                ips: 1_200 >> n,
-                packets: 16_799_998 >> n,
-                bytes: (16_799_998 >> n) * 333,
-                pps: 3_141_592.0 / f64::from(n + 1),
-                pps_60s: 22_281.0,
+            .map(|n| {
+                let (Place { country_code, country, .. }, sums) = (place(n), sums(n, 1_200, total, 3_141_592.0));
+                CountryRow { country_code, country, sums }
             })
             .collect(),
         networks: (0..10_u8)
-            .map(|n| NetworkRow {
-                asn: place(n).asn,
-                org: place(n).org,
-                ips: 900 >> n,
-                packets: 12_799_998 >> n,
-                bytes: (12_799_998 >> n) * 333,
-                pps: 2_141_592.0 / f64::from(n + 1),
-                pps_60s: 22_281.0,
+            .map(|n| {
+                let (Place { asn, org, .. }, sums) = (place(n), sums(n, 900, 12_799_998, 2_141_592.0));
+                NetworkRow { asn, org, sums }
             })
             .collect(),
         macs: (0..12_u8)

@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{COUNT, SHORT, View, ranked};
+use super::{PLACES, View, numbers, ranked};
 use crate::tui::format;
 
 /// How many rows it has.
@@ -14,7 +14,7 @@ pub fn rows(view: &View) -> u16 {
 pub fn render(frame: &mut Frame, area: Rect, view: &View) {
     let rows = view.snapshot.countries.iter().map(|row| {
         let name = format::country(row.country_code, &row.country, view.theme.flags);
-        (name, [format::short(row.ips), format::count(row.packets, COUNT), format::pps(row.pps)])
+        (name, numbers(&row.sums))
     });
-    ranked(frame, area, view, ("Countries", "Country"), [("IPs", SHORT), ("Pkts", COUNT), ("PPS", SHORT)], rows);
+    ranked(frame, area, view, ("Countries", "Country"), PLACES, rows);
 }

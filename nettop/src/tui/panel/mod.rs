@@ -27,7 +27,7 @@ use super::{
     text,
     theme::Theme,
 };
-use crate::snapshot::{FilterView, Snapshot};
+use crate::snapshot::{FilterView, Snapshot, Sums};
 
 /// All that a panel may know.
 #[derive(Clone, Copy)]
@@ -182,6 +182,14 @@ fn ranked<const N: usize>(
             .map(|(name, cells)| line(&name, theme.address, cells.each_ref().map(String::as_str), theme.text)),
     );
     lines(frame, area, drawn);
+}
+
+/// The numbers of a ranked panel of places.
+const PLACES: [(&str, usize); 3] = [("IPs", SHORT), ("Pkts", COUNT), ("PPS", SHORT)];
+
+/// What stands in their columns.
+fn numbers(sums: &Sums) -> [String; 3] {
+    [format::short(sums.ips), format::count(sums.packets, COUNT), format::pps(sums.pps)]
 }
 
 /// Draws lines from the top of an area, each cut to its width.
