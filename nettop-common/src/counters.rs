@@ -176,6 +176,38 @@ indexed! {
     }
 }
 
+indexed! {
+    /// The parts of counting that can be left out when the program is loaded, and then cost nothing.
+    Part {
+        /// By source address: what all the rest is about, left out only to measure what it costs.
+        Sources = "sources",
+        /// Distinct sources, where not every source could be tracked.
+        Unique = "unique",
+        /// By destination address.
+        Destinations = "destinations",
+        /// By MAC pair.
+        Macs = "macs",
+        /// By protocol and frame size.
+        Protocols = "protocols",
+        /// By source and destination port.
+        Ports = "ports",
+        /// By TCP flags.
+        Flags = "flags",
+        /// Sampled packets.
+        Events = "events",
+    }
+}
+
+impl Part {
+    /// The bits of all of them.
+    pub const EVERY: u32 = (1 << Self::COUNT) - 1;
+
+    /// Its bit among the parts that are counted.
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
 /// The totals of one CPU. Padded to whole cache lines, so that CPUs do not share one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
@@ -190,6 +222,8 @@ pub struct Totals {
     pub sizes: [u64; SizeBucket::COUNT],
     /// Counted packets for whose key there was no slot, by [`Table`].
     pub untracked: [Tally; Table::COUNT],
+    /// Counted packets that were fragments, the first ones included.
+    pub fragments: u64,
     /// Packets chosen as events.
     pub events: u64,
     /// Of those, the ones the ring buffer had no room for.
@@ -198,7 +232,7 @@ pub struct Totals {
     pub until_event: u64,
     /// 1: the log has been told that there was no slot for a source.
     pub warned: u64,
-    padding: [u64; 4],
+    padding: [u64; 3],
 }
 
 const _: () = assert!(size_of::<Totals>() == 320);
@@ -218,6 +252,7 @@ impl Totals {
             protocols,
             sizes,
             untracked,
+            fragments,
             events,
             events_lost,
             until_event: _, // states, not counts
@@ -231,6 +266,7 @@ impl Totals {
             *sum += one;
         }
         add_all(&mut self.untracked, untracked);
+        self.fragments += fragments;
         self.events += events;
         self.events_lost += events_lost;
     }
@@ -249,6 +285,7 @@ impl Totals {
             protocols,
             sizes,
             untracked,
+            fragments,
             events,
             events_lost,
             until_event: _,
@@ -262,6 +299,7 @@ impl Totals {
             *now = now.wrapping_sub(*then);
         }
         since_all(&mut delta.untracked, untracked);
+        delta.fragments = self.fragments.wrapping_sub(*fragments);
         delta.events = self.events.wrapping_sub(*events);
         delta.events_lost = self.events_lost.wrapping_sub(*events_lost);
         delta
@@ -302,13 +340,14 @@ pub struct SourceCounters {
     pub first_ns: u64,
     /// When the newest packet came, on the same clock.
     pub last_ns: u64,
-    /// TCP segments with SYN and without ACK. These three wrap; deltas are taken modulo 2³².
+    /// TCP segments with SYN and without ACK. This and the next three wrap.
     pub syn: u32,
     /// UDP datagrams.
     pub udp: u32,
     /// ICMP and ICMPv6 messages.
     pub icmp: u32,
-    padding: u32,
+    /// Fragments, the first ones included.
+    pub fragments: u32,
 }
 
 const _: () = assert!(size_of::<SourceCounters>() == 48);
@@ -323,6 +362,7 @@ impl SourceCounters {
             self.first_ns = now_ns;
         }
         self.last_ns = now_ns;
+        self.fragments = self.fragments.wrapping_add(packet.fragment as u32);
         match Protocol::from_number(packet.protocol) {
             Protocol::Tcp if packet.is_syn() => self.syn = self.syn.wrapping_add(1),
             Protocol::Udp => self.udp = self.udp.wrapping_add(1),
@@ -333,7 +373,7 @@ impl SourceCounters {
 
     /// Adds what another CPU counted for the same source.
     pub fn add(&mut self, other: &Self) {
-        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, padding: _ } = *other;
+        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *other;
         self.packets += packets;
         self.bytes += bytes;
         if first_ns != 0 && (self.first_ns == 0 || first_ns < self.first_ns) {
@@ -343,6 +383,7 @@ impl SourceCounters {
         self.syn = self.syn.wrapping_add(syn);
         self.udp = self.udp.wrapping_add(udp);
         self.icmp = self.icmp.wrapping_add(icmp);
+        self.fragments = self.fragments.wrapping_add(fragments);
     }
 
     /// Packets and bytes.

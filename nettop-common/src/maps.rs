@@ -24,6 +24,10 @@ pub const MACS: &str = "MACS";
 pub const BITS: [&str; 3] = ["SOURCE_BITS", "DESTINATION_BITS", "MAC_BITS"];
 /// What the places of keys depend on: as the above.
 pub const SEED: &str = "SEED";
+/// Array of `u64`, indexed by [`crate::slots::group`]: not 0 where some bucket of a group is in use.
+pub const USED: &str = "USED";
+/// The bits of the [`crate::counters::Part`]s that are counted: a read-only variable, as the above.
+pub const PARTS: &str = "PARTS";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 

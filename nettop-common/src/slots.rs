@@ -9,7 +9,10 @@ use core::mem::offset_of;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, MacPair, SourceCounters, Tally, counters::Counters};
+use crate::{
+    Address, MacPair, SourceCounters, Tally,
+    counters::{Counters, Table},
+};
 
 /// Slots in a bucket.
 pub const WAYS: usize = 4;
@@ -72,6 +75,21 @@ impl<C: Counters> Bucket<C> {
 #[inline(always)]
 pub const fn index(cpu: u32, set: u32, bits: u32, bucket: u32) -> u32 {
     ((cpu * SETS + set) << bits) | bucket
+}
+
+/// log₂ of the groups that the buckets of one CPU in one set are divided into, to find those in use without looking at all.
+pub const GROUP_BITS: u32 = 8;
+
+/// log₂ of the buckets in a group.
+#[inline(always)]
+pub const fn group_shift(bits: u32) -> u32 {
+    bits.saturating_sub(GROUP_BITS)
+}
+
+/// Which element of the array of groups belongs to a bucket of a table.
+#[inline(always)]
+pub const fn group(cpu: u32, set: u32, table: u32, bits: u32, bucket: u32) -> u32 {
+    ((cpu * SETS + set) * Table::COUNT as u32 + table) << GROUP_BITS | bucket >> group_shift(bits)
 }
 
 /// The two buckets that a key may lie in. `seed`: chosen at random when the program is loaded, so that nobody can send

@@ -10,15 +10,15 @@ use aya_log_ebpf::warn;
 use nettop_common::{
     Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Totals,
     config::NO_FILTER,
-    counters::Counters,
+    counters::{Counters, Part, Table},
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     packet,
     slots::{self, Bucket, Key, SETS},
 };
 
 use crate::maps::{
-    CONFIG, DESTINATION_BITS, DESTINATIONS, DST_PORTS, EVENTS, FILTERS, MAC_BITS, MACS, SEED, SOURCE_BITS, SOURCES,
-    SRC_PORTS, TCP_FLAGS, TOTALS, UNIQUE,
+    CONFIG, DESTINATION_BITS, DESTINATIONS, DST_PORTS, EVENTS, FILTERS, MAC_BITS, MACS, PARTS, SEED, SOURCE_BITS,
+    SOURCES, SRC_PORTS, TCP_FLAGS, TOTALS, UNIQUE, USED,
 };
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
@@ -78,8 +78,13 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
     let [sources_untracked, destinations_untracked, macs_untracked] = &mut totals.untracked;
     let [a, b, c] = packet.macs.0;
 
-    let found = find(&SOURCES, place, SOURCE_BITS.load(), &packet.source.0);
-    if let Some((_, true)) | None = found {
+    let found = match counts(Part::Sources) {
+        true => find(&SOURCES, place, Table::Sources, SOURCE_BITS.load(), &packet.source.0),
+        false => None,
+    };
+    if counts(Part::Unique)
+        && let Some((_, true)) | None = found
+    {
         add_unique(place.cpu, packet.source);
     }
     match found {
@@ -92,23 +97,41 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
             }
         }
     }
-    match find(&DESTINATIONS, place, DESTINATION_BITS.load(), &packet.destination.0) {
-        Some((destination, _)) => destination.count(length),
-        None => destinations_untracked.count(length),
+    if counts(Part::Destinations) {
+        match find(&DESTINATIONS, place, Table::Destinations, DESTINATION_BITS.load(), &packet.destination.0) {
+            Some((destination, _)) => destination.count(length),
+            None => destinations_untracked.count(length),
+        }
     }
-    match find(&MACS, place, MAC_BITS.load(), &[a, b, c, 0]) {
-        Some((macs, _)) => macs.count(length),
-        None => macs_untracked.count(length),
+    if counts(Part::Macs) {
+        match find(&MACS, place, Table::Macs, MAC_BITS.load(), &[a, b, c, 0]) {
+            Some((macs, _)) => macs.count(length),
+            None => macs_untracked.count(length),
+        }
     }
-
-    totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
-    totals.sizes[SizeBucket::of(length) as usize] += 1;
-    increment(DST_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.destination_port as u32));
-    increment(SRC_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.source_port as u32));
-    if let Some(flags) = packet.tcp_flags {
+    if counts(Part::Protocols) {
+        totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
+        totals.sizes[SizeBucket::of(length) as usize] += 1;
+        totals.fragments += packet.fragment as u64;
+    }
+    if counts(Part::Ports) {
+        increment(DST_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.destination_port as u32));
+        increment(SRC_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.source_port as u32));
+    }
+    if counts(Part::Flags)
+        && let Some(flags) = packet.tcp_flags
+    {
         increment(TCP_FLAGS.get_ptr_mut(place.cpu * TCP_FLAG_SLOTS + flags as u32));
     }
-    sample(packet, length, now, config.sample, totals);
+    if counts(Part::Events) {
+        sample(packet, length, now, config.sample, totals);
+    }
+}
+
+/// Whether a part is counted. The verifier knows, and removes what is not.
+#[inline(always)]
+fn counts(part: Part) -> bool {
+    PARTS.load() & part.bit() != 0
 }
 
 /// Whose part of which set.
@@ -121,13 +144,23 @@ struct Place {
 /// The counters of a key, and whether they are new; `None`: both of its buckets belong to other keys.
 #[inline(always)]
 #[expect(clippy::mut_from_ref, reason = "a map is shared, but this part of it is this CPU's alone")]
-fn find<'a, C: Counters>(map: &'a Array<Bucket<C>>, place: Place, bits: u32, key: &Key) -> Option<(&'a mut C, bool)> {
-    for bucket in slots::buckets(key, SEED.load(), bits) {
-        let bucket = map.get_ptr_mut(slots::index(place.cpu, place.set, bits, bucket))?;
+fn find<'a, C: Counters>(
+    map: &'a Array<Bucket<C>>,
+    Place { cpu, set }: Place,
+    table: Table,
+    bits: u32,
+    key: &Key,
+) -> Option<(&'a mut C, bool)> {
+    for number in slots::buckets(key, SEED.load(), bits) {
+        let bucket = map.get_ptr_mut(slots::index(cpu, set, bits, number))?;
         // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
-        if let Some(found) = unsafe { &mut *bucket }.find(key) {
-            return Some(found);
+        let Some((counters, new)) = unsafe { &mut *bucket }.find(key) else { continue };
+        if new {
+            let used = USED.get_ptr_mut(slots::group(cpu, set, table as u32, bits, number))?;
+            // SAFETY: as above.
+            unsafe { *used = 1 };
         }
+        return Some((counters, new));
     }
     None
 }

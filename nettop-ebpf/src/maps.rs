@@ -10,6 +10,7 @@ use aya_ebpf::{
 };
 use nettop_common::{
     Config, Filter, SourceCounters, Tally, Totals,
+    counters::Part,
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     slots::Bucket,
     unique::Registers,
@@ -39,6 +40,8 @@ pub static DESTINATIONS: Array<Bucket<Tally>> = Array::with_max_entries(2, MMAPA
 #[map]
 pub static MACS: Array<Bucket<Tally>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
+pub static USED: Array<u64> = Array::with_max_entries(1, MMAPABLE);
+#[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 /// See [`nettop_common::maps::BITS`].
@@ -53,3 +56,6 @@ pub static MAC_BITS: Global<u32> = Global::new(0);
 /// See [`nettop_common::maps::SEED`].
 #[unsafe(no_mangle)]
 pub static SEED: Global<u64> = Global::new(0);
+/// See [`nettop_common::maps::PARTS`].
+#[unsafe(no_mangle)]
+pub static PARTS: Global<u32> = Global::new(Part::EVERY);

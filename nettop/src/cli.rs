@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use nettop_common::counters::Part;
 use nettop_geo::Watcher;
 
 use crate::{
@@ -108,7 +109,7 @@ pub struct RunArgs {
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub iface: Vec<String>,
     /// Replay a capture (pcap or pcapng; - is standard input) instead of watching interfaces; needs no privilege
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "log"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "without", "log"])]
     pub pcap: Option<PathBuf>,
     /// Replay so many times as fast as it was captured; 0 is as fast as possible
     #[arg(long, value_name = "N", requires = "pcap", default_value = "0", value_parser = parse_speed)]
@@ -119,15 +120,23 @@ pub struct RunArgs {
     /// Memory for the kernel's maps, MiB [default: 1/128 of all memory, at most 256]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub map_memory: Option<u64>,
+    /// Do not count these, separated by commas; what is left out costs a packet nothing
+    #[arg(long, value_delimiter = ',', value_name = "PART", value_parser = parse_part)]
+    pub without: Vec<Part>,
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
 
 impl RunArgs {
-    /// The budget of the kernel's maps, bytes.
-    pub fn map_memory_bytes(&self) -> u64 {
-        self.map_memory.map_or_else(xdp::default_budget, |mebibytes| mebibytes << 20)
+    /// How the kernel program is loaded.
+    pub fn load_options(&self) -> xdp::Options {
+        let usual = xdp::Options::default();
+        xdp::Options {
+            memory: self.map_memory.map_or(usual.memory, |mebibytes| mebibytes << 20),
+            parts: self.without.iter().fold(usual.parts, |parts, part| parts & !part.bit()),
+            ..usual
+        }
     }
 }
 
@@ -246,6 +255,7 @@ impl CommonArgs {
                 Mode::Replay => u32::MAX,
             }),
             max_sources: self.max_sources,
+            without: Vec::new(),
             thresholds: Thresholds { high_pps: self.high_pps },
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
@@ -265,6 +275,19 @@ fn parse_speed(text: &str) -> Result<f64, String> {
         Ok(speed) if (0.0..=1e9).contains(&speed) => Ok(speed),
         _ => Err("a number from 0 to 1000000000".into()),
     }
+}
+
+/// What can be left out: sources are what it is all about, and distinct ones would be wrong without saying so.
+fn optional_parts() -> impl Iterator<Item = Part> {
+    Part::ALL.iter().copied().filter(|part| !matches!(part, Part::Sources | Part::Unique))
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    let named = optional_parts().find(|part| part.label() == text);
+    named.ok_or_else(|| {
+        let labels: Vec<_> = optional_parts().map(Part::label).collect();
+        format!("one of {}", labels.join(", "))
+    })
 }
 
 fn parse_max_events(text: &str) -> Result<usize, String> {

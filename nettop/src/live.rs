@@ -32,7 +32,12 @@ use crate::{
     files::{Files, Hangup, LogFile},
     privilege,
     snapshot::{Mode, Replay, Snapshot},
-    source::{Source, demo::Demo, pcap::Pcap, xdp::Xdp},
+    source::{
+        Source,
+        demo::Demo,
+        pcap::Pcap,
+        xdp::{self, Xdp},
+    },
     tui::state::Options,
 };
 
@@ -55,13 +60,14 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(path) = &args.pcap {
         return replay(path, args);
     }
-    let settings = args.common.settings(Mode::Live)?;
+    let settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let endpoint = Control::open(&args.common)?;
     let geo = args.common.geo()?;
     let files = Files::open(&args.common)?;
     let log = open_log(args)?;
     let log_level = if log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
-    let mut xdp = Xdp::open(&args.iface, args.map_memory_bytes(), log_level)?;
+    let options = xdp::Options { log_level, ..args.load_options() };
+    let mut xdp = Xdp::open(&args.iface, &options)?;
     let log = match log {
         None => None,
         Some(file) => Some((file, EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?)),

@@ -11,9 +11,9 @@ use nettop::reading::{Moment, Reading, Tables};
 use nettop_common::{
     Config, Event, Filter, Link, SourceCounters, Tally, Totals,
     config::NO_FILTER,
-    counters::Counters,
+    counters::{Counters, Part, Table},
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
-    slots::{Bucket, Key, SETS},
+    slots::{Bucket, GROUP_BITS, Key, SETS},
 };
 
 /// `XDP_PASS` (linux/bpf.h).
@@ -35,6 +35,11 @@ pub struct Kernel {
 impl Kernel {
     /// Loads the committed object, as nettop does. Every counted packet becomes an event.
     pub fn load() -> Self {
+        Self::load_parts(Part::EVERY)
+    }
+
+    /// The same, counting only the [`Part`]s whose bits are set.
+    pub fn load_parts(parts: u32) -> Self {
         let object = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/nettop.bpf.o");
         let object = fs::read(&object).unwrap_or_else(|error| panic!("reading {}: {error}", object.display()));
         let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
@@ -48,6 +53,7 @@ impl Kernel {
             (maps::SOURCES, (cpus * SETS) << BITS),
             (maps::DESTINATIONS, (cpus * SETS) << BITS),
             (maps::MACS, (cpus * SETS) << BITS),
+            (maps::USED, (cpus * SETS * Table::COUNT as u32) << GROUP_BITS),
             (maps::EVENTS, 1 << 20),
         ] {
             loader.map_max_entries(map, entries);
@@ -55,6 +61,7 @@ impl Kernel {
         for name in maps::BITS {
             loader.override_global(name, &BITS, true);
         }
+        loader.override_global(maps::PARTS, &parts, true);
         let mut ebpf = loader.load(&object).expect("the object loads");
         for name in ["nettop", "nettop_raw_ip"] {
             program(&mut ebpf, name).load().unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));

@@ -34,7 +34,7 @@ pub fn memory() -> Finding {
 
 /// Loads the program for real.
 pub fn load() -> Finding {
-    match xdp::try_load(xdp::default_budget()) {
+    match xdp::try_load() {
         Ok(sources) => Finding::good(format!("the kernel accepts the program; room for {sources} sources at once")),
         Err(error) => Finding::failed(&error, "run with sudo"),
     }

@@ -11,7 +11,10 @@ mod sampler;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use nettop_common::{Address, counters::Table};
+use nettop_common::{
+    Address,
+    counters::{Part, Table},
+};
 use nettop_geo::Watcher;
 use tokio::{
     sync::{mpsc, watch},
@@ -54,6 +57,8 @@ pub struct Settings {
     pub event_rate: u32,
     /// Sources remembered.
     pub max_sources: usize,
+    /// What the kernel program leaves out.
+    pub without: Vec<Part>,
     /// From where on rules raise alerts.
     pub thresholds: Thresholds,
     /// End when the source does; else what it brought stays on the screen.

@@ -193,6 +193,10 @@ impl Engine {
                 "none in a flood; else a larger --map-memory",
             );
         }
+        for part in &self.settings.without {
+            let what = format!("{} are not counted", part.label());
+            push(what, "--without was asked for".into(), "start without that option");
+        }
         if !holds {
             push(
                 "the accounts do not balance".into(),

@@ -70,6 +70,7 @@ impl HostCounter {
         self.macs.entry(packet.macs).or_default().count(length);
         self.totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
         self.totals.sizes[SizeBucket::of(length) as usize] += 1;
+        self.totals.fragments += u64::from(packet.fragment);
         *self.dst_ports.entry(packet.destination_port).or_default() += 1;
         *self.src_ports.entry(packet.source_port).or_default() += 1;
         if let Some(flags) = packet.tcp_flags {

@@ -19,7 +19,7 @@ use bytemuck::Zeroable as _;
 use nettop_common::{
     Config, Event, Filter, Outcome, SourceCounters, Tally, Totals,
     config::NO_FILTER,
-    counters::{Counters, Table},
+    counters::{Counters, Part, Table},
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
     slots::{self, Bucket, FIRST_PACKETS, Key, SETS},
     unique::Registers,
@@ -69,18 +69,17 @@ pub struct Xdp {
     dst_ports: Mapped<u64>,
     src_ports: Mapped<u64>,
     unique: Mapped<Registers>,
+    used: Mapped<u64>,
     events: RingBuf<MapData>,
 }
 
 impl Xdp {
     /// Loads the program and attaches it to the named interfaces, or to the default one.
     ///
-    /// `memory`: budget for the kernel's maps in bytes. `log_level`: what the program logs, 0 for nothing.
-    ///
     /// # Errors
     /// Say what failed, on what, why, and what to do.
-    pub fn open(interfaces: &[String], memory: u64, log_level: u8) -> Result<Self> {
-        let Loaded { mut ebpf, programs, capacity, cpus } = load(memory, log_level)?;
+    pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
+        let Loaded { mut ebpf, programs, capacity, cpus } = load(options)?;
         let [source_bits, destination_bits, mac_bits] = capacity.bits;
         let array = |name, len| Mapped::new(map_of(&ebpf, name)?, len).with_context(|| format!("mapping {name}"));
         let (tcp_flags, ports) = (cpus * TCP_FLAG_SLOTS as usize, cpus * PORT_SLOTS as usize);
@@ -95,6 +94,8 @@ impl Xdp {
         let destinations = destinations.context("mapping DESTINATIONS")?;
         let macs = Mapped::new(map_of(&ebpf, maps::MACS)?, buckets(mac_bits)).context("mapping MACS")?;
         let unique = Mapped::new(map_of(&ebpf, maps::UNIQUE)?, cpus).context("mapping UNIQUE")?;
+        let groups = (cpus * Table::COUNT) << slots::GROUP_BITS;
+        let used = Mapped::new(map_of(&ebpf, maps::USED)?, groups * SETS as usize).context("mapping USED")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let attachments = Attachments::new(programs, interfaces)?;
@@ -115,6 +116,7 @@ impl Xdp {
             dst_ports,
             src_ports,
             unique,
+            used,
             events,
         })
     }
@@ -150,13 +152,24 @@ impl Xdp {
         if totals.outcome(Outcome::Counted).packets == 0 {
             return;
         }
-        let [sources, destinations, macs] = self.capacity.bits.map(|bits| {
-            let first = slots::index(cpu, set, bits, 0) as usize;
-            first..first + (1 << bits)
-        });
-        self.entries[0] += empty(&mut self.sources, sources, &mut reading.sources);
-        self.entries[1] += empty(&mut self.destinations, destinations, &mut reading.destinations);
-        self.entries[2] += empty(&mut self.macs, macs, &mut reading.macs);
+        let Self { used, sources, destinations, macs, entries, capacity, .. } = self;
+        for (table, entries) in entries.iter_mut().enumerate() {
+            let (table, bits) = (table as u32, capacity.bits[table]);
+            for first in (0..1 << bits).step_by(1 << slots::group_shift(bits)) {
+                let group = slots::group(cpu, set, table, bits, first) as usize;
+                if used.get(group) == 0 {
+                    continue;
+                }
+                used.set(group, &0);
+                let first = slots::index(cpu, set, bits, first) as usize;
+                let group = first..first + (1 << slots::group_shift(bits));
+                *entries += match table {
+                    0 => empty(sources, group, &mut reading.sources),
+                    1 => empty(destinations, group, &mut reading.destinations),
+                    _ => empty(macs, group, &mut reading.macs),
+                };
+            }
+        }
     }
 
     /// How long to wait after a call of [`read`](Self::read) until another brings what has come since.
@@ -253,6 +266,23 @@ impl Xdp {
     }
 }
 
+/// How the program is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Budget for the kernel's maps, bytes.
+    pub memory: u64,
+    /// What the program logs, in aya-log's order; 0: nothing.
+    pub log_level: u8,
+    /// The bits of the [`Part`]s that are counted.
+    pub parts: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { memory: capacity::default_budget(), log_level: 0, parts: Part::EVERY }
+    }
+}
+
 /// The program in the kernel, attached to nothing yet.
 struct Loaded {
     ebpf: Ebpf,
@@ -262,10 +292,10 @@ struct Loaded {
     cpus: usize,
 }
 
-fn load(memory: u64, log_level: u8) -> Result<Loaded> {
+fn load(Options { memory, log_level, parts }: &Options) -> Result<Loaded> {
     let possible = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
     let cpus = capacity::numbered_cpus(possible);
-    let capacity = Capacity::plan(memory, cpus);
+    let capacity = Capacity::plan(*memory, cpus);
     let [source_bits, destination_bits, mac_bits] = capacity.bits;
 
     let mut loader = EbpfLoader::new();
@@ -279,14 +309,16 @@ fn load(memory: u64, log_level: u8) -> Result<Loaded> {
         (maps::SOURCES, Capacity::buckets(source_bits, cpus)),
         (maps::DESTINATIONS, Capacity::buckets(destination_bits, cpus)),
         (maps::MACS, Capacity::buckets(mac_bits, cpus)),
+        (maps::USED, (per_cpu * SETS * Table::COUNT as u32) << slots::GROUP_BITS),
         (maps::EVENTS, capacity.ring),
     ] {
         loader.map_max_entries(map, entries);
     }
-    loader.override_global(aya_log::LEVEL, &log_level, true);
+    loader.override_global(aya_log::LEVEL, log_level, true);
     for (name, bits) in maps::BITS.iter().zip(&capacity.bits) {
         loader.override_global(name, bits, true);
     }
+    loader.override_global(maps::PARTS, parts, true);
     let seed = fastrand::u64(..);
     loader.override_global(maps::SEED, &seed, true);
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
@@ -300,8 +332,8 @@ fn load(memory: u64, log_level: u8) -> Result<Loaded> {
 ///
 /// # Errors
 /// As for [`Xdp::open`].
-pub fn try_load(memory: u64) -> Result<u64> {
-    load(memory, 0).map(|loaded| Capacity::keys(loaded.capacity.bits[Table::Sources as usize], loaded.cpus))
+pub fn try_load() -> Result<u64> {
+    load(&Options::default()).map(|loaded| Capacity::keys(loaded.capacity.bits[Table::Sources as usize], loaded.cpus))
 }
 
 fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
