@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-const SECOND_NS: u64 = 1_000_000_000;
+/// Nanoseconds of a second.
+pub const SECOND_NS: u64 = 1_000_000_000;
 /// A slot ends at the first tick that is this old: a second, less the jitter of a timer.
 const SLOT_NS: u64 = SECOND_NS / 100 * 95;
 const MINUTE_NS: u64 = 60 * SECOND_NS;
@@ -65,6 +66,11 @@ impl Slots {
     /// The number of the open slot.
     pub fn open_id(&self) -> u32 {
         self.open.id
+    }
+
+    /// Until when the open slot reaches.
+    pub fn now_ns(&self) -> u64 {
+        self.open.end_ns
     }
 
     fn closed(&self, id: u32) -> Option<&Slot> {
