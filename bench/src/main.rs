@@ -6,10 +6,13 @@
 mod assembly;
 mod cost;
 mod cpu;
+mod flood;
 mod generator;
 mod machine;
+mod peer;
 mod process;
 mod reference;
+mod rig;
 mod table;
 
 use std::process::ExitCode;
@@ -33,6 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Benchmark {
     Cost(cost::Args),
+    Flood(flood::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,5 +59,6 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
     }
     match benchmark {
         Benchmark::Cost(args) => cost::run(args, *quick),
+        Benchmark::Flood(args) => flood::run(args, *quick),
     }
 }

@@ -1,0 +1,252 @@
+//! What the host can still take while it is watched: a flood of real frames at full speed, in alternating rounds with an empty
+//! program at the receiver, with the running nettop, screen and all, and with other programs that watch.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use nettop_tests::{monitor::Monitor, net::Net};
+use serde_json::Value;
+
+use crate::{
+    cpu,
+    generator::{Generator, Sources, Then},
+    peer::{self, Peer},
+    process::{self, Times},
+    rig::{self, IN, OUT},
+    table::{Table, count, median, ratio},
+};
+
+/// What the host can still take while it is watched in a flood
+#[derive(Clone, clap::Args)]
+pub struct Args {
+    /// How many source addresses, drawn at random
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 1_000, 50_000, 16_000_000], value_name = "LIST",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    sources: Vec<u32>,
+    /// Frames in each round
+    #[arg(long, default_value_t = 8_000_000, value_name = "N")]
+    frames: u64,
+    /// Rounds with each program
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    rounds: usize,
+    /// Another program that watches {iface}, instead of tcpdump and iftop (where installed) [repeatable]
+    #[arg(long, value_name = "CMD")]
+    peer: Vec<String>,
+    /// No other programs
+    #[arg(long, conflicts_with = "peer")]
+    no_peers: bool,
+}
+
+/// Seconds between ticks.
+const INTERVAL: f64 = 1.0;
+/// How long the last packets may take to the snapshot.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// What a flood did.
+struct Round {
+    sent: u64,
+    received: u64,
+    took: Duration,
+}
+
+impl Round {
+    /// Millions of packets received per second.
+    fn mpps(&self) -> f64 {
+        self.received as f64 / self.took.as_secs_f64() / 1e6
+    }
+}
+
+/// What nettop did in one.
+struct Watched {
+    round: Round,
+    /// Its last snapshot.
+    last: Value,
+    /// In percent of a CPU: in all, and in user space.
+    cpu: (f64, f64),
+    /// MiB: at the end, and at most.
+    resident: (f64, f64),
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// What the kernel refuses; packets that were received and not counted.
+pub fn run(args: &Args, quick: bool) -> Result<()> {
+    let mut args = args.clone();
+    if quick {
+        (args.frames, args.rounds, args.sources) = (300_000, 1, vec![1_000, 16_000_000]);
+    }
+    let peers = match () {
+        () if args.no_peers || quick && args.peer.is_empty() => Vec::new(),
+        () if args.peer.is_empty() => peer::installed(),
+        () => args.peer.clone(),
+    };
+    let (columns, rows) = rig::TERMINAL;
+    println!(
+        "pinned   the generator to CPU {}; nettop and the other programs run where the scheduler puts them",
+        cpu::last()
+    );
+    println!(
+        "nettop   release build, {INTERVAL} s ticks, its screen on a pseudo-terminal of {columns} x {rows} that is read"
+    );
+
+    let before = process::receive_softirqs();
+    let mut table = Table::new(&[
+        "sources",
+        "sent",
+        "received",
+        "counted",
+        "untracked",
+        "empty, Mpps",
+        "nettop, Mpps",
+        "ratio",
+        "CPU (user) %",
+        "RSS (most) MiB",
+        "late ticks",
+        "holds",
+    ]);
+    let mut others = Table::new(&["program", "sources", "Mpps", "ratio", "CPU (user) %", "what it says"]);
+    let mut uncounted = 0;
+    for sources in &args.sources {
+        let generator = Generator::load(Sources::Random(*sources), Then::Send).context("the generator")?;
+        let (mut empty, mut watched) = (Vec::new(), Vec::new());
+        let mut by_peer: Vec<Vec<_>> = peers.iter().map(|_| Vec::new()).collect();
+        for _ in 0..args.rounds {
+            empty.push(with_empty(&generator, args.frames)?);
+            watched.push(with_nettop(&generator, args.frames)?);
+            for (peer, rounds) in peers.iter().zip(&mut by_peer) {
+                rounds.push(with_peer(&generator, args.frames, peer)?);
+            }
+        }
+        uncounted += watched.iter().filter(|watched| !watched.is_whole()).count();
+        let bare = median(&empty.iter().map(Round::mpps).collect::<Vec<_>>());
+        table.row(row(*sources, &empty, &watched));
+        for (peer, rounds) in peers.iter().zip(&by_peer) {
+            let of =
+                |value: fn(&(Round, (f64, f64), String)) -> f64| median(&rounds.iter().map(value).collect::<Vec<_>>());
+            let mpps = of(|(round, ..)| round.mpps());
+            let said = rounds.last().map_or("", |(.., said)| said).to_owned();
+            let cpu = format!("{:.0} ({:.0})", of(|(_, cpu, _)| cpu.0), of(|(_, cpu, _)| cpu.1));
+            others.row([
+                format!("`{peer}`"),
+                count((*sources).into()),
+                format!("{mpps:.2}"),
+                ratio(mpps / bare),
+                cpu,
+                said,
+            ]);
+        }
+    }
+    let after = process::receive_softirqs();
+    let softirqs =
+        after.iter().zip(&before).enumerate().map(|(cpu, (after, before))| format!("CPU {cpu} {}", after - before));
+    println!("measured receiving softirqs: {}", softirqs.collect::<Vec<_>>().join(", "));
+    println!(
+        "\nSums over {} rounds; throughput is what was received per second, medians; CPU is of nettop's own threads, 100 % one CPU:",
+        args.rounds
+    );
+    println!("in all, with what softirqs did on top of them where the kernel counts so, and in user space alone.");
+    table.print();
+    if !peers.is_empty() {
+        println!(
+            "\nOther programs in the same floods, with the empty program attached; what they say of the last round."
+        );
+        others.print();
+    }
+    println!(
+        "\nMust: counted = received, no late tick, RSS at most 128 MiB, ratios 0.88 (1,000), 0.65 (50,000), 0.68 (16 million)."
+    );
+    if uncounted > 0 {
+        bail!("in {uncounted} rounds not every packet received was counted, or the accounts do not balance");
+    }
+    Ok(())
+}
+
+impl Watched {
+    /// Whether every packet was counted, and accounted for.
+    fn is_whole(&self) -> bool {
+        rig::packets(&self.last, "seen") == self.round.received && self.last["accounting"]["holds"] == true
+    }
+}
+
+fn row(sources: u32, empty: &[Round], watched: &[Watched]) -> Vec<String> {
+    let of = |value: &dyn Fn(&Watched) -> f64| watched.iter().map(value).collect::<Vec<_>>();
+    let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let sum = |value: &dyn Fn(&Watched) -> u64| count(watched.iter().map(value).sum());
+    let bare = empty.iter().map(Round::mpps).collect::<Vec<_>>();
+    let mpps = of(&|watched| watched.round.mpps());
+    let ratios: Vec<_> = mpps.iter().zip(&bare).map(|(mpps, bare)| mpps / bare).collect();
+    let late = sum(&|watched| rig::late_ticks(&watched.last));
+    vec![
+        count(sources.into()),
+        sum(&|watched| watched.round.sent),
+        sum(&|watched| watched.round.received),
+        sum(&|watched| rig::packets(&watched.last, "seen")),
+        sum(&|watched| rig::packets(&watched.last, "untracked")),
+        format!("{:.2}", median(&bare)),
+        format!("{:.2}", median(&mpps)),
+        ratio(median(&ratios)),
+        format!("{:.0} ({:.0})", median(&of(&|watched| watched.cpu.0)), median(&of(&|watched| watched.cpu.1))),
+        format!("{:.0} ({:.0})", most(&of(&|watched| watched.resident.0)), most(&of(&|watched| watched.resident.1))),
+        format!("{late} of {}", sum(&|watched| rig::ticks(&watched.last))),
+        if watched.iter().all(|watched| watched.last["accounting"]["holds"] == true) { "yes" } else { "NO" }.into(),
+    ]
+}
+
+/// Sends from a thread on a CPU of its own.
+fn flood(net: &Net, generator: &Generator, frames: u64) -> Result<Round> {
+    let before = net.receiver.received(IN);
+    let send = || {
+        cpu::pin(cpu::last())?;
+        generator.send((&net.sender, OUT), &rig::frame(), frames)
+    };
+    let took = thread::scope(|scope| scope.spawn(send).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let took = took.context("sending the flood")?;
+    Ok(Round { sent: frames, received: net.receiver.received(IN) - before, took })
+}
+
+fn with_empty(generator: &Generator, frames: u64) -> Result<Round> {
+    let net = Net::new(1);
+    let _attached = rig::attach_empty(&net)?;
+    flood(&net, generator, frames)
+}
+
+fn with_nettop(generator: &Generator, frames: u64) -> Result<Watched> {
+    let net = Net::new(1);
+    let monitor = rig::start_nettop(&net, INTERVAL);
+    let pid = monitor.pid();
+    let before = Times::of(pid)?;
+    let started = Instant::now();
+    let round = flood(&net, generator, frames)?;
+    let cpu = Times::of(pid)?.percent_since(before, started.elapsed());
+    let last = settle(&monitor, &net);
+    let resident = (process::memory(pid, "VmRSS")?, process::memory(pid, "VmHWM")?);
+    let round = Round { received: net.receiver.received(IN), ..round };
+    Ok(Watched { round, last, cpu, resident })
+}
+
+/// The snapshot in which everything received is counted, or the last one.
+fn settle(monitor: &Monitor, net: &Net) -> Value {
+    let started = Instant::now();
+    loop {
+        let snapshot = monitor.snapshot();
+        if rig::packets(&snapshot, "seen") == net.receiver.received(IN) || started.elapsed() > SETTLING {
+            return snapshot;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn with_peer(generator: &Generator, frames: u64, call: &str) -> Result<(Round, (f64, f64), String)> {
+    let net = Net::new(1);
+    let _attached = rig::attach_empty(&net)?;
+    let peer = Peer::start(&net.receiver, call, IN)?;
+    let before = Times::of(peer.pid())?;
+    let started = Instant::now();
+    let round = flood(&net, generator, frames)?;
+    let cpu = Times::of(peer.pid())?.percent_since(before, started.elapsed());
+    Ok((round, cpu, peer.stop()?))
+}
