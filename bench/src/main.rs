@@ -7,13 +7,18 @@ mod assembly;
 mod cost;
 mod cpu;
 mod flood;
+mod floor;
 mod generator;
+mod heap;
+mod hitters;
+mod idle;
 mod machine;
 mod peer;
 mod process;
 mod reference;
 mod rig;
 mod table;
+mod tick;
 
 use std::process::ExitCode;
 
@@ -37,7 +42,13 @@ struct Cli {
 enum Benchmark {
     Cost(cost::Args),
     Flood(flood::Args),
+    Hitters(hitters::Args),
+    Tick(tick::Args),
+    Idle(idle::Args),
 }
+
+#[global_allocator]
+static ALLOCATOR: heap::Counting = heap::Counting;
 
 fn main() -> ExitCode {
     match measure(&Cli::parse()) {
@@ -60,5 +71,8 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
     match benchmark {
         Benchmark::Cost(args) => cost::run(args, *quick),
         Benchmark::Flood(args) => flood::run(args, *quick),
+        Benchmark::Hitters(args) => hitters::run(args, *quick),
+        Benchmark::Tick(args) => tick::run(args, *quick),
+        Benchmark::Idle(args) => idle::run(args, *quick),
     }
 }

@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result};
 
 use crate::{process, workspace::Workspace};
 
+/// All of them.
+pub const BENCHMARKS: [&str; 5] = ["cost", "flood", "hitters", "tick", "idle"];
+
 /// Measure what nettop costs, as root: cost, flood, hitters, tick, idle
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
