@@ -18,6 +18,8 @@ pub const LOOK_UP: i32 = 1;
 pub const UPDATE: i32 = 2;
 /// `bpf_get_prandom_u32`.
 pub const PRANDOM: i32 = 7;
+/// `bpf_skb_load_bytes`.
+pub const LOAD_BYTES: i32 = 26;
 /// `bpf_tail_call`.
 pub const TAIL_CALL: i32 = 12;
 

@@ -4,7 +4,7 @@ use std::{
     io,
     net::Ipv4Addr,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aya_obj::generated::bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PROG_ARRAY};
@@ -13,19 +13,21 @@ use nettop_tests::{
     net::Namespace,
 };
 
-use crate::assembly::{Assembly, CONTEXT, DROP, LOOK_UP, PRANDOM, STACK, TAIL_CALL, TRANSMIT};
+use crate::{
+    assembly::{Assembly, CONTEXT, DROP, LOOK_UP, PRANDOM, STACK, TAIL_CALL, TRANSMIT},
+    cpu,
+};
 
 /// The lowest source address of those that stand for many.
 pub const BASE: Ipv4Addr = Ipv4Addr::new(16, 0, 0, 0);
 /// The lowest of those that stand out.
 pub const HEAVY_BASE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// Where the source address of an IPv4 packet is in an Ethernet frame.
-const SOURCE: i16 = 26;
+pub const SOURCE: i16 = 26;
 /// Ethernet and the shortest IPv4 header.
 const HEADERS: i32 = 34;
-/// Registers that calls leave alone: which count, and what it is now.
-const CHOICE: u8 = 7;
-const COUNT: u8 = 8;
+/// A register that calls leave alone.
+const NUMBER: u8 = 7;
 /// Frames per system call: about a third of a second.
 const CHUNK: u64 = 1 << 20;
 
@@ -36,7 +38,7 @@ pub enum Sources {
     Random(u32),
     /// So many, one after the other, again and again.
     InTurn(u32),
-    /// One of `random`, at random, and now and then one of `heavy` others, which are counted.
+    /// One of `random`, at random, and now and then one of `heavy` others.
     Hidden {
         /// Of these each is as rare as the others.
         random: u32,
@@ -59,8 +61,6 @@ pub enum Then<'a> {
 /// The loaded program.
 pub struct Generator {
     program: OwnedFd,
-    /// Frames by heavy source, or all of them as the one element.
-    counts: Map,
     /// What runs then. Without an owner it would be emptied.
     _next: Map,
 }
@@ -71,13 +71,12 @@ impl Generator {
     /// # Errors
     /// What the kernel says.
     pub fn load(sources: Sources, then: Then<'_>) -> io::Result<Self> {
-        let heavy = if let Sources::Hidden { heavy, .. } = sources { heavy } else { 1 };
-        let counts = Map::new(BPF_MAP_TYPE_ARRAY, 4, 8, heavy)?;
+        let sent = Map::new(BPF_MAP_TYPE_ARRAY, 4, 8, 1)?;
         let next = Map::new(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1)?;
         let mut assembly = Assembly::default();
         assembly
             .push([bpf::copy(CONTEXT, 1)])
-            .push(address(sources, &counts))
+            .push(address(sources, &sent))
             .push([bpf::big_endian32(0), bpf::load32(2, CONTEXT, 0), bpf::load32(3, CONTEXT, 4)])
             .push([bpf::copy(4, 2), bpf::add(4, HEADERS)])
             .bail(|end| bpf::skip_if_greater(4, 3, end))
@@ -91,7 +90,7 @@ impl Generator {
             }
         };
         let program = bpf::load_xdp(&assembly.finish(DROP))?;
-        Ok(Self { program, counts, _next: next })
+        Ok(Self { program, _next: next })
     }
 
     /// The program.
@@ -99,50 +98,48 @@ impl Generator {
         self.program.as_fd()
     }
 
-    /// How many frames a heavy source has had; in turn, how many there were in all.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn count(&self, heavy: u32) -> io::Result<u64> {
-        Ok(bytemuck::pod_read_unaligned(&self.counts.get(&heavy)?))
-    }
-
     /// Sends `frame` so often out of an interface of `namespace`, whose peer needs native XDP.
-    /// Returns how long that took. Some may be dropped where the receiver's queue is full: count what has arrived there.
+    /// Returns how long that took, and how much of it this thread had its CPU. Some may be dropped where the receiver's queue is full: count what has arrived there.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn send(&self, (namespace, interface): (&Namespace, &str), frame: &[u8], count: u64) -> io::Result<Duration> {
+    pub fn send(
+        &self,
+        (namespace, interface): (&Namespace, &str),
+        frame: &[u8],
+        count: u64,
+    ) -> io::Result<(Duration, Duration)> {
         let index = namespace.interface_index(interface);
         namespace.run(|| {
-            let started = Instant::now();
-            let mut left = count;
-            while left > 0 {
-                let chunk = left.min(CHUNK);
-                bpf::run_live(self.program(), frame, index, chunk as u32)?;
-                left -= chunk;
-            }
-            Ok(started.elapsed())
+            let send = || {
+                let mut left = count;
+                while left > 0 {
+                    let chunk = left.min(CHUNK);
+                    bpf::run_live(self.program(), frame, index, chunk as u32)?;
+                    left -= chunk;
+                }
+                io::Result::Ok(())
+            };
+            let (sent, took, used) = cpu::time(send);
+            sent.map(|()| (took, used))
         })
     }
 }
 
 /// Leaves the next address in register 0, in the order of the host.
-fn address(sources: Sources, counts: &Map) -> Vec<Instruction> {
+fn address(sources: Sources, sent: &Map) -> Vec<Instruction> {
     match sources {
         Sources::Random(sources) => random(sources),
         Sources::InTurn(sources) => {
-            let mut code = vec![bpf::mov(CHOICE, 0)];
-            code.extend(count(counts));
-            code.extend([bpf::copy(0, COUNT), bpf::modulo32(0, sources), bpf::add32(0, BASE.to_bits())]);
+            let mut code = next(sent);
+            code.extend([bpf::copy(0, NUMBER), bpf::modulo32(0, sources), bpf::add32(0, BASE.to_bits())]);
             code
         }
         Sources::Hidden { random: sources, heavy, of } => {
             let one_of_many = random(sources);
-            let mut one_of_few = count(counts);
-            one_of_few.extend([bpf::copy(0, CHOICE), bpf::add32(0, HEAVY_BASE.to_bits())]);
-            let mut code = vec![bpf::call(PRANDOM), bpf::modulo32(0, of), bpf::copy(CHOICE, 0)];
-            code.push(bpf::skip_if_less(CHOICE, heavy as i32, one_of_many.len() as i16 + 1));
+            let one_of_few = [bpf::copy(0, NUMBER), bpf::add32(0, HEAVY_BASE.to_bits())];
+            let mut code = vec![bpf::call(PRANDOM), bpf::modulo32(0, of), bpf::copy(NUMBER, 0)];
+            code.push(bpf::skip_if_less(NUMBER, heavy as i32, one_of_many.len() as i16 + 1));
             code.extend(one_of_many);
             code.push(bpf::skip(one_of_few.len() as i16));
             code.extend(one_of_few);
@@ -155,11 +152,11 @@ fn random(sources: u32) -> Vec<Instruction> {
     vec![bpf::call(PRANDOM), bpf::modulo32(0, sources), bpf::add32(0, BASE.to_bits())]
 }
 
-/// Adds one to the count numbered by the choice, and leaves the sum in a register. One CPU generates at a time.
-fn count(counts: &Map) -> Vec<Instruction> {
-    let mut code = vec![bpf::store32(STACK, -4, CHOICE), bpf::mov(COUNT, 0)];
-    code.extend(bpf::load_map(1, counts.as_fd()));
+/// Counts the frame, and leaves how many there have been in a register. One CPU generates at a time.
+fn next(sent: &Map) -> Vec<Instruction> {
+    let mut code = vec![bpf::set32(STACK, -4, 0), bpf::mov(NUMBER, 0)];
+    code.extend(bpf::load_map(1, sent.as_fd()));
     code.extend([bpf::copy(2, STACK), bpf::add(2, -4), bpf::call(LOOK_UP), bpf::skip_if(0, 0, 3)]);
-    code.extend([bpf::load64(COUNT, 0, 0), bpf::add(COUNT, 1), bpf::store64(0, 0, COUNT)]);
+    code.extend([bpf::load64(NUMBER, 0, 0), bpf::add(NUMBER, 1), bpf::store64(0, 0, NUMBER)]);
     code
 }

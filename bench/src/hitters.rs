@@ -24,6 +24,7 @@ use crate::{
     process,
     rig::{self, IN, OUT},
     table::{Table, count},
+    truth::Truth,
 };
 
 /// Who is found in a flood of forged sources
@@ -68,16 +69,17 @@ struct Seen {
 /// What the kernel refuses; packets that were received and not counted.
 pub fn run(args: &Args, quick: bool) -> Result<()> {
     let args = if quick { Args { frames: 500_000, ..args.clone() } } else { args.clone() };
-    let generator = Generator::load(Sources::Hidden { random: args.sources, heavy: HEAVY, of: OF }, Then::Send);
-    let generator = generator.context("the generator")?;
+    let sources = Sources::Hidden { random: args.sources, heavy: HEAVY, of: OF };
+    let generator = Generator::load(sources, Then::Send).context("the generator")?;
     let net = Net::new(1);
     let monitor = rig::start_nettop(&net, INTERVAL);
+    let truth = Truth::begin(&net.receiver, IN, HEAVY).context("the socket that counts")?;
     let (seen, quiet_sent, took) = watch(&net, &monitor, &generator, args.frames)?;
 
     let last = monitor.command(&json!({"cmd": "snapshot", "limit": 0}))["snapshot"].take();
     let received = net.receiver.received(IN);
     let counted = rig::packets(&last, "seen");
-    let heavy: Vec<_> = (0..HEAVY).map(|heavy| generator.count(heavy)).collect::<Result<_, _>>()?;
+    let heavy: Vec<_> = (0..HEAVY).map(|heavy| truth.count(heavy)).collect::<Result<_, _>>()?;
     let errors = heavy.iter().enumerate().map(|(number, truth)| {
         let told =
             row(&last, heavy_address(number as u32)).map_or(0, |row| row["packets"].as_u64().unwrap_or_default());
@@ -86,7 +88,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     let error = errors.fold(0.0, f64::max);
     let all_heavy: u64 = heavy.iter().sum();
     let distinct =
-        distinct(args.sources, args.frames - all_heavy) + f64::from(HEAVY) + f64::from(u8::from(quiet_sent > 0));
+        distinct(args.sources, received - all_heavy) + f64::from(HEAVY) + f64::from(u8::from(quiet_sent > 0));
     let unique = last["unique_ips"].as_u64().unwrap_or_default();
 
     println!(
@@ -121,8 +123,9 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     line("RSS (at most) with listings of every source, MiB", format!("{resident:.0} ({most:.0})"), "128");
     table.print();
     println!(
-        "\nThe truth of a count is the generator's own, exact where everything sent was received; of distinct sources it is what so many draws are expected to bring. A tick is {INTERVAL} s."
+        "\nThe truth of a count is that of a socket filter at the receiving interface; of distinct sources, what so many"
     );
+    println!("random draws are expected to bring. A tick is {INTERVAL} s; the first after the beginning is 1.");
     if counted != received || last["accounting"]["holds"] != true {
         bail!("not every packet received was counted, or the accounts do not balance");
     }
@@ -193,7 +196,7 @@ fn watch(net: &Net, monitor: &Monitor, generator: &Generator, frames: u64) -> Re
         let took =
             flood.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).context("sending the flood")?;
         let sent = quiet.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((seen, sent, took.as_secs_f64()))
+        Ok((seen, sent, took.0.as_secs_f64()))
     })
 }
 

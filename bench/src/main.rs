@@ -19,6 +19,7 @@ mod reference;
 mod rig;
 mod table;
 mod tick;
+mod truth;
 
 use std::process::ExitCode;
 

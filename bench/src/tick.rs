@@ -172,9 +172,11 @@ fn measure(sources: u32, ticks: usize) -> Result<Cost> {
             }
         }
         let snapshot = snapshots.borrow().clone();
-        ensure!(snapshot.unique_ips == u64::from(sources), "{} are known", snapshot.unique_ips);
+        let known = snapshot.ips.len() as u64 + snapshot.rest.sources;
+        // A few of many find no slot, each time the same ones.
+        ensure!(known >= u64::from(sources) / 100 * 99, "only {known} became known");
         ensure!(snapshot.accounting.holds, "the accounts do not balance");
-        cost.memory = (heap::in_use().saturating_sub(before)) as f64 / f64::from(sources);
+        cost.memory = heap::in_use().saturating_sub(before) as f64 / known as f64;
         cost.pictures = SIZES.map(|size| picture(size, &snapshot));
         Ok(cost)
     })

@@ -8,7 +8,7 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_4, bpf_cmd, bpf_prog_type};
 
 pub use self::instruction::*;
 
@@ -40,17 +40,36 @@ fn owned(fd: libc::c_long) -> OwnedFd {
 /// # Errors
 /// What the kernel says, with the end of the verifier's log where there is one.
 pub fn load_xdp(program: &[Instruction]) -> io::Result<OwnedFd> {
+    let kind = bpf_prog_type::BPF_PROG_TYPE_XDP;
+    load(program, kind, |load| {
+        load.expected_attach_type = bpf_attach_type::BPF_XDP as u32;
+        load.prog_flags = HAS_FRAGS;
+    })
+}
+
+/// Loads a filter for sockets: its result is how many bytes of the packet the socket gets.
+///
+/// # Errors
+/// As for [`load_xdp`].
+pub fn load_socket_filter(program: &[Instruction]) -> io::Result<OwnedFd> {
+    load(program, bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER, |_| {})
+}
+
+fn load(
+    program: &[Instruction],
+    kind: bpf_prog_type,
+    more: impl FnOnce(&mut bpf_attr__bindgen_ty_4),
+) -> io::Result<OwnedFd> {
     let license = c"Dual MIT/GPL";
     let mut log = vec![0u8; 1 << 16];
     let mut attr = empty_attr();
     // SAFETY: writing to a field of plain integers in a zeroed union.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
-    load.prog_type = bpf_prog_type::BPF_PROG_TYPE_XDP as u32;
-    load.expected_attach_type = bpf_attach_type::BPF_XDP as u32;
+    load.prog_type = kind as u32;
+    more(load);
     load.insns = program.as_ptr() as u64;
     load.insn_cnt = program.len() as u32;
     load.license = license.as_ptr() as u64;
-    load.prog_flags = HAS_FRAGS;
     load.log_level = 1;
     load.log_buf = log.as_mut_ptr() as u64;
     load.log_size = log.len() as u32;
