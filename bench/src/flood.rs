@@ -1,21 +1,13 @@
 //! What the host can still take while it is watched: a flood of real frames at full speed, in alternating rounds with an empty
 //! program at the receiver, with the running nettop, screen and all, and with other programs that watch.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
 use anyhow::{Context as _, Result, bail};
-use nettop_tests::{monitor::Monitor, net::Net};
-use serde_json::Value;
 
 use crate::{
     cpu,
     generator::{Generator, Sources, Then},
-    peer::{self, Peer},
-    process::{self, Times},
-    rig::{self, IN, OUT},
+    peer, process, rig,
+    rounds::{self, Peered, Round, Watched},
     table::{Table, count, median, ratio},
 };
 
@@ -42,40 +34,6 @@ pub struct Args {
 
 /// Seconds between ticks.
 const INTERVAL: f64 = 1.0;
-/// How long the last packets may take to the snapshot.
-const SETTLING: Duration = Duration::from_secs(5);
-
-/// What a flood did.
-struct Round {
-    sent: u64,
-    received: u64,
-    took: Duration,
-    /// CPU time of the generator and, in its softirqs, of the receiver.
-    used: Duration,
-}
-
-impl Round {
-    /// Millions of packets received per second.
-    fn mpps(&self) -> f64 {
-        self.received as f64 / self.took.as_secs_f64() / 1e6
-    }
-
-    /// Millions of packets received per second that the generator had its CPU: other processes matter less.
-    fn mpps_of_cpu(&self) -> f64 {
-        self.received as f64 / self.used.as_secs_f64() / 1e6
-    }
-}
-
-/// What nettop did in one.
-struct Watched {
-    round: Round,
-    /// Its last snapshot.
-    last: Value,
-    /// In percent of a CPU: in all, and in user space.
-    cpu: (f64, f64),
-    /// MiB: at the end, and at most.
-    resident: (f64, f64),
-}
 
 /// Measures and prints.
 ///
@@ -123,29 +81,16 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
         let (mut empty, mut watched) = (Vec::new(), Vec::new());
         let mut by_peer: Vec<Vec<_>> = peers.iter().map(|_| Vec::new()).collect();
         for _ in 0..args.rounds {
-            empty.push(with_empty(&generator, args.frames)?);
-            watched.push(with_nettop(&generator, args.frames)?);
+            empty.push(rounds::with_empty(&generator, args.frames)?);
+            watched.push(rounds::with_nettop(&generator, args.frames, INTERVAL)?);
             for (peer, rounds) in peers.iter().zip(&mut by_peer) {
-                rounds.push(with_peer(&generator, args.frames, peer)?);
+                rounds.push(rounds::with_peer(&generator, args.frames, peer)?);
             }
         }
         uncounted += watched.iter().filter(|watched| !watched.is_whole()).count();
-        let bare = median(&empty.iter().map(Round::mpps).collect::<Vec<_>>());
         table.row(row(*sources, &empty, &watched));
         for (peer, rounds) in peers.iter().zip(&by_peer) {
-            let of =
-                |value: fn(&(Round, (f64, f64), String)) -> f64| median(&rounds.iter().map(value).collect::<Vec<_>>());
-            let mpps = of(|(round, ..)| round.mpps());
-            let said = rounds.last().map_or("", |(.., said)| said).to_owned();
-            let cpu = format!("{:.0} ({:.0})", of(|(_, cpu, _)| cpu.0), of(|(_, cpu, _)| cpu.1));
-            others.row([
-                format!("`{peer}`"),
-                count((*sources).into()),
-                format!("{mpps:.2}"),
-                ratio(mpps / bare),
-                cpu,
-                said,
-            ]);
+            others.row(peer_row(peer, *sources, &empty, rounds));
         }
     }
     let after = process::receive_softirqs();
@@ -171,13 +116,6 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
         bail!("in {uncounted} rounds not every packet received was counted, or the accounts do not balance");
     }
     Ok(())
-}
-
-impl Watched {
-    /// Whether every packet was counted, and accounted for.
-    fn is_whole(&self) -> bool {
-        rig::packets(&self.last, "seen") == self.round.received && self.last["accounting"]["holds"] == true
-    }
 }
 
 fn row(sources: u32, empty: &[Round], watched: &[Watched]) -> Vec<String> {
@@ -208,57 +146,15 @@ fn row(sources: u32, empty: &[Round], watched: &[Watched]) -> Vec<String> {
     ]
 }
 
-/// Sends from a thread on a CPU of its own.
-fn flood(net: &Net, generator: &Generator, frames: u64) -> Result<Round> {
-    let before = net.receiver.received(IN);
-    let send = || {
-        cpu::pin(cpu::last())?;
-        generator.send((&net.sender, OUT), &rig::frame(), frames)
-    };
-    let took = thread::scope(|scope| scope.spawn(send).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let (took, used) = took.context("sending the flood")?;
-    Ok(Round { sent: frames, received: net.receiver.received(IN) - before, took, used })
-}
-
-fn with_empty(generator: &Generator, frames: u64) -> Result<Round> {
-    let net = Net::new(1);
-    let _attached = rig::attach_empty(&net)?;
-    flood(&net, generator, frames)
-}
-
-fn with_nettop(generator: &Generator, frames: u64) -> Result<Watched> {
-    let net = Net::new(1);
-    let monitor = rig::start_nettop(&net, INTERVAL);
-    let pid = monitor.pid();
-    let before = Times::of(pid)?;
-    let started = Instant::now();
-    let round = flood(&net, generator, frames)?;
-    let cpu = Times::of(pid)?.percent_since(before, started.elapsed());
-    let last = settle(&monitor, &net);
-    let resident = (process::memory(pid, "VmRSS")?, process::memory(pid, "VmHWM")?);
-    let round = Round { received: net.receiver.received(IN), ..round };
-    Ok(Watched { round, last, cpu, resident })
-}
-
-/// The snapshot in which everything received is counted, or the last one.
-fn settle(monitor: &Monitor, net: &Net) -> Value {
-    let started = Instant::now();
-    loop {
-        let snapshot = monitor.snapshot();
-        if rig::packets(&snapshot, "seen") == net.receiver.received(IN) || started.elapsed() > SETTLING {
-            return snapshot;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-fn with_peer(generator: &Generator, frames: u64, call: &str) -> Result<(Round, (f64, f64), String)> {
-    let net = Net::new(1);
-    let _attached = rig::attach_empty(&net)?;
-    let peer = Peer::start(&net.receiver, call, IN)?;
-    let before = Times::of(peer.pid())?;
-    let started = Instant::now();
-    let round = flood(&net, generator, frames)?;
-    let cpu = Times::of(peer.pid())?.percent_since(before, started.elapsed());
-    Ok((round, cpu, peer.stop()?))
+fn peer_row(call: &str, sources: u32, empty: &[Round], peered: &[Peered]) -> Vec<String> {
+    let of = |value: fn(&Peered) -> f64| median(&peered.iter().map(value).collect::<Vec<_>>());
+    let ratios: Vec<_> = peered.iter().zip(empty).map(|(peered, empty)| peered.round.mpps() / empty.mpps()).collect();
+    vec![
+        format!("`{call}`"),
+        count(sources.into()),
+        format!("{:.2}", of(|peered| peered.round.mpps())),
+        ratio(median(&ratios)),
+        format!("{:.0} ({:.0})", of(|peered| peered.cpu.0), of(|peered| peered.cpu.1)),
+        peered.last().map_or_else(String::new, |peered| peered.said.clone()),
+    ]
 }

@@ -17,6 +17,7 @@ mod peer;
 mod process;
 mod reference;
 mod rig;
+mod rounds;
 mod table;
 mod tick;
 mod truth;
