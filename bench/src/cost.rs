@@ -21,7 +21,7 @@ use nettop_tests::{
 use crate::{
     assembly::{self, PASS},
     cpu,
-    generator::{Generator, Sources, Then},
+    generator::{DESTINATION, Generator, SOURCE, Sources, Then},
     reference::{self, Reference},
     table::{Table, count, median, ratio},
 };
@@ -45,6 +45,8 @@ const FEW_BITS: [u32; Keys::COUNT] = [8; Keys::COUNT];
 const SAMPLING: u32 = 1024;
 /// So many new sources fill a quarter of the slots: all of them find one.
 const NEW: u32 = 16_384;
+/// Of one source.
+const DESTINATIONS: u32 = 1_000;
 /// How many sources, at random, and what that means for the slots of one CPU.
 const SPREAD: [(u32, &str); 4] = [
     (1_000, "all hits"),
@@ -72,8 +74,14 @@ impl Case {
         Self { name, program, frame, generator: None, forgets: None, ns: Vec::new() }
     }
 
-    fn from(mut self, sources: Sources) -> Result<Self> {
-        self.generator = Some(Generator::load(sources, Then::Run(self.program.as_fd())).context("the generator")?);
+    fn from(self, sources: Sources) -> Result<Self> {
+        self.varying(SOURCE, sources)
+    }
+
+    /// With other addresses at a place in the frame.
+    fn varying(mut self, place: i16, addresses: Sources) -> Result<Self> {
+        let generator = Generator::load_at(place, addresses, Then::Run(self.program.as_fd()));
+        self.generator = Some(generator.context("the generator")?);
         Ok(self)
     }
 
@@ -181,6 +189,13 @@ fn many_sources() -> Result<Vec<Case>> {
         cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Sources::Random(sources))?);
         cases.push(Case::new(name, ours, &frame).from(Sources::Random(sources))?);
     }
+    // The program remembers where the newest destination is counted; here that does not help.
+    let destinations = Sources::Random(DESTINATIONS);
+    let ours = loaded(Part::EVERY, BITS).program(Link::Ethernet);
+    let name = format!("1 source, {} destinations: all hits", count(DESTINATIONS.into()));
+    cases.push(empty()?.varying(DESTINATION, destinations)?);
+    cases.push(Case::new("the reference", Reference::load()?.program, &frame).varying(DESTINATION, destinations)?);
+    cases.push(Case::new(name, ours, &frame).varying(DESTINATION, destinations)?);
     // More than are ever known at once.
     let sources = Sources::InTurn(1 << 24);
     let mut kernel = loaded(Part::EVERY, BITS);
@@ -204,8 +219,8 @@ fn print_alone(cases: &[Case], reference: &Case) {
 }
 
 fn print_spread(cases: &[Case], empty: &Case, alone: &Case) {
-    println!("\nWith another source for each packet; what it costs to write that into the frame is subtracted.");
-    let mut table = Table::new(&["sources", "reference, ns", "nettop, ns", "of the reference"]);
+    println!("\nWith another address in each packet; what it costs to write that into the frame is subtracted.");
+    let mut table = Table::new(&["many sources", "reference, ns", "nettop, ns", "of the reference"]);
     // The loop is in both, and must stay in one.
     let net = |case: &Case, generator: &Case| -> Vec<f64> {
         let rounds = case.ns.iter().zip(&generator.ns).zip(&empty.ns);

@@ -24,6 +24,8 @@ pub const BASE: Ipv4Addr = Ipv4Addr::new(16, 0, 0, 0);
 pub const HEAVY_BASE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// Where the source address of an IPv4 packet is in an Ethernet frame.
 pub const SOURCE: i16 = 26;
+/// Where its destination address is.
+pub const DESTINATION: i16 = 30;
 /// Ethernet and the shortest IPv4 header.
 const HEADERS: i32 = 34;
 /// A register that calls leave alone.
@@ -71,6 +73,14 @@ impl Generator {
     /// # Errors
     /// What the kernel says.
     pub fn load(sources: Sources, then: Then<'_>) -> io::Result<Self> {
+        Self::load_at(SOURCE, sources, then)
+    }
+
+    /// The same with the address at another place in the frame, such as [`DESTINATION`].
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn load_at(place: i16, sources: Sources, then: Then<'_>) -> io::Result<Self> {
         let sent = Map::new(BPF_MAP_TYPE_ARRAY, 4, 8, 1)?;
         let next = Map::new(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1)?;
         let mut assembly = Assembly::default();
@@ -80,7 +90,7 @@ impl Generator {
             .push([bpf::big_endian32(0), bpf::load32(2, CONTEXT, 0), bpf::load32(3, CONTEXT, 4)])
             .push([bpf::copy(4, 2), bpf::add(4, HEADERS)])
             .bail(|end| bpf::skip_if_greater(4, 3, end))
-            .push([bpf::store32(2, SOURCE, 0)]);
+            .push([bpf::store32(2, place, 0)]);
         match then {
             Then::Send => assembly.push([bpf::mov(0, TRANSMIT), bpf::exit()]),
             Then::Run(program) => {
