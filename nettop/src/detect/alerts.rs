@@ -49,7 +49,10 @@ impl Alerts {
     /// Enters what a rule finds. Returns the alerts raised by it.
     pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &Scene) -> Vec<Alert> {
         let mut raised = Vec::new();
-        let mut more = Finding { source: None, value: 0.0, count: 0, effect: Effect::Raise };
+        if rule.yields_to.iter().any(|kind| self.lasts(kind)) {
+            return raised;
+        }
+        let mut more = Finding { effect: Effect::Raise, ..Finding::default() };
         for finding in (rule.find)(scene) {
             if self.go_on(at, rule, scene, &finding) {
                 continue;
@@ -57,7 +60,7 @@ impl Alerts {
             let single = finding.source.is_some();
             match finding.effect {
                 Effect::Hold => {}
-                Effect::Raise if self.is_held_off((rule.kind, finding.source)) => {}
+                Effect::Raise if self.is_held_off(rule, finding.source) => {}
                 Effect::Raise if single && self.singles(rule.kind) >= SINGLES => {
                     more.value = finding.value.max(more.value);
                     more.count += finding.count;
@@ -65,7 +68,7 @@ impl Alerts {
                 Effect::Once | Effect::Raise => raised.push(self.raise(at, rule, scene, &finding)),
             }
         }
-        let held_off = self.is_held_off((rule.kind, None));
+        let held_off = self.is_held_off(rule, None);
         if more.count > 0 && !self.go_on(at, rule, scene, &more) && !held_off {
             raised.push(self.raise(at, rule, scene, &more));
         }
@@ -114,8 +117,11 @@ impl Alerts {
             since_ns: at.unix_ns,
             last_ns: at.unix_ns,
             until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
+            value: finding.value,
             peak: finding.value,
             count: finding.count,
+            target: finding.focus.target,
+            sources: finding.focus.sources.clone(),
         };
         if finding.effect == Effect::Once {
             self.keep(alert.clone());
@@ -134,9 +140,12 @@ impl Alerts {
         let key = (rule.kind, finding.source);
         let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.key() == key) else { return false };
         let alert = &mut lasting.alert;
+        alert.value = finding.value;
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
         alert.last_ns = at.unix_ns;
+        alert.target = finding.focus.target;
+        alert.sources.clone_from(&finding.focus.sources);
         alert.message = (rule.tell)(finding, alert.peak, scene);
         lasting.found_ns = at.monotonic_ns;
         true
@@ -147,8 +156,15 @@ impl Alerts {
         self.lasting.iter().filter(is_single).count()
     }
 
-    fn is_held_off(&self, key: Key) -> bool {
-        self.held_off.iter().any(|(held_off, _)| *held_off == key)
+    /// Whether this is not to be told again so soon. That a flood has begun anew always is.
+    fn is_held_off(&self, rule: &Rule, source: Option<Origin>) -> bool {
+        let key = (rule.kind, source);
+        rule.severity < Severity::Critical && self.held_off.iter().any(|(held_off, _)| *held_off == key)
+    }
+
+    /// Whether an alert of this kind lasts.
+    fn lasts(&self, kind: &str) -> bool {
+        self.lasting.iter().any(|lasting| lasting.alert.kind == kind)
     }
 
     fn keep(&mut self, alert: Alert) {
@@ -181,8 +197,11 @@ mod tests {
             since_ns: at,
             last_ns: at,
             until_ns: Some(at),
+            value: 0.0,
             peak: 0.0,
             count: 1,
+            target: None,
+            sources: Vec::new(),
         }
     }
 

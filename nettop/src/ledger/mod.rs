@@ -71,7 +71,7 @@ pub trait Watch<K, C> {
     /// reset, or since it was evicted.
     fn entered(&mut self, _key: &K, _account: &mut Account<C>, _counted: &C, _new: bool) {}
     /// One was only added to the sums. `new`: its key was not seen lately either.
-    fn passed(&mut self, _new: bool) {}
+    fn passed(&mut self, _counted: &C, _new: bool) {}
     /// An account was evicted.
     fn evicted(&mut self, _key: &K, _account: &Account<C>) {}
 }
@@ -144,7 +144,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
                     let (seen, first) = self.strangers.see(hash, tally.packets, self.sketch_size());
                     if seen < self.seen_enough {
                         self.passed.add(tally);
-                        watch.passed(first);
+                        watch.passed(counted, first);
                         continue;
                     }
                     admitted += 1;
@@ -285,7 +285,7 @@ mod tests {
             self.new.push((*key, new));
         }
 
-        fn passed(&mut self, _: bool) {
+        fn passed(&mut self, _: &Tally, _: bool) {
             self.passed += 1;
         }
 
