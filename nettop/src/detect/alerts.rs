@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Effect, Finding, Rule, Scene};
+use super::{Effect, Finding, Rule, Scene, samples::Focus};
 use crate::{
     reading::Moment,
     snapshot::{Alert, Origin, Severity},
@@ -25,6 +25,7 @@ type Key = (&'static str, Option<Origin>);
 #[derive(Debug)]
 struct Lasting {
     alert: Alert,
+    focus: Focus,
     /// When it was found last, on the monotonic clock.
     found_ns: u64,
 }
@@ -54,7 +55,7 @@ impl Alerts {
         }
         let mut more = Finding { effect: Effect::Raise, ..Finding::default() };
         for finding in (rule.find)(scene) {
-            if self.go_on(at, rule, scene, &finding) {
+            if self.go_on(at, rule, scene, finding.clone()) {
                 continue;
             }
             let single = finding.source.is_some();
@@ -69,7 +70,7 @@ impl Alerts {
             }
         }
         let held_off = self.is_held_off(rule, None);
-        if more.count > 0 && !self.go_on(at, rule, scene, &more) && !held_off {
+        if more.count > 0 && !self.go_on(at, rule, scene, more.clone()) && !held_off {
             raised.push(self.raise(at, rule, scene, &more));
         }
         raised
@@ -121,32 +122,39 @@ impl Alerts {
             peak: finding.value,
             count: finding.count,
             target: finding.focus.target,
-            sources: finding.focus.sources.clone(),
+            sources: finding.focus.rates(finding.value).collect(),
         };
         if finding.effect == Effect::Once {
             self.keep(alert.clone());
         } else {
-            self.lasting.push(Lasting { alert: alert.clone(), found_ns: at.monotonic_ns });
+            let focus = finding.focus.clone();
+            self.lasting.push(Lasting { alert: alert.clone(), focus, found_ns: at.monotonic_ns });
             self.make_room();
         }
         alert
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
-    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> bool {
+    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &Scene, mut finding: Finding) -> bool {
         if finding.effect == Effect::Once {
             return false;
         }
         let key = (rule.kind, finding.source);
         let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.key() == key) else { return false };
+        // Samples come in their own time: where there are none, what was known stays known.
+        if finding.focus.distinct > 0 {
+            lasting.focus.clone_from(&finding.focus);
+        } else {
+            finding.focus.clone_from(&lasting.focus);
+        }
         let alert = &mut lasting.alert;
         alert.value = finding.value;
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
         alert.last_ns = at.unix_ns;
         alert.target = finding.focus.target;
-        alert.sources.clone_from(&finding.focus.sources);
-        alert.message = (rule.tell)(finding, alert.peak, scene);
+        alert.sources = finding.focus.rates(finding.value).collect();
+        alert.message = (rule.tell)(&finding, alert.peak, scene);
         lasting.found_ns = at.monotonic_ns;
         true
     }
@@ -231,7 +239,7 @@ mod tests {
     #[test]
     fn what_lasts_is_never_driven_out() {
         let mut alerts = Alerts::default();
-        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), found_ns: 0 });
+        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), focus: Focus::default(), found_ns: 0 });
         (2..100).for_each(|at| alerts.keep(alert(Severity::Info, at)));
         let newest = alerts.newest();
         assert_eq!((newest.len(), newest[KEPT - 1].since_ns), (KEPT, 1));

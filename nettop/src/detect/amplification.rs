@@ -46,7 +46,7 @@ fn find(scene: &Scene) -> Vec<Finding> {
     let is_answer = |event: &Event| {
         ports::is(event, Protocol::Udp) && answers.iter().any(|answers| answers.from.port == event.source_port)
     };
-    let focus = scene.samples.focus(value, is_answer);
+    let focus = scene.samples.focus(is_answer);
     vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
 }
 

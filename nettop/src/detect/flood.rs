@@ -38,10 +38,11 @@ pub fn senders(finding: &Finding, scene: &Scene) -> String {
 
 /// The same, of senders that cannot have forged their address.
 pub fn genuine_senders(finding: &Finding) -> String {
-    let Focus { sources, distinct, and_more, .. } = &finding.focus;
-    let worth: Vec<_> = sources
-        .iter()
-        .filter(|source| source.pps >= finding.value * WORTH_NAMING)
+    let Focus { distinct, and_more, .. } = &finding.focus;
+    let worth: Vec<_> = finding
+        .focus
+        .rates(finding.value)
+        .take_while(|source| source.pps >= finding.value * WORTH_NAMING)
         .take(NAMED)
         .map(|source| format!("{} (about {} pps)", source.ip, format::pps(source.pps)))
         .collect();

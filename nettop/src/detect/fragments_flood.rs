@@ -22,7 +22,7 @@ const LONG: u32 = 576;
 fn find(scene: &Scene) -> Vec<Finding> {
     let value = scene.per_second(scene.counts.totals.fragments);
     let Some(effect) = level(value, scene.threshold, flood::stands_out(scene, value)) else { return Vec::new() };
-    let focus = scene.samples.focus(value, looks_like_one);
+    let focus = scene.samples.focus(looks_like_one);
     vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
 }
 

@@ -19,7 +19,7 @@ pub const RULE: Rule = Rule {
 fn find(scene: &Scene) -> Vec<Finding> {
     let value = scene.per_second(messages(scene).packets);
     let Some(effect) = level(value, scene.threshold, flood::stands_out(scene, value)) else { return Vec::new() };
-    let focus = scene.samples.focus(value, is_icmp);
+    let focus = scene.samples.focus(is_icmp);
     vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
 }
 

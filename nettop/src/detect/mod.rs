@@ -119,8 +119,8 @@ pub struct Finding {
     pub effect: Effect,
     /// Where it goes, and who sends it.
     pub focus: Focus,
-    /// Targets of the same kind beside that.
-    pub more: usize,
+    /// To how many ports, where that is known.
+    pub ports: usize,
 }
 
 /// What a finding does to alerts.

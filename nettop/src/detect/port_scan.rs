@@ -32,7 +32,11 @@ fn find(scene: &Scene) -> Vec<Finding> {
         value: f64::from(probed.ports),
         count: 1,
         effect: if f64::from(probed.ports) >= scene.threshold { Effect::Raise } else { Effect::Hold },
-        focus: Focus { target: Some(Target { ip: probed.target.to_ip(), port: None }), ..Focus::default() },
+        focus: Focus {
+            target: Some(Target { ip: probed.target.to_ip(), port: None }),
+            distinct: 1,
+            ..Focus::default()
+        },
         ..Finding::default()
     });
     found.collect()

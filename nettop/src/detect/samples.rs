@@ -1,10 +1,14 @@
 //! The sampled packets of one second: they tell where most of something goes and who sends it.
 
+use std::net::IpAddr;
+
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, Event};
 
 use crate::snapshot::{Target, TopSource};
 
+/// Fewer, of which each stands for several, tell nothing.
+const ENOUGH: u32 = 20;
 /// Packets kept of a second; of more, these are drawn at random.
 const MOST: usize = 16_384;
 /// What has this share of the packets is told.
@@ -27,12 +31,19 @@ pub struct Samples {
 pub struct Focus {
     /// Where most of them go.
     pub target: Option<Target>,
-    /// The sources that send the most, the busiest first.
-    pub sources: Vec<TopSource>,
+    /// The sources that send the most, and which share of it, the busiest first.
+    pub sources: Vec<(IpAddr, f64)>,
     /// Sources seen among the samples.
     pub distinct: u64,
     /// There are more than these.
     pub and_more: bool,
+}
+
+impl Focus {
+    /// The sources, where they all together send so many packets per second.
+    pub fn rates(&self, pps: f64) -> impl Iterator<Item = TopSource> {
+        self.sources.iter().map(move |(ip, share)| TopSource { ip: *ip, pps: pps * share })
+    }
 }
 
 impl Samples {
@@ -80,8 +91,8 @@ impl Samples {
         (packets > 0.0).then(|| bytes / packets)
     }
 
-    /// What those that match have in common; they stand for `pps` packets per second.
-    pub fn focus(&self, pps: f64, matches: impl Fn(&Event) -> bool) -> Focus {
+    /// What those that match have in common; nothing, where they are too few.
+    pub fn focus(&self, matches: impl Fn(&Event) -> bool) -> Focus {
         let (mut targets, mut ports, mut sources) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (mut all, mut count, mut thinned) = (0.0, 0_u32, self.seen > MOST);
         for event in self.iter().filter(|event| matches(event)) {
@@ -93,6 +104,9 @@ impl Samples {
             count += 1;
             thinned |= event.weight > 1;
         }
+        if thinned && count < ENOUGH {
+            return Focus::default();
+        }
         let distinct = sources.len();
         let target = most(&targets).filter(|(_, weight)| *weight >= all * TARGET_SHARE).map(|(address, weight)| {
             let port = most(&ports)
@@ -102,10 +116,10 @@ impl Samples {
         let mut busiest: Vec<(Address, f64)> =
             sources.into_iter().filter(|(_, weight)| *weight >= all * SOURCE_SHARE).collect();
         busiest.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let rate = |(address, weight): (Address, f64)| TopSource { ip: address.to_ip(), pps: pps * weight / all };
+        let share = |(address, weight): (Address, f64)| (address.to_ip(), weight / all);
         Focus {
             target,
-            sources: busiest.into_iter().take(TOP_SOURCES).map(rate).collect(),
+            sources: busiest.into_iter().take(TOP_SOURCES).map(share).collect(),
             distinct: distinct as u64,
             and_more: thinned && distinct as f64 > f64::from(count) * DIFFERENT_SHARE,
         }
@@ -150,27 +164,29 @@ mod tests {
             ("many ports", (1..9).map(|port| event(1, 9, port, 1)).collect(), Some("0.0.0.9")),
             ("no port", vec![event(1, 9, 0, 1)], Some("0.0.0.9")),
             ("many hosts", (1..9).map(|host| event(1, host, 53, 1)).collect(), None),
-            ("one of weight", vec![event(1, 8, 53, 1), event(1, 9, 80, 64)], Some("0.0.0.9:80")),
+            ("some of weight", [[event(1, 8, 53, 1); 20], [event(1, 9, 80, 64); 20]].concat(), Some("0.0.0.9:80")),
+            ("too few", vec![event(1, 9, 80, 64)], None),
         ] {
-            let focus = samples(events).focus(100.0, |_| true);
+            let focus = samples(events).focus(|_| true);
             assert_eq!(target(&focus).as_deref(), expected, "{name}");
         }
     }
 
     #[test]
     fn the_busiest_sources_come_first_and_their_rates_are_shares() {
-        let events = [event(1, 9, 1, 30), event(2, 9, 1, 69), event(3, 9, 1, 1), event(4, 9, 2, 900)];
-        let focus = samples(events).focus(1000.0, |event| event.destination_port == 1);
-        let rates: Vec<_> = focus.sources.iter().map(|source| (source.ip.to_string(), source.pps)).collect();
+        let of = |source, count, weight| vec![event(source, 9, 1, weight); count];
+        let events = [of(1, 30, 1), of(2, 23, 3), of(3, 1, 1), vec![event(4, 9, 2, 900)]].concat();
+        let focus = samples(events).focus(|event| event.destination_port == 1);
+        let rates: Vec<_> = focus.rates(1000.0).map(|source| (source.ip.to_string(), source.pps)).collect();
         let expected = [("0.0.0.2", 690.0), ("0.0.0.1", 300.0), ("0.0.0.3", 10.0)];
         assert_eq!(rates, expected.map(|(ip, pps)| (ip.to_string(), pps)));
-        assert_eq!((focus.distinct, focus.and_more), (3, true));
+        assert_eq!((focus.distinct, focus.and_more), (3, false));
     }
 
     #[test]
     fn a_source_for_every_packet_means_that_there_are_more() {
         for (repeat, weight, expected) in [(1, 2, (1000, true)), (10, 2, (100, false)), (1, 1, (1000, false))] {
-            let focus = samples((0..1000).map(|n| event(n / repeat, 9, 1, weight))).focus(1.0, |_| true);
+            let focus = samples((0..1000).map(|n| event(n / repeat, 9, 1, weight))).focus(|_| true);
             assert_eq!((focus.distinct, focus.and_more), expected, "{repeat} packets of each, of weight {weight}");
         }
     }

@@ -44,7 +44,7 @@ fn find(scene: &Scene) -> Vec<Finding> {
     // Of the first second nobody knows since when they have been sending.
     let begins = !scene.first && each <= BEGINS && rate >= threshold;
     let Some(effect) = level(rate, scene.threshold, begins).filter(|_| each <= HOLDS) else { return Vec::new() };
-    let focus = scene.samples.focus(scene.per_second(scene.counts.all().packets), |_| true);
+    let focus = scene.samples.focus(|_| true);
     vec![Finding { value: rate, count: scene.strangers.count, effect, focus, ..Finding::default() }]
 }
 

@@ -50,31 +50,29 @@ fn find(scene: &Scene) -> Vec<Finding> {
         .into_iter()
         .filter_map(|(port, here)| Some((port, here.syn, here.effect(scene.threshold)?)))
         .collect();
-    let raises = found.iter().any(|(.., effect)| *effect == Effect::Raise);
-    if let Some((port, syn, _)) = found.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))) {
-        let focus = scene.samples.focus(*syn, |event| is_syn(event) && event.destination_port == *port);
-        let value = found.iter().map(|(_, syn, _)| syn).sum();
+    if !found.is_empty() {
+        let raises = found.iter().any(|(.., effect)| *effect == Effect::Raise);
         let effect = if raises { Effect::Raise } else { Effect::Hold };
-        let more = found.len() - 1;
-        return vec![Finding { value, count: focus.distinct, effect, focus, more, ..Finding::default() }];
+        let is_part = |event: &Event| is_syn(event) && found.iter().any(|(port, ..)| event.destination_port == *port);
+        let focus = scene.samples.focus(is_part);
+        let value = found.iter().map(|(_, syn, _)| syn).sum();
+        return vec![Finding { value, count: focus.distinct, effect, focus, ports: found.len(), ..Finding::default() }];
     }
     // No single port: they are spread over many, or there are no samples.
     let Some(effect) = all.effect(scene.threshold) else { return Vec::new() };
-    let focus = scene.samples.focus(all.syn, is_syn);
-    if is_scan(&focus, all.syn) {
+    let focus = scene.samples.focus(is_syn);
+    if is_scan(&focus) {
         return Vec::new();
     }
     vec![Finding { value: all.syn, count: focus.distinct, effect, focus, ..Finding::default() }]
 }
 
 fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
-    let ports = match (finding.more, finding.focus.target) {
-        (0, Some(_)) => String::new(),
+    let ports = match finding.ports {
         // Without samples the busiest port is all that is known.
-        (0, None) if finding.focus.distinct == 0 => format!(", most packets go to port {}", scene.counts.busiest_port),
-        (0, None) => String::new(),
-        (1, _) => ", on another port too".into(),
-        (more, _) => format!(", on {more} other ports too"),
+        0 if finding.focus.distinct == 0 => format!(", most packets go to port {}", scene.counts.busiest_port),
+        0 | 1 => String::new(),
+        ports => format!(" to {ports} ports"),
     };
     let acks = format::pps(handshakes(scene).ack);
     let rate = flood::rate("SYN flood", finding, peak, "SYN/s");
@@ -106,8 +104,8 @@ fn by_port(scene: &Scene, all: Handshakes) -> BTreeMap<u16, Handshakes> {
     ports
 }
 
-fn is_scan(focus: &Focus, syn: f64) -> bool {
-    focus.sources.first().is_some_and(|source| source.pps > syn * ONE_SOURCE)
+fn is_scan(focus: &Focus) -> bool {
+    focus.sources.first().is_some_and(|(_, share)| *share > ONE_SOURCE)
         && focus.target.is_none_or(|target| target.port.is_none())
 }
 
@@ -154,9 +152,7 @@ mod tests {
             (
                 "on several ports",
                 vec![tcp(80, SYN, 3600).sources(1000).ports(3)],
-                Some(
-                    "SYN flood on 192.0.2.1:80: 3.60k SYN/s, on 2 other ports too; all ports get 0 ACK/s; more than 100 sources…",
-                ),
+                Some("SYN flood on 192.0.2.1: 3.60k SYN/s to 3 ports; all ports get 0 ACK/s; more than 100 sources…"),
             ),
             (
                 "on every port",

@@ -32,7 +32,7 @@ fn find(scene: &Scene) -> Vec<Finding> {
     let busy = all * share(|event| is_flood(event) && ports::is_busy_service(event));
     let suspect = value - busy * (1.0 - BUSY);
     let Some(effect) = level(suspect, scene.threshold, suspect >= scene.threshold) else { return Vec::new() };
-    let focus = scene.samples.focus(value, is_flood);
+    let focus = scene.samples.focus(is_flood);
     vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
 }
 

@@ -215,6 +215,11 @@ impl Engine {
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
         }
+        // Before entering takes its time, so that they are of the same second.
+        let second_over = books.slots.is_due(reading.at.monotonic_ns);
+        if second_over {
+            source.read_tables(&mut books.tables);
+        }
         books.enter(reading, &mut detector.notes, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         let offset = reading.at.unix_offset_ns();
@@ -223,9 +228,7 @@ impl Engine {
             detector.notes.sample(event);
             outlets.event(event, offset);
         });
-        let closed = books.close();
-        if let Some(seconds) = closed {
-            source.read_tables(&mut books.tables);
+        if let Some(seconds) = books.close() {
             let pps = |address: &Address| books.pps(address);
             let changes = detector.judge(reading.at, seconds, &books.tables, pps);
             changes.into_iter().for_each(|alert| outlets.alert(alert));
@@ -238,7 +241,7 @@ impl Engine {
         if reading.totals.events_lost > 0 {
             details.note_loss();
         }
-        closed.is_some()
+        second_over
     }
 
     /// Enters everything that has come until now.
