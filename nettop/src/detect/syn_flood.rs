@@ -152,7 +152,7 @@ mod tests {
             (
                 "on several ports",
                 vec![tcp(80, SYN, 3600).sources(1000).ports(3)],
-                Some("SYN flood on 192.0.2.1: 3.60k SYN/s to 3 ports; all ports get 0 ACK/s; more than 100 sources…"),
+                Some("SYN flood on 192.0.2.1: 3.60k SYN/s to 3 ports; all ports get 0 ACK/s; about 100 sources…"),
             ),
             (
                 "on every port",

@@ -107,7 +107,7 @@ impl Play {
             sampling: 10,
             changes: Vec::new(),
         };
-        (0..20).for_each(|_| play.second(&[tcp(443, 0x10, 10)]));
+        (0..12).for_each(|_| play.second(&[tcp(443, 0x10, 10)]));
         play.changes.clear();
         play
     }
