@@ -95,10 +95,11 @@ impl Alerts {
             .collect()
     }
 
-    /// Those kept, newest first.
+    /// Those kept, newest first. Of more, those that last and are worst.
     pub fn newest(&self) -> Vec<Alert> {
-        let lasting = self.lasting.iter().map(|lasting| &lasting.alert);
-        let mut alerts: Vec<_> = lasting.chain(&self.over).take(KEPT).cloned().collect();
+        let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| &lasting.alert).collect();
+        lasting.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
+        let mut alerts: Vec<_> = lasting.into_iter().chain(&self.over).take(KEPT).cloned().collect();
         alerts.sort_by_key(|alert| std::cmp::Reverse(alert.since_ns));
         alerts
     }
@@ -234,6 +235,16 @@ mod tests {
             assert!(newest.is_sorted_by(|a, b| a.since_ns > b.since_ns), "{name}");
             assert_eq!(newest[0].since_ns, at, "{name}");
         }
+    }
+
+    #[test]
+    fn a_flood_is_never_driven_out() {
+        let mut alerts = Alerts::default();
+        let lasting = |alert| Lasting { alert, focus: Focus::default(), found_ns: 0 };
+        alerts.lasting.extend((0..KEPT as u64 + 1).map(|at| lasting(alert(Severity::Warn, at))));
+        alerts.lasting.push(lasting(alert(Severity::Critical, 0)));
+        assert_eq!(alerts.newest().len(), KEPT);
+        assert!(alerts.newest().iter().any(|alert| alert.severity == Severity::Critical));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Strangers {
     pub count: u64,
     /// Their packets in the second in which they first came.
     pub packets: u64,
+    /// Of these, the packets that are on no account.
+    pub unaccounted: u64,
 }
 
 /// What the keys entered in one second tell.
@@ -88,6 +90,7 @@ impl Notes {
         let untracked = totals.untracked(Table::Sources).packets;
         self.strangers.count += untracked;
         self.strangers.packets += untracked;
+        self.strangers.unaccounted += untracked;
     }
 
     /// `packets` came from a source, which sent so many `in_second` so far and so many `ever`. `new`: the first ones.
@@ -109,6 +112,7 @@ impl Notes {
         self.new_sources.count += u64::from(new);
         self.strangers.count += 1;
         self.strangers.packets += packets;
+        self.strangers.unaccounted += packets;
     }
 
     /// A packet was sampled.

@@ -1,7 +1,5 @@
 //! A flood with forged source addresses: ever new sources, and each sends next to nothing.
 
-use nettop_common::{Outcome, counters::Table};
-
 use super::{Finding, Rule, Scene, flood, level};
 use crate::{format, snapshot::Severity};
 
@@ -49,15 +47,14 @@ fn find(scene: &Scene) -> Vec<Finding> {
 }
 
 fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
-    let totals = &scene.counts.totals;
-    let all = totals.outcome(Outcome::Counted).packets;
-    let untracked = totals.untracked(Table::Sources).packets;
+    let all = scene.counts.all().packets;
+    let unaccounted = scene.strangers.unaccounted;
     let rate = |packets| format::pps(scene.per_second(packets));
     format!(
-        "{}, forged most likely: single sources mean nothing now; {} pps tracked, {} pps untracked",
+        "{}, forged most likely: single sources mean nothing now; {} pps tracked, {} pps not",
         flood::rate("spoofed flood", finding, peak, "new sources/s"),
-        rate(all.saturating_sub(untracked)),
-        rate(untracked),
+        rate(all.saturating_sub(unaccounted)),
+        rate(unaccounted),
     )
 }
 
@@ -80,14 +77,14 @@ mod tests {
                 "all of them known",
                 vec![forged(1, 20_000), udp(1, 2, 5000)],
                 Some(
-                    "spoofed flood on 192.0.2.1:443: 20.0k new sources/s, forged most likely: single sources mean nothing now; 25.0k pps tracked, 0 pps untracked…",
+                    "spoofed flood on 192.0.2.1:443: 20.0k new sources/s, forged most likely: single sources mean nothing now; 25.0k pps tracked, 0 pps not…",
                 ),
             ),
             (
                 "more than there are slots for",
                 vec![forged(1, 20_000), forged(2, 80_000).untracked()],
                 Some(
-                    "spoofed flood on 192.0.2.1:443: 100k new sources/s, forged most likely: single sources mean nothing now; 20.0k pps tracked, 80.0k pps untracked…",
+                    "spoofed flood on 192.0.2.1:443: 100k new sources/s, forged most likely: single sources mean nothing now; 20.0k pps tracked, 80.0k pps not…",
                 ),
             ),
             ("few", vec![forged(1, 4000)], None),

@@ -247,7 +247,7 @@ pub fn floods() -> Vec<Alert> {
         sources: Vec::new(),
     };
     let spoofed = "spoofed flood on 203.0.113.10:443: 1.02M new sources/s, at most 1.20M, forged most likely: \
-                   single sources mean nothing now; 412k pps tracked, 1.61M pps untracked";
+                   single sources mean nothing now; 412k pps tracked, 1.61M pps not";
     let syn = "SYN flood on 203.0.113.10:443: 1.98M SYN/s; all ports get 12.0k ACK/s; more than 9,412 sources, forged \
                most likely";
     let mut all = vec![flood("spoofed-flood", spoofed, 1.02e6), flood("syn-flood", syn, 1.98e6)];
