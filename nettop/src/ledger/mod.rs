@@ -125,7 +125,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
         let since_ns = self.now_ns.saturating_sub(before_ns).min(SECOND_NS);
         let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
         let room = (self.most - self.accounts.len()) as u64;
-        let (mut free, mut admitted) = (room + free_at_most, 0);
+        let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
         // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
         for (key, counted) in start.iter().chain(end) {
