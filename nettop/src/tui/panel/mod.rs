@@ -58,7 +58,7 @@ pub struct Panel {
 pub const PANELS: &[Panel] = &[
     Panel {
         name: "header",
-        about: "live, paused or demo; what is watched; totals, rates, and where every packet went",
+        about: "live, paused or demo; floods that last; what is watched; totals, rates, and where every packet went",
         area: |areas| areas.header,
         render: header::render,
     },
@@ -82,7 +82,7 @@ pub const PANELS: &[Panel] = &[
     },
     Panel {
         name: "alerts",
-        about: "what the rules found: those that last first, then the newest",
+        about: "what the rules found: floods first, then what else lasts, then the newest",
         area: |areas| areas.alerts,
         render: alerts::render,
     },
@@ -133,7 +133,8 @@ pub fn draw(frame: &mut Frame, view: &View) {
         degraded: degraded::height(view, screen.width),
         sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
         places: countries::rows(view).max(networks::rows(view)),
-        alerts: alerts::rows(view),
+        alerts: alerts::height(view, screen.width),
+        alarms: alerts::alarm_height(view, screen.width),
         macs: macs::rows(view),
         stats_short: stats::SHORT,
         stats_full: stats::height(view, layout::stats_width(screen.width)),
