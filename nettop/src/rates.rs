@@ -3,6 +3,8 @@
 //! Time is cut into [`Slots`] of about a second, or of one tick where ticks are longer. A [`History`] holds one number per
 //! slot in which anything came, so that a source of one packet costs one number and an idle one none.
 
+pub mod recent;
+
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
@@ -49,6 +51,11 @@ impl Slots {
         }
         self.open = Slot { id: newest.id.wrapping_add(1), start_ns: newest.end_ns, end_ns: newest.end_ns };
         Some((newest.end_ns - newest.start_ns) as f64 / SECOND_NS as f64)
+    }
+
+    /// A minute before the newest time reached.
+    pub fn minute_ago_ns(&self) -> u64 {
+        self.open.end_ns.saturating_sub(MINUTE_NS)
     }
 
     fn closed(&self, id: u32) -> Option<&Slot> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
 use nettop_geo::Geo;
 
-use super::regions::Regions;
+use super::{prefixes::Prefixes, regions::Regions};
 use crate::{
     detect::Notes,
     ledger::Ledger,
@@ -41,6 +41,8 @@ pub struct Books {
     pub bytes: History,
     /// Sources by country and by network.
     pub regions: Regions,
+    /// Sources by prefix.
+    pub prefixes: Prefixes,
     /// Cumulative tables, and what they said at the start.
     pub tables: Tables,
     base: Tables,
@@ -59,6 +61,7 @@ impl Books {
             packets: History::default(),
             bytes: History::default(),
             regions,
+            prefixes: Prefixes::new(),
             tables: Tables::default(),
             base: Tables::default(),
         }
@@ -73,7 +76,7 @@ impl Books {
         max_sources: usize,
         mut forget: impl FnMut(&Address),
     ) {
-        let Self { slots, regions, .. } = self;
+        let Self { slots, regions, prefixes, .. } = self;
         slots.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         let Tally { packets, bytes } = reading.totals.outcome(Outcome::Counted);
@@ -83,11 +86,17 @@ impl Books {
             self.sources.enter_noting(some, slots, |address, account, counted, new| {
                 regions.enter(address, &mut account.note, counted.tally(), new);
                 notes.source(address, account.history.in_open(slots), new);
+                if new {
+                    prefixes.join(address);
+                }
             });
             self.sources.evict(max_sources, |address, account| {
                 regions.leave(account.note);
+                prefixes.leave(address);
                 forget(address);
             });
+            some.iter().for_each(|(address, counted)| prefixes.gather(address, counted));
+            prefixes.enter(slots);
         }
         for some in reading.destinations.chunks(AT_ONCE) {
             self.destinations.enter(some, slots);
@@ -130,6 +139,7 @@ impl Books {
         self.packets.clear();
         self.bytes.clear();
         self.regions.reset();
+        self.prefixes.reset();
         self.base = self.tables.clone();
     }
 

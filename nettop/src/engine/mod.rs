@@ -4,6 +4,7 @@
 mod books;
 mod detail;
 pub mod outlets;
+mod prefixes;
 mod publish;
 mod regions;
 mod sampler;

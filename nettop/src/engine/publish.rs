@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use nettop_common::{
-    Address, Protocol,
+    Address, Protocol, Tally,
     counters::{SizeBucket, Table},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Replay, Rest, Runtime, Sampling,
+        Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Others, Replay, Rest, Runtime, Sampling,
         Snapshot, SourceRow, TcpFlags,
     },
 };
@@ -25,7 +25,7 @@ const NEWEST_EVENTS: usize = 50;
 const TOP_PORTS: usize = 20;
 
 impl Engine {
-    /// Everything as it is now, with at most `limit` (0: all) sources, destinations and MACs.
+    /// Everything as it is now, with at most `limit` (0: all) rows in each list.
     pub(super) fn snapshot(&self, limit: usize) -> Snapshot {
         let Self { books, reading, .. } = self;
         let elapsed = reading.at.seconds_since(&books.started);
@@ -38,7 +38,16 @@ impl Engine {
         let geo = self.geo.as_ref().map(geo_view);
         let exports = self.outlets.rows();
         let replay = self.source.replay();
-        let dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
+        let (countries, other_countries) = books.regions.country_rows(limit, &books.slots, elapsed);
+        let (networks, other_networks) = books.regions.network_rows(limit, &books.slots, elapsed);
+        let (prefixes, other_prefixes) = books.prefixes.rows(limit, &books.slots, elapsed);
+        let (macs, other_macs) = self.mac_rows(limit, elapsed);
+        let (dst_ips, other_dst_ips) = self.destinations(limit);
+        let all_dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
+        let top_dst_ports = top_ports(&all_dst_ports);
+        let (dst_ports, other_dst_ports) = busiest(all_dst_ports, limit);
+        let src_ports = books.src_ports().map(|(port, count)| (port as u16, count)).collect();
+        let (src_ports, other_src_ports) = busiest(src_ports, limit);
         Snapshot {
             runtime: self.runtime(),
             started_ns: books.started.unix_ns,
@@ -54,22 +63,35 @@ impl Engine {
             unique_estimated: unique.1,
             filtered_packets: accounting.filtered.packets,
             ips: sources.iter().filter_map(|source| self.source_row(source, counted.packets, elapsed)).collect(),
-            rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
-            countries: books.regions.country_rows(limit, &books.slots, elapsed),
-            networks: books.regions.network_rows(limit, &books.slots, elapsed),
+            rest: Rest {
+                sources: others,
+                packets: rest.packets,
+                bytes: rest.bytes,
+                countries: other_countries,
+                networks: other_networks,
+                prefixes: other_prefixes,
+                macs: other_macs,
+                dst_ips: other_dst_ips,
+                dst_ports: other_dst_ports,
+                src_ports: other_src_ports,
+            },
+            countries,
+            networks,
+            prefixes,
+            top_prefixes: books.prefixes.telling(&books.slots, elapsed),
             degraded: self.degraded(accounting.holds, geo.as_ref(), &exports, replay.as_ref()),
             geo,
-            macs: self.mac_rows(limit, elapsed),
+            macs,
             protocols: Protocol::ALL
                 .iter()
                 .zip(totals.protocols)
                 .filter(|(_, tally)| tally.packets > 0)
                 .map(|(protocol, tally)| (*protocol, tally.packets))
                 .collect(),
-            top_dst_ports: top_ports(&dst_ports),
+            top_dst_ports,
             dst_ports,
-            src_ports: books.src_ports().map(|(port, count)| (port as u16, count)).collect(),
-            dst_ips: self.destinations(limit),
+            src_ports,
+            dst_ips,
             tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: SizeBucket::ALL.iter().copied().zip(totals.sizes).collect(),
             last_events: self
@@ -129,8 +151,8 @@ impl Engine {
         })
     }
 
-    /// Every MAC, as source and as destination.
-    fn mac_rows(&self, limit: usize, elapsed: f64) -> Vec<MacRow> {
+    /// MACs, as source and as destination, most packets first; and the others.
+    fn mac_rows(&self, limit: usize, elapsed: f64) -> (Vec<MacRow>, Others) {
         let mut by_mac: BTreeMap<Mac, MacRow> = BTreeMap::new();
         for (pair, account) in self.books.macs.iter() {
             let rates = account.history.rates(&self.books.slots, elapsed);
@@ -143,17 +165,17 @@ impl Engine {
         }
         let mut rows: Vec<_> = by_mac.into_values().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.packets));
-        if limit > 0 {
-            rows.truncate(limit);
-        }
-        rows
+        let others = rows.split_off(kept(rows.len(), limit));
+        let packets = others.iter().map(|row| row.packets).sum();
+        (rows, Others { rows: others.len() as u64, packets, bytes: None })
     }
 
-    fn destinations(&self, limit: usize) -> Vec<(std::net::IpAddr, u64)> {
-        let (addresses, ..) = self.books.destinations.top(limit);
+    fn destinations(&self, limit: usize) -> (Vec<(std::net::IpAddr, u64)>, Others) {
+        let (addresses, rows, Tally { packets: others, bytes }) = self.books.destinations.top(limit);
         let packets =
             |address: &Address| self.books.destinations.get(address).map_or(0, |account| account.total.packets);
-        addresses.iter().map(|address| (address.to_ip(), packets(address))).collect()
+        let listed = addresses.iter().map(|address| (address.to_ip(), packets(address))).collect();
+        (listed, Others { rows, packets: others, bytes: Some(bytes) })
     }
 
     /// What does not work as it should.
@@ -239,6 +261,23 @@ impl Engine {
 
 fn geo_view(watcher: &Watcher) -> GeoView {
     GeoView { databases: watcher.current().databases().to_vec(), problems: watcher.problems() }
+}
+
+/// How many of so many rows are within a limit (0: none).
+fn kept(rows: usize, limit: usize) -> usize {
+    if limit == 0 { rows } else { rows.min(limit) }
+}
+
+/// The `limit` (0: all) busiest ports, in order of port; and the others.
+fn busiest(mut ports: Vec<(u16, u64)>, limit: usize) -> (Vec<(u16, u64)>, Others) {
+    let kept = kept(ports.len(), limit);
+    if kept < ports.len() {
+        ports.select_nth_unstable_by_key(kept, |(port, count)| (std::cmp::Reverse(*count), *port));
+    }
+    let others = ports.split_off(kept);
+    ports.sort_unstable();
+    let packets = others.iter().map(|(_, count)| count).sum();
+    (ports, Others { rows: others.len() as u64, packets, bytes: None })
 }
 
 /// The busiest ports, most packets first.

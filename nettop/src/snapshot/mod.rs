@@ -9,6 +9,8 @@ mod exports;
 mod json;
 mod monitor;
 mod places;
+mod prefixes;
+mod rest;
 mod runtime;
 mod sources;
 mod values;
@@ -26,8 +28,10 @@ pub use self::{
     exports::{Export, ExportRow},
     monitor::{Degraded, MapRow, Sampling, Tick},
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
+    prefixes::{Prefix, PrefixRest, PrefixRow},
+    rest::{Others, Rest},
     runtime::{FilterView, Mode, Runtime},
-    sources::{Detail, MacRow, Rest, SourceRow},
+    sources::{Detail, MacRow, SourceRow},
     values::{Mac, TcpFlags},
 };
 
@@ -36,7 +40,7 @@ pub use crate::{
     replay::{LinkRow, Replay},
 };
 
-/// How many sources, destinations and MACs a snapshot carries at most, unless asked for another limit.
+/// How many rows each list of a snapshot has at most, unless asked for another limit.
 pub const DEFAULT_LIMIT: usize = 1000;
 
 /// What was counted, and how fast, at one instant. Times are Unix nanoseconds, bytes are frame lengths on the wire.
@@ -71,12 +75,18 @@ pub struct Snapshot {
     pub filtered_packets: u64,
     /// Sources, most packets first.
     pub ips: Vec<SourceRow>,
-    /// Sources that `ips` had no room for.
+    /// What the lists had no room for.
     pub rest: Rest,
     /// Countries of the sources, most packets first.
     pub countries: Vec<CountryRow>,
     /// Networks of the sources, most packets first.
     pub networks: Vec<NetworkRow>,
+    /// Prefixes of the sources, by length: 24 and 16 of IPv4, 48 and 32 of IPv6; most packets first.
+    #[serde(serialize_with = "as_map")]
+    pub prefixes: Vec<(u8, Vec<PrefixRow>)>,
+    /// The most telling of them, most packets first.
+    #[serde(skip)]
+    pub top_prefixes: Vec<PrefixRow>,
     /// Where places come from; `None`: geography is off.
     pub geo: Option<GeoView>,
     /// MAC addresses, most packets first.
@@ -84,10 +94,10 @@ pub struct Snapshot {
     /// Packets by protocol.
     #[serde(serialize_with = "labelled")]
     pub protocols: Vec<(Protocol, u64)>,
-    /// Packets by destination port, in order of port; 0 is "no port".
+    /// Packets by destination port: the busiest, in order of port; 0 is "no port".
     #[serde(serialize_with = "as_map")]
     pub dst_ports: Vec<(u16, u64)>,
-    /// Packets by source port, in order of port; 0 is "no port".
+    /// Packets by source port: the busiest, in order of port; 0 is "no port".
     #[serde(serialize_with = "as_map")]
     pub src_ports: Vec<(u16, u64)>,
     /// The busiest destination ports, most packets first.

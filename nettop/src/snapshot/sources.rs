@@ -63,17 +63,6 @@ pub struct Detail {
     pub estimated: bool,
 }
 
-/// Sums over the sources a snapshot does not list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Rest {
-    /// How many sources.
-    pub sources: u64,
-    /// Their packets.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
 /// One MAC address, as source or destination.
 #[derive(Clone, Debug, Serialize)]
 pub struct MacRow {

@@ -105,7 +105,7 @@ pub fn busy() -> Snapshot {
         unique_estimated: true,
         filtered_packets: 345_678,
         ips: sources(total),
-        rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000 },
+        rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000, ..Rest::default() },
         countries: (0..10_u8)
             .map(|n| {
                 let (Place { country_code, country, .. }, sums) = (place(n), sums(n, 1_200, total, 3_141_592.0));
