@@ -4,6 +4,7 @@
 mod books;
 mod detail;
 pub mod outlets;
+mod own;
 mod prefixes;
 mod publish;
 mod regions;
@@ -22,13 +23,13 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{books::Books, detail::Details, outlets::Outlets, regions::Regions, sampler::Sampler};
+use self::{books::Books, detail::Details, outlets::Outlets, own::OwnCost, regions::Regions, sampler::Sampler};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
     filter::{FilterText, ParsedFilter},
-    reading::{InterfaceRow, Reading},
-    snapshot::{DEFAULT_LIMIT, Mode, Snapshot, Tick},
+    reading::{InterfaceRow, Moment, Reading},
+    snapshot::{DEFAULT_LIMIT, Mode, Own, Snapshot, Tick},
     source::Source,
 };
 
@@ -88,6 +89,8 @@ pub struct Engine {
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     tick: Tick,
+    cost: OwnCost,
+    own: Own,
     snapshots: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -117,6 +120,8 @@ impl Engine {
             interfaces: source.interfaces(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
+            cost: OwnCost::new(Moment::now()),
+            own: Own::default(),
             snapshots,
             source,
             settings,
@@ -181,6 +186,7 @@ impl Engine {
         self.source.read_tables(&mut self.books.tables);
         self.interfaces = self.source.interfaces();
         self.tick.count += 1;
+        self.own = self.cost.measure(&self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
         self.full.clear();
@@ -188,6 +194,7 @@ impl Engine {
 
     /// Enters what has come since the last time, and keeps the number of events within the budget.
     fn drain(&mut self) {
+        let started = Instant::now();
         let Self { source, reading, books, details, detector, outlets, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
@@ -215,6 +222,7 @@ impl Engine {
         if reading.totals.events_lost > 0 {
             details.note_loss();
         }
+        self.cost.note(started.elapsed(), reading.totals.seen.packets);
     }
 
     /// Enters everything that has come until now.

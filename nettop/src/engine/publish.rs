@@ -112,6 +112,7 @@ impl Engine {
                 })
                 .collect(),
             tick: self.tick,
+            own: self.own,
             replay,
         }
     }

@@ -26,7 +26,7 @@ pub use self::{
     alerts::{Alert, Origin, Severity},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
-    monitor::{Degraded, MapRow, Sampling, Tick},
+    monitor::{Degraded, MapRow, Own, Sampling, Tick},
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
     rest::{Others, Rest},
@@ -133,6 +133,9 @@ pub struct Snapshot {
     pub maps: Vec<MapRow>,
     /// The monitor's own work.
     pub tick: Tick,
+    /// What the monitor itself costs.
+    #[serde(rename = "self")]
+    pub own: Own,
 }
 
 #[cfg(test)]

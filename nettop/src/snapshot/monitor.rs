@@ -51,3 +51,26 @@ pub struct Tick {
     /// Ticks that came later than a fifth of the interval.
     pub late: u64,
 }
+
+/// What the monitor itself costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Own {
+    /// CPU time of the last tick, of all its threads, as a share of one CPU: 1 is all of it.
+    pub cpu: f64,
+    /// Resident memory, bytes; what is mapped of the kernel's maps included.
+    pub memory: u64,
+    /// Memory of the kernel's maps, bytes; 0: there are none.
+    pub kernel_memory: u64,
+    /// How long the longest reading since the last tick took, in milliseconds: emptying the kernel's slots and entering what
+    /// was in them.
+    pub drain_ms: f64,
+    /// How long the kernel program took per packet in the last tick, in nanoseconds; `None`: nobody measures it, or no packet
+    /// came.
+    pub packet_ns: Option<f64>,
+    /// How to have it measured, where packets came and nobody did.
+    pub packet_ns_hint: Option<&'static str>,
+    /// Runs of the kernel program that were measured since it was loaded, and the nanoseconds they took.
+    pub runs: u64,
+    /// See `runs`.
+    pub run_ns: u64,
+}

@@ -26,6 +26,17 @@ pub enum Source {
     Pcap(Box<Pcap>),
 }
 
+/// What counting costs the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory of the kernel's maps, bytes.
+    pub memory: u64,
+    /// Runs of the program that the kernel measured.
+    pub runs: u64,
+    /// Nanoseconds they took.
+    pub run_ns: u64,
+}
+
 impl Source {
     /// Reads what was counted since the last time.
     pub fn read(&mut self, reading: &mut Reading) {
@@ -151,6 +162,14 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.entries(table),
             Self::Demo(_) | Self::Pcap(_) => 0,
+        }
+    }
+
+    /// What counting has cost the kernel so far; nothing where it is not the kernel that counts.
+    pub fn cost(&self) -> Cost {
+        match self {
+            Self::Xdp(xdp) => xdp.cost(),
+            Self::Demo(_) | Self::Pcap(_) => Cost::default(),
         }
     }
 

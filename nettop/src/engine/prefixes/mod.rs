@@ -108,10 +108,11 @@ impl Prefixes {
     }
 
     /// The most telling prefixes, most packets first: the longer ones, but the shorter one in their place where no longer one
-    /// has half of its packets.
+    /// has half of its packets. None of a single source, which tells for itself.
     pub fn telling(&self, slots: &Slots, elapsed: f64) -> Vec<PrefixRow> {
         let mut rows: Vec<_> =
             [&self.v4, &self.v6].into_iter().flat_map(|family| family.telling(slots, elapsed)).collect();
+        rows.retain(|row| row.sums.ips != 1);
         rows.sort_by_key(|row| std::cmp::Reverse(row.sums.packets));
         rows.truncate(TOP);
         rows
@@ -251,14 +252,11 @@ mod tests {
         let spread: Vec<_> = (0..100).map(|at| format!("198.18.{at}.1")).collect();
         let sources: Vec<_> = spread.iter().map(|ip| (ip.as_str(), 2)).collect();
         enter(&mut prefixes, &slots, &sources);
-        enter(&mut prefixes, &slots, &[("192.0.2.1", 90), ("192.0.3.1", 10), ("2001:db8:1::1", 60)]);
+        let others = [("192.0.2.1", 60), ("192.0.2.2", 30), ("192.0.3.1", 10)];
+        enter(&mut prefixes, &slots, &others);
+        enter(&mut prefixes, &slots, &[("2001:db8:1::1", 59), ("2001:db8:1::2", 1)]);
         let telling = prefixes.telling(&slots, 1.0);
-        let expected = [
-            row("198.18.0.0/16", 100, 200),
-            row("192.0.2.0/24", 1, 90),
-            row("2001:db8:1::/48", 1, 60),
-            row("192.0.3.0/24", 1, 10),
-        ];
+        let expected = [row("198.18.0.0/16", 100, 200), row("192.0.2.0/24", 2, 90), row("2001:db8:1::/48", 2, 60)];
         assert_eq!(listed(&telling), expected);
     }
 
