@@ -214,7 +214,7 @@ pub struct CommonArgs {
     /// Alert when a source sends so many packets per second; 0 for never
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub high_pps: u64,
-    /// Remember so many sources; beyond it, those silent for longest are forgotten first
+    /// Remember so many sources; beyond it, those with the fewest packets lately are forgotten first
     #[arg(long, default_value_t = 131_072, value_name = "N")]
     pub max_sources: usize,
 }

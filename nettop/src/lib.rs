@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod live;
 pub mod locale;
 pub mod manual;
+pub mod maps;
 pub mod privilege;
 pub mod rates;
 pub mod reading;

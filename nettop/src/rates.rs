@@ -28,6 +28,17 @@ struct Slot {
     end_ns: u64,
 }
 
+impl Slot {
+    fn seconds(&self) -> f64 {
+        (self.end_ns - self.start_ns) as f64 / SECOND_NS as f64
+    }
+
+    /// What a count makes per second; a slot shorter than a second is taken for a second.
+    fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.seconds().max(1.0)
+    }
+}
+
 impl Slots {
     /// The first slot begins now. Times are of the monotonic clock.
     pub fn new(now_ns: u64) -> Self {
@@ -50,7 +61,12 @@ impl Slots {
             self.closed.pop_front();
         }
         self.open = Slot { id: newest.id.wrapping_add(1), start_ns: newest.end_ns, end_ns: newest.end_ns };
-        Some((newest.end_ns - newest.start_ns) as f64 / SECOND_NS as f64)
+        Some(newest.seconds())
+    }
+
+    /// The number of the open slot.
+    pub fn open_id(&self) -> u32 {
+        self.open.id
     }
 
     /// A minute before the newest time reached.
@@ -64,28 +80,25 @@ impl Slots {
     }
 }
 
-/// What one slot counted.
-#[derive(Clone, Copy, Debug)]
-struct Count {
-    slot: u32,
-    /// Length of the slot when this was last added to, milliseconds.
-    span_ms: u32,
-    count: u64,
-}
-
-impl Count {
-    /// Per second; a slot shorter than a second is taken for a second.
-    fn per_second(&self) -> f64 {
-        self.count as f64 / f64::from(self.span_ms.max(1000)) * 1000.0
-    }
-}
-
 /// What was counted in the slots of the last minute, and the highest rate ever.
+///
+/// The newest slot with packets stands by itself; those before it are packed, newest last, each into the packets × 2 and,
+/// in the lowest bit, whether the slot that follows is not the next one; then the distance to that stands before.
+/// Numbers have seven bits a byte, the lowest last; the highest bit of a byte says that there are more before it.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    counts: SmallVec<[Count; 1]>,
+    /// The newest slot with packets.
+    slot: u32,
     peak: f32,
+    /// Its packets; 0: there never were any.
+    count: u64,
+    older: SmallVec<[u8; 16]>,
 }
+
+/// `older` grows by so many bytes: a slot seldom takes more than two of them.
+const GROWTH: usize = 16;
+/// Two numbers of 64 bits.
+const LONGEST: usize = 20;
 
 /// Rates per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -108,31 +121,59 @@ impl History {
         if count == 0 {
             return;
         }
-        let slot = slots.open.id;
-        let span_ms = ((slots.open.end_ns - slots.open.start_ns) / 1_000_000) as u32;
-        match self.counts.last_mut() {
-            Some(last) if last.slot == slot => {
-                last.span_ms = span_ms;
-                last.count += count;
+        let open = &slots.open;
+        if self.count > 0 && self.slot == open.id {
+            self.count += count;
+        } else {
+            if self.count > 0 {
+                self.pack(slots);
             }
-            _ => {
-                self.forget_old(slots);
-                self.counts.push(Count { slot, span_ms, count });
-            }
+            (self.slot, self.count) = (open.id, count);
         }
+        self.peak = self.peak.max(open.per_second(self.count) as f32);
     }
 
     /// What was counted in the open slot so far.
     pub fn in_open(&self, slots: &Slots) -> u64 {
-        self.counts.last().filter(|count| count.slot == slots.open.id).map_or(0, |count| count.count)
+        if self.slot == slots.open.id { self.count } else { 0 }
     }
 
-    /// Drops what is older than a minute, keeping its peak.
-    fn forget_old(&mut self, slots: &Slots) {
-        let old = self.counts.iter().take_while(|count| slots.closed(count.slot).is_none()).count();
-        for count in self.counts.drain(..old) {
-            self.peak = self.peak.max(count.per_second() as f32);
+    /// Slots from the newest with packets to the open one; 0 where there never were any.
+    pub fn silent(&self, slots: &Slots) -> u32 {
+        if self.count == 0 { 0 } else { slots.open.id.wrapping_sub(self.slot) }
+    }
+
+    /// Packs the newest slot, before another one takes its place.
+    fn pack(&mut self, slots: &Slots) {
+        if self.older.len() + LONGEST > self.older.capacity() {
+            self.forget_old(slots);
+            if self.older.len() + LONGEST > self.older.capacity() {
+                self.older.reserve_exact(LONGEST.max(GROWTH));
+            }
         }
+        let distance = slots.open.id.wrapping_sub(self.slot);
+        if distance != 1 {
+            put(&mut self.older, u64::from(distance));
+        }
+        put(&mut self.older, self.count << 1 | u64::from(distance != 1));
+    }
+
+    /// Drops what is older than a minute.
+    fn forget_old(&mut self, slots: &Slots) {
+        let mut counts = self.counts();
+        let mut keep = self.older.len();
+        while let Some((slot, _)) = counts.next() {
+            if slots.closed(slot).is_none() {
+                break;
+            }
+            keep = counts.left.len();
+        }
+        self.older.drain(..keep);
+    }
+
+    /// Slots with their packets, newest first.
+    fn counts(&self) -> Counts<'_> {
+        Counts { newest: (self.count > 0).then_some((self.slot, self.count)), slot: self.slot, left: &self.older }
     }
 
     /// The rates, `elapsed` seconds after the start. They end with the newest closed slot; before there is one, the open
@@ -144,28 +185,23 @@ impl History {
         };
         let mut rates = Rates { peak: f64::from(self.peak), ..Rates::default() };
         let (mut ten_seconds, mut minute) = (0.0, 0.0);
-        for count in &self.counts {
-            let slot = match slots.closed(count.slot) {
+        for (id, count) in self.counts() {
+            let slot = match slots.closed(id) {
                 Some(slot) => slot,
-                None if slots.closed.is_empty() && count.slot == slots.open.id => &slots.open,
-                None => {
-                    if count.slot != slots.open.id {
-                        rates.peak = rates.peak.max(count.per_second());
-                    }
-                    continue;
-                }
+                None if slots.closed.is_empty() && id == slots.open.id => &slots.open,
+                None if id == slots.open.id => continue,
+                None => break,
             };
-            let per_second = count.per_second();
-            rates.peak = rates.peak.max(per_second);
+            let per_second = slot.per_second(count);
             if rates.low == 0.0 || per_second < rates.low {
                 rates.low = per_second;
             }
-            if slot.id == newest.id {
-                let seconds = (slot.end_ns - slot.start_ns) as f64 / SECOND_NS as f64;
-                rates.current = if seconds > 0.0 { count.count as f64 / seconds } else { 0.0 };
+            if id == newest.id {
+                let seconds = slot.seconds();
+                rates.current = if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
             }
-            ten_seconds += count.count as f64 * overlap(slot, newest.end_ns, 10 * SECOND_NS);
-            minute += count.count as f64 * overlap(slot, newest.end_ns, MINUTE_NS);
+            ten_seconds += count as f64 * overlap(slot, newest.end_ns, 10 * SECOND_NS);
+            minute += count as f64 * overlap(slot, newest.end_ns, MINUTE_NS);
         }
         rates.ten_seconds = ten_seconds / 10.0;
         // Never over less than a slot: a burst in the first instant is not a rate.
@@ -176,6 +212,51 @@ impl History {
     /// Starts anew.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// Goes through a [`History`].
+struct Counts<'a> {
+    newest: Option<(u32, u64)>,
+    /// That of what was returned last.
+    slot: u32,
+    left: &'a [u8],
+}
+
+impl Iterator for Counts<'_> {
+    type Item = (u32, u64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(newest) = self.newest.take() {
+            return Some(newest);
+        }
+        let number = take(&mut self.left)?;
+        let distance = if number & 1 == 1 { take(&mut self.left)? } else { 1 };
+        self.slot = self.slot.wrapping_sub(distance as u32);
+        Some((self.slot, number >> 1))
+    }
+}
+
+/// Appends a number.
+fn put(bytes: &mut SmallVec<[u8; 16]>, number: u64) {
+    let groups = (64 - number.leading_zeros()).div_ceil(7).max(1);
+    for group in (0..groups).rev() {
+        let more_before = if group + 1 < groups { 0x80 } else { 0 };
+        bytes.push((number >> (7 * group)) as u8 & 0x7f | more_before);
+    }
+}
+
+/// Takes the last number off.
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, rest) = bytes.split_last()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
     }
 }
 
@@ -258,7 +339,7 @@ mod tests {
         });
         let rates = history.rates(&slots, 300.0);
         assert!(close(rates.peak, 900.0) && close(rates.low, 5.0), "{rates:?}");
-        assert!(history.counts.len() <= 61, "{} counts are kept", history.counts.len());
+        assert!(history.counts().count() <= 61, "{} counts are kept", history.counts().count());
     }
 
     #[test]

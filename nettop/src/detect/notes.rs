@@ -69,6 +69,11 @@ impl Notes {
         }
     }
 
+    /// Packets came from a source that gets no account. `new`: nor was it seen lately.
+    pub fn passed(&mut self, new: bool) {
+        self.new_sources.count += u64::from(new);
+    }
+
     /// Two MAC addresses were seen together for the first time. Groups have no card of their own, and zero stands for none.
     pub fn new_macs(&mut self, pair: &MacPair) {
         for mac in [pair.source(), pair.destination()] {

@@ -9,7 +9,7 @@ use nettop_geo::Geo;
 use super::{prefixes::Prefixes, regions::Regions};
 use crate::{
     detect::Notes,
-    ledger::Ledger,
+    ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
     reading::{Moment, Reading, Tables},
     snapshot::Accounting,
@@ -18,8 +18,6 @@ use crate::{
 
 /// Destinations and MAC pairs remembered.
 const MOST_OTHERS: usize = 65_536;
-/// So many entries are entered before idle accounts make room: a flood fills every slot there is, in every reading.
-const AT_ONCE: usize = 65_536;
 
 /// The accounts.
 pub struct Books {
@@ -49,15 +47,15 @@ pub struct Books {
 }
 
 impl Books {
-    /// Empty ones.
-    pub fn new(started: Moment, regions: Regions) -> Self {
+    /// Empty ones, for at most so many sources.
+    pub fn new(started: Moment, max_sources: usize, regions: Regions) -> Self {
         Self {
             started,
             slots: Slots::new(started.monotonic_ns),
             totals: Totals::default(),
-            sources: Ledger::new(),
-            destinations: Ledger::new(),
-            macs: Ledger::new(),
+            sources: Ledger::new(max_sources),
+            destinations: Ledger::new(MOST_OTHERS),
+            macs: Ledger::new(MOST_OTHERS),
             packets: History::default(),
             bytes: History::default(),
             regions,
@@ -67,49 +65,20 @@ impl Books {
         }
     }
 
-    /// Enters a reading, and notes what the rules want to know of it. Of more than `max_sources` those silent for longest
-    /// are forgotten, and `forget` is told which.
-    pub fn enter(
-        &mut self,
-        reading: &Reading,
-        notes: &mut Notes,
-        max_sources: usize,
-        mut forget: impl FnMut(&Address),
-    ) {
+    /// Enters a reading, and notes what the rules want to know of it. `forget` is told which sources are not remembered
+    /// any more.
+    pub fn enter(&mut self, reading: &Reading, notes: &mut Notes, forget: impl FnMut(&Address)) {
         let Self { slots, regions, prefixes, .. } = self;
         slots.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         let Tally { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(slots, packets);
         self.bytes.add(slots, bytes);
-        for some in reading.sources.chunks(AT_ONCE) {
-            self.sources.enter_noting(some, slots, |address, account, counted, new| {
-                regions.enter(address, &mut account.note, counted.tally(), new);
-                notes.source(address, account.history.in_open(slots), new);
-                if new {
-                    prefixes.join(address);
-                }
-            });
-            self.sources.evict(max_sources, |address, account| {
-                regions.leave(account.note);
-                prefixes.leave(address);
-                forget(address);
-            });
-            some.iter().for_each(|(address, counted)| prefixes.gather(address, counted));
-            prefixes.enter(slots);
-        }
-        for some in reading.destinations.chunks(AT_ONCE) {
-            self.destinations.enter(some, slots);
-            self.destinations.evict(MOST_OTHERS, |_, _| {});
-        }
-        for some in reading.macs.chunks(AT_ONCE) {
-            self.macs.enter_noting(some, slots, |pair, _, _, new| {
-                if new {
-                    notes.new_macs(pair);
-                }
-            });
-            self.macs.evict(MOST_OTHERS, |_, _| {});
-        }
+        self.sources.enter_watched(&reading.sources, slots, &mut Sources { slots, regions, prefixes, notes, forget });
+        // Also what the ledger had no room for.
+        self.prefixes.enter(&reading.sources, slots);
+        self.destinations.enter(&reading.destinations, slots);
+        self.macs.enter_watched(&reading.macs, slots, &mut Macs { notes });
     }
 
     /// Packets of a source in the newest whole second.
@@ -179,6 +148,7 @@ impl Books {
             malformed: malformed.into(),
             sources: sources.entered().since(sources.evicted()).into(),
             evicted: sources.evicted().into(),
+            passed: sources.passed().into(),
             untracked: untracked.into(),
             untracked_destinations: totals.untracked(Table::Destinations).into(),
             untracked_macs: totals.untracked(Table::Macs).into(),
@@ -194,6 +164,54 @@ impl Books {
         let mut registers: Box<Registers> = self.tables.unique.clone();
         self.sources.iter().for_each(|(address, _)| registers.insert(*address));
         (unique::estimate(&registers).round() as u64, true)
+    }
+}
+
+/// What becomes of sources.
+struct Sources<'a, F> {
+    slots: &'a Slots,
+    regions: &'a mut Regions,
+    prefixes: &'a mut Prefixes,
+    notes: &'a mut Notes,
+    forget: F,
+}
+
+impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
+    fn entered(
+        &mut self,
+        address: &Address,
+        account: &mut Account<SourceCounters>,
+        counted: &SourceCounters,
+        new: bool,
+    ) {
+        self.regions.enter(address, &mut account.note, counted.tally(), new);
+        self.notes.source(address, account.history.in_open(self.slots), new);
+        if new {
+            self.prefixes.join(address);
+        }
+    }
+
+    fn passed(&mut self, new: bool) {
+        self.notes.passed(new);
+    }
+
+    fn evicted(&mut self, address: &Address, account: &Account<SourceCounters>) {
+        self.regions.leave(account.note);
+        self.prefixes.leave(address);
+        (self.forget)(address);
+    }
+}
+
+/// What becomes of MAC pairs.
+struct Macs<'a> {
+    notes: &'a mut Notes,
+}
+
+impl Watch<MacPair, Tally> for Macs<'_> {
+    fn entered(&mut self, pair: &MacPair, _: &mut Account<Tally>, _: &Tally, new: bool) {
+        if new {
+            self.notes.new_macs(pair);
+        }
     }
 }
 

@@ -37,8 +37,10 @@ use crate::{
 pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
-/// How often the source is read, at least.
+/// How often the source is read, at least ...
 const DRAIN: Duration = Duration::from_millis(100);
+/// ... and when it brings so much that its tables fill up.
+const BUSY_DRAIN: Duration = Duration::from_millis(25);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
 
@@ -79,10 +81,14 @@ pub struct Engine {
     sampler: Sampler,
     detector: Detector,
     outlets: Outlets,
+    /// How long until the source is read again.
+    drain_every: Duration,
     paused: bool,
     message: String,
     /// Tables that had no slot for some key since the newest tick.
     full: Vec<Table>,
+    /// Packets that were only added to the sums until the newest tick.
+    passed: u64,
     /// Events since the start, whatever was reset.
     events: u64,
     interfaces: Vec<InterfaceRow>,
@@ -107,15 +113,17 @@ impl Engine {
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
         let mut engine = Self {
-            books: Books::new(now, Regions::new(geo.as_ref().map(Watcher::current))),
+            books: Books::new(now, settings.max_sources, Regions::new(geo.as_ref().map(Watcher::current))),
             details: Details::new(settings.max_events),
             sampler: Sampler::new(settings.event_rate),
             detector: Detector::new(settings.thresholds),
             outlets,
             reading: Reading::new(now),
+            drain_every: DRAIN.min(settings.interval),
             paused: false,
             message: String::new(),
             full: Vec::new(),
+            passed: 0,
             events: 0,
             interfaces: source.interfaces(),
             geo,
@@ -137,8 +145,8 @@ impl Engine {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let early = tokio::time::sleep(EARLY_TICK);
         tokio::pin!(early);
-        let mut drains = tokio::time::interval(DRAIN.min(interval));
-        drains.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let drain = tokio::time::sleep(self.drain_every);
+        tokio::pin!(drain);
         while !(self.settings.end_with_source && self.source.has_ended()) {
             tokio::select! {
                 () = tokio::task::yield_now(), if self.source.has_more() => {
@@ -151,7 +159,10 @@ impl Engine {
                     }
                     tokio::task::block_in_place(|| self.tick());
                 }
-                _ = drains.tick() => tokio::task::block_in_place(|| self.drain()),
+                () = &mut drain => {
+                    tokio::task::block_in_place(|| self.drain());
+                    drain.as_mut().reset(Instant::now() + self.drain_every);
+                }
                 envelope = requests.recv() => {
                     let Some(Envelope { request, reply }) = envelope else { break };
                     let stop = request == Request::Stop;
@@ -190,6 +201,7 @@ impl Engine {
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
         self.full.clear();
+        self.passed = self.books.sources.passed().packets;
     }
 
     /// Enters what has come since the last time, and keeps the number of events within the budget.
@@ -200,10 +212,15 @@ impl Engine {
             books.replace_geo(geo);
         }
         source.read(reading);
+        self.drain_every = match source.fill() {
+            fill if fill > 0.5 => (self.drain_every / 2).max(BUSY_DRAIN),
+            fill if fill < 0.2 => (self.drain_every * 2).min(DRAIN.min(self.settings.interval)),
+            _ => self.drain_every,
+        };
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
         }
-        books.enter(reading, &mut detector.notes, self.settings.max_sources, |source| details.forget(source));
+        books.enter(reading, &mut detector.notes, |source| details.forget(source));
         if let Some(slot) = books.close() {
             let pps = |address: &Address| books.pps(address);
             detector.judge(reading.at, slot, pps).into_iter().for_each(|alert| outlets.alert(alert));
@@ -312,6 +329,7 @@ impl Engine {
         self.settle();
         self.source.read_tables(&mut self.books.tables);
         self.books.reset(self.reading.at);
+        self.passed = 0;
         self.details.reset();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.outlets.alert(alert));
         self.source.clear_unique();

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_used_is_measured() {
-        let source = Source::Demo(Box::new(Demo::new(Some(1))));
+        let source = Source::Demo(Box::new(Demo::new(1)));
         let mut cost = OwnCost::new(Moment::now());
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(50) {

@@ -216,6 +216,16 @@ impl Engine {
                 "none in a flood; else a larger --map-memory",
             );
         }
+        let passed = self.books.sources.passed().packets.saturating_sub(self.passed);
+        if passed > 0 {
+            push(
+                "more new sources than there is room for".into(),
+                format!(
+                    "{passed} packets of sources seen once or so are only in the sums; busy and steady ones are listed"
+                ),
+                "none in a flood; else a larger --max-sources",
+            );
+        }
         for part in &self.settings.without {
             let what = format!("{} are not counted", part.label());
             push(what, "--without was asked for".into(), "start without that option");

@@ -193,7 +193,7 @@ impl<K: Copy + Eq + Hash + Ord> Places<K> {
 
 impl<K: Copy + Eq + Hash + Ord> Default for Places<K> {
     fn default() -> Self {
-        Self { ledger: Ledger::new(), names: HashMap::new() }
+        Self { ledger: Ledger::new(usize::MAX), names: HashMap::new() }
     }
 }
 
@@ -202,6 +202,7 @@ mod tests {
     use nettop_common::Packet;
 
     use super::*;
+    use crate::ledger::{Account, Watch};
 
     const GOOGLE: [u8; 4] = [8, 8, 8, 8];
     const CLOUDFLARE: [u8; 4] = [1, 1, 1, 1];
@@ -235,20 +236,36 @@ mod tests {
     fn enter(regions: &mut Regions, ledger: &mut Ledger<Address, SourceCounters>, entries: &[([u8; 4], u64)]) {
         let slots = Slots::new(0);
         let entries: Vec<_> = entries.iter().map(|(octets, packets)| (address(*octets), counters(*packets))).collect();
-        ledger.enter_noting(&entries, &slots, |address, account, counted, new| {
-            regions.enter(address, &mut account.note, counted.tally(), new);
-        });
+        ledger.enter_watched(&entries, &slots, &mut Watched(regions));
         regions.enter_sums(&slots);
+    }
+
+    struct Watched<'a>(&'a mut Regions);
+
+    impl Watch<Address, SourceCounters> for Watched<'_> {
+        fn entered(
+            &mut self,
+            address: &Address,
+            account: &mut Account<SourceCounters>,
+            counted: &SourceCounters,
+            new: bool,
+        ) {
+            self.0.enter(address, &mut account.note, counted.tally(), new);
+        }
+
+        fn evicted(&mut self, _: &Address, account: &Account<SourceCounters>) {
+            self.0.leave(account.note);
+        }
     }
 
     #[test]
     fn sources_are_summed_where_they_are_and_stay_when_they_are_forgotten() {
-        let (mut regions, mut ledger, slots) = (regions(), Ledger::new(), Slots::new(0));
+        let (mut regions, mut ledger, slots) = (regions(), Ledger::new(9), Slots::new(0));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 5), (PRIVATE, 3), (GOOGLE, 1)]);
         assert_eq!(countries(&regions, &slots), [row("US", 1, 6), row("LO", 1, 3)]);
         assert_eq!(regions.network_rows(1, &slots, 1.0).0[0].asn, 15169);
 
-        ledger.evict(0, |_, account| regions.leave(account.note));
+        ledger.evict(2, &slots, &mut Watched(&mut regions));
         assert_eq!(countries(&regions, &slots), [row("US", 0, 6), row("LO", 0, 3)]);
 
         regions.reset();
@@ -257,7 +274,7 @@ mod tests {
 
     #[test]
     fn other_databases_place_everything_anew_but_what_was_forgotten() {
-        let (mut regions, mut ledger, slots) = (Regions::new(None), Ledger::new(), Slots::new(0));
+        let (mut regions, mut ledger, slots) = (Regions::new(None), Ledger::new(9), Slots::new(0));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 2), (CLOUDFLARE, 1)]);
         assert_eq!(countries(&regions, &slots), []);
         assert_eq!(regions.place(&address(GOOGLE)), None);
@@ -270,7 +287,7 @@ mod tests {
         assert_eq!(packets(&regions), [(15169, 1, 2), (13335, 1, 1)]);
         assert_eq!(regions.network_rows(0, &slots, 1.0).0[0].sums.pps, 0.0, "they did not come in this second");
 
-        ledger.evict(0, |_, account| regions.leave(account.note));
+        ledger.evict(2, &slots, &mut Watched(&mut regions));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 7)]);
         regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
         assert_eq!(packets(&regions), [(15169, 1, 9), (13335, 0, 1)]);

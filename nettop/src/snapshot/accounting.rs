@@ -21,6 +21,8 @@ pub struct Accounting {
     pub sources: Amount,
     /// Counted for sources the ledger has since forgotten.
     pub evicted: Amount,
+    /// Of `evicted`: never had an account, because under a flood of new sources there was no room for one seen so seldom.
+    pub passed: Amount,
     /// Counted, but for no source: there was no slot left for it in the kernel.
     pub untracked: Amount,
     /// Counted, but there was no slot for their destination.

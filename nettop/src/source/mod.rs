@@ -12,6 +12,7 @@ use nettop_common::{Event, Filter, counters::Table};
 
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
 use crate::{
+    maps::Dump,
     reading::{InterfaceRow, Moment, Reading, Tables},
     replay::Replay,
 };
@@ -170,6 +171,22 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.cost(),
             Self::Demo(_) | Self::Pcap(_) => Cost::default(),
+        }
+    }
+
+    /// What the kernel's maps hold, at most `limit` (0: all) rows of each; `None`: it is not the kernel that counts.
+    pub fn dump(&self, limit: usize) -> Option<Dump> {
+        match self {
+            Self::Xdp(xdp) => Some(xdp.dump(limit)),
+            Self::Demo(_) | Self::Pcap(_) => None,
+        }
+    }
+
+    /// The share of the fullest CPU's room for sources that the newest reading found in use.
+    pub fn fill(&self) -> f64 {
+        match self {
+            Self::Xdp(xdp) => xdp.fill(),
+            Self::Demo(_) | Self::Pcap(_) => 0.0,
         }
     }
 

@@ -7,8 +7,8 @@ use nettop_geo::CountryCode;
 
 use crate::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
-    MacRow, Mode, NetworkRow, Origin, Own, Place, Prefix, PrefixRow, Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, Sums, TcpFlags,
-    Tick,
+    MacRow, Mode, NetworkRow, Origin, Own, Place, Prefix, PrefixRow, Rest, Runtime, Sampling, Severity, Snapshot,
+    SourceRow, Sums, TcpFlags, Tick,
 };
 
 /// When every fixture was taken.

@@ -309,9 +309,7 @@ mod tests {
     fn all(areas: &Areas) -> [Rect; 13] {
         let Areas { header, degraded, waiting, sources, alerts, stats, macs, .. } = *areas;
         let Areas { countries, networks, prefixes, own, control, footer, .. } = *areas;
-        [
-            header, degraded, waiting, sources, alerts, stats, macs, countries, networks, prefixes, own, control, footer,
-        ]
+        [header, degraded, waiting, sources, alerts, stats, macs, countries, networks, prefixes, own, control, footer]
     }
 
     #[test]
@@ -347,15 +345,16 @@ mod tests {
     fn panels_by_size() {
         let lines = |width, height| {
             let areas = areas(Rect::new(0, 0, width, height), &NEEDS);
-            [areas.degraded, areas.sources, areas.stats, areas.macs, areas.countries].map(|area| area.height)
+            let Areas { degraded, sources, stats, macs, countries, prefixes, own, .. } = areas;
+            [degraded, sources, stats, macs, countries, prefixes, own].map(|area| area.height)
         };
         for (size, expected) in [
-            ((40, 10), [2, 4, 0, 0, 0]),
-            ((80, 24), [2, 10, 4, 0, 0]),
-            ((94, 30), [2, 12, 8, 0, 0]),
-            ((94, 50), [2, 16, 8, 10, 6]),
-            ((120, 40), [2, 16, 8, 8, 6]),
-            ((250, 70), [2, 22, 14, 14, 10]),
+            ((40, 10), [2, 4, 0, 0, 0, 0, 0]),
+            ((80, 24), [2, 10, 4, 0, 0, 0, 0]),
+            ((94, 30), [2, 12, 8, 0, 0, 0, 0]),
+            ((94, 50), [2, 14, 8, 6, 6, 6, 0]),
+            ((120, 40), [2, 10, 8, 8, 6, 6, 6]),
+            ((250, 70), [2, 22, 14, 14, 10, 10, 14]),
         ] {
             assert_eq!(lines(size.0, size.1), expected, "{size:?}");
         }
@@ -364,7 +363,10 @@ mod tests {
     #[test]
     fn alerts_take_lines_only_when_there_are_any() {
         let lines = |width, height, alerts| {
-            let areas = areas(Rect::new(0, 0, width, height), &Needs { alerts, degraded: 0, places: 0, ..NEEDS });
+            let areas = areas(
+                Rect::new(0, 0, width, height),
+                &Needs { alerts, degraded: 0, places: 0, prefixes: 0, own: 0, ..NEEDS },
+            );
             [areas.sources, areas.alerts, areas.stats, areas.macs].map(|area| area.height)
         };
         for (size, alerts, expected) in [

@@ -3,6 +3,7 @@
 mod attach;
 mod bpf;
 mod capacity;
+mod dump;
 mod mapped;
 pub mod netdev;
 pub mod netlink;
@@ -28,6 +29,7 @@ use nettop_common::{
 use self::{
     attach::{Attachments, Programs},
     capacity::Capacity,
+    dump::Inventory,
     mapped::{Mapped, map_data, sum_cpus},
 };
 pub use self::{
@@ -52,6 +54,7 @@ const GRACE: Duration = Duration::from_millis(10);
 pub struct Xdp {
     ebpf: Ebpf,
     attachments: Attachments,
+    inventory: Inventory,
     capacity: Capacity,
     /// CPUs there are parts of the maps for.
     cpus: usize,
@@ -59,6 +62,8 @@ pub struct Xdp {
     turned: Moment,
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
+    /// Of the sources, those of the CPU that had most.
+    fullest: u64,
     sources: Mapped<Bucket<SourceCounters>>,
     destinations: Mapped<Bucket<Tally>>,
     macs: Mapped<Bucket<Tally>>,
@@ -79,7 +84,7 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
-        let Loaded { mut ebpf, programs, capacity, cpus } = load(options)?;
+        let Loaded { mut ebpf, programs, inventory, capacity, cpus } = load(options)?;
         let [source_bits, destination_bits, mac_bits] = capacity.bits;
         let array = |name, len| Mapped::new(map_of(&ebpf, name)?, len).with_context(|| format!("mapping {name}"));
         let (tcp_flags, ports) = (cpus * TCP_FLAG_SLOTS as usize, cpus * PORT_SLOTS as usize);
@@ -102,10 +107,12 @@ impl Xdp {
         Ok(Self {
             ebpf,
             attachments,
+            inventory,
             capacity,
             cpus,
             turned: Moment::now(),
             entries: [0; Table::COUNT],
+            fullest: 0,
             sources,
             destinations,
             macs,
@@ -133,8 +140,12 @@ impl Xdp {
         let word = offset_of!(Config, set);
         let idle = 1 - (self.config.word(word).load(Ordering::Relaxed) & 1);
         self.entries = [0; Table::COUNT];
+        self.fullest = 0;
         for cpu in 0..self.cpus as u32 {
+            let [before, ..] = self.entries;
             self.empty(cpu, idle, reading);
+            let [after, ..] = self.entries;
+            self.fullest = self.fullest.max(after - before);
         }
         self.config.set_word(word, idle);
         self.turned = Moment::now();
@@ -207,6 +218,12 @@ impl Xdp {
     /// How many keys were in a table at the newest reading.
     pub fn entries(&self, table: Table) -> u64 {
         self.entries[table as usize]
+    }
+
+    /// The share of its slots for sources that the fullest CPU had in use at the newest reading.
+    pub fn fill(&self) -> f64 {
+        let [bits, ..] = self.capacity.bits;
+        self.fullest as f64 / Capacity::keys(bits, 1) as f64
     }
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
@@ -287,6 +304,7 @@ impl Default for Options {
 struct Loaded {
     ebpf: Ebpf,
     programs: Programs,
+    inventory: Inventory,
     capacity: Capacity,
     /// CPUs there are parts of the maps for.
     cpus: usize,
@@ -323,8 +341,9 @@ fn load(Options { memory, log_level, parts }: &Options) -> Result<Loaded> {
     loader.override_global(maps::SEED, &seed, true);
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
 
-    let programs = load_programs(&mut ebpf).map_err(explain_load)?;
-    Ok(Loaded { ebpf, programs, capacity, cpus })
+    let (programs, facts) = load_programs(&mut ebpf).map_err(explain_load)?;
+    let inventory = Inventory::of(&ebpf, facts)?;
+    Ok(Loaded { ebpf, programs, inventory, capacity, cpus })
 }
 
 /// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources it has
@@ -365,17 +384,19 @@ where
     (entries.len() - before) as u64
 }
 
-fn load_programs(ebpf: &mut Ebpf) -> Result<Programs> {
-    let mut load = |name: &str| -> Result<_> {
+/// The programs, and name, id and memory of each.
+fn load_programs(ebpf: &mut Ebpf) -> Result<(Programs, Vec<(&'static str, u32, u64)>)> {
+    let mut load = |name: &'static str| -> Result<_> {
         let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
         let program: &mut XdpProgram = program.try_into()?;
         program.load()?;
         let fd = program.fd()?.as_fd().try_clone_to_owned().context("duplicating the program's descriptor")?;
-        Ok((fd, program.info()?.id()))
+        let info = program.info()?;
+        Ok((fd, (name, info.id(), u64::from(info.memory_locked()?))))
     };
-    let (ethernet, ethernet_id) = load("nettop")?;
-    let (raw_ip, raw_ip_id) = load("nettop_raw_ip")?;
-    Ok(Programs { ethernet, raw_ip, ids: [ethernet_id, raw_ip_id] })
+    let (ethernet, one) = load("nettop")?;
+    let (raw_ip, other) = load("nettop_raw_ip")?;
+    Ok((Programs { ethernet, raw_ip, ids: [one.1, other.1] }, vec![one, other]))
 }
 
 /// Turns an error of loading into one that says why and what to do.

@@ -1,0 +1,401 @@
+//! The [`Ledger`]: what was counted per key, in bounded memory.
+//!
+//! A flood from forged addresses brings more new keys in a second than there is room for, each with a packet or two. While
+//! there is no room, only some keys get an account at first sight; the others when they were seen often enough lately,
+//! according to a [`Sketch`]. How often that is rises until few enough are. What makes room for them are the accounts with
+//! the fewest packets, where a packet counts half as much for every [`HALF_LIFE`] since it came. So neither a busy source
+//! nor a quiet steady one is pushed out, and what a flood leaves behind goes soon.
+
+mod accounts;
+mod sketch;
+
+use std::{cmp::Reverse, hash::Hash, mem};
+
+use nettop_common::{Tally, counters::Counters};
+
+use self::{accounts::Accounts, sketch::Sketch};
+use crate::rates::{History, Slots};
+
+/// After so many slots of time, which are seconds or longer, a packet counts half as much when room has to be made.
+const HALF_LIFE: i64 = 10;
+/// Of a full ledger, one account in so many may be a key seen for the first time, in each reading; but not more than ...
+const FREE_SHARE: usize = 16;
+/// ... these: what a flood leaves behind at once is of no use to anybody.
+const MOST_FREE: usize = 4096;
+/// And twice as many may be other keys without account, or they have to be seen more often.
+const ADMITTED: usize = 2;
+/// One account in so many is evicted at once, so that it is not needed at every reading.
+const EVICTED_SHARE: usize = 8;
+/// How often a key without account has to be seen at least when there is no room.
+const SEEN_AT_LEAST: u8 = 2;
+/// Bytes of the sketch per account, and of the largest sketch.
+const SKETCH_SHARE: usize = 16;
+const LARGEST_SKETCH: usize = 1 << 21;
+
+/// One key's account.
+#[derive(Clone, Debug, Default)]
+pub struct Account<C> {
+    /// Counted since the start, the last reset, or since it got the account.
+    pub total: C,
+    /// Packets per slot of time.
+    pub history: History,
+    /// Packets when the newest came, each half as much for every half-life since it came itself.
+    weight: f32,
+    /// What the owner notes about the key; 0: nothing yet.
+    pub note: u32,
+}
+
+impl<C: Counters> Account<C> {
+    fn add(&mut self, counted: &C, slots: &Slots) {
+        let packets = counted.tally().packets;
+        let silent = self.history.silent(slots);
+        if silent > 0 {
+            self.weight *= (-(silent as f32) / HALF_LIFE as f32).exp2();
+        }
+        self.weight += packets as f32;
+        self.total.add(counted);
+        self.history.add(slots, packets);
+    }
+
+    /// What it is worth now, for comparing: the bits of a positive number of single precision are nearly its logarithm.
+    fn worth(&self, slots: &Slots) -> i64 {
+        const OCTAVE: i64 = 1 << (f32::MANTISSA_DIGITS - 1);
+        i64::from(self.weight.to_bits()) - i64::from(self.history.silent(slots)) * OCTAVE / HALF_LIFE
+    }
+}
+
+/// Is told what becomes of entries.
+pub trait Watch<K, C> {
+    /// One was added to its key's account. `new`: to an empty one, which is the key's first since the start, the last
+    /// reset, or since it was evicted.
+    fn entered(&mut self, _key: &K, _account: &mut Account<C>, _counted: &C, _new: bool) {}
+    /// One was only added to the sums. `new`: its key was not seen lately either.
+    fn passed(&mut self, _new: bool) {}
+    /// An account was evicted.
+    fn evicted(&mut self, _key: &K, _account: &Account<C>) {}
+}
+
+impl<K, C> Watch<K, C> for () {}
+
+/// Accounts by key.
+#[derive(Debug)]
+pub struct Ledger<K, C> {
+    accounts: Accounts<K, C>,
+    most: usize,
+    entered: Tally,
+    evicted: Tally,
+    passed: Tally,
+    /// Which slot of time it is.
+    slot: u32,
+    strangers: Sketch,
+    /// How often a stranger has to be seen.
+    seen_enough: u8,
+}
+
+impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
+    /// An empty one, for at most so many accounts.
+    pub fn new(most: usize) -> Self {
+        Self {
+            accounts: Accounts::new(),
+            most: most.max(1),
+            entered: Tally::default(),
+            evicted: Tally::default(),
+            passed: Tally::default(),
+            slot: 0,
+            strangers: Sketch::default(),
+            seen_enough: SEEN_AT_LEAST,
+        }
+    }
+
+    /// Enters what was counted since the last time.
+    pub fn enter(&mut self, entries: &[(K, C)], slots: &Slots) {
+        self.enter_watched(entries, slots, &mut ());
+    }
+
+    /// The same, telling `watch` what becomes of each entry.
+    pub fn enter_watched(&mut self, entries: &[(K, C)], slots: &Slots, watch: &mut impl Watch<K, C>) {
+        if mem::replace(&mut self.slot, slots.open_id()) != slots.open_id() {
+            self.strangers.fade();
+        }
+        let room = self.most - self.accounts.len();
+        let free_at_most = (self.most / FREE_SHARE).min(MOST_FREE);
+        let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
+        // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
+        let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
+        for (key, counted) in start.iter().chain(end) {
+            let tally = counted.tally();
+            self.entered.add(tally);
+            let hash = self.accounts.hash(key);
+            let position = self.accounts.position(hash, key);
+            let new = position.is_none();
+            let position = match position {
+                Some(position) => position,
+                None if free > 0 => {
+                    free -= 1;
+                    self.open(hash, *key, 0, slots, watch)
+                }
+                None => {
+                    let (seen, first) = self.strangers.see(hash, tally.packets, self.sketch_size());
+                    if seen < self.seen_enough {
+                        self.passed.add(tally);
+                        watch.passed(first);
+                        continue;
+                    }
+                    admitted += 1;
+                    let before = u64::from(seen).saturating_sub(tally.packets);
+                    self.open(hash, *key, before, slots, watch)
+                }
+            };
+            let account = self.accounts.at(position);
+            account.add(counted, slots);
+            watch.entered(key, account, counted, new);
+        }
+        let enough = free_at_most * ADMITTED;
+        if admitted > enough {
+            self.seen_enough = self.seen_enough.saturating_add(1);
+        } else if admitted < enough / 4 {
+            self.seen_enough = (self.seen_enough - 1).max(SEEN_AT_LEAST);
+        }
+    }
+
+    fn sketch_size(&self) -> usize {
+        (self.most.saturating_mul(SKETCH_SHARE)).clamp(1024, LARGEST_SKETCH).next_power_of_two()
+    }
+
+    /// Opens the account of a key that was seen `before` so often; others may have to go for it.
+    fn open(&mut self, hash: u64, key: K, before: u64, slots: &Slots, watch: &mut impl Watch<K, C>) -> usize {
+        if self.accounts.len() >= self.most {
+            self.evict((self.most / EVICTED_SHARE).max(1), slots, watch);
+        }
+        let account = Account { weight: before as f32, ..Account::default() };
+        self.accounts.push(hash, key, account)
+    }
+
+    /// Evicts the `count` accounts that are worth least.
+    pub fn evict(&mut self, count: usize, slots: &Slots, watch: &mut impl Watch<K, C>) {
+        let worth = self.accounts.iter().map(|(_, account)| account.worth(slots));
+        let mut accounts: Vec<_> = worth.zip(0u32..).collect();
+        if count < accounts.len() {
+            accounts.select_nth_unstable(count);
+            accounts.truncate(count);
+        }
+        // From the last: what takes the place of an evicted one is none of those still to go.
+        accounts.sort_unstable_by_key(|(_, position)| Reverse(*position));
+        for (_, position) in accounts {
+            let (key, account) = self.accounts.swap_remove(position as usize);
+            self.evicted.add(account.total.tally());
+            watch.evicted(&key, &account);
+        }
+    }
+
+    /// Starts counting anew.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.most);
+    }
+
+    /// Everything entered since the start or the last reset.
+    pub fn entered(&self) -> Tally {
+        self.entered
+    }
+
+    /// Of that, what no account has any more, or none ever had.
+    pub fn evicted(&self) -> Tally {
+        let mut sum = self.evicted;
+        sum.add(self.passed);
+        sum
+    }
+
+    /// Of that, what none ever had: there was no room for a key seen so seldom.
+    pub fn passed(&self) -> Tally {
+        self.passed
+    }
+
+    /// How many keys there are.
+    pub fn count(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// The account of a key.
+    pub fn get(&self, key: &K) -> Option<&Account<C>> {
+        self.accounts.get(key)
+    }
+
+    /// Every account.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Account<C>)> {
+        self.accounts.iter()
+    }
+
+    /// The same, to note something.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut Account<C>)> {
+        self.accounts.iter_mut()
+    }
+
+    /// Keeps the totals, but not when they came.
+    pub fn forget_rates(&mut self) {
+        self.accounts.iter_mut().for_each(|(_, account)| account.history.clear());
+    }
+
+    /// The `limit` (0: all) keys with the most packets, most first, then sums over the others: how many, and their tally.
+    pub fn top(&self, limit: usize) -> (Vec<K>, u64, Tally) {
+        let tallies = self.iter().map(|(key, account)| (account.total.tally(), *key));
+        let mut keys: Vec<_> = tallies.map(|(tally, key)| (Reverse(tally.packets), key, tally.bytes)).collect();
+        let (mut others, mut rest) = (0, Tally::default());
+        if limit > 0 && limit < keys.len() {
+            keys.select_nth_unstable(limit);
+            for (Reverse(packets), _, bytes) in keys.drain(limit..) {
+                others += 1;
+                rest.add(Tally { packets, bytes });
+            }
+        }
+        keys.sort_unstable();
+        (keys.into_iter().map(|(_, key, _)| key).collect(), others, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(packets: u64) -> Tally {
+        Tally { packets, bytes: packets * 100 }
+    }
+
+    fn total(ledger: &Ledger<u32, Tally>) -> Tally {
+        let mut sum = ledger.evicted();
+        ledger.iter().for_each(|(_, account)| sum.add(account.total));
+        sum
+    }
+
+    /// Notes keys with what became of them.
+    #[derive(Default)]
+    struct Told {
+        new: Vec<(u32, bool)>,
+        passed: usize,
+        evicted: Vec<u32>,
+    }
+
+    impl Watch<u32, Tally> for Told {
+        fn entered(&mut self, key: &u32, _: &mut Account<Tally>, _: &Tally, new: bool) {
+            self.new.push((*key, new));
+        }
+
+        fn passed(&mut self, _: bool) {
+            self.passed += 1;
+        }
+
+        fn evicted(&mut self, key: &u32, _: &Account<Tally>) {
+            self.evicted.push(*key);
+        }
+    }
+
+    fn enter(ledger: &mut Ledger<u32, Tally>, slots: &Slots, entries: &[(u32, u64)]) -> Told {
+        let mut told = Told::default();
+        let entries: Vec<_> = entries.iter().map(|(key, packets)| (*key, tally(*packets))).collect();
+        ledger.enter_watched(&entries, slots, &mut told);
+        told.new.sort_unstable();
+        told
+    }
+
+    #[test]
+    fn what_is_entered_adds_up() {
+        let (mut ledger, slots) = (Ledger::new(9), Slots::new(0));
+        enter(&mut ledger, &slots, &[(1, 5), (2, 1), (1, 1)]);
+        enter(&mut ledger, &slots, &[(1, 2)]);
+        assert_eq!((total(&ledger), ledger.entered()), (tally(9), tally(9)));
+        assert_eq!(ledger.get(&1).unwrap().total, tally(8));
+    }
+
+    #[test]
+    fn keys_are_new_once_and_again_after_a_reset_or_an_eviction() {
+        let (mut ledger, slots) = (Ledger::new(2), Slots::new(0));
+        assert_eq!(enter(&mut ledger, &slots, &[(1, 1), (2, 1)]).new, [(1, true), (2, true)]);
+        assert_eq!(enter(&mut ledger, &slots, &[(1, 1)]).new, [(1, false)]);
+        ledger.reset();
+        assert_eq!(enter(&mut ledger, &slots, &[(1, 1), (2, 9)]).new, [(1, true), (2, true)]);
+        let told = enter(&mut ledger, &slots, &[(3, 5)]);
+        assert_eq!((told.new, told.evicted), (vec![(3, true)], vec![1]));
+        assert_eq!(enter(&mut ledger, &slots, &[(1, 5)]).new, [(1, true)]);
+    }
+
+    #[test]
+    fn what_is_worth_least_is_evicted_first_and_stays_in_the_sum() {
+        for (name, silent_s, expected) in [
+            ("the one with the fewest packets", 0, 3),
+            ("a packet counts half after ten seconds of silence, and they are not so many", 30, 3),
+            ("the one silent for long, however many they were", 80, 1),
+        ] {
+            let (mut ledger, mut slots) = (Ledger::new(3), Slots::new(0));
+            enter(&mut ledger, &slots, &[(1, 200)]);
+            for second in 1..=silent_s {
+                slots.reach(second * 1_000_000_000);
+                slots.close_if_due();
+            }
+            enter(&mut ledger, &slots, &[(2, 60), (3, 2)]);
+            assert_eq!(enter(&mut ledger, &slots, &[(4, 9)]).evicted, [expected], "{name}");
+            assert_eq!(ledger.count(), 3);
+            assert_eq!((total(&ledger), ledger.entered()), (tally(271), tally(271)), "{name}");
+        }
+    }
+
+    /// Plays seconds of a flood from `sources` addresses, `packets` in each reading of a tenth of a second, beside a busy
+    /// source (1) and a quiet one (2) that begins after a second; returns the ledger and what was told of the last second.
+    fn flood(seconds: u64, sources: u32, packets: u32) -> (Ledger<u32, Tally>, Told) {
+        let (mut ledger, mut slots) = (Ledger::new(8192), Slots::new(0));
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut last = Told::default();
+        for reading in 1..=seconds * 10 {
+            slots.reach(reading * 100_000_000);
+            let mut entries: Vec<_> = (0..packets).map(|_| (1000 + random.u32(..sources), 1)).collect();
+            entries.push((1, 100));
+            if reading > 10 && reading % 2 == 0 {
+                entries.push((2, 1));
+            }
+            let entries: Vec<_> = entries.into_iter().map(|(key, packets)| (key, tally(packets))).collect();
+            let mut told = Told::default();
+            ledger.enter_watched(&entries, &slots, &mut told);
+            if reading > (seconds - 1) * 10 {
+                last.passed += told.passed;
+                last.evicted.append(&mut told.evicted);
+            }
+            slots.close_if_due();
+        }
+        (ledger, last)
+    }
+
+    #[test]
+    fn in_a_flood_the_busy_and_the_steady_keep_their_accounts_and_few_others_get_one() {
+        for (name, sources, packets) in [
+            ("every source once", 16_000_000, 20_000),
+            ("now and then", 500_000, 20_000),
+            ("every second or so", 100_000, 10_000),
+        ] {
+            let (ledger, last) = flood(6, sources, packets);
+            assert_eq!(ledger.get(&1).unwrap().total, tally(6000), "{name}");
+            let quiet = ledger.get(&2).map_or(0, |account| account.total.packets);
+            assert!(quiet >= 15, "{name}: {quiet} of 25 packets of the quiet source");
+            assert!(ledger.count() <= 8192, "{name}");
+            assert!(last.evicted.len() < 40_000, "{name}: {} evicted in a second", last.evicted.len());
+            let entered = ledger.entered();
+            assert_eq!((total(&ledger), entered.packets), (entered, 60 * u64::from(packets) + 6000 + 25), "{name}");
+        }
+    }
+
+    #[test]
+    fn after_a_flood_everybody_has_room_again() {
+        let (mut ledger, _) = flood(3, 16_000_000, 20_000);
+        let mut slots = Slots::new(0);
+        slots.reach(4_000_000_000);
+        let told = enter(&mut ledger, &slots, &(10..300).map(|key| (key, 1)).collect::<Vec<_>>());
+        assert_eq!((told.new.len(), told.passed), (290, 0));
+        assert!((10..300).all(|key| ledger.get(&key).is_some()));
+    }
+
+    #[test]
+    fn the_top_and_the_rest_are_everything() {
+        let (mut ledger, slots) = (Ledger::new(10), Slots::new(0));
+        enter(&mut ledger, &slots, &(1..=10).map(|key| (key, u64::from(key))).collect::<Vec<_>>());
+        let (top, others, rest) = ledger.top(3);
+        assert_eq!((top, others, rest), (vec![10, 9, 8], 7, tally(28)));
+        assert_eq!(ledger.top(0).0.len(), 10);
+    }
+}
