@@ -44,6 +44,9 @@ const BUSY_DRAIN: Duration = Duration::from_millis(25);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
 
+/// Why there are no maps to show.
+const NO_MAPS: &str = "this monitor has no maps: its packets are not counted by the kernel";
+
 /// What the engine is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -285,6 +288,10 @@ impl Engine {
             }
             Request::Snapshot { limit } => {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: false });
+            }
+            Request::Maps { limit } => {
+                let dump = self.source.dump(limit);
+                return dump.map(|dump| Answer::Maps(Box::new(dump))).ok_or_else(|| NO_MAPS.into());
             }
             Request::Stop => {
                 self.message = "ending".into();

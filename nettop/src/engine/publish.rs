@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use nettop_common::{
-    Address, Protocol, Tally,
+    Address, Protocol, SourceCounters, Tally,
     counters::{SizeBucket, Table},
 };
 
@@ -11,11 +11,12 @@ use nettop_geo::{Database, Watcher};
 
 use super::{Engine, outlets};
 use crate::{
+    ledger::Account,
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Others, Replay, Rest, Runtime, Sampling,
-        Snapshot, SourceRow, TcpFlags,
+        AllSources, Counted, Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Others, Replay,
+        Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, TcpFlags,
     },
 };
 
@@ -34,7 +35,7 @@ impl Engine {
         let counted = accounting.counted;
         let unique = books.unique();
         let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
-        let (sources, others, rest) = books.sources.top(limit);
+        let (ips, others, rest) = self.sources(limit, counted.packets, elapsed);
         let geo = self.geo.as_ref().map(geo_view);
         let exports = self.outlets.rows();
         let replay = self.source.replay();
@@ -62,7 +63,7 @@ impl Engine {
             unique_ips: unique.0,
             unique_estimated: unique.1,
             filtered_packets: accounting.filtered.packets,
-            ips: sources.iter().filter_map(|source| self.source_row(source, counted.packets, elapsed)).collect(),
+            ips,
             rest: Rest {
                 sources: others,
                 packets: rest.packets,
@@ -127,29 +128,41 @@ impl Engine {
         }
     }
 
-    fn source_row(&self, address: &Address, counted: u64, elapsed: f64) -> Option<SourceRow> {
-        let account = self.books.sources.get(address)?;
-        let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
-        let total = account.total;
+    /// Sources, and sums over those left out.
+    fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> (Sources, u64, Tally) {
+        let Self { books, details, .. } = self;
         let offset = self.reading.at.unix_offset_ns();
-        Some(SourceRow {
-            ip: address.to_ip(),
-            packets: total.packets,
-            bytes: total.bytes,
-            first_ns: total.first_ns.wrapping_add(offset),
-            last_ns: total.last_ns.wrapping_add(offset),
+        if limit == 0 {
+            // As little as possible here, where packets wait to be read: order and rows are made by whoever writes them.
+            let all = AllSources {
+                counted: books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect(),
+                packets,
+                unix_offset_ns: offset,
+                geo: books.regions.geo().cloned(),
+                details: details.all(),
+            };
+            return (Sources::All(Arc::new(all)), 0, Tally::default());
+        }
+        let (keys, others, rest) = books.sources.top(limit);
+        let rows = keys.iter().filter_map(|key| {
+            let counted = self.counted(key, books.sources.get(key)?, elapsed);
+            let detail = details.get(key).map_or_else(Arc::default, Arc::clone);
+            Some(SourceRow::new(&counted, packets, offset, books.regions.place(key), detail))
+        });
+        (Sources::Rows(rows.collect()), others, rest)
+    }
+
+    fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
+        let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
+        Counted {
+            address: *address,
+            total: account.total,
             pps: current,
             pps_10s: ten_seconds,
             pps_60s: minute,
             peak_pps: peak,
             low_pps: low,
-            share: total.packets as f64 / counted.max(1) as f64,
-            syn: u64::from(total.syn),
-            udp: u64::from(total.udp),
-            icmp: u64::from(total.icmp),
-            place: self.books.regions.place(address),
-            detail: self.details.get(address).map_or_else(Arc::default, Arc::clone),
-        })
+        }
     }
 
     /// MACs, as source and as destination, most packets first; and the others.

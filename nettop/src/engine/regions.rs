@@ -137,6 +137,11 @@ impl Regions {
         })
     }
 
+    /// The databases in force.
+    pub fn geo(&self) -> Option<&Arc<Geo>> {
+        self.geo.as_ref()
+    }
+
     /// Where an address is.
     pub fn place(&self, address: &Address) -> Option<Place> {
         Some(Place::from(self.geo.as_ref()?.look_up(address.to_ip())))

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod alerts;
+mod all_sources;
 mod events;
 mod exports;
 mod json;
@@ -24,6 +25,7 @@ use self::json::{as_map, labelled};
 pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Origin, Severity},
+    all_sources::{AllSources, Counted, Sources},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     monitor::{Degraded, MapRow, Own, Sampling, Tick},
@@ -74,7 +76,7 @@ pub struct Snapshot {
     /// Packets that the filter or pause rejected.
     pub filtered_packets: u64,
     /// Sources, most packets first.
-    pub ips: Vec<SourceRow>,
+    pub ips: Sources,
     /// What the lists had no room for.
     pub rest: Rest,
     /// Countries of the sources, most packets first.

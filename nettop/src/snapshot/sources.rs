@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use serde::Serialize;
 
-use super::{Mac, Place, TcpFlags};
+use super::{Counted, Mac, Place, TcpFlags};
 
 /// One source address.
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +43,37 @@ pub struct SourceRow {
     /// Ports, protocols, MACs and flags, from sampled packets.
     #[serde(flatten)]
     pub detail: Arc<Detail>,
+}
+
+impl SourceRow {
+    /// From what was counted for it, of so many packets of everybody; `unix_offset_ns` turns the kernel's clock into Unix time.
+    pub fn new(
+        counted: &Counted,
+        packets: u64,
+        unix_offset_ns: u64,
+        place: Option<Place>,
+        detail: Arc<Detail>,
+    ) -> Self {
+        let Counted { address, total, pps, pps_10s, pps_60s, peak_pps, low_pps } = *counted;
+        Self {
+            ip: address.to_ip(),
+            packets: total.packets,
+            bytes: total.bytes,
+            first_ns: total.first_ns.wrapping_add(unix_offset_ns),
+            last_ns: total.last_ns.wrapping_add(unix_offset_ns),
+            pps,
+            pps_10s,
+            pps_60s,
+            peak_pps,
+            low_pps,
+            share: total.packets as f64 / packets.max(1) as f64,
+            syn: u64::from(total.syn),
+            udp: u64::from(total.udp),
+            icmp: u64::from(total.icmp),
+            place,
+            detail,
+        }
+    }
 }
 
 /// What sampled packets tell of one source. Each map: key → packets.

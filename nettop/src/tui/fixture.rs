@@ -109,7 +109,7 @@ pub fn busy() -> Snapshot {
         unique_ips: 1_254_321,
         unique_estimated: true,
         filtered_packets: 345_678,
-        ips: sources(total),
+        ips: sources(total).into(),
         rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000, ..Rest::default() },
         countries: (0..10_u8)
             .map(|n| {
