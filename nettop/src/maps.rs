@@ -24,7 +24,7 @@ pub struct Program {
     pub name: &'static str,
     /// The kernel's number of it.
     pub id: u32,
-    /// Memory, bytes.
+    /// Memory, bytes; 0: the kernel does not tell.
     pub memory: u64,
     /// Runs that the kernel measured; 0 unless somebody asked it to.
     pub runs: u64,

@@ -93,6 +93,13 @@ fn a_botnet_of_three_networks_leads_the_list_before_and_after_a_flood() {
         "{spread}"
     );
 
+    let mut export = net.receiver.command(nettop_tests::program::path("nettopctl"));
+    export.args(["export", "--format", "prefixes", "--control-socket"]).arg(monitor.socket());
+    let table = run(&mut export);
+    assert!(table.status.success(), "{table:?}");
+    assert!(table.stdout.starts_with("prefix,ips,packets,bytes,pps,pps_60s\n"), "{table:?}");
+    assert!(table.stdout.lines().any(|line| line.starts_with("203.0.113.0/24,")), "{table:?}");
+
     // Far more /24 than are remembered: all of IPv4 but for the lowest eighth.
     let frame = Spec::v4(udp).frame();
     let flood = Flood { frame, sources: 0xe000_0000, base: Ipv4Addr::new(32, 0, 0, 0), count: 1_000_000 };
@@ -114,12 +121,6 @@ fn a_botnet_of_three_networks_leads_the_list_before_and_after_a_flood() {
         assert_eq!(number(&row["packets"]), number(&before["packets"]) + 254 * times as u64, "{row}");
     }
 
-    let mut export = net.receiver.command(nettop_tests::program::path("nettopctl"));
-    export.args(["export", "--format", "prefixes", "--control-socket"]).arg(monitor.socket());
-    let table = run(&mut export);
-    assert!(table.status.success(), "{table:?}");
-    assert!(table.stdout.starts_with("prefix,ips,packets,bytes,pps,pps_60s\n"), "{table:?}");
-    assert!(table.stdout.lines().any(|line| line.starts_with("203.0.113.0/24,")), "{table:?}");
     let ended = monitor.stop();
     assert!(ended.stdout.contains("top prefixes") && ended.stdout.contains("203.0.113.0/24"), "{ended:?}");
 }

@@ -15,8 +15,8 @@ use crate::{
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        AllSources, Counted, Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Others, Replay,
-        Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, TcpFlags,
+        AllSources, Counted, DEFAULT_LIMIT, Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow,
+        Others, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, TcpFlags,
     },
 };
 
@@ -132,22 +132,24 @@ impl Engine {
     fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> (Sources, u64, Tally) {
         let Self { books, details, .. } = self;
         let offset = self.reading.at.unix_offset_ns();
+        // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
+        let all = |counted| {
+            let (geo, details) = (books.regions.geo().cloned(), details.all());
+            Sources::All(Arc::new(AllSources { counted, packets, unix_offset_ns: offset, geo, details }))
+        };
         if limit == 0 {
-            // As little as possible here, where packets wait to be read: order and rows are made by whoever writes them.
-            let all = AllSources {
-                counted: books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect(),
-                packets,
-                unix_offset_ns: offset,
-                geo: books.regions.geo().cloned(),
-                details: details.all(),
-            };
-            return (Sources::All(Arc::new(all)), 0, Tally::default());
+            let counted = books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
+            return (all(counted), 0, Tally::default());
         }
         let (keys, others, rest) = books.sources.top(limit);
-        let rows = keys.iter().filter_map(|key| {
-            let counted = self.counted(key, books.sources.get(key)?, elapsed);
-            let detail = details.get(key).map_or_else(Arc::default, Arc::clone);
-            Some(SourceRow::new(&counted, packets, offset, books.regions.place(key), detail))
+        let counted = keys.iter().filter_map(|key| Some(self.counted(key, books.sources.get(key)?, elapsed)));
+        if limit > DEFAULT_LIMIT {
+            return (all(counted.collect()), others, rest);
+        }
+        let rows = counted.map(|counted| {
+            let source = &counted.address;
+            let detail = details.get(source).map_or_else(Arc::default, Arc::clone);
+            SourceRow::new(&counted, packets, offset, books.regions.place(source), detail)
         });
         (Sources::Rows(rows.collect()), others, rest)
     }

@@ -33,8 +33,7 @@ const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is 
 #[derive(Debug)]
 pub struct Inventory {
     maps: Vec<Facts>,
-    /// Name, id and memory of each program.
-    programs: Vec<(&'static str, u32, u64)>,
+    programs: Vec<Program>,
 }
 
 impl Inventory {
@@ -42,7 +41,7 @@ impl Inventory {
     ///
     /// # Errors
     /// When the kernel does not say.
-    pub fn of(ebpf: &Ebpf, programs: Vec<(&'static str, u32, u64)>) -> Result<Self> {
+    pub fn of(ebpf: &Ebpf, programs: Vec<Program>) -> Result<Self> {
         let all = ebpf.maps().filter_map(|(name, map)| Some((name, super::mapped::map_data(map)?)));
         let mut maps = all.map(|(name, data)| facts(name, data)).collect::<Result<Vec<_>>>()?;
         maps.sort_by(|one, other| one.name.cmp(&other.name));
@@ -58,15 +57,15 @@ fn facts(name: &str, data: &MapData) -> Result<Facts> {
         _ => "other",
     };
     let (id, capacity, value_size) = (info.id(), info.max_entries(), info.value_size());
-    let memory = memory(data.fd().as_fd().as_raw_fd());
+    let element = if kind == "array" { value_size.next_multiple_of(8) } else { 1 };
+    let memory = memory(data.fd().as_fd().as_raw_fd()).unwrap_or(u64::from(capacity) * u64::from(element));
     Ok(Facts { name: name.into(), id, kind, capacity, value_size, memory })
 }
 
-/// What a map costs, as the kernel tells in `/proc`; 0 where it does not.
-fn memory(fd: i32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("memlock:"));
-    line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+/// What a map costs, as the kernel tells in `/proc`; not to a process with the capabilities of its file.
+fn memory(fd: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("memlock:"))?.trim().parse().ok()
 }
 
 impl Xdp {
@@ -85,9 +84,9 @@ impl Xdp {
         let set = self.config.word(offset_of!(Config, set)).load(Ordering::Relaxed) & 1;
         let fds = self.attachments.programs();
         let programs = self.inventory.programs.iter().zip([&fds.ethernet, &fds.raw_ip]);
-        let programs = programs.map(|((name, id, memory), fd)| {
+        let programs = programs.map(|(program, fd)| {
             let (runs, run_ns) = bpf::program_runs(fd.as_fd()).unwrap_or_default();
-            Program { name, id: *id, memory: *memory, runs, run_ns }
+            Program { runs, run_ns, ..program.clone() }
         });
         Dump {
             about: ABOUT,

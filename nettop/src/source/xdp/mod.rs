@@ -37,6 +37,7 @@ pub use self::{
     capacity::default_budget,
 };
 use crate::{
+    maps::Program,
     privilege,
     reading::{InterfaceRow, Moment, Reading, Tables},
 };
@@ -384,19 +385,21 @@ where
     (entries.len() - before) as u64
 }
 
-/// The programs, and name, id and memory of each.
-fn load_programs(ebpf: &mut Ebpf) -> Result<(Programs, Vec<(&'static str, u32, u64)>)> {
+/// The programs, and what there is to say of each.
+fn load_programs(ebpf: &mut Ebpf) -> Result<(Programs, Vec<Program>)> {
     let mut load = |name: &'static str| -> Result<_> {
         let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
         let program: &mut XdpProgram = program.try_into()?;
         program.load()?;
         let fd = program.fd()?.as_fd().try_clone_to_owned().context("duplicating the program's descriptor")?;
         let info = program.info()?;
-        Ok((fd, (name, info.id(), u64::from(info.memory_locked()?))))
+        // With capabilities of the file a process may not look into its own /proc/self/fdinfo.
+        let memory = info.memory_locked().unwrap_or_default().into();
+        Ok((fd, Program { name, id: info.id(), memory, runs: 0, run_ns: 0 }))
     };
     let (ethernet, one) = load("nettop")?;
     let (raw_ip, other) = load("nettop_raw_ip")?;
-    Ok((Programs { ethernet, raw_ip, ids: [one.1, other.1] }, vec![one, other]))
+    Ok((Programs { ethernet, raw_ip, ids: [one.id, other.id] }, vec![one, other]))
 }
 
 /// Turns an error of loading into one that says why and what to do.
