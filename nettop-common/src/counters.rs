@@ -4,6 +4,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::slots::Spot;
+
 /// Packets and bytes; bytes are frame lengths on the wire, without the frame check sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -232,7 +234,12 @@ pub struct Totals {
     pub until_event: u64,
     /// 1: the log has been told that there was no slot for a source.
     pub warned: u64,
-    padding: [u64; 3],
+    /// When the clock was read last, in the kernel's ticks ...
+    pub clock_ticks: u64,
+    /// ... and what it said: it does not change within a tick.
+    pub clock_ns: u64,
+    /// Where the newest destination and MAC pair are in their tables: see [`crate::slots::Spot`].
+    pub recent: [Spot; 2],
 }
 
 const _: () = assert!(size_of::<Totals>() == 320);
@@ -257,7 +264,9 @@ impl Totals {
             events_lost,
             until_event: _, // states, not counts
             warned: _,
-            padding: _,
+            clock_ticks: _,
+            clock_ns: _,
+            recent: _,
         } = other;
         self.seen.add(*seen);
         add_all(&mut self.outcomes, outcomes);
@@ -290,7 +299,9 @@ impl Totals {
             events_lost,
             until_event: _,
             warned: _,
-            padding: _,
+            clock_ticks: _,
+            clock_ns: _,
+            recent: _,
         } = earlier;
         delta.seen = self.seen.since(*seen);
         since_all(&mut delta.outcomes, outcomes);

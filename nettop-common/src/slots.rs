@@ -52,22 +52,51 @@ const _: () = assert!(offset_of!(Slot<Tally>, counters) + offset_of!(Tally, pack
 const _: () =
     assert!(offset_of!(Slot<SourceCounters>, counters) + offset_of!(SourceCounters, packets) == FIRST_PACKETS);
 
-impl<C: Counters> Bucket<C> {
-    /// The counters of a key, and whether they are new; `None`: other keys have taken every slot.
+impl<C: Counters> Slot<C> {
+    /// Whether it is taken, and by this key.
     #[inline(always)]
-    pub fn find(&mut self, key: &Key) -> Option<(&mut C, bool)> {
-        let [a, b, c, d] = *key;
-        for slot in &mut self.0 {
-            if slot.counters.tally().packets == 0 {
+    pub fn has(&self, key: &Key) -> bool {
+        let ([a, b, c, d], [ka, kb, kc, kd]) = (*key, self.key);
+        self.counters.tally().packets != 0 && (a ^ ka) | (b ^ kb) | (c ^ kc) | (d ^ kd) == 0
+    }
+}
+
+impl<C: Counters> Bucket<C> {
+    /// The counters of a key, which of the slots they are in, and whether they are new; `None`: other keys have taken all.
+    #[inline(always)]
+    pub fn find(&mut self, key: &Key) -> Option<(&mut C, u32, bool)> {
+        for (way, slot) in self.0.iter_mut().enumerate() {
+            let new = slot.counters.tally().packets == 0;
+            if new {
                 slot.key = *key;
-                return Some((&mut slot.counters, true));
             }
-            let [ka, kb, kc, kd] = slot.key;
-            if (a ^ ka) | (b ^ kb) | (c ^ kc) | (d ^ kd) == 0 {
-                return Some((&mut slot.counters, false));
+            if new || slot.has(key) {
+                return Some((&mut slot.counters, way as u32, new));
             }
         }
         None
+    }
+}
+
+/// Where a slot is in an array of buckets; by default nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct Spot(u32);
+
+impl Spot {
+    /// The slot `way` of the bucket at `index`.
+    #[inline(always)]
+    pub const fn new(index: u32, way: u32) -> Self {
+        Self(index * WAYS as u32 + way + 1)
+    }
+
+    /// The index of its bucket, and which of its slots it is.
+    #[inline(always)]
+    pub const fn get(self) -> Option<(u32, usize)> {
+        match self.0 {
+            0 => None,
+            number => Some(((number - 1) / WAYS as u32, (number - 1) as usize % WAYS)),
+        }
     }
 }
 
@@ -132,7 +161,7 @@ mod tests {
         for key in keys {
             let key = [0, 0, 0xffff_0000, key.to_be()];
             let found = buckets(&key, 7, BITS).into_iter().any(|bucket| match table[bucket as usize].find(&key) {
-                Some((tally, _)) => {
+                Some((tally, ..)) => {
                     tally.count(60);
                     true
                 }

@@ -2,7 +2,9 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::{bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len},
+    helpers::{
+        bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len,
+    },
     maps::Array,
     programs::XdpContext,
 };
@@ -13,7 +15,7 @@ use nettop_common::{
     counters::{Counters, Part, Table},
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     packet,
-    slots::{self, Bucket, Key, SETS},
+    slots::{self, Bucket, Key, SETS, Spot},
 };
 
 use crate::maps::{
@@ -73,8 +75,7 @@ fn passes(filter: u32, packet: &Packet) -> bool {
 
 #[inline(always)]
 fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &mut Totals, config: &Config) {
-    // SAFETY: no arguments, no preconditions. The coarse clock costs a tenth of the exact one.
-    let now = unsafe { bpf_ktime_get_coarse_ns() };
+    let now = clock_ns(totals);
     let [sources_untracked, destinations_untracked, macs_untracked] = &mut totals.untracked;
     let [a, b, c] = packet.macs.0;
 
@@ -83,12 +84,12 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
         false => None,
     };
     if counts(Part::Unique)
-        && let Some((_, true)) | None = found
+        && let Some((.., true)) | None = found
     {
         add_unique(place.cpu, packet.source);
     }
     match found {
-        Some((source, _)) => source.count(packet, length, now),
+        Some((source, ..)) => source.count(packet, length, now),
         None => {
             sources_untracked.count(length);
             if totals.warned == 0 {
@@ -97,15 +98,17 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
             }
         }
     }
+    let [recent_destination, recent_macs] = &mut totals.recent;
     if counts(Part::Destinations) {
-        match find(&DESTINATIONS, place, Table::Destinations, DESTINATION_BITS.load(), &packet.destination.0) {
-            Some((destination, _)) => destination.count(length),
+        let bits = DESTINATION_BITS.load();
+        match find_again(&DESTINATIONS, recent_destination, place, Table::Destinations, bits, &packet.destination.0) {
+            Some(destination) => destination.count(length),
             None => destinations_untracked.count(length),
         }
     }
     if counts(Part::Macs) {
-        match find(&MACS, place, Table::Macs, MAC_BITS.load(), &[a, b, c, 0]) {
-            Some((macs, _)) => macs.count(length),
+        match find_again(&MACS, recent_macs, place, Table::Macs, MAC_BITS.load(), &[a, b, c, 0]) {
+            Some(macs) => macs.count(length),
             None => macs_untracked.count(length),
         }
     }
@@ -128,6 +131,19 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
     }
 }
 
+/// The coarse monotonic clock. It advances with the kernel's ticks, whose number costs nothing to read.
+#[inline(always)]
+fn clock_ns(totals: &mut Totals) -> u64 {
+    // SAFETY: no arguments, no preconditions.
+    let ticks = unsafe { bpf_jiffies64() };
+    if totals.clock_ticks != ticks {
+        // SAFETY: as above.
+        totals.clock_ns = unsafe { bpf_ktime_get_coarse_ns() };
+        totals.clock_ticks = ticks;
+    }
+    totals.clock_ns
+}
+
 /// Whether a part is counted. The verifier knows, and removes what is not.
 #[inline(always)]
 fn counts(part: Part) -> bool {
@@ -141,7 +157,7 @@ struct Place {
     set: u32,
 }
 
-/// The counters of a key, and whether they are new; `None`: both of its buckets belong to other keys.
+/// The counters of a key, their spot, and whether they are new; `None`: both of its buckets belong to other keys.
 #[inline(always)]
 #[expect(clippy::mut_from_ref, reason = "a map is shared, but this part of it is this CPU's alone")]
 fn find<'a, C: Counters>(
@@ -150,19 +166,45 @@ fn find<'a, C: Counters>(
     table: Table,
     bits: u32,
     key: &Key,
-) -> Option<(&'a mut C, bool)> {
+) -> Option<(&'a mut C, Spot, bool)> {
     for number in slots::buckets(key, SEED.load(), bits) {
-        let bucket = map.get_ptr_mut(slots::index(cpu, set, bits, number))?;
+        let index = slots::index(cpu, set, bits, number);
+        let bucket = map.get_ptr_mut(index)?;
         // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
-        let Some((counters, new)) = unsafe { &mut *bucket }.find(key) else { continue };
+        let Some((counters, way, new)) = unsafe { &mut *bucket }.find(key) else { continue };
         if new {
             let used = USED.get_ptr_mut(slots::group(cpu, set, table as u32, bits, number))?;
             // SAFETY: as above.
             unsafe { *used = 1 };
         }
-        return Some((counters, new));
+        return Some((counters, Spot::new(index, way), new));
     }
     None
+}
+
+/// As [`find`], where the next packet mostly has the key of the one before: then there is nothing to search.
+#[inline(always)]
+#[expect(clippy::mut_from_ref, reason = "as above")]
+fn find_again<'a, C: Counters>(
+    map: &'a Array<Bucket<C>>,
+    recent: &mut Spot,
+    place: Place,
+    table: Table,
+    bits: u32,
+    key: &Key,
+) -> Option<&'a mut C> {
+    if let Some((index, way)) = recent.get() {
+        // SAFETY: as in `find`: only spots of this CPU and set are remembered.
+        let Bucket(slots) = unsafe { &mut *map.get_ptr_mut(index)? };
+        if let Some(slot) = slots.get_mut(way)
+            && slot.has(key)
+        {
+            return Some(&mut slot.counters);
+        }
+    }
+    let (counters, spot, _) = find(map, place, table, bits, key)?;
+    *recent = spot;
+    Some(counters)
 }
 
 /// Adds a source that this set did not know to the registers of distinct sources.

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-const SECOND_NS: u64 = 1_000_000_000;
+/// Nanoseconds of a second.
+pub const SECOND_NS: u64 = 1_000_000_000;
 /// A slot ends at the first tick that is this old: a second, less the jitter of a timer.
 const SLOT_NS: u64 = SECOND_NS / 100 * 95;
 const MINUTE_NS: u64 = 60 * SECOND_NS;
@@ -69,9 +70,9 @@ impl Slots {
         self.open.id
     }
 
-    /// A minute before the newest time reached.
-    pub fn minute_ago_ns(&self) -> u64 {
-        self.open.end_ns.saturating_sub(MINUTE_NS)
+    /// Until when the open slot reaches.
+    pub fn now_ns(&self) -> u64 {
+        self.open.end_ns
     }
 
     fn closed(&self, id: u32) -> Option<&Slot> {

@@ -1,79 +1,23 @@
 //! The bpf(2) calls that aya does not have: programs written as instructions, run over live frames.
 
+mod instruction;
+pub mod map;
+
 use std::{
     io, mem,
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_4, bpf_cmd, bpf_prog_type};
 
-/// One instruction, as the kernel wants it on a little-endian machine (linux/bpf.h, `struct bpf_insn`).
-pub type Instruction = u64;
+pub use self::instruction::*;
 
 /// `BPF_F_TEST_XDP_LIVE_FRAMES` (linux/bpf.h).
 const LIVE_FRAMES: u32 = 1 << 1;
-
-const fn instruction(code: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> Instruction {
-    code as u64
-        | ((destination | source << 4) as u64) << 8
-        | (offset as u16 as u64) << 16
-        | (immediate as u32 as u64) << 32
-}
-
-/// `destination = immediate`.
-pub const fn mov(destination: u8, immediate: i32) -> Instruction {
-    instruction(0xb7, destination, 0, 0, immediate)
-}
-
-/// `destination = source`.
-pub const fn copy(destination: u8, source: u8) -> Instruction {
-    instruction(0xbf, destination, source, 0, 0)
-}
-
-/// `destination += immediate`, 64 bits.
-pub const fn add(destination: u8, immediate: i32) -> Instruction {
-    instruction(0x07, destination, 0, 0, immediate)
-}
-
-/// `destination += immediate`, 32 bits.
-pub const fn add32(destination: u8, immediate: u32) -> Instruction {
-    instruction(0x04, destination, 0, 0, immediate as i32)
-}
-
-/// `destination %= immediate`, 32 bits, unsigned.
-pub const fn modulo32(destination: u8, immediate: u32) -> Instruction {
-    instruction(0x94, destination, 0, 0, immediate as i32)
-}
-
-/// The low 32 bits of `destination` in network byte order.
-pub const fn big_endian32(destination: u8) -> Instruction {
-    instruction(0xdc, destination, 0, 0, 32)
-}
-
-/// `destination = *(u32 *)(source + offset)`.
-pub const fn load32(destination: u8, source: u8, offset: i16) -> Instruction {
-    instruction(0x61, destination, source, offset, 0)
-}
-
-/// `*(u32 *)(destination + offset) = source`.
-pub const fn store32(destination: u8, offset: i16, source: u8) -> Instruction {
-    instruction(0x63, destination, source, offset, 0)
-}
-
-/// Skips `count` instructions if `left > right`.
-pub const fn skip_if_greater(left: u8, right: u8, count: i16) -> Instruction {
-    instruction(0x2d, left, right, count, 0)
-}
-
-/// Calls a helper.
-pub const fn call(helper: i32) -> Instruction {
-    instruction(0x85, 0, 0, 0, helper)
-}
-
-/// Ends the program; its result is in register 0.
-pub const fn exit() -> Instruction {
-    instruction(0x95, 0, 0, 0, 0)
-}
+/// `BPF_F_XDP_HAS_FRAGS` (linux/bpf.h).
+const HAS_FRAGS: u32 = 1 << 5;
+/// `XDP_FLAGS_DRV_MODE` (linux/if_link.h).
+const DRIVER: u32 = 1 << 2;
 
 fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
     // SAFETY: every caller fills in the part of `attr` that belongs to `command`, with pointers that outlive the call.
@@ -86,18 +30,43 @@ fn empty_attr() -> bpf_attr {
     unsafe { mem::zeroed() }
 }
 
-/// Loads an XDP program.
+fn owned(fd: libc::c_long) -> OwnedFd {
+    // SAFETY: callers pass what a successful call has just returned: a new descriptor, which nobody else owns.
+    unsafe { OwnedFd::from_raw_fd(fd as i32) }
+}
+
+/// Loads an XDP program, which takes multi-buffer frames as nettop does: only such programs can be tail-called by each other.
 ///
 /// # Errors
 /// What the kernel says, with the end of the verifier's log where there is one.
 pub fn load_xdp(program: &[Instruction]) -> io::Result<OwnedFd> {
+    let kind = bpf_prog_type::BPF_PROG_TYPE_XDP;
+    load(program, kind, |load| {
+        load.expected_attach_type = bpf_attach_type::BPF_XDP as u32;
+        load.prog_flags = HAS_FRAGS;
+    })
+}
+
+/// Loads a filter for sockets: its result is how many bytes of the packet the socket gets.
+///
+/// # Errors
+/// As for [`load_xdp`].
+pub fn load_socket_filter(program: &[Instruction]) -> io::Result<OwnedFd> {
+    load(program, bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER, |_| {})
+}
+
+fn load(
+    program: &[Instruction],
+    kind: bpf_prog_type,
+    more: impl FnOnce(&mut bpf_attr__bindgen_ty_4),
+) -> io::Result<OwnedFd> {
     let license = c"Dual MIT/GPL";
     let mut log = vec![0u8; 1 << 16];
     let mut attr = empty_attr();
     // SAFETY: writing to a field of plain integers in a zeroed union.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
-    load.prog_type = bpf_prog_type::BPF_PROG_TYPE_XDP as u32;
-    load.expected_attach_type = bpf_attach_type::BPF_XDP as u32;
+    load.prog_type = kind as u32;
+    more(load);
     load.insns = program.as_ptr() as u64;
     load.insn_cnt = program.len() as u32;
     load.license = license.as_ptr() as u64;
@@ -110,8 +79,37 @@ pub fn load_xdp(program: &[Instruction]) -> io::Result<OwnedFd> {
         let last = text.rsplit('\n').nth(1).unwrap_or(text);
         if last.is_empty() { error } else { io::Error::new(error.kind(), format!("{error} ({last})")) }
     })?;
-    // SAFETY: on success the result is a new file descriptor, which nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    Ok(owned(fd))
+}
+
+/// Attaches an XDP program to an interface of the calling thread's network namespace, natively, until what is returned is
+/// dropped.
+///
+/// # Errors
+/// What the kernel says.
+pub fn attach_xdp(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.__bindgen_anon_2.target_ifindex = interface;
+    attr.link_create.attach_type = bpf_attach_type::BPF_XDP as u32;
+    attr.link_create.flags = DRIVER;
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// Runs an XDP program `count` times over one frame, which is on no interface; the program may change it for the run after.
+/// Returns the last verdict.
+///
+/// # Errors
+/// What the kernel says.
+pub fn run(program: BorrowedFd<'_>, frame: &[u8], count: u32) -> io::Result<u32> {
+    let mut attr = empty_attr();
+    attr.test.prog_fd = program.as_raw_fd() as u32;
+    attr.test.data_in = frame.as_ptr() as u64;
+    attr.test.data_size_in = frame.len() as u32;
+    attr.test.repeat = count;
+    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr)?;
+    // SAFETY: the kernel has filled in this part of the union.
+    Ok(unsafe { attr.test.retval })
 }
 
 /// Runs an XDP program `count` times over real copies of `frame`, as if they had arrived on an interface of the calling

@@ -1,6 +1,10 @@
 //! The kernel program by itself: loaded, attached to nothing, fed with frames by `BPF_PROG_TEST_RUN`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+};
 
 use aya::{
     Ebpf, EbpfLoader, Pod,
@@ -13,13 +17,15 @@ use nettop_common::{
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
-    slots::{Bucket, GROUP_BITS, Key, SETS},
+    slots::{self, Bucket, GROUP_BITS, Key, SETS},
 };
 
 /// `XDP_PASS` (linux/bpf.h).
 const PASS: u32 = 2;
 /// log₂ of the buckets of a CPU in a set: room for more keys than any test makes.
 const BITS: u32 = 13;
+/// What the program logs; nettop sets it to nothing unless there is a log, and what would log is then removed.
+const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
 const CONFIG_SIZE: usize = size_of::<Config>();
 const FILTER_SIZE: usize = size_of::<Filter>();
@@ -29,6 +35,7 @@ const TOTALS_SIZE: usize = size_of::<Totals>();
 pub struct Kernel {
     ebpf: Ebpf,
     config: Config,
+    source_bits: u32,
     events: RingBuf<MapData>,
 }
 
@@ -40,6 +47,11 @@ impl Kernel {
 
     /// The same, counting only the [`Part`]s whose bits are set.
     pub fn load_parts(parts: u32) -> Self {
+        Self::load_sized(parts, [BITS; Table::COUNT])
+    }
+
+    /// The same, with 2^`bits` buckets for each CPU in a set, by [`Table`].
+    pub fn load_sized(parts: u32, bits: [u32; Table::COUNT]) -> Self {
         let object = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/nettop.bpf.o");
         let object = fs::read(&object).unwrap_or_else(|error| panic!("reading {}: {error}", object.display()));
         let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
@@ -50,17 +62,18 @@ impl Kernel {
             (maps::DST_PORTS, cpus * PORT_SLOTS),
             (maps::SRC_PORTS, cpus * PORT_SLOTS),
             (maps::UNIQUE, cpus),
-            (maps::SOURCES, (cpus * SETS) << BITS),
-            (maps::DESTINATIONS, (cpus * SETS) << BITS),
-            (maps::MACS, (cpus * SETS) << BITS),
+            (maps::SOURCES, (cpus * SETS) << bits[0]),
+            (maps::DESTINATIONS, (cpus * SETS) << bits[1]),
+            (maps::MACS, (cpus * SETS) << bits[2]),
             (maps::USED, (cpus * SETS * Table::COUNT as u32) << GROUP_BITS),
             (maps::EVENTS, 1 << 20),
         ] {
             loader.map_max_entries(map, entries);
         }
-        for name in maps::BITS {
-            loader.override_global(name, &BITS, true);
+        for (name, bits) in maps::BITS.iter().zip(&bits) {
+            loader.override_global(name, bits, true);
         }
+        loader.override_global(LOG_LEVEL, &0u8, true);
         loader.override_global(maps::PARTS, &parts, true);
         let mut ebpf = loader.load(&object).expect("the object loads");
         for name in ["nettop", "nettop_raw_ip"] {
@@ -68,7 +81,7 @@ impl Kernel {
         }
         let events = ebpf.take_map(maps::EVENTS).expect("a map of events");
         let events = RingBuf::try_from(events).expect("a ring buffer");
-        let mut kernel = Self { ebpf, config: Config { sample: 1, ..Config::default() }, events };
+        let mut kernel = Self { ebpf, config: Config { sample: 1, ..Config::default() }, source_bits: bits[0], events };
         kernel.write_config();
         kernel
     }
@@ -90,6 +103,29 @@ impl Kernel {
         self.write_config();
     }
 
+    /// Makes one packet in `every` an event; 0: none.
+    pub fn set_sampling(&mut self, every: u32) {
+        self.config.sample = every;
+        self.write_config();
+    }
+
+    /// Forgets the sources that a CPU counted, as nettop does ten times in a second.
+    pub fn forget_sources(&mut self, cpu: u32) {
+        const SIZE: usize = size_of::<Bucket<SourceCounters>>();
+        let map = self.ebpf.map_mut(maps::SOURCES).expect("the map is in the object");
+        let mut buckets = Array::<_, [u8; SIZE]>::try_from(map).expect("an array of buckets");
+        for bucket in 0..1 << self.source_bits {
+            let index = slots::index(cpu, self.config.set, self.source_bits, bucket);
+            buckets.set(index, [0; SIZE], 0).expect("writing to the map");
+        }
+    }
+
+    /// The loaded program.
+    pub fn program(&mut self, link: Link) -> OwnedFd {
+        let fd = program(&mut self.ebpf, entry(link)).fd().expect("the program is loaded");
+        fd.as_fd().try_clone_to_owned().expect("duplicating a descriptor")
+    }
+
     fn write_config(&mut self) {
         let bytes: [u8; CONFIG_SIZE] = bytemuck::cast(self.config);
         set(&mut self.ebpf, maps::CONFIG, &bytes);
@@ -97,10 +133,7 @@ impl Kernel {
 
     /// Runs one frame of at least 14 bytes through the program, and expects it to pass.
     pub fn count(&mut self, frame: &[u8], link: Link) {
-        let name = match link {
-            Link::Ethernet => "nettop",
-            Link::RawIp => "nettop_raw_ip",
-        };
+        let name = entry(link);
         let options = TestRunOptions { data_in: Some(frame), repeat: 1, ..TestRunOptions::default() };
         let result = program(&mut self.ebpf, name).test_run(options);
         let result = result.unwrap_or_else(|error| panic!("running {} bytes: {error}", frame.len()));
@@ -166,6 +199,13 @@ impl Kernel {
             sums[index % width as usize] += count;
         }
         sums
+    }
+}
+
+fn entry(link: Link) -> &'static str {
+    match link {
+        Link::Ethernet => "nettop",
+        Link::RawIp => "nettop_raw_ip",
     }
 }
 

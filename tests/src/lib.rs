@@ -12,4 +12,5 @@ pub mod net;
 pub mod program;
 pub mod send;
 pub mod skip;
+pub mod terminal;
 pub mod traffic;

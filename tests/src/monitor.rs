@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::{
     net::Namespace,
     program::{self, DEADLINE, Ended},
+    terminal,
 };
 
 /// A running nettop.
@@ -47,6 +48,18 @@ impl Monitor {
         Self::in_own_directory(command)
     }
 
+    /// `nettop run` in a namespace as somebody would start it: with these arguments alone, and with a screen, on a terminal of
+    /// its own of so many columns and rows.
+    pub fn on_terminal(namespace: &Namespace, arguments: &str, (columns, rows): (u16, u16)) -> Self {
+        let directory = TempDir::new().expect("making a temporary directory");
+        let mut command = namespace.command(program::path("nettop"));
+        command.arg("run").args(arguments.split_whitespace());
+        terminal::attach(&mut command, columns, rows).expect("making a terminal");
+        let mut monitor = Self::spawn(command, &directory.path().join("nettop.sock"));
+        monitor.directory = Some(directory);
+        monitor
+    }
+
     fn in_own_directory(command: Command) -> Self {
         let directory = TempDir::new().expect("making a temporary directory");
         let mut monitor = Self::start(command, &directory.path().join("nettop.sock"));
@@ -58,8 +71,12 @@ impl Monitor {
     pub fn start(mut command: Command, socket: &Path) -> Self {
         let file =
             |extension| fs::File::create(socket.with_extension(extension)).expect("making a file for the output");
-        command.arg("--quiet").arg("--control-socket").arg(socket);
-        let child = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn();
+        command.arg("--quiet").stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+        Self::spawn(command, socket)
+    }
+
+    fn spawn(mut command: Command, socket: &Path) -> Self {
+        let child = command.arg("--control-socket").arg(socket).spawn();
         let child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
         let mut monitor = Self { child, socket: socket.into(), directory: None };
         let ready = program::wait_for(|| {

@@ -24,10 +24,12 @@ pub fn path(name: &str) -> PathBuf {
     DIRECTORY.get_or_init(up_to_date).join(name)
 }
 
-/// The directory of the programs, which is the one above that of the tests.
+/// The directory of the programs: that of this program, or the one above that of the tests.
 fn up_to_date() -> PathBuf {
-    let test = env::current_exe().expect("the path of this test");
-    let directory = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps").to_path_buf();
+    let test = env::current_exe().expect("the path of this program");
+    let directory = test.parent().expect("a program lies in a directory");
+    let directory = if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory };
+    let directory = directory.to_path_buf();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let built = ["nettop", "nettopctl"].iter().map(|name| modified(&directory.join(name))).min().flatten();
     let sources = ["nettop", "nettop-common", "nettop-geo", "data"].map(|part| newest(&workspace.join(part)));

@@ -34,8 +34,8 @@ pub fn report(test: &str, reason: &str) {
     }
 }
 
-/// What keeps the privileged tests from running.
-fn hindrance() -> Option<String> {
+/// What keeps whatever needs the kernel from running here.
+pub fn hindrance() -> Option<String> {
     // SAFETY: no arguments, no failure.
     if unsafe { libc::geteuid() } != 0 {
         return Some("not root; run: sudo -E cargo xtask test".into());

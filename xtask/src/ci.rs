@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{ebpf, process, test, workspace::Workspace};
+use crate::{bench::BENCHMARKS, ebpf, privilege, process, test, workspace::Workspace};
 
 /// Why a step that needs cargo-deny is skipped.
 const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     Step { name: "advisories", run: advisories },
     Step { name: "eBPF object", run: object },
     Step { name: "tests", run: tests },
+    Step { name: "benchmarks", run: benchmarks },
 ];
 
 /// Runs the steps; the first that fails ends it.
@@ -111,6 +112,20 @@ fn tests(workspace: &Workspace, args: &Args) -> Result<Outcome> {
         return Ok(Outcome::Skipped("--without-tests says that `cargo xtask test` has just run".to_owned()));
     }
     test::run(workspace, &test::Args::default())?;
+    Ok(Outcome::Passed)
+}
+
+/// Each of them once, unoptimised and very short: that they work. What they print means nothing.
+fn benchmarks(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    if !privilege::is_root()? {
+        return Ok(Outcome::Skipped("not root; the benchmarks make network namespaces and load programs".to_owned()));
+    }
+    process::run(workspace.cargo().args(["build", "--locked", "--package", "nettop", "--bins"]))?;
+    for name in BENCHMARKS {
+        let mut cargo = workspace.cargo();
+        cargo.args(["run", "--locked", "--quiet", "--package", "nettop-bench", "--", name, "--quick"]);
+        process::run(&mut cargo)?;
+    }
     Ok(Outcome::Passed)
 }
 

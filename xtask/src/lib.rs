@@ -3,6 +3,7 @@
 //! It is a library too, so that any test can ask whether the committed eBPF object still comes from the committed
 //! sources ([`ebpf::freshness`]).
 
+pub mod bench;
 pub mod ci;
 pub mod data;
 pub mod dist;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{ci, data, dist, ebpf, run, test, workspace::Workspace};
+use xtask::{bench, ci, data, dist, ebpf, run, test, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -20,6 +20,7 @@ enum Command {
     Run(run::Args),
     Test(test::Args),
     Ci(ci::Args),
+    Bench(bench::Args),
     Ebpf(ebpf::Args),
     Data(data::Args),
     Dist(dist::Args),
@@ -44,6 +45,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Run(args) => run::run(&workspace, args),
         Command::Test(args) => test::run(&workspace, args),
         Command::Ci(args) => ci::run(&workspace, args),
+        Command::Bench(args) => bench::run(&workspace, args),
         Command::Ebpf(args) => ebpf::run(&workspace, args),
         Command::Data(args) => data::run(&workspace, args),
         Command::Dist(args) => dist::run(&workspace, args),

@@ -193,8 +193,8 @@ impl Engine {
         }
     }
 
-    /// Reads and publishes.
-    fn tick(&mut self) {
+    /// Reads and publishes: what [`run`](Self::run) does at each interval.
+    pub fn tick(&mut self) {
         let started = Instant::now();
         self.drain();
         self.source.read_tables(&mut self.books.tables);
@@ -207,8 +207,9 @@ impl Engine {
         self.passed = self.books.sources.passed().packets;
     }
 
-    /// Enters what has come since the last time, and keeps the number of events within the budget.
-    fn drain(&mut self) {
+    /// Enters what has come since the last time, and keeps the number of events within the budget: what [`run`](Self::run) does
+    /// several times between ticks.
+    pub fn drain(&mut self) {
         let started = Instant::now();
         let Self { source, reading, books, details, detector, outlets, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {

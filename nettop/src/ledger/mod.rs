@@ -14,16 +14,17 @@ use std::{cmp::Reverse, hash::Hash, mem};
 use nettop_common::{Tally, counters::Counters};
 
 use self::{accounts::Accounts, sketch::Sketch};
-use crate::rates::{History, Slots};
+use crate::rates::{History, SECOND_NS, Slots};
 
 /// After so many slots of time, which are seconds or longer, a packet counts half as much when room has to be made.
 const HALF_LIFE: i64 = 10;
-/// Of a full ledger, one account in so many may be a key seen for the first time, in each reading; but not more than ...
-const FREE_SHARE: usize = 16;
-/// ... these: what a flood leaves behind at once is of no use to anybody.
-const MOST_FREE: usize = 4096;
-/// And twice as many may be other keys without account, or they have to be seen more often.
-const ADMITTED: usize = 2;
+/// While the ledger is full, so many keys per second get an account at first sight: more than that come in floods only, and of
+/// those few come again ...
+const FREE_PER_SECOND: u64 = 40_000;
+/// ... but not more than one in so many of all accounts.
+const FREE_SHARE: u64 = 2;
+/// Twice as many may be other keys, or they have to be seen more often.
+const ADMITTED: u64 = 2;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
 const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
@@ -87,6 +88,8 @@ pub struct Ledger<K, C> {
     passed: Tally,
     /// Which slot of time it is.
     slot: u32,
+    /// Until when was entered, on the monotonic clock.
+    now_ns: u64,
     strangers: Sketch,
     /// How often a stranger has to be seen.
     seen_enough: u8,
@@ -102,6 +105,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
             evicted: Tally::default(),
             passed: Tally::default(),
             slot: 0,
+            now_ns: 0,
             strangers: Sketch::default(),
             seen_enough: SEEN_AT_LEAST,
         }
@@ -117,9 +121,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
         if mem::replace(&mut self.slot, slots.open_id()) != slots.open_id() {
             self.strangers.fade();
         }
-        let room = self.most - self.accounts.len();
-        let free_at_most = (self.most / FREE_SHARE).min(MOST_FREE);
-        let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
+        let before_ns = mem::replace(&mut self.now_ns, slots.now_ns());
+        let since_ns = self.now_ns.saturating_sub(before_ns).min(SECOND_NS);
+        let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
+        let room = (self.most - self.accounts.len()) as u64;
+        let (mut free, mut admitted) = (room + free_at_most, 0);
         // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
         for (key, counted) in start.iter().chain(end) {

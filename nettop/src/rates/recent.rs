@@ -57,8 +57,13 @@ impl Recent {
         (current, minute / elapsed.clamp(1.0, 60.0))
     }
 
+    /// What came in the last minute.
+    pub fn last_minute(&self, slots: &Slots) -> f64 {
+        self.since(slots.open.end_ns.saturating_sub(MINUTE_NS))
+    }
+
     /// What came since this time, at most a minute ago.
-    pub fn since(&self, from_ns: u64) -> f64 {
+    fn since(&self, from_ns: u64) -> f64 {
         let share = |back: u32| {
             let Some(step) = self.step.checked_sub(back) else { return 0.0 };
             let end_ns = (u64::from(step) + 1) * STEP_NS;

@@ -85,9 +85,10 @@ impl Table {
 
     /// Makes room: those with the fewest packets in the last minute go, and of equals those with the fewest at all.
     fn evict(&mut self, slots: &Slots) {
-        let from_ns = slots.minute_ago_ns();
-        let mut ranks: Vec<_> =
-            (0..).zip(&self.rows).map(|(at, row)| (row.recent.since(from_ns) as u64, row.total.packets, at)).collect();
+        let mut ranks: Vec<_> = (0..)
+            .zip(&self.rows)
+            .map(|(at, row)| (row.recent.last_minute(slots) as u64, row.total.packets, at))
+            .collect();
         let leavers = (self.most / LEAVERS).clamp(1, ranks.len());
         ranks.select_nth_unstable(leavers - 1);
         for (.., at) in &ranks[..leavers] {

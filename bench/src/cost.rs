@@ -1,0 +1,241 @@
+//! What the kernel program costs a packet, on one CPU, by `BPF_PROG_TEST_RUN`: the same frame again and again, so that memory is
+//! as near as it can be, and then with many sources, so that it is not.
+//!
+//! Each figure is the CPU time of the system call divided by the number of runs: whole programs with the kernel's own
+//! loop, which is all that the row of the empty program has. Rounds alternate, medians are printed.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nettop::filter::FilterText;
+use nettop_common::{
+    Link,
+    counters::{Part, Table as Keys},
+};
+use nettop_tests::{
+    bpf,
+    frames::{self, Spec, Transport},
+    kernel::Kernel,
+};
+
+use crate::{
+    assembly::{self, PASS},
+    cpu,
+    generator::{DESTINATION, Generator, SOURCE, Sources, Then},
+    reference::{self, Reference},
+    table::{Table, count, median, ratio},
+};
+
+/// What the kernel program costs a packet
+#[derive(clap::Args)]
+pub struct Args {
+    /// Runs in each measurement
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    repeat: u32,
+    /// Measurements of each row
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    rounds: usize,
+}
+
+/// As nettop sizes its slots by default on a machine of two CPUs and some gigabytes.
+const BITS: [u32; Keys::COUNT] = [14, 12, 12];
+/// Where there is one source anyhow.
+const FEW_BITS: [u32; Keys::COUNT] = [8; Keys::COUNT];
+/// What the sampler chooses at ten million packets per second: one in so many is an event.
+const SAMPLING: u32 = 1024;
+/// So many new sources fill a quarter of the slots: all of them find one.
+const NEW: u32 = 16_384;
+/// Of one source.
+const DESTINATIONS: u32 = 1_000;
+/// How many sources, at random, and what that means for the slots of one CPU.
+const SPREAD: [(u32, &str); 4] = [
+    (1_000, "all hits"),
+    (50_000, "hits, from farther memory"),
+    (1_000_000, "full: one in fifteen hits"),
+    (16_000_000, "full: nearly all untracked"),
+];
+
+/// Something that is measured.
+struct Case {
+    name: String,
+    program: OwnedFd,
+    frame: Vec<u8>,
+    /// Changes the source before the program runs.
+    generator: Option<Generator>,
+    /// Forgets its sources before each so many packets, so that every source is new.
+    forgets: Option<Kernel>,
+    /// By round, nanoseconds per packet.
+    ns: Vec<f64>,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, program: OwnedFd, frame: &[u8]) -> Self {
+        let (name, frame) = (name.into(), frame.to_vec());
+        Self { name, program, frame, generator: None, forgets: None, ns: Vec::new() }
+    }
+
+    fn from(self, sources: Sources) -> Result<Self> {
+        self.varying(SOURCE, sources)
+    }
+
+    /// With other addresses at a place in the frame.
+    fn varying(mut self, place: i16, addresses: Sources) -> Result<Self> {
+        let generator = Generator::load_at(place, addresses, Then::Run(self.program.as_fd()));
+        self.generator = Some(generator.context("the generator")?);
+        Ok(self)
+    }
+
+    fn measure(&mut self, repeat: u32, cpu: usize) -> Result<f64> {
+        let program = self.generator.as_ref().map_or(self.program.as_fd(), Generator::program);
+        let (mut left, mut used) = (repeat, 0.0);
+        while left > 0 {
+            let mut chunk = left;
+            if let Some(kernel) = &mut self.forgets {
+                kernel.forget_sources(cpu as u32);
+                chunk = chunk.min(NEW);
+            }
+            let (verdict, _, time) = cpu::time(|| bpf::run(program, &self.frame, chunk));
+            let verdict = verdict.with_context(|| format!("running {}", self.name))?;
+            ensure!(verdict == PASS as u32, "{}: verdict {verdict}", self.name);
+            used += time.as_secs_f64();
+            left -= chunk;
+        }
+        Ok(used / f64::from(repeat) * 1e9)
+    }
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn run(args: &Args, quick: bool) -> Result<()> {
+    let Args { repeat, rounds } = if quick { &Args { repeat: 20_000, rounds: 2 } } else { args };
+    let cpu = cpu::last();
+    cpu::pin(cpu).context("pinning to a CPU")?;
+    println!("pinned   to CPU {cpu}; {rounds} rounds of {} runs", count((*repeat).into()));
+
+    let counting = Reference::load()?;
+    let (mut alone, mut spread) = (one_source(&counting)?, many_sources()?);
+    // One round that does not count: keys are inserted, and memory is touched for the first time.
+    for round in 0..=*rounds {
+        for case in alone.iter_mut().chain(&mut spread) {
+            let ns = case.measure(*repeat, cpu)?;
+            if round > 0 {
+                case.ns.push(ns);
+            }
+        }
+    }
+    // A reference that counts less would be a cheap one.
+    let runs = u64::from(*repeat) * (*rounds as u64 + 1);
+    ensure!(counting.counted()? == (runs, runs), "the reference counted {:?} of {runs}", counting.counted()?);
+    let [empty, reference] = [&alone[0], &alone[1]];
+    print_alone(&alone, reference);
+    print_spread(&spread, empty, reference);
+    println!("\nThe goal is 3.50 with everything on.");
+    Ok(())
+}
+
+fn loaded(parts: u32, bits: [u32; Keys::COUNT]) -> Kernel {
+    let mut kernel = Kernel::load_sized(parts, bits);
+    kernel.set_sampling(SAMPLING);
+    kernel
+}
+
+/// The empty program, the reference, then ours.
+fn one_source(reference: &Reference) -> Result<Vec<Case>> {
+    let tcp = Spec::v4(Transport::Tcp(40_000, 443, 0x10)).payload(6).frame();
+    let udp = Spec::v4(Transport::Udp(40_000, 53)).payload(18).frame();
+    let ours = |parts: u32| loaded(parts, FEW_BITS).program(Link::Ethernet);
+    let mut cases = vec![
+        Case::new("an empty program", bpf::load_xdp(&assembly::empty())?, &tcp),
+        Case::new("the reference", reference.program.try_clone()?, &tcp),
+        Case::new("**everything on, IPv4/TCP**", ours(Part::EVERY), &tcp),
+    ];
+    for part in Part::ALL {
+        cases.push(Case::new(format!("without {}", part.label()), ours(Part::EVERY & !part.bit()), &tcp));
+    }
+    cases.push(Case::new("without all of these", ours(0), &tcp));
+    let v6 = Spec::v6(Transport::Udp(40_000, 53));
+    let udp6 = frames::udp_header(40_000, 53, 8);
+    for (name, frame) in [
+        ("IPv4/UDP", udp),
+        ("IPv4/UDP, VLAN", Spec::v4(Transport::Udp(40_000, 53)).tags(&[(0x8100, 7)]).payload(18).frame()),
+        ("IPv6/UDP", v6.frame()),
+        ("IPv6/UDP, an extension header", frames::ipv6(0, &frames::extensions(&[0], 0, 17, &udp6))),
+        ("ARP: not IP", frames::arp()),
+    ] {
+        cases.push(Case::new(name, ours(Part::EVERY), &frame));
+    }
+    let mut filtering = loaded(Part::EVERY, FEW_BITS);
+    let filter = FilterText { src: "10.0.0.0/8".into(), ..FilterText::default() };
+    let filter = filter.parse().map_err(|error| anyhow!("the filter: {error}"))?;
+    filtering.set_filter(filter.filter.as_deref());
+    cases.push(Case::new("rejected by a filter of one prefix", filtering.program(Link::Ethernet), &tcp));
+    let mut paused = loaded(Part::EVERY, FEW_BITS);
+    paused.set_paused(true);
+    cases.push(Case::new("paused", paused.program(Link::Ethernet), &tcp));
+    Ok(cases)
+}
+
+/// In threes: what changing the source costs alone, the reference, ours. A miss has no reference.
+fn many_sources() -> Result<Vec<Case>> {
+    let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x10)).payload(6).frame();
+    let empty = || Ok::<_, anyhow::Error>(Case::new("the generator", bpf::load_xdp(&assembly::empty())?, &frame));
+    let mut cases = Vec::new();
+    for (sources, what) in SPREAD {
+        let ours = loaded(Part::EVERY, BITS).program(Link::Ethernet);
+        let name = format!("{} sources: {what}", count(sources.into()));
+        cases.push(empty()?.from(Sources::Random(sources))?);
+        cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Sources::Random(sources))?);
+        cases.push(Case::new(name, ours, &frame).from(Sources::Random(sources))?);
+    }
+    // The program remembers where the newest destination is counted; here that does not help.
+    let destinations = Sources::Random(DESTINATIONS);
+    let ours = loaded(Part::EVERY, BITS).program(Link::Ethernet);
+    let name = format!("1 source, {} destinations: all hits", count(DESTINATIONS.into()));
+    cases.push(empty()?.varying(DESTINATION, destinations)?);
+    cases.push(Case::new("the reference", Reference::load()?.program, &frame).varying(DESTINATION, destinations)?);
+    cases.push(Case::new(name, ours, &frame).varying(DESTINATION, destinations)?);
+    // More than are ever known at once.
+    let sources = Sources::InTurn(1 << 24);
+    let mut kernel = loaded(Part::EVERY, BITS);
+    let mut new = Case::new("every source new: all misses", kernel.program(Link::Ethernet), &frame).from(sources)?;
+    new.forgets = Some(kernel);
+    cases.extend([empty()?.from(sources)?, new]);
+    Ok(cases)
+}
+
+fn print_alone(cases: &[Case], reference: &Case) {
+    println!(
+        "\nThe reference parses Ethernet and IPv4 and adds to one per-CPU hash ({} sources, 16-byte keys) and one per-CPU array.",
+        count(reference::SOURCES.into())
+    );
+    let mut table = Table::new(&["one source", "ns per packet", "of the reference"]);
+    for case in cases {
+        let of_reference: Vec<_> = case.ns.iter().zip(&reference.ns).map(|(ns, reference)| ns / reference).collect();
+        table.row([case.name.clone(), format!("{:.1}", median(&case.ns)), ratio(median(&of_reference))]);
+    }
+    table.print();
+}
+
+fn print_spread(cases: &[Case], empty: &Case, alone: &Case) {
+    println!("\nWith another address in each packet; what it costs to write that into the frame is subtracted.");
+    let mut table = Table::new(&["many sources", "reference, ns", "nettop, ns", "of the reference"]);
+    // The loop is in both, and must stay in one.
+    let net = |case: &Case, generator: &Case| -> Vec<f64> {
+        let rounds = case.ns.iter().zip(&generator.ns).zip(&empty.ns);
+        rounds.map(|((ns, generator), empty)| ns - generator + empty).collect()
+    };
+    for group in cases.chunks(3) {
+        let ours = group.last().map(|case| (case.name.clone(), net(case, &group[0])));
+        let Some((name, ours)) = ours else { continue };
+        let (reference, note) = match group {
+            [generator, reference, _] => (net(reference, generator), ""),
+            _ => (alone.ns.clone(), " (a hit)"),
+        };
+        let ratios: Vec<_> = ours.iter().zip(&reference).map(|(ns, reference)| ns / reference).collect();
+        let reference = format!("{:.1}{note}", median(&reference));
+        table.row([name, reference, format!("{:.1}", median(&ours)), ratio(median(&ratios))]);
+    }
+    table.print();
+}

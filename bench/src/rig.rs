@@ -1,0 +1,65 @@
+//! A veth pair in two namespaces of its own, and who listens at the receiving end.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
+
+use anyhow::{Context as _, Result};
+use nettop_tests::{
+    bpf,
+    frames::{Spec, Transport},
+    monitor::Monitor,
+    net::Net,
+};
+use serde_json::Value;
+
+use crate::assembly;
+
+/// Where frames leave, and where they arrive.
+pub const OUT: &str = "out0";
+/// See [`OUT`].
+pub const IN: &str = "in0";
+/// Columns and rows of the monitor's terminal.
+pub const TERMINAL: (u16, u16) = (120, 40);
+
+/// The frame of a flood: 60 bytes, UDP, to a MAC that is not the receiver's. So its stack drops it at once, and the share of the
+/// program under test is as large as it can be.
+pub fn frame() -> Vec<u8> {
+    let mut spec = Spec::v4(Transport::Udp(40_000, 53)).payload(18);
+    spec.destination_mac = [2, 0, 0, 0, 9, 9];
+    spec.frame()
+}
+
+/// Attaches the empty program to the receiver, until what is returned is dropped.
+///
+/// # Errors
+/// What the kernel says.
+pub fn attach_empty(net: &Net) -> Result<OwnedFd> {
+    let program = bpf::load_xdp(&assembly::empty()).context("loading the empty program")?;
+    let index = net.receiver.interface_index(IN);
+    let link: io::Result<_> = net.receiver.run(|| bpf::attach_xdp(program.as_fd(), index));
+    link.with_context(|| format!("attaching the empty program to {IN}"))
+}
+
+/// Starts nettop on the receiver, with a screen, and waits for its first tick.
+pub fn start_nettop(net: &Net, interval: f64) -> Monitor {
+    let monitor = Monitor::on_terminal(&net.receiver, &format!("--iface {IN} --interval {interval}"), TERMINAL);
+    monitor.wait_until("a tick", |snapshot| ticks(snapshot) > 0);
+    monitor
+}
+
+/// A part of `accounting`, in packets.
+pub fn packets(snapshot: &Value, part: &str) -> u64 {
+    snapshot["accounting"][part]["packets"].as_u64().unwrap_or_default()
+}
+
+/// Ticks so far.
+pub fn ticks(snapshot: &Value) -> u64 {
+    snapshot["tick"]["count"].as_u64().unwrap_or_default()
+}
+
+/// Of those, the late ones.
+pub fn late_ticks(snapshot: &Value) -> u64 {
+    snapshot["tick"]["late"].as_u64().unwrap_or_default()
+}
