@@ -161,9 +161,12 @@ fn measure(sources: u32, ticks: usize) -> Result<Cost> {
             }
             let publishing = milliseconds(|| engine.tick()).1;
             let snapshot = snapshots.borrow().clone();
-            let (_, json) = milliseconds(|| {
-                black_box(control::to_json(&Ok(Answer::Snapshot { snapshot: snapshot.clone(), runtime: true })))
+            let answer = Ok(Answer::Snapshot { snapshot, runtime: true });
+            let (written, json) = milliseconds(|| {
+                let mut text = Vec::new();
+                control::write_json(&answer, &mut text).map(|()| black_box(text))
             });
+            written.context("writing a snapshot as JSON")?;
             if tick >= WARM_UP {
                 cost.entering.push(entering);
                 cost.publishing.push(publishing);

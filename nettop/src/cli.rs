@@ -10,7 +10,10 @@ use nettop_common::counters::Part;
 use nettop_geo::Watcher;
 
 use crate::{
-    control::{client::CtlArgs, socket::Endpoint},
+    control::{
+        client::{self, CtlArgs},
+        socket::Endpoint,
+    },
     detect::Thresholds,
     doctor::DoctorArgs,
     engine::{Settings, TOP_RANGE},
@@ -45,6 +48,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Send a command to a running monitor, as nettopctl does
     Ctl(CtlArgs),
+    /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
+    Maps(MapsArgs),
     /// List everything nettop can do
     Features(FeaturesArgs),
     /// Fetch DB-IP's free tables and make location.csv of them; the only command that uses the network
@@ -55,6 +60,16 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, as roff
     Man(ManArgs),
+}
+
+/// Which maps, and how to print them.
+#[derive(Debug, Args)]
+pub struct MapsArgs {
+    /// Socket of the monitor [default: as nettopctl finds it]
+    pub socket: Option<Endpoint>,
+    /// How to print them.
+    #[command(flatten)]
+    pub print: client::PrintMaps,
 }
 
 /// Sends a command to a running nettop.

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod live;
 pub mod locale;
 pub mod manual;
+pub mod maps;
 pub mod privilege;
 pub mod rates;
 pub mod reading;
@@ -57,6 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
         }
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
+        Command::Maps(args) => finish("nettop maps", client::run_maps(args.socket, args.print)),
         Command::UpdateDb(args) => finish(
             "nettop update-db",
             update_db::run(&args, &Limits::default()).and_then(|text| print(text.as_bytes())).map(|()| true),

@@ -202,7 +202,7 @@ fn monitor(
     }
     session?;
     if let Some(path) = &args.snapshot {
-        file::replace(path, &json::pretty(&*last)?).with_context(|| {
+        file::replace(path, |out| json::pretty(&*last, out)).with_context(|| {
             let path = path.display();
             format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
         })?;

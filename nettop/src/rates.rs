@@ -3,6 +3,8 @@
 //! Time is cut into [`Slots`] of about a second, or of one tick where ticks are longer. A [`History`] holds one number per
 //! slot in which anything came, so that a source of one packet costs one number and an idle one none.
 
+pub mod recent;
+
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;

@@ -11,6 +11,7 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reading", &[]),
     ("replay", &[]),
+    ("maps", &[]),
     ("privilege", &[]),
     ("rates", &[]),
     ("unique", &[]),
@@ -19,11 +20,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("format", &["visible"]),
     ("snapshot", &["reading", "replay"]),
     ("filter", &["snapshot"]),
-    ("source", &["reading", "replay", "privilege"]),
+    ("source", &["maps", "reading", "replay", "privilege"]),
     ("ledger", &["rates"]),
     ("detect", &["format", "reading", "snapshot"]),
     // The client prints what it got through the exporters.
-    ("control", &["export", "snapshot"]),
+    ("control", &["export", "maps", "snapshot"]),
     (
         "engine",
         &["control", "detect", "export", "filter", "ledger", "rates", "reading", "snapshot", "source", "unique"],

@@ -1,7 +1,7 @@
 //! `nettopctl`: sends one request to a running monitor and prints the answer.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand, builder::PossibleValuesParser};
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use serde_json::{Map, Value, json};
 
 use super::socket::Endpoint;
-use crate::export::{FORMATS, file, json};
+use crate::export::{FORMATS, file, json, maps};
 
 /// How long to wait for the monitor, which may be busy for some seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -75,15 +75,34 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Print what the kernel's maps hold, CPU by CPU and in all, with their fill, capacity and memory
+    Maps(PrintMaps),
     /// End the monitor
     Stop,
 }
 
 #[derive(Clone, Debug, Args)]
 struct Limit {
-    /// Sources, destinations and MACs at most; 0 for all
+    /// Rows of each list at most; 0 for all
     #[arg(long)]
     limit: Option<u64>,
+}
+
+/// How to print what the kernel's maps hold.
+#[derive(Clone, Debug, Args)]
+pub struct PrintMaps {
+    /// Rows of each map at most; 0 for all
+    #[arg(long)]
+    limit: Option<u64>,
+    /// json for everything, csv for one number a row
+    #[arg(long, value_enum, default_value_t = MapsFormat::Json)]
+    format: MapsFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum MapsFormat {
+    Json,
+    Csv,
 }
 
 impl Command {
@@ -103,6 +122,7 @@ impl Command {
             Self::Reset => json!({"cmd": "reset"}),
             Self::Export { .. } => json!({"cmd": "snapshot", "limit": 0}),
             Self::Snapshot(Limit { limit }) => json!({"cmd": "snapshot", "limit": limit}),
+            Self::Maps(PrintMaps { limit, .. }) => json!({"cmd": "maps", "limit": limit}),
             Self::Stop => json!({"cmd": "stop"}),
         }
     }
@@ -119,21 +139,30 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
     match &args.command {
         Command::Export { format, output } if ok => {
             let known = FORMATS.iter().find(|known| known.name == format);
-            let content =
-                known.map_or_else(|| bail!("there is no form {format}"), |form| (form.rewrite)(&answer["snapshot"]))?;
+            let Some(form) = known else { bail!("there is no form {format}") };
+            let write = |out: &mut dyn Write| (form.rewrite)(&answer["snapshot"], out);
             match output {
-                Some(path) => file::replace(path, &content).with_context(|| format!("writing {}", path.display()))?,
-                None => print(&content)?,
+                Some(path) => file::replace(path, write).with_context(|| format!("writing {}", path.display()))?,
+                None => print(write)?,
             }
         }
+        Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(&answer, out))?,
         // serde_json keeps the keys of a parsed object sorted.
-        _ => print(&json::pretty(&answer)?)?,
+        _ => print(|out| json::pretty(&answer, out))?,
     }
     Ok(ok)
 }
 
-fn print(text: &[u8]) -> Result<()> {
-    file::print(text).context("writing the answer to standard output")
+/// `nettop maps`: asks the monitor there, or the one that is found.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_maps(control_socket: Option<Endpoint>, args: PrintMaps) -> Result<bool> {
+    run(&CtlArgs { control_socket, command: Command::Maps(args) })
+}
+
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    file::print_with(write).context("writing the answer to standard output")
 }
 
 fn exchange(endpoint: &Endpoint, request: &Value) -> Result<Value> {

@@ -1,17 +1,21 @@
 //! The control channel: what can be asked of a running monitor. Keys on the screen and `nettopctl` send the same
 //! [`Request`]s to the engine.
 
+mod chunks;
 pub mod client;
 pub mod server;
 pub mod socket;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::snapshot::{Runtime, Snapshot};
+use crate::{
+    maps::Dump,
+    snapshot::{Runtime, Snapshot},
+};
 
 /// A wish to change or to know something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,11 @@ pub enum Request {
     },
     /// A snapshot of at most `limit` rows (0: all).
     Snapshot {
+        /// Rows.
+        limit: usize,
+    },
+    /// What the kernel's maps hold, at most `limit` (0: all) rows of each.
+    Maps {
         /// Rows.
         limit: usize,
     },
@@ -65,6 +74,8 @@ pub enum Answer {
         /// Whether the answer is to `status`.
         runtime: bool,
     },
+    /// What the kernel's maps hold.
+    Maps(Box<Dump>),
 }
 
 impl Answer {
@@ -126,6 +137,11 @@ pub const COMMANDS: &[Command] = &[
         help: "everything counted so far",
         parse: |fields| Ok(Request::Snapshot { limit: limit(fields)? }),
     },
+    Command {
+        name: "maps",
+        help: "what the kernel's maps hold, CPU by CPU",
+        parse: |fields| Ok(Request::Maps { limit: limit(fields)? }),
+    },
     Command { name: "stop", help: "end the monitor", parse: |_| Ok(Request::Stop) },
 ];
 
@@ -148,8 +164,11 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
     (command.parse)(&fields)
 }
 
-/// The whole answer as JSON, one line.
-pub fn to_json(reply: &Reply) -> Vec<u8> {
+/// Writes the whole answer as JSON, one line.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_json(reply: &Reply, mut out: impl io::Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Whole<'a> {
         ok: bool,
@@ -161,8 +180,10 @@ pub fn to_json(reply: &Reply) -> Vec<u8> {
         snapshot: Option<&'a Snapshot>,
         #[serde(flatten)]
         fields: Option<&'a Map<String, Value>>,
+        #[serde(flatten)]
+        maps: Option<&'a Dump>,
     }
-    let mut whole = Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None };
+    let mut whole = Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None, maps: None };
     match reply {
         Err(error) => whole = Whole { ok: false, error: Some(error), ..whole },
         Ok(Answer::Fields(fields)) => whole.fields = Some(fields),
@@ -170,11 +191,10 @@ pub fn to_json(reply: &Reply) -> Vec<u8> {
             whole.runtime = runtime.then_some(&snapshot.runtime);
             whole.snapshot = Some(snapshot);
         }
+        Ok(Answer::Maps(dump)) => whole.maps = Some(dump),
     }
-    let mut json = serde_json::to_vec(&whole)
-        .unwrap_or_else(|error| format!("{{\"ok\":false,\"error\":\"cannot be written as JSON: {error}\"}}").into());
-    json.push(b'\n');
-    json
+    serde_json::to_writer(&mut out, &whole)?;
+    out.write_all(b"\n")
 }
 
 fn limit(fields: &Map<String, Value>) -> Result<usize, String> {

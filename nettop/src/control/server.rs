@@ -1,17 +1,23 @@
 //! Answers control clients: one request per connection, each client in its own task with deadlines, so that none can hold
 //! up another.
 
-use std::{collections::VecDeque, io, os::unix::net::UnixListener as StdUnixListener, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{self, Write as _},
+    os::unix::net::UnixListener as StdUnixListener,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, UnixListener},
-    sync::watch,
-    task::{AbortHandle, JoinSet},
+    sync::{Semaphore, watch},
+    task::{AbortHandle, JoinSet, spawn_blocking},
     time::timeout,
 };
 
-use super::{Answer, Reply, Request, Requests, ask, parse, socket, to_json};
+use super::{Answer, Reply, Request, Requests, ask, chunks::chunks, parse, socket, write_json};
 use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
 
 /// The longest request, bytes.
@@ -20,8 +26,11 @@ const MAX_REQUEST: u64 = 64 << 10;
 const MAX_CLIENTS: usize = 512;
 /// How long a client may take to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a client may take to read its answer.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a client may take to read each part of its answer, and all of it.
+const PART_DEADLINE: Duration = Duration::from_secs(30);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
+/// Clients at once that are answered with more than the published snapshot; the others wait.
+const LARGE_ANSWERS: usize = 2;
 /// How long clients may take to read their answers when the monitor ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -47,6 +56,7 @@ impl Listener {
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
     let mut clients = JoinSet::new();
     let mut by_age = VecDeque::new();
+    let large = Arc::new(Semaphore::new(LARGE_ANSWERS));
     loop {
         tokio::select! {
             client = accept(&listener) => match client {
@@ -55,8 +65,9 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
                     if by_age.len() >= MAX_CLIENTS && let Some(oldest) = by_age.pop_front() {
                         oldest.abort();
                     }
-                    let (requests, snapshots) = (requests.clone(), snapshots.clone());
-                    by_age.push_back(clients.spawn(async move { serve_client(client, &requests, &snapshots).await }));
+                    let (requests, snapshots, large) = (requests.clone(), snapshots.clone(), large.clone());
+                    let served = async move { serve_client(client, &requests, &snapshots, &large).await };
+                    by_age.push_back(clients.spawn(served));
                 }
                 // Out of descriptors, or the client has gone again: wait a little rather than spin.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -96,27 +107,59 @@ async fn accept(listener: &Listener) -> io::Result<Client> {
     }
 }
 
-async fn serve_client(mut client: Client, requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) {
+async fn serve_client(
+    mut client: Client,
+    requests: &Requests,
+    snapshots: &watch::Receiver<Arc<Snapshot>>,
+    large: &Semaphore,
+) {
+    // Held until the answer is sent.
+    let mut permit = None;
     // Also the request of one who may not command us is read: else the answer would be lost with the connection.
     let reply = match timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await {
         Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
         Ok(Err(error)) => Err(error),
         Ok(Ok(line)) => match client.refused.take() {
             Some(refused) => Err(refused),
-            None => answer(&line, requests, snapshots).await,
+            None => match parse(&line) {
+                Err(error) => Err(error),
+                Ok(request) => {
+                    if is_large(&request) {
+                        permit = large.acquire().await.ok();
+                    }
+                    answer(request, requests, snapshots).await
+                }
+            },
         },
     };
-    let json = to_json(&reply);
-    let _ = timeout(ANSWER_DEADLINE, async {
-        client.stream.write_all(&json).await?;
-        client.stream.shutdown().await
-    })
-    .await;
+    let _ = timeout(ANSWER_DEADLINE, send(&mut client.stream, reply)).await;
+    drop(permit);
 }
 
-async fn answer(line: &[u8], requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Reply {
+/// Writes the answer as JSON while it is sent: not more of it is in memory than the client will read next.
+async fn send(stream: &mut (impl AsyncWrite + Unpin), reply: Reply) -> io::Result<()> {
+    let (mut chunks, mut filled) = chunks();
+    let written = spawn_blocking(move || write_json(&reply, &mut chunks).and_then(|()| chunks.flush()));
+    while let Some(chunk) = filled.recv().await {
+        timeout(PART_DEADLINE, stream.write_all(&chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    }
+    written.await??;
+    stream.shutdown().await
+}
+
+/// Whether the answer may be much larger than what is published.
+fn is_large(request: &Request) -> bool {
+    match request {
+        Request::Status { limit } | Request::Snapshot { limit } | Request::Maps { limit } => {
+            *limit == 0 || *limit > DEFAULT_LIMIT
+        }
+        _ => false,
+    }
+}
+
+async fn answer(request: Request, requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Reply {
     let published = |runtime| Ok(Answer::Snapshot { snapshot: snapshots.borrow().clone(), runtime });
-    match parse(line)? {
+    match request {
         // What is published already is no business of the engine's.
         Request::Status { limit: DEFAULT_LIMIT } => published(true),
         Request::Snapshot { limit: DEFAULT_LIMIT } => published(false),

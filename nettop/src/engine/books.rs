@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
 use nettop_geo::Geo;
 
-use super::regions::Regions;
+use super::{prefixes::Prefixes, regions::Regions};
 use crate::{
     detect::Notes,
     ledger::{Account, Ledger, Watch},
@@ -39,6 +39,8 @@ pub struct Books {
     pub bytes: History,
     /// Sources by country and by network.
     pub regions: Regions,
+    /// Sources by prefix.
+    pub prefixes: Prefixes,
     /// Cumulative tables, and what they said at the start.
     pub tables: Tables,
     base: Tables,
@@ -57,6 +59,7 @@ impl Books {
             packets: History::default(),
             bytes: History::default(),
             regions,
+            prefixes: Prefixes::new(),
             tables: Tables::default(),
             base: Tables::default(),
         }
@@ -65,14 +68,16 @@ impl Books {
     /// Enters a reading, and notes what the rules want to know of it. `forget` is told which sources are not remembered
     /// any more.
     pub fn enter(&mut self, reading: &Reading, notes: &mut Notes, forget: impl FnMut(&Address)) {
-        let Self { slots, regions, .. } = self;
+        let Self { slots, regions, prefixes, .. } = self;
         slots.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         notes.totals(&reading.totals);
         let Tally { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(slots, packets);
         self.bytes.add(slots, bytes);
-        self.sources.enter_watched(&reading.sources, slots, &mut Sources { slots, regions, notes, forget });
+        self.sources.enter_watched(&reading.sources, slots, &mut Sources { slots, regions, prefixes, notes, forget });
+        // Also what the ledger had no room for.
+        self.prefixes.enter(&reading.sources, slots);
         self.destinations.enter(&reading.destinations, slots);
         self.macs.enter_watched(&reading.macs, slots, &mut Macs { notes });
     }
@@ -104,6 +109,7 @@ impl Books {
         self.packets.clear();
         self.bytes.clear();
         self.regions.reset();
+        self.prefixes.reset();
         self.base = self.tables.clone();
     }
 
@@ -166,6 +172,7 @@ impl Books {
 struct Sources<'a, F> {
     slots: &'a Slots,
     regions: &'a mut Regions,
+    prefixes: &'a mut Prefixes,
     notes: &'a mut Notes,
     forget: F,
 }
@@ -179,6 +186,9 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
         new: bool,
     ) {
         self.regions.enter(address, &mut account.note, counted.tally(), new);
+        if new {
+            self.prefixes.join(address);
+        }
         let in_second = account.history.in_open(self.slots);
         self.notes.source(address, counted.packets, in_second, account.total.packets, new);
     }
@@ -189,6 +199,7 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
 
     fn evicted(&mut self, address: &Address, account: &Account<SourceCounters>) {
         self.regions.leave(account.note);
+        self.prefixes.leave(address);
         (self.forget)(address);
     }
 }

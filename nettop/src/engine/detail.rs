@@ -81,6 +81,11 @@ impl Details {
         self.by_source.get(source)
     }
 
+    /// All there is.
+    pub fn all(&self) -> HashMap<Address, Arc<Detail>> {
+        self.by_source.clone()
+    }
+
     /// The newest `count` packets, oldest first.
     pub fn newest(&self, count: usize) -> impl Iterator<Item = &Event> {
         self.newest.range(self.newest.len().saturating_sub(count)..)

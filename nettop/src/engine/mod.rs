@@ -4,6 +4,8 @@
 mod books;
 mod detail;
 pub mod outlets;
+mod own;
+mod prefixes;
 mod publish;
 mod regions;
 mod sampler;
@@ -21,13 +23,13 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{books::Books, detail::Details, outlets::Outlets, regions::Regions, sampler::Sampler};
+use self::{books::Books, detail::Details, outlets::Outlets, own::OwnCost, regions::Regions, sampler::Sampler};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
     filter::{FilterText, ParsedFilter},
-    reading::{InterfaceRow, Reading},
-    snapshot::{DEFAULT_LIMIT, Mode, Snapshot, Tick},
+    reading::{InterfaceRow, Moment, Reading},
+    snapshot::{DEFAULT_LIMIT, Mode, Own, Snapshot, Tick},
     source::Source,
 };
 
@@ -41,6 +43,9 @@ const DRAIN: Duration = Duration::from_millis(100);
 const BUSY_DRAIN: Duration = Duration::from_millis(25);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
+
+/// Why there are no maps to show.
+const NO_MAPS: &str = "this monitor has no maps: its packets are not counted by the kernel";
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
@@ -93,6 +98,8 @@ pub struct Engine {
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     tick: Tick,
+    cost: OwnCost,
+    own: Own,
     snapshots: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -124,6 +131,8 @@ impl Engine {
             interfaces: source.interfaces(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
+            cost: OwnCost::new(Moment::now()),
+            own: Own::default(),
             snapshots,
             source,
             settings,
@@ -192,6 +201,7 @@ impl Engine {
         }
         self.interfaces = self.source.interfaces();
         self.tick.count += 1;
+        self.own = self.cost.measure(&self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
         self.full.clear();
@@ -202,6 +212,7 @@ impl Engine {
     /// several times between ticks. Where a second is over with it, the rules look at it; returns whether the tables were
     /// read for them.
     pub fn drain(&mut self) -> bool {
+        let started = Instant::now();
         let Self { source, reading, books, details, detector, outlets, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
@@ -241,6 +252,7 @@ impl Engine {
         if reading.totals.events_lost > 0 {
             details.note_loss();
         }
+        self.cost.note(started.elapsed(), reading.totals.seen.packets);
         second_over
     }
 
@@ -287,6 +299,10 @@ impl Engine {
             }
             Request::Snapshot { limit } => {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: false });
+            }
+            Request::Maps { limit } => {
+                let dump = self.source.dump(limit);
+                return dump.map(|dump| Answer::Maps(Box::new(dump))).ok_or_else(|| NO_MAPS.into());
             }
             Request::Stop => {
                 self.message = "ending".into();

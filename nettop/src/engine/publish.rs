@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use nettop_common::{
-    Address, Protocol,
+    Address, Protocol, SourceCounters, Tally,
     counters::{SizeBucket, Table},
 };
 
@@ -11,11 +11,12 @@ use nettop_geo::{Database, Watcher};
 
 use super::{Engine, outlets};
 use crate::{
+    ledger::Account,
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow, Replay, Rest, Runtime, Sampling,
-        Snapshot, SourceRow, TcpFlags,
+        AllSources, Counted, DEFAULT_LIMIT, Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow,
+        Others, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, TcpFlags,
     },
 };
 
@@ -25,7 +26,7 @@ const NEWEST_EVENTS: usize = 50;
 const TOP_PORTS: usize = 20;
 
 impl Engine {
-    /// Everything as it is now, with at most `limit` (0: all) sources, destinations and MACs.
+    /// Everything as it is now, with at most `limit` (0: all) rows in each list.
     pub(super) fn snapshot(&self, limit: usize) -> Snapshot {
         let Self { books, reading, .. } = self;
         let elapsed = reading.at.seconds_since(&books.started);
@@ -34,11 +35,20 @@ impl Engine {
         let counted = accounting.counted;
         let unique = books.unique();
         let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
-        let (sources, others, rest) = books.sources.top(limit);
+        let (ips, others, rest) = self.sources(limit, counted.packets, elapsed);
         let geo = self.geo.as_ref().map(geo_view);
         let exports = self.outlets.rows();
         let replay = self.source.replay();
-        let dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
+        let (countries, other_countries) = books.regions.country_rows(limit, &books.slots, elapsed);
+        let (networks, other_networks) = books.regions.network_rows(limit, &books.slots, elapsed);
+        let (prefixes, other_prefixes) = books.prefixes.rows(limit, &books.slots, elapsed);
+        let (macs, other_macs) = self.mac_rows(limit, elapsed);
+        let (dst_ips, other_dst_ips) = self.destinations(limit);
+        let all_dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
+        let top_dst_ports = top_ports(&all_dst_ports);
+        let (dst_ports, other_dst_ports) = busiest(all_dst_ports, limit);
+        let src_ports = books.src_ports().map(|(port, count)| (port as u16, count)).collect();
+        let (src_ports, other_src_ports) = busiest(src_ports, limit);
         Snapshot {
             runtime: self.runtime(),
             started_ns: books.started.unix_ns,
@@ -53,23 +63,36 @@ impl Engine {
             unique_ips: unique.0,
             unique_estimated: unique.1,
             filtered_packets: accounting.filtered.packets,
-            ips: sources.iter().filter_map(|source| self.source_row(source, counted.packets, elapsed)).collect(),
-            rest: Rest { sources: others, packets: rest.packets, bytes: rest.bytes },
-            countries: books.regions.country_rows(limit, &books.slots, elapsed),
-            networks: books.regions.network_rows(limit, &books.slots, elapsed),
+            ips,
+            rest: Rest {
+                sources: others,
+                packets: rest.packets,
+                bytes: rest.bytes,
+                countries: other_countries,
+                networks: other_networks,
+                prefixes: other_prefixes,
+                macs: other_macs,
+                dst_ips: other_dst_ips,
+                dst_ports: other_dst_ports,
+                src_ports: other_src_ports,
+            },
+            countries,
+            networks,
+            prefixes,
+            top_prefixes: books.prefixes.telling(&books.slots, elapsed),
             degraded: self.degraded(accounting.holds, geo.as_ref(), &exports, replay.as_ref()),
             geo,
-            macs: self.mac_rows(limit, elapsed),
+            macs,
             protocols: Protocol::ALL
                 .iter()
                 .zip(totals.protocols)
                 .filter(|(_, tally)| tally.packets > 0)
                 .map(|(protocol, tally)| (*protocol, tally.packets))
                 .collect(),
-            top_dst_ports: top_ports(&dst_ports),
+            top_dst_ports,
             dst_ports,
-            src_ports: books.src_ports().map(|(port, count)| (port as u16, count)).collect(),
-            dst_ips: self.destinations(limit),
+            src_ports,
+            dst_ips,
             tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: SizeBucket::ALL.iter().copied().zip(totals.sizes).collect(),
             last_events: self
@@ -90,6 +113,7 @@ impl Engine {
                 })
                 .collect(),
             tick: self.tick,
+            own: self.own,
             replay,
         }
     }
@@ -104,33 +128,47 @@ impl Engine {
         }
     }
 
-    fn source_row(&self, address: &Address, counted: u64, elapsed: f64) -> Option<SourceRow> {
-        let account = self.books.sources.get(address)?;
-        let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
-        let total = account.total;
+    /// Sources, and sums over those left out.
+    fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> (Sources, u64, Tally) {
+        let Self { books, details, .. } = self;
         let offset = self.reading.at.unix_offset_ns();
-        Some(SourceRow {
-            ip: address.to_ip(),
-            packets: total.packets,
-            bytes: total.bytes,
-            first_ns: total.first_ns.wrapping_add(offset),
-            last_ns: total.last_ns.wrapping_add(offset),
+        // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
+        let all = |counted| {
+            let (geo, details) = (books.regions.geo().cloned(), details.all());
+            Sources::All(Arc::new(AllSources { counted, packets, unix_offset_ns: offset, geo, details }))
+        };
+        if limit == 0 {
+            let counted = books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
+            return (all(counted), 0, Tally::default());
+        }
+        let (keys, others, rest) = books.sources.top(limit);
+        let counted = keys.iter().filter_map(|key| Some(self.counted(key, books.sources.get(key)?, elapsed)));
+        if limit > DEFAULT_LIMIT {
+            return (all(counted.collect()), others, rest);
+        }
+        let rows = counted.map(|counted| {
+            let source = &counted.address;
+            let detail = details.get(source).map_or_else(Arc::default, Arc::clone);
+            SourceRow::new(&counted, packets, offset, books.regions.place(source), detail)
+        });
+        (Sources::Rows(rows.collect()), others, rest)
+    }
+
+    fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
+        let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
+        Counted {
+            address: *address,
+            total: account.total,
             pps: current,
             pps_10s: ten_seconds,
             pps_60s: minute,
             peak_pps: peak,
             low_pps: low,
-            share: total.packets as f64 / counted.max(1) as f64,
-            syn: u64::from(total.syn),
-            udp: u64::from(total.udp),
-            icmp: u64::from(total.icmp),
-            place: self.books.regions.place(address),
-            detail: self.details.get(address).map_or_else(Arc::default, Arc::clone),
-        })
+        }
     }
 
-    /// Every MAC, as source and as destination.
-    fn mac_rows(&self, limit: usize, elapsed: f64) -> Vec<MacRow> {
+    /// MACs, as source and as destination, most packets first; and the others.
+    fn mac_rows(&self, limit: usize, elapsed: f64) -> (Vec<MacRow>, Others) {
         let mut by_mac: BTreeMap<Mac, MacRow> = BTreeMap::new();
         for (pair, account) in self.books.macs.iter() {
             let rates = account.history.rates(&self.books.slots, elapsed);
@@ -143,17 +181,17 @@ impl Engine {
         }
         let mut rows: Vec<_> = by_mac.into_values().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.packets));
-        if limit > 0 {
-            rows.truncate(limit);
-        }
-        rows
+        let others = rows.split_off(kept(rows.len(), limit));
+        let packets = others.iter().map(|row| row.packets).sum();
+        (rows, Others { rows: others.len() as u64, packets, bytes: None })
     }
 
-    fn destinations(&self, limit: usize) -> Vec<(std::net::IpAddr, u64)> {
-        let (addresses, ..) = self.books.destinations.top(limit);
+    fn destinations(&self, limit: usize) -> (Vec<(std::net::IpAddr, u64)>, Others) {
+        let (addresses, rows, Tally { packets: others, bytes }) = self.books.destinations.top(limit);
         let packets =
             |address: &Address| self.books.destinations.get(address).map_or(0, |account| account.total.packets);
-        addresses.iter().map(|address| (address.to_ip(), packets(address))).collect()
+        let listed = addresses.iter().map(|address| (address.to_ip(), packets(address))).collect();
+        (listed, Others { rows, packets: others, bytes: Some(bytes) })
     }
 
     /// What does not work as it should.
@@ -249,6 +287,23 @@ impl Engine {
 
 fn geo_view(watcher: &Watcher) -> GeoView {
     GeoView { databases: watcher.current().databases().to_vec(), problems: watcher.problems() }
+}
+
+/// How many of so many rows are within a limit (0: none).
+fn kept(rows: usize, limit: usize) -> usize {
+    if limit == 0 { rows } else { rows.min(limit) }
+}
+
+/// The `limit` (0: all) busiest ports, in order of port; and the others.
+fn busiest(mut ports: Vec<(u16, u64)>, limit: usize) -> (Vec<(u16, u64)>, Others) {
+    let kept = kept(ports.len(), limit);
+    if kept < ports.len() {
+        ports.select_nth_unstable_by_key(kept, |(port, count)| (std::cmp::Reverse(*count), *port));
+    }
+    let others = ports.split_off(kept);
+    ports.sort_unstable();
+    let packets = others.iter().map(|(_, count)| count).sum();
+    (ports, Others { rows: others.len() as u64, packets, bytes: None })
 }
 
 /// The busiest ports, most packets first.

@@ -12,7 +12,7 @@ use nettop_geo::{CountryCode, Geo};
 use crate::{
     ledger::Ledger,
     rates::{Rates, Slots},
-    snapshot::{CountryRow, NetworkRow, Place, Sums},
+    snapshot::{CountryRow, NetworkRow, Others, Place, Sums},
 };
 
 /// Sources by country and by network.
@@ -137,21 +137,26 @@ impl Regions {
         })
     }
 
+    /// The databases in force.
+    pub fn geo(&self) -> Option<&Arc<Geo>> {
+        self.geo.as_ref()
+    }
+
     /// Where an address is.
     pub fn place(&self, address: &Address) -> Option<Place> {
         Some(Place::from(self.geo.as_ref()?.look_up(address.to_ip())))
     }
 
-    /// The `limit` (0: all) countries with the most packets, most first.
-    pub fn country_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<CountryRow> {
-        let rows = self.countries.top(limit, slots, elapsed, self.sources(|region| region.country));
-        rows.map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect()
+    /// The `limit` (0: all) countries with the most packets, most first; and the others.
+    pub fn country_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> (Vec<CountryRow>, Others) {
+        let (rows, others) = self.countries.top(limit, slots, elapsed, self.sources(|region| region.country));
+        (rows.map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect(), others)
     }
 
-    /// The `limit` (0: all) networks with the most packets, most first.
-    pub fn network_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Vec<NetworkRow> {
-        let rows = self.networks.top(limit, slots, elapsed, self.sources(|region| region.asn));
-        rows.map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect()
+    /// The `limit` (0: all) networks with the most packets, most first; and the others.
+    pub fn network_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> (Vec<NetworkRow>, Others) {
+        let (rows, others) = self.networks.top(limit, slots, elapsed, self.sources(|region| region.asn));
+        (rows.map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect(), others)
     }
 
     /// How many sources are in each place.
@@ -169,23 +174,25 @@ struct Places<K> {
 }
 
 impl<K: Copy + Eq + Hash + Ord> Places<K> {
-    /// The `limit` (0: all) places with the most packets, most first, with their names; `sources`: how many are in each.
+    /// The `limit` (0: all) places with the most packets, most first, with their names, and sums over the others; `sources`:
+    /// how many are in each.
     fn top(
         &self,
         limit: usize,
         slots: &Slots,
         elapsed: f64,
         sources: HashMap<K, u64>,
-    ) -> impl Iterator<Item = (K, String, Sums)> {
-        let (keys, ..) = self.ledger.top(limit);
-        keys.into_iter().filter_map(move |key| {
+    ) -> (impl Iterator<Item = (K, String, Sums)>, Others) {
+        let (keys, rows, Tally { packets, bytes }) = self.ledger.top(limit);
+        let places = keys.into_iter().filter_map(move |key| {
             let account = self.ledger.get(&key)?;
             let name = self.names.get(&key).map_or("", |name| name).to_string();
             let Rates { current, minute, .. } = account.history.rates(slots, elapsed);
             let Tally { packets, bytes } = account.total;
             let ips = sources.get(&key).copied().unwrap_or(0);
             Some((key, name, Sums { ips, packets, bytes, pps: current, pps_60s: minute }))
-        })
+        });
+        (places, Others { rows, packets, bytes: Some(bytes) })
     }
 }
 
@@ -222,7 +229,7 @@ mod tests {
 
     /// Code, sources and packets of each country.
     fn countries(regions: &Regions, slots: &Slots) -> Vec<(String, u64, u64)> {
-        let rows = regions.country_rows(0, slots, 1.0).into_iter();
+        let rows = regions.country_rows(0, slots, 1.0).0.into_iter();
         rows.map(|row| (row.country_code.to_string(), row.sums.ips, row.sums.packets)).collect()
     }
 
@@ -261,7 +268,7 @@ mod tests {
         let (mut regions, mut ledger, slots) = (regions(), Ledger::new(9), Slots::new(0));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 5), (PRIVATE, 3), (GOOGLE, 1)]);
         assert_eq!(countries(&regions, &slots), [row("US", 1, 6), row("LO", 1, 3)]);
-        assert_eq!(regions.network_rows(1, &slots, 1.0)[0].asn, 15169);
+        assert_eq!(regions.network_rows(1, &slots, 1.0).0[0].asn, 15169);
 
         ledger.evict(2, &slots, &mut Watched(&mut regions));
         assert_eq!(countries(&regions, &slots), [row("US", 0, 6), row("LO", 0, 3)]);
@@ -278,12 +285,12 @@ mod tests {
         assert_eq!(regions.place(&address(GOOGLE)), None);
 
         let packets = |regions: &Regions| {
-            let rows = regions.network_rows(0, &slots, 1.0).into_iter();
+            let rows = regions.network_rows(0, &slots, 1.0).0.into_iter();
             rows.map(|row| (row.asn, row.sums.ips, row.sums.packets)).collect::<Vec<_>>()
         };
         regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
         assert_eq!(packets(&regions), [(15169, 1, 2), (13335, 1, 1)]);
-        assert_eq!(regions.network_rows(0, &slots, 1.0)[0].sums.pps, 0.0, "they did not come in this second");
+        assert_eq!(regions.network_rows(0, &slots, 1.0).0[0].sums.pps, 0.0, "they did not come in this second");
 
         ledger.evict(2, &slots, &mut Watched(&mut regions));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 7)]);

@@ -1,14 +1,14 @@
 //! JSON for people: indented, with a line break at the end.
 
-use anyhow::{Context as _, Result};
+use std::io::{self, Write};
+
 use serde::Serialize;
 
-/// A value as indented JSON.
+/// Writes a value as indented JSON.
 ///
 /// # Errors
-/// When it cannot be written as JSON.
-pub fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value).context("writing JSON")?;
-    text.push(b'\n');
-    Ok(text)
+/// What `out` says.
+pub fn pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
 }

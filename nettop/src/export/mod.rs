@@ -3,12 +3,15 @@
 pub mod file;
 pub mod json;
 pub mod jsonl;
+pub mod maps;
+pub mod prefixes;
 pub mod session;
 pub mod summary;
 pub mod table;
 pub mod target;
 
-use anyhow::Result;
+use std::io::{self, Write};
+
 use serde_json::Value;
 
 use crate::snapshot::Snapshot;
@@ -22,9 +25,9 @@ pub struct Format {
     /// What the names of its files end with, as the classic has it.
     pub extension: &'static str,
     /// Writes a snapshot.
-    pub write: fn(&Snapshot) -> Result<Vec<u8>>,
+    pub write: fn(&Snapshot, &mut dyn Write) -> io::Result<()>,
     /// Writes a snapshot that came over the control channel.
-    pub rewrite: fn(&Value) -> Result<Vec<u8>>,
+    pub rewrite: fn(&Value, &mut dyn Write) -> io::Result<()>,
 }
 
 /// Every form.
@@ -33,14 +36,21 @@ pub const FORMATS: &[Format] = &[
         name: "json",
         about: "the whole snapshot",
         extension: "snapshot.json",
-        write: |snapshot| json::pretty(snapshot),
-        rewrite: |snapshot| json::pretty(snapshot),
+        write: |snapshot, out| json::pretty(snapshot, out),
+        rewrite: |snapshot, out| json::pretty(snapshot, out),
     },
     Format {
         name: "csv",
         about: "the table of sources",
         extension: "top.csv",
-        write: |snapshot| table::of_sources(&snapshot.ips),
+        write: |snapshot, out| table::of_sources(&snapshot.ips, out),
         rewrite: table::of_json,
+    },
+    Format {
+        name: "prefixes",
+        about: "the tables of prefixes, as CSV",
+        extension: "prefixes.csv",
+        write: |snapshot, out| prefixes::of_snapshot(snapshot, out),
+        rewrite: prefixes::of_json,
     },
 ];

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Write},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -61,10 +61,11 @@ impl Place {
     pub fn write(&self, snapshot: &Snapshot) -> Result<Vec<PathBuf>> {
         let paths = paths(&self.path);
         for (at, (path, format)) in paths.iter().zip(FORMATS).enumerate() {
-            let content = (format.write)(snapshot)?;
-            let written = match (file::replace(path, &content), &self.held) {
+            let write = |out: &mut dyn Write| (format.write)(snapshot, out);
+            let written = match (file::replace(path, write), &self.held) {
+                // The second best: what was in it is gone first.
                 (Err(error), Some(held)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    overwrite(&held[at], &content)
+                    held[at].set_len(0).and_then(|()| file::overwrite(&held[at], write))
                 }
                 (result, _) => result,
             };
@@ -77,13 +78,6 @@ impl Place {
 /// What follows the name takes the place of its extension, as the classic has it.
 fn paths(path: &Path) -> Vec<PathBuf> {
     FORMATS.iter().map(|format| path.with_extension(format.extension)).collect()
-}
-
-/// The second best to replacing a file: what was in it is gone first.
-fn overwrite(mut file: &File, content: &[u8]) -> io::Result<()> {
-    file.set_len(0)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 /// A name for what is written at this time: `nettop-20260131-235959`.
@@ -108,9 +102,9 @@ mod tests {
     fn the_files_take_the_place_of_the_extension() {
         let folder = tempfile::tempdir().unwrap();
         for (given, names) in [
-            ("a.jsonl", ["a.snapshot.json", "a.top.csv"]),
-            ("a.b.jsonl", ["a.b.snapshot.json", "a.b.top.csv"]),
-            ("plain", ["plain.snapshot.json", "plain.top.csv"]),
+            ("a.jsonl", ["a.snapshot.json", "a.top.csv", "a.prefixes.csv"]),
+            ("a.b.jsonl", ["a.b.snapshot.json", "a.b.top.csv", "a.b.prefixes.csv"]),
+            ("plain", ["plain.snapshot.json", "plain.top.csv", "plain.prefixes.csv"]),
         ] {
             let written = write(&Snapshot::default(), &folder.path().join(given)).unwrap();
             assert_eq!(written, names.map(|name| folder.path().join(name)));

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::{
-    snapshot::{Accounting, ExportRow, GeoView, Place, Replay, Snapshot},
+    snapshot::{Accounting, ExportRow, GeoView, Place, PrefixRow, Replay, Snapshot, Sums},
     visible::visible,
 };
 
-/// Sources that the summary names.
+/// Sources, and prefixes, that the summary names.
 const TOP: usize = 10;
 
 /// The summary as text, one fact per line.
@@ -24,6 +24,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         geo,
         exports,
         replay,
+        top_prefixes,
         ..
     } = snapshot;
     let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
@@ -67,6 +68,14 @@ pub fn text(snapshot: &Snapshot) -> String {
             let line =
                 format!("    {:<39} {:>12} packets {:>15} bytes  {place}", row.ip.to_string(), row.packets, row.bytes);
             let _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+    if !top_prefixes.is_empty() {
+        let _ = writeln!(text, "  top prefixes");
+        for PrefixRow { prefix, sums } in top_prefixes.iter().take(TOP) {
+            let Sums { ips, packets, bytes, .. } = sums;
+            let prefix = prefix.to_string();
+            let _ = writeln!(text, "    {prefix:<39} {packets:>12} packets {bytes:>15} bytes  {ips} sources");
         }
     }
     text

@@ -1,10 +1,11 @@
 //! The top sources as a table, one row each: CSV with the classic's columns.
 
-use anyhow::{Context as _, Result};
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::snapshot::SourceRow;
+use crate::snapshot::{SourceRow, Sources};
 
 const COLUMNS: &[&str] =
     &["ip", "packets", "bytes", "pps", "pps_10s", "pps_60s", "peak_pps", "low_pps", "first_ns", "last_ns"];
@@ -27,28 +28,28 @@ struct Row {
 /// The `ips` of a snapshot in JSON as CSV, header first.
 ///
 /// # Errors
-/// When it is not such a snapshot.
-pub fn of_json(snapshot: &Value) -> Result<Vec<u8>> {
-    let rows: Vec<Row> = Deserialize::deserialize(&snapshot["ips"]).context("the answer has no table of sources")?;
-    of_rows(rows.into_iter())
+/// When it is not such a snapshot, or what `out` says.
+pub fn of_json(snapshot: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<Row> = Deserialize::deserialize(&snapshot["ips"])?;
+    of_rows(rows.into_iter(), out)
 }
 
 /// Sources as CSV, header first.
 ///
 /// # Errors
-/// None in practice: memory takes everything.
-pub fn of_sources(sources: &[SourceRow]) -> Result<Vec<u8>> {
-    of_rows(sources.iter().map(Row::from))
+/// What `out` says.
+pub fn of_sources(sources: &Sources, out: &mut dyn Write) -> io::Result<()> {
+    of_rows(sources.iter().map(|row| Row::from(&*row)), out)
 }
 
-fn of_rows(rows: impl Iterator<Item = Row>) -> Result<Vec<u8>> {
+fn of_rows(rows: impl Iterator<Item = Row>, out: &mut dyn Write) -> io::Result<()> {
     // The header by itself, so that there is one where there are no rows.
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
     csv.write_record(COLUMNS)?;
     for row in rows {
         csv.serialize(row)?;
     }
-    csv.into_inner().context("writing the table")
+    csv.flush()
 }
 
 impl From<&SourceRow> for Row {
@@ -96,17 +97,21 @@ mod tests {
             place: None,
             detail: Arc::default(),
         };
-        let snapshot = Snapshot { ips: vec![row], ..Snapshot::default() };
+        let snapshot = Snapshot { ips: vec![row].into(), ..Snapshot::default() };
         let header = "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n";
-        for text in [of_json(&serde_json::to_value(&snapshot).unwrap()), of_sources(&snapshot.ips)] {
+        let (mut one, mut other, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+        of_json(&serde_json::to_value(&snapshot).unwrap(), &mut one).unwrap();
+        of_sources(&snapshot.ips, &mut other).unwrap();
+        for text in [one, other] {
             let expected = format!("{header}192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n");
-            assert_eq!(String::from_utf8(text.unwrap()).unwrap(), expected);
+            assert_eq!(String::from_utf8(text).unwrap(), expected);
         }
-        assert_eq!(of_sources(&[]).unwrap(), header.as_bytes());
+        of_sources(&Sources::default(), &mut empty).unwrap();
+        assert_eq!(empty, header.as_bytes());
     }
 
     #[test]
     fn what_is_not_a_snapshot_is_an_error() {
-        assert!(of_json(&serde_json::json!({"ips": 5})).is_err());
+        assert!(of_json(&serde_json::json!({"ips": 5}), &mut Vec::new()).is_err());
     }
 }

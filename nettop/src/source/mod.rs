@@ -12,6 +12,7 @@ use nettop_common::{Event, Filter, counters::Table};
 
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
 use crate::{
+    maps::Dump,
     reading::{InterfaceRow, Moment, Reading, Tables},
     replay::Replay,
 };
@@ -24,6 +25,17 @@ pub enum Source {
     Demo(Box<Demo>),
     /// A capture file, replayed.
     Pcap(Box<Pcap>),
+}
+
+/// What counting costs the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory of the kernel's maps, bytes.
+    pub memory: u64,
+    /// Runs of the program that the kernel measured.
+    pub runs: u64,
+    /// Nanoseconds they took.
+    pub run_ns: u64,
 }
 
 impl Source {
@@ -151,6 +163,22 @@ impl Source {
         match self {
             Self::Xdp(xdp) => xdp.entries(table),
             Self::Demo(_) | Self::Pcap(_) => 0,
+        }
+    }
+
+    /// What counting has cost the kernel so far; nothing where it is not the kernel that counts.
+    pub fn cost(&self) -> Cost {
+        match self {
+            Self::Xdp(xdp) => xdp.cost(),
+            Self::Demo(_) | Self::Pcap(_) => Cost::default(),
+        }
+    }
+
+    /// What the kernel's maps hold, at most `limit` (0: all) rows of each; `None`: it is not the kernel that counts.
+    pub fn dump(&self, limit: usize) -> Option<Dump> {
+        match self {
+            Self::Xdp(xdp) => Some(xdp.dump(limit)),
+            Self::Demo(_) | Self::Pcap(_) => None,
         }
     }
 

@@ -7,8 +7,8 @@ use nettop_geo::CountryCode;
 
 use crate::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
-    MacRow, Mode, NetworkRow, Origin, Place, Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, Sums, TcpFlags,
-    Tick,
+    MacRow, Mode, NetworkRow, Origin, Own, Place, Prefix, PrefixRow, Rest, Runtime, Sampling, Severity, Snapshot,
+    SourceRow, Sums, TcpFlags, Tick,
 };
 
 /// When every fixture was taken.
@@ -74,6 +74,11 @@ fn sums(n: u8, ips: u64, packets: u64, pps: f64) -> Sums {
     Sums { ips: ips >> n, packets, bytes: packets * 333, pps: pps / f64::from(n + 1), pps_60s: 22_281.0 }
 }
 
+fn prefix(text: &str) -> Prefix {
+    let (ip, length) = text.split_once('/').expect("a prefix");
+    Prefix { ip: ip.parse().expect("an address"), length: length.parse().expect("a length") }
+}
+
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.
 pub fn busy() -> Snapshot {
     let total = 16_799_998;
@@ -104,8 +109,8 @@ pub fn busy() -> Snapshot {
         unique_ips: 1_254_321,
         unique_estimated: true,
         filtered_packets: 345_678,
-        ips: sources(total),
-        rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000 },
+        ips: sources(total).into(),
+        rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000, ..Rest::default() },
         countries: (0..10_u8)
             .map(|n| {
                 let (Place { country_code, country, .. }, sums) = (place(n), sums(n, 1_200, total, 3_141_592.0));
@@ -127,6 +132,19 @@ pub fn busy() -> Snapshot {
             })
             .collect(),
         protocols: [12_000_000, 4_799_000, 998, 0, 0, 0].into_iter().zip(Protocol::ALL).map(|(n, p)| (*p, n)).collect(),
+        top_prefixes: ["198.51.100.0/24", "2001:db8:1234::/48", "198.18.0.0/16"]
+            .iter()
+            .zip(0_u8..)
+            .map(|(prefix, n)| PrefixRow { prefix: self::prefix(prefix), sums: sums(n, 254, 12_799_998, 2_141_592.0) })
+            .collect(),
+        own: Own {
+            cpu: 0.125,
+            memory: 31_457_280,
+            kernel_memory: 67_108_864,
+            drain_ms: 4.25,
+            packet_ns: Some(71.3),
+            ..Own::default()
+        },
         top_dst_ports: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]
             .into_iter()
             .enumerate()

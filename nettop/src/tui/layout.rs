@@ -15,6 +15,12 @@ const COUNTRIES_WIDTH: u16 = 50;
 const NETWORKS_WIDTH: u16 = 72;
 /// So many lines about floods come before everything else.
 const MOST_ALARMS: u16 = 5;
+/// What the prefixes need.
+const PREFIXES_WIDTH: u16 = 46;
+/// From this width on they stand beside countries and networks.
+const PREFIXES_BESIDE: u16 = 140;
+/// What the monitor's own cost needs.
+const OWN_WIDTH: u16 = 40;
 /// Columns between two panels side by side.
 const GUTTER: u16 = 2;
 /// A rule.
@@ -41,6 +47,10 @@ pub struct Needs {
     pub macs: u16,
     /// Rows of the longer one of countries and networks; 0: geography is off.
     pub places: u16,
+    /// Rows of the table of prefixes.
+    pub prefixes: u16,
+    /// Lines of the monitor's own cost.
+    pub own: u16,
     /// Lines of the statistics at their shortest.
     pub stats_short: u16,
     /// Lines of the statistics with nothing left out.
@@ -68,6 +78,10 @@ pub struct Areas {
     pub countries: Rect,
     /// The table of networks.
     pub networks: Rect,
+    /// The table of prefixes.
+    pub prefixes: Rect,
+    /// The monitor's own cost.
+    pub own: Rect,
     /// Hints or the prompt, messages, the filter.
     pub control: Rect,
     /// Commands and the clock.
@@ -89,11 +103,13 @@ pub struct Areas {
 /// │ ⋮                         ⋮          │    │ ⋮                    │
 /// │ ── countries ── ── networks ──────── │    │ ── macs ──────────── │
 /// │ ⋮               ⋮                    │    │ ⋮                    │
-/// │                                      │    │ countries, networks  │
+/// │ ── prefixes ─── ── self ──────────── │    │ countries, networks  │
+/// │ ⋮               ⋮                    │    │ ── prefixes, self ── │
 /// │ ── control ───────────────────────── │    │ ── control ───────── │
 /// │ footer                               │    │ footer               │
 /// └──────────────────────────────────────┘    └──────────────────────┘
 /// ```
+/// Where the width allows, the prefixes stand beside the networks, and the monitor's own cost beside the MACs.
 /// Height goes first to one line each of header, control and sources, then to the rest by importance: a panel that
 /// would be too low to be of use is left out, and the sources get what is left.
 pub fn areas(area: Rect, needs: &Needs) -> Areas {
@@ -136,28 +152,36 @@ pub fn areas(area: Rect, needs: &Needs) -> Areas {
 
 fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     let mut left = rest.height;
-    let (mut stats, mut macs, mut places) = (0, 0, 0);
+    let (mut stats, mut macs, mut places, mut prefixes) = (0, 0, 0, 0);
     let (mut sources, mut alerts) = first(&mut left, needs);
     stats += grant(&mut left, needs.stats_short, 4);
     sources += grant(&mut left, needs.sources.saturating_sub(8).min(4), 0);
     alerts += more_alerts(&mut left, alerts, needs);
     places += grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
+    prefixes += grant(&mut left, frame(needs.prefixes.min(4)), frame(needs.prefixes.min(2)));
     macs += grant(&mut left, FRAME + needs.macs, FRAME + needs.macs.min(3));
     sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
     if stats > 0 {
         stats += grant(&mut left, needs.stats_full.saturating_sub(stats), 0);
     }
+    let own = grant(&mut left, needs.own, needs.own);
     areas.sources = top(&mut rest, sources);
     areas.alerts = top(&mut rest, alerts);
     areas.stats = top(&mut rest, stats);
     areas.macs = top(&mut rest, macs);
     place(areas, top(&mut rest, places));
+    areas.prefixes = top(&mut rest, prefixes);
+    areas.own = top(&mut rest, own);
 }
 
-/// Shares a band between countries and networks.
-fn place(areas: &mut Areas, band: Rect) {
+/// Shares a band between countries and networks, and prefixes where it is wide.
+fn place(areas: &mut Areas, mut band: Rect) {
     if band.is_empty() {
         return;
+    }
+    if band.width >= PREFIXES_BESIDE {
+        band.width -= PREFIXES_WIDTH + GUTTER;
+        areas.prefixes = Rect { x: 0, width: PREFIXES_WIDTH, ..band };
     }
     if band.width < PLACES_BESIDE {
         areas.countries = band;
@@ -167,6 +191,9 @@ fn place(areas: &mut Areas, band: Rect) {
     areas.countries = Rect { width: countries, ..band };
     let networks = (band.width - countries - GUTTER).min(NETWORKS_WIDTH);
     areas.networks = Rect { x: band.x + countries + GUTTER, width: networks, ..band };
+    if !areas.prefixes.is_empty() {
+        areas.prefixes.x = areas.networks.right() + GUTTER;
+    }
 }
 
 /// The lines of a table with so many rows; none for none.
@@ -179,11 +206,15 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     let full = needs.stats_full.max(FRAME + needs.macs);
     let (mut sources, mut alerts) = first(&mut left, needs);
     let mut band = grant(&mut left, needs.stats_short, 4);
-    let mut places = grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
+    let beside_networks = rest.width >= PREFIXES_BESIDE;
+    let (in_band, below) = if beside_networks { (needs.prefixes, 0) } else { (0, needs.prefixes) };
+    let needed = needs.places.max(in_band);
+    let mut places = grant(&mut left, frame(needed.min(4)), frame(needed.min(2)));
+    let prefixes = grant(&mut left, frame(below.min(4)), frame(below.min(2)));
     sources += grant(&mut left, needs.sources.saturating_sub(8).min(6), 0);
     alerts += more_alerts(&mut left, alerts, needs);
     if places > 0 {
-        places += grant(&mut left, frame(needs.places).saturating_sub(places), 0);
+        places += grant(&mut left, frame(needed).saturating_sub(places), 0);
     }
     if band > 0 {
         band += grant(&mut left, full.saturating_sub(band), 0);
@@ -197,8 +228,23 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
         let stats = stats_width(rest.width);
         areas.stats = Rect { width: stats, ..band };
         areas.macs = Rect { x: band.x + stats + GUTTER, width: MACS_WIDTH, ..band };
+        areas.own = right_of(areas.macs, band);
     }
     place(areas, top(&mut rest, places));
+    let band = top(&mut rest, prefixes);
+    if !band.is_empty() {
+        areas.prefixes = Rect { width: PREFIXES_WIDTH, ..band };
+        areas.own = right_of(areas.prefixes, band);
+    }
+}
+
+/// The room for the monitor's own cost right of a panel, if there is any.
+fn right_of(panel: Rect, band: Rect) -> Rect {
+    let x = panel.right() + GUTTER;
+    match band.right().checked_sub(x) {
+        Some(OWN_WIDTH..) => Rect { x, width: OWN_WIDTH, ..band },
+        _ => Rect::default(),
+    }
 }
 
 /// The lines of sources and of alerts that come before everything else. Where height is scarce, the first alerts take the
@@ -261,14 +307,16 @@ mod tests {
         alarms: 0,
         macs: 8,
         places: 8,
+        prefixes: 8,
+        own: 6,
         stats_short: 8,
         stats_full: 14,
     };
 
-    fn all(areas: &Areas) -> [Rect; 11] {
-        let Areas { header, degraded, waiting, sources, alerts, stats, macs, countries, networks, control, footer } =
-            *areas;
-        [header, degraded, waiting, sources, alerts, stats, macs, countries, networks, control, footer]
+    fn all(areas: &Areas) -> [Rect; 13] {
+        let Areas { header, degraded, waiting, sources, alerts, stats, macs, .. } = *areas;
+        let Areas { countries, networks, prefixes, own, control, footer, .. } = *areas;
+        [header, degraded, waiting, sources, alerts, stats, macs, countries, networks, prefixes, own, control, footer]
     }
 
     #[test]
@@ -305,15 +353,16 @@ mod tests {
     fn panels_by_size() {
         let lines = |width, height| {
             let areas = areas(Rect::new(0, 0, width, height), &NEEDS);
-            [areas.degraded, areas.sources, areas.stats, areas.macs, areas.countries].map(|area| area.height)
+            let Areas { degraded, sources, stats, macs, countries, prefixes, own, .. } = areas;
+            [degraded, sources, stats, macs, countries, prefixes, own].map(|area| area.height)
         };
         for (size, expected) in [
-            ((40, 10), [2, 4, 0, 0, 0]),
-            ((80, 24), [2, 10, 4, 0, 0]),
-            ((94, 30), [2, 12, 8, 0, 0]),
-            ((94, 50), [2, 16, 8, 10, 6]),
-            ((120, 40), [2, 16, 8, 8, 6]),
-            ((250, 70), [2, 22, 14, 14, 10]),
+            ((40, 10), [2, 4, 0, 0, 0, 0, 0]),
+            ((80, 24), [2, 10, 4, 0, 0, 0, 0]),
+            ((94, 30), [2, 12, 8, 0, 0, 0, 0]),
+            ((94, 50), [2, 14, 8, 6, 6, 6, 0]),
+            ((120, 40), [2, 10, 8, 8, 6, 6, 6]),
+            ((250, 70), [2, 22, 14, 14, 10, 10, 14]),
         ] {
             assert_eq!(lines(size.0, size.1), expected, "{size:?}");
         }
@@ -322,7 +371,10 @@ mod tests {
     #[test]
     fn alerts_take_lines_only_when_there_are_any() {
         let lines = |width, height, alerts| {
-            let areas = areas(Rect::new(0, 0, width, height), &Needs { alerts, degraded: 0, places: 0, ..NEEDS });
+            let areas = areas(
+                Rect::new(0, 0, width, height),
+                &Needs { alerts, degraded: 0, places: 0, prefixes: 0, own: 0, ..NEEDS },
+            );
             [areas.sources, areas.alerts, areas.stats, areas.macs].map(|area| area.height)
         };
         for (size, alerts, expected) in [

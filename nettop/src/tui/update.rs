@@ -71,7 +71,7 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
             // The answer is the number after clamping.
             let top = match &answer {
                 Answer::Fields(fields) => fields.get("top").and_then(|top| top.as_i64()),
-                Answer::Snapshot { .. } => None,
+                Answer::Snapshot { .. } | Answer::Maps(_) => None,
             };
             let top = top.unwrap_or(*asked);
             Notice::info(format!("showing up to {top} sources"))
@@ -80,7 +80,7 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         (Ok(_), Request::Pause(false)) => Notice::info("counting again"),
         (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
         (Ok(_), Request::Stop) => Notice::info("ending"),
-        (Ok(_), Request::Status { .. } | Request::Snapshot { .. }) => return,
+        (Ok(_), Request::Status { .. } | Request::Snapshot { .. } | Request::Maps { .. }) => return,
     });
 }
 

@@ -85,6 +85,11 @@ impl Attachments {
         Ok(())
     }
 
+    /// The loaded programs.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// The names asked for.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|attachment| attachment.wanted.as_str())

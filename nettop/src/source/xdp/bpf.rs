@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_prog_info};
 
 /// Calls bpf(2).
 fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
@@ -59,4 +59,20 @@ pub fn link_interface(link: BorrowedFd<'_>) -> io::Result<u32> {
     bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
     // SAFETY: the link is an XDP link, of which the kernel fills in this part of the union.
     Ok(unsafe { info.__bindgen_anon_1.xdp.ifindex })
+}
+
+/// How often the kernel has measured a program, and how many nanoseconds these runs took in all: unless somebody asks for
+/// it (sysctl `kernel.bpf_stats_enabled`, or `BPF_ENABLE_STATS`), it does not. Needs no capability.
+///
+/// # Errors
+/// What the kernel says.
+pub fn program_runs(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    // SAFETY: plain integers, for which zero is valid; no buffers are asked to be filled.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    let mut attr = empty_attr();
+    attr.info.bpf_fd = program.as_raw_fd() as u32;
+    attr.info.info_len = size_of::<bpf_prog_info>() as u32;
+    attr.info.info = &raw mut info as u64;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok((info.run_cnt, info.run_time_ns))
 }

@@ -3,6 +3,7 @@
 mod attach;
 mod bpf;
 mod capacity;
+mod dump;
 mod mapped;
 pub mod netdev;
 pub mod netlink;
@@ -28,6 +29,7 @@ use nettop_common::{
 use self::{
     attach::{Attachments, Programs},
     capacity::Capacity,
+    dump::Inventory,
     mapped::{Mapped, map_data, sum_cpus},
 };
 pub use self::{
@@ -35,6 +37,7 @@ pub use self::{
     capacity::default_budget,
 };
 use crate::{
+    maps::Program,
     privilege,
     reading::{InterfaceRow, Moment, Reading, Tables},
 };
@@ -52,6 +55,7 @@ const GRACE: Duration = Duration::from_millis(10);
 pub struct Xdp {
     ebpf: Ebpf,
     attachments: Attachments,
+    inventory: Inventory,
     capacity: Capacity,
     /// CPUs there are parts of the maps for.
     cpus: usize,
@@ -81,7 +85,7 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
-        let Loaded { mut ebpf, programs, capacity, cpus } = load(options)?;
+        let Loaded { mut ebpf, programs, inventory, capacity, cpus } = load(options)?;
         let [source_bits, destination_bits, mac_bits] = capacity.bits;
         let array = |name, len| Mapped::new(map_of(&ebpf, name)?, len).with_context(|| format!("mapping {name}"));
         let (tcp_flags, ports) = (cpus * TCP_FLAG_SLOTS as usize, cpus * PORT_SLOTS as usize);
@@ -104,6 +108,7 @@ impl Xdp {
         Ok(Self {
             ebpf,
             attachments,
+            inventory,
             capacity,
             cpus,
             turned: Moment::now(),
@@ -300,6 +305,7 @@ impl Default for Options {
 struct Loaded {
     ebpf: Ebpf,
     programs: Programs,
+    inventory: Inventory,
     capacity: Capacity,
     /// CPUs there are parts of the maps for.
     cpus: usize,
@@ -336,8 +342,9 @@ fn load(Options { memory, log_level, parts }: &Options) -> Result<Loaded> {
     loader.override_global(maps::SEED, &seed, true);
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
 
-    let programs = load_programs(&mut ebpf).map_err(explain_load)?;
-    Ok(Loaded { ebpf, programs, capacity, cpus })
+    let (programs, facts) = load_programs(&mut ebpf).map_err(explain_load)?;
+    let inventory = Inventory::of(&ebpf, facts)?;
+    Ok(Loaded { ebpf, programs, inventory, capacity, cpus })
 }
 
 /// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources it has
@@ -378,17 +385,21 @@ where
     (entries.len() - before) as u64
 }
 
-fn load_programs(ebpf: &mut Ebpf) -> Result<Programs> {
-    let mut load = |name: &str| -> Result<_> {
+/// The programs, and what there is to say of each.
+fn load_programs(ebpf: &mut Ebpf) -> Result<(Programs, Vec<Program>)> {
+    let mut load = |name: &'static str| -> Result<_> {
         let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
         let program: &mut XdpProgram = program.try_into()?;
         program.load()?;
         let fd = program.fd()?.as_fd().try_clone_to_owned().context("duplicating the program's descriptor")?;
-        Ok((fd, program.info()?.id()))
+        let info = program.info()?;
+        // With capabilities of the file a process may not look into its own /proc/self/fdinfo.
+        let memory = info.memory_locked().unwrap_or_default().into();
+        Ok((fd, Program { name, id: info.id(), memory, runs: 0, run_ns: 0 }))
     };
-    let (ethernet, ethernet_id) = load("nettop")?;
-    let (raw_ip, raw_ip_id) = load("nettop_raw_ip")?;
-    Ok(Programs { ethernet, raw_ip, ids: [ethernet_id, raw_ip_id] })
+    let (ethernet, one) = load("nettop")?;
+    let (raw_ip, other) = load("nettop_raw_ip")?;
+    Ok((Programs { ethernet, raw_ip, ids: [one.id, other.id] }, vec![one, other]))
 }
 
 /// Turns an error of loading into one that says why and what to do.

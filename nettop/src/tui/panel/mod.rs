@@ -8,6 +8,8 @@ pub mod footer;
 pub mod header;
 pub mod macs;
 pub mod networks;
+pub mod own;
+pub mod prefixes;
 pub mod sources;
 pub mod stats;
 pub mod waiting;
@@ -105,10 +107,22 @@ pub const PANELS: &[Panel] = &[
         render: networks::render,
     },
     Panel {
+        name: "prefixes",
+        about: "the prefixes that the sources share, each at the length that tells most: how many sources, packets, pps",
+        area: |areas| areas.prefixes,
+        render: prefixes::render,
+    },
+    Panel {
         name: "macs",
         about: "the MAC addresses with the most packets",
         area: |areas| areas.macs,
         render: macs::render,
+    },
+    Panel {
+        name: "self",
+        about: "what the monitor itself costs: time per packet, ticks, CPU, memory",
+        area: |areas| areas.own,
+        render: own::render,
     },
     Panel {
         name: "control",
@@ -133,6 +147,8 @@ pub fn draw(frame: &mut Frame, view: &View) {
         degraded: degraded::height(view, screen.width),
         sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
         places: countries::rows(view).max(networks::rows(view)),
+        prefixes: prefixes::rows(view),
+        own: own::HEIGHT,
         alerts: alerts::height(view, screen.width),
         alarms: alerts::alarm_height(view, screen.width),
         macs: macs::rows(view),

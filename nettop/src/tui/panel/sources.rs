@@ -38,7 +38,7 @@ pub fn render(frame: &mut Frame, mut area: Rect, view: &View) {
             }
             let width = usize::from(*width);
             let context = Context { now_ns: snapshot.now_ns, rank: at + 1, width, flags: theme.flags };
-            let cell = (column.align)(&(column.cell)(row, &context), width);
+            let cell = (column.align)(&(column.cell)(&row, &context), width);
             spans.push(Span::styled(cell, (column.style)(theme)));
         }
         drawn.push(Line::from(spans));

@@ -1,0 +1,132 @@
+//! What a reading has on prefixes, sorted and added up.
+
+use std::iter;
+
+use nettop_common::Tally;
+
+use super::table::{Entry, Key};
+
+/// Bits of a digit when sorting.
+const DIGIT: u32 = 12;
+const DIGITS: usize = 1 << DIGIT;
+
+/// What came from a source, or that one is new or forgotten; small, since a flood brings a hundred thousand of them at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Record {
+    key: Key,
+    packets: u32,
+    /// [`NEW`] and [`FORGOTTEN`] tell of a source, not of bytes.
+    bytes: u32,
+}
+
+/// `bytes` of a record about a source itself.
+const FORGOTTEN: u32 = u32::MAX - 1;
+const NEW: u32 = u32::MAX;
+
+/// Records until they are entered.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    records: Vec<Record>,
+    /// Room to sort in.
+    spare: Vec<Record>,
+}
+
+impl Gathered {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Adds what came.
+    #[inline]
+    pub fn push(&mut self, key: Key, Tally { packets, bytes }: Tally) {
+        match (u32::try_from(packets), u32::try_from(bytes)) {
+            (Ok(packets), Ok(bytes)) if bytes < FORGOTTEN => self.records.push(Record { key, packets, bytes }),
+            _ => {
+                let half = Tally { packets: packets / 2, bytes: bytes / 2 };
+                self.push(key, half);
+                self.push(key, Tally { packets: packets - half.packets, bytes: bytes - half.bytes });
+            }
+        }
+    }
+
+    /// Adds that a source is new, or forgotten.
+    #[inline]
+    pub fn push_source(&mut self, key: Key, new: bool) {
+        self.records.push(Record { key, packets: 0, bytes: if new { NEW } else { FORGOTTEN } });
+    }
+
+    /// Sorts by key, of which only the lowest `bits` may be set.
+    pub fn sort(&mut self, bits: u32) {
+        let Self { records, spare } = self;
+        spare.resize(records.len(), Record::default());
+        // By the lowest digit first: each pass keeps the order of the one before (Knuth, volume 3, 5.2.5).
+        for shift in (0..bits).step_by(DIGIT as usize) {
+            let digit = |record: &Record| (record.key >> shift) as usize % DIGITS;
+            let mut starts = [0_u32; DIGITS];
+            records.iter().for_each(|record| starts[digit(record)] += 1);
+            let mut next = 0;
+            starts.iter_mut().for_each(|start| next += std::mem::replace(start, next));
+            for record in records.iter() {
+                let place = &mut starts[digit(record)];
+                spare[*place as usize] = *record;
+                *place += 1;
+            }
+            std::mem::swap(records, spare);
+        }
+    }
+
+    /// Sums over neighbours of which the keys agree in all but the lowest `shift` bits.
+    pub fn sums(&self, shift: u32) -> impl Iterator<Item = Entry> {
+        let mut records = self.records.iter().peekable();
+        iter::from_fn(move || {
+            let first = records.next()?;
+            let key = first.key >> shift;
+            let mut sum = Entry { key, tally: Tally::default(), sources: 0 };
+            first.add_to(&mut sum);
+            while let Some(record) = records.next_if(|record| record.key >> shift == key) {
+                record.add_to(&mut sum);
+            }
+            Some(sum)
+        })
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.records.clear();
+    }
+}
+
+impl Record {
+    #[inline]
+    fn add_to(&self, Entry { tally, sources, .. }: &mut Entry) {
+        match self.bytes {
+            NEW => *sources += 1,
+            FORGOTTEN => *sources -= 1,
+            bytes => tally.add(Tally { packets: self.packets.into(), bytes: bytes.into() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_by_key_whatever_the_order_and_the_size() {
+        let mut gathered = Gathered::default();
+        let huge = Tally { packets: 7, bytes: 1 << 40 };
+        for (key, tally) in [(0xfedc_ba98_7654, huge), (3, Tally { packets: 1, bytes: 60 }), (0xfedc_ba98_7654, huge)] {
+            gathered.push(key, tally);
+        }
+        gathered.push_source(3, true);
+        gathered.push_source(2, false);
+        gathered.sort(48);
+        let sums = |shift| {
+            let entries = gathered.sums(shift);
+            entries.map(|entry| (entry.key, entry.tally.packets, entry.tally.bytes, entry.sources)).collect::<Vec<_>>()
+        };
+        assert_eq!(sums(0), [(2, 0, 0, -1), (3, 1, 60, 1), (0xfedc_ba98_7654, 14, 1 << 41, 0)]);
+        assert_eq!(sums(16), [(0, 1, 60, 0), (0xfedc_ba98, 14, 1 << 41, 0)]);
+    }
+}

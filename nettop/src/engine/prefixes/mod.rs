@@ -1,0 +1,320 @@
+//! Sources by prefix: /24 and /16 of IPv4, /48 and /32 of IPv6, so that a botnet of a few networks shows as these networks.
+//!
+//! What a reading has is gathered first, then sorted and added up by prefix: of a flood many packets share one, and rows that
+//! lie in the same order are found in the cache.
+
+mod gathered;
+mod table;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use foldhash::{HashMap, HashMapExt as _};
+use nettop_common::{Address, SourceCounters, Tally};
+
+use self::{
+    gathered::Gathered,
+    table::{Key, Row, Table},
+};
+use crate::{
+    rates::Slots,
+    snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums},
+};
+
+/// Rows of the longer prefixes: twice the /24 of a /8. Each costs about a hundred bytes.
+const MOST_LONG: usize = 1 << 17;
+/// Rows of the shorter ones: every /16 there is.
+const MOST_SHORT: usize = 1 << 16;
+/// So many sources are entered at once, or what is gathered would be large in a flood.
+const AT_ONCE: usize = 65_536;
+/// Prefixes that are named as the most telling.
+const TOP: usize = 20;
+
+/// Sources by prefix.
+pub struct Prefixes {
+    v4: Family,
+    v6: Family,
+}
+
+/// The prefixes of one version of IP.
+struct Family {
+    lengths: Lengths,
+    /// Of the reading that is being entered: by the longer prefix.
+    gathered: Gathered,
+    /// Packets of that.
+    packets: u64,
+    long: Table,
+    short: Table,
+}
+
+/// Rows of each length, and what they leave out.
+pub type Rows = (Vec<(u8, Vec<PrefixRow>)>, Vec<(u8, PrefixRest)>);
+
+impl Prefixes {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { v4: Family::new(V4), v6: Family::new(V6) }
+    }
+
+    /// Gathers that a source is new.
+    #[inline]
+    pub fn join(&mut self, source: &Address) {
+        let (family, key) = self.place(source);
+        family.gathered.push_source(key, true);
+    }
+
+    /// Gathers that a source is forgotten.
+    #[inline]
+    pub fn leave(&mut self, source: &Address) {
+        let (family, key) = self.place(source);
+        family.gathered.push_source(key, false);
+    }
+
+    /// Where a source belongs, and its longer prefix.
+    fn place(&mut self, source: &Address) -> (&mut Family, Key) {
+        let Address([high, low, _, v4]) = *source;
+        let (family, bits) = if source.is_v4() {
+            (&mut self.v4, u64::from(u32::from_be(v4)) << 32)
+        } else {
+            (&mut self.v6, u64::from(u32::from_be(high)) << 32 | u64::from(u32::from_be(low)))
+        };
+        let key = bits >> (64 - family.lengths.long);
+        (family, key)
+    }
+
+    /// Enters what came from sources, after it was told which of them are new or forgotten.
+    pub fn enter(&mut self, sources: &[(Address, SourceCounters)], slots: &Slots) {
+        for some in sources.chunks(AT_ONCE) {
+            for (source, counted) in some {
+                let (family, key) = self.place(source);
+                family.gather(key, counted.tally());
+            }
+            self.v4.enter(slots);
+            self.v6.enter(slots);
+        }
+    }
+
+    /// The `limit` (0: all) prefixes of each length with the most packets, most first; and what is left out.
+    pub fn rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Rows {
+        let tables = [&self.v4, &self.v6].into_iter().flat_map(Family::tables);
+        tables
+            .map(|(length, table, lengths)| {
+                let (rows, others, Tally { packets, bytes }) = table.top(limit);
+                let rows = rows.into_iter().map(|row| lengths.row(length, row, slots, elapsed)).collect();
+                let others = Others { rows: others, packets, bytes: Some(bytes) };
+                ((length, rows), (length, PrefixRest { others, evicted: table.evicted().into() }))
+            })
+            .unzip()
+    }
+
+    /// The most telling prefixes, most packets first: the longer ones, but the shorter one in their place where no longer one
+    /// has half of its packets. None of a single source, which tells for itself.
+    pub fn telling(&self, slots: &Slots, elapsed: f64) -> Vec<PrefixRow> {
+        let mut rows: Vec<_> =
+            [&self.v4, &self.v6].into_iter().flat_map(|family| family.telling(slots, elapsed)).collect();
+        rows.retain(|row| row.sums.ips != 1);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.sums.packets));
+        rows.truncate(TOP);
+        rows
+    }
+
+    /// Starts anew.
+    pub fn reset(&mut self) {
+        *self = Self::new();
+    }
+}
+
+impl Family {
+    fn new(lengths: Lengths) -> Self {
+        Self {
+            lengths,
+            gathered: Gathered::default(),
+            packets: 0,
+            long: Table::new(MOST_LONG),
+            short: Table::new(MOST_SHORT),
+        }
+    }
+
+    #[inline]
+    fn gather(&mut self, key: Key, tally: Tally) {
+        self.gathered.push(key, tally);
+        self.packets += tally.packets;
+    }
+
+    fn enter(&mut self, slots: &Slots) {
+        let Self { lengths, gathered, packets, long, short } = self;
+        if gathered.is_empty() {
+            return;
+        }
+        gathered.sort(lengths.long.into());
+        long.enter(gathered.sums(0), *packets, slots);
+        short.enter(gathered.sums((lengths.long - lengths.short).into()), *packets, slots);
+        gathered.clear();
+        *packets = 0;
+    }
+
+    /// Both, with their lengths.
+    fn tables(&self) -> [(u8, &Table, Lengths); 2] {
+        let Self { lengths, long, short, .. } = self;
+        [(lengths.long, long, *lengths), (lengths.short, short, *lengths)]
+    }
+
+    fn telling(&self, slots: &Slots, elapsed: f64) -> Vec<PrefixRow> {
+        let Self { lengths, long, short, .. } = self;
+        let (long, ..) = long.top(TOP);
+        let (short, ..) = short.top(TOP);
+        let within = |row: &Row| row.key >> (lengths.long - lengths.short);
+        // The first one in a shorter prefix is its busiest.
+        let mut busiest: HashMap<Key, u64> = HashMap::new();
+        long.iter().for_each(|row| _ = busiest.entry(within(row)).or_insert(row.total.packets));
+        let spread =
+            |row: &&&Row| busiest.get(&row.key).is_none_or(|packets| packets.saturating_mul(2) < row.total.packets);
+        let short: Vec<_> = short.iter().filter(spread).collect();
+        let long = long.iter().filter(|row| short.iter().all(|other| other.key != within(row)));
+        let long = long.map(|row| lengths.row(lengths.long, row, slots, elapsed));
+        long.chain(short.iter().map(|row| lengths.row(lengths.short, row, slots, elapsed))).collect()
+    }
+}
+
+/// Bits of the prefixes of one version of IP.
+#[derive(Clone, Copy)]
+struct Lengths {
+    long: u8,
+    short: u8,
+    /// From the leading 64 bits to the address.
+    address: fn(u64) -> IpAddr,
+}
+
+const V4: Lengths = Lengths { long: 24, short: 16, address: |bits| Ipv4Addr::from_bits((bits >> 32) as u32).into() };
+const V6: Lengths = Lengths { long: 48, short: 32, address: |bits| Ipv6Addr::from_bits(u128::from(bits) << 64).into() };
+
+impl Lengths {
+    fn row(&self, length: u8, row: &Row, slots: &Slots, elapsed: f64) -> PrefixRow {
+        let Row { key, sources, recent, total } = row;
+        let (pps, pps_60s) = recent.rates(slots, elapsed);
+        let prefix = Prefix { ip: (self.address)(key << (64 - length)), length };
+        let sums = Sums { ips: u64::from(*sources), packets: total.packets, bytes: total.bytes, pps, pps_60s };
+        PrefixRow { prefix, sums }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use nettop_common::Packet;
+
+    use super::*;
+
+    fn counters(packets: u64) -> SourceCounters {
+        let mut counters = SourceCounters::default();
+        (0..packets).for_each(|_| counters.count(&Packet::default(), 100, 1));
+        counters
+    }
+
+    fn address(text: &str) -> Address {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    fn enter(prefixes: &mut Prefixes, slots: &Slots, sources: &[(&str, u64)]) {
+        let parsed = sources.iter().map(|(source, packets)| (address(source), counters(*packets)));
+        let sources: Vec<_> = parsed.collect();
+        sources.iter().for_each(|(source, _)| prefixes.join(source));
+        prefixes.enter(&sources, slots);
+    }
+
+    /// Prefix, sources and packets of each row.
+    fn listed(rows: &[PrefixRow]) -> Vec<(String, u64, u64)> {
+        rows.iter().map(|row| (row.prefix.to_string(), row.sums.ips, row.sums.packets)).collect()
+    }
+
+    fn row(prefix: &str, ips: u64, packets: u64) -> (String, u64, u64) {
+        (prefix.into(), ips, packets)
+    }
+
+    #[test]
+    fn sources_are_summed_by_each_length() {
+        let (mut prefixes, slots) = (Prefixes::new(), Slots::new(0));
+        let sources =
+            [("192.0.2.1", 5), ("192.0.2.254", 2), ("192.0.3.1", 1), ("2001:db8:1::1", 3), ("2001:db8:2:3::4", 1)];
+        enter(&mut prefixes, &slots, &sources);
+        prefixes.leave(&address("192.0.2.254"));
+        prefixes.enter(&[(address("192.0.3.1"), counters(0))], &slots);
+        let (rows, _) = prefixes.rows(0, &slots, 1.0);
+        let rows: Vec<_> = rows.iter().map(|(length, rows)| (*length, listed(rows))).collect();
+        let expected = [
+            (24, vec![row("192.0.2.0/24", 1, 7), row("192.0.3.0/24", 1, 1)]),
+            (16, vec![row("192.0.0.0/16", 2, 8)]),
+            (48, vec![row("2001:db8:1::/48", 1, 3), row("2001:db8:2::/48", 1, 1)]),
+            (32, vec![row("2001:db8::/32", 2, 4)]),
+        ];
+        assert_eq!(rows, expected);
+        let (rows, rest) = prefixes.rows(1, &slots, 1.0);
+        assert_eq!(listed(&rows[0].1), [row("192.0.2.0/24", 1, 7)]);
+        assert_eq!(rest[0].1.others, Others { rows: 1, packets: 1, bytes: Some(100) });
+    }
+
+    #[test]
+    fn the_shorter_prefix_tells_more_where_it_is_used_all_over() {
+        let (mut prefixes, slots) = (Prefixes::new(), Slots::new(0));
+        let spread: Vec<_> = (0..100).map(|at| format!("198.18.{at}.1")).collect();
+        let sources: Vec<_> = spread.iter().map(|ip| (ip.as_str(), 2)).collect();
+        enter(&mut prefixes, &slots, &sources);
+        let others = [("192.0.2.1", 60), ("192.0.2.2", 30), ("192.0.3.1", 10)];
+        enter(&mut prefixes, &slots, &others);
+        enter(&mut prefixes, &slots, &[("2001:db8:1::1", 59), ("2001:db8:1::2", 1)]);
+        let telling = prefixes.telling(&slots, 1.0);
+        let expected = [row("198.18.0.0/16", 100, 200), row("192.0.2.0/24", 2, 90), row("2001:db8:1::/48", 2, 60)];
+        assert_eq!(listed(&telling), expected);
+    }
+
+    #[test]
+    #[ignore = "a measurement: cargo test --release -p nettop --lib -- --ignored --nocapture cost_of"]
+    fn cost_of_entering() {
+        const ENTRIES: u32 = 65_536;
+        let random = || {
+            let mut state = 1_u64;
+            move || {
+                // xorshift64 (Marsaglia 2003).
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            }
+        };
+        type Draw = fn(u32, u64) -> Address;
+        let floods: [(&str, Draw); 4] = [
+            ("254 hosts of three /24", |at, _| Ipv4Addr::new(192, 0, (at / 254 % 3) as u8, (at % 254) as u8).into()),
+            ("a /8 at random", |_, random| Ipv4Addr::from_bits(0x1000_0000 | random as u32 & 0x00ff_ffff).into()),
+            ("all of IPv4 at random", |_, random| Ipv4Addr::from_bits(random as u32).into()),
+            ("all of IPv6 at random", |_, random| Ipv6Addr::from_bits(u128::from(random) << 64).into()),
+        ];
+        for (coming_and_going, (name, draw)) in
+            [false, true].into_iter().flat_map(|all| floods.map(|flood| (all, flood)))
+        {
+            let (mut prefixes, mut slots, mut random) = (Prefixes::new(), Slots::new(0), random());
+            let mut took = Vec::new();
+            for reading in 1..=100_u64 {
+                slots.reach(reading * 50_000_000);
+                let counted = counters(1);
+                let sources: Vec<_> = (0..ENTRIES).map(|at| (draw(at, random()), counted)).collect();
+                let start = Instant::now();
+                // Where every source is new, and an older one is forgotten for it, there is more to enter.
+                if coming_and_going {
+                    sources.iter().for_each(|(source, _)| prefixes.join(source));
+                    sources.iter().for_each(|(source, _)| prefixes.leave(source));
+                }
+                prefixes.enter(&sources, &slots);
+                took.push(start.elapsed());
+                slots.close_if_due();
+            }
+            took.sort_unstable();
+            let per_entry = |time: std::time::Duration| time.as_nanos() as f64 / f64::from(ENTRIES);
+            println!(
+                "{name}{}: {:.1} ns per entry (median; at best {:.1})",
+                if coming_and_going { ", sources come and go" } else { "" },
+                per_entry(took[took.len() / 2]),
+                per_entry(took[0])
+            );
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Sums by prefix of one length, in bounded memory.
+
+use std::cmp::Reverse;
+
+use foldhash::{HashMap, HashMapExt as _};
+use nettop_common::Tally;
+
+use crate::rates::{Slots, recent::Recent};
+
+/// Where there is little room, a reading brings at most about one in so many rows in.
+const NEWCOMERS: usize = 64;
+/// One in so many rows leaves when there is none; so many are only filled by few at once.
+const LEAVERS: usize = 8;
+
+/// The leading bits of an address.
+pub type Key = u64;
+
+/// What a reading has on one prefix.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Which.
+    pub key: Key,
+    /// What came from there.
+    pub tally: Tally,
+    /// How many sources there are more than before, or less.
+    pub sources: i32,
+}
+
+/// One prefix.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Which.
+    pub key: Key,
+    /// Sources there, of those remembered.
+    pub sources: u32,
+    /// When it came.
+    pub recent: Recent,
+    /// Everything that came from there since it is here.
+    pub total: Tally,
+}
+
+/// Prefixes of one length.
+#[derive(Debug)]
+pub struct Table {
+    most: usize,
+    rows: Vec<Row>,
+    /// Where in `rows` a key is.
+    index: HashMap<Key, u32>,
+    evicted: Tally,
+}
+
+impl Table {
+    /// Of at most so many rows.
+    pub fn new(most: usize) -> Self {
+        Self { most, rows: Vec::new(), index: HashMap::new(), evicted: Tally::default() }
+    }
+
+    /// What came from prefixes that have no row, or had none then.
+    pub fn evicted(&self) -> Tally {
+        self.evicted
+    }
+
+    /// Enters what a reading has, each key at most once, of `packets` in all.
+    ///
+    /// Where there is little room, few get in: each packet has the same chance to bring its prefix in, so that one with many gets in
+    /// at once, one that goes on gets in soon, and a flood of prefixes that come once pushes nobody out.
+    pub fn enter(&mut self, entries: impl Iterator<Item = Entry>, packets: u64, slots: &Slots) {
+        let free = self.most - self.most / LEAVERS;
+        let chance = (self.most / NEWCOMERS).max(1) as f64 / packets as f64;
+        for entry in entries {
+            if let Some(at) = self.index.get(&entry.key) {
+                self.rows[*at as usize].add(&entry, slots);
+            } else if entry.tally.packets == 0 {
+                // A source is forgotten of which the prefix is forgotten, too.
+            } else if self.rows.len() < free || fastrand::f64() < entry.tally.packets as f64 * chance {
+                if self.rows.len() >= self.most {
+                    self.evict(slots);
+                }
+                self.insert(&entry, slots);
+            } else {
+                self.evicted.add(entry.tally);
+            }
+        }
+    }
+
+    /// Makes room: those with the fewest packets in the last minute go, and of equals those with the fewest at all.
+    fn evict(&mut self, slots: &Slots) {
+        let mut ranks: Vec<_> = (0..)
+            .zip(&self.rows)
+            .map(|(at, row)| (row.recent.last_minute(slots) as u64, row.total.packets, at))
+            .collect();
+        let leavers = (self.most / LEAVERS).clamp(1, ranks.len());
+        ranks.select_nth_unstable(leavers - 1);
+        for (.., at) in &ranks[..leavers] {
+            let row: &mut Row = &mut self.rows[*at as usize];
+            self.evicted.add(row.total);
+            row.total = Tally::default();
+        }
+        self.rows.retain(|row| row.total.packets > 0);
+        // Readings are entered in order of key: rows in that order are found in the cache.
+        self.rows.sort_unstable_by_key(|row| row.key);
+        self.index.clear();
+        self.index.extend(self.rows.iter().map(|row| row.key).zip(0..));
+    }
+
+    fn insert(&mut self, entry: &Entry, slots: &Slots) {
+        self.index.insert(entry.key, self.rows.len() as u32);
+        let mut row = Row { key: entry.key, sources: 0, recent: Recent::default(), total: Tally::default() };
+        row.add(entry, slots);
+        self.rows.push(row);
+    }
+
+    /// The `limit` (0: all) rows with the most packets, most first, then the others: how many, and their sum.
+    pub fn top(&self, limit: usize) -> (Vec<&Row>, u64, Tally) {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        let rank = |row: &&Row| (Reverse(row.total.packets), row.key);
+        let mut rest = Tally::default();
+        let mut others = 0;
+        if limit > 0 && limit < rows.len() {
+            rows.select_nth_unstable_by_key(limit, rank);
+            others = (rows.len() - limit) as u64;
+            rows.drain(limit..).for_each(|row| rest.add(row.total));
+        }
+        rows.sort_unstable_by_key(rank);
+        (rows, others, rest)
+    }
+}
+
+impl Row {
+    fn add(&mut self, Entry { tally, sources, .. }: &Entry, slots: &Slots) {
+        self.total.add(*tally);
+        self.recent.add(slots, tally.packets);
+        self.sources = self.sources.saturating_add_signed(*sources);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: Key, packets: u64) -> Entry {
+        Entry { key, tally: Tally { packets, bytes: packets * 60 }, sources: 1 }
+    }
+
+    fn enter(table: &mut Table, entries: &[Entry], slots: &Slots) {
+        table.enter(entries.iter().copied(), entries.iter().map(|entry| entry.tally.packets).sum(), slots);
+    }
+
+    fn sum(table: &Table) -> Tally {
+        let (rows, _, _) = table.top(0);
+        rows.iter().fold(table.evicted(), |mut sum, row| {
+            sum.add(row.total);
+            sum
+        })
+    }
+
+    #[test]
+    fn a_flood_of_prefixes_is_bounded_adds_up_and_pushes_nobody_out_that_goes_on() {
+        let (mut table, slots) = (Table::new(1024), Slots::new(0));
+        let mut entered = 0;
+        for reading in 0..200_u64 {
+            // Ten that send on, three of them much, and two thousand that come once.
+            let lasting = (0..10).map(|key| entry(key, if key < 3 { 50 } else { 2 }));
+            let flood = (0..2000).map(|at| entry(1_000 + reading * 2000 + at, 1));
+            let entries: Vec<_> = lasting.chain(flood).collect();
+            entered += entries.iter().map(|entry| entry.tally.packets).sum::<u64>();
+            enter(&mut table, &entries, &slots);
+            assert!(table.rows.len() <= 1024);
+            assert_eq!(sum(&table), entry(0, entered).tally);
+        }
+        let (top, others, rest) = table.top(10);
+        assert_eq!(top.iter().map(|row| row.key).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+        assert!(top[..3].iter().all(|row| row.total.packets == 10_000), "{top:?}");
+        assert_eq!((others as usize, rest.packets), (table.rows.len() - 10, others));
+    }
+
+    #[test]
+    fn one_that_comes_again_and_again_gets_in_during_a_flood() {
+        let (mut table, slots) = (Table::new(1024), Slots::new(0));
+        let flood = |reading: u64| (0..2000).map(move |at| entry(1_000 + reading * 2000 + at, 1));
+        (0..10).for_each(|reading| enter(&mut table, &flood(reading).collect::<Vec<_>>(), &slots));
+        let before = (10..2000).take_while(|reading| {
+            let entries: Vec<_> = std::iter::once(entry(7, 1)).chain(flood(*reading)).collect();
+            enter(&mut table, &entries, &slots);
+            table.index.get(&7).is_none_or(|at| table.rows[*at as usize].total.packets < 100)
+        });
+        assert!(before.count() < 1900);
+    }
+
+    #[test]
+    fn sources_join_and_leave() {
+        let (mut table, slots) = (Table::new(2), Slots::new(0));
+        enter(&mut table, &[entry(1, 5), entry(2, 1)], &slots);
+        enter(&mut table, &[Entry { sources: -1, ..entry(1, 0) }, Entry { sources: -1, ..entry(9, 0) }], &slots);
+        let (rows, ..) = table.top(0);
+        assert_eq!(rows.iter().map(|row| (row.key, row.sources)).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
+    }
+}

@@ -1,0 +1,49 @@
+//! Where every packet went.
+
+use nettop_common::Tally;
+use serde::Serialize;
+
+/// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip`, and
+/// `counted` = `sources` + `evicted` + `untracked`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Accounting {
+    /// Every packet the program saw.
+    pub seen: Amount,
+    /// Passed the filter and was counted.
+    pub counted: Amount,
+    /// Rejected by the filter or by pause.
+    pub filtered: Amount,
+    /// Not IP, malformed IP included.
+    pub not_ip: Amount,
+    /// Of `not_ip`: claimed to be IP but was cut short or contradicted itself.
+    pub malformed: Amount,
+    /// Counted for the sources in the ledger.
+    pub sources: Amount,
+    /// Counted for sources the ledger has since forgotten.
+    pub evicted: Amount,
+    /// Of `evicted`: never had an account, because under a flood of new sources there was no room for one seen so seldom.
+    pub passed: Amount,
+    /// Counted, but for no source: there was no slot left for it in the kernel.
+    pub untracked: Amount,
+    /// Counted, but there was no slot for their destination.
+    pub untracked_destinations: Amount,
+    /// Counted, but there was no slot for their MACs.
+    pub untracked_macs: Amount,
+    /// Whether the totals and the sums over sources, which are counted apart, agree.
+    pub holds: bool,
+}
+
+/// Packets and bytes, as JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl From<Tally> for Amount {
+    fn from(Tally { packets, bytes }: Tally) -> Self {
+        Self { packets, bytes }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the rules found.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+use serde::{Serialize, Serializer};
+
+use super::Mac;
+
+/// Something that a rule found worth telling.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alert {
+    /// The rule: `new-ip`, `new-mac`, `high-pps`, …
+    pub kind: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The address it is about; `None` where it is about several.
+    pub source: Option<Origin>,
+    /// What was found, in a few words.
+    pub message: String,
+    /// When it began.
+    pub since_ns: u64,
+    /// When it was found last.
+    pub last_ns: u64,
+    /// When it was over; `None` while it lasts.
+    pub until_ns: Option<u64>,
+    /// What was found last: packets per second; SYNs per second for `syn-flood`, new sources per second for
+    /// `spoofed-flood`, ports for `port-scan`, a number of addresses in one second for `new-ip` and `new-mac`.
+    pub value: f64,
+    /// The highest such value.
+    pub peak: f64,
+    /// How many addresses it is about; for floods, how many sources there are at least.
+    pub count: u64,
+    /// Where most of it goes; `None`: to several hosts, or unknown. Estimated from sampled packets.
+    pub target: Option<Target>,
+    /// Who sends most of a flood, the busiest first. Estimated from sampled packets.
+    pub sources: Vec<TopSource>,
+}
+
+impl Alert {
+    /// Whether it lasts, and is worth acting upon.
+    pub fn is_alarm(&self) -> bool {
+        self.until_ns.is_none() && self.severity == Severity::Critical
+    }
+}
+
+/// Where most of a flood goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// The address.
+    pub ip: IpAddr,
+    /// The port; `None`: to several, or it has none.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
+            None => self.ip.fmt(f),
+        }
+    }
+}
+
+/// One of the sources of a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TopSource {
+    /// The address.
+    pub ip: IpAddr,
+    /// Packets per second.
+    pub pps: f64,
+}
+
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Worth acting upon.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// The address that an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A source address.
+    Ip(IpAddr),
+    /// A MAC address.
+    Mac(Mac),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Mac(mac) => mac.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

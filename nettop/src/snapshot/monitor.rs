@@ -1,0 +1,76 @@
+//! How the monitor itself is.
+
+use nettop_common::counters::Table;
+use serde::Serialize;
+
+use super::json::table_label;
+
+/// Something that does not work as it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Degraded {
+    /// What: a few words.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// The state of event sampling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sampling {
+    /// One packet in this many becomes an event; 0: none.
+    pub weight: u32,
+    /// Events so far.
+    pub events: u64,
+    /// Of those, lost because the ring buffer was full.
+    pub lost: u64,
+}
+
+/// Fill of one of the kernel's tables at the newest reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MapRow {
+    /// Which.
+    #[serde(serialize_with = "table_label")]
+    pub table: Table,
+    /// Entries in use.
+    pub entries: u64,
+    /// Entries there is room for.
+    pub capacity: u64,
+}
+
+/// The monitor's own work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Tick {
+    /// Ticks so far: the generation of this snapshot.
+    pub count: u64,
+    /// Seconds between ticks, as set.
+    pub interval: f64,
+    /// How long the newest one took, in milliseconds.
+    pub took_ms: f64,
+    /// Ticks that came later than a fifth of the interval.
+    pub late: u64,
+}
+
+/// What the monitor itself costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Own {
+    /// CPU time of the last tick, of all its threads, as a share of one CPU: 1 is all of it.
+    pub cpu: f64,
+    /// Resident memory, bytes; what is mapped of the kernel's maps included.
+    pub memory: u64,
+    /// Memory of the kernel's maps, bytes; 0: there are none.
+    pub kernel_memory: u64,
+    /// How long the longest reading since the last tick took, in milliseconds: emptying the kernel's slots and entering what
+    /// was in them.
+    pub drain_ms: f64,
+    /// How long the kernel program took per packet in the last tick, in nanoseconds; `None`: nobody measures it, or no packet
+    /// came.
+    pub packet_ns: Option<f64>,
+    /// How to have it measured, where packets came and nobody did.
+    pub packet_ns_hint: Option<&'static str>,
+    /// Runs of the kernel program that were measured since it was loaded, and the nanoseconds they took.
+    pub runs: u64,
+    /// See `runs`.
+    pub run_ns: u64,
+}

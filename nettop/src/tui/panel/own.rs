@@ -1,0 +1,40 @@
+//! What the monitor itself costs.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{View, lines, titled};
+use crate::{
+    snapshot::{Own, Tick},
+    tui::format,
+};
+
+/// Its height, the title included.
+pub const HEIGHT: u16 = 6;
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, view: &View) {
+    let Own { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &view.snapshot.own;
+    let Tick { took_ms, late, count, .. } = view.snapshot.tick;
+    let packet = match packet_ns {
+        Some(ns) => format!("{ns:.0} ns in the kernel"),
+        None => packet_ns_hint.unwrap_or("no packets").to_string(),
+    };
+    let late = format!("{} of {} late", format::short(late), format::short(count));
+    let rows = [
+        ("packet", packet),
+        ("tick", format!("{took_ms:.1} ms, {late}")),
+        ("reading", format!("{drain_ms:.1} ms at most")),
+        ("CPU", format!("{:.1} % of one", cpu * 100.0)),
+        ("memory", format!("{}, kernel {}", format::bytes(*memory), format::bytes(*kernel_memory))),
+    ];
+    let theme = view.theme;
+    let area = titled(frame, area, theme, "Self", "");
+    let line = |(name, value): (&str, String)| {
+        Line::from(vec![Span::styled(format!("{name:<8}"), theme.label), Span::styled(value, theme.text)])
+    };
+    lines(frame, area, rows.map(line).into());
+}
