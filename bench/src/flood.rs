@@ -24,7 +24,7 @@ pub struct Args {
     /// Rounds with each program
     #[arg(long, default_value_t = 3, value_name = "N")]
     rounds: usize,
-    /// Another program that watches {iface}, instead of tcpdump and iftop (where installed) [repeatable]
+    /// Another program that watches {iface}, instead of tcpdump and iftop (where installed); repeatable
     #[arg(long, value_name = "CMD")]
     peer: Vec<String>,
     /// No other programs

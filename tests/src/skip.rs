@@ -38,7 +38,7 @@ pub fn report(test: &str, reason: &str) {
 pub fn hindrance() -> Option<String> {
     // SAFETY: no arguments, no failure.
     if unsafe { libc::geteuid() } != 0 {
-        return Some("not root; run: sudo -E cargo xtask test".into());
+        return Some("not root; try sudo -E".into());
     }
     let lacks = |capability: &Capability| !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false);
     let missing: Vec<_> = NEEDED.into_iter().filter(lacks).map(|capability| capability.to_string()).collect();
