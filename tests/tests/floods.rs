@@ -39,6 +39,10 @@ fn named<'a>(snapshot: &'a Value, kind: &str) -> Option<&'a Value> {
     snapshot["alerts"].as_array().expect("a list").iter().find(|alert| alert["kind"] == kind)
 }
 
+fn has_target(snapshot: &Value, kind: &str) -> bool {
+    named(snapshot, kind).is_some_and(|alert| !alert["target"].is_null())
+}
+
 /// What there were alerts of.
 fn kinds(snapshot: &Value) -> Vec<&str> {
     NAMES.into_iter().filter(|kind| named(snapshot, kind).is_some()).collect()
@@ -70,12 +74,13 @@ impl Watch {
         assert!(settled.is_some(), "the monitor's time goes on");
     }
 
-    /// Floods with this frame from random sources, and returns the first snapshot with an alert of this kind.
+    /// Floods with this frame from random sources, and returns the first snapshot with an alert of this kind that knows a
+    /// target: one raised at the end of a second may have to wait for the next one's samples.
     fn flood(&self, kind: &str, frame: Vec<u8>, sources: u32, count: u32) -> Value {
         let flood = Flood { frame, sources, base: Ipv4Addr::new(16, 0, 0, 0), count };
         thread::scope(|scope| {
             scope.spawn(|| flood.run(&self.net.sender, "out0").expect("the flood is sent"));
-            self.monitor.wait_until(kind, |snapshot| named(snapshot, kind).is_some())
+            self.monitor.wait_until(kind, |snapshot| has_target(snapshot, kind))
         })
     }
 
@@ -105,7 +110,7 @@ fn a_spoofed_syn_flood_is_named_with_its_target_and_ends() {
     let frame = Spec::v4(Transport::Tcp(40_000, 443, SYN)).frame();
     let snapshot = watch.flood("spoofed-flood", frame, 16_000_000, 3_000_000);
     expect_target(named(&snapshot, "spoofed-flood").expect("just seen"), Some(443));
-    let snapshot = watch.monitor.wait_until("a SYN flood", |snapshot| named(snapshot, "syn-flood").is_some());
+    let snapshot = watch.monitor.wait_until("a SYN flood", |snapshot| has_target(snapshot, "syn-flood"));
     expect_target(named(&snapshot, "syn-flood").expect("just seen"), Some(443));
     for kind in ["spoofed-flood", "syn-flood"] {
         let over = watch.end_of(kind);

@@ -28,11 +28,10 @@ pub fn rate(name: &str, finding: &Finding, peak: f64, unit: &str) -> String {
 
 /// Who sends it: `; mostly from 192.0.2.1 (about 400k pps)`; nothing, where there are no samples.
 pub fn senders(finding: &Finding, scene: &Scene) -> String {
-    let senders = genuine_senders(finding);
-    match (spoofed_flood::is_forged(scene), senders.is_empty()) {
-        (false, _) => senders,
-        (true, false) => senders + ", forged most likely",
-        (true, true) => "; sources forged most likely".into(),
+    match (spoofed_flood::is_forged(scene), finding.focus.distinct) {
+        (false, _) => genuine_senders(finding),
+        (true, 0) => "; sources forged most likely".into(),
+        (true, distinct) => format!("; more than {} sources, forged most likely", format::count(distinct, DIGITS)),
     }
 }
 

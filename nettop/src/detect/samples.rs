@@ -8,7 +8,7 @@ use nettop_common::{Address, Event};
 use crate::snapshot::{Target, TopSource};
 
 /// Fewer, of which each stands for several, tell nothing.
-const ENOUGH: u32 = 20;
+const ENOUGH: f64 = 20.0;
 /// Packets kept of a second; of more, these are drawn at random.
 const MOST: usize = 16_384;
 /// What has this share of the packets is told.
@@ -94,6 +94,7 @@ impl Samples {
     /// What those that match have in common; nothing, where they are too few.
     pub fn focus(&self, matches: impl Fn(&Event) -> bool) -> Focus {
         let (mut targets, mut ports, mut sources) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut squares = 0.0;
         let (mut all, mut count, mut thinned) = (0.0, 0_u32, self.seen > MOST);
         for event in self.iter().filter(|event| matches(event)) {
             let weight = f64::from(event.weight);
@@ -101,10 +102,12 @@ impl Samples {
             *ports.entry((event.destination, event.destination_port)).or_default() += weight;
             *sources.entry(event.source).or_default() += weight;
             all += weight;
+            squares += weight * weight;
             count += 1;
             thinned |= event.weight > 1;
         }
-        if thinned && count < ENOUGH {
+        // Of different weights, they tell as much as so many of the same (Kish's effective sample size).
+        if thinned && all * all < squares * ENOUGH {
             return Focus::default();
         }
         let distinct = sources.len();
@@ -164,8 +167,9 @@ mod tests {
             ("many ports", (1..9).map(|port| event(1, 9, port, 1)).collect(), Some("0.0.0.9")),
             ("no port", vec![event(1, 9, 0, 1)], Some("0.0.0.9")),
             ("many hosts", (1..9).map(|host| event(1, host, 53, 1)).collect(), None),
-            ("some of weight", [[event(1, 8, 53, 1); 20], [event(1, 9, 80, 64); 20]].concat(), Some("0.0.0.9:80")),
+            ("some of weight", [[event(1, 8, 53, 1); 30], [event(1, 9, 80, 64); 30]].concat(), Some("0.0.0.9:80")),
             ("too few", vec![event(1, 9, 80, 64)], None),
+            ("too few that matter", [vec![event(1, 8, 53, 1); 99], vec![event(1, 9, 80, 999); 9]].concat(), None),
         ] {
             let focus = samples(events).focus(|_| true);
             assert_eq!(target(&focus).as_deref(), expected, "{name}");

@@ -213,7 +213,7 @@ impl Engine {
     /// read for them.
     pub fn drain(&mut self) -> bool {
         let started = Instant::now();
-        let Self { source, reading, books, details, detector, outlets, geo, full, .. } = self;
+        let Self { source, reading, books, details, detector, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
         }
@@ -233,18 +233,38 @@ impl Engine {
         }
         books.enter(reading, &mut detector.notes, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
+        // What the kernel counted is read with a delay, its events are not: those of the last time are of the same second.
+        let events_ahead = !self.source.grace().is_zero();
+        if events_ahead {
+            self.judge();
+            self.drain_events();
+        } else {
+            self.drain_events();
+            self.judge();
+        }
+        self.outlets.flush();
+        self.cost.note(started.elapsed(), self.reading.totals.seen.packets);
+        second_over
+    }
+
+    /// Where a second is over, the rules look at it.
+    fn judge(&mut self) {
+        let Self { books, detector, outlets, reading, .. } = self;
+        if let Some(seconds) = books.close() {
+            let pps = |address: &Address| books.pps(address);
+            let changes = detector.judge(reading.at, seconds, &books.tables, pps);
+            changes.into_iter().for_each(|alert| outlets.alert(alert));
+        }
+    }
+
+    fn drain_events(&mut self) {
+        let Self { source, reading, details, detector, outlets, .. } = self;
         let offset = reading.at.unix_offset_ns();
         source.drain_events(|event| {
             details.record(event);
             detector.notes.sample(event);
             outlets.event(event, offset);
         });
-        if let Some(seconds) = books.close() {
-            let pps = |address: &Address| books.pps(address);
-            let changes = detector.judge(reading.at, seconds, &books.tables, pps);
-            changes.into_iter().for_each(|alert| outlets.alert(alert));
-        }
-        outlets.flush();
         self.events += reading.totals.events;
         if let Some(every) = self.sampler.adapt(reading.at, self.events) {
             source.set_sampling(every);
@@ -252,8 +272,6 @@ impl Engine {
         if reading.totals.events_lost > 0 {
             details.note_loss();
         }
-        self.cost.note(started.elapsed(), reading.totals.seen.packets);
-        second_over
     }
 
     /// Enters everything that has come until now.
