@@ -11,15 +11,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use nettop_geo::{
-    Watcher,
-    bundle::{Bundle, EMBEDDED},
-};
+use nettop_geo::Watcher;
 
 /// Look-ups in each measurement.
 const LOOK_UPS: usize = 1_000_000;
-/// Unpackings of the embedded data.
-const UNPACKINGS: usize = 20;
 /// Measurements of each.
 const ROUNDS: usize = 5;
 
@@ -42,15 +37,6 @@ fn main() -> Result<()> {
     for problem in watcher.problems() {
         println!("problem: {problem}");
     }
-
-    let mut rounds = Vec::new();
-    for _ in 0..UNPACKINGS {
-        let start = Instant::now();
-        black_box(Bundle::decode(black_box(EMBEDDED))?);
-        rounds.push(start.elapsed().as_millis());
-    }
-    rounds.sort_unstable();
-    println!("unpacking alone: {rounds:?} ms");
 
     let mut random = fastrand::Rng::with_seed(1);
     let v4 = addresses(|| IpAddr::V4(Ipv4Addr::from_bits(random.u32(0x0100_0000..0xe000_0000))));

@@ -1,108 +1,79 @@
 //! The data that nettop carries: country and network of every public address.
 //!
-//! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes), and three
-//! parts: the places, the IPv4 ranges and the IPv6 ranges. Each part is the length of what follows (4 bytes) and a raw
-//! deflate stream of columns (see `columns`). All numbers are little-endian.
+//! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes, little-endian),
+//! and the parts of a [`Table`]. They are searched where they lie in the program's file: nothing is unpacked at the start,
+//! and only what is looked at takes memory.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::IpAddr,
-    sync::OnceLock,
-};
+use std::{net::IpAddr, sync::OnceLock};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use flate2::{Compression, bufread::DeflateDecoder, write::DeflateEncoder};
 
 use crate::{
-    CountryCode, Location, columns,
+    CountryCode, Location,
+    sections::Sections,
     table::{Builder, Order, Table},
 };
 
 /// The file's first bytes: its name and the version of its layout.
-const MAGIC: &[u8; 8] = b"NTGEO\0\0\x01";
+const MAGIC: &[u8; 8] = b"NTGEO\0\0\x02";
 
 /// `data/geo.bin`.
-pub const EMBEDDED: &[u8] = include_bytes!("../../data/geo.bin");
+static EMBEDDED: &[u8] = include_bytes!("../../data/geo.bin");
 
 /// The length of a date such as 2026-01-31.
 const DATE: usize = 10;
 
-/// No part unpacks to more than this.
-const MOST: u64 = 256 << 20;
-
-/// The embedded data, unpacked.
+/// The embedded data.
 #[derive(Debug)]
-pub struct Bundle {
+pub struct Bundle<'a> {
     /// The date of the older of both tables, as 2026-01-31.
-    pub built: String,
+    pub built: &'a str,
     /// The rows that it was made of.
     pub rows: u64,
-    table: Table,
+    table: Table<'a>,
 }
 
-impl Bundle {
-    /// The embedded data; unpacked when it is asked for the first time.
+impl Bundle<'static> {
+    /// The embedded data.
     ///
     /// # Errors
     /// When the program was built with a damaged file.
     pub fn embedded() -> Result<&'static Self> {
-        static BUNDLE: OnceLock<Result<Bundle, String>> = OnceLock::new();
+        static BUNDLE: OnceLock<Result<Bundle<'static>, String>> = OnceLock::new();
         BUNDLE
-            .get_or_init(|| Self::decode(EMBEDDED).map_err(|error| format!("{error:#}")))
+            .get_or_init(|| Self::read(EMBEDDED).map_err(|error| error.to_string()))
             .as_ref()
             .map_err(|error| anyhow!("the embedded location data are damaged, build nettop again: {error}"))
     }
+}
 
-    /// Unpacks what [`Encoder::finish`] made.
+impl<'a> Bundle<'a> {
+    /// Reads what [`Encoder::finish`] made. Only its parts are looked for; damage within them makes look-ups wrong, or find
+    /// nothing.
     ///
     /// # Errors
-    /// Names the part that is not as it should be.
-    pub fn decode(file: &[u8]) -> Result<Self> {
-        let mut rest = file.strip_prefix(MAGIC).context("they do not begin as location data do")?;
-        let date = take::<DATE>(&mut rest)?;
-        let built = str::from_utf8(&date).context("their date is not text")?.to_owned();
-        let rows = u32::from_le_bytes(take(&mut rest)?).into();
-        let mut part = || {
-            let length = u32::from_le_bytes(take(&mut rest)?) as usize;
-            let (part, after) = rest.split_at_checked(length).context("they end early")?;
-            rest = after;
-            anyhow::Ok(part)
-        };
-        let (places, v4, v6) = (part()?, part()?, part()?);
-        ensure!(rest.is_empty(), "something follows them");
-        // Every start of nettop waits for this.
-        std::thread::scope(|scope| {
-            let v4 = scope.spawn(|| columns::decode_ranges(&unpack(v4)?).context("IPv4"));
-            let v6 = scope.spawn(|| columns::decode_ranges(&unpack(v6)?).context("IPv6"));
-            let places = columns::decode_places(&unpack(places)?).context("places")?;
-            let v4 = v4.join().map_err(|_| anyhow!("IPv4: unpacking failed"))??;
-            let v6 = v6.join().map_err(|_| anyhow!("IPv6: unpacking failed"))??;
-            Ok(Self { built, rows, table: Table { v4, v6, places } })
-        })
+    /// It is something else, or ends early.
+    pub fn read(file: &'a [u8]) -> Result<Self> {
+        let file = file.strip_prefix(MAGIC).context("they do not begin as location data do")?;
+        let (date, file) = file.split_first_chunk::<DATE>().context("they end early")?;
+        let (rows, file) = file.split_first_chunk().context("they end early")?;
+        let mut sections = Sections(file);
+        let table = Table::read(&mut sections).context("they end early")?;
+        ensure!(sections.0.is_empty(), "something follows them");
+        let built = str::from_utf8(date).context("their date is not text")?;
+        Ok(Self { built, rows: u32::from_le_bytes(*rows).into(), table })
     }
 
-    /// Every country that it knows, some more than once.
+    /// Every country that it knows, many times.
     #[cfg(test)]
     pub(crate) fn countries(&self) -> impl Iterator<Item = CountryCode> {
-        self.table.places.iter().map(|place| place.code).filter(|code| !code.is_unknown())
+        self.table.locations().map(|location| location.country_code).filter(|code| !code.is_unknown())
     }
 
     /// Country and network of an address; IPv4-mapped addresses are to be given as IPv4.
     pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
         self.table.look_up(ip)
     }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
-    let (taken, after) = rest.split_first_chunk().context("they end early")?;
-    *rest = after;
-    Ok(*taken)
-}
-
-fn unpack(part: &[u8]) -> Result<Vec<u8>> {
-    let mut plain = Vec::new();
-    DeflateDecoder::new(part).take(MOST).read_to_end(&mut plain)?;
-    Ok(plain)
 }
 
 /// Makes the embedded data.
@@ -147,15 +118,9 @@ impl Encoder {
     /// A date of another form, or more than a file can hold.
     pub fn finish(self, built: &str) -> Result<Vec<u8>> {
         ensure!(built.len() == DATE, "{built} is not a date like 2026-01-31");
-        let table = self.table.finish().map_err(|refused| anyhow!("{refused}"))?;
+        let table = self.table.finish().and_then(|table| Ok(table.compact()?));
         let mut file = [MAGIC, built.as_bytes(), &self.rows.to_le_bytes()].concat();
-        for plain in columns::encode(&table)? {
-            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(&plain)?;
-            let part = encoder.finish()?;
-            file.extend(u32::try_from(part.len())?.to_le_bytes());
-            file.extend(part);
-        }
+        table.map_err(|refused| anyhow!("{refused}"))?.write(&mut file)?;
         Ok(file)
     }
 }
@@ -164,7 +129,7 @@ impl Encoder {
 mod tests {
     use super::*;
 
-    /// A small bundle whose deflate streams are cut and bent.
+    /// A small bundle, to be cut and bent.
     fn small() -> Vec<u8> {
         let mut encoder = Encoder::default();
         let ip = |text: &str| text.parse().unwrap();
@@ -177,8 +142,9 @@ mod tests {
 
     #[test]
     fn what_was_encoded_is_found() {
-        let bundle = Bundle::decode(&small()).unwrap();
-        assert_eq!((bundle.rows, bundle.built.as_str()), (4, "2026-01-31"));
+        let file = small();
+        let bundle = Bundle::read(&file).unwrap();
+        assert_eq!((bundle.rows, bundle.built), (4, "2026-01-31"));
         for (ip, code, asn, org) in [
             ("0.255.255.255", b"??", 0, ""),
             ("1.0.0.0", b"AU", 0, ""),
@@ -199,13 +165,13 @@ mod tests {
     fn damaged_data_are_refused_or_read_without_a_panic() {
         let whole = small();
         for length in 0..whole.len() {
-            assert!(Bundle::decode(&whole[..length]).is_err(), "{length} bytes");
+            assert!(Bundle::read(&whole[..length]).is_err(), "{length} bytes");
         }
         for at in 0..whole.len() {
             for bit in 0..8 {
                 let mut bent = whole.clone();
                 bent[at] ^= 1 << bit;
-                if let Ok(bundle) = Bundle::decode(&bent) {
+                if let Ok(bundle) = Bundle::read(&bent) {
                     bundle.look_up("1.0.0.1".parse().unwrap());
                     bundle.look_up("2001:db8::1".parse().unwrap());
                 }

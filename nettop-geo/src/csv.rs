@@ -38,7 +38,7 @@ const STRETCH: u64 = 4096;
 /// A file that was read.
 #[derive(Debug)]
 pub struct Csv {
-    pub table: Table,
+    pub table: Table<'static>,
     pub rows: u64,
     pub bad_rows: u64,
     pub problems: Vec<String>,

@@ -55,7 +55,7 @@ impl Provides {
 #[derive(Debug)]
 pub struct Geo {
     layers: Vec<Arc<Layer>>,
-    bundle: &'static Bundle,
+    bundle: &'static Bundle<'static>,
     databases: Vec<Database>,
 }
 
@@ -69,13 +69,13 @@ impl Geo {
     }
 
     /// What was loaded from files, that with the most say first, and the embedded data.
-    pub(crate) fn new<'a>(bundle: &'static Bundle, files: impl Iterator<Item = &'a Loaded>) -> Self {
+    pub(crate) fn new<'a>(bundle: &'static Bundle<'static>, files: impl Iterator<Item = &'a Loaded>) -> Self {
         let (layers, mut databases): (Vec<_>, Vec<_>) =
             files.map(|file| (Arc::clone(&file.layer), file.database.clone())).unzip();
         databases.push(Database {
             name: "bundled".into(),
             kind: "bundled",
-            built: Some(bundle.built.clone()),
+            built: Some(bundle.built.into()),
             rows: bundle.rows,
             bad_rows: 0,
             problems: Vec::new(),

@@ -4,8 +4,8 @@
 //! databases of the user's add to them and have more say; special ranges such as `10.0.0.0/8` are known by themselves.
 //! [`Watcher`] opens all of them and reloads what changes on disk; [`Geo`] is what is in force at one instant.
 
+mod bits;
 pub mod bundle;
-mod columns;
 mod country;
 mod csv;
 mod file;
@@ -15,6 +15,7 @@ mod lines;
 mod location;
 mod mmdb;
 mod places;
+mod sections;
 mod segments;
 mod sources;
 pub mod special;

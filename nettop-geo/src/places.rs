@@ -1,8 +1,15 @@
 //! The different locations of a database, each kept once.
 
+use std::borrow::Cow;
+
+use anyhow::Result;
 use indexmap::IndexSet;
 
-use crate::{CountryCode, Location};
+use crate::{
+    CountryCode, Location,
+    bits::Rows,
+    sections::{self, Sections},
+};
 
 /// A [`Location`] whose texts are numbers of texts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -18,6 +25,9 @@ pub struct Place {
 const MOST: usize = 4_000_000;
 /// Bytes of all texts together.
 const MOST_TEXT: usize = 128 << 20;
+
+/// What ends a text: a control character, which none has.
+const END: u8 = b'\n';
 
 /// Places in the making.
 #[derive(Debug)]
@@ -77,8 +87,21 @@ impl Builder {
     }
 
     /// The finished places; what finds their numbers is dropped.
-    pub fn finish(self) -> Places {
-        Places::new(self.texts.iter().map(|text| &**text), self.places.into_iter().collect())
+    pub fn finish(self) -> Places<'static> {
+        let mut texts = String::with_capacity(self.text_bytes + self.texts.len());
+        let mut starts = Vec::with_capacity(self.texts.len());
+        for text in &self.texts {
+            // The limit on all texts is far below.
+            starts.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
+            texts.push_str(text);
+            texts.push(END.into());
+        }
+        let start = |text: u32| starts.get(text as usize).copied().unwrap_or(0);
+        let places = self.places.iter().map(|place| {
+            let Place { code: CountryCode(code), country, city, asn, org } = *place;
+            [u16::from_be_bytes(code).into(), start(country), start(city), asn, start(org)]
+        });
+        Places { places: Rows::new(places), texts: texts.into() }
     }
 }
 
@@ -88,53 +111,43 @@ fn number(at: usize) -> Result<u32, TooMany> {
 
 /// The places of a database.
 #[derive(Debug)]
-pub struct Places {
-    /// All texts, one after the other.
-    texts: Box<str>,
-    /// Where each text ends.
-    ends: Box<[u32]>,
-    places: Box<[Place]>,
+pub struct Places<'a> {
+    /// Of each place its code, where its country and its city stand, its number, and where its organisation stands.
+    places: Rows<'a, 5>,
+    /// All texts, each with an [`END`]; the first one is empty.
+    texts: Cow<'a, str>,
 }
 
-impl Places {
-    /// From the texts, the first of which is empty, and the places, the first of which is unknown.
-    pub fn new<'a>(texts: impl Iterator<Item = &'a str>, places: Box<[Place]>) -> Self {
-        let mut all = String::new();
-        let ends = texts.map(|text| {
-            all.push_str(text);
-            // The builder's limit on all texts is far below.
-            u32::try_from(all.len()).unwrap_or(u32::MAX)
-        });
-        let ends = ends.collect();
-        Self { texts: all.into(), ends, places }
+impl<'a> Places<'a> {
+    /// What [`write`](Self::write) wrote.
+    pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
+        let places = Rows::from_bytes(sections.next()?)?;
+        Some(Self { places, texts: str::from_utf8(sections.next()?).ok()?.into() })
+    }
+
+    /// Adds them to a file.
+    pub fn write(&self, file: &mut Vec<u8>) -> Result<()> {
+        sections::put(file, &self.places.bytes())?;
+        sections::put(file, self.texts.as_bytes())
     }
 
     /// The location of a number.
     pub fn location(&self, number: u32) -> Location<'_> {
-        let place = self.get(number);
+        let Some([code, country, city, asn, org]) = self.places.get(number) else { return Location::default() };
         Location {
-            country_code: place.code,
-            country: self.text(place.country),
-            city: self.text(place.city),
-            asn: place.asn,
-            org: self.text(place.org),
+            country_code: CountryCode((code as u16).to_be_bytes()),
+            country: self.text(country),
+            city: self.text(city),
+            asn,
+            org: self.text(org),
         }
     }
 
-    /// The place of a number.
-    pub fn get(&self, number: u32) -> Place {
-        self.places.get(number as usize).copied().unwrap_or_default()
-    }
-
-    /// The text of a number.
-    pub fn text(&self, number: u32) -> &str {
-        let end = |number: u32| self.ends.get(number as usize).map_or(0, |end| *end as usize);
-        let start = number.checked_sub(1).map_or(0, end);
-        self.texts.get(start..end(number)).unwrap_or("")
-    }
-
-    /// All places, in the order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = Place> {
-        self.places.iter().copied()
+    /// The text that stands there.
+    fn text(&self, at: u32) -> &str {
+        // Most places have no city, and many nothing but a country.
+        let rest = self.texts.get(at as usize..).filter(|_| at > 0);
+        let text = rest.and_then(|rest| rest.get(..memchr::memchr(END, rest.as_bytes())?));
+        text.unwrap_or_default()
     }
 }

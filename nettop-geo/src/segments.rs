@@ -1,89 +1,292 @@
-//! A sorted table of disjoint ranges that covers a whole address space.
+//! A sorted table of disjoint ranges that covers a whole address space, in four bytes or so for each.
+//!
+//! Ranges lie in blocks. A look-up searches the blocks' first addresses, then one block, in which the distances from its
+//! first address and the values are each as wide as that block needs. Nothing is unpacked: a look-up reads a few bits
+//! here and there, and what is embedded in the program stays in its file until it is asked for.
 
-/// One more than the number of different leading 16 bits.
-const INDEX: usize = (1 << 16) + 1;
+use std::{borrow::Cow, marker::PhantomData, ops::Range};
 
-/// The start of a range, and a number that says what is there. Packed, or else every IPv6 range would take 32 bytes
-/// instead of 20; side by side, because a look-up waits for memory more than for anything else.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, packed(4))]
-pub struct Range<A> {
-    /// Its first address.
-    pub start: A,
-    /// What is there.
-    pub value: u32,
+use crate::{
+    bits::{self, Rows, Writer},
+    sections::{self, Sections},
+};
+
+/// How many different prefixes there are.
+const PREFIXES: usize = 1 << 16;
+
+/// Ranges in a block.
+const BLOCK: usize = 16;
+
+/// An address of either family, as a number.
+pub trait Address: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128> {
+    /// From the first bytes of these, little-endian.
+    fn read(bytes: &[u8]) -> Option<Self>;
+
+    /// The 16 bits that tell most addresses apart; never less than those of a lower address.
+    fn prefix(self) -> u16;
 }
 
-/// Ranges of addresses; `A` is `u32` for IPv4 and `u128` for IPv6.
+impl Address for u32 {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk().map(|bytes| Self::from_le_bytes(*bytes))
+    }
+
+    fn prefix(self) -> u16 {
+        (self >> 16) as u16
+    }
+}
+
+impl Address for u128 {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk().map(|bytes| Self::from_le_bytes(*bytes))
+    }
+
+    /// Of public addresses, 2000::/3, the bits that follow the first three.
+    fn prefix(self) -> u16 {
+        ((self >> 109) as u32).saturating_sub(1 << 16).try_into().unwrap_or(u16::MAX)
+    }
+}
+
+/// Ranges of addresses, each with a number that says what is there; `A` is `u32` for IPv4 and `u128` for IPv6.
 ///
 /// A range reaches to the start of the next one, and so its end need not be kept.
 #[derive(Debug)]
-pub struct Segments<A: Copy> {
-    /// In order, the first one at 0.
-    ranges: Vec<Range<A>>,
-    /// For each leading 16 bits, how many ranges start below them.
-    index: Vec<u32>,
+pub struct Segments<'a, A> {
+    /// For each [prefix](Address::prefix), and for one more than there are, how many blocks start below it.
+    index: Rows<'a, 1>,
+    /// The [`Head`] of each block, in order.
+    heads: Cow<'a, [u8]>,
+    /// The blocks, each from a whole byte on: first the distances, then the values.
+    blocks: Cow<'a, [u8]>,
+    family: PhantomData<A>,
 }
 
-impl<A: Copy + Ord + Into<u128>> Segments<A> {
-    /// From ranges in order, which must be fewer than 2^32.
-    pub fn new(mut ranges: Vec<Range<A>>) -> Self {
-        debug_assert!(ranges.is_sorted_by_key(|range| range.start));
-        ranges.shrink_to_fit();
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let mut index = Vec::with_capacity(INDEX);
-        for (at, range) in ranges.iter().enumerate() {
-            index.resize((prefix(range.start) + 1).max(index.len()), count(at));
-        }
-        index.resize(INDEX, count(ranges.len()));
-        Self { ranges, index }
+/// How to read a block.
+#[derive(Clone, Copy, Debug)]
+struct Head<A> {
+    /// Its first address; that of the first block is 0.
+    start: A,
+    /// Its first byte.
+    at: u32,
+    /// How many ranges it has.
+    len: u8,
+    /// Zeros at the end of every distance, which are left out.
+    shift: u8,
+    /// Bits of a distance without them.
+    distance: u8,
+    /// Bits of a value.
+    value: u8,
+}
+
+impl<A: Address> Head<A> {
+    /// Bytes of one.
+    const SIZE: usize = size_of::<A>() + 8;
+
+    fn write(&self, heads: &mut Vec<u8>) {
+        let Self { start, at, len, shift, distance, value } = *self;
+        let start: u128 = start.into();
+        heads.extend(&start.to_le_bytes()[..size_of::<A>()]);
+        heads.extend(at.to_le_bytes());
+        heads.extend([len, shift, distance, value]);
+    }
+
+    fn read(heads: &[u8], block: usize) -> Option<Self> {
+        let (start, rest) = heads.get(block * Self::SIZE..)?.split_at_checked(size_of::<A>())?;
+        let [a, b, c, d, len, shift, distance, value] = *rest.first_chunk()?;
+        Some(Self { start: A::read(start)?, at: u32::from_le_bytes([a, b, c, d]), len, shift, distance, value })
+    }
+
+    /// Where a distance is, in bits.
+    fn distance_at(&self, range: usize) -> usize {
+        self.at as usize * 8 + range * usize::from(self.distance)
+    }
+
+    /// Where a value is, in bits.
+    fn value_at(&self, range: usize) -> usize {
+        self.distance_at(self.len.into()) + range * usize::from(self.value)
+    }
+}
+
+impl<'a, A: Address> Segments<'a, A> {
+    /// What [`write`](Self::write) wrote.
+    pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
+        let index = Rows::from_bytes(sections.next()?)?;
+        let mut next = || sections.next().map(Cow::Borrowed);
+        Some(Self { index, heads: next()?, blocks: next()?, family: PhantomData })
+    }
+
+    /// Adds it to a file.
+    pub fn write(&self, file: &mut Vec<u8>) -> anyhow::Result<()> {
+        sections::put(file, &self.index.bytes())?;
+        [&self.heads, &self.blocks].into_iter().try_for_each(|part| sections::put(file, part))
     }
 
     /// What is at this address, or 0 in an empty table.
     pub fn at(&self, address: A) -> u32 {
-        let prefix = prefix(address);
-        let bound = |at: usize| self.index.get(at).map_or(0, |&bound| bound as usize);
-        let (low, high) = (bound(prefix), bound(prefix + 1));
-        let before =
-            self.ranges.get(low..high).map_or(0, |near| near.partition_point(|range| { range.start } <= address));
-        (low + before).checked_sub(1).and_then(|at| self.ranges.get(at)).map_or(0, |range| range.value)
+        self.find(address).unwrap_or(0)
     }
 
-    /// Every range, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Range<A>> {
-        self.ranges.iter().copied()
+    fn find(&self, address: A) -> Option<u32> {
+        let head = Head::<A>::read(&self.heads, self.block(address)?)?;
+        let distance = address.into().checked_sub(head.start.into())?.checked_shr(head.shift.into())?;
+        let is_above =
+            |range| Some(bits::read(&self.blocks, head.distance_at(range), head.distance.into())? > distance);
+        let range = last(0..head.len.into(), is_above)?;
+        bits::read(&self.blocks, head.value_at(range), head.value.into()).map(|value| value as u32)
     }
 
-    /// How many ranges there are.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.ranges.len()
+    /// The last block that starts at or below an address.
+    fn block(&self, address: A) -> Option<usize> {
+        let prefix = address.prefix().into();
+        let ([below], [end]) = (self.index.get(prefix)?, self.index.get(prefix + 1)?);
+        // That before the first one with this prefix may reach into it.
+        last((below as usize).saturating_sub(1)..end as usize, |block| {
+            Some(A::read(self.heads.get(block * Head::<A>::SIZE..)?)? > address)
+        })
+    }
+
+    /// The start and the value of every range, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (A, u32)> {
+        (0..).map_while(|block| Head::<A>::read(&self.heads, block)).flat_map(|head| self.ranges(head))
+    }
+
+    fn ranges(&self, head: Head<A>) -> impl Iterator<Item = (A, u32)> {
+        (0..usize::from(head.len)).map_while(move |range| {
+            let distance = bits::read(&self.blocks, head.distance_at(range), head.distance.into())?;
+            let value = bits::read(&self.blocks, head.value_at(range), head.value.into())?;
+            let address = head.start.into().checked_add(distance.checked_shl(head.shift.into())?)?;
+            Some((A::try_from(address).ok()?, value as u32))
+        })
     }
 }
 
-/// The leading 16 bits of an address.
-fn prefix<A: Into<u128>>(address: A) -> usize {
-    (address.into() >> (size_of::<A>() * 8 - 16)) as usize
+/// The last of some numbers that `is_above` is not true of; the first one, if it is true of all. None where there are no
+/// numbers, or no answer.
+#[inline]
+fn last(numbers: Range<usize>, is_above: impl Fn(usize) -> Option<bool>) -> Option<usize> {
+    let (mut at, mut len) = (numbers.start, numbers.len());
+    while len > 1 {
+        let half = len / 2;
+        // No jump: nobody could foretell where to.
+        at += if is_above(at + half)? { 0 } else { half };
+        len -= half;
+    }
+    (len == 1).then_some(at)
+}
+
+/// Ranges in the making.
+#[derive(Debug)]
+pub struct Builder<A> {
+    heads: Vec<u8>,
+    blocks: Writer,
+    /// What is not in a block yet.
+    pending: Vec<(A, u32)>,
+    last: Option<u32>,
+}
+
+impl<A: Address> Default for Builder<A> {
+    fn default() -> Self {
+        Self { heads: Vec::new(), blocks: Writer::default(), pending: Vec::with_capacity(BLOCK), last: None }
+    }
+}
+
+impl<A: Address> Builder<A> {
+    /// Adds the range that starts above all others; the first one starts at 0. One that says the same as the one before
+    /// goes on with it.
+    pub fn push(&mut self, start: A, value: u32) {
+        if self.last.replace(value) == Some(value) {
+            return;
+        }
+        if self.pending.len() == BLOCK {
+            self.close();
+        }
+        self.pending.push((start, value));
+    }
+
+    /// Makes what is pending a block.
+    fn close(&mut self) {
+        let Some(&(start, _)) = self.pending.first() else { return };
+        let distance = |range: &(A, u32)| range.0.into() - start.into();
+        let (mut distances, mut values) = (0, 0);
+        for range in &self.pending {
+            distances |= distance(range);
+            values |= range.1;
+        }
+        let shift = if distances == 0 { 0 } else { distances.trailing_zeros() };
+        let widths = [bits::width(distances >> shift), bits::width(values.into())];
+        // Blocks have a byte for every 32 bits of the rows they were made of, of which there are fewer than 2^32.
+        let at = u32::try_from(self.blocks.align()).unwrap_or(u32::MAX);
+        for range in &self.pending {
+            self.blocks.push(distance(range) >> shift, widths[0]);
+        }
+        for range in &self.pending {
+            self.blocks.push(range.1.into(), widths[1]);
+        }
+        let [distance, value] = widths.map(|width| width as u8);
+        let head = Head { start, at, len: self.pending.len() as u8, shift: shift as u8, distance, value };
+        head.write(&mut self.heads);
+        self.pending.clear();
+    }
+
+    /// The table.
+    pub fn finish(mut self) -> Segments<'static, A> {
+        self.close();
+        self.heads.shrink_to_fit();
+        let heads = (0..).map_while(|block| Head::<A>::read(&self.heads, block));
+        let mut below = vec![0_u32; PREFIXES + 1];
+        heads.for_each(|head| below[usize::from(head.start.prefix()) + 1] += 1);
+        for prefix in 1..below.len() {
+            below[prefix] += below[prefix - 1];
+        }
+        Segments {
+            index: Rows::new(below.iter().map(|below| [*below])),
+            heads: self.heads.into(),
+            blocks: self.blocks.finish().into(),
+            family: PhantomData,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table<A: Address>(ranges: impl Iterator<Item = (A, u32)>) -> Segments<'static, A> {
+        let mut builder = Builder::default();
+        ranges.for_each(|(start, value)| builder.push(start, value));
+        builder.finish()
+    }
+
     #[test]
     fn every_address_is_in_the_range_that_starts_last_before_it() {
-        let starts = [0, 1, 0xffff, 0x1_0000, 0x1_0001, 0x0a00_0000, 0x0a00_0100, 0xffff_ffff];
-        let values: Vec<u32> = (10..).take(starts.len()).collect();
-        let both = || starts.iter().zip(&values);
-        let narrow = Segments::new(both().map(|(&start, &value)| Range { start, value }).collect());
-        let wide =
-            Segments::new(both().map(|(&start, &value)| Range { start: u128::from(start) << 96, value }).collect());
-        for address in starts.iter().flat_map(|start: &u32| [start.saturating_sub(1), *start, start.saturating_add(1)])
-        {
-            let expected = values[starts.iter().rposition(|start| *start <= address).unwrap()];
-            assert_eq!(narrow.at(address), expected, "{address:#x}");
-            assert_eq!(wide.at(u128::from(address) << 96), expected, "{address:#x}");
+        let mut random = fastrand::Rng::with_seed(1);
+        let some: Vec<u32> = vec![0, 1, 0xffff, 0x1_0000, 0x1_0001, 0x0a00_0000, 0x0a00_0100, 0xffff_ffff];
+        // Full blocks and one that is not, of distances of all widths.
+        let mut many: Vec<u32> = (0..10 * BLOCK + 7).map(|_| random.u32(..) >> random.u32(..32)).collect();
+        many.push(0);
+        many.sort_unstable();
+        many.dedup();
+        for starts in [some, many] {
+            let value = |at: usize| (at as u32) << (at % 23);
+            let both = || starts.iter().enumerate().map(|(at, start)| (*start, value(at)));
+            let widen = |address: u32| u128::from(address) << 96 | u128::from(address) >> 5;
+            let narrow = table(both());
+            let wide = table(both().map(|(start, value)| (widen(start), value)));
+            for address in
+                starts.iter().flat_map(|start: &u32| [start.saturating_sub(1), *start, start.saturating_add(1)])
+            {
+                let expected = value(starts.iter().rposition(|start| *start <= address).unwrap());
+                assert_eq!(narrow.at(address), expected, "{address:#x}");
+                assert_eq!(wide.at(widen(address)), expected, "{address:#x}");
+            }
+            assert!(narrow.iter().eq(both()), "nothing is lost");
         }
-        assert_eq!(Segments::<u32>::new(Vec::new()).at(7), 0);
+        assert_eq!(table::<u32>(std::iter::empty()).at(7), 0);
+    }
+
+    #[test]
+    fn ranges_that_say_the_same_are_one() {
+        let joined = table([(0_u32, 1), (10, 1), (20, 2), (30, 1)].into_iter());
+        assert!(joined.iter().eq([(0, 1), (20, 2), (30, 1)]));
     }
 }

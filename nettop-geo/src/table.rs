@@ -1,12 +1,15 @@
 //! Ranges of both families with their places: what a CSV file and the embedded data become.
 
-use std::net::IpAddr;
+use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+
+use anyhow::Result;
 
 use crate::{
     Location,
     flatten::{Flattener, Refused},
-    places::{self, Places},
-    segments::Segments,
+    places::{self, Places, TooMany},
+    sections::Sections,
+    segments::{self, Address, Segments},
 };
 
 /// Rows of a table: twice what the biggest databases of cities have.
@@ -15,15 +18,30 @@ const MOST_ROWS: u32 = 20_000_000;
 /// Rows in no order are kept until all are there: no more than these bytes of them.
 const MOST_UNORDERED: usize = 224 << 20;
 
-/// An immutable table of locations.
+/// An immutable table of locations: its own, or lying in a file's bytes.
 #[derive(Debug)]
-pub struct Table {
-    pub v4: Segments<u32>,
-    pub v6: Segments<u128>,
-    pub places: Places,
+pub struct Table<'a> {
+    v4: Segments<'a, u32>,
+    v6: Segments<'a, u128>,
+    places: Places<'a>,
 }
 
-impl Table {
+impl<'a> Table<'a> {
+    /// What [`write`](Self::write) wrote. What is damaged may be told of the wrong addresses, or of none.
+    pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
+        Some(Self { v4: Segments::read(sections)?, v6: Segments::read(sections)?, places: Places::read(sections)? })
+    }
+
+    /// Adds it to a file.
+    ///
+    /// # Errors
+    /// A part has 4 GiB or more.
+    pub fn write(&self, file: &mut Vec<u8>) -> Result<()> {
+        self.v4.write(file)?;
+        self.v6.write(file)?;
+        self.places.write(file)
+    }
+
     /// Where an address is; IPv4-mapped addresses are to be given as IPv4.
     pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
         self.places.location(match ip {
@@ -31,6 +49,41 @@ impl Table {
             IpAddr::V6(v6) => self.v6.at(v6.to_bits()),
         })
     }
+
+    /// The place of every range.
+    fn values(&self) -> impl Iterator<Item = u32> {
+        self.v4.iter().map(|(_, value)| value).chain(self.v6.iter().map(|(_, value)| value))
+    }
+
+    /// The location of every range.
+    #[cfg(test)]
+    pub fn locations(&self) -> impl Iterator<Item = Location<'_>> {
+        self.values().map(|value| self.places.location(value))
+    }
+
+    /// The same with the places that have the most ranges first, so that most blocks need few bits for their values, and
+    /// without the places that have none any more.
+    pub fn compact(&self) -> Result<Table<'static>, TooMany> {
+        let mut ranges = HashMap::<u32, u32>::new();
+        self.values().for_each(|value| *ranges.entry(value).or_default() += 1);
+        // Unknown stays the first.
+        ranges.remove(&0);
+        let mut order: Vec<_> = ranges.into_iter().collect();
+        order.sort_unstable_by_key(|&(value, ranges)| (Reverse(ranges), value));
+        let mut places = places::Builder::new();
+        let mut numbers = HashMap::from([(0, 0)]);
+        for (value, _) in order {
+            numbers.insert(value, places.location(self.places.location(value))?);
+        }
+        Ok(Table { v4: renumbered(&self.v4, &numbers), v6: renumbered(&self.v6, &numbers), places: places.finish() })
+    }
+}
+
+/// The same ranges with other values.
+fn renumbered<A: Address>(segments: &Segments<A>, numbers: &HashMap<u32, u32>) -> Segments<'static, A> {
+    let mut builder = segments::Builder::default();
+    segments.iter().for_each(|(start, value)| builder.push(start, numbers.get(&value).copied().unwrap_or(0)));
+    builder.finish()
 }
 
 /// The order in which rows come.
@@ -75,7 +128,7 @@ impl Builder {
     }
 
     /// The table, in which the smallest range that has a field gives it.
-    pub fn finish(mut self) -> Result<Table, Refused> {
+    pub fn finish(mut self) -> Result<Table<'static>, Refused> {
         let v4 = self.v4.finish(&mut self.places)?;
         let v6 = self.v6.finish(&mut self.places)?;
         Ok(Table { v4, v6, places: self.places.finish() })
@@ -98,7 +151,7 @@ enum Family<A: Copy> {
     Rows(Vec<Row<A>>),
 }
 
-impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Family<A> {
+impl<A: Address> Family<A> {
     fn new(order: Order) -> Self {
         match order {
             Order::ByStart => Self::Sweep(Flattener::new()),
@@ -117,7 +170,7 @@ impl<A: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128>> Family<A> {
         }
     }
 
-    fn finish(self, places: &mut places::Builder) -> Result<Segments<A>, Refused> {
+    fn finish(self, places: &mut places::Builder) -> Result<Segments<'static, A>, Refused> {
         let flattener = match self {
             Self::Sweep(flattener) => flattener,
             Self::Rows(mut rows) => {

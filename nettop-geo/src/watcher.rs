@@ -116,7 +116,7 @@ impl Shared {
     }
 
     /// The thread.
-    fn watch(&self, bundle: &'static Bundle, mut sources: Sources, interval: Duration) {
+    fn watch(&self, bundle: &'static Bundle<'static>, mut sources: Sources, interval: Duration) {
         while !self.stop.load(Relaxed) {
             let changed = sources.poll(&self.stop).then(|| Arc::new(Geo::new(bundle, sources.loaded())));
             let problems = sources.problems();

@@ -39,7 +39,7 @@ impl Capacity {
                 bits(budget / 8, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
                 bits(budget / 16, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
             ],
-            ring: 4 << 20,
+            ring: 1 << 20,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     io,
     marker::PhantomData,
-    os::fd::AsFd,
+    os::fd::{AsFd as _, BorrowedFd},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -25,9 +25,18 @@ impl<T: Pod> Mapped<T> {
     /// # Errors
     /// When the kernel refuses.
     pub fn new(map: &MapData, len: usize) -> io::Result<Self> {
+        Self::part(map.fd().as_fd(), 0, len)
+    }
+
+    /// Maps `len` elements of an array, from `first` on.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn part(map: BorrowedFd<'_>, first: usize, len: usize) -> io::Result<Self> {
         // The kernel rounds an element up to eight bytes.
         const { assert!(size_of::<T>().is_multiple_of(8)) };
-        let memory = MmapOptions::new().len(len * size_of::<T>()).map_raw(&map.fd().as_fd())?;
+        let (offset, bytes) = ((first * size_of::<T>()) as u64, len * size_of::<T>());
+        let memory = MmapOptions::new().offset(offset).len(bytes).map_raw(&map)?;
         Ok(Self { memory, len, value: PhantomData })
     }
 
@@ -43,7 +52,8 @@ impl<T: Pod> Mapped<T> {
 
     /// The element at `index`.
     pub fn get(&self, index: usize) -> T {
-        // SAFETY: `at` checked the bounds, a page is aligned for any `T`, and a `Pod` is valid for any bits.
+        // SAFETY: `at` checked the bounds, a page is aligned for any `T`, as is every element counted from
+        // there, and a `Pod` is valid for any bits.
         unsafe { self.at(index).read_volatile() }
     }
 

@@ -7,8 +7,9 @@ mod dump;
 mod mapped;
 pub mod netdev;
 pub mod netlink;
+mod windows;
 
-use std::{io, mem::offset_of, os::fd::AsFd as _, sync::atomic::Ordering, time::Duration};
+use std::{io, mem::offset_of, ops::Range, os::fd::AsFd as _, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
@@ -31,6 +32,7 @@ use self::{
     capacity::Capacity,
     dump::Inventory,
     mapped::{Mapped, map_data, sum_cpus},
+    windows::Windows,
 };
 pub use self::{
     attach::{default_interface, describe_program},
@@ -50,6 +52,8 @@ const MOST_EVENTS: usize = 16_384;
 /// After so long no CPU is still counting in the set that was turned away from: the program takes less than a microsecond,
 /// and is not interrupted but by hardware.
 const GRACE: Duration = Duration::from_millis(10);
+/// Seconds after which slots that are not in use any more are unmapped.
+const REST: f64 = 5.0;
 
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
@@ -65,9 +69,11 @@ pub struct Xdp {
     entries: [u64; Table::COUNT],
     /// Of the sources, those of the CPU that had most.
     fullest: u64,
-    sources: Mapped<Bucket<SourceCounters>>,
-    destinations: Mapped<Bucket<Tally>>,
-    macs: Mapped<Bucket<Tally>>,
+    sources: Windows<Bucket<SourceCounters>>,
+    destinations: Windows<Bucket<Tally>>,
+    macs: Windows<Bucket<Tally>>,
+    /// When windows that were not in use were last unmapped.
+    rested: Moment,
     config: Mapped<Config>,
     filters: Mapped<Filter>,
     totals: Mapped<Totals>,
@@ -95,10 +101,14 @@ impl Xdp {
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
         let totals = Mapped::new(map_of(&ebpf, maps::TOTALS)?, cpus * SETS as usize).context("mapping TOTALS")?;
         let buckets = |bits| Capacity::buckets(bits, cpus) as usize;
-        let sources = Mapped::new(map_of(&ebpf, maps::SOURCES)?, buckets(source_bits)).context("mapping SOURCES")?;
-        let destinations = Mapped::new(map_of(&ebpf, maps::DESTINATIONS)?, buckets(destination_bits));
-        let destinations = destinations.context("mapping DESTINATIONS")?;
-        let macs = Mapped::new(map_of(&ebpf, maps::MACS)?, buckets(mac_bits)).context("mapping MACS")?;
+        let group = |bits| 1 << slots::group_shift(bits);
+        let sources = Windows::new(map_of(&ebpf, maps::SOURCES)?, buckets(source_bits), group(source_bits));
+        let sources = sources.context("holding SOURCES")?;
+        let destinations = map_of(&ebpf, maps::DESTINATIONS)?;
+        let destinations = Windows::new(destinations, buckets(destination_bits), group(destination_bits));
+        let destinations = destinations.context("holding DESTINATIONS")?;
+        let macs = Windows::new(map_of(&ebpf, maps::MACS)?, buckets(mac_bits), group(mac_bits));
+        let macs = macs.context("holding MACS")?;
         let unique = Mapped::new(map_of(&ebpf, maps::UNIQUE)?, cpus).context("mapping UNIQUE")?;
         let groups = (cpus * Table::COUNT) << slots::GROUP_BITS;
         let used = Mapped::new(map_of(&ebpf, maps::USED)?, groups * SETS as usize).context("mapping USED")?;
@@ -117,6 +127,7 @@ impl Xdp {
             sources,
             destinations,
             macs,
+            rested: Moment::now(),
             config,
             filters,
             totals,
@@ -150,6 +161,12 @@ impl Xdp {
         }
         self.config.set_word(word, idle);
         self.turned = Moment::now();
+        if now.seconds_since(&self.rested) > REST {
+            self.rested = now;
+            self.sources.rest();
+            self.destinations.rest();
+            self.macs.rest();
+        }
     }
 
     /// Empties one CPU's part of a set.
@@ -172,14 +189,21 @@ impl Xdp {
                 if used.get(group) == 0 {
                     continue;
                 }
-                used.set(group, &0);
                 let first = slots::index(cpu, set, bits, first) as usize;
-                let group = first..first + (1 << slots::group_shift(bits));
-                *entries += match table {
-                    0 => empty(sources, group, &mut reading.sources),
-                    1 => empty(destinations, group, &mut reading.destinations),
-                    _ => empty(macs, group, &mut reading.macs),
+                let buckets = first..first + (1 << slots::group_shift(bits));
+                let emptied = match table {
+                    0 => empty(sources, &buckets, &mut reading.sources),
+                    1 => empty(destinations, &buckets, &mut reading.destinations),
+                    _ => empty(macs, &buckets, &mut reading.macs),
                 };
+                match emptied {
+                    Ok(keys) => {
+                        used.set(group, &0);
+                        *entries += keys;
+                    }
+                    // It stays in use: what it holds comes with a later reading.
+                    Err(error) => log::error!("mapping slots of the kernel program's: {error}"),
+                }
             }
         }
     }
@@ -363,15 +387,19 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
 }
 
 /// Moves what is in some buckets to the end of `entries`; returns how many keys there were.
+///
+/// # Errors
+/// They cannot be mapped; nothing was moved.
 fn empty<K: From<Key>, C: Counters>(
-    buckets: &mut Mapped<Bucket<C>>,
-    range: std::ops::Range<usize>,
+    windows: &mut Windows<Bucket<C>>,
+    buckets: &Range<usize>,
     entries: &mut Vec<(K, C)>,
-) -> u64
+) -> io::Result<u64>
 where
     Bucket<C>: bytemuck::Pod,
 {
     let before = entries.len();
+    let (buckets, range) = windows.get(buckets)?;
     for bucket in range {
         // Slots are taken in order: behind a free one there are only free ones.
         if buckets.word64(bucket, FIRST_PACKETS) == 0 {
@@ -382,7 +410,7 @@ where
         let used = slots.iter().take_while(|slot| slot.counters.tally().packets > 0);
         entries.extend(used.map(|slot| (slot.key.into(), slot.counters)));
     }
-    (entries.len() - before) as u64
+    Ok((entries.len() - before) as u64)
 }
 
 /// The programs, and what there is to say of each.
