@@ -44,10 +44,12 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     if quick {
         (args.frames, args.rounds, args.sources) = (300_000, 1, vec![1_000, 16_000_000]);
     }
-    let peers = match () {
-        () if args.no_peers || quick && args.peer.is_empty() => Vec::new(),
-        () if args.peer.is_empty() => peer::installed(),
-        () => args.peer.clone(),
+    let peers = if !args.peer.is_empty() {
+        args.peer.clone()
+    } else if args.no_peers || quick {
+        Vec::new()
+    } else {
+        peer::installed()
     };
     let (columns, rows) = rig::TERMINAL;
     println!(

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod thresholds;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
@@ -226,9 +228,9 @@ pub struct CommonArgs {
     /// Append alerts to this file, one line of JSON when raised and one when over
     #[arg(long, value_name = "FILE")]
     pub alerts: Option<PathBuf>,
-    /// Alert when a source sends so many packets per second; 0 for never
-    #[arg(long, default_value_t = 1000, value_name = "N")]
-    pub high_pps: u64,
+    /// From where on there are alerts.
+    #[command(flatten)]
+    pub thresholds: Thresholds,
     /// Remember so many sources; beyond it, those with the fewest packets lately are forgotten first
     #[arg(long, default_value_t = 131_072, value_name = "N")]
     pub max_sources: usize,
@@ -271,7 +273,7 @@ impl CommonArgs {
             }),
             max_sources: self.max_sources,
             without: Vec::new(),
-            thresholds: Thresholds { high_pps: self.high_pps },
+            thresholds: self.thresholds,
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
         })

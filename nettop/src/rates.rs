@@ -51,9 +51,14 @@ impl Slots {
         self.open.end_ns = now_ns.max(self.open.end_ns);
     }
 
+    /// Whether the open slot will be closed, once the counts of a tick at `now_ns` are added.
+    pub fn is_due(&self, now_ns: u64) -> bool {
+        now_ns.max(self.open.end_ns) - self.open.start_ns >= SLOT_NS
+    }
+
     /// After the counts of a tick were added: closes the open slot when it is long enough; returns its length in seconds.
     pub fn close_if_due(&mut self) -> Option<f64> {
-        if self.open.end_ns - self.open.start_ns < SLOT_NS {
+        if !self.is_due(self.open.end_ns) {
             return None;
         }
         let newest = self.open;

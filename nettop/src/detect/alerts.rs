@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Effect, Finding, Rule, Scene};
+use super::{Effect, Finding, Rule, Scene, samples::Focus};
 use crate::{
     reading::Moment,
     snapshot::{Alert, Origin, Severity},
@@ -25,6 +25,7 @@ type Key = (&'static str, Option<Origin>);
 #[derive(Debug)]
 struct Lasting {
     alert: Alert,
+    focus: Focus,
     /// When it was found last, on the monotonic clock.
     found_ns: u64,
 }
@@ -49,15 +50,18 @@ impl Alerts {
     /// Enters what a rule finds. Returns the alerts raised by it.
     pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &Scene) -> Vec<Alert> {
         let mut raised = Vec::new();
-        let mut more = Finding { source: None, value: 0.0, count: 0, effect: Effect::Raise };
+        if rule.yields_to.iter().any(|kind| self.lasts(kind)) {
+            return raised;
+        }
+        let mut more = Finding { effect: Effect::Raise, ..Finding::default() };
         for finding in (rule.find)(scene) {
-            if self.go_on(at, rule, scene, &finding) {
+            if self.go_on(at, rule, scene, finding.clone()) {
                 continue;
             }
             let single = finding.source.is_some();
             match finding.effect {
                 Effect::Hold => {}
-                Effect::Raise if self.is_held_off((rule.kind, finding.source)) => {}
+                Effect::Raise if self.is_held_off(rule, finding.source) => {}
                 Effect::Raise if single && self.singles(rule.kind) >= SINGLES => {
                     more.value = finding.value.max(more.value);
                     more.count += finding.count;
@@ -65,8 +69,8 @@ impl Alerts {
                 Effect::Once | Effect::Raise => raised.push(self.raise(at, rule, scene, &finding)),
             }
         }
-        let held_off = self.is_held_off((rule.kind, None));
-        if more.count > 0 && !self.go_on(at, rule, scene, &more) && !held_off {
+        let held_off = self.is_held_off(rule, None);
+        if more.count > 0 && !self.go_on(at, rule, scene, more.clone()) && !held_off {
             raised.push(self.raise(at, rule, scene, &more));
         }
         raised
@@ -91,10 +95,11 @@ impl Alerts {
             .collect()
     }
 
-    /// Those kept, newest first.
+    /// Those kept, newest first. Of more, those that last and are worst.
     pub fn newest(&self) -> Vec<Alert> {
-        let lasting = self.lasting.iter().map(|lasting| &lasting.alert);
-        let mut alerts: Vec<_> = lasting.chain(&self.over).take(KEPT).cloned().collect();
+        let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| &lasting.alert).collect();
+        lasting.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
+        let mut alerts: Vec<_> = lasting.into_iter().chain(&self.over).take(KEPT).cloned().collect();
         alerts.sort_by_key(|alert| std::cmp::Reverse(alert.since_ns));
         alerts
     }
@@ -114,30 +119,43 @@ impl Alerts {
             since_ns: at.unix_ns,
             last_ns: at.unix_ns,
             until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
+            value: finding.value,
             peak: finding.value,
             count: finding.count,
+            target: finding.focus.target,
+            sources: finding.focus.rates(finding.value).collect(),
         };
         if finding.effect == Effect::Once {
             self.keep(alert.clone());
         } else {
-            self.lasting.push(Lasting { alert: alert.clone(), found_ns: at.monotonic_ns });
+            let focus = finding.focus.clone();
+            self.lasting.push(Lasting { alert: alert.clone(), focus, found_ns: at.monotonic_ns });
             self.make_room();
         }
         alert
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
-    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> bool {
+    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &Scene, mut finding: Finding) -> bool {
         if finding.effect == Effect::Once {
             return false;
         }
         let key = (rule.kind, finding.source);
         let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.key() == key) else { return false };
+        // Samples come in their own time: where there are none, what was known stays known.
+        if finding.focus.distinct > 0 {
+            lasting.focus.clone_from(&finding.focus);
+        } else {
+            finding.focus.clone_from(&lasting.focus);
+        }
         let alert = &mut lasting.alert;
+        alert.value = finding.value;
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
         alert.last_ns = at.unix_ns;
-        alert.message = (rule.tell)(finding, alert.peak, scene);
+        alert.target = finding.focus.target;
+        alert.sources = finding.focus.rates(finding.value).collect();
+        alert.message = (rule.tell)(&finding, alert.peak, scene);
         lasting.found_ns = at.monotonic_ns;
         true
     }
@@ -147,8 +165,15 @@ impl Alerts {
         self.lasting.iter().filter(is_single).count()
     }
 
-    fn is_held_off(&self, key: Key) -> bool {
-        self.held_off.iter().any(|(held_off, _)| *held_off == key)
+    /// Whether this is not to be told again so soon. That a flood has begun anew always is.
+    fn is_held_off(&self, rule: &Rule, source: Option<Origin>) -> bool {
+        let key = (rule.kind, source);
+        rule.severity < Severity::Critical && self.held_off.iter().any(|(held_off, _)| *held_off == key)
+    }
+
+    /// Whether an alert of this kind lasts.
+    fn lasts(&self, kind: &str) -> bool {
+        self.lasting.iter().any(|lasting| lasting.alert.kind == kind)
     }
 
     fn keep(&mut self, alert: Alert) {
@@ -181,8 +206,11 @@ mod tests {
             since_ns: at,
             last_ns: at,
             until_ns: Some(at),
+            value: 0.0,
             peak: 0.0,
             count: 1,
+            target: None,
+            sources: Vec::new(),
         }
     }
 
@@ -210,9 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_is_never_driven_out() {
+        let mut alerts = Alerts::default();
+        let lasting = |alert| Lasting { alert, focus: Focus::default(), found_ns: 0 };
+        alerts.lasting.extend((0..KEPT as u64 + 1).map(|at| lasting(alert(Severity::Warn, at))));
+        alerts.lasting.push(lasting(alert(Severity::Critical, 0)));
+        assert_eq!(alerts.newest().len(), KEPT);
+        assert!(alerts.newest().iter().any(|alert| alert.severity == Severity::Critical));
+    }
+
+    #[test]
     fn what_lasts_is_never_driven_out() {
         let mut alerts = Alerts::default();
-        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), found_ns: 0 });
+        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), focus: Focus::default(), found_ns: 0 });
         (2..100).for_each(|at| alerts.keep(alert(Severity::Info, at)));
         let newest = alerts.newest();
         assert_eq!((newest.len(), newest[KEPT - 1].since_ns), (KEPT, 1));

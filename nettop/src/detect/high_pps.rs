@@ -2,11 +2,26 @@
 
 use nettop_common::Address;
 
-use super::{Effect, Finding, Scene};
-use crate::{format, snapshot::Origin};
+use super::{Effect, Finding, HOLDS, Rule, Scene};
+use crate::{
+    format,
+    snapshot::{Origin, Severity},
+};
 
-/// An alert goes on down to this share of the threshold, so that a rate close to it does not raise one after another.
-const HOLDS: f64 = 0.8;
+/// What its alerts are called.
+pub const KIND: &str = "high-pps";
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    kind: KIND,
+    severity: Severity::Warn,
+    about: "a source of at least --high-pps pps",
+    threshold: Some(("packets per second of one source", 1000)),
+    yields_to: &[],
+    find,
+    tell,
+};
+
 /// No second that rates are made of is shorter.
 const SHORTEST_SECOND: f64 = 0.95;
 
@@ -24,22 +39,20 @@ pub fn busiest(noted: &[Address], threshold: u64, pps: impl Fn(&Address) -> f64)
     busy
 }
 
-/// Finds them.
-pub fn find(scene: &Scene) -> Vec<Finding> {
-    let threshold = scene.thresholds.high_pps as f64;
+fn find(scene: &Scene) -> Vec<Finding> {
     let finding = |(address, pps): &(Address, f64)| Finding {
         source: Some(Origin::Ip(address.to_ip())),
         value: *pps,
         count: 1,
-        effect: if *pps >= threshold { Effect::Raise } else { Effect::Hold },
+        effect: if *pps >= scene.threshold { Effect::Raise } else { Effect::Hold },
+        ..Finding::default()
     };
     scene.busy.iter().map(finding).collect()
 }
 
-/// Puts a finding into words.
-pub fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
     let Some(address) = finding.source else {
-        let threshold = format::count(scene.thresholds.high_pps, 11);
+        let threshold = format::count(scene.threshold as u64, 11);
         let plural = if finding.count == 1 { "" } else { "s" };
         return format!("and {} more source{plural} over {threshold} pps", format::count(finding.count, 11));
     };

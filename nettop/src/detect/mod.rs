@@ -3,27 +3,73 @@
 //! A rule is one file with a function from a [`Scene`] to [`Finding`]s, and one row in [`RULES`]. It keeps nothing:
 //! whether a finding is a new alert, one that goes on or one that is over is decided in `alerts`, for all rules alike. A
 //! rule that has to know more asks for a field of [`Scene`], which [`Notes`] gathers while the books are entered, so
-//! that no source is looked at twice.
+//! that no source is looked at twice. How much there is of something is counted exactly; where it goes and who sends it
+//! is estimated from sampled packets, which are looked at only when there is enough of it.
 
 mod alerts;
+mod amplification;
+mod counts;
+mod flood;
+mod fragments_flood;
 mod high_pps;
+mod icmp_flood;
 mod new_addresses;
 mod notes;
+mod port_scan;
+mod ports;
+mod probes;
+mod samples;
+mod spoofed_flood;
+mod syn_flood;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod udp_flood;
 
 use nettop_common::Address;
 
-use self::alerts::Alerts;
-pub use self::notes::{Newcomers, Notes};
+pub use self::notes::{Newcomers, Notes, Strangers};
+use self::{
+    alerts::Alerts,
+    counts::{Counts, Marks},
+    probes::Probed,
+    samples::{Focus, Samples},
+};
 use crate::{
-    reading::Moment,
+    reading::{Moment, Tables},
     snapshot::{Alert, Mac, Origin, Severity},
 };
 
-/// From where on rules find something.
+/// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
+const HOLDS: f64 = 0.8;
+
+/// From where on each of the [`RULES`] finds something; 0: never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Packets per second of one source; 0: never.
-    pub high_pps: u64,
+pub struct Thresholds([u64; RULES.len()]);
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        let mut thresholds = [0; RULES.len()];
+        for (threshold, rule) in thresholds.iter_mut().zip(RULES) {
+            // Rules without a threshold are not asked about it.
+            *threshold = rule.threshold.map_or(1, |(_, usual)| usual);
+        }
+        Self(thresholds)
+    }
+}
+
+impl Thresholds {
+    /// The same, but for the rule of this kind.
+    pub fn with(mut self, kind: &str, threshold: u64) -> Self {
+        for (mine, _) in self.0.iter_mut().zip(RULES).filter(|(_, rule)| rule.kind == kind) {
+            *mine = threshold;
+        }
+        self
+    }
+
+    fn of(&self, kind: &str) -> u64 {
+        self.0.iter().zip(RULES).find(|(_, rule)| rule.kind == kind).map_or(0, |(threshold, _)| *threshold)
+    }
 }
 
 /// What one second saw; longer than a second where ticks are.
@@ -33,18 +79,35 @@ pub struct Scene<'a> {
     pub seconds: f64,
     /// Whether it is the first since the start or a reset, in which everything is new.
     pub first: bool,
-    /// From where on something is worth an alert.
-    pub thresholds: Thresholds,
+    /// Seconds from that one to this.
+    pub age: f64,
+    /// From where on something is worth an alert of the rule that looks.
+    pub threshold: f64,
+    /// What was counted.
+    pub counts: Counts,
+    /// Sampled packets.
+    pub samples: &'a Samples,
     /// Sources seen for the first time.
     pub new_sources: &'a Newcomers<Address>,
+    /// The same with those that could not be looked at, and their packets.
+    pub strangers: Strangers,
     /// MAC addresses seen for the first time, as source or destination.
     pub new_macs: &'a Newcomers<Mac>,
-    /// Sources whose packets per second are over `high_pps`, or not far below, the busiest first.
+    /// Sources whose packets per second are over the threshold of `high-pps`, or not far below, the busiest first.
     pub busy: Vec<(Address, f64)>,
+    /// Sources that try many ports, most ports first.
+    pub probed: Vec<(Address, Probed)>,
+}
+
+impl Scene<'_> {
+    /// So many in this second, per second.
+    pub fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.seconds
+    }
 }
 
 /// What a rule found in a scene.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Finding {
     /// The address it is about; `None`: several.
     pub source: Option<Origin>,
@@ -54,17 +117,28 @@ pub struct Finding {
     pub count: u64,
     /// What it does to alerts.
     pub effect: Effect,
+    /// Where it goes, and who sends it.
+    pub focus: Focus,
+    /// To how many ports, where that is known.
+    pub ports: usize,
 }
 
 /// What a finding does to alerts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effect {
     /// It has happened, and is over.
+    #[default]
     Once,
     /// It begins or goes on.
     Raise,
     /// If it has begun it goes on, but it would not begin.
     Hold,
+}
+
+/// What a value does to alerts: nothing far below the threshold. `begins`: whether an alert would begin with it.
+fn level(value: f64, threshold: f64, begins: bool) -> Option<Effect> {
+    let effect = if begins { Effect::Raise } else { Effect::Hold };
+    (value >= threshold * HOLDS).then_some(effect)
 }
 
 /// A rule.
@@ -75,6 +149,11 @@ pub struct Rule {
     pub severity: Severity,
     /// What it looks for.
     pub about: &'static str,
+    /// From where on, unless another threshold is asked for with the option of the same name: what is counted, and how
+    /// many. `None`: it has no threshold.
+    pub threshold: Option<(&'static str, u64)>,
+    /// While an alert of these kinds lasts, it has nothing to say. Their rules come first.
+    pub yields_to: &'static [&'static str],
     /// Finds it, the worst first.
     find: fn(&Scene) -> Vec<Finding>,
     /// Puts a finding into words; `peak` is the highest value so far.
@@ -83,64 +162,73 @@ pub struct Rule {
 
 /// Every rule.
 pub const RULES: &[Rule] = &[
-    Rule {
-        kind: "new-ip",
-        severity: Severity::Info,
-        about: "a source address that was not seen before",
-        find: |scene| new_addresses::find(scene, scene.new_sources, |address| Origin::Ip(address.to_ip())),
-        tell: |finding, peak, scene| new_addresses::tell(finding, peak, scene, "source"),
-    },
-    Rule {
-        kind: "new-mac",
-        severity: Severity::Info,
-        about: "a MAC address that was not seen before",
-        find: |scene| new_addresses::find(scene, scene.new_macs, |mac| Origin::Mac(*mac)),
-        tell: |finding, peak, scene| new_addresses::tell(finding, peak, scene, "MAC"),
-    },
-    Rule {
-        kind: "high-pps",
-        severity: Severity::Warn,
-        about: "a source of at least --high-pps pps",
-        find: high_pps::find,
-        tell: high_pps::tell,
-    },
+    spoofed_flood::RULE,
+    syn_flood::RULE,
+    udp_flood::RULE,
+    icmp_flood::RULE,
+    amplification::RULE,
+    fragments_flood::RULE,
+    port_scan::RULE,
+    high_pps::RULE,
+    new_addresses::NEW_IP,
+    new_addresses::NEW_MAC,
 ];
 
 /// The rules at work.
 #[derive(Debug)]
 pub struct Detector {
-    /// Told of every key that is entered.
+    /// Told of every key that is entered, and of every sampled packet.
     pub notes: Notes,
     thresholds: Thresholds,
     first: bool,
+    age: f64,
+    marks: Marks,
     alerts: Alerts,
 }
 
 impl Detector {
     /// One that has seen nothing.
     pub fn new(thresholds: Thresholds) -> Self {
-        let notes = Notes::new(high_pps::notable(thresholds.high_pps));
-        Self { notes, thresholds, first: true, alerts: Alerts::default() }
+        let busy = high_pps::notable(thresholds.of(high_pps::KIND));
+        let probing = port_scan::notable(thresholds.of(port_scan::KIND));
+        Self {
+            notes: Notes::new(busy, probing),
+            thresholds,
+            first: true,
+            age: 0.0,
+            marks: Marks::default(),
+            alerts: Alerts::default(),
+        }
     }
 
-    /// Looks at the second that ends at `at`; `pps` knows what a source sent in it. Returns what was raised, and what is over.
-    pub fn judge(&mut self, at: Moment, seconds: f64, pps: impl Fn(&Address) -> f64) -> Vec<Alert> {
-        let busy = high_pps::busiest(self.notes.busy(), self.thresholds.high_pps, pps);
-        let Self { notes, thresholds, first, alerts } = self;
-        let scene = Scene {
+    /// Looks at the second that ends at `at`. `tables` are as they are at its end; `pps` knows what a source sent in it.
+    /// Returns what was raised, and what is over.
+    pub fn judge(&mut self, at: Moment, seconds: f64, tables: &Tables, pps: impl Fn(&Address) -> f64) -> Vec<Alert> {
+        let Self { notes, thresholds, first, age, marks, alerts } = self;
+        let mut scene = Scene {
             seconds,
             first: *first,
-            thresholds: *thresholds,
+            age: *age,
+            threshold: 0.0,
+            counts: marks.counts(&notes.totals, tables),
+            busy: high_pps::busiest(notes.busy(), thresholds.of(high_pps::KIND), pps),
+            probed: notes.probes.notables(),
+            samples: &notes.samples,
             new_sources: &notes.new_sources,
+            strangers: notes.strangers,
             new_macs: &notes.new_macs,
-            busy,
         };
         let mut changes = Vec::new();
-        for rule in RULES {
+        for (rule, threshold) in RULES.iter().zip(thresholds.0).filter(|(_, threshold)| *threshold > 0) {
+            scene.threshold = threshold as f64;
             changes.extend(alerts.enter(at, rule, &scene));
         }
         changes.extend(alerts.end(at));
+        marks.set(tables);
         *first = *first && notes.new_sources.count == 0;
+        if !*first {
+            *age += seconds;
+        }
         notes.next_second();
         changes
     }
@@ -150,10 +238,11 @@ impl Detector {
         self.alerts.newest()
     }
 
-    /// Forgets everything. Returns what is over by that.
-    pub fn reset(&mut self, at: Moment) -> Vec<Alert> {
+    /// Forgets everything but what `tables` say already. Returns what is over by that.
+    pub fn reset(&mut self, at: Moment, tables: &Tables) -> Vec<Alert> {
         let over = self.alerts.clear(at);
         *self = Self::new(self.thresholds);
+        self.marks.set(tables);
         over
     }
 }
@@ -167,21 +256,26 @@ mod tests {
     /// What came in one second: new sources, and the packets per second of source 1.
     struct Second(u32, u64);
 
+    /// Without the rules of floods.
+    fn high(pps: u64) -> Thresholds {
+        Thresholds([0; RULES.len()]).with("high-pps", pps).with("new-ip", 1).with("new-mac", 1)
+    }
+
     /// Plays seconds, and returns the alerts' messages after them, each with "…" while it lasts, and all changes.
     fn play(high_pps: u64, seconds: &[Second]) -> (Vec<String>, Vec<Alert>) {
-        let mut detector = Detector::new(Thresholds { high_pps });
+        let mut detector = Detector::new(high(high_pps));
         let (mut next, mut changes) = (100, Vec::new());
         for (at, Second(new, pps)) in seconds.iter().enumerate() {
             for source in next..next + new {
-                detector.notes.source(&Address::from_v4_word(source.to_be()), 1, true);
+                detector.notes.source(&Address::from_v4_word(source.to_be()), 1, 1, 1, true);
             }
             next += new;
             if *pps > 0 {
-                detector.notes.source(&Address::from_v4_word(1u32.to_be()), *pps, false);
+                detector.notes.source(&Address::from_v4_word(1u32.to_be()), *pps, *pps, u64::MAX, false);
             }
             let nanoseconds = (at as u64 + 1) * 1_000_000_000;
             let now = Moment { monotonic_ns: nanoseconds, unix_ns: nanoseconds };
-            changes.extend(detector.judge(now, 1.0, |_| *pps as f64));
+            changes.extend(detector.judge(now, 1.0, &Tables::default(), |_| *pps as f64));
         }
         let line = |alert: Alert| format!("{}{}", alert.message, if alert.until_ns.is_none() { "…" } else { "" });
         (detector.alerts().into_iter().map(line).collect(), changes)
@@ -247,9 +341,10 @@ mod tests {
 
     #[test]
     fn many_busy_sources_are_told_as_one() {
-        let mut detector = Detector::new(Thresholds { high_pps: 1000 });
-        (1..=317u32).for_each(|source| detector.notes.source(&Address::from_v4_word(source.to_be()), 1500, false));
-        let changes = detector.judge(Moment::default(), 1.0, |_| 1500.0);
+        let mut detector = Detector::new(high(1000));
+        let source = |source: u32| Address::from_v4_word(source.to_be());
+        (1..=317).for_each(|n| detector.notes.source(&source(n), 1500, 1500, u64::MAX, false));
+        let changes = detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 1500.0);
         assert_eq!(changes.len(), alerts::SINGLES + 1);
         assert_eq!(changes[alerts::SINGLES].message, "and 312 more sources over 1,000 pps");
         assert_eq!((changes[alerts::SINGLES].source, changes[alerts::SINGLES].count), (None, 312));
@@ -257,7 +352,7 @@ mod tests {
 
     #[test]
     fn macs_are_new_once_and_group_addresses_never() {
-        let mut detector = Detector::new(Thresholds { high_pps: 0 });
+        let mut detector = Detector::new(high(0));
         let pair = |destination: [u8; 6], source: u8| -> MacPair {
             let [a, b, c, d, e, f] = destination;
             bytemuck::cast([a, b, c, d, e, f, 2, 0, 0, 0, 0, source])
@@ -266,17 +361,68 @@ mod tests {
             [([2, 0, 0, 0, 0, 1], 2, 2), ([2, 0, 0, 0, 0, 1], 3, 1), ([0x33, 0x33, 0, 0, 0, 1], 3, 0), ([0; 6], 2, 0)]
         {
             detector.notes.new_macs(&pair(destination, source));
-            assert_eq!(detector.judge(Moment::default(), 1.0, |_| 0.0).len(), expected, "{destination:?} {source}");
+            let found = detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 0.0);
+            assert_eq!(found.len(), expected, "{destination:?} {source}");
         }
     }
 
     #[test]
     fn a_reset_forgets_and_ends_what_lasts() {
-        let mut detector = Detector::new(Thresholds { high_pps: 10 });
-        detector.notes.source(&Address::default(), 50, true);
-        detector.judge(Moment::default(), 1.0, |_| 50.0);
-        let over = detector.reset(Moment { monotonic_ns: 5, unix_ns: 7 });
+        let mut detector = Detector::new(high(10));
+        detector.notes.source(&Address::default(), 50, 50, 50, true);
+        detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 50.0);
+        let over = detector.reset(Moment { monotonic_ns: 5, unix_ns: 7 }, &Tables::default());
         assert_eq!(over.iter().map(|alert| (alert.kind, alert.until_ns)).collect::<Vec<_>>(), [("high-pps", Some(7))]);
         assert!(detector.alerts().is_empty());
+    }
+
+    #[test]
+    fn what_was_counted_before_a_reset_is_no_flood() {
+        let mut play = testing::Play::new(Thresholds::default());
+        play.second(&[testing::tcp(80, 0x02, 50_000).sources(5)]);
+        assert_eq!(play.alerts("syn-flood").len(), 1);
+        let (mut detector, mut tables) = (Detector::new(Thresholds::default()), Tables::default());
+        tables.tcp_flags[2] = 1_000_000;
+        detector.reset(Moment::default(), &tables);
+        assert!(detector.judge(Moment::default(), 1.0, &tables, |_| 0.0).is_empty());
+    }
+
+    #[test]
+    fn every_threshold_can_be_set_to_never() {
+        use testing::{icmp, tcp, udp};
+        let everything = [
+            tcp(80, 0x02, 60_000).sources(60_000),
+            tcp(1, 0x02, 2000).ports(2000).from([10, 9, 0, 0]),
+            udp(40_000, 9, 50_000),
+            udp(11_211, 9, 20_000).length(1400),
+            icmp(50_000).fragments(),
+        ];
+        let kinds: Vec<_> = RULES.iter().filter(|rule| rule.threshold.is_some() && rule.kind != "high-pps").collect();
+        assert_eq!(kinds.len(), 7);
+        let play = |thresholds| {
+            let mut play = testing::Play::new(thresholds);
+            play.seconds(2, &everything);
+            play
+        };
+        let usual = play(Thresholds::default().with("spoofed-flood", 0));
+        for rule in &kinds {
+            let spoofed = rule.kind == "spoofed-flood";
+            assert_eq!(usual.alerts(rule.kind).is_empty(), spoofed, "{}", rule.kind);
+            let never = play(Thresholds::default().with(rule.kind, 0));
+            assert!(never.alerts(rule.kind).is_empty(), "{}", rule.kind);
+        }
+        assert!(!play(Thresholds::default()).alerts("spoofed-flood").is_empty());
+    }
+
+    #[test]
+    fn a_flood_that_begins_anew_is_told_at_once() {
+        let mut play = testing::Play::new(Thresholds::default());
+        let flood = [testing::icmp(5000)];
+        for seconds in [3, 5, 2] {
+            play.seconds(seconds, &flood);
+            play.seconds(4, &[]);
+        }
+        let told: Vec<_> = play.changes.iter().filter(|alert| alert.kind == "icmp-flood").collect();
+        assert_eq!(told.len(), 6, "{told:?}");
     }
 }

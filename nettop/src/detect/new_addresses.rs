@@ -2,25 +2,49 @@
 //!
 //! Memory is bounded: an address that has been forgotten since, because too many others came, is new again.
 
-use super::{Effect, Finding, Newcomers, Scene, notes::TOLD};
-use crate::{format, snapshot::Origin};
+use super::{Effect, Finding, Newcomers, Rule, Scene, notes::TOLD, spoofed_flood};
+use crate::{
+    format,
+    snapshot::{Origin, Severity},
+};
+
+/// The rule for sources. In a spoofed flood that many are new is said already.
+pub const NEW_IP: Rule = Rule {
+    kind: "new-ip",
+    severity: Severity::Info,
+    about: "a source address that was not seen before",
+    threshold: None,
+    yields_to: &[spoofed_flood::KIND],
+    find: |scene| find(scene, scene.new_sources, |address| Origin::Ip(address.to_ip())),
+    tell: |finding, peak, scene| tell(finding, peak, scene, "source"),
+};
+
+/// The rule for MAC addresses.
+pub const NEW_MAC: Rule = Rule {
+    kind: "new-mac",
+    severity: Severity::Info,
+    about: "a MAC address that was not seen before",
+    threshold: None,
+    yields_to: &[],
+    find: |scene| find(scene, scene.new_macs, |mac| Origin::Mac(*mac)),
+    tell: |finding, peak, scene| tell(finding, peak, scene, "MAC"),
+};
 
 /// Columns for a number with thousands separators, before it is shortened.
 const DIGITS: usize = 11;
 
-/// Finds them.
-pub fn find<K>(scene: &Scene, new: &Newcomers<K>, origin: impl Fn(&K) -> Origin) -> Vec<Finding> {
-    let one = |source| Finding { source, value: 1.0, count: 1, effect: Effect::Once };
+fn find<K>(scene: &Scene, new: &Newcomers<K>, origin: impl Fn(&K) -> Origin) -> Vec<Finding> {
+    let one = |source| Finding { source, value: 1.0, count: 1, ..Finding::default() };
     if new.count <= TOLD as u64 {
         return new.first.iter().map(|key| one(Some(origin(key)))).collect();
     }
     // Of the first second it only says how many there are: nobody knows since when.
     let effect = if scene.first { Effect::Once } else { Effect::Raise };
-    vec![Finding { source: None, value: new.count as f64, count: new.count, effect }]
+    vec![Finding { value: new.count as f64, count: new.count, effect, ..Finding::default() }]
 }
 
-/// Puts a finding into words; `noun` is what such an address is called.
-pub fn tell(finding: &Finding, peak: f64, scene: &Scene, noun: &str) -> String {
+/// `noun` is what such an address is called.
+fn tell(finding: &Finding, peak: f64, scene: &Scene, noun: &str) -> String {
     let count = format::count(finding.count, DIGITS);
     match (finding.source, scene.first) {
         (Some(address), _) => format!("new {noun} {address}"),

@@ -1,9 +1,10 @@
 //! What is noted for the rules while the books are entered.
 
 use foldhash::{HashSet, HashSetExt as _};
-use nettop_common::{Address, MacPair};
+use nettop_common::{Address, Event, MacPair, Totals, counters::Table};
 use smallvec::SmallVec;
 
+use super::{probes::Probes, samples::Samples};
 use crate::snapshot::Mac;
 
 /// New addresses of one second that are told one by one.
@@ -35,9 +36,29 @@ impl<K> Default for Newcomers<K> {
     }
 }
 
+/// Sources without a past, and packets of theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// How many: those seen for the first time, entries of those that get no account, and one for each packet whose source
+    /// could not be looked at.
+    pub count: u64,
+    /// Their packets in the second in which they first came.
+    pub packets: u64,
+    /// Of these, the packets that are on no account.
+    pub unaccounted: u64,
+}
+
 /// What the keys entered in one second tell.
 #[derive(Debug)]
 pub struct Notes {
+    /// The totals of the second.
+    pub totals: Totals,
+    /// Sampled packets.
+    pub samples: Samples,
+    /// Who tries many ports.
+    pub probes: Probes,
+    /// Sources without a past.
+    pub strangers: Strangers,
     /// Sources seen for the first time.
     pub new_sources: Newcomers<Address>,
     /// MAC addresses seen for the first time.
@@ -48,9 +69,13 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Notes sources of at least `notable` packets in a second.
-    pub fn new(notable: Option<u64>) -> Self {
+    /// Notes sources of at least `notable` packets in a second, and those that have tried at least `probing` ports.
+    pub fn new(notable: Option<u64>, probing: Option<u32>) -> Self {
         Self {
+            totals: Totals::default(),
+            samples: Samples::default(),
+            probes: Probes::new(probing),
+            strangers: Strangers::default(),
             new_sources: Newcomers::default(),
             new_macs: Newcomers::default(),
             known_macs: HashSet::new(),
@@ -59,19 +84,41 @@ impl Notes {
         }
     }
 
-    /// Packets came from a source: `packets` in this second so far.
-    pub fn source(&mut self, address: &Address, packets: u64, new: bool) {
+    /// Packets were counted, those of no known source too.
+    pub fn totals(&mut self, totals: &Totals) {
+        self.totals.add(totals);
+        let untracked = totals.untracked(Table::Sources).packets;
+        self.strangers.count += untracked;
+        self.strangers.packets += untracked;
+        self.strangers.unaccounted += untracked;
+    }
+
+    /// `packets` came from a source, which sent so many `in_second` so far and so many `ever`. `new`: the first ones.
+    pub fn source(&mut self, address: &Address, packets: u64, in_second: u64, ever: u64, new: bool) {
         if new {
             self.new_sources.add(*address);
+            self.strangers.count += 1;
         }
-        if self.notable.is_some_and(|notable| packets >= notable) {
+        if in_second == ever {
+            self.strangers.packets += packets;
+        }
+        if self.notable.is_some_and(|notable| in_second >= notable) {
             self.busy.push(*address);
         }
     }
 
-    /// Packets came from a source that gets no account. `new`: nor was it seen lately.
-    pub fn passed(&mut self, new: bool) {
+    /// Packets came from a source that gets no account. `new`: nor was it seen lately, as far as is known.
+    pub fn passed(&mut self, packets: u64, new: bool) {
         self.new_sources.count += u64::from(new);
+        self.strangers.count += 1;
+        self.strangers.packets += packets;
+        self.strangers.unaccounted += packets;
+    }
+
+    /// A packet was sampled.
+    pub fn sample(&mut self, event: &Event) {
+        self.samples.add(event);
+        self.probes.add(event);
     }
 
     /// Two MAC addresses were seen together for the first time. Groups have no card of their own, and zero stands for none.
@@ -98,6 +145,10 @@ impl Notes {
 
     /// A second is over.
     pub fn next_second(&mut self) {
+        self.totals = Totals::default();
+        self.samples.clear();
+        self.probes.next_second();
+        self.strangers = Strangers::default();
         self.new_sources = Newcomers::default();
         self.new_macs = Newcomers::default();
         self.busy.clear();

@@ -71,6 +71,7 @@ impl Books {
         let Self { slots, regions, prefixes, .. } = self;
         slots.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
+        notes.totals(&reading.totals);
         let Tally { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(slots, packets);
         self.bytes.add(slots, bytes);
@@ -185,14 +186,15 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
         new: bool,
     ) {
         self.regions.enter(address, &mut account.note, counted.tally(), new);
-        self.notes.source(address, account.history.in_open(self.slots), new);
+        let in_second = account.history.in_open(self.slots);
+        self.notes.source(address, counted.packets, in_second, account.total.packets, new);
         if new {
             self.prefixes.join(address);
         }
     }
 
-    fn passed(&mut self, new: bool) {
-        self.notes.passed(new);
+    fn passed(&mut self, counted: &SourceCounters, new: bool) {
+        self.notes.passed(counted.packets, new);
     }
 
     fn evicted(&mut self, address: &Address, account: &Account<SourceCounters>) {

@@ -196,8 +196,9 @@ impl Engine {
     /// Reads and publishes: what [`run`](Self::run) does at each interval.
     pub fn tick(&mut self) {
         let started = Instant::now();
-        self.drain();
-        self.source.read_tables(&mut self.books.tables);
+        if !self.drain() {
+            self.source.read_tables(&mut self.books.tables);
+        }
         self.interfaces = self.source.interfaces();
         self.tick.count += 1;
         self.own = self.cost.measure(&self.source, Moment::now());
@@ -208,8 +209,9 @@ impl Engine {
     }
 
     /// Enters what has come since the last time, and keeps the number of events within the budget: what [`run`](Self::run) does
-    /// several times between ticks.
-    pub fn drain(&mut self) {
+    /// several times between ticks. Where a second is over with it, the rules look at it; returns whether the tables were
+    /// read for them.
+    pub fn drain(&mut self) -> bool {
         let started = Instant::now();
         let Self { source, reading, books, details, detector, outlets, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
@@ -224,17 +226,24 @@ impl Engine {
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
         }
-        books.enter(reading, &mut detector.notes, |source| details.forget(source));
-        if let Some(slot) = books.close() {
-            let pps = |address: &Address| books.pps(address);
-            detector.judge(reading.at, slot, pps).into_iter().for_each(|alert| outlets.alert(alert));
+        // Before entering takes its time, so that they are of the same second.
+        let second_over = books.slots.is_due(reading.at.monotonic_ns);
+        if second_over {
+            source.read_tables(&mut books.tables);
         }
+        books.enter(reading, &mut detector.notes, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         let offset = reading.at.unix_offset_ns();
         source.drain_events(|event| {
             details.record(event);
+            detector.notes.sample(event);
             outlets.event(event, offset);
         });
+        if let Some(seconds) = books.close() {
+            let pps = |address: &Address| books.pps(address);
+            let changes = detector.judge(reading.at, seconds, &books.tables, pps);
+            changes.into_iter().for_each(|alert| outlets.alert(alert));
+        }
         outlets.flush();
         self.events += reading.totals.events;
         if let Some(every) = self.sampler.adapt(reading.at, self.events) {
@@ -244,6 +253,7 @@ impl Engine {
             details.note_loss();
         }
         self.cost.note(started.elapsed(), reading.totals.seen.packets);
+        second_over
     }
 
     /// Enters everything that has come until now.
@@ -339,7 +349,10 @@ impl Engine {
         self.books.reset(self.reading.at);
         self.passed = 0;
         self.details.reset();
-        self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.outlets.alert(alert));
+        self.detector
+            .reset(self.reading.at, &self.books.tables)
+            .into_iter()
+            .for_each(|alert| self.outlets.alert(alert));
         self.source.clear_unique();
         self.message = "counters reset".into();
     }

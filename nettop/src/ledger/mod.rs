@@ -71,7 +71,7 @@ pub trait Watch<K, C> {
     /// reset, or since it was evicted.
     fn entered(&mut self, _key: &K, _account: &mut Account<C>, _counted: &C, _new: bool) {}
     /// One was only added to the sums. `new`: its key was not seen lately either.
-    fn passed(&mut self, _new: bool) {}
+    fn passed(&mut self, _counted: &C, _new: bool) {}
     /// An account was evicted.
     fn evicted(&mut self, _key: &K, _account: &Account<C>) {}
 }
@@ -125,7 +125,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
         let since_ns = self.now_ns.saturating_sub(before_ns).min(SECOND_NS);
         let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
         let room = (self.most - self.accounts.len()) as u64;
-        let (mut free, mut admitted) = (room + free_at_most, 0);
+        let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
         // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
         for (key, counted) in start.iter().chain(end) {
@@ -144,7 +144,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
                     let (seen, first) = self.strangers.see(hash, tally.packets, self.sketch_size());
                     if seen < self.seen_enough {
                         self.passed.add(tally);
-                        watch.passed(first);
+                        watch.passed(counted, first);
                         continue;
                     }
                     admitted += 1;
@@ -285,7 +285,7 @@ mod tests {
             self.new.push((*key, new));
         }
 
-        fn passed(&mut self, _: bool) {
+        fn passed(&mut self, _: &Tally, _: bool) {
             self.passed += 1;
         }
 

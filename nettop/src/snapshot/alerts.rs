@@ -1,6 +1,9 @@
 //! What the rules found.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde::{Serialize, Serializer};
 
@@ -23,10 +26,51 @@ pub struct Alert {
     pub last_ns: u64,
     /// When it was over; `None` while it lasts.
     pub until_ns: Option<u64>,
-    /// The highest value found: a rate in packets per second for `high-pps`, else a number of addresses in one second.
+    /// What was found last: packets per second; SYNs per second for `syn-flood`, new sources per second for
+    /// `spoofed-flood`, ports for `port-scan`, a number of addresses in one second for `new-ip` and `new-mac`.
+    pub value: f64,
+    /// The highest such value.
     pub peak: f64,
-    /// How many addresses it is about.
+    /// How many addresses it is about; for floods, how many sources there are at least.
     pub count: u64,
+    /// Where most of it goes; `None`: to several hosts, or unknown. Estimated from sampled packets.
+    pub target: Option<Target>,
+    /// Who sends most of a flood, the busiest first. Estimated from sampled packets.
+    pub sources: Vec<TopSource>,
+}
+
+impl Alert {
+    /// Whether it lasts, and is worth acting upon.
+    pub fn is_alarm(&self) -> bool {
+        self.until_ns.is_none() && self.severity == Severity::Critical
+    }
+}
+
+/// Where most of a flood goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// The address.
+    pub ip: IpAddr,
+    /// The port; `None`: to several, or it has none.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
+            None => self.ip.fmt(f),
+        }
+    }
+}
+
+/// One of the sources of a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TopSource {
+    /// The address.
+    pub ip: IpAddr,
+    /// Packets per second.
+    pub pps: f64,
 }
 
 /// How bad an alert is.

@@ -24,7 +24,7 @@ use serde::Serialize;
 use self::json::{as_map, labelled};
 pub use self::{
     accounting::{Accounting, Amount},
-    alerts::{Alert, Origin, Severity},
+    alerts::{Alert, Origin, Severity, Target, TopSource},
     all_sources::{AllSources, Counted, Sources},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},

@@ -13,6 +13,11 @@ use crate::reading::{Moment, Reading};
 pub const DEFAULT_SEED: u64 = 4;
 /// How many sources send.
 const TALKERS: usize = 48;
+/// Forged SYNs per second while the flood lasts; when it begins, how long it lasts, and how often it comes, seconds.
+const FLOOD_PPS: f64 = 12_000.0;
+const FLOOD_FROM: f64 = 45.0;
+const FLOOD_LASTS: f64 = 12.0;
+const FLOOD_EVERY: f64 = 120.0;
 /// After a pause of the process no more than this is made up for, seconds.
 const MOST_CATCHING_UP: f64 = 5.0;
 
@@ -28,6 +33,8 @@ pub struct Demo {
     talkers: Vec<Talker>,
     rng: Rng,
     until: Option<Moment>,
+    /// Seconds sent so far.
+    sent: f64,
 }
 
 /// One source: its frames, and how often it sends.
@@ -45,7 +52,7 @@ impl Demo {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let talkers = (0..TALKERS).map(|rank| Talker::new(rank, &mut rng)).collect();
-        Self { counter: HostCounter::default(), talkers, rng, until: None }
+        Self { counter: HostCounter::default(), talkers, rng, until: None, sent: 0.0 }
     }
 
     /// Sends what is due until `at`, and reads it.
@@ -64,8 +71,27 @@ impl Demo {
                 }
             }
         }
+        if (FLOOD_FROM..FLOOD_FROM + FLOOD_LASTS).contains(&(self.sent % FLOOD_EVERY)) {
+            for _ in 0..(FLOOD_PPS * seconds) as u64 {
+                let frame = forged_syn(&mut self.rng);
+                self.counter.count(&frame, Link::Ethernet, frame.len() as u64, at.monotonic_ns);
+            }
+        }
+        self.sent += seconds;
         self.counter.read(at, reading);
     }
+}
+
+/// A SYN from an address drawn at random.
+fn forged_syn(rng: &mut Rng) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let written = PacketBuilder::ethernet2(GATEWAY_MAC, OWN_MAC)
+        .ipv4(public_v4(rng).octets(), OWN_V4, 52)
+        .tcp(rng.u16(1024..), 443, rng.u32(..), 64_240)
+        .syn()
+        .write(&mut frame, &[]);
+    debug_assert!(written.is_ok(), "writing to a vector");
+    frame
 }
 
 impl Talker {
@@ -150,6 +176,20 @@ mod tests {
     fn the_same_seed_is_the_same_traffic() {
         assert_eq!(run(7).sources, run(7).sources);
         assert_ne!(run(7).sources, run(8).sources);
+    }
+
+    #[test]
+    fn a_flood_comes_and_goes() {
+        let mut demo = Demo::new(DEFAULT_SEED);
+        let packets: Vec<_> = (0..130)
+            .map(|second| {
+                let mut reading = Reading::new(Moment::default());
+                demo.read(Moment { monotonic_ns: second * 1_000_000_000, unix_ns: 0 }, &mut reading);
+                reading.sources.len()
+            })
+            .collect();
+        let floods: Vec<_> = (0..130).filter(|second| packets[*second] > 10_000).collect();
+        assert_eq!(floods, (46..58).collect::<Vec<_>>());
     }
 
     #[test]

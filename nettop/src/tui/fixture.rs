@@ -223,8 +223,11 @@ pub fn alerts() -> Vec<Alert> {
         since_ns: NOW - since * SECOND,
         last_ns: NOW,
         until_ns: (!lasts).then_some(NOW - since * SECOND / 2),
+        value: 1.0,
         peak: 1.0,
         count: 1,
+        target: None,
+        sources: Vec::new(),
     };
     vec![
         row("new-ip", Severity::Info, "4,213 new sources in the last second, at most 40,213", 2, true),
@@ -243,4 +246,29 @@ pub fn alerts() -> Vec<Alert> {
         row("new-mac", Severity::Info, "8 MACs so far", 753, false),
         row("new-ip", Severity::Info, "37 sources so far", 753, false),
     ]
+}
+
+/// A spoofed SYN flood that lasts, in front of what was before.
+pub fn floods() -> Vec<Alert> {
+    let flood = |kind, message: &str, value| Alert {
+        kind,
+        severity: Severity::Critical,
+        source: None,
+        message: message.into(),
+        since_ns: NOW - 12_000_000_000,
+        last_ns: NOW,
+        until_ns: None,
+        value,
+        peak: value,
+        count: 9_412,
+        target: None,
+        sources: Vec::new(),
+    };
+    let spoofed = "spoofed flood on 203.0.113.10:443: 1.02M new sources/s, at most 1.20M, forged most likely: \
+                   single sources mean nothing now; 412k pps tracked, 1.61M pps not";
+    let syn = "SYN flood on 203.0.113.10:443: 1.98M SYN/s; all ports get 12.0k ACK/s; more than 9,412 sources, forged \
+               most likely";
+    let mut all = vec![flood("spoofed-flood", spoofed, 1.02e6), flood("syn-flood", syn, 1.98e6)];
+    all.extend(alerts());
+    all
 }

@@ -19,6 +19,8 @@ const PREFIXES_WIDTH: u16 = 46;
 const PREFIXES_BESIDE: u16 = 140;
 /// What the monitor's own cost needs.
 const OWN_WIDTH: u16 = 40;
+/// So many lines about floods come before everything else.
+const MOST_ALARMS: u16 = 5;
 /// Columns between two panels side by side.
 const GUTTER: u16 = 2;
 /// A rule.
@@ -37,8 +39,10 @@ pub struct Needs {
     pub degraded: u16,
     /// Rows of the table of sources, as set.
     pub sources: u16,
-    /// Rows of the list of alerts; 0: there are none.
+    /// Lines of the list of alerts; 0: there are none.
     pub alerts: u16,
+    /// Of these, the lines about floods that last.
+    pub alarms: u16,
     /// Rows of the table of MACs.
     pub macs: u16,
     /// Rows of the longer one of countries and networks; 0: geography is off.
@@ -249,8 +253,10 @@ fn first(left: &mut u16, needs: &Needs) -> (u16, u16) {
     if needs.alerts == 0 {
         return (grant(left, FRAME + needs.sources.min(8), 0), 0);
     }
-    let sources = grant(left, FRAME + needs.sources.min(6), 0);
-    let alerts = grant(left, RULE + needs.alerts.min(2), RULE + 1);
+    // In a flood there is little to learn from single sources.
+    let alarms = needs.alarms.min(MOST_ALARMS);
+    let sources = grant(left, FRAME + needs.sources.min(6).saturating_sub(alarms.saturating_sub(2)).max(3), 0);
+    let alerts = grant(left, RULE + needs.alerts.min(2).max(alarms), RULE + 1);
     (sources, alerts)
 }
 
@@ -298,6 +304,7 @@ mod tests {
         degraded: 2,
         sources: 20,
         alerts: 0,
+        alarms: 0,
         macs: 8,
         places: 8,
         prefixes: 8,
@@ -320,6 +327,7 @@ mod tests {
                 Needs { waiting: true, ..NEEDS },
                 Needs { header: 99, degraded: 99, ..NEEDS },
                 Needs { alerts: 8, ..NEEDS },
+                Needs { alerts: 12, alarms: 9, ..NEEDS },
             ] {
                 let screen = Rect::new(0, 0, width, height);
                 let shown: Vec<_> = all(&areas(screen, &needs)).into_iter().filter(|area| !area.is_empty()).collect();

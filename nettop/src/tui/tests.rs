@@ -253,3 +253,17 @@ fn alerts_are_listed_and_never_hide_the_table() {
     let text = screen((80, 24), &Snapshot { alerts, ..busy() }, &State::default());
     assert!(text.contains("a\\u{1b}[2J\\nb\\u{202e}"), "{text}");
 }
+
+#[test]
+fn a_flood_is_unmistakable_with_and_without_colour() {
+    let snapshot = Snapshot { alerts: super::fixture::floods(), ..busy() };
+    for (width, height) in [(40, 10), (40, 20), (80, 24), (120, 40)] {
+        let text = screen((width, height), &snapshot, &State::default());
+        insta::assert_snapshot!(format!("flood_{width}x{height}"), text);
+    }
+    for theme in [Theme::colour(), Theme::plain()] {
+        let (alarm, ordinary) = (theme.alarm, theme.text);
+        assert!(alarm.bg.is_some() || alarm.add_modifier.contains(ratatui::style::Modifier::REVERSED));
+        assert_ne!(alarm, ordinary);
+    }
+}

@@ -41,6 +41,8 @@ pub struct Theme {
     pub warn: Style,
     /// Went wrong.
     pub error: Style,
+    /// A flood that lasts.
+    pub alarm: Style,
     /// Whether the flags of countries can be shown.
     pub flags: bool,
 }
@@ -73,6 +75,7 @@ impl Theme {
             good: Style::new().fg(Color::Green),
             warn: Style::new().fg(Color::Yellow),
             error: Style::new().fg(Color::Red).add_modifier(bold),
+            alarm: Style::new().fg(Color::White).bg(Color::Red).add_modifier(bold),
             ..Self::plain()
         }
     }
@@ -99,6 +102,7 @@ impl Theme {
             good: text,
             warn: bold,
             error: reversed,
+            alarm: reversed,
             flags: false,
         }
     }
@@ -128,11 +132,12 @@ mod tests {
             good,
             warn,
             error,
+            alarm,
             flags: _,
         } = Theme::plain();
         for style in [
             text, label, value, dim, title, rule, head, address, key, bar, prompt, live, demo, paused, good, warn,
-            error,
+            error, alarm,
         ] {
             assert_eq!((style.fg, style.bg), (None, None));
         }

@@ -51,6 +51,7 @@ fn groups(view: &View, columns: usize) -> Vec<Vec<Line<'static>>> {
 /// The state, and what the newest second brought.
 fn in_one_line(view: &View) -> Vec<Line<'static>> {
     let mut items = vec![badge(view)];
+    items.extend(alarms(view));
     let troubles = view.snapshot.degraded.len();
     if troubles > 0 {
         // A screen so low has no strip.
@@ -75,10 +76,24 @@ fn badge(view: &View) -> Line<'static> {
     Line::from(Span::styled(word, style))
 }
 
+/// The floods that last: nobody should have to look for them.
+fn alarms(view: &View) -> Option<Line<'static>> {
+    let alarms = view.snapshot.alerts.iter().filter(|alert| alert.is_alarm());
+    let names: Vec<_> = alarms.map(|alert| format::visible(alert.kind).replace('-', " ").to_uppercase()).collect();
+    let text = match names.as_slice() {
+        [] => return None,
+        [first, second] => format!(" {first}, {second} "),
+        [first] => format!(" {first} "),
+        [first, others @ ..] => format!(" {first} and {} more ", others.len()),
+    };
+    Some(Line::styled(text, view.theme.alarm))
+}
+
 fn watched(view: &View, columns: usize) -> Vec<Line<'static>> {
     let (snapshot, theme) = (view.snapshot, view.theme);
     let filter = &snapshot.runtime.filter;
     let mut items = vec![badge(view)];
+    items.extend(alarms(view));
     let silent = view.state.silent_for.as_secs_f64();
     if silent > (snapshot.tick.interval * SILENT_INTERVALS).max(SILENT_INTERVALS) {
         let text = format!("no news from the engine for {}", format::duration(silent));

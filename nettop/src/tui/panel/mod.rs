@@ -60,7 +60,7 @@ pub struct Panel {
 pub const PANELS: &[Panel] = &[
     Panel {
         name: "header",
-        about: "live, paused or demo; what is watched; totals, rates, and where every packet went",
+        about: "live, paused or demo; floods that last; what is watched; totals, rates, and where every packet went",
         area: |areas| areas.header,
         render: header::render,
     },
@@ -84,7 +84,7 @@ pub const PANELS: &[Panel] = &[
     },
     Panel {
         name: "alerts",
-        about: "what the rules found: those that last first, then the newest",
+        about: "what the rules found: floods first, then what else lasts, then the newest",
         area: |areas| areas.alerts,
         render: alerts::render,
     },
@@ -149,7 +149,8 @@ pub fn draw(frame: &mut Frame, view: &View) {
         places: countries::rows(view).max(networks::rows(view)),
         prefixes: prefixes::rows(view),
         own: own::HEIGHT,
-        alerts: alerts::rows(view),
+        alerts: alerts::height(view, screen.width),
+        alarms: alerts::alarm_height(view, screen.width),
         macs: macs::rows(view),
         stats_short: stats::SHORT,
         stats_full: stats::height(view, layout::stats_width(screen.width)),

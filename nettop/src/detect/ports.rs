@@ -1,0 +1,74 @@
+//! What well-known UDP ports tell of a packet.
+
+use nettop_common::{Event, Protocol};
+
+/// A service that answers a small question at length, to whomever it seems to come from (US-CERT TA14-017A, and what was
+/// abused since).
+#[derive(Clone, Copy, Debug)]
+pub struct Reflector {
+    /// Its UDP port.
+    pub port: u16,
+    /// What it is called.
+    pub name: &'static str,
+    /// Frames that are longer on average, bytes, are not the everyday answers of such a service.
+    pub ordinary: f64,
+}
+
+/// Of these services, any answer in great number is suspect.
+const ANY: f64 = 0.0;
+
+/// The services abused for reflection.
+pub const REFLECTORS: [Reflector; 18] = [
+    Reflector { port: 17, name: "QOTD", ordinary: ANY },
+    Reflector { port: 19, name: "chargen", ordinary: ANY },
+    // A busy resolver gets thousands of answers, but few that do not fit into the 512 bytes of RFC 1035.
+    Reflector { port: 53, name: "DNS", ordinary: 600.0 },
+    Reflector { port: 111, name: "portmap", ordinary: ANY },
+    // The time is 90 bytes; what "monlist" answers, 482.
+    Reflector { port: 123, name: "NTP", ordinary: 200.0 },
+    Reflector { port: 137, name: "NetBIOS", ordinary: ANY },
+    Reflector { port: 161, name: "SNMP", ordinary: 600.0 },
+    Reflector { port: 389, name: "CLDAP", ordinary: ANY },
+    Reflector { port: 520, name: "RIPv1", ordinary: ANY },
+    Reflector { port: 1434, name: "MS-SQL", ordinary: ANY },
+    Reflector { port: 1900, name: "SSDP", ordinary: ANY },
+    Reflector { port: 3283, name: "ARMS", ordinary: ANY },
+    Reflector { port: 3702, name: "WS-Discovery", ordinary: ANY },
+    Reflector { port: 5353, name: "mDNS", ordinary: ANY },
+    Reflector { port: 5683, name: "CoAP", ordinary: ANY },
+    Reflector { port: 10001, name: "Ubiquiti", ordinary: ANY },
+    Reflector { port: 11211, name: "memcached", ordinary: ANY },
+    Reflector { port: 37810, name: "DHDiscover", ordinary: ANY },
+];
+
+/// UDP services with much traffic on an ordinary day: DNS, NTP, QUIC, IPsec, syslog, OpenVPN, RADIUS, NFS, flow records,
+/// GTP, STUN, SIP, VXLAN, Geneve, WireGuard.
+const BUSY: [u16; 21] = [
+    53, 123, 443, 500, 514, 1194, 1812, 1813, 2049, 2055, 2152, 3478, 4500, 4739, 4789, 5060, 6081, 6343, 8472, 51820,
+    853,
+];
+
+/// The lowest port that a system takes for the client's end of a connection.
+const FIRST_CLIENT_PORT: u16 = 1024;
+
+/// Whether an event is of this protocol.
+pub fn is(event: &Event, protocol: Protocol) -> bool {
+    u8::try_from(event.protocol).is_ok_and(|number| Protocol::from_number(number) == protocol)
+}
+
+/// Whether a UDP datagram goes to, or comes from, a service that has much traffic anyway.
+pub fn is_busy_service(event: &Event) -> bool {
+    BUSY.contains(&event.destination_port) || BUSY.contains(&event.source_port)
+}
+
+/// The reflector whose answer a UDP datagram looks like, whatever its length: its place in [`REFLECTORS`].
+pub fn reflector(source_port: u16) -> Option<usize> {
+    REFLECTORS.iter().position(|reflector| reflector.port == source_port)
+}
+
+/// Whether a UDP datagram looks like the answer of a service to a client here.
+pub fn is_answer(event: &Event) -> bool {
+    let from = event.source_port;
+    let from_service = from < FIRST_CLIENT_PORT || BUSY.contains(&from) || reflector(from).is_some();
+    from_service && event.destination_port >= FIRST_CLIENT_PORT
+}

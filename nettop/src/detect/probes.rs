@@ -1,0 +1,187 @@
+//! How many destination ports a source has tried lately, from sampled packets.
+//!
+//! Two generations of pairs of source and port: the newer one takes what comes, and replaces the older one when half a
+//! minute is over, or when it is full. So a scan is seen over half a minute to a minute, and a flood of sources, of
+//! which each brings a pair, shortens that but can take neither memory nor attention.
+
+use std::mem;
+
+use foldhash::{HashMap, HashSet};
+use nettop_common::{Address, Event, Protocol, event::NO_TCP_FLAGS};
+
+use super::{ports, tcp};
+
+/// Pairs of a generation.
+const MOST: usize = 32_768;
+/// How long a generation takes what comes.
+const GENERATION_NS: u64 = 30_000_000_000;
+/// UDP ports of traceroute, which tries many without wanting any.
+const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
+
+/// Sources that may be scanning.
+#[derive(Debug)]
+pub struct Probes {
+    newer: Generation,
+    older: Generation,
+    /// From how many ports on a source has to be looked at; `None`: never.
+    notable: Option<u32>,
+    /// Those of this second.
+    notables: Vec<Address>,
+}
+
+/// The pairs of a while; a pair is in one generation only.
+#[derive(Debug, Default)]
+struct Generation {
+    since_ns: u64,
+    pairs: HashSet<(Address, u16)>,
+    sources: HashMap<Address, Probed>,
+}
+
+/// What a source has tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Probed {
+    /// How many ports.
+    pub ports: u32,
+    /// Where, the last time.
+    pub target: Address,
+}
+
+impl Probes {
+    /// Notes sources that have tried at least `notable` ports.
+    pub fn new(notable: Option<u32>) -> Self {
+        Self { newer: Generation::default(), older: Generation::default(), notable, notables: Vec::new() }
+    }
+
+    /// Looks at a sampled packet.
+    pub fn add(&mut self, event: &Event) {
+        let Some(notable) = self.notable.filter(|_| is_probe(event)) else { return };
+        let Self { newer, older, notables, .. } = self;
+        if newer.pairs.len() >= MOST || event.at_ns.saturating_sub(newer.since_ns) >= GENERATION_NS {
+            *older = mem::replace(newer, Generation { since_ns: event.at_ns, ..Generation::default() });
+        }
+        let pair = (event.source, event.destination_port);
+        if newer.pairs.insert(pair) {
+            newer.sources.entry(event.source).or_default().ports += 1;
+            if older.pairs.remove(&pair)
+                && let Some(probed) = older.sources.get_mut(&event.source)
+            {
+                probed.ports -= 1;
+            }
+        }
+        if let Some(probed) = newer.sources.get_mut(&event.source) {
+            probed.target = event.destination;
+            if probed.ports + older.sources.get(&event.source).map_or(0, |probed| probed.ports) >= notable {
+                notables.push(event.source);
+            }
+        }
+    }
+
+    /// What the notable sources of this second have tried, most ports first.
+    pub fn notables(&mut self) -> Vec<(Address, Probed)> {
+        let Self { newer, older, notables, .. } = self;
+        notables.sort_unstable();
+        notables.dedup();
+        let probed = |source: &Address| {
+            let new = newer.sources.get(source).copied().unwrap_or_default();
+            let old = older.sources.get(source).copied().unwrap_or_default();
+            // After the newer one was replaced, it may know nothing of a source yet.
+            let target = if new.ports > 0 { new.target } else { old.target };
+            (*source, Probed { ports: new.ports + old.ports, target })
+        };
+        let mut found: Vec<_> = notables.iter().map(probed).collect();
+        found.sort_unstable_by_key(|(source, probed)| (std::cmp::Reverse(probed.ports), *source));
+        found
+    }
+
+    /// A second is over.
+    pub fn next_second(&mut self) {
+        self.notables.clear();
+    }
+}
+
+/// Whether a packet may be there to find out if a port is open, and not because of a connection or an answer.
+fn is_probe(event: &Event) -> bool {
+    if event.destination_port == 0 {
+        return false;
+    }
+    if event.tcp_flags != NO_TCP_FLAGS {
+        return u8::try_from(event.tcp_flags).is_ok_and(tcp::probes);
+    }
+    ports::is(event, Protocol::Udp) && !ports::is_answer(event) && !TRACEROUTE.contains(&event.destination_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_common::Packet;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn event(source: u32, port: u16, at_ns: u64) -> Event {
+        let packet = Packet {
+            source: Address::from_v4_word(source),
+            destination_port: port,
+            protocol: 6,
+            tcp_flags: Some(2),
+            ..Packet::default()
+        };
+        Event::new(&packet, 60, at_ns, 1)
+    }
+
+    #[test]
+    fn what_may_be_a_probe() {
+        let packet = |protocol, source_port, destination_port, tcp_flags| {
+            let packet = Packet { protocol, source_port, destination_port, tcp_flags, ..Packet::default() };
+            is_probe(&Event::new(&packet, 60, 0, 1))
+        };
+        for (name, found, expected) in [
+            ("SYN", packet(6, 40_000, 22, Some(0x02)), true),
+            ("null", packet(6, 40_000, 22, Some(0x00)), true),
+            ("FIN", packet(6, 40_000, 22, Some(0x01)), true),
+            ("Xmas", packet(6, 40_000, 22, Some(0x29)), true),
+            ("ACK", packet(6, 40_000, 22, Some(0x10)), false),
+            ("SYN and ACK", packet(6, 80, 40_000, Some(0x12)), false),
+            ("RST", packet(6, 80, 40_000, Some(0x04)), false),
+            ("UDP", packet(17, 40_000, 161, None), true),
+            ("UDP between clients", packet(17, 40_000, 27_015, None), true),
+            ("the answer of a resolver", packet(17, 53, 40_000, None), false),
+            ("the answer of a QUIC server", packet(17, 443, 40_000, None), false),
+            ("the answer of memcached", packet(17, 11_211, 40_000, None), false),
+            ("DNS to DNS", packet(17, 53, 53, None), true),
+            ("traceroute", packet(17, 40_000, 33_440, None), false),
+            ("ICMP", packet(1, 0, 0, None), false),
+            ("a fragment", packet(6, 0, 0, None), false),
+        ] {
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_port_counts_once_in_both_generations() {
+        let mut probes = Probes::new(Some(1));
+        for (second, first) in [(0, 1), (29, 11), (31, 15), (59, 20)] {
+            (first..first + 10).for_each(|port| probes.add(&event(7, port, (100 + second) * SECOND)));
+        }
+        assert_eq!(probes.notables()[0].1.ports, 29);
+        // More than half a minute later the older generation is forgotten.
+        probes.next_second();
+        probes.add(&event(7, 500, 165 * SECOND));
+        assert_eq!(probes.notables()[0].1.ports, 16);
+    }
+
+    #[test]
+    fn a_flood_of_sources_takes_no_memory_and_hides_no_scan() {
+        let mut probes = Probes::new(Some(50));
+        for n in 0..200_000 {
+            probes.add(&event(1000 + n, 443, 0));
+            if n % 100 == 0 {
+                probes.add(&event(7, (n / 100) as u16 + 1, 0));
+            }
+        }
+        assert!(probes.newer.pairs.len() <= MOST && probes.older.pairs.len() <= MOST);
+        let found = probes.notables();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].1.ports > 300, "{found:?}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Traffic for the tests of rules, second by second: everything a source would tell of it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use nettop_common::{Address, Event, Outcome, Packet, Protocol, Tally, counters::Table};
+
+use super::{Detector, Thresholds};
+use crate::{
+    reading::{Moment, Tables},
+    snapshot::Alert,
+};
+
+/// Packets of a kind in one second.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    pub packet: Packet,
+    pub length: u64,
+    pub packets: u64,
+    /// How many sources send them in turn.
+    pub sources: u32,
+    /// The first of them.
+    pub from: u32,
+    /// How many destination ports they go to in turn, from that of `packet` on.
+    pub ports: u16,
+    /// Of the sources, those for whom there was no slot.
+    pub untracked: bool,
+}
+
+/// Packets to 192.0.2.1, from one source.
+pub fn flow(protocol: u8, ports: (u16, u16), packets: u64) -> Flow {
+    let packet = Packet {
+        protocol,
+        source_port: ports.0,
+        destination_port: ports.1,
+        destination: address(Ipv4Addr::new(192, 0, 2, 1).to_bits()),
+        ..Packet::default()
+    };
+    let from = Ipv4Addr::new(10, 0, 0, 0).to_bits();
+    Flow { packet, length: 60, packets, sources: 1, from, ports: 1, untracked: false }
+}
+
+pub fn udp(from: u16, to: u16, packets: u64) -> Flow {
+    flow(17, (from, to), packets)
+}
+
+pub fn icmp(packets: u64) -> Flow {
+    flow(1, (0, 0), packets)
+}
+
+pub fn tcp(to: u16, flags: u8, packets: u64) -> Flow {
+    let mut flow = flow(6, (40_000, to), packets);
+    flow.packet.tcp_flags = Some(flags);
+    flow
+}
+
+impl Flow {
+    pub fn sources(self, sources: u32) -> Self {
+        Self { sources, ..self }
+    }
+
+    pub fn from(self, from: [u8; 4]) -> Self {
+        Self { from: Ipv4Addr::from(from).to_bits(), ..self }
+    }
+
+    pub fn ports(self, ports: u16) -> Self {
+        Self { ports, ..self }
+    }
+
+    pub fn length(self, length: u64) -> Self {
+        Self { length, ..self }
+    }
+
+    pub fn fragments(mut self) -> Self {
+        self.packet.fragment = true;
+        self
+    }
+
+    pub fn untracked(self) -> Self {
+        Self { untracked: true, ..self }
+    }
+}
+
+fn address(bits: u32) -> Address {
+    Address::from_v4_word(bits.to_be())
+}
+
+/// Traffic, and the rules that look at it.
+pub struct Play {
+    detector: Detector,
+    tables: Tables,
+    seconds: u64,
+    known: std::collections::HashMap<Address, u64>,
+    /// One packet in so many is sampled; 0: none.
+    pub sampling: u64,
+    /// Everything raised and ended.
+    pub changes: Vec<Alert>,
+}
+
+impl Play {
+    /// Some traffic has come for a while already.
+    pub fn new(thresholds: Thresholds) -> Self {
+        let mut play = Self {
+            detector: Detector::new(thresholds),
+            tables: Tables::default(),
+            seconds: 0,
+            known: std::collections::HashMap::new(),
+            sampling: 10,
+            changes: Vec::new(),
+        };
+        (0..12).for_each(|_| play.second(&[tcp(443, 0x10, 10)]));
+        play.changes.clear();
+        play
+    }
+
+    /// Plays one second.
+    pub fn second(&mut self, flows: &[Flow]) {
+        let mut totals = nettop_common::Totals::default();
+        self.seconds += 1;
+        for flow in flows {
+            let Flow { packet, length, packets, sources, from, ports, untracked } = *flow;
+            let tally = Tally { packets, bytes: packets * length };
+            totals.outcomes[Outcome::Counted as usize].add(tally);
+            totals.protocols[Protocol::from_number(packet.protocol) as usize].add(tally);
+            if untracked {
+                totals.untracked[Table::Sources as usize].add(tally);
+            }
+            totals.fragments += packets * u64::from(packet.fragment);
+            self.tables.src_ports[usize::from(packet.source_port)] += packets;
+            if let Some(flags) = packet.tcp_flags {
+                self.tables.tcp_flags[usize::from(flags)] += packets;
+            }
+            for n in 0..packets {
+                let port = packet.destination_port + (n % u64::from(ports)) as u16;
+                self.tables.dst_ports[usize::from(port)] += 1;
+                if self.sampling > 0 && n % self.sampling == 0 {
+                    let source = address(from + (n % u64::from(sources)) as u32);
+                    let packet = Packet { source, destination_port: port, ..packet };
+                    let at_ns = self.seconds * 1_000_000_000;
+                    self.detector.notes.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
+                }
+            }
+            let share = packets / u64::from(sources);
+            for source in (0..sources).map(|n| address(from + n)).filter(|_| share > 0 && !untracked) {
+                let ever = self.known.entry(source).or_default();
+                let new = *ever == 0;
+                *ever += share;
+                self.detector.notes.source(&source, share, share, *ever, new);
+            }
+        }
+        self.detector.notes.totals(&totals);
+        let at = self.seconds * 1_000_000_000;
+        let now = Moment { monotonic_ns: at, unix_ns: at };
+        let changes = self.detector.judge(now, 1.0, &self.tables, |_| 0.0);
+        self.changes.extend(changes);
+    }
+
+    /// Forgets everything, as a reset does.
+    pub fn reset(&mut self) {
+        self.known.clear();
+        let at = Moment { monotonic_ns: self.seconds * 1_000_000_000, unix_ns: 0 };
+        self.detector.reset(at, &self.tables);
+    }
+
+    /// The same for so many seconds.
+    pub fn seconds(&mut self, seconds: u64, flows: &[Flow]) {
+        (0..seconds).for_each(|_| self.second(flows));
+    }
+
+    /// The alerts of this kind, newest first.
+    pub fn alerts(&self, kind: &str) -> Vec<Alert> {
+        self.detector.alerts().into_iter().filter(|alert| alert.kind == kind).collect()
+    }
+
+    /// What those say, each with "…" while it lasts.
+    pub fn messages(&self, kind: &str) -> Vec<String> {
+        let lasts = |alert: &Alert| if alert.until_ns.is_none() { "…" } else { "" };
+        self.alerts(kind).iter().map(|alert| format!("{}{}", alert.message, lasts(alert))).collect()
+    }
+}
+
+/// What a rule says of one second of such traffic, after a quiet while.
+pub fn said(kind: &str, flows: &[Flow]) -> Vec<String> {
+    let mut play = Play::new(Thresholds::default());
+    let packets: u64 = flows.iter().map(|flow| flow.packets).sum();
+    play.sampling = (packets / 10_000).max(10);
+    play.second(flows);
+    play.messages(kind)
+}
+
+/// An address as it is written.
+pub fn ip(octets: [u8; 4]) -> IpAddr {
+    Ipv4Addr::from(octets).into()
+}
