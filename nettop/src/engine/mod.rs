@@ -319,7 +319,7 @@ impl Engine {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: false });
             }
             Request::Maps { limit } => {
-                let dump = self.source.dump(limit);
+                let dump = self.source.dump(limit).map_err(|error| format!("{error:#}"))?;
                 return dump.map(|dump| Answer::Maps(Box::new(dump))).ok_or_else(|| NO_MAPS.into());
             }
             Request::Stop => {

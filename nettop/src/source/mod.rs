@@ -175,10 +175,13 @@ impl Source {
     }
 
     /// What the kernel's maps hold, at most `limit` (0: all) rows of each; `None`: it is not the kernel that counts.
-    pub fn dump(&self, limit: usize) -> Option<Dump> {
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn dump(&self, limit: usize) -> Result<Option<Dump>> {
         match self {
-            Self::Xdp(xdp) => Some(xdp.dump(limit)),
-            Self::Demo(_) | Self::Pcap(_) => None,
+            Self::Xdp(xdp) => xdp.dump(limit).map(Some),
+            Self::Demo(_) | Self::Pcap(_) => Ok(None),
         }
     }
 

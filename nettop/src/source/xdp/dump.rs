@@ -18,7 +18,7 @@ use nettop_common::{
     slots::{self, Bucket, FIRST_PACKETS, Key, SETS, WAYS},
 };
 
-use super::{Xdp, bpf, mapped::Mapped};
+use super::{Xdp, bpf, mapped::Mapped, windows::Windows};
 use crate::{
     maps::{Dump, Facts, Fill, Map, Program, Row},
     reading::Moment,
@@ -80,7 +80,10 @@ impl Xdp {
     }
 
     /// What the maps hold, at most `limit` (0: all) rows of each.
-    pub fn dump(&self, limit: usize) -> Dump {
+    ///
+    /// # Errors
+    /// The kernel does not let them be mapped.
+    pub fn dump(&self, limit: usize) -> Result<Dump> {
         let set = self.config.word(offset_of!(Config, set)).load(Ordering::Relaxed) & 1;
         let fds = self.attachments.programs();
         let programs = self.inventory.programs.iter().zip([&fds.ethernet, &fds.raw_ip]);
@@ -88,16 +91,17 @@ impl Xdp {
             let (runs, run_ns) = bpf::program_runs(fd.as_fd()).unwrap_or_default();
             Program { runs, run_ns, ..program.clone() }
         });
-        Dump {
+        let maps = self.inventory.maps.iter().map(|facts| self.dump_map(facts.clone(), set, limit));
+        Ok(Dump {
             about: ABOUT,
             now_ns: Moment::now().unix_ns,
             set,
             programs: programs.collect(),
-            maps: self.inventory.maps.iter().map(|facts| self.dump_map(facts.clone(), set, limit)).collect(),
-        }
+            maps: maps.collect::<Result<_>>()?,
+        })
     }
 
-    fn dump_map(&self, facts: Facts, set: u32, limit: usize) -> Map {
+    fn dump_map(&self, facts: Facts, set: u32, limit: usize) -> Result<Map> {
         let [sources, destinations, macs] = self.capacity.bits;
         let port = |port: usize| port.to_string();
         let flags = |flags: usize| format!("{flags:#04x}");
@@ -109,9 +113,9 @@ impl Xdp {
             maps::TCP_FLAGS => dump_array(&mut map, &self.tcp_flags, TCP_FLAG_SLOTS as usize, flags, limit),
             maps::DST_PORTS => dump_array(&mut map, &self.dst_ports, PORT_SLOTS as usize, port, limit),
             maps::SRC_PORTS => dump_array(&mut map, &self.src_ports, PORT_SLOTS as usize, port, limit),
-            maps::SOURCES => dump_slots(&mut map, &self.sources, (cpus, set, sources), address, limit),
-            maps::DESTINATIONS => dump_slots(&mut map, &self.destinations, (cpus, set, destinations), address, limit),
-            maps::MACS => dump_slots(&mut map, &self.macs, (cpus, set, macs), mac_pair, limit),
+            maps::SOURCES => dump_slots(&mut map, &self.sources, (cpus, set, sources), address, limit)?,
+            maps::DESTINATIONS => dump_slots(&mut map, &self.destinations, (cpus, set, destinations), address, limit)?,
+            maps::MACS => dump_slots(&mut map, &self.macs, (cpus, set, macs), mac_pair, limit)?,
             maps::UNIQUE => {
                 let used = self.unique.iter().flat_map(|registers| registers.0).filter(|value| *value > 0).count();
                 map.fill = Some(Fill {
@@ -126,7 +130,7 @@ impl Xdp {
             // Switches, filters, constants, the ring of events: nothing is counted in them.
             _ => {}
         }
-        map
+        Ok(map)
     }
 
     fn dump_totals(&self, map: &mut Map, set: u32) {
@@ -184,22 +188,24 @@ fn dump_array(map: &mut Map, array: &Mapped<u64>, width: usize, key: impl Fn(usi
 /// The slots of a set, of which each of `cpus` has a part of 2^`bits` buckets.
 fn dump_slots<C: Dumped>(
     map: &mut Map,
-    array: &Mapped<Bucket<C>>,
+    array: &Windows<Bucket<C>>,
     (cpus, set, bits): (u32, u32, u32),
     key: impl Fn(Key) -> String,
     limit: usize,
-) where
+) -> Result<()>
+where
     Bucket<C>: Pod,
 {
     let mut by_key: BTreeMap<Key, Vec<C>> = BTreeMap::new();
     let mut used = 0;
     for cpu in 0..cpus {
-        for bucket in 0..1 << bits {
-            let at = slots::index(cpu, set, bits, bucket) as usize;
-            if array.word64(at, FIRST_PACKETS) == 0 {
+        let first = slots::index(cpu, set, bits, 0) as usize;
+        let part = array.map(first..first + (1 << bits)).with_context(|| format!("mapping {}", map.facts.name))?;
+        for bucket in 0..part.len() {
+            if part.word64(bucket, FIRST_PACKETS) == 0 {
                 continue;
             }
-            let Bucket(slots) = array.get(at);
+            let Bucket(slots) = part.get(bucket);
             for slot in slots.iter().take_while(|slot| slot.counters.tally().packets > 0) {
                 used += 1;
                 by_key.entry(slot.key).or_insert_with(|| vec![C::default(); cpus as usize])[cpu as usize] =
@@ -215,6 +221,7 @@ fn dump_slots<C: Dumped>(
         (sum.tally().packets, key, (sum.numbers(), counters.iter().map(C::numbers).collect()))
     });
     (map.rows, map.rows_left_out) = busiest(rows.collect(), key, limit);
+    Ok(())
 }
 
 /// Over all CPUs, and by CPU.

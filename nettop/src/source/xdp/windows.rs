@@ -71,6 +71,15 @@ impl<T: Pod> Windows<T> {
         Ok((&mut window.mapped, range.start - first..range.end - first))
     }
 
+    /// Maps a range for the caller alone.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn map(&self, range: Range<usize>) -> io::Result<Mapped<T>> {
+        assert!(range.end <= self.len, "{range:?} of {}", self.len);
+        Mapped::part(self.map.as_fd(), range.start, range.len())
+    }
+
     /// Unmaps what was not asked for since the last call.
     pub fn rest(&mut self) {
         for window in &mut self.windows {
