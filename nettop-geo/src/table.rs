@@ -147,14 +147,14 @@ struct Row<A> {
 
 #[derive(Debug)]
 enum Family<A: Copy> {
-    Sweep(Flattener<A>),
+    Sweep(Box<Flattener<A>>),
     Rows(Vec<Row<A>>),
 }
 
 impl<A: Address> Family<A> {
     fn new(order: Order) -> Self {
         match order {
-            Order::ByStart => Self::Sweep(Flattener::new()),
+            Order::ByStart => Self::Sweep(Box::new(Flattener::new())),
             Order::Any => Self::Rows(Vec::new()),
         }
     }
@@ -172,7 +172,7 @@ impl<A: Address> Family<A> {
 
     fn finish(self, places: &mut places::Builder) -> Result<Segments<'static, A>, Refused> {
         let flattener = match self {
-            Self::Sweep(flattener) => flattener,
+            Self::Sweep(flattener) => *flattener,
             Self::Rows(mut rows) => {
                 rows.sort_unstable_by_key(|row| (row.start, row.row));
                 let mut flattener = Flattener::new();

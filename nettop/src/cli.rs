@@ -151,6 +151,7 @@ impl RunArgs {
         let usual = xdp::Options::default();
         xdp::Options {
             memory: self.map_memory.map_or(usual.memory, |mebibytes| mebibytes << 20),
+            event_rate: self.common.event_rate.unwrap_or(DEFAULT_EVENT_RATE),
             parts: self.without.iter().fold(usual.parts, |parts, part| parts & !part.bit()),
             ..usual
         }

@@ -3,7 +3,7 @@
 use std::{fs, mem};
 
 use nettop_common::{
-    SourceCounters, Tally,
+    Event, SourceCounters, Tally,
     slots::{Bucket, SETS, WAYS},
 };
 
@@ -21,8 +21,6 @@ const MOST_MEMORY: u64 = 256 << 20;
 pub struct Capacity {
     /// log₂ of the buckets of one CPU in one set, by [`Table`](nettop_common::counters::Table).
     pub bits: [u32; 3],
-    /// Bytes of the ring buffer.
-    pub ring: u32,
 }
 
 impl Capacity {
@@ -39,7 +37,6 @@ impl Capacity {
                 bits(budget / 8, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
                 bits(budget / 16, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
             ],
-            ring: 1 << 20,
         }
     }
 
@@ -52,6 +49,14 @@ impl Capacity {
     pub fn keys(bits: u32, cpus: usize) -> u64 {
         (cpus * WAYS) as u64 * (1 << bits)
     }
+}
+
+/// Bytes of the ring buffer for so many events per second: room for four readings, and for a flood's first instant. All of it is
+/// resident, twice.
+pub fn ring(event_rate: u32) -> u32 {
+    const HEADER: u64 = 8; // BPF_RINGBUF_HDR_SZ (linux/bpf.h)
+    let bytes = u64::from(event_rate) * (size_of::<Event>() as u64 + HEADER) * 4 / 10;
+    (bytes as u32).next_power_of_two().clamp(1 << 20, 16 << 20)
 }
 
 /// The budget unless the user sets one: 1/128 of the memory, at most 256 MiB.

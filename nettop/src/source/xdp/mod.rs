@@ -313,6 +313,8 @@ impl Xdp {
 pub struct Options {
     /// Budget for the kernel's maps, bytes.
     pub memory: u64,
+    /// Events per second there must be room for.
+    pub event_rate: u32,
     /// What the program logs, in aya-log's order; 0: nothing.
     pub log_level: u8,
     /// The bits of the [`Part`]s that are counted.
@@ -321,7 +323,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: capacity::default_budget(), log_level: 0, parts: Part::EVERY }
+        Self { memory: capacity::default_budget(), event_rate: 0, log_level: 0, parts: Part::EVERY }
     }
 }
 
@@ -335,7 +337,7 @@ struct Loaded {
     cpus: usize,
 }
 
-fn load(Options { memory, log_level, parts }: &Options) -> Result<Loaded> {
+fn load(Options { memory, event_rate, log_level, parts }: &Options) -> Result<Loaded> {
     let possible = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
     let cpus = capacity::numbered_cpus(possible);
     let capacity = Capacity::plan(*memory, cpus);
@@ -353,7 +355,7 @@ fn load(Options { memory, log_level, parts }: &Options) -> Result<Loaded> {
         (maps::DESTINATIONS, Capacity::buckets(destination_bits, cpus)),
         (maps::MACS, Capacity::buckets(mac_bits, cpus)),
         (maps::USED, (per_cpu * SETS * Table::COUNT as u32) << slots::GROUP_BITS),
-        (maps::EVENTS, capacity.ring),
+        (maps::EVENTS, capacity::ring(*event_rate)),
     ] {
         loader.map_max_entries(map, entries);
     }
