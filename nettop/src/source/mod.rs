@@ -97,7 +97,7 @@ impl Source {
     }
 
     /// Reads the cumulative tables.
-    pub fn read_tables(&self, tables: &mut Tables) {
+    pub fn read_tables(&mut self, tables: &mut Tables) {
         match self {
             Self::Xdp(xdp) => xdp.read_tables(tables),
             Self::Demo(demo) => demo.counter.read_tables(tables),

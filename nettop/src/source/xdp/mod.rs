@@ -74,6 +74,8 @@ pub struct Xdp {
     macs: Windows<Bucket<Tally>>,
     /// When windows that were not in use were last unmapped.
     rested: Moment,
+    /// Whether the cumulative tables may have changed since they were read.
+    has_news: bool,
     config: Mapped<Config>,
     filters: Mapped<Filter>,
     totals: Mapped<Totals>,
@@ -128,6 +130,7 @@ impl Xdp {
             destinations,
             macs,
             rested: Moment::now(),
+            has_news: true,
             config,
             filters,
             totals,
@@ -176,6 +179,7 @@ impl Xdp {
         if totals.seen.packets == 0 {
             return;
         }
+        self.has_news = true;
         self.totals.set(at, &totals.emptied());
         reading.totals.add(&totals);
         if totals.outcome(Outcome::Counted).packets == 0 {
@@ -213,8 +217,12 @@ impl Xdp {
         GRACE
     }
 
-    /// Reads the cumulative tables.
-    pub fn read_tables(&self, tables: &mut Tables) {
+    /// Reads the cumulative tables. They are those of the last call, which is spared where no packet came since: what a quiet
+    /// monitor costs is this, most of all.
+    pub fn read_tables(&mut self, tables: &mut Tables) {
+        if !std::mem::take(&mut self.has_news) {
+            return;
+        }
         sum_cpus(&self.tcp_flags, &mut tables.tcp_flags);
         sum_cpus(&self.dst_ports, &mut tables.dst_ports);
         sum_cpus(&self.src_ports, &mut tables.src_ports);
@@ -282,6 +290,7 @@ impl Xdp {
         for cpu in 0..self.unique.len() {
             self.unique.set(cpu, &empty);
         }
+        self.has_news = true;
     }
 
     /// Watches other interfaces.
