@@ -25,9 +25,9 @@ use crate::{
     source::Cost,
 };
 
-const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, which is done every \
-                     tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS, UNIQUE: since the program was loaded, or UNIQUE since \
-                     the last reset; read while the program counts";
+const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, \
+                     which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \
+                     program was loaded; UNIQUE: since then or the last reset; read while the program counts";
 
 /// What does not change as long as the program is loaded: looked up while there is the privilege to.
 #[derive(Debug)]
