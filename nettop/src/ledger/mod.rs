@@ -2,8 +2,8 @@
 //!
 //! A flood from forged addresses brings more new keys in a second than there is room for, each with a packet or two. While
 //! there is no room, only some keys get an account at first sight; the others when they were seen often enough lately,
-//! according to a [`Sketch`]. How often that is rises until few enough are. What makes room for them are the accounts with
-//! the fewest packets, where a packet counts half as much for every [`HALF_LIFE`] since it came. So neither a busy source
+//! according to a count-min sketch. How often that is rises until few enough are. What makes room for them are the accounts with
+//! the fewest packets, where a packet counts half as much for every ten seconds since it came. So neither a busy source
 //! nor a quiet steady one is pushed out, and what a flood leaves behind goes soon.
 
 mod accounts;
