@@ -1,7 +1,7 @@
 //! The data that nettop carries: country and network of every public address.
 //!
 //! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes, little-endian),
-//! and the parts of a [`Table`]. They are searched where they lie in the program's file: nothing is unpacked at the start,
+//! and the parts of a `Table`. They are searched where they lie in the program's file: nothing is unpacked at the start,
 //! and only what is looked at takes memory.
 
 use std::{net::IpAddr, sync::OnceLock};
