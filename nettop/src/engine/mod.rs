@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use nettop_common::{
-    Address,
+    Address, Outcome,
     counters::{Part, Table},
 };
 use nettop_geo::Watcher;
@@ -39,7 +39,7 @@ pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How often the source is read, at least ...
 const DRAIN: Duration = Duration::from_millis(100);
-/// ... and when it brings so much that its tables fill up.
+/// ... and when its tables fill up with sources that are known.
 const BUSY_DRAIN: Duration = Duration::from_millis(25);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
@@ -218,11 +218,6 @@ impl Engine {
             books.replace_geo(geo);
         }
         source.read(reading);
-        self.drain_every = match source.fill() {
-            fill if fill > 0.5 => (self.drain_every / 2).max(BUSY_DRAIN),
-            fill if fill < 0.2 => (self.drain_every * 2).min(DRAIN.min(self.settings.interval)),
-            _ => self.drain_every,
-        };
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
         }
@@ -231,7 +226,15 @@ impl Engine {
         if second_over {
             source.read_tables(&mut books.tables);
         }
+        let passed = books.sources.passed().packets;
         books.enter(reading, &mut detector.notes, |source| details.forget(source));
+        let passed = books.sources.passed().packets - passed;
+        let mostly_known = passed < reading.totals.outcome(Outcome::Counted).packets / 4;
+        self.drain_every = match source.fill() {
+            fill if fill > 0.5 && mostly_known => (self.drain_every / 2).max(BUSY_DRAIN),
+            fill if fill < 0.2 || !mostly_known => (self.drain_every * 2).min(DRAIN.min(self.settings.interval)),
+            _ => self.drain_every,
+        };
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         // What the kernel counted is read with a delay, its events are not: those of the last time are of the same second.
         let events_ahead = !self.source.grace().is_zero();

@@ -20,9 +20,9 @@ use crate::rates::{History, SECOND_NS, Slots};
 const HALF_LIFE: i64 = 10;
 /// While the ledger is full, so many keys per second get an account at first sight: more than that come in floods only, and of
 /// those few come again ...
-const FREE_PER_SECOND: u64 = 40_000;
+const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
-const FREE_SHARE: u64 = 2;
+const FREE_SHARE: u64 = 8;
 /// Twice as many may be other keys, or they have to be seen more often.
 const ADMITTED: u64 = 2;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
