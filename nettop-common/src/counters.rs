@@ -373,7 +373,9 @@ impl SourceCounters {
             self.first_ns = now_ns;
         }
         self.last_ns = now_ns;
-        self.fragments = self.fragments.wrapping_add(packet.fragment as u32);
+        if packet.fragment {
+            self.fragments = self.fragments.wrapping_add(1);
+        }
         match Protocol::from_number(packet.protocol) {
             Protocol::Tcp if packet.is_syn() => self.syn = self.syn.wrapping_add(1),
             Protocol::Udp => self.udp = self.udp.wrapping_add(1),

@@ -178,6 +178,20 @@ impl Frame<'_> {
             if cfg!(target_arch = "bpf") { *at.add(index) } else { at.add(index).read_unaligned() }
         }))
     }
+
+    /// The `N` numbers of four bytes that start `offset` bytes ahead.
+    #[inline(always)]
+    fn numbers<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        Some(self.words(offset)?.map(u32::from_be))
+    }
+
+    /// The number of two bytes that starts `offset` bytes ahead.
+    #[inline(always)]
+    fn short(&self, offset: usize) -> Option<u16> {
+        let at = self.at(offset, 2)?.cast::<u16>();
+        // SAFETY: `at` checked that both bytes lie within the frame.
+        Some(u16::from_be(unsafe { if cfg!(target_arch = "bpf") { *at } else { at.read_unaligned() } }))
+    }
 }
 
 /// Parses a frame.
@@ -199,7 +213,7 @@ pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotIp> {
 #[inline(always)]
 fn parse_ethernet(frame: Frame<'_>) -> Result<Packet, NotIp> {
     let macs = MacPair(frame.words(0).ok_or(NotIp::OtherProtocol)?);
-    let ether_type = u16::from_be_bytes(frame.bytes(12).ok_or(NotIp::OtherProtocol)?);
+    let ether_type = frame.short(12).ok_or(NotIp::OtherProtocol)?;
     parse_network(frame.skip(ETHERNET), ether_type, macs)
 }
 
@@ -214,7 +228,7 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
         match ether_type {
             ether_type::VLAN | ether_type::SERVICE_VLAN | ether_type::OLD_SERVICE_VLAN => {
                 // A tag is two bytes of tag control information, then the next EtherType.
-                ether_type = u16::from_be_bytes(frame.bytes(2).ok_or(NotIp::OtherProtocol)?);
+                ether_type = frame.short(2).ok_or(NotIp::OtherProtocol)?;
                 frame = frame.skip(4);
             }
             _ => break,
@@ -269,26 +283,26 @@ fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
 #[inline(always)]
 fn parse_ipv4(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
     let [source, destination] = frame.words(12).ok_or(NotIp::Malformed)?;
-    let [version_and_length, _, total_high, total_low, _, _, offset_high, offset_low, _, protocol] =
-        frame.bytes(0).ok_or(NotIp::Malformed)?;
-    let header_length = (version_and_length & 0x0f) as usize * 4;
-    if version_and_length >> 4 != 4 || header_length < IPV4 {
+    // Version, header length, service, total length; identification, flags, fragment offset; time to live, protocol, checksum.
+    let [first, second, third] = frame.numbers(0).ok_or(NotIp::Malformed)?;
+    let header_length = (first >> 24 & 0x0f) as usize * 4;
+    if first >> 28 != 4 || header_length < IPV4 {
         return Err(NotIp::Malformed);
     }
     // Thirteen bits of offset, and the flag "more fragments".
-    let fragment_offset = u16::from_be_bytes([offset_high & 0x1f, offset_low]);
-    let more_fragments = offset_high & 0x20 != 0;
+    let fragment_offset = second & 0x1fff;
+    let more_fragments = second & 0x2000 != 0;
     let mut packet = Packet {
         source: Address::from_v4_word(source),
         destination: Address::from_v4_word(destination),
         macs,
-        protocol,
+        protocol: (third >> 16) as u8,
         fragment: more_fragments || fragment_offset != 0,
         ..Packet::default()
     };
     if fragment_offset == 0 {
         // A length of zero stands for one too long to be told (segmentation offload).
-        let claimed = match u16::from_be_bytes([total_high, total_low]) as usize {
+        let claimed = match (first & 0xffff) as usize {
             0 => usize::MAX,
             total => total.saturating_sub(header_length),
         };
@@ -301,20 +315,23 @@ fn parse_ipv4(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
 fn parse_ipv6(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
     let source = Address(frame.words(8).ok_or(NotIp::Malformed)?);
     let destination = Address(frame.words(24).ok_or(NotIp::Malformed)?);
-    let [version, _, _, _, payload_high, payload_low, next_header] = frame.bytes(0).ok_or(NotIp::Malformed)?;
-    if version >> 4 != 6 {
+    // Version, class, flow label; payload length, next header, hop limit.
+    let [first, second] = frame.numbers(0).ok_or(NotIp::Malformed)?;
+    if first >> 28 != 6 {
         return Err(NotIp::Malformed);
     }
     // A length of zero stands for a jumbogram (RFC 2675).
-    let mut claimed = match u16::from_be_bytes([payload_high, payload_low]) as usize {
+    let mut claimed = match (second >> 16) as usize {
         0 => usize::MAX,
         payload => payload,
     };
-    let mut packet = Packet { source, destination, macs, protocol: next_header, ..Packet::default() };
+    let protocol = (second >> 8) as u8;
+    let mut packet = Packet { source, destination, macs, protocol, ..Packet::default() };
     let mut frame = frame.skip(IPV6);
     for _ in 0..MAX_EXTENSIONS {
         // The chain is followed only as far as the frame goes; what it leads to is then unknown.
-        let Some([next_header, length, offset_high, offset_low]) = frame.bytes(0) else { return Ok(packet) };
+        let Some([header]) = frame.numbers(0) else { return Ok(packet) };
+        let (next_header, length) = ((header >> 24) as u8, header >> 16 & 0xff);
         // The length field counts units of 8, or 4, bytes beyond the first 8. Shifts: the verifier of Linux 6.1 loses the
         // bounds of a product.
         let header_length = 8 + match packet.protocol {
@@ -332,7 +349,7 @@ fn parse_ipv6(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
         packet.protocol = next_header;
         if is_fragment {
             packet.fragment = true;
-            if u16::from_be_bytes([offset_high, offset_low]) & 0xfff8 != 0 {
+            if header & 0xfff8 != 0 {
                 return Ok(packet);
             }
         }
@@ -349,9 +366,9 @@ fn parse_transport(frame: Frame<'_>, claimed: usize, packet: &mut Packet) {
     if !matches!(packet.protocol, number::TCP | number::UDP | number::SCTP) || claimed < 4 {
         return;
     }
-    let Some([source_high, source_low, destination_high, destination_low]) = frame.bytes(0) else { return };
-    packet.source_port = u16::from_be_bytes([source_high, source_low]);
-    packet.destination_port = u16::from_be_bytes([destination_high, destination_low]);
+    let Some([ports]) = frame.numbers(0) else { return };
+    packet.source_port = (ports >> 16) as u16;
+    packet.destination_port = ports as u16;
     if packet.protocol == number::TCP && claimed >= 14 {
         packet.tcp_flags = frame.bytes::<1>(13).map(|[flags]| flags);
     }

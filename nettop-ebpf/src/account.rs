@@ -115,7 +115,9 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
     if counts(Part::Protocols) {
         totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
         totals.sizes[SizeBucket::of(length) as usize] += 1;
-        totals.fragments += packet.fragment as u64;
+        if packet.fragment {
+            totals.fragments += 1;
+        }
     }
     if counts(Part::Ports) {
         increment(DST_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.destination_port as u32));
