@@ -2,8 +2,8 @@
 //! in one set, user space empties the other; then they change places. So nothing is ever read while it is written,
 //! a look-up costs one cache line where a hash map costs three, and no key stays that is not seen any more.
 //!
-//! A key may lie in any slot of two buckets; the second one only where the first is full, so that most look-ups end in
-//! the first slot. Half of all slots fill before one key in a thousand finds none, and three quarters before one in thirty.
+//! A key may lie in any slot of three buckets; in the next one only where those before are full, so that most look-ups end in
+//! the first slot. Two thirds of all slots fill before one key in a thousand finds none, and three quarters before one in a hundred.
 
 use core::mem::offset_of;
 
@@ -16,6 +16,10 @@ use crate::{
 
 /// Slots in a bucket.
 pub const WAYS: usize = 4;
+/// Buckets that a key may lie in.
+pub const CHOICES: usize = 3;
+/// After so many packets in a set for which there was no slot, only the first two are tried: it is full anyway.
+pub const CROWDED: u64 = 1024;
 /// Sets of slots: one to count in, one to empty.
 pub const SETS: u32 = 2;
 
@@ -121,10 +125,10 @@ pub const fn group(cpu: u32, set: u32, table: u32, bits: u32, bucket: u32) -> u3
     ((cpu * SETS + set) * Table::COUNT as u32 + table) << GROUP_BITS | bucket >> group_shift(bits)
 }
 
-/// The two buckets that a key may lie in. `seed`: chosen at random when the program is loaded, so that nobody can send
+/// The buckets that a key may lie in, to be tried in this order. `seed`: chosen at random when the program is loaded, so that nobody can send
 /// keys that all want the same bucket.
 #[inline(always)]
-pub const fn buckets(key: &Key, seed: u64, bits: u32) -> [u32; 2] {
+pub const fn buckets(key: &Key, seed: u64, bits: u32) -> [u32; CHOICES] {
     let [a, b, c, d] = *key;
     // Multiply and fold, with the constants of splitmix64 (Steele, Lea, Flood 2014).
     let high = ((a as u64) << 32 | b as u64) ^ seed;
@@ -133,7 +137,8 @@ pub const fn buckets(key: &Key, seed: u64, bits: u32) -> [u32; 2] {
     let all = (all ^ seed ^ (all >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let all = all ^ (all >> 32);
     let mask = (1 << bits) - 1;
-    [all as u32 & mask, (all.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 & mask]
+    let more = all.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    [all as u32 & mask, (more >> 48) as u32 & mask, (more >> 32) as u32 & mask]
 }
 
 impl From<Key> for Address {
@@ -184,7 +189,7 @@ mod tests {
     #[test]
     fn most_slots_fill_before_many_keys_find_none() {
         let slots = (WAYS << BITS) as u32;
-        for (keys, most) in [(slots / 2, slots / 2 / 1000), (slots / 4 * 3, slots / 4 * 3 / 30)] {
+        for (keys, most) in [(slots / 3 * 2, slots / 3 * 2 / 1000), (slots / 4 * 3, slots / 4 * 3 / 100)] {
             let without = fill(0..keys).1;
             assert!(without <= most as usize, "{without} of {keys}");
         }

@@ -10,12 +10,12 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use nettop_common::{
-    Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Totals,
+    Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Tally, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
     packet,
-    slots::{self, Bucket, Key, SETS, Spot},
+    slots::{self, Bucket, CHOICES, CROWDED, Key, SETS, Spot},
 };
 
 use crate::maps::{
@@ -80,7 +80,7 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
     let [a, b, c] = packet.macs.0;
 
     let found = match counts(Part::Sources) {
-        true => find(&SOURCES, place, Table::Sources, SOURCE_BITS.load(), &packet.source.0),
+        true => find(&SOURCES, place, Table::Sources, SOURCE_BITS.load(), &packet.source.0, sources_untracked),
         false => None,
     };
     if counts(Part::Unique)
@@ -101,13 +101,15 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
     let [recent_destination, recent_macs] = &mut totals.recent;
     if counts(Part::Destinations) {
         let bits = DESTINATION_BITS.load();
-        match find_again(&DESTINATIONS, recent_destination, place, Table::Destinations, bits, &packet.destination.0) {
+        let (recent, key, untracked) = (recent_destination, &packet.destination.0, &*destinations_untracked);
+        match find_again(&DESTINATIONS, recent, place, Table::Destinations, bits, key, untracked) {
             Some(destination) => destination.count(length),
             None => destinations_untracked.count(length),
         }
     }
     if counts(Part::Macs) {
-        match find_again(&MACS, recent_macs, place, Table::Macs, MAC_BITS.load(), &[a, b, c, 0]) {
+        let (bits, key) = (MAC_BITS.load(), &[a, b, c, 0]);
+        match find_again(&MACS, recent_macs, place, Table::Macs, bits, key, macs_untracked) {
             Some(macs) => macs.count(length),
             None => macs_untracked.count(length),
         }
@@ -159,7 +161,8 @@ struct Place {
     set: u32,
 }
 
-/// The counters of a key, their spot, and whether they are new; `None`: both of its buckets belong to other keys.
+/// The counters of a key, their spot, and whether they are new; `None`: its buckets belong to other keys, of
+/// which `untracked` packets were counted for none.
 #[inline(always)]
 #[expect(clippy::mut_from_ref, reason = "a map is shared, but this part of it is this CPU's alone")]
 fn find<'a, C: Counters>(
@@ -168,8 +171,12 @@ fn find<'a, C: Counters>(
     table: Table,
     bits: u32,
     key: &Key,
+    untracked: &Tally,
 ) -> Option<(&'a mut C, Spot, bool)> {
-    for number in slots::buckets(key, SEED.load(), bits) {
+    for (choice, number) in slots::buckets(key, SEED.load(), bits).into_iter().enumerate() {
+        if choice == CHOICES - 1 && untracked.packets >= CROWDED {
+            break;
+        }
         let index = slots::index(cpu, set, bits, number);
         let bucket = map.get_ptr_mut(index)?;
         // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
@@ -194,6 +201,7 @@ fn find_again<'a, C: Counters>(
     table: Table,
     bits: u32,
     key: &Key,
+    untracked: &Tally,
 ) -> Option<&'a mut C> {
     if let Some((index, way)) = recent.get() {
         // SAFETY: as in `find`: only spots of this CPU and set are remembered.
@@ -204,7 +212,7 @@ fn find_again<'a, C: Counters>(
             return Some(&mut slot.counters);
         }
     }
-    let (counters, spot, _) = find(map, place, table, bits, key)?;
+    let (counters, spot, _) = find(map, place, table, bits, key, untracked)?;
     *recent = spot;
     Some(counters)
 }

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use nettop_common::{
-    Address, Outcome,
+    Address,
     counters::{Part, Table},
 };
 use nettop_geo::Watcher;
@@ -37,10 +37,9 @@ use crate::{
 pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
-/// How often the source is read, at least ...
+/// How often the source is read, at least. More often there would be more room in its tables, but each of their slots would be
+/// taken anew more often, in memory that this side has had in between: that is what costs most while they are many.
 const DRAIN: Duration = Duration::from_millis(100);
-/// ... and when its tables fill up with sources that are known.
-const BUSY_DRAIN: Duration = Duration::from_millis(25);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
 
@@ -84,8 +83,6 @@ pub struct Engine {
     sampler: Sampler,
     detector: Detector,
     outlets: Outlets,
-    /// How long until the source is read again.
-    drain_every: Duration,
     paused: bool,
     message: String,
     /// Tables that had no slot for some key since the newest tick.
@@ -122,7 +119,6 @@ impl Engine {
             detector: Detector::new(settings.thresholds),
             outlets,
             reading: Reading::new(now),
-            drain_every: DRAIN.min(settings.interval),
             paused: false,
             message: String::new(),
             full: Vec::new(),
@@ -148,8 +144,8 @@ impl Engine {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let early = tokio::time::sleep(EARLY_TICK);
         tokio::pin!(early);
-        let drain = tokio::time::sleep(self.drain_every);
-        tokio::pin!(drain);
+        let mut drains = tokio::time::interval(DRAIN.min(interval));
+        drains.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !(self.settings.end_with_source && self.source.has_ended()) {
             tokio::select! {
                 () = tokio::task::yield_now(), if self.source.has_more() => {
@@ -162,9 +158,8 @@ impl Engine {
                     }
                     tokio::task::block_in_place(|| self.tick());
                 }
-                () = &mut drain => {
+                _ = drains.tick() => {
                     tokio::task::block_in_place(|| self.drain());
-                    drain.as_mut().reset(Instant::now() + self.drain_every);
                 }
                 envelope = requests.recv() => {
                     let Some(Envelope { request, reply }) = envelope else { break };
@@ -226,15 +221,7 @@ impl Engine {
         if second_over {
             source.read_tables(&mut books.tables);
         }
-        let passed = books.sources.passed().packets;
         books.enter(reading, &mut detector.notes, |source| details.forget(source));
-        let passed = books.sources.passed().packets - passed;
-        let mostly_known = passed < reading.totals.outcome(Outcome::Counted).packets / 4;
-        self.drain_every = match source.fill() {
-            fill if fill > 0.5 && mostly_known => (self.drain_every / 2).max(BUSY_DRAIN),
-            fill if fill < 0.2 || !mostly_known => (self.drain_every * 2).min(DRAIN.min(self.settings.interval)),
-            _ => self.drain_every,
-        };
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         // What the kernel counted is read with a delay, its events are not: those of the last time are of the same second.
         let events_ahead = !self.source.grace().is_zero();

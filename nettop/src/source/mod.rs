@@ -185,14 +185,6 @@ impl Source {
         }
     }
 
-    /// The share of the fullest CPU's room for sources that the newest reading found in use.
-    pub fn fill(&self) -> f64 {
-        match self {
-            Self::Xdp(xdp) => xdp.fill(),
-            Self::Demo(_) | Self::Pcap(_) => 0.0,
-        }
-    }
-
     /// Watches other interfaces.
     ///
     /// # Errors

@@ -67,8 +67,6 @@ pub struct Xdp {
     turned: Moment,
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
-    /// Of the sources, those of the CPU that had most.
-    fullest: u64,
     sources: Windows<Bucket<SourceCounters>>,
     destinations: Windows<Bucket<Tally>>,
     macs: Windows<Bucket<Tally>>,
@@ -125,7 +123,6 @@ impl Xdp {
             cpus,
             turned: Moment::now(),
             entries: [0; Table::COUNT],
-            fullest: 0,
             sources,
             destinations,
             macs,
@@ -155,12 +152,8 @@ impl Xdp {
         let word = offset_of!(Config, set);
         let idle = 1 - (self.config.word(word).load(Ordering::Relaxed) & 1);
         self.entries = [0; Table::COUNT];
-        self.fullest = 0;
         for cpu in 0..self.cpus as u32 {
-            let [before, ..] = self.entries;
             self.empty(cpu, idle, reading);
-            let [after, ..] = self.entries;
-            self.fullest = self.fullest.max(after - before);
         }
         self.config.set_word(word, idle);
         self.turned = Moment::now();
@@ -251,12 +244,6 @@ impl Xdp {
     /// How many keys were in a table at the newest reading.
     pub fn entries(&self, table: Table) -> u64 {
         self.entries[table as usize]
-    }
-
-    /// The share of its slots for sources that the fullest CPU had in use at the newest reading.
-    pub fn fill(&self) -> f64 {
-        let [bits, ..] = self.capacity.bits;
-        self.fullest as f64 / Capacity::keys(bits, 1) as f64
     }
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
