@@ -14,6 +14,7 @@ pub mod features;
 pub mod files;
 pub mod filter;
 pub mod format;
+pub mod heap;
 pub mod ledger;
 pub mod live;
 pub mod locale;

@@ -30,7 +30,7 @@ use crate::{
     engine::{Engine, Settings, outlets::Outlets},
     export::{file, json, session::Place, summary},
     files::{Files, Hangup, LogFile},
-    privilege,
+    heap, privilege,
     snapshot::{Mode, Replay, Snapshot},
     source::{
         Source,
@@ -146,6 +146,7 @@ fn monitor(
     files: Files,
     log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
+    heap::keep_small();
     // Only now: a thread keeps the privileges it began with.
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reading", &[]),
     ("replay", &[]),
     ("maps", &[]),
+    ("heap", &[]),
     ("privilege", &[]),
     ("rates", &[]),
     ("unique", &[]),
