@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use nettop_common::{
-    Address,
+    Address, Outcome,
     counters::{Part, Table},
 };
 use nettop_geo::Watcher;
@@ -89,8 +89,8 @@ pub struct Engine {
     full: Vec<Table>,
     /// Packets that were only added to the sums until the newest tick.
     passed: u64,
-    /// Events since the start, whatever was reset.
-    events: u64,
+    /// Packets counted since the start, whatever was reset.
+    counted: u64,
     interfaces: Vec<InterfaceRow>,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
@@ -123,7 +123,7 @@ impl Engine {
             message: String::new(),
             full: Vec::new(),
             passed: 0,
-            events: 0,
+            counted: 0,
             interfaces: source.interfaces(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -255,8 +255,8 @@ impl Engine {
             detector.notes.sample(event);
             outlets.event(event, offset);
         });
-        self.events += reading.totals.events;
-        if let Some(every) = self.sampler.adapt(reading.at, self.events) {
+        self.counted += reading.totals.outcome(Outcome::Counted).packets;
+        if let Some(every) = self.sampler.adapt(reading.at, self.counted) {
             source.set_sampling(every);
         }
         if reading.totals.events_lost > 0 {

@@ -7,12 +7,15 @@ use crate::reading::Moment;
 /// The budget is one of a second, so that a short burst is still sampled whole.
 const WINDOW_SECONDS: f64 = 1.0;
 
-/// Chooses the sampling.
+/// A rate is not taken over less: readings of a moment bring what came since the one before.
+const LEAST_SECONDS: f64 = 0.1;
+
+/// Chooses the sampling: from the packets, not from the events, which still come by the former choice when there is a new one.
 #[derive(Debug)]
 pub struct Sampler {
     budget: u32,
     every: u32,
-    /// When, and how many events there had been.
+    /// When, and how many packets there had been.
     marks: VecDeque<(Moment, u64)>,
 }
 
@@ -27,31 +30,26 @@ impl Sampler {
         if self.budget == 0 { 0 } else { self.every }
     }
 
-    /// Told that there have been `events`, the lost ones included, answers with a new choice, if there is one.
-    pub fn adapt(&mut self, now: Moment, events: u64) -> Option<u32> {
+    /// Told that there have been `packets`, answers with a new choice, if there is one.
+    pub fn adapt(&mut self, now: Moment, packets: u64) -> Option<u32> {
         let before = self.every();
-        self.marks.push_back((now, events));
+        self.marks.push_back((now, packets));
         while self.marks.len() > 2 && self.marks.get(1).is_some_and(|(at, _)| now.seconds_since(at) >= WINDOW_SECONDS) {
             self.marks.pop_front();
         }
         let (since, at_start) = self.marks.front().copied()?;
-        let came = events.saturating_sub(at_start) as f64;
-        let budget = f64::from(self.budget.max(1));
+        let came = packets.saturating_sub(at_start) as f64;
         let seconds = now.seconds_since(&since);
-        if came > budget && seconds > 0.0 {
-            // At this rate, so many times too many.
-            let excess = came / seconds.min(WINDOW_SECONDS) / budget;
-            self.change((f64::from(self.every) * excess).ceil().min(f64::from(1 << 30)) as u32, now, events);
-        } else if self.every > 1 && seconds >= WINDOW_SECONDS && came / seconds < budget / 4.0 {
-            self.change(self.every / 2, now, events);
+        let wanted = match came / f64::from(self.budget.max(1)) {
+            ..=1.0 => 1,
+            budgets => (budgets / seconds.clamp(LEAST_SECONDS, WINDOW_SECONDS)).ceil().min(f64::from(1 << 30)) as u32,
+        };
+        let wanted = wanted.next_power_of_two();
+        // Less only after a while, and not for a little.
+        if wanted > self.every || seconds >= WINDOW_SECONDS && (wanted == 1 || wanted <= self.every / 4) {
+            self.every = wanted;
         }
         (self.every() != before).then(|| self.every())
-    }
-
-    fn change(&mut self, every: u32, now: Moment, events: u64) {
-        self.every = every.max(1).next_power_of_two();
-        self.marks.clear();
-        self.marks.push_back((now, events));
     }
 }
 
@@ -62,11 +60,11 @@ mod tests {
     /// Drains every 100 ms while `pps(second)` packets per second come; returns the choice at the end.
     fn run(budget: u32, seconds: u64, pps: impl Fn(u64) -> f64) -> u32 {
         let mut sampler = Sampler::new(budget);
-        let mut events = 0.0;
+        let mut packets = 0.0;
         for tenth in 0..seconds * 10 {
             let now = Moment { monotonic_ns: tenth * 100_000_000, unix_ns: 0 };
-            sampler.adapt(now, events as u64);
-            events += pps(tenth / 10) / 10.0 / f64::from(sampler.every());
+            sampler.adapt(now, packets as u64);
+            packets += pps(tenth / 10) / 10.0;
         }
         sampler.every()
     }
@@ -90,6 +88,15 @@ mod tests {
     #[test]
     fn after_the_flood_every_packet_is_sampled_again() {
         assert_eq!(run(10_000, 30, |second| if second < 3 { 3_000_000.0 } else { 100.0 }), 1);
+    }
+
+    #[test]
+    fn two_readings_in_a_moment_do_not_make_a_flood() {
+        let mut sampler = Sampler::new(10_000);
+        for (at_ms, packets) in [(0, 0), (100, 250_000), (110, 500_000), (120, 525_000), (220, 775_000)] {
+            sampler.adapt(Moment { monotonic_ns: at_ms * 1_000_000, unix_ns: 0 }, packets);
+        }
+        assert!(sampler.every() <= 512, "{}", sampler.every());
     }
 
     #[test]
