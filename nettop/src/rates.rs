@@ -34,7 +34,13 @@ impl Slot {
         (self.end_ns - self.start_ns) as f64 / SECOND_NS as f64
     }
 
-    /// What a count makes per second; a slot shorter than a second is taken for a second.
+    /// What a count makes per second; nothing in a slot without length.
+    fn rate(&self, count: u64) -> f64 {
+        let seconds = self.seconds();
+        if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+    }
+
+    /// The same for comparing slots; one shorter than a second is taken for a second.
     fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.seconds().max(1.0)
     }
@@ -203,8 +209,7 @@ impl History {
                 rates.low = per_second;
             }
             if id == newest.id {
-                let seconds = slot.seconds();
-                rates.current = if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+                rates.current = slot.rate(count);
             }
             ten_seconds += count as f64 * overlap(slot, newest.end_ns, 10 * SECOND_NS);
             minute += count as f64 * overlap(slot, newest.end_ns, MINUTE_NS);

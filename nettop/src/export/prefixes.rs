@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::table;
 use crate::snapshot::{PrefixRow, Snapshot};
 
 const COLUMNS: &[&str] = &["prefix", "ips", "packets", "bytes", "pps", "pps_60s"];
@@ -29,7 +30,7 @@ struct Row {
 /// When it is not such a snapshot, or what `out` says.
 pub fn of_json(snapshot: &Value, out: &mut dyn Write) -> io::Result<()> {
     let by_length: BTreeMap<String, Vec<Row>> = Deserialize::deserialize(&snapshot["prefixes"])?;
-    of_rows(by_length.into_values().flatten(), out)
+    table::write(COLUMNS, by_length.into_values().flatten(), out)
 }
 
 /// The prefixes of a snapshot as CSV, header first.
@@ -39,17 +40,8 @@ pub fn of_json(snapshot: &Value, out: &mut dyn Write) -> io::Result<()> {
 pub fn of_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let mut by_length: Vec<_> = snapshot.prefixes.iter().collect();
     by_length.sort_by_key(|(length, _)| *length);
-    of_rows(by_length.into_iter().flat_map(|(_, rows)| rows).map(Row::from), out)
-}
-
-fn of_rows(rows: impl Iterator<Item = Row>, out: &mut dyn Write) -> io::Result<()> {
-    // The header by itself, so that there is one where there are no rows.
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    csv.write_record(COLUMNS)?;
-    for row in rows {
-        csv.serialize(row)?;
-    }
-    csv.flush()
+    let rows = by_length.into_iter().flat_map(|(_, rows)| rows);
+    table::write(COLUMNS, rows.map(Row::from), out)
 }
 
 impl From<&PrefixRow> for Row {

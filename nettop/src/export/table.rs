@@ -31,7 +31,7 @@ struct Row {
 /// When it is not such a snapshot, or what `out` says.
 pub fn of_json(snapshot: &Value, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<Row> = Deserialize::deserialize(&snapshot["ips"])?;
-    of_rows(rows.into_iter(), out)
+    write(COLUMNS, rows.into_iter(), out)
 }
 
 /// Sources as CSV, header first.
@@ -39,13 +39,18 @@ pub fn of_json(snapshot: &Value, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// What `out` says.
 pub fn of_sources(sources: &Sources, out: &mut dyn Write) -> io::Result<()> {
-    of_rows(sources.iter().map(|row| Row::from(&*row)), out)
+    write(COLUMNS, sources.iter().map(|row| Row::from(&*row)), out)
 }
 
-fn of_rows(rows: impl Iterator<Item = Row>, out: &mut dyn Write) -> io::Result<()> {
+/// Rows as CSV under these columns.
+pub(super) fn write<R: Serialize>(
+    columns: &[&str],
+    rows: impl Iterator<Item = R>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     // The header by itself, so that there is one where there are no rows.
     let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    csv.write_record(COLUMNS)?;
+    csv.write_record(columns)?;
     for row in rows {
         csv.serialize(row)?;
     }

@@ -51,8 +51,7 @@ impl Recent {
             // Before a slot has closed, the open one stands for it.
             None => (slots.open, 0),
         };
-        let seconds = (newest.end_ns - newest.start_ns) as f64 / SECOND_NS as f64;
-        let current = if seconds > 0.0 { f64::from(self.counted_in(newest.id)) / seconds } else { 0.0 };
+        let current = newest.rate(self.counted_in(newest.id).into());
         let minute = (self.since(newest.end_ns.saturating_sub(MINUTE_NS)) - f64::from(open)).max(0.0);
         (current, minute / elapsed.clamp(1.0, 60.0))
     }
