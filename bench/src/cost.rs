@@ -11,6 +11,7 @@ use nettop::filter::FilterText;
 use nettop_common::{
     Link,
     counters::{Part, Table as Keys},
+    slots::MOST_BITS,
 };
 use nettop_tests::{
     bpf,
@@ -38,9 +39,9 @@ pub struct Args {
 }
 
 /// As nettop sizes its slots by default on a machine of two CPUs and some gigabytes.
-const BITS: [u32; Keys::COUNT] = [14, 12, 12];
+const BITS: [u32; Keys::COUNT] = MOST_BITS;
 /// Where there is one source anyhow.
-const FEW_BITS: [u32; Keys::COUNT] = [8; Keys::COUNT];
+const FEW_BITS: [u32; Keys::COUNT] = [7; Keys::COUNT];
 /// What the sampler chooses at ten million packets per second: one in so many is an event.
 const SAMPLING: u32 = 1024;
 /// So many new sources fill a quarter of the slots: all of them find one.

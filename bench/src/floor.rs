@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Duration};
 
 use anyhow::{Context as _, Result};
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_PERCPU_HASH;
-use nettop_common::{SourceCounters, slots::Key};
+use nettop_common::{Address, SourceCounters, slots::Key};
 use nettop_tests::bpf::map::Map;
 
 use crate::cpu;
@@ -28,7 +28,7 @@ impl Floor {
         let map = Map::new(BPF_MAP_TYPE_PERCPU_HASH, size_of::<Key>(), size_of::<SourceCounters>(), room);
         let map = map.context("making a per-CPU hash")?;
         for first in (0..keys).step_by(BATCH as usize) {
-            let some: Vec<Key> = (first..keys.min(first + BATCH)).map(|key| [0, 0, 0xffff, key]).collect();
+            let some: Vec<Key> = (first..keys.min(first + BATCH)).map(|key| Address::from_v4_word(key).0).collect();
             let values = vec![1; some.len() * map.value_size()];
             map.set_many(&some, &values).context("filling a per-CPU hash")?;
         }

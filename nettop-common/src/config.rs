@@ -37,8 +37,8 @@ impl Prefix {
         let mut mask = Address::default();
         let mut network = Address::default();
         for (word, (mask, network)) in mask.0.iter_mut().zip(&mut network.0).enumerate() {
-            let bits = (length as u32).saturating_sub(32 * word as u32).min(32);
-            *mask = (u32::MAX).checked_shl(32 - bits).unwrap_or(0).to_be();
+            let bits = (length as u32).saturating_sub(64 * word as u32).min(64);
+            *mask = u64::MAX.checked_shl(64 - bits).unwrap_or(0).to_be();
             *network = address.0[word] & *mask;
         }
         Self { network, mask }
@@ -47,10 +47,8 @@ impl Prefix {
     /// Whether `address` lies in it.
     #[inline(always)]
     pub fn contains(&self, address: &Address) -> bool {
-        let Address([a, b, c, d]) = *address;
-        let Address([ma, mb, mc, md]) = self.mask;
-        let Address([na, nb, nc, nd]) = self.network;
-        ((a & ma) ^ na) | ((b & mb) ^ nb) | ((c & mc) ^ nc) | ((d & md) ^ nd) == 0
+        let (Address([high, low]), Self { network, mask }) = (*address, *self);
+        ((high & mask.0[0]) ^ network.0[0]) | ((low & mask.0[1]) ^ network.0[1]) == 0
     }
 }
 
@@ -150,8 +148,8 @@ impl Filter {
     /// The filter that everything passes.
     pub const fn pass_all() -> Self {
         let prefixes = Prefixes {
-            accept: [Prefix { network: Address([0; 4]), mask: Address([0; 4]) }; MAX_PREFIXES],
-            reject: [Prefix { network: Address([0; 4]), mask: Address([0; 4]) }; MAX_PREFIXES],
+            accept: [Prefix { network: Address([0; 2]), mask: Address([0; 2]) }; MAX_PREFIXES],
+            reject: [Prefix { network: Address([0; 2]), mask: Address([0; 2]) }; MAX_PREFIXES],
             accept_count: 0,
             reject_count: 0,
         };

@@ -4,8 +4,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::slots::Spot;
-
 /// Packets and bytes; bytes are frame lengths on the wire, without the frame check sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -210,9 +208,9 @@ impl Part {
     }
 }
 
-/// The totals of one CPU. Padded to whole cache lines, so that CPUs do not share one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
-#[repr(C, align(64))]
+/// What one CPU counted of all packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
 pub struct Totals {
     /// Every packet the program saw, counted on entry.
     pub seen: Tally,
@@ -230,44 +228,12 @@ pub struct Totals {
     pub events: u64,
     /// Of those, the ones the ring buffer had no room for.
     pub events_lost: u64,
-    /// Packets still to let pass until the next one is an event.
-    pub until_event: u64,
-    /// 1: the log has been told that there was no slot for a source.
-    pub warned: u64,
-    /// When the clock was read last, in the kernel's ticks ...
-    pub clock_ticks: u64,
-    /// ... and what it said: it does not change within a tick.
-    pub clock_ns: u64,
-    /// Where the newest destination and MAC pair are in their tables: see [`crate::slots::Spot`].
-    pub recent: [Spot; 2],
-}
-
-const _: () = assert!(size_of::<Totals>() == 320);
-
-impl Default for Totals {
-    fn default() -> Self {
-        Self::zeroed()
-    }
 }
 
 impl Totals {
     /// Adds the totals of another CPU.
     pub fn add(&mut self, other: &Self) {
-        let Self {
-            seen,
-            outcomes,
-            protocols,
-            sizes,
-            untracked,
-            fragments,
-            events,
-            events_lost,
-            until_event: _, // states, not counts
-            warned: _,
-            clock_ticks: _,
-            clock_ns: _,
-            recent: _,
-        } = other;
+        let Self { seen, outcomes, protocols, sizes, untracked, fragments, events, events_lost } = other;
         self.seen.add(*seen);
         add_all(&mut self.outcomes, outcomes);
         add_all(&mut self.protocols, protocols);
@@ -280,29 +246,10 @@ impl Totals {
         self.events_lost += events_lost;
     }
 
-    /// The states, but no counts.
-    pub fn emptied(&self) -> Self {
-        Self { until_event: self.until_event, warned: self.warned, ..Self::default() }
-    }
-
     /// What was counted since `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut delta = *self;
-        let Self {
-            seen,
-            outcomes,
-            protocols,
-            sizes,
-            untracked,
-            fragments,
-            events,
-            events_lost,
-            until_event: _,
-            warned: _,
-            clock_ticks: _,
-            clock_ns: _,
-            recent: _,
-        } = earlier;
+        let Self { seen, outcomes, protocols, sizes, untracked, fragments, events, events_lost } = earlier;
         delta.seen = self.seen.since(*seen);
         since_all(&mut delta.outcomes, outcomes);
         since_all(&mut delta.protocols, protocols);
@@ -364,14 +311,11 @@ pub struct SourceCounters {
 const _: () = assert!(size_of::<SourceCounters>() == 48);
 
 impl SourceCounters {
-    /// Counts one packet.
+    /// Counts one packet; when the first came is left to whoever knows that it is.
     #[inline(always)]
     pub fn count(&mut self, packet: &crate::Packet, length: u64, now_ns: u64) {
         self.packets += 1;
         self.bytes += length;
-        if self.first_ns == 0 {
-            self.first_ns = now_ns;
-        }
         self.last_ns = now_ns;
         if packet.fragment {
             self.fragments = self.fragments.wrapping_add(1);

@@ -31,7 +31,6 @@ pub struct Event {
     pub tcp_flags: u16,
     /// IP protocol number.
     pub protocol: u16,
-    padding: u32,
 }
 
 const _: () = assert!(size_of::<Event>() == 72);
@@ -54,7 +53,6 @@ impl Event {
                 None => NO_TCP_FLAGS,
             },
             protocol: packet.protocol as u16,
-            padding: 0,
         }
     }
 }

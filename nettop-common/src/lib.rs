@@ -8,6 +8,7 @@
 pub mod address;
 pub mod config;
 pub mod counters;
+pub mod cpu;
 pub mod event;
 pub mod maps;
 pub mod packet;
@@ -17,5 +18,13 @@ pub mod unique;
 pub use address::{Address, MacPair};
 pub use config::{Config, Filter, Prefix};
 pub use counters::{Outcome, Protocol, SizeBucket, SourceCounters, Tally, Totals};
+pub use cpu::Cpu;
 pub use event::Event;
 pub use packet::{Frame, Link, NotIp, Packet};
+
+/// Tells the compiler of the kernel program that it seldom gets here, so that what it mostly runs lies together.
+#[inline(always)]
+pub const fn rare() {
+    #[cfg(target_arch = "bpf")]
+    core::hint::cold_path();
+}

@@ -9,9 +9,9 @@
 
 use core::marker::PhantomData;
 
-use bytemuck::Zeroable;
+use bytemuck::AnyBitPattern;
 
-use crate::{Address, MacPair};
+use crate::{Address, MacPair, rare};
 
 /// How many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 4;
@@ -135,7 +135,7 @@ impl<'a> From<&'a [u8]> for Frame<'a> {
     }
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
     /// A frame between two pointers, as the kernel hands them over.
     ///
     /// # Safety
@@ -151,46 +151,51 @@ impl Frame<'_> {
         Self { start: self.start.wrapping_add(length), ..self }
     }
 
-    /// Where `size` bytes start, `offset` bytes ahead.
+    /// The next `N` bytes.
     #[inline(always)]
-    fn at(&self, offset: usize, size: usize) -> Option<*const u8> {
-        let at = self.start.wrapping_add(offset);
-        if at.wrapping_add(size) > self.end { None } else { Some(at) }
+    fn header<const N: usize>(&self) -> Option<Header<'a, N>> {
+        if self.start.wrapping_add(N) > self.end {
+            return None;
+        }
+        Some(Header { start: self.start, bytes: PhantomData })
     }
+}
 
-    /// The `N` bytes that start `offset` bytes ahead.
-    #[inline(always)]
-    fn bytes<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let at = self.at(offset, N)?;
-        // SAFETY: `at` checked that all of them lie within the frame.
-        Some(core::array::from_fn(|index| unsafe { *at.add(index) }))
-    }
+/// `N` bytes of a frame that are there: checked once, whatever is read of them.
+#[derive(Clone, Copy, Debug)]
+struct Header<'a, const N: usize> {
+    start: *const u8,
+    bytes: PhantomData<&'a [u8]>,
+}
 
-    /// The `N` words of four bytes that start `offset` bytes ahead, in the byte order they have there.
+impl<const N: usize> Header<'_, N> {
+    /// The word that starts `AT` bytes into it, in the byte order it has there.
     ///
-    /// Loaded and stored as words: on BPF, where loads from packets may be unaligned, a key built from bytes costs twice
-    /// the look-up, and LLVM would turn `read_unaligned` into single bytes.
+    /// Loaded as a word: on BPF loads from packets may be unaligned, and LLVM would turn `read_unaligned` into single bytes.
     #[inline(always)]
-    fn words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
-        let at = self.at(offset, N * 4)?.cast::<u32>();
-        // SAFETY: `at` checked that all of them lie within the frame.
-        Some(core::array::from_fn(|index| unsafe {
-            if cfg!(target_arch = "bpf") { *at.add(index) } else { at.add(index).read_unaligned() }
-        }))
+    fn word<T: AnyBitPattern, const AT: usize>(&self) -> T {
+        const { assert!(AT + size_of::<T>() <= N) };
+        let at = self.start.wrapping_add(AT).cast::<T>();
+        // SAFETY: `Frame::header` checked that all of the header is there, and the word lies within it.
+        unsafe { if cfg!(target_arch = "bpf") { *at } else { at.read_unaligned() } }
     }
 
-    /// The `N` numbers of four bytes that start `offset` bytes ahead.
+    /// The byte there.
     #[inline(always)]
-    fn numbers<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
-        Some(self.words(offset)?.map(u32::from_be))
+    fn byte<const AT: usize>(&self) -> u8 {
+        self.word::<u8, AT>()
     }
 
-    /// The number of two bytes that starts `offset` bytes ahead.
+    /// The number of two bytes there.
     #[inline(always)]
-    fn short(&self, offset: usize) -> Option<u16> {
-        let at = self.at(offset, 2)?.cast::<u16>();
-        // SAFETY: `at` checked that both bytes lie within the frame.
-        Some(u16::from_be(unsafe { if cfg!(target_arch = "bpf") { *at } else { at.read_unaligned() } }))
+    fn short<const AT: usize>(&self) -> u16 {
+        u16::from_be(self.word::<u16, AT>())
+    }
+
+    /// The address there.
+    #[inline(always)]
+    fn address<const AT: usize, const BEHIND: usize>(&self) -> Address {
+        Address([self.word::<u64, AT>(), self.word::<u64, BEHIND>()])
     }
 }
 
@@ -198,76 +203,99 @@ impl Frame<'_> {
 ///
 /// # Errors
 /// [`NotIp`] when it holds no IP packet.
-#[inline(always)]
 pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotIp> {
+    let mut packet = Packet::default();
+    parse_into(frame, link, &mut packet).map(|()| packet)
+}
+
+/// Parses what follows the header of some link, of which its EtherType and the MAC addresses are left.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
+    let mut packet = Packet { macs, ..Packet::default() };
+    network(frame, ether_type, &mut packet).map(|()| packet)
+}
+
+/// Parses a frame into `packet`, which is as it was by default: out of a result that is a packet or an error, LLVM would take
+/// it byte by byte.
+///
+/// # Errors
+/// As [`parse`]; what is then in `packet` means nothing.
+#[inline(always)]
+pub fn parse_into(frame: Frame<'_>, link: Link, packet: &mut Packet) -> Result<(), NotIp> {
     match link {
-        Link::Ethernet => parse_ethernet(frame),
-        Link::RawIp => match frame.bytes::<1>(0).ok_or(NotIp::OtherProtocol)?[0] >> 4 {
-            4 => parse_ipv4(frame, MacPair::zeroed()),
-            6 => parse_ipv6(frame, MacPair::zeroed()),
+        Link::Ethernet => ethernet(frame, packet),
+        Link::RawIp => match frame.header::<1>().ok_or(NotIp::OtherProtocol)?.byte::<0>() >> 4 {
+            4 => ipv4(frame, packet),
+            6 => ipv6(frame, packet),
             _ => Err(NotIp::OtherProtocol),
         },
     }
 }
 
 #[inline(always)]
-fn parse_ethernet(frame: Frame<'_>) -> Result<Packet, NotIp> {
-    let macs = MacPair(frame.words(0).ok_or(NotIp::OtherProtocol)?);
-    let ether_type = frame.short(12).ok_or(NotIp::OtherProtocol)?;
-    parse_network(frame.skip(ETHERNET), ether_type, macs)
+fn ethernet(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
+    let header = frame.header::<ETHERNET>().ok_or(NotIp::OtherProtocol)?;
+    packet.macs = MacPair([header.word::<u64, 0>(), header.word::<u32, 8>().into()]);
+    network(frame.skip(ETHERNET), header.short::<12>(), packet)
 }
 
-/// Parses what follows the header of some link, of which its EtherType and the MAC addresses are left.
-///
-/// # Errors
-/// [`NotIp`] when it holds no IP packet.
 #[inline(always)]
-pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
+fn network(frame: Frame<'_>, ether_type: u16, packet: &mut Packet) -> Result<(), NotIp> {
+    let (mut frame, mut ether_type) = (frame, ether_type);
+    if ether_type != ether_type::IPV4 && ether_type != ether_type::IPV6 {
+        rare();
+        (frame, ether_type) = look_through(frame, ether_type).ok_or(NotIp::OtherProtocol)?;
+    }
+    match ether_type {
+        ether_type::IPV4 => ipv4(frame, packet),
+        ether_type::IPV6 => ipv6(frame, packet),
+        _ => Err(NotIp::OtherProtocol),
+    }
+}
+
+/// What is behind VLAN tags up to [`MAX_TAGS`], and then behind a header that carries IP on behalf of another network: IEEE
+/// 802.2 SNAP (RFC 1042), a PPPoE session (RFC 2516), MPLS labels (RFC 3032) up to [`MAX_LABELS`].
+#[inline(always)]
+fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
     let (mut frame, mut ether_type) = (frame, ether_type);
     for _ in 0..MAX_TAGS {
         match ether_type {
             ether_type::VLAN | ether_type::SERVICE_VLAN | ether_type::OLD_SERVICE_VLAN => {
                 // A tag is two bytes of tag control information, then the next EtherType.
-                ether_type = frame.short(2).ok_or(NotIp::OtherProtocol)?;
+                ether_type = frame.header::<4>()?.short::<2>();
                 frame = frame.skip(4);
             }
             _ => break,
         }
     }
-    if ether_type != ether_type::IPV4 && ether_type != ether_type::IPV6 {
-        (frame, ether_type) = look_through(frame, ether_type).ok_or(NotIp::OtherProtocol)?;
-    }
     match ether_type {
-        ether_type::IPV4 => parse_ipv4(frame, macs),
-        ether_type::IPV6 => parse_ipv6(frame, macs),
-        _ => Err(NotIp::OtherProtocol),
-    }
-}
-
-/// What is behind a header that carries IP on behalf of another network: IEEE 802.2 SNAP (RFC 1042), a PPPoE session
-/// (RFC 2516), MPLS labels (RFC 3032) up to [`MAX_LABELS`].
-#[inline(always)]
-fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
-    match ether_type {
-        0..ether_type::FIRST => match frame.bytes(0)? {
-            [0xaa, 0xaa, 3, 0, 0, 0, high, low] => Some((frame.skip(8), u16::from_be_bytes([high, low]))),
-            _ => None,
-        },
-        ether_type::PPPOE => match frame.bytes(0)? {
+        ether_type::IPV4 | ether_type::IPV6 => Some((frame, ether_type)),
+        0..ether_type::FIRST => {
+            let header = frame.header::<8>()?;
+            // DSAP and SSAP 0xaa, control 3, organisation 0; then the EtherType.
+            let is_snap =
+                header.word::<u32, 0>() == u32::from_ne_bytes([0xaa, 0xaa, 3, 0]) && header.word::<u16, 4>() == 0;
+            is_snap.then(|| (frame.skip(8), header.short::<6>()))
+        }
+        ether_type::PPPOE => {
+            let header = frame.header::<8>()?;
             // Version and type 1, code 0 (data), session, length; then the PPP protocol.
-            [0x11, 0, _, _, _, _, 0x00, 0x21] => Some((frame.skip(8), ether_type::IPV4)),
-            [0x11, 0, _, _, _, _, 0x00, 0x57] => Some((frame.skip(8), ether_type::IPV6)),
-            _ => None,
-        },
+            match (header.short::<0>(), header.short::<6>()) {
+                (0x1100, 0x0021) => Some((frame.skip(8), ether_type::IPV4)),
+                (0x1100, 0x0057) => Some((frame.skip(8), ether_type::IPV6)),
+                _ => None,
+            }
+        }
         ether_type::MPLS => {
-            let mut frame = frame;
             for _ in 0..MAX_LABELS {
                 // Twenty bits of label, three of class, one that says "the last", eight of time to live.
-                let [_, _, class_and_last, _] = frame.bytes(0)?;
+                let class_and_last = frame.header::<4>()?.byte::<2>();
                 frame = frame.skip(4);
                 if class_and_last & 1 == 1 {
                     // Nothing says what follows but its version.
-                    return match frame.bytes::<1>(0)?[0] >> 4 {
+                    return match frame.header::<1>()?.byte::<0>() >> 4 {
                         4 => Some((frame, ether_type::IPV4)),
                         6 => Some((frame, ether_type::IPV6)),
                         _ => None,
@@ -281,95 +309,97 @@ fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
 }
 
 #[inline(always)]
-fn parse_ipv4(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
-    let [source, destination] = frame.words(12).ok_or(NotIp::Malformed)?;
-    // Version, header length, service, total length; identification, flags, fragment offset; time to live, protocol, checksum.
-    let [first, second, third] = frame.numbers(0).ok_or(NotIp::Malformed)?;
-    let header_length = (first >> 24 & 0x0f) as usize * 4;
-    if first >> 28 != 4 || header_length < IPV4 {
-        return Err(NotIp::Malformed);
-    }
-    // Thirteen bits of offset, and the flag "more fragments".
-    let fragment_offset = second & 0x1fff;
-    let more_fragments = second & 0x2000 != 0;
-    let mut packet = Packet {
-        source: Address::from_v4_word(source),
-        destination: Address::from_v4_word(destination),
-        macs,
-        protocol: (third >> 16) as u8,
-        fragment: more_fragments || fragment_offset != 0,
-        ..Packet::default()
+fn ipv4(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
+    let header = frame.header::<IPV4>().ok_or(NotIp::Malformed)?;
+    // Version, and header length in words.
+    let first = header.byte::<0>();
+    let header_length = match first {
+        0x45 => IPV4,
+        0x46..=0x4f => (first as usize & 0x0f) << 2,
+        _ => return Err(NotIp::Malformed),
     };
-    if fragment_offset == 0 {
-        // A length of zero stands for one too long to be told (segmentation offload).
-        let claimed = match (first & 0xffff) as usize {
-            0 => usize::MAX,
-            total => total.saturating_sub(header_length),
-        };
-        parse_transport(frame.skip(header_length), claimed, &mut packet);
+    packet.source = Address::from_v4_word(header.word::<u32, 12>());
+    packet.destination = Address::from_v4_word(header.word::<u32, 16>());
+    packet.protocol = header.byte::<9>();
+    // Flags, of which one says "more fragments", and thirteen bits of offset.
+    let fragment = header.word::<u16, 6>();
+    packet.fragment = fragment & 0x3fff_u16.to_be() != 0;
+    if fragment & 0x1fff_u16.to_be() == 0 {
+        transport(frame.skip(header_length), claimed(header.short::<2>()) - header_length as i64, packet);
     }
-    Ok(packet)
+    Ok(())
 }
 
 #[inline(always)]
-fn parse_ipv6(frame: Frame<'_>, macs: MacPair) -> Result<Packet, NotIp> {
-    let source = Address(frame.words(8).ok_or(NotIp::Malformed)?);
-    let destination = Address(frame.words(24).ok_or(NotIp::Malformed)?);
-    // Version, class, flow label; payload length, next header, hop limit.
-    let [first, second] = frame.numbers(0).ok_or(NotIp::Malformed)?;
-    if first >> 28 != 6 {
+fn ipv6(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
+    let header = frame.header::<IPV6>().ok_or(NotIp::Malformed)?;
+    // Version, and half of the class.
+    if header.byte::<0>() >> 4 != 6 {
         return Err(NotIp::Malformed);
     }
-    // A length of zero stands for a jumbogram (RFC 2675).
-    let mut claimed = match (second >> 16) as usize {
-        0 => usize::MAX,
-        payload => payload,
-    };
-    let protocol = (second >> 8) as u8;
-    let mut packet = Packet { source, destination, macs, protocol, ..Packet::default() };
+    packet.source = header.address::<8, 16>();
+    packet.destination = header.address::<24, 32>();
+    packet.protocol = header.byte::<6>();
     let mut frame = frame.skip(IPV6);
+    let mut claimed = claimed(header.short::<4>());
     for _ in 0..MAX_EXTENSIONS {
-        // The chain is followed only as far as the frame goes; what it leads to is then unknown.
-        let Some([header]) = frame.numbers(0) else { return Ok(packet) };
-        let (next_header, length) = ((header >> 24) as u8, header >> 16 & 0xff);
-        // The length field counts units of 8, or 4, bytes beyond the first 8. Shifts: the verifier of Linux 6.1 loses the
-        // bounds of a product.
-        let header_length = 8 + match packet.protocol {
+        let is_fragment = packet.protocol == number::FRAGMENT;
+        match packet.protocol {
             number::HOP_BY_HOP
             | number::ROUTING
             | number::DESTINATION_OPTIONS
             | number::MOBILITY
             | number::HIP
-            | number::SHIM6 => (length as usize) << 3,
-            number::AUTHENTICATION => (length as usize) << 2,
-            number::FRAGMENT => 0,
+            | number::SHIM6
+            | number::AUTHENTICATION
+            | number::FRAGMENT => {}
             _ => break,
+        }
+        rare();
+        // The chain is followed only as far as the frame goes; what it leads to is then unknown.
+        let Some(extension) = frame.header::<4>() else { return Ok(()) };
+        // The length field counts units of 8, or 4, bytes beyond the first 8. Shifts: the verifier of Linux 6.1 loses the
+        // bounds of a product.
+        let length = extension.byte::<1>() as usize;
+        let length = 8 + match packet.protocol {
+            number::FRAGMENT => 0,
+            number::AUTHENTICATION => length << 2,
+            _ => length << 3,
         };
-        let is_fragment = packet.protocol == number::FRAGMENT;
-        packet.protocol = next_header;
+        packet.protocol = extension.byte::<0>();
         if is_fragment {
             packet.fragment = true;
-            if header & 0xfff8 != 0 {
-                return Ok(packet);
+            if extension.word::<u16, 2>() & 0xfff8_u16.to_be() != 0 {
+                return Ok(());
             }
         }
-        claimed = claimed.saturating_sub(header_length);
-        frame = frame.skip(header_length);
+        // May become negative: the verifier follows both sides of a comparison, here eight times.
+        claimed -= length as i64;
+        frame = frame.skip(length);
     }
-    parse_transport(frame, claimed, &mut packet);
-    Ok(packet)
+    transport(frame, claimed, packet);
+    Ok(())
+}
+
+/// What a length field stands for: zero for one too long to be told (segmentation offload; a jumbogram, RFC 2675).
+#[inline(always)]
+fn claimed(length: u16) -> i64 {
+    if length == 0 { i64::MAX / 2 } else { length as i64 }
 }
 
 /// Adds the ports and flags, when the header is there: within the `claimed` bytes that the IP header speaks of.
 #[inline(always)]
-fn parse_transport(frame: Frame<'_>, claimed: usize, packet: &mut Packet) {
+fn transport(frame: Frame<'_>, claimed: i64, packet: &mut Packet) {
     if !matches!(packet.protocol, number::TCP | number::UDP | number::SCTP) || claimed < 4 {
         return;
     }
-    let Some([ports]) = frame.numbers(0) else { return };
-    packet.source_port = (ports >> 16) as u16;
-    packet.destination_port = ports as u16;
-    if packet.protocol == number::TCP && claimed >= 14 {
-        packet.tcp_flags = frame.bytes::<1>(13).map(|[flags]| flags);
+    let Some(header) = frame.header::<4>() else { return };
+    packet.source_port = header.short::<0>();
+    packet.destination_port = header.short::<2>();
+    if packet.protocol == number::TCP
+        && claimed >= 14
+        && let Some(header) = frame.header::<14>()
+    {
+        packet.tcp_flags = Some(header.byte::<13>());
     }
 }

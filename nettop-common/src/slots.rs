@@ -2,31 +2,33 @@
 //! in one set, user space empties the other; then they change places. So nothing is ever read while it is written,
 //! a look-up costs one cache line where a hash map costs three, and no key stays that is not seen any more.
 //!
-//! A key may lie in any slot of three buckets; in the next one only where those before are full, so that most look-ups end in
-//! the first slot. Half of all slots fill before one key in two thousand finds none, and three quarters before one in a hundred.
-
-use core::mem::offset_of;
+//! Slots are in buckets of eight, and a bucket has a word of tags, a byte for each of its slots: whether it is taken, and seven
+//! bits of the hash of its key. Tags are few enough to stay close to the CPU. So of the slots themselves, which are far away in a
+//! flood, only the one that is probably the right one is touched, and none where there is none; and user space empties
+//! them by clearing tags, without writing to the slots.
+//!
+//! A key may lie in any of three buckets: in the next one where those before are full or have another key with the same tag, so
+//! that in each there is one slot at most to look into. Half of all slots fill before one key in five thousand finds
+//! none, and three quarters before one in two hundred.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{
-    Address, MacPair, SourceCounters, Tally,
-    counters::{Counters, Table},
-};
+use crate::{Address, MacPair, SourceCounters, Tally, counters::Table};
 
 /// Slots in a bucket.
-pub const WAYS: usize = 4;
+pub const WAYS: usize = 8;
 /// Buckets that a key may lie in.
 pub const CHOICES: usize = 3;
-/// After so many packets in a set for which there was no slot, only the first two are tried: it is full anyway.
-pub const CROWDED: u64 = 1024;
+/// log₂ of the buckets of a CPU in a set that there are tags for, by [`Table`]: more keys than fit into so many slots within the
+/// tenth of a second until they are emptied are no traffic, but a flood.
+pub const MOST_BITS: [u32; Table::COUNT] = [13, 11, 11];
 /// Sets of slots: one to count in, one to empty.
 pub const SETS: u32 = 2;
 
-/// A key: an address, or a pair of MACs and a zero.
-pub type Key = [u32; 4];
+/// A key: an address, or a pair of MACs.
+pub type Key = [u64; 2];
 
-/// One key and its counters; without packets it is free.
+/// One key and its counters; what is in it means something while its tag says that it is taken.
 #[derive(Clone, Copy, Debug, Zeroable)]
 #[repr(C)]
 pub struct Slot<C> {
@@ -36,109 +38,152 @@ pub struct Slot<C> {
     pub counters: C,
 }
 
-/// The slots that share an index; the first free one is taken, so that those behind a free one are free.
-#[derive(Clone, Copy, Debug, Zeroable)]
-#[repr(C)]
-pub struct Bucket<C>(pub [Slot<C>; WAYS]);
-
 // SAFETY: words all through: the sizes below leave no room for padding.
-unsafe impl Pod for Bucket<Tally> {}
+unsafe impl Pod for Slot<Tally> {}
 // SAFETY: as above.
-unsafe impl Pod for Bucket<SourceCounters> {}
+unsafe impl Pod for Slot<SourceCounters> {}
 
-const _: () = assert!(size_of::<Bucket<Tally>>() == WAYS * (16 + 16));
-const _: () = assert!(size_of::<Bucket<SourceCounters>>() == WAYS * (16 + 48));
+const _: () = assert!(size_of::<Slot<Tally>>() == 16 + 16);
+const _: () = assert!(size_of::<Slot<SourceCounters>>() == 16 + 48);
 
-/// Where the packets of a bucket's first slot lie in it: zero there means that the bucket is empty.
-pub const FIRST_PACKETS: usize = size_of::<Key>();
-
-const _: () = assert!(offset_of!(Slot<Tally>, counters) + offset_of!(Tally, packets) == FIRST_PACKETS);
-const _: () =
-    assert!(offset_of!(Slot<SourceCounters>, counters) + offset_of!(SourceCounters, packets) == FIRST_PACKETS);
-
-impl<C: Counters> Slot<C> {
-    /// Whether it is taken, and by this key.
+impl Slot<Tally> {
+    /// Counts a packet, of a key that is mostly that of the packet before. If it is not, the slot becomes its own, and what it
+    /// was before is returned.
     #[inline(always)]
-    pub fn has(&self, key: &Key) -> bool {
-        let ([a, b, c, d], [ka, kb, kc, kd]) = (*key, self.key);
-        self.counters.tally().packets != 0 && (a ^ ka) | (b ^ kb) | (c ^ kc) | (d ^ kd) == 0
-    }
-}
-
-impl<C: Counters> Bucket<C> {
-    /// The counters of a key, which of the slots they are in, and whether they are new; `None`: other keys have taken all.
-    #[inline(always)]
-    pub fn find(&mut self, key: &Key) -> Option<(&mut C, u32, bool)> {
-        for (way, slot) in self.0.iter_mut().enumerate() {
-            let new = slot.counters.tally().packets == 0;
-            if new {
-                slot.key = *key;
-            }
-            if new || slot.has(key) {
-                return Some((&mut slot.counters, way as u32, new));
-            }
+    pub fn count_newest(&mut self, key: &Key, length: u64) -> Option<Self> {
+        if self.key == *key {
+            self.counters.count(length);
+            return None;
         }
-        None
+        let old = *self;
+        self.key = *key;
+        self.counters = Tally { packets: 1, bytes: length };
+        Some(old)
     }
 }
 
-/// Where a slot is in an array of buckets; by default nowhere.
+/// The tags of a bucket, that of the first slot in the lowest byte; 0: free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(transparent)]
-pub struct Spot(u32);
+pub struct Tags(u64);
 
-impl Spot {
-    /// The slot `way` of the bucket at `index`.
+/// One in each byte.
+const EACH: u64 = u64::from_ne_bytes([1; WAYS]);
+
+impl Tags {
+    /// The tag of a key with that hash.
     #[inline(always)]
-    pub const fn new(index: u32, way: u32) -> Self {
-        Self(index * WAYS as u32 + way + 1)
+    const fn of(hash: u64) -> u64 {
+        // From the middle: the uppermost bits have chosen the bucket, and the lowest are the least mixed.
+        hash >> 32 & 0x7f | 0x80
     }
 
-    /// The index of its bucket, and which of its slots it is.
+    /// The slot that has the tag of a key with that hash: no other one can have the key.
     #[inline(always)]
-    pub const fn get(self) -> Option<(u32, usize)> {
-        match self.0 {
-            0 => None,
-            number => Some(((number - 1) / WAYS as u32, (number - 1) as usize % WAYS)),
+    pub const fn candidate(self, hash: u64) -> Option<u32> {
+        let tag = Self::of(hash);
+        // Mostly so while the table is not crowded; then the CPU need not wait for the tags to look into the slot.
+        if self.0 & 0xff == tag {
+            return Some(0);
         }
+        let other = self.0 ^ (tag * EACH);
+        // A byte of zero borrows (H. Warren, Hacker's Delight, 2nd ed. §6-1). So may one above it, but the lowest is true.
+        lowest(other.wrapping_sub(EACH) & !other & EACH << 7)
+    }
+
+    /// A slot that is free.
+    #[inline(always)]
+    pub const fn free(self) -> Option<u32> {
+        lowest(!self.0 & EACH << 7)
+    }
+
+    /// The slots that are taken.
+    pub fn taken(self) -> impl Iterator<Item = u32> {
+        (0..WAYS as u32).filter(move |way| self.0 >> (way * u8::BITS) & 0x80 != 0)
+    }
+
+    /// Takes a free slot for the key with that hash.
+    #[inline(always)]
+    pub const fn take(&mut self, way: u32, hash: u64) {
+        self.0 |= Self::of(hash) << ((way * u8::BITS) & (u64::BITS - 1));
     }
 }
 
-/// Where the bucket numbered `bucket` of a CPU's part of a set lies in the whole array, where each part has 2^`bits` buckets.
+/// The number of the lowest byte whose highest bit is set, where others are not.
+#[inline(always)]
+const fn lowest(bits: u64) -> Option<u32> {
+    if bits == 0 {
+        return None;
+    }
+    let lowest = bits & bits.wrapping_neg();
+    // BPF has no instruction for it. Shifted so far, this factor has the number in its highest byte.
+    Some(((lowest >> 7).wrapping_mul(0x0001_0203_0405_0607) >> 56) as u32)
+}
+
+/// Where the slots of the bucket numbered `bucket` of a CPU's part of a set begin in the whole array, where each part has
+/// 2^`bits` buckets.
 #[inline(always)]
 pub const fn index(cpu: u32, set: u32, bits: u32, bucket: u32) -> u32 {
-    ((cpu * SETS + set) << bits) | bucket
+    (((cpu * SETS + set) << bits) | bucket) * WAYS as u32
 }
 
-/// log₂ of the groups that the buckets of one CPU in one set are divided into, to find those in use without looking at all.
-pub const GROUP_BITS: u32 = 8;
+/// Groups that the buckets of one CPU in one set are divided into, to find those in use without looking at all.
+pub const GROUPS: usize = 256;
 
 /// log₂ of the buckets in a group.
 #[inline(always)]
 pub const fn group_shift(bits: u32) -> u32 {
-    bits.saturating_sub(GROUP_BITS)
+    bits.saturating_sub(GROUPS.ilog2())
 }
 
-/// Which element of the array of groups belongs to a bucket of a table.
-#[inline(always)]
-pub const fn group(cpu: u32, set: u32, table: u32, bits: u32, bucket: u32) -> u32 {
-    ((cpu * SETS + set) * Table::COUNT as u32 + table) << GROUP_BITS | bucket >> group_shift(bits)
+/// The tables of one CPU: how large they are, and where a key may lie in them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct Layout {
+    /// Odd numbers chosen at random when the program is loaded, so that nobody can send keys that all want the same bucket.
+    pub multipliers: [u64; 2],
+    /// By [`Table`]: how far a hash is shifted to be the number of a bucket.
+    shifts: [u8; Table::COUNT],
+    padding: [u8; 5],
 }
 
-/// The buckets that a key may lie in, to be tried in this order. `seed`: chosen at random when the program is loaded, so that nobody can send
-/// keys that all want the same bucket.
+impl Layout {
+    /// With 2^`bits` buckets in a set, by [`Table`]; at least one bit. `random`: two numbers.
+    pub fn new(bits: [u32; Table::COUNT], random: [u64; 2]) -> Self {
+        Self {
+            multipliers: random.map(|number| number | 1),
+            shifts: bits.map(|bits| (u64::BITS - bits) as u8),
+            padding: [0; 5],
+        }
+    }
+
+    /// The hash of a key: a universal one (multiply-shift: Dietzfelbinger et al., "A Reliable Randomized Algorithm for the
+    /// Closest-Pair Problem", 1997), under which keys fall together no more often than by chance, whoever chose them; then
+    /// mixed, so that the addresses of a network do not lie in a pattern either.
+    #[inline(always)]
+    pub const fn hash(&self, key: &Key) -> u64 {
+        let ([high, low], [a, b]) = (*key, self.multipliers);
+        next_hash(next_hash(high.wrapping_mul(a).wrapping_add(low.wrapping_mul(b))))
+    }
+
+    /// The number of the bucket that a hash stands for.
+    #[inline(always)]
+    pub const fn bucket(&self, table: Table, hash: u64) -> usize {
+        (hash >> (self.shifts[table as usize] as u32 & (u64::BITS - 1))) as usize
+    }
+
+    /// The group that a bucket belongs to.
+    #[inline(always)]
+    pub const fn group(&self, table: Table, bucket: usize) -> usize {
+        (bucket >> group_shift(u64::BITS - self.shifts[table as usize] as u32)) % GROUPS
+    }
+}
+
+/// The hash for the next of the buckets that a key may lie in: a round of xor-shift and multiply, with a constant of splitmix64
+/// (Steele, Lea, Flood 2014).
 #[inline(always)]
-pub const fn buckets(key: &Key, seed: u64, bits: u32) -> [u32; CHOICES] {
-    let [a, b, c, d] = *key;
-    // Multiply and fold, with the constants of splitmix64 (Steele, Lea, Flood 2014).
-    let high = ((a as u64) << 32 | b as u64) ^ seed;
-    let high = (high ^ (high >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let all = high ^ (high >> 29) ^ ((c as u64) << 32 | d as u64);
-    let all = (all ^ seed ^ (all >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let all = all ^ (all >> 32);
-    let mask = (1 << bits) - 1;
-    let more = all.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    [all as u32 & mask, (more >> 48) as u32 & mask, (more >> 32) as u32 & mask]
+pub const fn next_hash(hash: u64) -> u64 {
+    (hash ^ (hash >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
 impl From<Key> for Address {
@@ -148,8 +193,8 @@ impl From<Key> for Address {
 }
 
 impl From<Key> for MacPair {
-    fn from([a, b, c, _]: Key) -> Self {
-        Self([a, b, c])
+    fn from(key: Key) -> Self {
+        Self(key)
     }
 }
 
@@ -159,43 +204,88 @@ mod tests {
 
     const BITS: u32 = 10;
 
-    /// Counts a packet for each key in turn; returns how many found no slot.
-    fn fill(keys: impl Iterator<Item = u32>) -> (Vec<Bucket<Tally>>, usize) {
-        let mut table: Vec<Bucket<Tally>> = vec![Bucket::zeroed(); 1 << BITS];
-        let mut without = 0;
-        for key in keys {
-            let key = [0, 0, 0xffff_0000, key.to_be()];
-            let found = buckets(&key, 7, BITS).into_iter().any(|bucket| match table[bucket as usize].find(&key) {
-                Some((tally, ..)) => {
-                    tally.count(60);
-                    true
-                }
-                None => false,
-            });
-            without += usize::from(!found);
+    /// A set of one table, as the kernel program has it.
+    struct One {
+        layout: Layout,
+        tags: Vec<Tags>,
+        slots: Vec<Slot<Tally>>,
+    }
+
+    impl One {
+        fn new() -> Self {
+            let layout = Layout::new([BITS; Table::COUNT], [0x1234_5678_9abc_def1, 0x0fed_cba9_8765_4321]);
+            let slots = vec![Slot::zeroed(); WAYS << BITS];
+            Self { layout, tags: vec![Tags::default(); 1 << BITS], slots }
         }
-        (table, without)
+
+        fn find(&mut self, key: &Key) -> Option<&mut Tally> {
+            let mut hash = self.layout.hash(key);
+            for _ in 0..CHOICES {
+                let bucket = self.layout.bucket(Table::Sources, hash);
+                let tags = &mut self.tags[bucket];
+                if let Some(way) = tags.candidate(hash) {
+                    let at = bucket * WAYS + way as usize;
+                    if self.slots[at].key == *key {
+                        return Some(&mut self.slots[at].counters);
+                    }
+                } else if let Some(way) = tags.free() {
+                    tags.take(way, hash);
+                    let slot = &mut self.slots[bucket * WAYS + way as usize];
+                    slot.key = *key;
+                    return Some(&mut slot.counters);
+                }
+                hash = next_hash(hash);
+            }
+            None
+        }
+
+        /// Counts a packet for each key in turn; returns how many found no slot.
+        fn fill(&mut self, keys: impl Iterator<Item = u32>) -> usize {
+            keys.filter(|key| self.find(&Address::from_v4_word(key.to_be()).0).map(|tally| tally.count(60)).is_none())
+                .count()
+        }
+
+        fn used(&self) -> usize {
+            self.tags.iter().map(|tags| tags.taken().count()).sum()
+        }
     }
 
     #[test]
     fn a_key_keeps_its_slot() {
-        let (table, without) = fill((0..1000).chain(0..1000));
-        assert_eq!(without, 0);
-        let counts: Vec<_> =
-            table.iter().flat_map(|Bucket(slots)| slots).map(|slot| slot.counters.packets).filter(|n| *n > 0).collect();
-        assert_eq!(counts, vec![2; 1000]);
+        let mut table = One::new();
+        assert_eq!(table.fill((0..1000).chain(0..1000)), 0);
+        assert_eq!(table.used(), 1000);
+        assert_eq!(table.slots.iter().filter(|slot| slot.counters.packets == 2).count(), 1000);
     }
 
     #[test]
     fn most_slots_fill_before_many_keys_find_none() {
         let slots = (WAYS << BITS) as u32;
-        for (keys, most) in [(slots / 2, slots / 2 / 2000), (slots / 4 * 3, slots / 4 * 3 / 100)] {
-            let without = fill(0..keys).1;
+        for (keys, most) in [(slots / 2, slots / 2 / 5000), (slots / 4 * 3, slots / 4 * 3 / 200)] {
+            let without = One::new().fill(0..keys);
             assert!(without <= most as usize, "{without} of {keys}");
         }
-        let (table, without) = fill(0..slots * 4);
-        let used = table.iter().flat_map(|Bucket(all)| all).filter(|slot| slot.counters.packets > 0).count();
-        assert_eq!(used + without, slots as usize * 4);
-        assert!(used > slots as usize / 100 * 99, "{used} of {slots}");
+        let mut table = One::new();
+        let without = table.fill(0..slots * 4);
+        assert_eq!(table.used() + without, slots as usize * 4);
+        assert!(table.used() > slots as usize / 100 * 99, "{} of {slots}", table.used());
+    }
+
+    #[test]
+    fn ways_are_numbered_from_the_lowest_byte() {
+        let hash = |tag: u64| tag << 32;
+        let mut tags = Tags::default();
+        for way in 0..WAYS as u32 {
+            assert_eq!((tags.free(), tags.candidate(hash(1))), (Some(way), None));
+            tags.take(way, hash(u64::from(100 + way)));
+        }
+        assert_eq!(tags.free(), None);
+        for way in 0..WAYS as u32 {
+            assert_eq!(tags.candidate(hash(u64::from(100 + way))), Some(way));
+        }
+        let mut some = Tags::default();
+        some.take(2, hash(5));
+        some.take(6, hash(7));
+        assert_eq!(some.taken().collect::<Vec<_>>(), [2, 6]);
     }
 }

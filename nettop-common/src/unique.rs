@@ -21,9 +21,8 @@ pub struct Registers(pub [u8; REGISTERS]);
 /// (Steele, Lea, Flood 2014). Not keyed: it spreads addresses, it does not defend against chosen ones.
 #[inline(always)]
 pub const fn hash(address: Address) -> u64 {
-    let Address([a, b, c, d]) = address;
-    let high = mix((a as u64) << 32 | b as u64);
-    mix(high ^ ((c as u64) << 32 | d as u64))
+    let Address([high, low]) = address;
+    mix(mix(high) ^ low)
 }
 
 #[inline(always)]

@@ -10,55 +10,78 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use nettop_common::{
-    Address, Config, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Tally, Totals,
+    Config, Cpu, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
-    maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
-    packet,
-    slots::{self, Bucket, CHOICES, CROWDED, Key, SETS, Spot},
+    cpu::{PORTS, Set, State, TCP_FLAGS},
+    packet, rare,
+    slots::{CHOICES, GROUPS, Key, Layout, SETS, Slot, Tags, WAYS, next_hash},
+    unique::Registers,
 };
 
-use crate::maps::{
-    CONFIG, DESTINATION_BITS, DESTINATIONS, DST_PORTS, EVENTS, FILTERS, MAC_BITS, MACS, PARTS, SEED, SOURCE_BITS,
-    SOURCES, SRC_PORTS, TCP_FLAGS, TOTALS, UNIQUE, USED,
-};
+use crate::maps::{CPUS, DESTINATIONS, EVENTS, FILTERS, MACS, SOURCES};
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
 const NO_WAKEUP: u64 = 1;
 
-/// Counts one packet.
+/// Counts one packet, in the parts that `counts` says.
 #[inline(always)]
-pub fn account(ctx: &XdpContext, link: Link) {
+pub fn account(ctx: &XdpContext, link: Link, counts: impl Fn(Part) -> bool) {
     // SAFETY: no arguments, no preconditions.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
-    let Some(config) = CONFIG.get(0) else { return };
-    // Once: what is counted for one packet must all be in the same set.
-    // SAFETY: a word of a map value, which user space writes whole; it stays valid while the program runs.
-    let set = unsafe { (&raw const config.set).read_volatile() } & 1;
-    let Some(totals) = TOTALS.get_ptr_mut(cpu * SETS + set) else { return };
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its totals.
-    let totals = unsafe { &mut *totals };
+    let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes what is counted in its own.
+    let mut books = Books::new(unsafe { &mut *cpu });
     // SAFETY: the context is the one the kernel passed.
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
-    totals.seen.count(length);
-    let outcome = classify(ctx, link, Place { cpu, set }, length, totals, config);
-    totals.outcomes[outcome as usize].count(length);
+    books.set.totals.seen.count(length);
+    let outcome = classify(ctx, link, length, &mut books, counts);
+    books.set.totals.outcomes[outcome as usize].count(length);
+}
+
+/// What is this CPU's, and of the set that is counted in.
+struct Books<'a> {
+    config: &'a Config,
+    layout: &'a Layout,
+    state: &'a mut State,
+    set: &'a mut Set,
+    tcp_flags: &'a mut [u64; TCP_FLAGS],
+    dst_ports: &'a mut [u64; PORTS],
+    src_ports: &'a mut [u64; PORTS],
+    unique: &'a mut Registers,
+}
+
+impl<'a> Books<'a> {
+    #[inline(always)]
+    fn new(cpu: &'a mut Cpu) -> Self {
+        let Cpu { config, layout, state, sets, tcp_flags, dst_ports, src_ports, unique, .. } = cpu;
+        // Once: what is counted for one packet must all be in the same set.
+        // SAFETY: a word of a map value, which user space writes whole.
+        let set = &mut sets[unsafe { (&raw const config.set).read_volatile() } as usize % SETS as usize];
+        Self { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique }
+    }
 }
 
 #[inline(always)]
-fn classify(ctx: &XdpContext, link: Link, place: Place, length: u64, totals: &mut Totals, config: &Config) -> Outcome {
+fn classify(
+    ctx: &XdpContext,
+    link: Link,
+    length: u64,
+    books: &mut Books<'_>,
+    counts: impl Fn(Part) -> bool,
+) -> Outcome {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
-    let packet = match packet::parse(frame, link) {
-        Ok(packet) => packet,
+    let mut packet = Packet::default();
+    match packet::parse_into(frame, link, &mut packet) {
+        Ok(()) => {}
         Err(NotIp::OtherProtocol) => return Outcome::NotIp,
         Err(NotIp::Malformed) => return Outcome::Malformed,
-    };
-    if config.paused != 0 || !passes(config.filter, &packet) {
+    }
+    if books.config.paused != 0 || !passes(books.config.filter, &packet) {
         return Outcome::Filtered;
     }
-    count(ctx, place, &packet, length, totals, config);
+    count(ctx, &packet, length, books, counts);
     Outcome::Counted
 }
 
@@ -67,6 +90,7 @@ fn passes(filter: u32, packet: &Packet) -> bool {
     if filter == NO_FILTER {
         return true;
     }
+    rare();
     match FILTERS.get(filter - 1) {
         Some(filter) => filter.matches(packet),
         None => true,
@@ -74,46 +98,57 @@ fn passes(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &mut Totals, config: &Config) {
-    let now = clock_ns(totals);
-    let [sources_untracked, destinations_untracked, macs_untracked] = &mut totals.untracked;
-    let [a, b, c] = packet.macs.0;
-
-    let found = match counts(Part::Sources) {
-        true => find(&SOURCES, place, Table::Sources, SOURCE_BITS.load(), &packet.source.0, sources_untracked),
-        false => None,
-    };
-    if counts(Part::Unique)
-        && let Some((.., true)) | None = found
-    {
-        add_unique(place.cpu, packet.source);
-    }
-    match found {
-        Some((source, ..)) => source.count(packet, length, now),
-        None => {
-            sources_untracked.count(length);
-            if totals.warned == 0 {
-                totals.warned = 1;
-                warn!(ctx, "there is no slot for a further source");
+fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, counts: impl Fn(Part) -> bool) {
+    let Books { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique } = books;
+    let now = clock_ns(state);
+    if counts(Part::Sources) {
+        let Set { sources, used: [used, ..], first: [first, ..], .. } = &mut **set;
+        let slots = Slots { map: &SOURCES, table: Table::Sources, layout, tags: sources, used, first: *first };
+        match slots.find(&packet.source.0) {
+            Some((source, new)) => {
+                if new {
+                    source.first_ns = now;
+                    if counts(Part::Unique) {
+                        unique.insert(packet.source);
+                    }
+                }
+                source.count(packet, length, now);
+            }
+            None => {
+                if counts(Part::Unique) {
+                    unique.insert(packet.source);
+                }
+                set.totals.untracked[Table::Sources as usize].count(length);
+                if state.warned == 0 {
+                    state.warned = 1;
+                    warn!(ctx, "there is no slot for a further source");
+                }
             }
         }
     }
-    let [recent_destination, recent_macs] = &mut totals.recent;
-    if counts(Part::Destinations) {
-        let bits = DESTINATION_BITS.load();
-        let (recent, key, untracked) = (recent_destination, &packet.destination.0, &*destinations_untracked);
-        match find_again(&DESTINATIONS, recent, place, Table::Destinations, bits, key, untracked) {
-            Some(destination) => destination.count(length),
-            None => destinations_untracked.count(length),
+    if counts(Part::Destinations)
+        && let Some(old) = set.newest_destination.count_newest(&packet.destination.0, length)
+        && old.counters.packets > 0
+    {
+        let Set { destinations: tags, used: [_, used, _], first: [_, first, _], .. } = &mut **set;
+        let slots = Slots { map: &DESTINATIONS, table: Table::Destinations, layout, tags, used, first: *first };
+        match slots.find(&old.key) {
+            Some((tally, _)) => tally.add(old.counters),
+            None => set.totals.untracked[Table::Destinations as usize].add(old.counters),
         }
     }
-    if counts(Part::Macs) {
-        let (bits, key) = (MAC_BITS.load(), &[a, b, c, 0]);
-        match find_again(&MACS, recent_macs, place, Table::Macs, bits, key, macs_untracked) {
-            Some(macs) => macs.count(length),
-            None => macs_untracked.count(length),
+    if counts(Part::Macs)
+        && let Some(old) = set.newest_macs.count_newest(&packet.macs.0, length)
+        && old.counters.packets > 0
+    {
+        let Set { macs: tags, used: [_, _, used], first: [_, _, first], .. } = &mut **set;
+        let slots = Slots { map: &MACS, table: Table::Macs, layout, tags, used, first: *first };
+        match slots.find(&old.key) {
+            Some((tally, _)) => tally.add(old.counters),
+            None => set.totals.untracked[Table::Macs as usize].add(old.counters),
         }
     }
+    let totals = &mut set.totals;
     if counts(Part::Protocols) {
         totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
         totals.sizes[SizeBucket::of(length) as usize] += 1;
@@ -122,132 +157,94 @@ fn count(ctx: &XdpContext, place: Place, packet: &Packet, length: u64, totals: &
         }
     }
     if counts(Part::Ports) {
-        increment(DST_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.destination_port as u32));
-        increment(SRC_PORTS.get_ptr_mut(place.cpu * PORT_SLOTS + packet.source_port as u32));
+        // Read back from memory, so that every verifier knows that a port is no larger than one.
+        // SAFETY: two fields of a local variable.
+        let [to, from] = unsafe {
+            [(&raw const packet.destination_port).read_volatile(), (&raw const packet.source_port).read_volatile()]
+        };
+        dst_ports[to as usize] += 1;
+        src_ports[from as usize] += 1;
     }
     if counts(Part::Flags)
         && let Some(flags) = packet.tcp_flags
     {
-        increment(TCP_FLAGS.get_ptr_mut(place.cpu * TCP_FLAG_SLOTS + flags as u32));
+        tcp_flags[flags as usize] += 1;
     }
     if counts(Part::Events) {
-        sample(packet, length, now, config.sample, totals);
+        sample(packet, length, now, config.sample, &mut state.until_event, totals);
     }
 }
 
 /// The coarse monotonic clock. It advances with the kernel's ticks, whose number costs nothing to read.
 #[inline(always)]
-fn clock_ns(totals: &mut Totals) -> u64 {
+fn clock_ns(state: &mut State) -> u64 {
     // SAFETY: no arguments, no preconditions.
     let ticks = unsafe { bpf_jiffies64() };
-    if totals.clock_ticks != ticks {
+    if state.clock_ticks != ticks {
         // SAFETY: as above.
-        totals.clock_ns = unsafe { bpf_ktime_get_coarse_ns() };
-        totals.clock_ticks = ticks;
+        state.clock_ns = unsafe { bpf_ktime_get_coarse_ns() };
+        state.clock_ticks = ticks;
     }
-    totals.clock_ns
+    state.clock_ns
 }
 
-/// Whether a part is counted. The verifier knows, and removes what is not.
-#[inline(always)]
-fn counts(part: Part) -> bool {
-    PARTS.load() & part.bit() != 0
-}
-
-/// Whose part of which set.
-#[derive(Clone, Copy)]
-struct Place {
-    cpu: u32,
-    set: u32,
-}
-
-/// The counters of a key, their spot, and whether they are new; `None`: its buckets belong to other keys, of
-/// which `untracked` packets were counted for none.
-#[inline(always)]
-#[expect(clippy::mut_from_ref, reason = "a map is shared, but this part of it is this CPU's alone")]
-fn find<'a, C: Counters>(
-    map: &'a Array<Bucket<C>>,
-    Place { cpu, set }: Place,
+/// One CPU's part of a table in a set.
+struct Slots<'a, C, const N: usize> {
+    map: &'a Array<Slot<C>>,
     table: Table,
-    bits: u32,
-    key: &Key,
-    untracked: &Tally,
-) -> Option<(&'a mut C, Spot, bool)> {
-    for (choice, number) in slots::buckets(key, SEED.load(), bits).into_iter().enumerate() {
-        if choice == CHOICES - 1 && untracked.packets >= CROWDED {
-            break;
-        }
-        let index = slots::index(cpu, set, bits, number);
-        let bucket = map.get_ptr_mut(index)?;
-        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
-        let Some((counters, way, new)) = unsafe { &mut *bucket }.find(key) else { continue };
-        if new {
-            let used = USED.get_ptr_mut(slots::group(cpu, set, table as u32, bits, number))?;
-            // SAFETY: as above.
-            unsafe { *used = 1 };
-        }
-        return Some((counters, Spot::new(index, way), new));
-    }
-    None
+    layout: &'a Layout,
+    tags: &'a mut [Tags; N],
+    used: &'a mut [u8; GROUPS],
+    first: u32,
 }
 
-/// As [`find`], where the next packet mostly has the key of the one before: then there is nothing to search.
-#[inline(always)]
-#[expect(clippy::mut_from_ref, reason = "as above")]
-fn find_again<'a, C: Counters>(
-    map: &'a Array<Bucket<C>>,
-    recent: &mut Spot,
-    place: Place,
-    table: Table,
-    bits: u32,
-    key: &Key,
-    untracked: &Tally,
-) -> Option<&'a mut C> {
-    if let Some((index, way)) = recent.get() {
-        // SAFETY: as in `find`: only spots of this CPU and set are remembered.
-        let Bucket(slots) = unsafe { &mut *map.get_ptr_mut(index)? };
-        if let Some(slot) = slots.get_mut(way)
-            && slot.has(key)
-        {
-            return Some(&mut slot.counters);
+impl<'a, C: Counters, const N: usize> Slots<'a, C, N> {
+    /// The counters of a key, and whether they are new; `None`: its buckets belong to other keys.
+    #[inline(always)]
+    fn find(self, key: &Key) -> Option<(&'a mut C, bool)> {
+        let Self { map, table, layout, tags, used, first } = self;
+        let mut hash = layout.hash(key);
+        for _ in 0..CHOICES {
+            let bucket = layout.bucket(table, hash);
+            let tags = tags.get_mut(bucket)?;
+            let at = |way| first + (bucket * WAYS) as u32 + way;
+            if let Some(way) = tags.candidate(hash) {
+                let slot = map.get_ptr_mut(at(way))?;
+                // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+                let slot = unsafe { &mut *slot };
+                if slot.key == *key {
+                    return Some((&mut slot.counters, false));
+                }
+            } else if let Some(way) = tags.free() {
+                let slot = map.get_ptr_mut(at(way))?;
+                tags.take(way, hash);
+                used[layout.group(table, bucket)] = 1;
+                // SAFETY: as above.
+                let slot = unsafe { &mut *slot };
+                *slot = Slot { key: *key, counters: C::zeroed() };
+                return Some((&mut slot.counters, true));
+            }
+            rare();
+            hash = next_hash(hash);
         }
-    }
-    let (counters, spot, _) = find(map, place, table, bits, key, untracked)?;
-    *recent = spot;
-    Some(counters)
-}
-
-/// Adds a source that this set did not know to the registers of distinct sources.
-#[inline(always)]
-fn add_unique(cpu: u32, source: Address) {
-    if let Some(registers) = UNIQUE.get_ptr_mut(cpu) {
-        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its registers.
-        unsafe { (*registers).insert(source) };
-    }
-}
-
-#[inline(always)]
-fn increment(counter: Option<*mut u64>) {
-    if let Some(counter) = counter {
-        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes this one.
-        unsafe { *counter += 1 };
+        None
     }
 }
 
 /// Passes one packet in `every` to user space, at random distances so that no rhythm of the traffic can hide.
 #[inline(always)]
-fn sample(packet: &Packet, length: u64, now: u64, every: u32, totals: &mut Totals) {
+fn sample(packet: &Packet, length: u64, now: u64, every: u32, until_event: &mut u32, totals: &mut Totals) {
     if every == 0 {
         return;
     }
-    if every > 1 && totals.until_event > 0 {
-        totals.until_event -= 1;
+    if every > 1 && *until_event > 0 {
+        *until_event -= 1;
         return;
     }
     // Uniform over 0..=2(n−1): n−1 on average, so one packet in n is an event.
     // SAFETY: no arguments, no preconditions.
     let random = unsafe { bpf_get_prandom_u32() } as u64;
-    totals.until_event = (random * (2 * every as u64 - 1)) >> 32;
+    *until_event = ((random * (2 * every as u64 - 1)) >> 32) as u32;
     totals.events += 1;
     match EVENTS.reserve::<Event>(0) {
         Some(mut entry) => {

@@ -53,6 +53,9 @@ pub struct Map {
 pub struct Facts {
     /// Its name in the object.
     pub name: String,
+    /// The map that it is a part of, and whose memory and number it shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<&'static str>,
     /// The kernel's number of it.
     pub id: u32,
     /// What kind of map.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use nettop_common::{
     Address, MacPair, SourceCounters, Tally, Totals,
-    maps::{PORT_SLOTS, TCP_FLAG_SLOTS},
+    cpu::{PORTS, TCP_FLAGS},
     unique::Registers,
 };
 use serde::{Serialize, Serializer};
@@ -88,9 +88,9 @@ pub struct Tables {
 impl Default for Tables {
     fn default() -> Self {
         Self {
-            tcp_flags: vec![0; TCP_FLAG_SLOTS as usize],
-            dst_ports: vec![0; PORT_SLOTS as usize],
-            src_ports: vec![0; PORT_SLOTS as usize],
+            tcp_flags: vec![0; TCP_FLAGS],
+            dst_ports: vec![0; PORTS],
+            src_ports: vec![0; PORTS],
             unique: bytemuck::zeroed_box(),
         }
     }

@@ -353,10 +353,7 @@ mod tests {
     #[test]
     fn macs_are_new_once_and_group_addresses_never() {
         let mut detector = Detector::new(high(0));
-        let pair = |destination: [u8; 6], source: u8| -> MacPair {
-            let [a, b, c, d, e, f] = destination;
-            bytemuck::cast([a, b, c, d, e, f, 2, 0, 0, 0, 0, source])
-        };
+        let pair = |destination: [u8; 6], source: u8| -> MacPair { MacPair::new(destination, [2, 0, 0, 0, 0, source]) };
         for (destination, source, expected) in
             [([2, 0, 0, 0, 0, 1], 2, 2), ([2, 0, 0, 0, 0, 1], 3, 1), ([0x33, 0x33, 0, 0, 0, 1], 3, 0), ([0; 6], 2, 0)]
         {

@@ -58,14 +58,12 @@ impl HostCounter {
     }
 
     fn count_packet(&mut self, packet: &Packet, length: u64, at_ns: u64) {
-        let source = self.sources.entry(packet.source).or_default();
+        let first = || SourceCounters { first_ns: at_ns, ..SourceCounters::default() };
+        let source = self.sources.entry(packet.source).or_insert_with(first);
         let SourceCounters { first_ns, last_ns, .. } = *source;
         source.count(packet, length, at_ns);
         // The stamps of a capture may go back.
-        source.last_ns = source.last_ns.max(last_ns);
-        if first_ns > at_ns {
-            source.first_ns = at_ns;
-        }
+        (source.first_ns, source.last_ns) = (first_ns.min(at_ns), last_ns.max(at_ns));
         self.destinations.entry(packet.destination).or_default().count(length);
         self.macs.entry(packet.macs).or_default().count(length);
         self.totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);

@@ -71,12 +71,8 @@ impl Prefixes {
 
     /// Where a source belongs, and its longer prefix.
     fn place(&mut self, source: &Address) -> (&mut Family, Key) {
-        let Address([high, low, _, v4]) = *source;
-        let (family, bits) = if source.is_v4() {
-            (&mut self.v4, u64::from(u32::from_be(v4)) << 32)
-        } else {
-            (&mut self.v6, u64::from(u32::from_be(high)) << 32 | u64::from(u32::from_be(low)))
-        };
+        let [high, low] = source.0.map(u64::from_be);
+        let (family, bits) = if source.is_v4() { (&mut self.v4, low << 32) } else { (&mut self.v6, high) };
         let key = bits >> (64 - family.lengths.long);
         (family, key)
     }

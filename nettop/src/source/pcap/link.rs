@@ -135,13 +135,13 @@ fn cooked_2(frame: &[u8]) -> Result<Packet, NotIp> {
 }
 
 /// The sender's address where it is a MAC; there is none of the receiver.
-fn sender(hardware: u16, length: u8, [a, b, c, d, e, f]: [u8; 6]) -> Result<MacPair, NotIp> {
+fn sender(hardware: u16, length: u8, address: [u8; 6]) -> Result<MacPair, NotIp> {
     // ARPHRD_NETLINK, and IEEE 802.11 with and without its headers: what follows is not told by an EtherType.
     if matches!(hardware, 824 | 801..=803) {
         return Err(NotIp::OtherProtocol);
     }
     Ok(match length {
-        6 => bytemuck::cast([0, 0, 0, 0, 0, 0, a, b, c, d, e, f]),
+        6 => MacPair::new([0; 6], address),
         _ => MacPair::default(),
     })
 }

@@ -4,15 +4,10 @@ use std::{fs, mem};
 
 use nettop_common::{
     Event, SourceCounters, Tally,
-    slots::{Bucket, SETS, WAYS},
+    slots::{self, MOST_BITS, SETS, Slot, WAYS},
 };
 
-/// log₂ of the buckets of one CPU in one set: more sources than fit into so many slots within the tenth of a second until
-/// they are emptied are no traffic, but a flood.
-const MOST_SOURCE_BITS: u32 = 14;
-/// The same for destinations and MAC pairs, of which a host has few.
-const MOST_OTHER_BITS: u32 = 12;
-const LEAST_BITS: u32 = 4;
+const LEAST_BITS: u32 = 3;
 /// The largest budget taken unless asked for: more than this a monitor should not cost.
 const MOST_MEMORY: u64 = 256 << 20;
 
@@ -27,22 +22,23 @@ impl Capacity {
     /// From a budget in bytes and the number of possible CPUs, each of which has its own slots.
     /// Three quarters go to the sources.
     pub fn plan(budget: u64, cpus: usize) -> Self {
-        let bits = |share: u64, bucket: usize, most: u32| {
-            let buckets = share / (cpus.max(1) as u64 * u64::from(SETS) * bucket as u64);
+        let bits = |share: u64, slot: usize, most: u32| {
+            let buckets = share / (cpus.max(1) as u64 * u64::from(SETS) * (WAYS * slot) as u64);
             buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS, most)
         };
+        let [sources, destinations, macs] = MOST_BITS;
         Self {
             bits: [
-                bits(budget / 4 * 3, size_of::<Bucket<SourceCounters>>(), MOST_SOURCE_BITS),
-                bits(budget / 8, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
-                bits(budget / 16, size_of::<Bucket<Tally>>(), MOST_OTHER_BITS),
+                bits(budget / 4 * 3, size_of::<Slot<SourceCounters>>(), sources),
+                bits(budget / 8, size_of::<Slot<Tally>>(), destinations),
+                bits(budget / 16, size_of::<Slot<Tally>>(), macs),
             ],
         }
     }
 
-    /// How many buckets an array for so many CPUs has.
-    pub fn buckets(bits: u32, cpus: usize) -> u32 {
-        ((cpus as u32) * SETS) << bits
+    /// How many slots an array for so many CPUs has.
+    pub fn slots(bits: u32, cpus: usize) -> u32 {
+        slots::index(cpus as u32, 0, bits, 0)
     }
 
     /// How many keys find a slot between two readings, by all CPUs.
@@ -85,19 +81,19 @@ mod tests {
     #[test]
     fn more_cpus_mean_fewer_slots_for_the_same_memory() {
         let bytes = |capacity: Capacity, cpus| {
-            let [sources, destinations, macs] = capacity.bits.map(|bits| u64::from(Capacity::buckets(bits, cpus)));
-            sources * 256 + (destinations + macs) * 128
+            let [sources, destinations, macs] = capacity.bits.map(|bits| u64::from(Capacity::slots(bits, cpus)));
+            sources * 64 + (destinations + macs) * 32
         };
         for (budget, cpus) in [(64, 2), (64, 64), (256, 512)] {
             let capacity = Capacity::plan(budget << 20, cpus);
             assert!(bytes(capacity, cpus) <= budget << 20, "{budget} MiB, {cpus} CPUs: {capacity:?}");
         }
-        assert_eq!(Capacity::plan(64 << 20, 2).bits, [14, 12, 12]);
-        assert!(Capacity::plan(64 << 20, 64).bits[0] < 14);
+        assert_eq!(Capacity::plan(64 << 20, 2).bits, [13, 11, 11]);
+        assert!(Capacity::plan(64 << 20, 64).bits[0] < 13);
     }
 
     #[test]
     fn a_tiny_budget_still_works() {
-        assert_eq!(Capacity::plan(0, 1024).bits, [4; 3]);
+        assert_eq!(Capacity::plan(0, 1024).bits, [3; 3]);
     }
 }

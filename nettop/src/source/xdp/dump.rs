@@ -3,7 +3,7 @@
 //! Read from the mapped memory while the program goes on counting, and without disturbing it: each number is whole, but two
 //! of one key may be a packet apart.
 
-use std::{collections::BTreeMap, fs, mem::offset_of, os::fd::AsFd, os::fd::AsRawFd as _, sync::atomic::Ordering};
+use std::{collections::BTreeMap, fs, os::fd::AsFd, os::fd::AsRawFd as _};
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -12,13 +12,15 @@ use aya::{
 };
 use bytemuck::Pod;
 use nettop_common::{
-    Address, Config, MacPair, Outcome, Protocol, SizeBucket, SourceCounters, Tally, Totals,
+    Address, MacPair, Outcome, Protocol, SizeBucket, SourceCounters, Tally, Totals,
     counters::{Counters, Table},
-    maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
-    slots::{self, Bucket, FIRST_PACKETS, Key, SETS, WAYS},
+    cpu::{PORTS, TCP_FLAGS},
+    maps,
+    slots::{self, Key, Slot, WAYS},
+    unique::Registers,
 };
 
-use super::{Xdp, bpf, mapped::Mapped, windows::Windows};
+use super::{Xdp, bpf, cpus::Cpus, windows::Windows};
 use crate::{
     maps::{Dump, Facts, Fill, Map, Program, Row},
     reading::Moment,
@@ -28,6 +30,14 @@ use crate::{
 const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, \
                      which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \
                      program was loaded; UNIQUE: since then or the last reset; read while the program counts";
+/// What the elements of CPUS consist of: tables of their own to whoever reads them.
+const PARTS: [(&str, usize); 5] = [
+    ("TOTALS", size_of::<Totals>()),
+    ("TCP_FLAGS", TCP_FLAGS * size_of::<u64>()),
+    ("DST_PORTS", PORTS * size_of::<u64>()),
+    ("SRC_PORTS", PORTS * size_of::<u64>()),
+    ("UNIQUE", size_of::<Registers>()),
+];
 
 /// What does not change as long as the program is loaded: looked up while there is the privilege to.
 #[derive(Debug)]
@@ -59,7 +69,7 @@ fn facts(name: &str, data: &MapData) -> Result<Facts> {
     let (id, capacity, value_size) = (info.id(), info.max_entries(), info.value_size());
     let element = if kind == "array" { value_size.next_multiple_of(8) } else { 1 };
     let memory = memory(data.fd().as_fd().as_raw_fd()).unwrap_or(u64::from(capacity) * u64::from(element));
-    Ok(Facts { name: name.into(), id, kind, capacity, value_size, memory })
+    Ok(Facts { name: name.into(), part_of: None, id, kind, capacity, value_size, memory })
 }
 
 /// What a map costs, as the kernel tells in `/proc`; not to a process with the capabilities of its file.
@@ -84,14 +94,14 @@ impl Xdp {
     /// # Errors
     /// The kernel does not let them be mapped.
     pub fn dump(&self, limit: usize) -> Result<Dump> {
-        let set = self.config.word(offset_of!(Config, set)).load(Ordering::Relaxed) & 1;
+        let set = self.cpus.config().set;
         let fds = self.attachments.programs();
         let programs = self.inventory.programs.iter().zip([&fds.ethernet, &fds.raw_ip]);
         let programs = programs.map(|(program, fd)| {
             let (runs, run_ns) = bpf::program_runs(fd.as_fd()).unwrap_or_default();
             Program { runs, run_ns, ..program.clone() }
         });
-        let maps = self.inventory.maps.iter().map(|facts| self.dump_map(facts.clone(), set, limit));
+        let maps = self.inventory.maps.iter().flat_map(with_parts).map(|facts| self.dump_map(facts, set, limit));
         Ok(Dump {
             about: ABOUT,
             now_ns: Moment::now().unix_ns,
@@ -102,39 +112,59 @@ impl Xdp {
     }
 
     fn dump_map(&self, facts: Facts, set: u32, limit: usize) -> Result<Map> {
-        let [sources, destinations, macs] = self.capacity.bits;
         let port = |port: usize| port.to_string();
         let flags = |flags: usize| format!("{flags:#04x}");
         let address = |key: Key| Address::from(key).to_string();
+        let bits = |table: Table| self.capacity.bits[table as usize];
+        let newest = |table| self.cpus.newest_of_all(set, table);
         let mut map = Map::empty(facts);
-        let cpus = self.cpus as u32;
+        let cpus = &self.cpus;
+        let all = || 0..cpus.count();
         match map.facts.name.as_str() {
-            maps::TOTALS => self.dump_totals(&mut map, set),
-            maps::TCP_FLAGS => dump_array(&mut map, &self.tcp_flags, TCP_FLAG_SLOTS as usize, flags, limit),
-            maps::DST_PORTS => dump_array(&mut map, &self.dst_ports, PORT_SLOTS as usize, port, limit),
-            maps::SRC_PORTS => dump_array(&mut map, &self.src_ports, PORT_SLOTS as usize, port, limit),
-            maps::SOURCES => dump_slots(&mut map, &self.sources, (cpus, set, sources), address, limit)?,
-            maps::DESTINATIONS => dump_slots(&mut map, &self.destinations, (cpus, set, destinations), address, limit)?,
-            maps::MACS => dump_slots(&mut map, &self.macs, (cpus, set, macs), mac_pair, limit)?,
-            maps::UNIQUE => {
-                let used = self.unique.iter().flat_map(|registers| registers.0).filter(|value| *value > 0).count();
-                map.fill = Some(Fill {
-                    used: used as u64,
-                    of: u64::from(map.facts.capacity) * u64::from(map.facts.value_size),
-                });
+            "TOTALS" => self.dump_totals(&mut map, set),
+            "TCP_FLAGS" => dump_counters(
+                &mut map,
+                &all().map(|cpu| cpus.tcp_flags(cpu).collect()).collect::<Vec<_>>(),
+                flags,
+                limit,
+            ),
+            "DST_PORTS" => dump_counters(
+                &mut map,
+                &all().map(|cpu| cpus.dst_ports(cpu).collect()).collect::<Vec<_>>(),
+                port,
+                limit,
+            ),
+            "SRC_PORTS" => dump_counters(
+                &mut map,
+                &all().map(|cpu| cpus.src_ports(cpu).collect()).collect::<Vec<_>>(),
+                port,
+                limit,
+            ),
+            "UNIQUE" => {
+                let registers = all().flat_map(|cpu| cpus.unique(cpu).0);
+                let used = registers.filter(|value| *value > 0).count() as u64;
+                map.fill = Some(Fill { used, of: (cpus.count() * size_of::<Registers>()) as u64 });
             }
-            maps::USED => {
-                let used = self.used.iter().filter(|group| *group != 0).count();
-                map.fill = Some(Fill { used: used as u64, of: u64::from(map.facts.capacity) });
+            maps::SOURCES => {
+                let part = (cpus, set, Table::Sources, bits(Table::Sources));
+                dump_slots(&mut map, &self.sources, part, &[], address, limit)?;
             }
-            // Switches, filters, constants, the ring of events: nothing is counted in them.
+            maps::DESTINATIONS => {
+                let part = (cpus, set, Table::Destinations, bits(Table::Destinations));
+                dump_slots(&mut map, &self.destinations, part, &newest(Table::Destinations), address, limit)?;
+            }
+            maps::MACS => {
+                let part = (cpus, set, Table::Macs, bits(Table::Macs));
+                dump_slots(&mut map, &self.macs, part, &newest(Table::Macs), mac_pair, limit)?;
+            }
+            // Filters, constants, the ring of events: nothing is counted in them.
             _ => {}
         }
         Ok(map)
     }
 
     fn dump_totals(&self, map: &mut Map, set: u32) {
-        let cpus: Vec<_> = (0..self.cpus as u32).map(|cpu| self.totals.get((cpu * SETS + set) as usize)).collect();
+        let cpus: Vec<_> = (0..self.cpus.count()).map(|cpu| self.cpus.totals(cpu, set)).collect();
         let mut sum = Totals::default();
         cpus.iter().for_each(|totals| sum.add(totals));
         map.counters = totals(&sum).into_iter().map(|(name, _)| name).collect();
@@ -142,6 +172,18 @@ impl Xdp {
         map.rows =
             vec![Row { key: format!("set {set}"), sum: numbers(&sum), cpus: cpus.iter().map(numbers).collect() }];
     }
+}
+
+/// A map, and behind that of CPUs what its elements consist of.
+fn with_parts(facts: &Facts) -> Vec<Facts> {
+    let parts = PARTS.iter().filter(|_| facts.name == maps::CPUS).map(|(name, size)| Facts {
+        name: (*name).into(),
+        part_of: Some(maps::CPUS),
+        value_size: *size as u32,
+        memory: u64::from(facts.capacity) * *size as u64,
+        ..facts.clone()
+    });
+    [facts.clone()].into_iter().chain(parts).collect()
 }
 
 /// Names and values of the totals.
@@ -171,10 +213,10 @@ fn mac_pair(key: Key) -> String {
     format!("{} {}", text(pair.source()), text(pair.destination()))
 }
 
-/// An array of packets, in which each CPU has `width` elements.
-fn dump_array(map: &mut Map, array: &Mapped<u64>, width: usize, key: impl Fn(usize) -> String, limit: usize) {
-    let cpus = array.len() / width;
-    let rows = (0..width).map(|at| (at, (0..cpus).map(|cpu| array.get(cpu * width + at)).collect::<Vec<_>>()));
+/// Packets by number, of each CPU.
+fn dump_counters(map: &mut Map, cpus: &[Vec<u64>], key: impl Fn(usize) -> String, limit: usize) {
+    let width = cpus.first().map_or(0, Vec::len);
+    let rows = (0..width).map(|at| (at, cpus.iter().map(|counters| counters[at]).collect::<Vec<_>>()));
     let rows: Vec<_> = rows.filter(|(_, counts)| counts.iter().any(|count| *count > 0)).collect();
     map.fill = Some(Fill { used: rows.len() as u64, of: width as u64 });
     map.counters = vec!["packets".into()];
@@ -185,35 +227,36 @@ fn dump_array(map: &mut Map, array: &Mapped<u64>, width: usize, key: impl Fn(usi
     (map.rows, map.rows_left_out) = busiest(rows.collect(), key, limit);
 }
 
-/// The slots of a set, of which each of `cpus` has a part of 2^`bits` buckets.
+/// The slots of a table in a set, of which each CPU has a part of 2^`bits` buckets, and what is in none yet, by CPU.
 fn dump_slots<C: Dumped>(
     map: &mut Map,
-    array: &Windows<Bucket<C>>,
-    (cpus, set, bits): (u32, u32, u32),
+    array: &Windows<Slot<C>>,
+    (cpus, set, table, bits): (&Cpus, u32, Table, u32),
+    newest: &[(usize, Key, C)],
     key: impl Fn(Key) -> String,
     limit: usize,
 ) -> Result<()>
 where
-    Bucket<C>: Pod,
+    Slot<C>: Pod,
 {
     let mut by_key: BTreeMap<Key, Vec<C>> = BTreeMap::new();
+    let mut enter = |key, cpu: usize, counters: &C| {
+        by_key.entry(key).or_insert_with(|| vec![C::default(); cpus.count()])[cpu].add(counters);
+    };
     let mut used = 0;
-    for cpu in 0..cpus {
-        let first = slots::index(cpu, set, bits, 0) as usize;
-        let part = array.map(first..first + (1 << bits)).with_context(|| format!("mapping {}", map.facts.name))?;
-        for bucket in 0..part.len() {
-            if part.word64(bucket, FIRST_PACKETS) == 0 {
-                continue;
-            }
-            let Bucket(slots) = part.get(bucket);
-            for slot in slots.iter().take_while(|slot| slot.counters.tally().packets > 0) {
+    newest.iter().for_each(|(cpu, key, counters)| enter(*key, *cpu, counters));
+    for cpu in 0..cpus.count() {
+        let first = slots::index(cpu as u32, set, bits, 0) as usize;
+        let part = array.map(first..first + (WAYS << bits)).with_context(|| format!("mapping {}", map.facts.name))?;
+        for bucket in 0..1 << bits {
+            for way in cpus.tags(cpu, set, table, bucket).taken() {
+                let slot = part.get(bucket * WAYS + way as usize);
                 used += 1;
-                by_key.entry(slot.key).or_insert_with(|| vec![C::default(); cpus as usize])[cpu as usize] =
-                    slot.counters;
+                enter(slot.key, cpu, &slot.counters);
             }
         }
     }
-    map.fill = Some(Fill { used, of: u64::from(cpus) * ((WAYS as u64) << bits) });
+    map.fill = Some(Fill { used, of: (cpus.count() * (WAYS << bits)) as u64 });
     map.counters = C::NAMES.iter().map(ToString::to_string).collect();
     let rows = by_key.into_iter().map(|(key, counters)| {
         let mut sum = C::default();

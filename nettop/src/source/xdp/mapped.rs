@@ -63,40 +63,27 @@ impl<T: Pod> Mapped<T> {
         unsafe { self.at(index).write_volatile(*value) }
     }
 
-    /// The eight bytes that are `offset` bytes into the element at `index`.
-    pub fn word64(&self, index: usize, offset: usize) -> u64 {
-        assert!(offset + 8 <= size_of::<T>() && offset.is_multiple_of(8));
-        // SAFETY: they lie within the element, whose bounds `at` checked, and are aligned.
-        unsafe { self.at(index).cast::<u8>().wrapping_add(offset).cast::<u64>().read_volatile() }
+    /// What is `offset` bytes into the element at `index`.
+    pub fn field<F: Pod>(&self, index: usize, offset: usize) -> F {
+        // SAFETY: `field_at` checked that it lies within the element, and is aligned; a `Pod` is valid for any bits.
+        unsafe { self.field_at::<F>(index, offset).read_volatile() }
     }
 
-    /// Every element.
-    pub fn iter(&self) -> impl Iterator<Item = T> {
-        (0..self.len).map(|index| self.get(index))
+    /// Overwrites that, which the program must not be using.
+    pub fn set_field<F: Pod>(&self, index: usize, offset: usize, value: &F) {
+        // SAFETY: as in `field`.
+        unsafe { self.field_at::<F>(index, offset).write_volatile(*value) }
     }
 
-    /// The word of the first element that is `offset` bytes into it.
-    pub fn word(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset + 4 <= size_of::<T>() && offset.is_multiple_of(4));
-        // SAFETY: the word lies within the first element, is aligned, and lives as long as the mapping; both sides
-        // access it whole.
-        unsafe { AtomicU32::from_ptr(self.at(0).cast::<u8>().wrapping_add(offset).cast()) }
+    /// Sets the word that is `offset` bytes into the element at `index`, seen by the program after all that was written before.
+    pub fn set_word(&self, index: usize, offset: usize, value: u32) {
+        // SAFETY: as in `field`; it lives as long as the mapping, and both sides access it whole.
+        unsafe { AtomicU32::from_ptr(self.field_at(index, offset)) }.store(value, Ordering::Release);
     }
 
-    /// Sets that word, seen by the program after all that was written before.
-    pub fn set_word(&self, offset: usize, value: u32) {
-        self.word(offset).store(value, Ordering::Release);
-    }
-}
-
-/// Adds up the counters of every CPU: element `cpu × n + i` into `sums[i]`.
-pub fn sum_cpus(counters: &Mapped<u64>, sums: &mut [u64]) {
-    sums.fill(0);
-    let width = sums.len();
-    for start in (0..counters.len).step_by(width) {
-        for (offset, sum) in sums.iter_mut().enumerate() {
-            *sum += counters.get(start + offset);
-        }
+    fn field_at<F>(&self, index: usize, offset: usize) -> *mut F {
+        assert!(offset + size_of::<F>() <= size_of::<T>() && offset.is_multiple_of(align_of::<F>()));
+        self.at(index).cast::<u8>().wrapping_add(offset).cast()
     }
 }
 

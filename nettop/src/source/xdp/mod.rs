@@ -3,13 +3,14 @@
 mod attach;
 mod bpf;
 mod capacity;
+pub mod cpus;
 mod dump;
 mod mapped;
 pub mod netdev;
 pub mod netlink;
 mod windows;
 
-use std::{io, mem::offset_of, ops::Range, os::fd::AsFd as _, sync::atomic::Ordering, time::Duration};
+use std::{io, os::fd::AsFd as _, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
@@ -17,21 +18,20 @@ use aya::{
     maps::{MapData, RingBuf},
     programs::{ProgramError, Xdp as XdpProgram},
 };
-use bytemuck::Zeroable as _;
 use nettop_common::{
-    Config, Event, Filter, Outcome, SourceCounters, Tally, Totals,
+    Config, Event, Filter, Outcome, SourceCounters, Tally,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
-    maps::{self, PORT_SLOTS, TCP_FLAG_SLOTS},
-    slots::{self, Bucket, FIRST_PACKETS, Key, SETS},
-    unique::Registers,
+    maps,
+    slots::{self, Key, Slot, Tags, WAYS},
 };
 
 use self::{
     attach::{Attachments, Programs},
     capacity::Capacity,
+    cpus::Cpus,
     dump::Inventory,
-    mapped::{Mapped, map_data, sum_cpus},
+    mapped::{Mapped, map_data},
     windows::Windows,
 };
 pub use self::{
@@ -61,27 +61,19 @@ pub struct Xdp {
     attachments: Attachments,
     inventory: Inventory,
     capacity: Capacity,
-    /// CPUs there are parts of the maps for.
-    cpus: usize,
+    cpus: Cpus,
     /// When the program last turned to the other set.
     turned: Moment,
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
-    sources: Windows<Bucket<SourceCounters>>,
-    destinations: Windows<Bucket<Tally>>,
-    macs: Windows<Bucket<Tally>>,
+    sources: Windows<Slot<SourceCounters>>,
+    destinations: Windows<Slot<Tally>>,
+    macs: Windows<Slot<Tally>>,
     /// When windows that were not in use were last unmapped.
     rested: Moment,
     /// Whether the cumulative tables may have changed since they were read.
     has_news: bool,
-    config: Mapped<Config>,
     filters: Mapped<Filter>,
-    totals: Mapped<Totals>,
-    tcp_flags: Mapped<u64>,
-    dst_ports: Mapped<u64>,
-    src_ports: Mapped<u64>,
-    unique: Mapped<Registers>,
-    used: Mapped<u64>,
     events: RingBuf<MapData>,
 }
 
@@ -93,25 +85,17 @@ impl Xdp {
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
         let Loaded { mut ebpf, programs, inventory, capacity, cpus } = load(options)?;
         let [source_bits, destination_bits, mac_bits] = capacity.bits;
-        let array = |name, len| Mapped::new(map_of(&ebpf, name)?, len).with_context(|| format!("mapping {name}"));
-        let (tcp_flags, ports) = (cpus * TCP_FLAG_SLOTS as usize, cpus * PORT_SLOTS as usize);
-        let (dst_ports, src_ports) = (array(maps::DST_PORTS, ports)?, array(maps::SRC_PORTS, ports)?);
-        let tcp_flags = array(maps::TCP_FLAGS, tcp_flags)?;
-        let config = Mapped::new(map_of(&ebpf, maps::CONFIG)?, 1).context("mapping CONFIG")?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
-        let totals = Mapped::new(map_of(&ebpf, maps::TOTALS)?, cpus * SETS as usize).context("mapping TOTALS")?;
-        let buckets = |bits| Capacity::buckets(bits, cpus) as usize;
-        let group = |bits| 1 << slots::group_shift(bits);
-        let sources = Windows::new(map_of(&ebpf, maps::SOURCES)?, buckets(source_bits), group(source_bits));
+        let slots = |bits| Capacity::slots(bits, cpus) as usize;
+        let group = |bits| WAYS << slots::group_shift(bits);
+        let sources = Windows::new(map_of(&ebpf, maps::SOURCES)?, slots(source_bits), group(source_bits));
         let sources = sources.context("holding SOURCES")?;
         let destinations = map_of(&ebpf, maps::DESTINATIONS)?;
-        let destinations = Windows::new(destinations, buckets(destination_bits), group(destination_bits));
+        let destinations = Windows::new(destinations, slots(destination_bits), group(destination_bits));
         let destinations = destinations.context("holding DESTINATIONS")?;
-        let macs = Windows::new(map_of(&ebpf, maps::MACS)?, buckets(mac_bits), group(mac_bits));
+        let macs = Windows::new(map_of(&ebpf, maps::MACS)?, slots(mac_bits), group(mac_bits));
         let macs = macs.context("holding MACS")?;
-        let unique = Mapped::new(map_of(&ebpf, maps::UNIQUE)?, cpus).context("mapping UNIQUE")?;
-        let groups = (cpus * Table::COUNT) << slots::GROUP_BITS;
-        let used = Mapped::new(map_of(&ebpf, maps::USED)?, groups * SETS as usize).context("mapping USED")?;
+        let cpus = Cpus::new(map_of(&ebpf, maps::CPUS)?, cpus, capacity.bits).context("mapping CPUS")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let attachments = Attachments::new(programs, interfaces)?;
@@ -128,14 +112,7 @@ impl Xdp {
             macs,
             rested: Moment::now(),
             has_news: true,
-            config,
             filters,
-            totals,
-            tcp_flags,
-            dst_ports,
-            src_ports,
-            unique,
-            used,
             events,
         })
     }
@@ -149,13 +126,13 @@ impl Xdp {
         if now.seconds_since(&self.turned) < GRACE.as_secs_f64() {
             return;
         }
-        let word = offset_of!(Config, set);
-        let idle = 1 - (self.config.word(word).load(Ordering::Relaxed) & 1);
+        let config = self.cpus.config();
+        let idle = 1 - config.set;
         self.entries = [0; Table::COUNT];
-        for cpu in 0..self.cpus as u32 {
+        for cpu in 0..self.cpus.count() {
             self.empty(cpu, idle, reading);
         }
-        self.config.set_word(word, idle);
+        self.cpus.tell(Config { set: idle, ..config });
         self.turned = Moment::now();
         if now.seconds_since(&self.rested) > REST {
             self.rested = now;
@@ -166,36 +143,38 @@ impl Xdp {
     }
 
     /// Empties one CPU's part of a set.
-    fn empty(&mut self, cpu: u32, set: u32, reading: &mut Reading) {
-        let at = (cpu * SETS + set) as usize;
-        let totals = self.totals.get(at);
+    fn empty(&mut self, cpu: usize, set: u32, reading: &mut Reading) {
+        let totals = self.cpus.totals(cpu, set);
         if totals.seen.packets == 0 {
             return;
         }
         self.has_news = true;
-        self.totals.set(at, &totals.emptied());
+        self.cpus.clear_totals(cpu, set);
         reading.totals.add(&totals);
         if totals.outcome(Outcome::Counted).packets == 0 {
             return;
         }
-        let Self { used, sources, destinations, macs, entries, capacity, .. } = self;
-        for (table, entries) in entries.iter_mut().enumerate() {
-            let (table, bits) = (table as u32, capacity.bits[table]);
-            for first in (0..1 << bits).step_by(1 << slots::group_shift(bits)) {
-                let group = slots::group(cpu, set, table, bits, first) as usize;
-                if used.get(group) == 0 {
-                    continue;
+        let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
+        for (&table, entries) in Table::ALL.iter().zip(entries) {
+            if let Some(newest) = cpus.newest(cpu, set, table) {
+                cpus.clear_newest(cpu, set, table);
+                match table {
+                    Table::Sources => {}
+                    Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
+                    Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
                 }
-                let first = slots::index(cpu, set, bits, first) as usize;
-                let buckets = first..first + (1 << slots::group_shift(bits));
+                *entries += 1;
+            }
+            let bits = capacity.bits[table as usize];
+            for group in cpus.used(cpu, set, table) {
+                let part = Group { cpus, cpu, set, table, bits, group };
                 let emptied = match table {
-                    0 => empty(sources, &buckets, &mut reading.sources),
-                    1 => empty(destinations, &buckets, &mut reading.destinations),
-                    _ => empty(macs, &buckets, &mut reading.macs),
+                    Table::Sources => part.empty(sources, &mut reading.sources),
+                    Table::Destinations => part.empty(destinations, &mut reading.destinations),
+                    Table::Macs => part.empty(macs, &mut reading.macs),
                 };
                 match emptied {
                     Ok(keys) => {
-                        used.set(group, &0);
                         *entries += keys;
                     }
                     // It stays in use: what it holds comes with a later reading.
@@ -216,13 +195,7 @@ impl Xdp {
         if !std::mem::take(&mut self.has_news) {
             return;
         }
-        sum_cpus(&self.tcp_flags, &mut tables.tcp_flags);
-        sum_cpus(&self.dst_ports, &mut tables.dst_ports);
-        sum_cpus(&self.src_ports, &mut tables.src_ports);
-        tables.unique.0.fill(0);
-        for registers in self.unique.iter() {
-            tables.unique.merge(&registers);
-        }
+        self.cpus.read_tables(tables);
     }
 
     /// Calls `each` for the events that have come since the last time: so many at most that a flood, which brings more while
@@ -238,7 +211,7 @@ impl Xdp {
 
     /// How many keys a table has room for, between two readings.
     pub fn capacity(&self, table: Table) -> u64 {
-        Capacity::keys(self.capacity.bits[table as usize], self.cpus)
+        Capacity::keys(self.capacity.bits[table as usize], self.cpus.count())
     }
 
     /// How many keys were in a table at the newest reading.
@@ -248,35 +221,31 @@ impl Xdp {
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
     pub fn set_filter(&mut self, filter: Option<&Filter>) {
-        let word = offset_of!(Config, filter);
+        let config = self.cpus.config();
         let slot = match filter {
             None => NO_FILTER,
             Some(filter) => {
-                let in_force = self.config.word(word).load(Ordering::Relaxed);
-                let idle = if in_force == 1 { 1 } else { 0 };
+                let idle = if config.filter == 1 { 1 } else { 0 };
                 self.filters.set(idle, filter);
                 1 + idle as u32
             }
         };
-        self.config.set_word(word, slot);
+        self.cpus.tell(Config { filter: slot, ..config });
     }
 
     /// Stops or goes on counting.
     pub fn set_paused(&self, paused: bool) {
-        self.config.set_word(offset_of!(Config, paused), u32::from(paused));
+        self.cpus.tell(Config { paused: u32::from(paused), ..self.cpus.config() });
     }
 
     /// Makes one packet in `every` an event; 0: none.
     pub fn set_sampling(&self, every: u32) {
-        self.config.set_word(offset_of!(Config, sample), every);
+        self.cpus.tell(Config { sample: every, ..self.cpus.config() });
     }
 
     /// Empties the registers of distinct sources.
     pub fn clear_unique(&mut self) {
-        let empty = <Registers as bytemuck::Zeroable>::zeroed();
-        for cpu in 0..self.unique.len() {
-            self.unique.set(cpu, &empty);
-        }
+        self.cpus.clear_unique();
         self.has_news = true;
     }
 
@@ -340,31 +309,20 @@ fn load(Options { memory, event_rate, log_level, parts }: &Options) -> Result<Lo
     let [source_bits, destination_bits, mac_bits] = capacity.bits;
 
     let mut loader = EbpfLoader::new();
-    let per_cpu = cpus as u32;
     for (map, entries) in [
-        (maps::TOTALS, per_cpu * SETS),
-        (maps::TCP_FLAGS, per_cpu * TCP_FLAG_SLOTS),
-        (maps::DST_PORTS, per_cpu * PORT_SLOTS),
-        (maps::SRC_PORTS, per_cpu * PORT_SLOTS),
-        (maps::UNIQUE, per_cpu),
-        (maps::SOURCES, Capacity::buckets(source_bits, cpus)),
-        (maps::DESTINATIONS, Capacity::buckets(destination_bits, cpus)),
-        (maps::MACS, Capacity::buckets(mac_bits, cpus)),
-        (maps::USED, (per_cpu * SETS * Table::COUNT as u32) << slots::GROUP_BITS),
+        (maps::CPUS, cpus as u32),
+        (maps::SOURCES, Capacity::slots(source_bits, cpus)),
+        (maps::DESTINATIONS, Capacity::slots(destination_bits, cpus)),
+        (maps::MACS, Capacity::slots(mac_bits, cpus)),
         (maps::EVENTS, capacity::ring(*event_rate)),
     ] {
         loader.map_max_entries(map, entries);
     }
     loader.override_global(aya_log::LEVEL, log_level, true);
-    for (name, bits) in maps::BITS.iter().zip(&capacity.bits) {
-        loader.override_global(name, bits, true);
-    }
     loader.override_global(maps::PARTS, parts, true);
-    let seed = fastrand::u64(..);
-    loader.override_global(maps::SEED, &seed, true);
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
 
-    let (programs, facts) = load_programs(&mut ebpf).map_err(explain_load)?;
+    let (programs, facts) = load_programs(&mut ebpf, *parts).map_err(explain_load)?;
     let inventory = Inventory::of(&ebpf, facts)?;
     Ok(Loaded { ebpf, programs, inventory, capacity, cpus })
 }
@@ -384,35 +342,50 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
         .ok_or_else(|| anyhow!("the object has no map {name}; rebuild it: cargo xtask ebpf"))
 }
 
-/// Moves what is in some buckets to the end of `entries`; returns how many keys there were.
-///
-/// # Errors
-/// They cannot be mapped; nothing was moved.
-fn empty<K: From<Key>, C: Counters>(
-    windows: &mut Windows<Bucket<C>>,
-    buckets: &Range<usize>,
-    entries: &mut Vec<(K, C)>,
-) -> io::Result<u64>
-where
-    Bucket<C>: bytemuck::Pod,
-{
-    let before = entries.len();
-    let (buckets, range) = windows.get(buckets)?;
-    for bucket in range {
-        // Slots are taken in order: behind a free one there are only free ones.
-        if buckets.word64(bucket, FIRST_PACKETS) == 0 {
-            continue;
-        }
-        let Bucket(slots) = buckets.get(bucket);
-        buckets.set(bucket, &Bucket::zeroed());
-        let used = slots.iter().take_while(|slot| slot.counters.tally().packets > 0);
-        entries.extend(used.map(|slot| (slot.key.into(), slot.counters)));
-    }
-    Ok((entries.len() - before) as u64)
+/// A group of buckets of a CPU's part of an idle set.
+struct Group<'a> {
+    cpus: &'a Cpus,
+    cpu: usize,
+    set: u32,
+    table: Table,
+    bits: u32,
+    group: usize,
 }
 
-/// The programs, and what there is to say of each.
-fn load_programs(ebpf: &mut Ebpf) -> Result<(Programs, Vec<Program>)> {
+impl Group<'_> {
+    /// Moves what is in it to the end of `entries`; returns how many keys there were.
+    ///
+    /// # Errors
+    /// Its slots cannot be mapped; nothing was moved.
+    fn empty<K: From<Key>, C: Counters>(
+        &self,
+        slots: &mut Windows<Slot<C>>,
+        entries: &mut Vec<(K, C)>,
+    ) -> io::Result<u64>
+    where
+        Slot<C>: bytemuck::Pod,
+    {
+        let Self { cpus, cpu, set, table, bits, group } = *self;
+        let before = entries.len();
+        let shift = slots::group_shift(bits);
+        let buckets = group << shift..(group + 1) << shift;
+        let first = slots::index(cpu as u32, set, bits, buckets.start as u32) as usize;
+        let (slots, range) = slots.get(&(first..first + buckets.len() * WAYS))?;
+        for (at, bucket) in range.step_by(WAYS).zip(buckets) {
+            let tags = cpus.tags(cpu, set, table, bucket);
+            if tags != Tags::default() {
+                let taken = tags.taken().map(|way| slots.get(at + way as usize));
+                entries.extend(taken.map(|slot| (slot.key.into(), slot.counters)));
+                cpus.clear_tags(cpu, set, table, bucket);
+            }
+        }
+        cpus.clear_used(cpu, set, table, group);
+        Ok((entries.len() - before) as u64)
+    }
+}
+
+/// The programs that count these parts, and what there is to say of each.
+fn load_programs(ebpf: &mut Ebpf, parts: u32) -> Result<(Programs, Vec<Program>)> {
     let mut load = |name: &'static str| -> Result<_> {
         let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
         let program: &mut XdpProgram = program.try_into()?;
@@ -423,8 +396,8 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<(Programs, Vec<Program>)> {
         let memory = info.memory_locked().unwrap_or_default().into();
         Ok((fd, Program { name, id: info.id(), memory, runs: 0, run_ns: 0 }))
     };
-    let (ethernet, one) = load("nettop")?;
-    let (raw_ip, other) = load("nettop_raw_ip")?;
+    let [ethernet, raw_ip] = maps::programs(parts);
+    let ((ethernet, one), (raw_ip, other)) = (load(ethernet)?, load(raw_ip)?);
     Ok((Programs { ethernet, raw_ip, ids: [one.id, other.id] }, vec![one, other]))
 }
 

@@ -1,0 +1,193 @@
+//! What each CPU counts outside of slots, memory-mapped.
+
+use std::{io, mem::offset_of};
+
+use aya::maps::MapData;
+use bytemuck::{Pod, Zeroable as _};
+use nettop_common::{
+    Config, Cpu, Tally, Totals,
+    counters::Table,
+    cpu::{PORTS, Set, TCP_FLAGS},
+    slots::{self, GROUPS, Key, Layout, MOST_BITS, SETS, Slot, Tags},
+    unique::Registers,
+};
+
+use super::mapped::Mapped;
+use crate::reading::Tables;
+
+/// The elements of all CPUs.
+pub struct Cpus(Mapped<Cpu>);
+
+impl Cpus {
+    /// Maps so many of them, and tells each where its slots are.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn new(map: &MapData, cpus: usize, bits: [u32; Table::COUNT]) -> io::Result<Self> {
+        let all = Self(Mapped::new(map, cpus)?);
+        let layout = Layout::new(bits, [fastrand::u64(..), fastrand::u64(..)]);
+        for cpu in 0..cpus {
+            all.write(cpu, offset_of!(Cpu, layout), layout);
+            for set in 0..SETS {
+                let first = bits.map(|bits| slots::index(cpu as u32, set, bits, 0));
+                all.write(cpu, at(set) + offset_of!(Set, first), first);
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What the program was told last.
+    pub fn config(&self) -> Config {
+        self.read(0, offset_of!(Cpu, config))
+    }
+
+    /// Tells the program, word by word: each CPU sees the old one or the new.
+    pub fn tell(&self, config: Config) {
+        let words: [u32; size_of::<Config>() / 4] = bytemuck::cast(config);
+        for cpu in 0..self.count() {
+            for (at, word) in words.into_iter().enumerate() {
+                self.0.set_word(cpu, offset_of!(Cpu, config) + 4 * at, word);
+            }
+        }
+    }
+
+    /// What was counted of all packets.
+    pub fn totals(&self, cpu: usize, set: u32) -> Totals {
+        self.read(cpu, at(set) + offset_of!(Set, totals))
+    }
+
+    /// Begins the totals of an idle set anew.
+    pub fn clear_totals(&self, cpu: usize, set: u32) {
+        self.write(cpu, at(set) + offset_of!(Set, totals), Totals::zeroed());
+    }
+
+    /// The tags of a bucket, from an idle set.
+    pub fn tags(&self, cpu: usize, set: u32, table: Table, bucket: usize) -> Tags {
+        self.read(cpu, tags(set, table, bucket))
+    }
+
+    /// Begins a bucket of an idle set anew.
+    pub fn clear_tags(&self, cpu: usize, set: u32, table: Table, bucket: usize) {
+        self.write(cpu, tags(set, table, bucket), Tags::default());
+    }
+
+    /// What was counted for the newest key of a table, and is in no slot yet.
+    pub fn newest(&self, cpu: usize, set: u32, table: Table) -> Option<Slot<Tally>> {
+        let slot: Slot<Tally> = self.read(cpu, at(set) + newest(table)?);
+        (slot.counters.packets > 0).then_some(slot)
+    }
+
+    /// The same of every CPU that has one: its number, the key, what was counted.
+    pub fn newest_of_all(&self, set: u32, table: Table) -> Vec<(usize, Key, Tally)> {
+        let newest = (0..self.count()).filter_map(|cpu| Some((cpu, self.newest(cpu, set, table)?)));
+        newest.map(|(cpu, slot)| (cpu, slot.key, slot.counters)).collect()
+    }
+
+    /// Begins that anew, in an idle set.
+    pub fn clear_newest(&self, cpu: usize, set: u32, table: Table) {
+        if let Some(newest) = newest(table) {
+            self.write(cpu, at(set) + newest, Slot::<Tally>::zeroed());
+        }
+    }
+
+    /// Which groups of a table's buckets are in use.
+    pub fn used(&self, cpu: usize, set: u32, table: Table) -> impl Iterator<Item = usize> {
+        let used: [u8; GROUPS] = self.read(cpu, at(set) + used(table));
+        used.into_iter().enumerate().filter_map(|(group, used)| (used != 0).then_some(group))
+    }
+
+    /// Notes that a group of an idle set is not in use.
+    pub fn clear_used(&self, cpu: usize, set: u32, table: Table, group: usize) {
+        assert!(group < GROUPS, "group {group} of {GROUPS}");
+        self.write(cpu, at(set) + used(table) + group, 0_u8);
+    }
+
+    /// Packets by TCP flag byte.
+    pub fn tcp_flags(&self, cpu: usize) -> impl Iterator<Item = u64> {
+        self.counters::<TCP_FLAGS>(cpu, offset_of!(Cpu, tcp_flags))
+    }
+
+    /// Packets by destination port.
+    pub fn dst_ports(&self, cpu: usize) -> impl Iterator<Item = u64> {
+        self.counters::<PORTS>(cpu, offset_of!(Cpu, dst_ports))
+    }
+
+    /// Packets by source port.
+    pub fn src_ports(&self, cpu: usize) -> impl Iterator<Item = u64> {
+        self.counters::<PORTS>(cpu, offset_of!(Cpu, src_ports))
+    }
+
+    /// Reads the cumulative tables.
+    pub fn read_tables(&self, tables: &mut Tables) {
+        let Tables { tcp_flags, dst_ports, src_ports, unique } = tables;
+        tcp_flags.fill(0);
+        dst_ports.fill(0);
+        src_ports.fill(0);
+        unique.0.fill(0);
+        for cpu in 0..self.count() {
+            add(tcp_flags, self.tcp_flags(cpu));
+            add(dst_ports, self.dst_ports(cpu));
+            add(src_ports, self.src_ports(cpu));
+            unique.merge(&self.unique(cpu));
+        }
+    }
+
+    /// Distinct sources of those that were new to a set.
+    pub fn unique(&self, cpu: usize) -> Registers {
+        self.read(cpu, offset_of!(Cpu, unique))
+    }
+
+    /// Forgets them.
+    pub fn clear_unique(&self) {
+        for cpu in 0..self.count() {
+            self.write(cpu, offset_of!(Cpu, unique), Registers::zeroed());
+        }
+    }
+
+    fn counters<const N: usize>(&self, cpu: usize, offset: usize) -> impl Iterator<Item = u64> {
+        (0..N).map(move |index| self.read(cpu, offset + size_of::<u64>() * index))
+    }
+
+    fn read<F: Pod>(&self, cpu: usize, offset: usize) -> F {
+        self.0.field(cpu, offset)
+    }
+
+    fn write<F: Pod>(&self, cpu: usize, offset: usize, value: F) {
+        self.0.set_field(cpu, offset, &value);
+    }
+}
+
+fn at(set: u32) -> usize {
+    offset_of!(Cpu, sets) + set as usize % SETS as usize * size_of::<Set>()
+}
+
+fn newest(table: Table) -> Option<usize> {
+    match table {
+        Table::Sources => None,
+        Table::Destinations => Some(offset_of!(Set, newest_destination)),
+        Table::Macs => Some(offset_of!(Set, newest_macs)),
+    }
+}
+
+fn tags(set: u32, table: Table, bucket: usize) -> usize {
+    assert!(bucket < 1 << MOST_BITS[table as usize], "bucket {bucket}");
+    let tags = match table {
+        Table::Sources => offset_of!(Set, sources),
+        Table::Destinations => offset_of!(Set, destinations),
+        Table::Macs => offset_of!(Set, macs),
+    };
+    at(set) + tags + bucket * size_of::<Tags>()
+}
+
+fn used(table: Table) -> usize {
+    offset_of!(Set, used) + table as usize * GROUPS
+}
+
+fn add(sums: &mut [u64], counters: impl Iterator<Item = u64>) {
+    sums.iter_mut().zip(counters).for_each(|(sum, counter)| *sum += counter);
+}
