@@ -200,7 +200,7 @@ fn open(sources: u32) -> Result<(Engine, tokio::sync::watch::Receiver<Arc<Snapsh
         }
     }
     let xdp = Xdp::open(&run.iface, &run.load_options())?;
-    Ok(Engine::new(Source::Xdp(Box::new(xdp)), settings, geo, Outlets::default()))
+    Ok(Engine::new(Source::Xdp(Box::new(xdp)), settings, geo, Outlets::default(), OwnCost::new(Moment::now())))
 }
 
 fn milliseconds<T>(work: impl FnOnce() -> T) -> (T, f64) {

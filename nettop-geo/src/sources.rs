@@ -88,6 +88,23 @@ impl Sources {
         self.0.iter().filter_map(|source| source.loaded.as_ref())
     }
 
+    /// The folders of whose files some are read again when they change: those of the files that were named, or are there; and
+    /// of the rest those that belong to nettop or its packager.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let read_again = self.0.iter().filter(|source| match source.trust {
+            Trust::Anyone => true,
+            // A home has more in it than places.
+            Trust::Owner => source.seen.is_some(),
+        });
+        let paths = read_again.flat_map(|source| [Some(source.path.clone()), source.path.canonicalize().ok()]);
+        let folder = |path: PathBuf| match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+            Some(folder) => folder.to_path_buf(),
+            None => path,
+        };
+        paths.flatten().map(folder).collect()
+    }
+
     /// What could not be loaded.
     pub fn problems(&self) -> Vec<String> {
         self.0.iter().filter_map(|source| source.problem.clone()).collect()
