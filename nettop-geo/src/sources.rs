@@ -145,7 +145,7 @@ impl Source {
     fn poll(&mut self, stop: &AtomicBool) -> bool {
         let now = match Stamp::of(&self.path) {
             Ok(now) => now,
-            Err(error) if !self.named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error) if !self.named && is_not_there(error.kind()) => {
                 // Gone at two looks: not on its way from one file to the next.
                 let stays_away = self.seen.take().is_none();
                 return stays_away && self.forget();
@@ -182,6 +182,11 @@ impl Source {
     fn tell(&self, error: &anyhow::Error) -> String {
         tell(&self.path, error, self.loaded.is_some())
     }
+}
+
+/// A folder that is closed to us, as root's home is after sudo, has nothing for us either.
+fn is_not_there(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied)
 }
 
 /// The file, why, and what to do.

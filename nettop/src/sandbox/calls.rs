@@ -42,9 +42,10 @@ const ANY: &[c_long] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat,
     libc::SYS_getcwd,
-    // The control socket and rtnetlink.
+    // The control socket and rtnetlink; there are no sockets of another kind to connect.
     libc::SYS_accept4,
     libc::SYS_bind,
+    libc::SYS_connect,
     libc::SYS_getsockname,
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
