@@ -41,6 +41,7 @@ const ANY: &[c_long] = &[
     libc::SYS_statx,
     libc::SYS_unlinkat,
     libc::SYS_renameat,
+    libc::SYS_readlinkat,
     libc::SYS_getcwd,
     // The control socket and rtnetlink; there are no sockets of another kind to connect.
     libc::SYS_accept4,
@@ -91,7 +92,8 @@ const ANY: &[c_long] = &[
 
 /// Older forms of them, which only this architecture has.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[c_long] = &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_unlink, libc::SYS_rename];
+const OLDER: &[c_long] =
+    &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_unlink, libc::SYS_rename, libc::SYS_readlink];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[c_long] = &[];
 
