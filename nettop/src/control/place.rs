@@ -4,7 +4,10 @@ use std::{
     env,
     fs::{self, DirBuilder},
     io,
-    os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -80,6 +83,18 @@ impl Place {
             }
             _ => {}
         }
+        let folder = self.look_at(owner)?;
+        if let Some(group) = readers {
+            let group = rustix::process::Gid::from_raw(group);
+            rustix::fs::fchown(&folder, None, Some(group)).with_context(|| format!("giving {shown} to the group"))?;
+            rustix::fs::fchmod(&folder, Mode::from_raw_mode(0o710)).with_context(|| format!("opening {shown}"))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the folder, if it is what it should be.
+    fn look_at(&self, owner: u32) -> Result<OwnedFd> {
+        let shown = self.folder.display();
         // What is looked at is what was opened, and no link leads elsewhere. Afterwards nobody else can put another in its
         // place: /run is root's, and /tmp lets only owners remove.
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
@@ -93,23 +108,24 @@ impl Place {
         if facts.st_mode & 0o022 != 0 {
             bail!("others may write to {shown}; chmod go-w {shown}, or {REMEDY}");
         }
-        if let Some(group) = readers {
-            let group = rustix::process::Gid::from_raw(group);
-            rustix::fs::fchown(&folder, None, Some(group)).with_context(|| format!("giving {shown} to the group"))?;
-            rustix::fs::fchmod(&folder, Mode::from_raw_mode(0o710)).with_context(|| format!("opening {shown}"))?;
-        }
-        Ok(())
+        Ok(folder)
     }
 
     /// Whether a socket could be made in it. Changes nothing.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn try_out(&self) -> io::Result<()> {
-        let missing = self.owner.is_some() && !self.folder.exists();
+    /// As for [`prepare`](Self::prepare), or what the file system says.
+    pub fn try_out(&self) -> Result<()> {
+        let there = fs::symlink_metadata(&self.folder).is_ok();
+        if let (Some(owner), true) = (self.owner, there) {
+            self.look_at(owner)?;
+        }
+        let missing = self.owner.is_some() && !there;
         let folder = if missing { self.folder.parent().unwrap_or(Path::new("/")) } else { &self.folder };
         // A file without a name, which leaves nothing.
-        tempfile::tempfile_in(folder).map(drop)
+        tempfile::tempfile_in(folder)
+            .map(drop)
+            .with_context(|| format!("{} cannot be made; {REMEDY}", self.socket().display()))
     }
 }
 
@@ -198,8 +214,11 @@ mod tests {
             ("file", "not a folder"),
             ("open", "others may write"),
         ] {
-            let error = format!("{:#}", place(path(name)).prepare(None).unwrap_err());
-            assert!(error.contains(part) && error.contains("--control-socket"), "{name}: {error}");
+            let place = place(path(name));
+            for refused in [place.try_out(), place.prepare(None)] {
+                let error = format!("{:#}", refused.unwrap_err());
+                assert!(error.contains(part) && error.contains("--control-socket"), "{name}: {error}");
+            }
         }
         assert!(!path("nowhere").exists());
         let theirs = Place::own(path("real"), geteuid().as_raw() + 1).prepare(None).unwrap_err().to_string();

@@ -24,7 +24,7 @@ fn look_at(place: &Place) -> Finding {
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match place.try_out() {
             Ok(()) => Finding::good(format!("{shown} is free")),
-            Err(error) => Finding::missing(format!("{shown} cannot be made: {error}"), ANOTHER),
+            Err(error) => Finding::failed(&error, ANOTHER),
         },
         Err(error) => Finding::missing(format!("{shown}: {error}"), ANOTHER),
         Ok(metadata) if !metadata.file_type().is_socket() => {

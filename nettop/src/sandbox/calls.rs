@@ -40,7 +40,7 @@ const ANY: &[c_long] = &[
     libc::SYS_newfstatat,
     libc::SYS_statx,
     libc::SYS_unlinkat,
-    libc::SYS_renameat,
+    libc::SYS_renameat2,
     libc::SYS_readlinkat,
     libc::SYS_getcwd,
     // The control socket and rtnetlink; there are no sockets of another kind to connect.
@@ -90,12 +90,18 @@ const ANY: &[c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// Older forms of them, which only this architecture has.
+/// Older forms of them, by architecture.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[c_long] =
     &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_unlink, libc::SYS_rename, libc::SYS_readlink];
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+const OLDER: &[c_long] = &[SYS_RENAMEAT];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const OLDER: &[c_long] = &[];
+
+/// asm-generic/unistd.h; the libc crate does not name it there.
+#[cfg(target_arch = "aarch64")]
+const SYS_RENAMEAT: c_long = 38;
 
 /// A condition on an argument.
 #[derive(Clone, Copy)]

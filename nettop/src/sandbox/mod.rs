@@ -17,6 +17,11 @@ pub use self::{
 };
 use crate::snapshot::Guard;
 
+/// The parts that Landlock is needed for.
+pub const LANDLOCK: [&str; 3] = folders::PARTS;
+/// The part that seccomp is needed for.
+pub const SECCOMP: &str = calls::PART;
+
 /// How much of it must hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
