@@ -13,7 +13,8 @@ use clap::Parser as _;
 use nettop::{
     cli::Cli,
     control::{self, Answer},
-    engine::{Engine, Settings, outlets::Outlets},
+    engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
+    reading::Moment,
     snapshot::{Mode, Snapshot},
     source::{Source, xdp::Xdp},
     tui::{

@@ -1,7 +1,7 @@
 //! The wiring of a monitor: open everything → load → attach → enter the sandbox → start threads → run.
 
 use std::{
-    io,
+    env, io,
     path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
     thread,
@@ -130,10 +130,9 @@ impl Opened {
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
         outputs.chain(self.log.as_ref().map(LogFile::path)).for_each(|path| folders.output(path));
-        if args.screen().is_some() {
-            // What `e` writes.
-            folders.write(Path::new("."));
-        }
+        // What `e` writes; but whoever starts it in the root folder does not mean everything there is.
+        let here = env::current_dir().ok().filter(|here| args.screen().is_some() && here.parent().is_some());
+        here.iter().for_each(|here| folders.write(here));
         folders
     }
 }

@@ -136,6 +136,36 @@ fn without_a_session_the_socket_is_in_a_folder_of_the_user_s_own() {
 }
 
 #[test]
+fn started_by_sudo_it_is_found_by_whoever_called_it() {
+    if !skip::privileged("started_by_sudo_it_is_found_by_whoever_called_it") {
+        return;
+    }
+    // As the system makes it for a session.
+    let (uid, ctl) = (somebody() + 2, PublicCopy::of("nettopctl"));
+    let session = PathBuf::from(format!("/run/user/{uid}"));
+    fs::create_dir_all(&session).expect("a session's folder");
+    fs::set_permissions(&session, fs::Permissions::from_mode(0o700)).expect("closing it");
+    chown(&session, Some(uid), Some(uid)).expect("giving it away");
+    let mut command = Command::new(program::path("nettop"));
+    command.args(["demo", "--quiet", "--interval", "0.1"]).env_remove("XDG_RUNTIME_DIR");
+    command.env("SUDO_UID", uid.to_string()).env("SUDO_GID", uid.to_string()).env_remove("SUDO_USER");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("starting nettop");
+    let ask = |argument: &str| {
+        let mut command = Command::new(ctl.path());
+        run(as_user(command.arg(argument), uid, &[]).env("XDG_RUNTIME_DIR", &session))
+    };
+    let found = wait_for(|| (ask("status").status.code() == Some(0)).then_some(()));
+    let facts = fs::metadata(session.join("nettop.sock")).map(|facts| (facts.mode() & 0o777, facts.uid()));
+    let stopped = ask("stop");
+    let ended = wait(&mut child);
+    let left = fs::read_dir(&session).expect("it").count();
+    fs::remove_dir_all(&session).expect("ending the session");
+    assert!(found.is_some() && facts.is_ok_and(|facts| facts == (0o600, uid)), "{stopped:?}");
+    assert!(ended.is_some_and(|status| status.success()), "{stopped:?}");
+    assert_eq!(left, 0, "its socket is removed");
+}
+
+#[test]
 fn a_folder_that_somebody_else_made_first_is_not_used() {
     if !skip::privileged("a_folder_that_somebody_else_made_first_is_not_used") {
         return;

@@ -52,6 +52,10 @@ impl Channel {
     /// # Errors
     /// Say what is in the way, and what to do.
     pub fn open(args: &ControlArgs, uid: u32) -> Result<Self> {
+        let is_tcp = matches!(args.control_socket, Some(Endpoint::Tcp(_)));
+        if args.control_token.is_some() && !is_tcp {
+            bail!("--control-token is for tcp://: on a Unix socket the kernel says who is there; see --control-group");
+        }
         match &args.control_socket {
             Some(Endpoint::Tcp(address)) => Self::tcp(*address, args),
             Some(Endpoint::Unix(path)) => Self::unix(path, args),

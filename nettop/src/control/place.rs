@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use rustix::{
     fs::{CWD, Mode, OFlags},
-    process::geteuid,
+    process::{geteuid, getuid},
 };
 
 /// What the socket is called.
@@ -138,7 +138,8 @@ fn given(uid: u32) -> Option<Place> {
         let folder = PathBuf::from(format!("/run/user/{uid}"));
         let private = fs::symlink_metadata(&folder)
             .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == uid && metadata.mode() & 0o077 == 0);
-        (uid != geteuid().as_raw() && private).then_some(folder)
+        // The real user: for opening this the other may be in force.
+        (uid != getuid().as_raw() && private).then_some(folder)
     };
     set.or_else(of_user).map(Place::of_session)
 }

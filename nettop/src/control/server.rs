@@ -36,7 +36,8 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a client may take to read each part of its answer, and all of it.
 const PART_DEADLINE: Duration = Duration::from_secs(30);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
-/// Clients at once that are answered with more than the published snapshot; the others wait.
+/// Clients at once that are answered with more than the published snapshot; the others wait. Those that may only look have
+/// as many of their own, so that they cannot keep the others waiting.
 const LARGE_ANSWERS: usize = 2;
 /// How long clients may take to read their answers when the monitor ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -63,7 +64,7 @@ impl Listener {
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
     let mut clients = JoinSet::new();
     let mut by_age = VecDeque::new();
-    let large = Arc::new(Semaphore::new(LARGE_ANSWERS));
+    let [large, readers_large] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS)));
     loop {
         tokio::select! {
             client = accept(&listener) => match client {
@@ -72,6 +73,7 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
                     if by_age.len() >= MAX_CLIENTS && let Some(oldest) = by_age.pop_front() {
                         oldest.abort();
                     }
+                    let large = if client.access == Access::Command { &large } else { &readers_large };
                     let (requests, snapshots, large) = (requests.clone(), snapshots.clone(), large.clone());
                     let served = async move { serve_client(client, &requests, &snapshots, &large).await };
                     by_age.push_back(clients.spawn(served));

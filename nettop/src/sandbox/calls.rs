@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, env};
 
 use aya_obj::generated::bpf_cmd;
-use libc::{c_long, c_ulong};
+use libc::c_long;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter,
@@ -145,16 +145,16 @@ const CERTAIN: &[(c_long, Argument)] = &[
         OneOf(
             1,
             &[
-                request(libc::TCGETS),
-                request(libc::TCGETS2),
-                request(libc::TCSETS),
-                request(libc::TCSETSW),
-                request(libc::TCSETSF),
-                request(libc::TCSETS2),
-                request(libc::TCSETSW2),
-                request(libc::TCSETSF2),
-                request(libc::TIOCGWINSZ),
-                request(libc::FIONBIO),
+                libc::TCGETS,
+                libc::TCGETS2,
+                libc::TCSETS,
+                libc::TCSETSW,
+                libc::TCSETSF,
+                libc::TCSETS2,
+                libc::TCSETSW2,
+                libc::TCSETSF2,
+                libc::TIOCGWINSZ,
+                libc::FIONBIO,
             ],
         ),
     ),
@@ -163,10 +163,6 @@ const CERTAIN: &[(c_long, Argument)] = &[
     // abort(3): signals to others are Landlock's matter.
     (libc::SYS_tgkill, OneOf(2, &[libc::SIGABRT as u64])),
 ];
-
-const fn request(number: c_ulong) -> u64 {
-    number as u64
-}
 
 impl Argument {
     /// As rules, of which any is enough.
@@ -217,7 +213,7 @@ mod tests {
         let confined = thread::spawn(|| {
             assert!(allow_only_what_is_needed().holds);
             let kind = |error: io::Error| error.raw_os_error();
-            assert_eq!(thread::spawn(|| fs::read("/proc/self/statm").is_ok()).join().unwrap(), true);
+            assert!(thread::spawn(|| fs::read("/proc/self/statm").is_ok()).join().unwrap());
             assert_eq!(Command::new("true").spawn().map(drop).map_err(kind), Err(Some(libc::ENOSYS)), "no processes");
             assert_eq!(UdpSocket::bind("127.0.0.1:0").map(drop).map_err(kind), Err(Some(libc::ENOSYS)), "no network");
             // SAFETY: a new mapping, which is never touched.

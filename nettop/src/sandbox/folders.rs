@@ -45,7 +45,10 @@ impl Folders {
                 self.add(path, make_bitflags!(AccessFs::{ReadFile | WriteFile}));
             }
             _ => {
-                self.write(parent(path));
+                // /dev/stdout, where that is a file.
+                if !path.starts_with("/dev") {
+                    self.write(parent(path));
+                }
                 // A link to elsewhere.
                 if let Ok(target) = fs::canonicalize(path) {
                     self.write(parent(&target));

@@ -44,8 +44,8 @@ impl Invoker {
         self.uid
     }
 
-    /// Does something with this user's rights, such as opening a file: root must not be led, by a link in a folder of this
-    /// user's, to where the user itself may not go. The way back stays open.
+    /// Does something with this user's rights, such as making a file: it is the user's then, who can also remove it. The way
+    /// back stays open.
     ///
     /// # Errors
     /// The user cannot be changed. What `work` says is passed on as it is.
