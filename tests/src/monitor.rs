@@ -85,8 +85,7 @@ impl Monitor {
     }
 
     fn spawn(mut command: Command, socket: &Path) -> Self {
-        let child = command.arg("--control-socket").arg(socket).spawn();
-        let child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
+        let child = program::spawn(command.arg("--control-socket").arg(socket));
         let mut monitor = Self { child, socket: socket.into(), directory: None, keyboard: None };
         let ready = program::wait_for(|| {
             if let Some(status) = monitor.child.try_wait().expect("asking about a child") {

@@ -95,8 +95,8 @@ impl Untold {
     fn start(uid: u32) -> Self {
         let programs = ["nettop", "nettopctl"].map(PublicCopy::of);
         let mut command = Self::command(&programs[0], uid);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self { child: child.expect("starting nettop"), folder: Self::folder(uid), uid, programs }
+        let child = program::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+        Self { child, folder: Self::folder(uid), uid, programs }
     }
 
     fn ctl(&self, argument: &str) -> Ended {
