@@ -14,6 +14,15 @@ pub(super) fn must_keep_bpf() -> bool {
     KernelVersion::current().is_ok_and(|version| version < KernelVersion::new(5, 19, 0))
 }
 
+/// Has no program that is executed later gain any, not even root's: a second lock, behind no_new_privs, for whom the kernel
+/// lets turn it.
+pub(super) fn empty_bounding_set() {
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).unwrap_or(false) {
+        // What is left in it can be gained by nobody, either.
+        let _ = caps::clear(None, CapSet::Bounding);
+    }
+}
+
 /// Gives up every capability. Open descriptors keep working: maps are read and the loaded program is attached to further
 /// interfaces without any.
 ///

@@ -39,6 +39,7 @@ pub enum Mode {
 /// # Errors
 /// Capabilities cannot be given up; or something does not hold, and all of it must.
 pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result<Vec<Guard>> {
+    capabilities::empty_bounding_set();
     if mode == Mode::Off {
         let mut guards = vec![capabilities::drop_all()?, capabilities::gain_none()?];
         guards.extend(
