@@ -299,6 +299,26 @@ mod tests {
     }
 
     #[test]
+    fn only_folders_with_something_to_read_again_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [named, target, home, system] = ["named", "target", "home", "system"].map(|name| folder.path().join(name));
+        for made in [&named, &target, &home] {
+            fs::create_dir(made).unwrap();
+        }
+        fs::write(target.join("my.csv"), csv("named")).unwrap();
+        std::os::unix::fs::symlink(target.join("my.csv"), named.join("my.csv")).unwrap();
+        let folders = || {
+            let search = vec![(system.join("x"), Trust::Anyone), (home.join("x"), Trust::Owner)];
+            let mut sources = Sources::new(&[named.join("my.csv")], search);
+            sources.open().unwrap();
+            sources.poll(&NEVER);
+            sources.folders()
+        };
+        assert_eq!(folders(), [&named, &target.canonicalize().unwrap(), &system].map(Clone::clone));
+        assert_eq!(Sources::new(&["my.csv".into()], Vec::new()).folders(), [Path::new(".")]);
+    }
+
+    #[test]
     fn a_named_csv_ends_the_search_and_a_broken_found_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let [named, broken, found] = ["named", "broken", "found"].map(|name| folder.path().join(name));
