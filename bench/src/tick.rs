@@ -13,7 +13,8 @@ use clap::Parser as _;
 use nettop::{
     cli::Cli,
     control::{self, Answer},
-    engine::{Engine, Settings, outlets::Outlets},
+    engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
+    reading::Moment,
     snapshot::{Mode, Snapshot},
     source::{Source, xdp::Xdp},
     tui::{
@@ -200,7 +201,7 @@ fn open(sources: u32) -> Result<(Engine, tokio::sync::watch::Receiver<Arc<Snapsh
         }
     }
     let xdp = Xdp::open(&run.iface, &run.load_options())?;
-    Ok(Engine::new(Source::Xdp(Box::new(xdp)), settings, geo, Outlets::default()))
+    Ok(Engine::new(Source::Xdp(Box::new(xdp)), settings, geo, Outlets::default(), OwnCost::new(Moment::now())))
 }
 
 fn milliseconds<T>(work: impl FnOnce() -> T) -> (T, f64) {

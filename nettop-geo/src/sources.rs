@@ -88,6 +88,23 @@ impl Sources {
         self.0.iter().filter_map(|source| source.loaded.as_ref())
     }
 
+    /// The folders of whose files some are read again when they change: those of the files that were named, or are there; and
+    /// of the rest those that belong to nettop or its packager.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let read_again = self.0.iter().filter(|source| match source.trust {
+            Trust::Anyone => true,
+            // A home has more in it than places.
+            Trust::Owner => source.seen.is_some(),
+        });
+        let paths = read_again.flat_map(|source| [Some(source.path.clone()), source.path.canonicalize().ok()]);
+        let folder = |path: PathBuf| match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+            Some(folder) => folder.to_path_buf(),
+            None => path,
+        };
+        paths.flatten().map(folder).collect()
+    }
+
     /// What could not be loaded.
     pub fn problems(&self) -> Vec<String> {
         self.0.iter().filter_map(|source| source.problem.clone()).collect()
@@ -128,7 +145,7 @@ impl Source {
     fn poll(&mut self, stop: &AtomicBool) -> bool {
         let now = match Stamp::of(&self.path) {
             Ok(now) => now,
-            Err(error) if !self.named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error) if !self.named && is_not_there(error.kind()) => {
                 // Gone at two looks: not on its way from one file to the next.
                 let stays_away = self.seen.take().is_none();
                 return stays_away && self.forget();
@@ -165,6 +182,11 @@ impl Source {
     fn tell(&self, error: &anyhow::Error) -> String {
         tell(&self.path, error, self.loaded.is_some())
     }
+}
+
+/// A folder that is closed to us, as root's home is after sudo, has nothing for us either.
+fn is_not_there(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied)
 }
 
 /// The file, why, and what to do.
@@ -274,6 +296,26 @@ mod tests {
             sources.poll(&NEVER);
         }
         assert_eq!((city(&sources).as_str(), sources.problems().len()), ("second", 0));
+    }
+
+    #[test]
+    fn only_folders_with_something_to_read_again_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [named, target, home, system] = ["named", "target", "home", "system"].map(|name| folder.path().join(name));
+        for made in [&named, &target, &home] {
+            fs::create_dir(made).unwrap();
+        }
+        fs::write(target.join("my.csv"), csv("named")).unwrap();
+        std::os::unix::fs::symlink(target.join("my.csv"), named.join("my.csv")).unwrap();
+        let folders = || {
+            let search = vec![(system.join("x"), Trust::Anyone), (home.join("x"), Trust::Owner)];
+            let mut sources = Sources::new(&[named.join("my.csv")], search);
+            sources.open().unwrap();
+            sources.poll(&NEVER);
+            sources.folders()
+        };
+        assert_eq!(folders(), [&named, &target.canonicalize().unwrap(), &system].map(Clone::clone));
+        assert_eq!(Sources::new(&["my.csv".into()], Vec::new()).folders(), [Path::new(".")]);
     }
 
     #[test]

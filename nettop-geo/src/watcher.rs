@@ -90,6 +90,11 @@ impl Watcher {
         Arc::clone(&self.shared.state().current)
     }
 
+    /// The folders that the thread has to be able to read in; none once it has been started.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.idle.as_ref().map_or_else(Vec::new, |(sources, _)| sources.folders())
+    }
+
     /// What could not be loaded or reloaded: the file, why, and what to do. What was read before stays in force.
     pub fn problems(&self) -> Vec<String> {
         self.shared.state().problems.clone()

@@ -2,7 +2,7 @@
 
 mod thresholds;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -11,6 +11,7 @@ use nettop_geo::Watcher;
 
 use crate::{
     control::{
+        channel::ControlArgs,
         client::{self, CtlArgs},
         socket::Endpoint,
     },
@@ -18,6 +19,7 @@ use crate::{
     doctor::DoctorArgs,
     engine::{Settings, TOP_RANGE},
     filter::FilterText,
+    sandbox,
     snapshot::Mode,
     source::{demo, xdp},
     tui::state::Options,
@@ -204,10 +206,15 @@ pub struct CommonArgs {
     /// Numbers only: no names of ports
     #[arg(long, short)]
     pub numeric: bool,
-    /// Where nettopctl finds this monitor: a path, or tcp://host:port on loopback
-    /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
-    #[arg(long, value_name = "SOCKET")]
-    pub control_socket: Option<Endpoint>,
+    /// How it is controlled.
+    #[command(flatten)]
+    pub control: ControlArgs,
+    /// Refuse to run unless the whole sandbox holds (strict), or use what of it this kernel offers (best-effort)
+    #[arg(long, value_enum, default_value_t = Sandbox::BestEffort, value_name = "MODE")]
+    pub sandbox: Sandbox,
+    /// Give up capabilities, and nothing else
+    #[arg(long, conflicts_with = "sandbox")]
+    pub no_sandbox: bool,
     /// Do not look up where sources are
     #[arg(long, conflicts_with = "location_db")]
     pub no_geo: bool,
@@ -237,7 +244,25 @@ pub struct CommonArgs {
     pub max_sources: usize,
 }
 
+/// How much of the sandbox must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sandbox {
+    /// What this kernel offers.
+    BestEffort,
+    /// All of it.
+    Strict,
+}
+
 impl CommonArgs {
+    /// How much of the sandbox must hold.
+    pub fn sandbox(&self) -> sandbox::Mode {
+        match self.sandbox {
+            _ if self.no_sandbox => sandbox::Mode::Off,
+            Sandbox::BestEffort => sandbox::Mode::BestEffort,
+            Sandbox::Strict => sandbox::Mode::Strict,
+        }
+    }
+
     /// Where places come from; `None`: geography is off.
     ///
     /// # Errors
@@ -277,6 +302,7 @@ impl CommonArgs {
             thresholds: self.thresholds,
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
+            sandbox: Arc::default(),
         })
     }
 }
@@ -372,7 +398,8 @@ mod tests {
             (&["--interval", "nan"], "0.1 to 3600"),
             (&["--top", "many"], "many"),
             (&["run", "--map-memory", "0"], "--map-memory"),
-            (&["--control-socket", "tcp://192.0.2.1:1"], "loopback"),
+            (&["--control-tcp-anywhere"], "--control-token"),
+            (&["--no-sandbox", "--sandbox", "strict"], "--sandbox"),
             (&["dance"], "dance"),
             (&["ctl", "dance"], "dance"),
         ] {

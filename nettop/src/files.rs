@@ -1,4 +1,4 @@
-//! The files that a monitor appends to as long as it runs: opened before privileges are dropped, and opened anew on
+//! The files that a monitor writes: opened before privileges are given up; those that it appends to are opened anew on
 //! SIGHUP, so that they can be rotated.
 
 use std::{
@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cli::CommonArgs,
-    export::{jsonl::Reopener, session::Place, target::Target},
+    export::{destination::Destination, jsonl::Reopener, session::Place, target::Target},
 };
 
-/// Those of `--jsonl` and `--alerts`.
+/// Those of `--jsonl`, `--alerts` and `--snapshot`.
 #[derive(Debug)]
 pub struct Files {
     /// Sampled packets.
@@ -24,14 +24,16 @@ pub struct Files {
     pub alerts: Option<Target>,
     /// Beside which file a session ends up; none where packets go into a pipe or a device.
     pub session: Option<Place>,
+    /// The last snapshot.
+    pub snapshot: Option<Destination>,
 }
 
 impl Files {
-    /// Opens them.
+    /// Opens them, for a user who will write them.
     ///
     /// # Errors
     /// Name the file and the option.
-    pub fn open(args: &CommonArgs) -> Result<Self> {
+    pub fn open(args: &CommonArgs, user: u32) -> Result<Self> {
         let open = |path: &Option<PathBuf>, option| match path {
             None => Ok(None),
             Some(path) => Target::open(path)
@@ -42,11 +44,15 @@ impl Files {
         let beside = args.jsonl.as_ref().filter(|_| events.as_ref().is_some_and(Target::is_regular));
         let session = beside
             .map(|path| {
-                Place::beside(path)
+                Place::beside(path, user)
                     .with_context(|| format!("opening the files for the end of the session beside {}", path.display()))
             })
             .transpose()?;
-        Ok(Self { events, alerts, session })
+        let snapshot = args.snapshot.as_ref().map(|path| {
+            Destination::open(path.clone(), user)
+                .with_context(|| format!("opening {}; name another file with --snapshot", path.display()))
+        });
+        Ok(Self { events, alerts, session, snapshot: snapshot.transpose()? })
     }
 }
 
@@ -64,6 +70,11 @@ impl LogFile {
     /// What the file system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.into(), file: Arc::new(Mutex::new(append(path)?)) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens it anew under its name; where that fails, the old file stays, and says why.

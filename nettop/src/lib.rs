@@ -24,6 +24,7 @@ pub mod privilege;
 pub mod rates;
 pub mod reading;
 pub mod replay;
+pub mod sandbox;
 pub mod snapshot;
 pub mod source;
 pub mod tui;

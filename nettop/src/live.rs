@@ -1,8 +1,7 @@
-//! The wiring of a monitor: open everything → load → attach → drop privileges → run.
+//! The wiring of a monitor: open everything → load → attach → enter the sandbox → start threads → run.
 
 use std::{
-    io,
-    os::unix::net::UnixListener,
+    env, io,
     path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
     thread,
@@ -12,8 +11,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
 use nettop_geo::Watcher;
+use rustix::process::geteuid;
 use tokio::{
-    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -22,15 +21,13 @@ use tokio::{
 
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
-    control::{
-        self, Request, Requests,
-        server::{self, Listener},
-        socket::{self, Endpoint, SocketFile},
-    },
-    engine::{Engine, Settings, outlets::Outlets},
+    control::{self, Request, Requests, channel::Channel, server},
+    engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
     export::{file, json, session::Place, summary},
     files::{Files, Hangup, LogFile},
-    heap, privilege,
+    heap,
+    reading::Moment,
+    sandbox::{self, Folders, Invoker},
     snapshot::{Mode, Replay, Snapshot},
     source::{
         Source,
@@ -61,19 +58,15 @@ pub fn run(args: &RunArgs) -> Result<()> {
         return replay(path, args);
     }
     let settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
-    let endpoint = Control::open(&args.common)?;
-    let geo = args.common.geo()?;
-    let files = Files::open(&args.common)?;
-    let log = open_log(args)?;
-    let log_level = if log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
+    let opened = Opened::open(&args.common, args.log.as_deref())?;
+    let log_level = if opened.log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
     let options = xdp::Options { log_level, ..args.load_options() };
     let mut xdp = Xdp::open(&args.iface, &options)?;
-    let log = match log {
+    let logger = match opened.log {
         None => None,
-        Some(file) => Some((file, EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?)),
+        Some(_) => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
     };
-    privilege::drop_all().context("dropping privileges")?;
-    monitor(Source::Xdp(Box::new(xdp)), settings, geo, Some(endpoint), &args.common, files, log)
+    monitor(Source::Xdp(Box::new(xdp)), settings, opened, logger, &args.common)
 }
 
 /// The demonstration.
@@ -82,71 +75,84 @@ pub fn run(args: &RunArgs) -> Result<()> {
 /// Say what failed, on what, why, and what to do.
 pub fn demo(args: &DemoArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Demo)?;
-    let endpoint = Control::open(&args.common)?;
-    let geo = args.common.geo()?;
-    let files = Files::open(&args.common)?;
+    let opened = Opened::open(&args.common, None)?;
     let source = Source::Demo(Box::new(Demo::new(args.seed)));
-    monitor(source, settings, geo, Some(endpoint), &args.common, files, None)
+    monitor(source, settings, opened, None, &args.common)
 }
 
 /// The replay of a capture.
 fn replay(path: &Path, args: &RunArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Replay)?;
     let source = Source::Pcap(Box::new(Pcap::open(path, args.pcap_speed)?));
-    let control = match Control::open(&args.common) {
-        // The usual socket may be that of the live monitor: no reason not to look at a file.
-        Err(_) if args.common.control_socket.is_none() => None,
-        opened => Some(opened?),
-    };
-    let geo = args.common.geo()?;
-    let files = Files::open(&args.common)?;
-    privilege::drop_all().context("dropping privileges")?;
-    monitor(source, settings, geo, control, &args.common, files, None)
+    let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
+    monitor(source, settings, opened, None, &args.common)
 }
 
-/// The control channel, bound before any thread runs and any privilege is dropped.
-enum Control {
-    Unix(UnixListener, SocketFile),
-    Tcp(std::net::TcpListener),
+/// What is open before any thread runs and any privilege is given up.
+struct Opened {
+    /// Who called sudo, and gets the process back.
+    invoker: Option<Invoker>,
+    control: Option<Channel>,
+    geo: Option<Watcher>,
+    files: Files,
+    log: Option<LogFile>,
 }
 
-impl Control {
-    fn open(args: &CommonArgs) -> Result<Self> {
-        match args.control_socket.clone().unwrap_or_default() {
-            Endpoint::Unix(path) => socket::listen(&path).map(|(listener, file)| Self::Unix(listener, file)),
-            Endpoint::Tcp(address) => {
-                let listener = std::net::TcpListener::bind(address)
-                    .with_context(|| format!("listening on tcp://{address}; choose another with --control-socket"))?;
-                listener.set_nonblocking(true)?;
-                Ok(Self::Tcp(listener))
-            }
+impl Opened {
+    fn open(args: &CommonArgs, log: Option<&Path>) -> Result<Self> {
+        Self::open_for(args, log, Mode::Live)
+    }
+
+    fn open_for(args: &CommonArgs, log: Option<&Path>, mode: Mode) -> Result<Self> {
+        let invoker = Invoker::of_sudo().filter(|_| args.sandbox() != sandbox::Mode::Off);
+        let user = invoker.as_ref().map_or(geteuid().as_raw(), Invoker::uid);
+        let control = match Invoker::open_first(invoker.as_ref(), || Channel::open(&args.control, user)) {
+            // The usual socket may be that of the live monitor: no reason not to look at a file.
+            Err(_) if mode == Mode::Replay && args.control.control_socket.is_none() => None,
+            opened => Some(opened?),
+        };
+        let geo = args.geo()?;
+        let files = Invoker::open_first(invoker.as_ref(), || Files::open(args, user))?;
+        let log = log.map(|path| Invoker::open_first(invoker.as_ref(), || open_log(path))).transpose()?;
+        if let Some(log) = &log {
+            env_logger::Builder::new()
+                .filter_level(log::LevelFilter::Info)
+                .target(env_logger::Target::Pipe(Box::new(log.clone())))
+                .init();
         }
+        Ok(Self { invoker, control, geo, files, log })
+    }
+
+    /// What of the file system is needed from now on.
+    fn folders(&self, args: &CommonArgs) -> Folders {
+        let mut folders = Folders::default();
+        self.geo.iter().flat_map(Watcher::folders).for_each(|folder| folders.read(&folder));
+        self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
+        let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
+        outputs.chain(self.log.as_ref().map(LogFile::path)).for_each(|path| folders.output(path));
+        // What `e` writes; but whoever starts it in the root folder does not mean everything there is.
+        let here = env::current_dir().ok().filter(|here| args.screen().is_some() && here.parent().is_some());
+        here.iter().for_each(|here| folders.write(here));
+        folders
     }
 }
 
-/// Opens the log.
-fn open_log(args: &RunArgs) -> Result<Option<LogFile>> {
-    let Some(path) = &args.log else { return Ok(None) };
-    let file =
-        LogFile::open(path).with_context(|| format!("opening the log {}; name another with --log", path.display()))?;
-    env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Info)
-        .target(env_logger::Target::Pipe(Box::new(file.clone())))
-        .init();
-    Ok(Some(file))
+fn open_log(path: &Path) -> Result<LogFile> {
+    LogFile::open(path).with_context(|| format!("opening the log {}; name another with --log", path.display()))
 }
 
 /// Runs engine, control server and screen until one of them ends.
 fn monitor(
     source: Source,
-    settings: Settings,
-    mut geo: Option<Watcher>,
-    control: Option<Control>,
+    mut settings: Settings,
+    opened: Opened,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
     args: &CommonArgs,
-    files: Files,
-    log: Option<(LogFile, EbpfLogger<&'static dyn log::Log>)>,
 ) -> Result<()> {
     heap::keep_small();
+    let cost = OwnCost::new(Moment::now());
+    settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
+    let Opened { control, mut geo, files, log, .. } = opened;
     // Only now: a thread keeps the privileges it began with.
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;
@@ -155,8 +161,7 @@ fn monitor(
     if settings.mode == Mode::Replay {
         outlets.be_patient();
     }
-    let (log_file, logger) = log.unzip();
-    let hangup = Hangup::new(outlets.reopeners(), log_file);
+    let hangup = Hangup::new(outlets.reopeners(), log);
     // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
     // for everybody else.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -167,12 +172,8 @@ fn monitor(
     let ended = runtime.block_on(async {
         // Before anybody can know that the monitor runs, and send it one.
         let signals = Signals::listen()?;
-        let (listener, _socket) = match control {
-            Some(Control::Unix(listener, file)) => (Some(Listener::unix(listener)?), Some(file)),
-            Some(Control::Tcp(listener)) => (Some(Listener::Tcp(TcpListener::from_std(listener)?)), None),
-            None => (None, None),
-        };
-        let (engine, snapshots) = Engine::new(source, settings, geo, outlets);
+        let (listener, _socket) = control.map(Channel::listener).transpose()?.unzip();
+        let (engine, snapshots) = Engine::new(source, settings, geo, outlets, cost);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
         let server =
@@ -202,9 +203,9 @@ fn monitor(
         file::print(text.as_bytes()).context("writing the summary to standard output")?;
     }
     session?;
-    if let Some(path) = &args.snapshot {
-        file::replace(path, |out| json::pretty(&*last, out)).with_context(|| {
-            let path = path.display();
+    if let Some(snapshot) = &files.snapshot {
+        snapshot.write(|out| json::pretty(&*last, out)).with_context(|| {
+            let path = snapshot.path().display();
             format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
         })?;
     }

@@ -1,8 +1,7 @@
-//! What this process may do, what it lacks, and giving up what it no longer needs.
+//! What this process may do, and what it lacks.
 
 use std::{env, io};
 
-use aya::util::KernelVersion;
 use caps::{CapSet, Capability};
 
 /// What the live monitor needs, and why: CAP_BPF for maps and programs, CAP_NET_ADMIN for XDP, CAP_PERFMON because the
@@ -37,26 +36,4 @@ pub fn explain_refusal() -> String {
 /// Whether an error means that a privilege is missing.
 pub fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
-}
-
-/// Gives up every capability, for this thread and all it starts from now on, and the way back. Open descriptors keep
-/// working: maps are read and the loaded program is attached to further interfaces without any capability.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn drop_all() -> Result<(), caps::errors::CapsError> {
-    // Before 5.19 every bpf(2) call needs CAP_BPF where unprivileged_bpf_disabled is set.
-    let keep_bpf = KernelVersion::current().is_ok_and(|version| version < KernelVersion::new(5, 19, 0));
-    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
-        let kept = match set {
-            CapSet::Effective | CapSet::Permitted if keep_bpf => {
-                caps::read(None, set)?.into_iter().filter(|capability| *capability == Capability::CAP_BPF).collect()
-            }
-            _ => caps::CapsHashSet::new(),
-        };
-        caps::set(None, set, &kept)?;
-    }
-    // SAFETY: prctl with plain integers.
-    unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    Ok(())
 }

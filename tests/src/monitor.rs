@@ -1,7 +1,7 @@
 //! A running nettop, asked over its control socket. Killed when dropped.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -25,6 +25,8 @@ pub struct Monitor {
     socket: PathBuf,
     /// Where its socket and its outputs are; `None`: where the test wants them.
     directory: Option<TempDir>,
+    /// Where to type, where it has a terminal.
+    keyboard: Option<File>,
 }
 
 impl Monitor {
@@ -53,11 +55,18 @@ impl Monitor {
     pub fn on_terminal(namespace: &Namespace, arguments: &str, (columns, rows): (u16, u16)) -> Self {
         let directory = TempDir::new().expect("making a temporary directory");
         let mut command = namespace.command(program::path("nettop"));
-        command.arg("run").args(arguments.split_whitespace());
-        terminal::attach(&mut command, columns, rows).expect("making a terminal");
+        command.arg("run").args(arguments.split_whitespace()).current_dir(directory.path());
+        let keyboard = terminal::attach(&mut command, columns, rows).expect("making a terminal");
         let mut monitor = Self::spawn(command, &directory.path().join("nettop.sock"));
         monitor.directory = Some(directory);
+        monitor.keyboard = Some(keyboard);
         monitor
+    }
+
+    /// Types on its terminal.
+    pub fn press(&self, keys: &str) {
+        let mut keyboard = self.keyboard.as_ref().expect("a monitor on a terminal");
+        keyboard.write_all(keys.as_bytes()).expect("typing");
     }
 
     fn in_own_directory(command: Command) -> Self {
@@ -76,9 +85,8 @@ impl Monitor {
     }
 
     fn spawn(mut command: Command, socket: &Path) -> Self {
-        let child = command.arg("--control-socket").arg(socket).spawn();
-        let child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
-        let mut monitor = Self { child, socket: socket.into(), directory: None };
+        let child = program::spawn(command.arg("--control-socket").arg(socket));
+        let mut monitor = Self { child, socket: socket.into(), directory: None, keyboard: None };
         let ready = program::wait_for(|| {
             if let Some(status) = monitor.child.try_wait().expect("asking about a child") {
                 panic!("{command:?} has ended, {status}: {}", monitor.output("err"));

@@ -57,6 +57,8 @@ impl Namespace {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let fd = self.file.as_raw_fd();
+        // Tests run by sudo want root, unless they say otherwise.
+        command.env_remove("SUDO_UID");
         // SAFETY: between fork and exec, setns is one system call and allocates nothing.
         unsafe { command.pre_exec(move || enter(fd)) };
         command

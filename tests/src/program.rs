@@ -125,8 +125,7 @@ impl Ended {
 pub fn run(command: &mut Command) -> Ended {
     let outputs = TempDir::new().expect("making a temporary directory");
     let file = |name| fs::File::create(outputs.path().join(name)).expect("making a file for the output");
-    let child = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
+    let mut child = spawn(command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")));
     let status = wait(&mut child).unwrap_or_else(|| {
         let _ = child.kill();
         let _ = child.wait();
@@ -139,6 +138,20 @@ pub fn run(command: &mut Command) -> Ended {
 /// Runs a program by name, with these arguments.
 pub fn run_with(name: &str, arguments: &[&str]) -> Ended {
     run(Command::new(path(name)).args(arguments.iter().map(OsStr::new)))
+}
+
+/// Starts a program. A copy made for this test may still be open for writing in a child of another test, for the moment
+/// between its fork and its exec.
+pub fn spawn(command: &mut Command) -> Child {
+    let started = wait_for(|| match command.spawn() {
+        Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => None,
+        other => Some(other),
+    });
+    match started {
+        Some(Ok(child)) => child,
+        Some(Err(error)) => panic!("starting {command:?}: {error}"),
+        None => panic!("starting {command:?}: its file stays open for writing"),
+    }
 }
 
 /// Waits for the end of a process, up to [`DEADLINE`].

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("heap", &[]),
     ("privilege", &[]),
     ("rates", &[]),
+    ("sandbox", &["snapshot"]),
     ("unique", &[]),
     ("visible", &[]),
     ("locale", &[]),
@@ -25,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ledger", &["rates"]),
     ("detect", &["format", "reading", "snapshot"]),
     // The client prints what it got through the exporters.
-    ("control", &["export", "maps", "snapshot"]),
+    ("control", &["export", "maps", "sandbox", "snapshot"]),
     (
         "engine",
         &["control", "detect", "export", "filter", "ledger", "rates", "reading", "snapshot", "source", "unique"],
@@ -33,9 +34,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tui", &["control", "export", "format", "locale", "snapshot"]),
     ("export", &["snapshot", "visible"]),
     // It looks at what others would use, and at nothing through the engine.
-    ("doctor", &["control", "locale", "privilege", "source"]),
+    ("doctor", &["control", "locale", "privilege", "sandbox", "source"]),
     ("update_db", &["reading"]),
-    ("cli", &["control", "detect", "doctor", "engine", "filter", "snapshot", "source", "tui", "update_db"]),
+    ("cli", &["control", "detect", "doctor", "engine", "filter", "sandbox", "snapshot", "source", "tui", "update_db"]),
     ("manual", &["cli"]),
     // Lists the tables of everybody.
     ("features", EVERYTHING),

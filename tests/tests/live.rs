@@ -522,7 +522,7 @@ fn it_gives_up_every_privilege_once_attached() {
     let tasks = fs::read_dir(format!("/proc/{}/task", monitor.pid())).expect("its threads");
     for task in tasks {
         let status = fs::read_to_string(task.expect("a thread").path().join("status")).expect("its status");
-        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             let line = status.lines().find(|line| line.starts_with(set)).expect("every set is there");
             assert!(line.ends_with("\t0000000000000000"), "{line}");
         }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use serde_json::{Map, Value, json};
 
-use super::socket::Endpoint;
+use super::{socket::Endpoint, token::Token};
 use crate::export::{FORMATS, file, json, maps};
 
 /// How long to wait for the monitor, which may be busy for some seconds.
@@ -21,10 +21,13 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What `nettopctl` is asked to do.
 #[derive(Clone, Debug, Args)]
 pub struct CtlArgs {
-    /// Socket of the monitor: a path, or tcp://host:port on loopback
-    /// [default: the first of $XDG_RUNTIME_DIR/nettop.sock, /run/nettop/nettop.sock (the service), /tmp/nettop.sock]
+    /// Socket of the monitor: a path, or tcp://host:port
+    /// [default: the first of $XDG_RUNTIME_DIR/nettop.sock, /run/nettop/nettop.sock (the service), /tmp/nettop-UID/nettop.sock]
     #[arg(long, global = true, value_name = "SOCKET")]
     control_socket: Option<Endpoint>,
+    /// A file whose first line is the token that the monitor wants over tcp://
+    #[arg(long, global = true, value_name = "FILE")]
+    control_token: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -134,7 +137,11 @@ impl Command {
 /// No monitor, or no answer from it.
 pub fn run(args: &CtlArgs) -> Result<bool> {
     let endpoint = args.control_socket.clone().unwrap_or_else(Endpoint::of_running);
-    let answer = exchange(&endpoint, &args.command.request())?;
+    let mut request = args.command.request();
+    if let Some(path) = &args.control_token {
+        request["token"] = Token::read(path)?.text().into();
+    }
+    let answer = exchange(&endpoint, &request)?;
     let ok = answer["ok"] == true;
     match &args.command {
         Command::Export { format, output } if ok => {
@@ -158,7 +165,7 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
 /// # Errors
 /// As for [`run`].
 pub fn run_maps(control_socket: Option<Endpoint>, args: PrintMaps) -> Result<bool> {
-    run(&CtlArgs { control_socket, command: Command::Maps(args) })
+    run(&CtlArgs { control_socket, control_token: None, command: Command::Maps(args) })
 }
 
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {

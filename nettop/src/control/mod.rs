@@ -1,14 +1,18 @@
 //! The control channel: what can be asked of a running monitor. Keys on the screen and `nettopctl` send the same
 //! [`Request`]s to the engine.
 
+pub mod channel;
 mod chunks;
 pub mod client;
+pub mod peer;
+pub mod place;
 pub mod server;
 pub mod socket;
+pub mod token;
 
 use std::{io, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +49,16 @@ pub enum Request {
     },
     /// End the monitor.
     Stop,
+}
+
+impl Request {
+    /// Whether it leaves everything as it is.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Status { .. } | Self::Snapshot { .. } | Self::Maps { .. } => true,
+            Self::Set(_) | Self::Top(_) | Self::Pause(_) | Self::Reset | Self::Stop => false,
+        }
+    }
 }
 
 /// Parts of the filter, as text. Empty text clears a part.
@@ -162,6 +176,15 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
         return Err(format!("unknown command {name:?}; there are {}", names.join(", ")));
     };
     (command.parse)(&fields)
+}
+
+/// The token that came with a request, if one did.
+pub fn token_of(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Credentials {
+        token: String,
+    }
+    serde_json::from_slice(line).ok().map(|Credentials { token }| token)
 }
 
 /// Writes the whole answer as JSON, one line.

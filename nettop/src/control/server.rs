@@ -17,11 +17,18 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Answer, Reply, Request, Requests, ask, chunks::chunks, parse, socket, write_json};
+use super::{
+    Answer, Reply, Request, Requests, ask,
+    chunks::chunks,
+    parse,
+    peer::{Access, peer},
+    token::Token,
+    token_of, write_json,
+};
 use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
 
 /// The longest request, bytes.
-const MAX_REQUEST: u64 = 64 << 10;
+const MAX_REQUEST: usize = 64 << 10;
 /// Clients served at once; for a further one, the oldest has to go.
 const MAX_CLIENTS: usize = 512;
 /// How long a client may take to send its request.
@@ -29,17 +36,18 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a client may take to read each part of its answer, and all of it.
 const PART_DEADLINE: Duration = Duration::from_secs(30);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
-/// Clients at once that are answered with more than the published snapshot; the others wait.
+/// Clients at once that are answered with more than the published snapshot; the others wait. Those that may only look have
+/// as many of their own, so that they cannot keep the others waiting.
 const LARGE_ANSWERS: usize = 2;
 /// How long clients may take to read their answers when the monitor ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// What the server listens on.
 pub enum Listener {
-    /// A Unix socket; its peers are checked.
-    Unix(UnixListener),
-    /// TCP on loopback.
-    Tcp(TcpListener),
+    /// A Unix socket; its peers are checked. The group whose members may look.
+    Unix(UnixListener, Option<u32>),
+    /// TCP; clients have to know the token, if there is one.
+    Tcp(TcpListener, Option<Arc<Token>>),
 }
 
 impl Listener {
@@ -47,8 +55,8 @@ impl Listener {
     ///
     /// # Errors
     /// When it cannot be polled.
-    pub fn unix(listener: StdUnixListener) -> io::Result<Self> {
-        UnixListener::from_std(listener).map(Self::Unix)
+    pub fn unix(listener: StdUnixListener, readers: Option<u32>) -> io::Result<Self> {
+        UnixListener::from_std(listener).map(|listener| Self::Unix(listener, readers))
     }
 }
 
@@ -56,7 +64,7 @@ impl Listener {
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
     let mut clients = JoinSet::new();
     let mut by_age = VecDeque::new();
-    let large = Arc::new(Semaphore::new(LARGE_ANSWERS));
+    let [large, readers_large] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS)));
     loop {
         tokio::select! {
             client = accept(&listener) => match client {
@@ -65,6 +73,7 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
                     if by_age.len() >= MAX_CLIENTS && let Some(oldest) = by_age.pop_front() {
                         oldest.abort();
                     }
+                    let large = if client.access == Access::Command { &large } else { &readers_large };
                     let (requests, snapshots, large) = (requests.clone(), snapshots.clone(), large.clone());
                     let served = async move { serve_client(client, &requests, &snapshots, &large).await };
                     by_age.push_back(clients.spawn(served));
@@ -88,21 +97,45 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 struct Client {
     stream: Box<dyn Stream>,
-    /// Why it may not command us.
-    refused: Option<String>,
+    access: Access,
+    /// What it is called where it may not do something.
+    name: String,
+    token: Option<Arc<Token>>,
+}
+
+impl Client {
+    /// Reads a request that it may make.
+    fn request(&self, line: &[u8]) -> Result<Request, String> {
+        let name = &self.name;
+        if self.access == Access::Nothing {
+            return Err(format!("{name} may not command this monitor: only its own user and root"));
+        }
+        let knows = |token: &Arc<Token>| token_of(line).is_some_and(|sent| token.is(&sent));
+        if !self.token.as_ref().is_none_or(knows) {
+            return Err("this monitor wants a token, in the file named with --control-token".into());
+        }
+        let request = parse(line)?;
+        if self.access == Access::Read && !request.only_reads() {
+            return Err(format!("{name} may look (status, snapshot, maps), and change nothing"));
+        }
+        Ok(request)
+    }
 }
 
 async fn accept(listener: &Listener) -> io::Result<Client> {
     match listener {
-        Listener::Tcp(listener) => Ok(Client { stream: Box::new(listener.accept().await?.0), refused: None }),
-        Listener::Unix(listener) => {
+        Listener::Tcp(listener, token) => {
+            let (stream, from) = listener.accept().await?;
+            let (access, name, token) = (Access::Command, from.to_string(), token.clone());
+            Ok(Client { stream: Box::new(stream), access, name, token })
+        }
+        Listener::Unix(listener, readers) => {
             let (stream, _) = listener.accept().await?;
-            let refused = match socket::peer(&stream) {
-                Ok(peer) if peer.may_command() => None,
-                Ok(peer) => Some(format!("user {} may not command this monitor: only its own user and root", peer.uid)),
-                Err(error) => Some(format!("who you are cannot be told: {error}")),
+            let (access, name) = match peer(&stream) {
+                Ok(peer) => (peer.access(*readers), format!("user {}", peer.uid)),
+                Err(error) => (Access::Nothing, format!("somebody who cannot be told ({error})")),
             };
-            Ok(Client { stream: Box::new(stream), refused })
+            Ok(Client { stream: Box::new(stream), access, name, token: None })
         }
     }
 }
@@ -119,17 +152,14 @@ async fn serve_client(
     let reply = match timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await {
         Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
         Ok(Err(error)) => Err(error),
-        Ok(Ok(line)) => match client.refused.take() {
-            Some(refused) => Err(refused),
-            None => match parse(&line) {
-                Err(error) => Err(error),
-                Ok(request) => {
-                    if is_large(&request) {
-                        permit = large.acquire().await.ok();
-                    }
-                    answer(request, requests, snapshots).await
+        Ok(Ok(line)) => match client.request(&line) {
+            Err(error) => Err(error),
+            Ok(request) => {
+                if is_large(&request) {
+                    permit = large.acquire().await.ok();
                 }
-            },
+                answer(request, requests, snapshots).await
+            }
         },
     };
     let _ = timeout(ANSWER_DEADLINE, send(&mut client.stream, reply)).await;
@@ -173,16 +203,12 @@ async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Str
     let mut chunk = [0; 4096];
     loop {
         let count = stream.read(&mut chunk).await.map_err(|error| format!("reading the request: {error}"))?;
-        let chunk = &chunk[..count];
-        if let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
-            line.extend_from_slice(&chunk[..end]);
-            return Ok(line);
-        }
-        line.extend_from_slice(chunk);
-        if line.len() as u64 > MAX_REQUEST {
+        let end = chunk[..count].iter().position(|byte| *byte == b'\n');
+        line.extend_from_slice(&chunk[..end.unwrap_or(count)]);
+        if line.len() > MAX_REQUEST {
             return Err(format!("a request has at most {MAX_REQUEST} bytes"));
         }
-        if count == 0 {
+        if end.is_some() || count == 0 {
             return Ok(line);
         }
     }
@@ -197,13 +223,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::control::Envelope;
+    use crate::control::{Envelope, socket};
 
     /// A server over an engine that answers `reset` and ends at `stop`; and the path of its socket.
     fn start() -> (tempfile::TempDir, std::path::PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
-        let (listener, file) = socket::listen(&path).unwrap();
+        let (listener, file) = socket::listen(&path, None).unwrap();
         let (requests, mut received) = mpsc::channel::<Envelope>(4);
         let (publish, snapshots) = watch::channel(Arc::new(Snapshot { total_packets: 7, ..Snapshot::default() }));
         tokio::spawn(async move {
@@ -217,7 +243,7 @@ mod tests {
         });
         tokio::spawn(async move {
             let _file = file;
-            serve(Listener::unix(listener).unwrap(), requests, snapshots).await;
+            serve(Listener::unix(listener, None).unwrap(), requests, snapshots).await;
         });
         (directory, path)
     }
@@ -240,6 +266,14 @@ mod tests {
         assert!(status["runtime"]["filter"].is_object());
         let error = send(&path, b"{\"cmd\":\"x\"}\n").await;
         assert_eq!(error["ok"], false);
+    }
+
+    #[tokio::test]
+    async fn a_request_may_have_64_kibibytes_and_not_one_more() {
+        for (length, expected) in [(MAX_REQUEST, true), (MAX_REQUEST + 1, false)] {
+            let text = [vec![b'x'; length], b"\n".to_vec()].concat();
+            assert_eq!(read_line(&mut &*text).await.is_ok(), expected, "{length}");
+        }
     }
 
     #[tokio::test]

@@ -1,14 +1,11 @@
-//! Where the control channel is: a Unix socket that only this user can open, or TCP on loopback.
+//! Where the control channel is: a Unix socket that only this user can open, or TCP.
 
 use std::{
-    env, fmt, fs, io,
+    fmt, fs, io,
     net::SocketAddr,
-    os::{
-        fd::{AsFd, AsRawFd as _},
-        unix::{
-            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
-            net::{UnixListener, UnixStream},
-        },
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown},
+        net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     str::FromStr,
@@ -16,48 +13,29 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use super::{peer::peer, place};
+use crate::sandbox;
+
 /// The address of a control channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A Unix socket.
     Unix(PathBuf),
-    /// TCP on a loopback address.
+    /// TCP.
     Tcp(SocketAddr),
 }
 
-impl Default for Endpoint {
-    /// `$XDG_RUNTIME_DIR/nettop.sock`, else `/tmp/nettop.sock`.
-    fn default() -> Self {
-        let directory = env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
-        Self::Unix(directory.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from).join("nettop.sock"))
-    }
-}
-
-/// Where the monitor of the system service listens (packaging/systemd/nettop.service). Only root and its own user get there.
-const SERVICE: &str = "/run/nettop/nettop.sock";
-
 impl Endpoint {
-    /// Where a client finds a monitor unless told: the user's own in `$XDG_RUNTIME_DIR`, else that of the system service,
-    /// else the default. What is in `/tmp` comes last, since anybody could have put it there.
+    /// Where a client finds a monitor unless told.
     pub fn of_running() -> Self {
-        Self::first_of(Self::default(), Path::new(SERVICE))
-    }
-
-    fn first_of(own: Self, service: &Path) -> Self {
-        let is_socket = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-        let in_public = |path: &Path| path.parent() == Some(Path::new("/tmp"));
-        match &own {
-            Self::Unix(path) if is_socket(path) && !in_public(path) => own,
-            _ if is_socket(service) => Self::Unix(service.into()),
-            _ => own,
-        }
+        Self::Unix(place::of_running(sandbox::later_uid()))
     }
 }
 
 impl FromStr for Endpoint {
     type Err = String;
 
-    /// A path, or `host:port` or `tcp://host:port` with a loopback host.
+    /// A path, or `host:port` or `tcp://host:port`.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("a control socket needs a path".into());
@@ -68,8 +46,7 @@ impl FromStr for Endpoint {
         };
         let host_and_port = address.replacen("localhost:", "127.0.0.1:", 1);
         match host_and_port.parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() => Ok(Self::Tcp(address)),
-            Ok(address) => Err(format!("{address} is not a loopback address: anybody there could end the monitor")),
+            Ok(address) => Ok(Self::Tcp(address)),
             Err(_) if forced => Err(format!("{address:?} is not host:port, with a number for the host")),
             Err(_) => Ok(Self::Unix(text.into())),
         }
@@ -90,10 +67,28 @@ impl fmt::Display for Endpoint {
 pub struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// A link to it.
+    link: Option<PathBuf>,
+}
+
+impl SocketFile {
+    /// Makes a link to it where clients of the classic look, if that place is free.
+    pub fn link_for_the_classic(&mut self) {
+        let link = Path::new(place::CLASSIC);
+        self.link = place::link_for_the_classic(&self.path, link).then(|| link.into());
+    }
+
+    /// What is removed at the end.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        [Some(&self.path), self.link.as_ref()].into_iter().flatten().map(PathBuf::as_path)
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if let Some(link) = self.link.take().filter(|link| fs::read_link(link).is_ok_and(|to| to == self.path)) {
+            let _ = fs::remove_file(link);
+        }
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // Nothing can be done about a failure, and the next monitor replaces a dead socket.
             let _ = fs::remove_file(&self.path);
@@ -105,11 +100,12 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Listens on a Unix socket of mode 0600. One left behind by a crash is replaced; one that somebody answers is not.
+/// Listens on a Unix socket of mode 0600, or 0660 for the group of `readers`. One left behind by a crash is replaced; one
+/// that somebody answers is not.
 ///
 /// # Errors
 /// Who holds it, or what is in the way.
-pub fn listen(path: &Path) -> Result<(UnixListener, SocketFile)> {
+pub fn listen(path: &Path, readers: Option<u32>) -> Result<(UnixListener, SocketFile)> {
     let listener = match bind_private(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             remove_dead(path)?;
@@ -121,7 +117,14 @@ pub fn listen(path: &Path) -> Result<(UnixListener, SocketFile)> {
         format!("listening on the control socket {}; choose another with --control-socket", path.display())
     })?;
     let identity = identity(path).with_context(|| format!("looking at {}", path.display()))?;
-    Ok((listener, SocketFile { path: path.to_path_buf(), identity }))
+    let file = SocketFile { path: path.to_path_buf(), identity, link: None };
+    if let Some(group) = readers {
+        // The group first: the mode is to be that of no other.
+        lchown(path, None, Some(group))
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o660)))
+            .with_context(|| format!("giving {} to group {group}, whose member nettop has to be", path.display()))?;
+    }
+    Ok((listener, file))
 }
 
 /// Binds with the mode set before anybody can connect.
@@ -160,53 +163,6 @@ fn remove_dead(path: &Path) -> Result<()> {
     }
 }
 
-/// Who is at the other end of a Unix socket.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// Its process.
-    pub pid: i32,
-    /// Its user.
-    pub uid: u32,
-}
-
-impl Peer {
-    /// Whether it may command this process: the same user, or root.
-    pub fn may_command(&self) -> bool {
-        // SAFETY: no arguments, no failure.
-        self.uid == 0 || self.uid == unsafe { libc::geteuid() }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
-        write!(f, "process {} ({}, user {})", self.pid, name.trim().escape_default(), self.uid)
-    }
-}
-
-/// Asks the kernel who is at the other end.
-///
-/// # Errors
-/// What the kernel says.
-pub fn peer(stream: &impl AsFd) -> io::Result<Peer> {
-    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
-    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
-    // SAFETY: the buffer is as long as `length` says.
-    let result = unsafe {
-        libc::getsockopt(
-            stream.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut credentials).cast(),
-            &raw mut length,
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(Peer { pid: credentials.pid, uid: credentials.uid })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +178,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), expected);
         }
-        for text in ["", "tcp://x", "tcp://192.0.2.1:9000", "0.0.0.0:9000"] {
+        for text in ["", "tcp://x", "tcp://"] {
             assert!(text.parse::<Endpoint>().is_err(), "{text:?}");
         }
     }
@@ -231,31 +187,15 @@ mod tests {
     fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("nettop.sock");
-        let (listener, file) = listen(&path).unwrap();
+        let (listener, file) = listen(&path, None).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let error = listen(&path).unwrap_err().to_string();
+        let error = listen(&path, None).unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(listener);
         std::mem::forget(file);
-        let (_listener, file) = listen(&path).unwrap();
+        let (_listener, file) = listen(&path, None).unwrap();
         drop(file);
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_client_finds_its_own_monitor_before_the_service() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = |name: &str| directory.path().join(name);
-        let found = || Endpoint::first_of(Endpoint::Unix(path("own")), &path("service"));
-        let [own, service] = ["own", "service"].map(|name| Endpoint::Unix(path(name)));
-        assert_eq!(found(), own, "where neither runs, its own is missed");
-        fs::write(path("service"), "no socket").unwrap();
-        assert_eq!(found(), own);
-        fs::remove_file(path("service")).unwrap();
-        let _service = UnixListener::bind(path("service")).unwrap();
-        assert_eq!(found(), service);
-        let _own = UnixListener::bind(path("own")).unwrap();
-        assert_eq!(found(), own);
     }
 
     #[test]
@@ -263,7 +203,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("precious");
         fs::write(&path, "data").unwrap();
-        assert!(listen(&path).unwrap_err().to_string().contains("not a socket"));
+        assert!(listen(&path, None).unwrap_err().to_string().contains("not a socket"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "data");
     }
 }

@@ -3,40 +3,36 @@
 use std::{
     fs, io,
     os::unix::{fs::FileTypeExt as _, net::UnixStream},
-    path::Path,
 };
 
 use super::Finding;
-use crate::control::socket::{self, Endpoint};
+use crate::{
+    control::{peer::peer, place::Place},
+    sandbox,
+};
 
 const ANOTHER: &str = "choose another with --control-socket";
 
 /// Whether a monitor can listen where it does by default.
 pub fn socket() -> Finding {
-    match Endpoint::default() {
-        Endpoint::Unix(path) => look_at(&path),
-        Endpoint::Tcp(address) => Finding::Unknown(format!("tcp://{address}")),
-    }
+    look_at(&Place::of_monitor(sandbox::later_uid(), false))
 }
 
-fn look_at(path: &Path) -> Finding {
+fn look_at(place: &Place) -> Finding {
+    let path = place.socket();
     let shown = path.display();
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            // A file without a name, which leaves nothing.
-            match tempfile::tempfile_in(folder) {
-                Ok(_) => Finding::good(format!("{shown} is free")),
-                Err(error) => Finding::missing(format!("{shown} cannot be made: {error}"), ANOTHER),
-            }
-        }
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match place.try_out() {
+            Ok(()) => Finding::good(format!("{shown} is free")),
+            Err(error) => Finding::failed(&error, ANOTHER),
+        },
         Err(error) => Finding::missing(format!("{shown}: {error}"), ANOTHER),
         Ok(metadata) if !metadata.file_type().is_socket() => {
             Finding::missing(format!("{shown} is in the way and not a socket"), ANOTHER)
         }
-        Ok(_) => match UnixStream::connect(path) {
+        Ok(_) => match UnixStream::connect(&path) {
             Ok(stream) => {
-                let holder = socket::peer(&stream).map_or_else(|_| "another process".into(), |peer| peer.to_string());
+                let holder = peer(&stream).map_or_else(|_| "another process".into(), |peer| peer.to_string());
                 Finding::missing(
                     format!("a monitor runs already: {shown} is held by {holder}"),
                     format!("nettopctl stop ends it, or {ANOTHER}"),
@@ -59,22 +55,23 @@ mod tests {
     #[test]
     fn what_is_there_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("nettop.sock");
+        let place = Place::of_session(folder.path().into());
+        let path = place.socket();
         let expect = |finding: Finding, good: bool, part: &str| {
             assert!(
                 matches!(finding, Finding::Good(_)) == good && format!("{finding:?}").contains(part),
                 "{finding:?}"
             );
         };
-        expect(look_at(&path), true, "is free");
+        expect(look_at(&place), true, "is free");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         let listener = UnixListener::bind(&path).unwrap();
-        expect(look_at(&path), false, &format!("process {}", std::process::id()));
+        expect(look_at(&place), false, &format!("process {}", std::process::id()));
         drop(listener);
-        expect(look_at(&path), true, "left behind");
+        expect(look_at(&place), true, "left behind");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "data").unwrap();
-        expect(look_at(&path), false, "not a socket");
-        expect(look_at(&folder.path().join("no/nettop.sock")), false, "cannot be made");
+        expect(look_at(&place), false, "not a socket");
+        expect(look_at(&Place::of_session(folder.path().join("no"))), false, "cannot be made");
     }
 }

@@ -66,6 +66,17 @@ pub fn unprivileged() -> Finding {
     }
 }
 
+/// Whether programs are timed.
+pub fn statistics() -> Finding {
+    const PATH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+    match read(PATH).as_deref() {
+        // As it should be: measuring has its price, too.
+        Some("0") => Finding::good("off: what a packet costs is shown after sudo sysctl kernel.bpf_stats_enabled=1"),
+        Some("1") => Finding::good("on: what a packet costs is shown"),
+        _ => unreadable(PATH),
+    }
+}
+
 /// The kernel's lockdown mode.
 pub fn lockdown() -> Finding {
     const PATH: &str = "/sys/kernel/security/lockdown";

@@ -9,6 +9,7 @@ mod network;
 mod places;
 mod program;
 mod rights;
+mod sandbox;
 mod terminal;
 
 use std::fmt::Write as _;
@@ -89,9 +90,13 @@ pub const CHECKS: &[Check] = &[
     Check::new("kernel", "JIT", "without it the program is interpreted, packet by packet", USEFUL, kernel::jit),
     Check::new("kernel", "unprivileged BPF", "who may load programs without CAP_BPF", USEFUL, kernel::unprivileged),
     Check::new("kernel", "lockdown", "what even root may not do", USEFUL, kernel::lockdown),
+    Check::new("kernel", "statistics", "how long the program takes per packet", USEFUL, kernel::statistics),
     Check::new("rights", "capabilities", "what loading and attaching ask for", NEEDED, rights::capabilities),
     Check::new("rights", "file system", "nosuid takes the capabilities of files away", USEFUL, rights::file_system),
     Check::new("rights", "no_new_privs", "a sandbox in which files have no capabilities", USEFUL, rights::no_new_privs),
+    Check::new("rights", "memlock", "how much memory may be locked", USEFUL, rights::memlock),
+    Check::new("sandbox", "Landlock", "files, connections and signals of a running monitor", USEFUL, sandbox::landlock),
+    Check::new("sandbox", "seccomp", "system calls of a running monitor", USEFUL, sandbox::seccomp),
     Check::new("program", "CPUs", "each has its own counters", USEFUL, program::cpus),
     Check::new("program", "memory", "what the kernel's maps take", USEFUL, program::memory),
     Check::new(
@@ -104,6 +109,7 @@ pub const CHECKS: &[Check] = &[
     Check::new("network", "interface", "the one that is watched by default", NEEDED, network::interface),
     Check::new("network", "driver", "decides between native and generic XDP", USEFUL, network::driver),
     Check::new("network", "other XDP", "an interface has room for one XDP program", NEEDED, network::other_programs),
+    Check::new("network", "interfaces", "how XDP would run on each", USEFUL, network::interfaces),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
     Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),
     Check::new("terminal", "size", "what the screen has room for", USEFUL, terminal::size),

@@ -1,9 +1,12 @@
-//! The interface that is watched by default.
+//! The interfaces, and the one that is watched by default.
 
 use std::{fs, path::Path};
 
 use super::Finding;
 use crate::source::xdp::{self, netdev, netlink::Interface};
+
+/// Interfaces that are listed: a host of containers has thousands.
+const MOST_INTERFACES: usize = 32;
 
 /// Which one it is.
 pub fn interface() -> Finding {
@@ -37,6 +40,43 @@ pub fn driver() -> Finding {
         }
         Err(error) => Finding::Unknown(format!("{who}: {error}")),
     }
+}
+
+/// Every interface: its driver, how XDP would run there, and what runs there already.
+pub fn interfaces() -> Finding {
+    let mut interfaces = match xdp::netlink::interfaces() {
+        Ok(interfaces) => interfaces,
+        Err(error) => return Finding::Unknown(format!("the kernel does not list them: {error}")),
+    };
+    let others = interfaces.len().saturating_sub(MOST_INTERFACES);
+    interfaces.truncate(MOST_INTERFACES);
+    let mut rows: Vec<_> = interfaces.iter().map(describe).collect();
+    if others > 0 {
+        rows.push(format!("and {others} more"));
+    }
+    Finding::good(rows.join(", "))
+}
+
+fn describe(interface: &Interface) -> String {
+    let Interface { name, index, up, link, xdp_programs, .. } = interface;
+    let mode = match netdev::is_native(*index) {
+        _ if link.is_none() => "a kind of link that nettop cannot read",
+        Ok(Some(true)) => "native",
+        Ok(Some(false)) => "generic",
+        Ok(None) | Err(_) => "native or generic",
+    };
+    let mut text = match driver_name(name, *index) {
+        Some(driver) => format!("{name} ({driver}): {mode}"),
+        None => format!("{name}: {mode}"),
+    };
+    if !up {
+        text.push_str(", down");
+    }
+    if !xdp_programs.is_empty() {
+        let programs: Vec<_> = xdp_programs.iter().map(|id| xdp::describe_program(*id)).collect();
+        text.push_str(&format!(", taken by {}", programs.join(" and ")));
+    }
+    text
 }
 
 /// The driver's name, for hardware, when `/sys` shows this network namespace.

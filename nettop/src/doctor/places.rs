@@ -1,6 +1,7 @@
 //! Where addresses are looked up.
 
 use nettop_geo::{Database, Watcher};
+use time::{Date, OffsetDateTime, macros::format_description};
 
 use super::Finding;
 
@@ -23,6 +24,34 @@ pub fn databases() -> Finding {
 }
 
 fn describe(Database { name, rows, built, .. }: &Database) -> String {
-    let built = built.as_ref().map_or(String::new(), |built| format!(" of {built}"));
+    let built = built.as_ref().map_or(String::new(), |built| match age(built, OffsetDateTime::now_utc().date()) {
+        Some(days) => format!(" of {built} ({days} days old)"),
+        None => format!(" of {built}"),
+    });
     format!("{name}{built}, {rows} rows")
+}
+
+/// Days since a date; `None`: it is none, or in the future.
+fn age(date: &str, today: Date) -> Option<u64> {
+    let date = Date::parse(date, format_description!("[year]-[month]-[day]")).ok()?;
+    u64::try_from((today - date).whole_days()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_a_date_is_in_days() {
+        let today = Date::from_ordinal_date(2026, 60).unwrap();
+        for (date, days) in [
+            ("2026-03-01", Some(0)),
+            ("2026-02-27", Some(2)),
+            ("2025-03-01", Some(365)),
+            ("2026-03-02", None),
+            ("?", None),
+        ] {
+            assert_eq!(age(date, today), days, "{date}");
+        }
+    }
 }

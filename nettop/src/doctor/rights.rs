@@ -3,6 +3,7 @@
 use std::{env, ffi::CString, fs, mem, os::unix::ffi::OsStrExt as _, path::PathBuf};
 
 use caps::CapSet;
+use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::Finding;
 use crate::privilege;
@@ -12,8 +13,7 @@ const MATTERS_NOT: &str = "the capabilities are there already";
 /// CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
 pub fn capabilities() -> Finding {
     let missing = privilege::missing();
-    // SAFETY: no arguments, no failure.
-    let user = unsafe { libc::geteuid() };
+    let user = geteuid().as_raw();
     if missing.is_empty() {
         return Finding::good(format!("CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are effective (user {user})"));
     }
@@ -53,6 +53,16 @@ pub fn file_system() -> Finding {
             "install it elsewhere, or run with sudo",
         ),
     }
+}
+
+/// How much memory may be locked.
+pub fn memlock() -> Finding {
+    let limit = match getrlimit(Resource::Memlock).current {
+        Some(bytes) => format!("{} KiB", bytes >> 10),
+        None => "unlimited".into(),
+    };
+    // nettop needs a newer kernel anyhow.
+    Finding::good(format!("{limit}; maps do not count since Linux 5.11, but as memory of the cgroup"))
 }
 
 /// Whether exec can add capabilities.

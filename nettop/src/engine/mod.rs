@@ -4,7 +4,7 @@
 mod books;
 mod detail;
 pub mod outlets;
-mod own;
+pub mod own;
 mod prefixes;
 mod publish;
 mod regions;
@@ -29,7 +29,7 @@ use crate::{
     detect::{Detector, Thresholds},
     filter::{FilterText, ParsedFilter},
     reading::{InterfaceRow, Moment, Reading},
-    snapshot::{DEFAULT_LIMIT, Mode, Own, Snapshot, Tick},
+    snapshot::{DEFAULT_LIMIT, Guard, Mode, Own, Snapshot, Tick},
     source::Source,
 };
 
@@ -71,6 +71,8 @@ pub struct Settings {
     pub end_with_source: bool,
     /// The last snapshot lists every source, destination and MAC.
     pub whole_at_end: bool,
+    /// What confines the monitor.
+    pub sandbox: Arc<[Guard]>,
 }
 
 /// The engine's state.
@@ -107,6 +109,7 @@ impl Engine {
         settings: Settings,
         geo: Option<Watcher>,
         outlets: Outlets,
+        cost: OwnCost,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let now = source.begins();
         source.set_filter(settings.filter.filter.as_deref());
@@ -127,7 +130,7 @@ impl Engine {
             interfaces: source.interfaces(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
-            cost: OwnCost::new(Moment::now()),
+            cost,
             own: Own::default(),
             snapshots,
             source,

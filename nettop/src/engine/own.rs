@@ -27,7 +27,7 @@ pub struct OwnCost {
 }
 
 impl OwnCost {
-    /// From now on.
+    /// From now on. What it reads is opened here, before the sandbox.
     pub fn new(now: Moment) -> Self {
         // SAFETY: no pointers.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

@@ -113,6 +113,7 @@ impl Engine {
                 })
                 .collect(),
             tick: self.tick,
+            sandbox: self.settings.sandbox.clone(),
             own: self.own,
             replay,
         }

@@ -1,16 +1,14 @@
 //! A session in files: one in each form there is.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    io,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{FORMATS, file};
+use super::{FORMATS, destination::Destination};
 use crate::snapshot::Snapshot;
 
 /// Sorts by time. In UTC: the local offset cannot be read safely once threads run.
@@ -21,37 +19,21 @@ const STAMP: &[BorrowedFormatItem] = format_description!("nettop-[year][month][d
 /// # Errors
 /// Say which one could not be written, and why.
 pub fn write(snapshot: &Snapshot, path: &Path) -> Result<Vec<PathBuf>> {
-    Place { path: path.into(), held: None }.write(snapshot)
+    Place(paths(path).into_iter().map(Destination::new).collect()).write(snapshot)
 }
 
-/// Where a session ends up.
+/// Where a session ends up: a file for each form.
 #[derive(Debug)]
-pub struct Place {
-    path: PathBuf,
-    /// The files, opened while there was the privilege to.
-    held: Option<Vec<File>>,
-}
+pub struct Place(Vec<Destination>);
 
 impl Place {
-    /// Beside `path`. Where root's privileges are what allows it, as in the home of whoever called sudo, the files are opened
-    /// now: later these are gone.
+    /// Beside `path`, for a user who will write it.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn beside(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // SAFETY: no arguments, no failure.
-        let root = unsafe { libc::geteuid() } == 0;
-        let held = if root && folder.metadata()?.uid() != 0 {
-            // Nobody named these files: a link in somebody else's folder must not lead root to another.
-            let open = |path: PathBuf| {
-                OpenOptions::new().write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW).open(path)
-            };
-            Some(paths(path).into_iter().map(open).collect::<io::Result<_>>()?)
-        } else {
-            None
-        };
-        Ok(Self { path: path.into(), held })
+    pub fn beside(path: &Path, user: u32) -> io::Result<Self> {
+        let open = |path| Destination::open(path, user);
+        Ok(Self(paths(path).into_iter().map(open).collect::<io::Result<_>>()?))
     }
 
     /// Writes the files; returns where.
@@ -59,19 +41,12 @@ impl Place {
     /// # Errors
     /// Say which one could not be written, and why.
     pub fn write(&self, snapshot: &Snapshot) -> Result<Vec<PathBuf>> {
-        let paths = paths(&self.path);
-        for (at, (path, format)) in paths.iter().zip(FORMATS).enumerate() {
-            let write = |out: &mut dyn Write| (format.write)(snapshot, out);
-            let written = match (file::replace(path, write), &self.held) {
-                // The second best: what was in it is gone first.
-                (Err(error), Some(held)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    held[at].set_len(0).and_then(|()| file::overwrite(&held[at], write))
-                }
-                (result, _) => result,
-            };
-            written.with_context(|| format!("writing {}", path.display()))?;
+        for (destination, format) in self.0.iter().zip(FORMATS) {
+            destination
+                .write(|out| (format.write)(snapshot, out))
+                .with_context(|| format!("writing {}", destination.path().display()))?;
         }
-        Ok(paths)
+        Ok(self.0.iter().map(|destination| destination.path().to_path_buf()).collect())
     }
 }
 

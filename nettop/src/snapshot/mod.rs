@@ -13,10 +13,11 @@ mod places;
 mod prefixes;
 mod rest;
 mod runtime;
+mod sandbox;
 mod sources;
 mod values;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use nettop_common::{Protocol, counters::SizeBucket};
 use serde::Serialize;
@@ -33,6 +34,7 @@ pub use self::{
     prefixes::{Prefix, PrefixRest, PrefixRow},
     rest::{Others, Rest},
     runtime::{FilterView, Mode, Runtime},
+    sandbox::Guard,
     sources::{Detail, MacRow, SourceRow},
     values::{Mac, TcpFlags},
 };
@@ -135,6 +137,8 @@ pub struct Snapshot {
     pub maps: Vec<MapRow>,
     /// The monitor's own work.
     pub tick: Tick,
+    /// What confines the monitor; empty before it has entered its sandbox.
+    pub sandbox: Arc<[Guard]>,
     /// What the monitor itself costs.
     #[serde(rename = "self")]
     pub own: Own,

@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{View, lines, titled};
 use crate::{
-    snapshot::{Own, Tick},
+    snapshot::{Guard, Own, Tick},
     tui::format,
 };
 
@@ -32,9 +32,32 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
         ("memory", format!("{}, kernel {}", format::bytes(*memory), format::bytes(*kernel_memory))),
     ];
     let theme = view.theme;
-    let area = titled(frame, area, theme, "Self", "");
+    let area = titled(frame, area, theme, "Self", &sandbox(&view.snapshot.sandbox));
     let line = |(name, value): (&str, String)| {
         Line::from(vec![Span::styled(format!("{name:<8}"), theme.label), Span::styled(value, theme.text)])
     };
     lines(frame, area, rows.map(line).into());
+}
+
+/// Whether its sandbox holds, or what of it does not.
+fn sandbox(guards: &[Guard]) -> String {
+    let missing: Vec<_> = guards.iter().filter(|guard| !guard.holds).map(|guard| guard.part).collect();
+    match missing[..] {
+        _ if guards.is_empty() => String::new(),
+        [] => "sandboxed".into(),
+        _ => format!("sandbox without {}", missing.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_hold_is_named() {
+        let guard = |part, holds| Guard { part, holds, detail: String::new() };
+        assert_eq!(sandbox(&[]), "");
+        assert_eq!(sandbox(&[guard("files", true)]), "sandboxed");
+        assert_eq!(sandbox(&[guard("files", true), guard("TCP", false)]), "sandbox without TCP");
+    }
 }

@@ -1,0 +1,229 @@
+//! seccomp: the system calls that a running monitor makes, and no others; of some only with certain arguments.
+//!
+//! Any other is answered with `ENOSYS`, and the monitor goes on. Not by killing: a call that a library makes once in a year
+//! would then end the monitor under attack, when it is needed; and every row of this list would be a way to do so. Not with
+//! `EPERM` either: to a C library a call that the kernel does not have is one to do without (`clone3`, `statx`, `faccessat2`
+//! and whatever comes next), one that is not permitted is an error to pass on. What an attacker gets is the same: nothing.
+
+use std::{collections::BTreeMap, env};
+
+use aya_obj::generated::bpf_cmd;
+use libc::c_long;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, apply_filter,
+};
+
+use super::{holds, refused};
+use crate::snapshot::Guard;
+
+pub(super) const PART: &str = "system calls";
+
+/// Those that are made with any arguments.
+const ANY: &[c_long] = &[
+    // Open files and sockets.
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_lseek,
+    libc::SYS_close,
+    libc::SYS_dup,
+    libc::SYS_fcntl,
+    libc::SYS_fstat,
+    libc::SYS_fsync,
+    libc::SYS_ftruncate,
+    // Files by name: Landlock says which.
+    libc::SYS_openat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getcwd,
+    // The control socket and rtnetlink; there are no sockets of another kind to connect.
+    libc::SYS_accept4,
+    libc::SYS_bind,
+    libc::SYS_connect,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_shutdown,
+    // Waiting.
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    libc::SYS_ppoll,
+    libc::SYS_futex,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_restart_syscall,
+    libc::SYS_sched_yield,
+    // Time, memory and itself.
+    libc::SYS_clock_gettime,
+    libc::SYS_gettimeofday,
+    libc::SYS_getrandom,
+    libc::SYS_getrusage,
+    libc::SYS_geteuid,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    // Threads and signals.
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_sigaltstack,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// Older forms of them, by architecture.
+#[cfg(target_arch = "x86_64")]
+const OLDER: &[c_long] =
+    &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_unlink, libc::SYS_rename, libc::SYS_readlink];
+#[cfg(target_arch = "aarch64")]
+const OLDER: &[c_long] = &[SYS_RENAMEAT];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const OLDER: &[c_long] = &[];
+
+/// asm-generic/unistd.h; the libc crate does not name it there.
+#[cfg(target_arch = "aarch64")]
+const SYS_RENAMEAT: c_long = 38;
+
+/// A condition on an argument.
+#[derive(Clone, Copy)]
+enum Argument {
+    /// It is one of these numbers.
+    OneOf(u8, &'static [u64]),
+    /// None of these bits is set in it.
+    Without(u8, u64),
+    /// All of these bits are set in it.
+    With(u8, u64),
+}
+
+use Argument::{OneOf, With, Without};
+
+/// Those that are made only so.
+const CERTAIN: &[(c_long, Argument)] = &[
+    // Threads, and no processes. glibc tries clone3 first, whose flags lie where no filter can look.
+    (libc::SYS_clone, With(0, libc::CLONE_THREAD as u64)),
+    // Never memory that can be executed.
+    (libc::SYS_mmap, Without(2, libc::PROT_EXEC as u64)),
+    (libc::SYS_mprotect, Without(1, libc::PROT_EXEC as u64)),
+    // Questions about interfaces, and no way to the network.
+    (libc::SYS_socket, OneOf(0, &[libc::AF_NETLINK as u64])),
+    // How signals reach the runtime.
+    (libc::SYS_socketpair, OneOf(0, &[libc::AF_UNIX as u64])),
+    // Attach what is loaded, ask about it, read a map that is not mapped: nothing is loaded any more.
+    (
+        libc::SYS_bpf,
+        OneOf(
+            0,
+            &[
+                bpf_cmd::BPF_LINK_CREATE as u64,
+                bpf_cmd::BPF_OBJ_GET_INFO_BY_FD as u64,
+                bpf_cmd::BPF_MAP_LOOKUP_ELEM as u64,
+            ],
+        ),
+    ),
+    // The terminal's size and settings, never input in its user's name (TIOCSTI); and whether a descriptor blocks.
+    (
+        libc::SYS_ioctl,
+        OneOf(
+            1,
+            &[
+                libc::TCGETS,
+                libc::TCGETS2,
+                libc::TCSETS,
+                libc::TCSETSW,
+                libc::TCSETSF,
+                libc::TCSETS2,
+                libc::TCSETSW2,
+                libc::TCSETSF2,
+                libc::TIOCGWINSZ,
+                libc::FIONBIO,
+            ],
+        ),
+    ),
+    // The names of threads.
+    (libc::SYS_prctl, OneOf(0, &[libc::PR_SET_NAME as u64])),
+    // abort(3): signals to others are Landlock's matter.
+    (libc::SYS_tgkill, OneOf(2, &[libc::SIGABRT as u64])),
+];
+
+impl Argument {
+    /// As rules, of which any is enough.
+    fn rules(self) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+        let rule = |at, operator, value| SeccompRule::new(vec![SeccompCondition::new(at, Dword, operator, value)?]);
+        match self {
+            OneOf(at, values) => values.iter().map(|value| rule(at, SeccompCmpOp::Eq, *value)).collect(),
+            Without(at, bits) => Ok(vec![rule(at, SeccompCmpOp::MaskedEq(bits), 0)?]),
+            With(at, bits) => Ok(vec![rule(at, SeccompCmpOp::MaskedEq(bits), bits)?]),
+        }
+    }
+}
+
+/// From now on, in this thread and those that it starts.
+pub(super) fn allow_only_what_is_needed() -> Guard {
+    let applied = filter().map_err(seccompiler::Error::from).and_then(|filter| apply_filter(&filter));
+    match applied {
+        Ok(()) => holds(PART, format!("{} of them, no other is made", ANY.len() + OLDER.len() + CERTAIN.len())),
+        Err(error) => refused(PART, format!("seccomp: {error}")),
+    }
+}
+
+fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
+        ANY.iter().chain(OLDER).map(|call| (*call, Vec::new())).collect();
+    for (call, argument) in CERTAIN {
+        rules.insert(*call, argument.rules()?);
+    }
+    let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
+    let here = TargetArch::try_from(env::consts::ARCH)?;
+    SeccompFilter::new(rules, unknown, SeccompAction::Allow, here)?.try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, io, net::UdpSocket, process::Command, thread};
+
+    use super::*;
+
+    #[test]
+    fn no_call_stands_twice() {
+        let all: Vec<_> = ANY.iter().chain(OLDER).copied().chain(CERTAIN.iter().map(|(call, _)| *call)).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn what_is_needed_works_and_nothing_else_does() {
+        let confined = thread::spawn(|| {
+            assert!(allow_only_what_is_needed().holds);
+            let kind = |error: io::Error| error.raw_os_error();
+            assert!(thread::spawn(|| fs::read("/proc/self/statm").is_ok()).join().unwrap());
+            assert_eq!(Command::new("true").spawn().map(drop).map_err(kind), Err(Some(libc::ENOSYS)), "no processes");
+            assert_eq!(UdpSocket::bind("127.0.0.1:0").map(drop).map_err(kind), Err(Some(libc::ENOSYS)), "no network");
+            // SAFETY: a new mapping, which is never touched.
+            let code = unsafe {
+                let (read, execute) = (libc::PROT_READ, libc::PROT_EXEC);
+                let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                libc::mmap(std::ptr::null_mut(), 4096, read | execute, private, -1, 0)
+            };
+            assert_eq!(code, libc::MAP_FAILED, "no code");
+        });
+        confined.join().unwrap();
+    }
+}

@@ -1,0 +1,59 @@
+//! Capabilities, and the ways to get them back.
+
+use anyhow::{Context as _, Result};
+use aya::util::KernelVersion;
+use caps::{CapSet, Capability, CapsHashSet};
+
+use super::{holds, refused};
+use crate::snapshot::Guard;
+
+const PART: &str = "capabilities";
+
+/// Whether this kernel wants CAP_BPF for every bpf(2) call where `unprivileged_bpf_disabled` is set: before 5.19.
+pub(super) fn must_keep_bpf() -> bool {
+    KernelVersion::current().is_ok_and(|version| version < KernelVersion::new(5, 19, 0))
+}
+
+/// Has no program that is executed later gain any, not even root's: a second lock, behind no_new_privs, for whom the kernel
+/// lets turn it.
+pub(super) fn empty_bounding_set() {
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).unwrap_or(false) {
+        // What is left in it can be gained by nobody, either.
+        let _ = caps::clear(None, CapSet::Bounding);
+    }
+}
+
+/// Gives up every capability. Open descriptors keep working: maps are read and the loaded program is attached to further
+/// interfaces without any.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(super) fn drop_all() -> Result<Guard> {
+    let keep_bpf = must_keep_bpf();
+    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+        let kept = match set {
+            CapSet::Effective | CapSet::Permitted if keep_bpf => {
+                // What is permitted only, after a change of user, is what is wanted.
+                caps::read(None, CapSet::Permitted)?
+                    .into_iter()
+                    .filter(|capability| *capability == Capability::CAP_BPF)
+                    .collect()
+            }
+            _ => CapsHashSet::new(),
+        };
+        caps::set(None, set, &kept).context("giving up capabilities")?;
+    }
+    Ok(match caps::read(None, CapSet::Permitted).context("reading capabilities")?.is_empty() {
+        true => holds(PART, "none is left"),
+        false => refused(PART, "CAP_BPF is kept: before Linux 5.19 the counters cannot be read without it"),
+    })
+}
+
+/// From now on no program that is executed can gain any.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(super) fn gain_none() -> Result<Guard> {
+    rustix::thread::set_no_new_privs(true).context("setting no_new_privs")?;
+    Ok(holds("no_new_privs", "no program gives any back"))
+}
