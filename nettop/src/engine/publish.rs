@@ -211,6 +211,13 @@ impl Engine {
                 (InterfaceState::Gone, _) => {
                     push(format!("{} is gone", row.name), row.note.clone(), "bring the interface back");
                 }
+                (InterfaceState::Detached, _) => {
+                    push(
+                        format!("{} is not watched", row.name),
+                        row.note.clone(),
+                        "it is attached again once that is gone",
+                    );
+                }
                 (InterfaceState::Down, _) => push(
                     format!("{} is down", row.name),
                     "nothing arrives while it is".into(),

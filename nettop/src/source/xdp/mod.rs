@@ -145,10 +145,11 @@ impl Xdp {
     pub fn read(&mut self, reading: &mut Reading) {
         reading.clear();
         let now = Moment::now();
-        reading.at = self.turned;
         if now.seconds_since(&self.turned) < GRACE.as_secs_f64() {
+            // Its time stays that of the call before: what came until the sets changed places is yet to be read.
             return;
         }
+        reading.at = self.turned;
         let word = offset_of!(Config, set);
         let idle = 1 - (self.config.word(word).load(Ordering::Relaxed) & 1);
         self.entries = [0; Table::COUNT];
