@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     net::Namespace,
     program::{self, DEADLINE, Ended},
-    terminal,
+    terminal::Terminal,
 };
 
 /// A running nettop.
@@ -54,7 +54,7 @@ impl Monitor {
         let directory = TempDir::new().expect("making a temporary directory");
         let mut command = namespace.command(program::path("nettop"));
         command.arg("run").args(arguments.split_whitespace());
-        terminal::attach(&mut command, columns, rows).expect("making a terminal");
+        Terminal::of(&mut command, columns, rows).expect("making a terminal");
         let mut monitor = Self::spawn(command, &directory.path().join("nettop.sock"));
         monitor.directory = Some(directory);
         monitor
@@ -75,7 +75,9 @@ impl Monitor {
         Self::spawn(command, socket)
     }
 
-    fn spawn(mut command: Command, socket: &Path) -> Self {
+    /// Starts `command` with its control socket there, otherwise as it is, and waits until it answers. What it writes to
+    /// the socket's path with the extension `out` or `err` is found there at the end.
+    pub fn spawn(mut command: Command, socket: &Path) -> Self {
         let child = command.arg("--control-socket").arg(socket).spawn();
         let child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
         let mut monitor = Self { child, socket: socket.into(), directory: None };
