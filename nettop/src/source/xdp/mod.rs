@@ -16,6 +16,7 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{MapData, RingBuf},
     programs::{ProgramError, Xdp as XdpProgram},
+    util::KernelVersion,
 };
 use bytemuck::Zeroable as _;
 use nettop_common::{
@@ -43,6 +44,9 @@ use crate::{
     privilege,
     reading::{InterfaceRow, Moment, Reading, Tables},
 };
+
+/// The first kernel with XDP programs for multi-buffer frames, and their whole length.
+pub const LEAST_KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
 
 /// The compiled program: `cargo xtask ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.o");
@@ -435,6 +439,9 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
     if refused && !privilege::missing().is_empty() {
         return anyhow!("the kernel does not load the program: {}", privilege::explain_refusal());
     }
+    if KernelVersion::current().is_ok_and(|version| version < LEAST_KERNEL) {
+        return anyhow!("this kernel ({}) is too old: nettop needs Linux 5.18 or newer", release());
+    }
     if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
         let verifier_log = verifier_log.to_string();
         log::error!("the verifier's log:\n{verifier_log}");
@@ -445,8 +452,8 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
             .map(str::trim)
             .find(|line| !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start)));
         return anyhow!(
-            "the verifier of this kernel ({}) refuses the program: {io_error}: {}; nettop needs Linux 5.18 or newer; please \
-             report it, with what --log FILE then holds",
+            "the verifier of this kernel ({}) refuses the program: {io_error}: {}; please report it, with what --log FILE then \
+             holds",
             release(),
             verdict.unwrap_or("no reason given")
         );
