@@ -2,7 +2,9 @@
 //! at once.
 
 use std::{
-    process::{Command, Stdio},
+    io,
+    mem::MaybeUninit,
+    process::Stdio,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -22,8 +24,21 @@ use tempfile::TempDir;
 
 use crate::udp;
 
-/// How often it is killed.
+/// How often it is killed at most, and for how long: a slow machine has to do with fewer.
 const ROUNDS: usize = 50;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stops a child, and waits until it has stopped, or ended.
+fn stop(child: u32) {
+    let mut state = MaybeUninit::uninit();
+    let wanted = libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT;
+    // SAFETY: plain integers, and a place for the result; the child has not been waited for, so its id is still its own.
+    let failed = unsafe {
+        libc::kill(child as i32, libc::SIGSTOP) != 0
+            || libc::waitid(libc::P_PID, child, state.as_mut_ptr(), wanted) != 0
+    };
+    assert!(!failed, "stopping nettop: {}", io::Error::last_os_error());
+}
 
 #[test]
 fn killed_at_any_moment_it_leaves_nothing_behind() {
@@ -36,20 +51,18 @@ fn killed_at_any_moment_it_leaves_nothing_behind() {
     let net = Net::new(1);
     let directory = TempDir::new().expect("a directory");
     let socket = directory.path().join("nettop.sock");
-    let command = |program: &mut Command| {
-        program.args(["run", "--iface", "in0", "--map-memory", "8", "--interval", "0.1"]);
-    };
-    let start = || {
-        let mut program = net.receiver.command(program::path("nettop"));
-        command(&mut program);
-        Monitor::start(program, &socket)
+    let command = || {
+        let mut command = net.receiver.command(program::path("nettop"));
+        command.args(["run", "--iface", "in0", "--map-memory", "8", "--interval", "0.1"]);
+        command
     };
     let started = Instant::now();
-    drop(start());
+    drop(Monitor::start(command(), &socket));
     // As long before it is ready as after.
     let longest = started.elapsed() * 2;
     let over = AtomicBool::new(false);
-    let (mut attached, mut most) = (0, 0);
+    let (mut rounds, mut attached, mut most) = (0, 0, 0);
+    let started = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| {
             let sender = Sender::new(&net.sender, "out0");
@@ -59,15 +72,17 @@ fn killed_at_any_moment_it_leaves_nothing_behind() {
             }
         });
         for round in 0..ROUNDS {
-            let mut program = net.receiver.command(program::path("nettop"));
-            command(&mut program);
-            program.args(["--quiet", "--control-socket"]).arg(&socket).stdin(Stdio::null()).stdout(Stdio::null());
-            let mut child = program.stderr(Stdio::piped()).spawn().expect("starting nettop");
+            if started.elapsed() > PATIENCE {
+                break;
+            }
+            rounds += 1;
+            let mut command = command();
+            command.args(["--quiet", "--control-socket"]).arg(&socket).stdin(Stdio::null()).stdout(Stdio::null());
+            let mut child = command.stderr(Stdio::piped()).spawn().expect("starting nettop");
             thread::sleep(longest.mul_f64(random.f64()));
             // Stopped in every other round, so that it takes nothing more between the look and the end.
             if round % 2 == 0 {
-                // SAFETY: plain integers; the child has not been waited for, so its id is still its own.
-                unsafe { libc::kill(child.id() as i32, libc::SIGSTOP) };
+                stop(child.id());
             }
             let held = Held::by(child.id()).expect("looking at its descriptors");
             let ended = child.try_wait().expect("asking about a child");
@@ -89,10 +104,10 @@ fn killed_at_any_moment_it_leaves_nothing_behind() {
         }
         over.store(true, Ordering::Relaxed);
     });
-    println!("{ROUNDS} times killed, {attached} times while it was attached; it held {most} objects at most");
-    assert!(attached > 0 && attached < ROUNDS, "before and after it had attached, not {attached} of {ROUNDS} times");
+    println!("{rounds} times killed, {attached} times while it was attached; it held {most} objects at most");
+    assert!(attached > 0 && attached < rounds, "before and after it had attached, not {attached} of {rounds} times");
 
-    let monitor = start();
+    let monitor = Monitor::start(command(), &socket);
     assert!(Held::by(monitor.pid()).expect("its descriptors").count() >= most, "what was looked for is what it holds");
     let mut traffic = Traffic::default();
     traffic.send(&Sender::new(&net.sender, "out0"), &udp(), 5);
