@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     net::Namespace,
-    program::{self, DEADLINE, Ended},
+    program::{self, Ended, deadline},
     terminal::Terminal,
 };
 
@@ -179,7 +179,7 @@ impl Drop for Monitor {
 /// # Errors
 /// Nobody listens, or the answer is late or not JSON.
 pub fn ask(socket: &Path, request: &Value) -> io::Result<Value> {
-    ask_within(socket, request, DEADLINE)
+    ask_within(socket, request, deadline())
 }
 
 /// Sends one request to a control socket, and waits so long for the answer.
