@@ -23,7 +23,7 @@ use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
     control::{self, Request, Requests, channel::Channel, server},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    export::{file, json, session::Place, summary},
+    export::{destination::Destination, file, json, session::Place, summary},
     files::{Files, Hangup, LogFile},
     heap,
     reading::Moment,
@@ -188,14 +188,15 @@ fn monitor(
         if let Some(server) = server {
             join("control server", server).await?;
         }
-        let screen = watched?;
-        anyhow::Ok((screen, engine?))
+        anyhow::Ok((watched, engine?))
     });
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_timeout(PATIENCE);
     let (screen, last) = ended?;
+    // First what was asked to be kept: the terminal, or whoever takes the summary, may be gone.
     let session = files.session.map(|place| write_session(place, last.clone())).transpose();
-    if screen == Screen::Closed {
+    let snapshot = files.snapshot.as_ref().map_or(Ok(()), |place| write_snapshot(place, &last));
+    if screen? == Screen::Closed {
         let mut text = summary::text(&last);
         for path in session.iter().flatten().flatten() {
             text.push_str(&format!("  written      {}\n", path.display()));
@@ -203,12 +204,7 @@ fn monitor(
         file::print(text.as_bytes()).context("writing the summary to standard output")?;
     }
     session?;
-    if let Some(snapshot) = &files.snapshot {
-        snapshot.write(|out| json::pretty(&*last, out)).with_context(|| {
-            let path = snapshot.path().display();
-            format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
-        })?;
-    }
+    snapshot?;
     match &last.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
         _ => Ok(()),
@@ -221,6 +217,13 @@ fn write_session(place: Place, last: Arc<Snapshot>) -> Result<Vec<PathBuf>> {
     // Whoever waits may have given up.
     thread::spawn(move || drop(done.send(place.write(&last))));
     result.recv_timeout(SESSION_PATIENCE).context("writing the session: the file system does not answer; giving up")?
+}
+
+fn write_snapshot(place: &Destination, last: &Snapshot) -> Result<()> {
+    place.write(|out| json::pretty(last, out)).with_context(|| {
+        let path = place.path().display();
+        format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
+    })
 }
 
 async fn join<T>(name: &str, task: JoinHandle<T>) -> Result<T> {

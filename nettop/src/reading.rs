@@ -144,6 +144,8 @@ pub enum InterfaceState {
     Down,
     /// It has been deleted; it is attached again should it come back.
     Gone,
+    /// It is there, but does not take the program, since somebody else's has the place; it is attached again should that go.
+    Detached,
     /// It has left this network namespace; counting goes on.
     Moved,
 }
@@ -154,6 +156,7 @@ impl fmt::Display for InterfaceState {
             Self::Up => "up",
             Self::Down => "down",
             Self::Gone => "gone",
+            Self::Detached => "detached",
             Self::Moved => "moved",
         })
     }

@@ -2,6 +2,7 @@
 
 mod instruction;
 pub mod map;
+mod netlink;
 
 use std::{
     io, mem,
@@ -10,7 +11,7 @@ use std::{
 
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_4, bpf_cmd, bpf_prog_type};
 
-pub use self::instruction::*;
+pub use self::{instruction::*, netlink::set_xdp};
 
 /// `BPF_F_TEST_XDP_LIVE_FRAMES` (linux/bpf.h).
 const LIVE_FRAMES: u32 = 1 << 1;
@@ -94,6 +95,23 @@ pub fn attach_xdp(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd
     attr.link_create.attach_type = bpf_attach_type::BPF_XDP as u32;
     attr.link_create.flags = DRIVER;
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// Detaches every link to a program from wherever it is attached, whoever holds it: as `bpftool link detach` does.
+///
+/// # Errors
+/// What the kernel says.
+pub fn detach_links_of(program: u32) -> io::Result<()> {
+    let ours = |link: &aya::programs::links::LinkInfo| link.program_id() == program;
+    for link in aya::programs::loaded_links().filter_map(Result::ok).filter(ours) {
+        let mut attr = empty_attr();
+        attr.__bindgen_anon_6.__bindgen_anon_1.link_id = link.id();
+        let link = bpf(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr).map(owned)?;
+        let mut attr = empty_attr();
+        attr.link_detach.link_fd = link.as_raw_fd() as u32;
+        bpf(bpf_cmd::BPF_LINK_DETACH, &mut attr)?;
+    }
+    Ok(())
 }
 
 /// Runs an XDP program `count` times over one frame, which is on no interface; the program may change it for the run after.

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::{
     net::Namespace,
-    program::{self, DEADLINE, Ended},
-    terminal,
+    program::{self, Ended, deadline},
+    terminal::Terminal,
 };
 
 /// A running nettop.
@@ -56,10 +56,10 @@ impl Monitor {
         let directory = TempDir::new().expect("making a temporary directory");
         let mut command = namespace.command(program::path("nettop"));
         command.arg("run").args(arguments.split_whitespace()).current_dir(directory.path());
-        let keyboard = terminal::attach(&mut command, columns, rows).expect("making a terminal");
+        let terminal = Terminal::of(&mut command, columns, rows).expect("making a terminal");
         let mut monitor = Self::spawn(command, &directory.path().join("nettop.sock"));
         monitor.directory = Some(directory);
-        monitor.keyboard = Some(keyboard);
+        monitor.keyboard = Some(terminal.keyboard);
         monitor
     }
 
@@ -84,7 +84,9 @@ impl Monitor {
         Self::spawn(command, socket)
     }
 
-    fn spawn(mut command: Command, socket: &Path) -> Self {
+    /// Starts `command` with its control socket there, otherwise as it is, and waits until it answers. What it writes to
+    /// the socket's path with the extension `out` or `err` is found there at the end.
+    pub fn spawn(mut command: Command, socket: &Path) -> Self {
         let child = program::spawn(command.arg("--control-socket").arg(socket));
         let mut monitor = Self { child, socket: socket.into(), directory: None, keyboard: None };
         let ready = program::wait_for(|| {
@@ -185,7 +187,7 @@ impl Drop for Monitor {
 /// # Errors
 /// Nobody listens, or the answer is late or not JSON.
 pub fn ask(socket: &Path, request: &Value) -> io::Result<Value> {
-    ask_within(socket, request, DEADLINE)
+    ask_within(socket, request, deadline())
 }
 
 /// Sends one request to a control socket, and waits so long for the answer.

@@ -84,6 +84,11 @@ impl Namespace {
         self.interface(name)["ifindex"].as_u64().expect("an index") as u32
     }
 
+    /// Moves an interface to another namespace, where it is down.
+    pub fn move_to(&self, name: &str, other: &Self) {
+        self.ip(&format!("link set dev {name} netns {}", other.path()));
+    }
+
     /// How many frames an interface has received.
     pub fn received(&self, name: &str) -> u64 {
         self.interface(name)["stats64"]["rx"]["packets"].as_u64().expect("a count")

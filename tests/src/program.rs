@@ -16,7 +16,9 @@ use tempfile::TempDir;
 /// The user and group without any right.
 pub const NOBODY: u32 = 65_534;
 /// How long anything may take that should take a moment.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
+/// How many times that, on machines that are slow, as emulated ones are.
+const PATIENCE: &str = "NETTOP_PATIENCE";
 
 /// The path of `nettop` or `nettopctl`, built if it is missing or older than its sources.
 pub fn path(name: &str) -> PathBuf {
@@ -154,19 +156,25 @@ pub fn spawn(command: &mut Command) -> Child {
     }
 }
 
-/// Waits for the end of a process, up to [`DEADLINE`].
+/// How long anything may take here that should take a moment.
+pub fn deadline() -> Duration {
+    let times = env::var(PATIENCE).ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    DEADLINE * times
+}
+
+/// Waits for the end of a process, up to [`deadline`].
 pub fn wait(child: &mut Child) -> Option<ExitStatus> {
     wait_for(|| child.try_wait().expect("asking about a child"))
 }
 
-/// Asks until there is an answer, up to [`DEADLINE`].
+/// Asks until there is an answer, up to [`deadline`].
 pub fn wait_for<T>(mut question: impl FnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
     loop {
         if let Some(answer) = question() {
             return Some(answer);
         }
-        if started.elapsed() > DEADLINE {
+        if started.elapsed() > deadline() {
             return None;
         }
         std::thread::sleep(Duration::from_millis(20));

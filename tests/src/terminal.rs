@@ -3,28 +3,68 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    os::fd::{FromRawFd as _, OwnedFd},
+    os::{
+        fd::{FromRawFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
     process::{Command, Stdio},
-    ptr, thread,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
 };
 
-/// Makes a pseudo-terminal of so many columns and rows the input, output and error output of `command`. A thread plays the
-/// person in front of it, until the last program on it has ended. Returns where to type.
-///
-/// # Errors
-/// What the kernel says.
-pub fn attach(command: &mut Command, columns: u16, rows: u16) -> io::Result<File> {
-    let (mut person, program) = open(columns, rows)?;
-    let keyboard = person.try_clone()?;
-    let copy = || program.try_clone().map(Stdio::from);
-    command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
-    command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
-    thread::spawn(move || {
-        let mut buffer = vec![0; 1 << 16];
-        // An error is the end: no program holds the terminal any more.
-        while person.read(&mut buffer).is_ok_and(|count| count > 0) {}
-    });
-    Ok(keyboard)
+/// A pseudo-terminal. It stays when this is dropped, until the last program on it has ended.
+#[derive(Debug)]
+pub struct Terminal {
+    /// Where the person types.
+    pub keyboard: File,
+    leaves: Arc<AtomicBool>,
+    person: JoinHandle<()>,
+}
+
+impl Terminal {
+    /// Makes a pseudo-terminal of so many columns and rows the input, output and error output of `command`. A thread plays
+    /// the person in front of it.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn of(command: &mut Command, columns: u16, rows: u16) -> io::Result<Self> {
+        let (mut person, program) = open(columns, rows)?;
+        let keyboard = person.try_clone()?;
+        let copy = || program.try_clone().map(Stdio::from);
+        command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
+        command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
+        let leaves = Arc::new(AtomicBool::new(false));
+        let told = leaves.clone();
+        let person = thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            // An error is the end: no program holds the terminal any more.
+            while !told.load(Ordering::SeqCst) && person.read(&mut buffer).is_ok_and(|count| count > 0) {}
+        });
+        Ok(Self { keyboard, leaves, person })
+    }
+
+    /// Makes it the controlling terminal of `command`, in a session of its own: closing it then sends SIGHUP.
+    pub fn control(&self, command: &mut Command) {
+        let take = || {
+            // SAFETY: between fork and exec; plain system calls that allocate nothing.
+            match unsafe { libc::setsid() != -1 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0 } {
+                true => Ok(()),
+                false => Err(io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: as above.
+        unsafe { command.pre_exec(take) };
+    }
+
+    /// Closes it under the program, with its next picture.
+    pub fn close(self) {
+        self.leaves.store(true, Ordering::SeqCst);
+        self.person.join().expect("reading does not panic");
+    }
 }
 
 /// Both ends.

@@ -12,4 +12,5 @@ pub mod privilege;
 pub mod process;
 pub mod run;
 pub mod test;
+pub mod vm;
 pub mod workspace;

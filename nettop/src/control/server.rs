@@ -2,11 +2,10 @@
 //! up another.
 
 use std::{
-    collections::VecDeque,
     io::{self, Write as _},
     os::unix::net::UnixListener as StdUnixListener,
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -29,12 +28,17 @@ use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
 
 /// The longest request, bytes.
 const MAX_REQUEST: usize = 64 << 10;
-/// Clients served at once; for a further one, the oldest has to go.
+/// Clients served at once. A further one waits until one of them is done, or keeps us waiting.
 const MAX_CLIENTS: usize = 512;
+/// How long a client may keep us waiting while others wait for its place.
+const IMPATIENCE: Duration = Duration::from_millis(500);
+/// How often it is looked at who does.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a client may take to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a client may take to read each part of its answer, and all of it.
+/// How long a client may take to read each part of its answer, that of a large one for which others wait, and all of it.
 const PART_DEADLINE: Duration = Duration::from_secs(30);
+const LARGE_PART_DEADLINE: Duration = Duration::from_secs(5);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
 /// Clients at once that are answered with more than the published snapshot; the others wait. Those that may only look have
 /// as many of their own, so that they cannot keep the others waiting.
@@ -63,25 +67,28 @@ impl Listener {
 /// Serves clients until `snapshots` closes, then lets the last ones read their answers.
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
     let mut clients = JoinSet::new();
-    let mut by_age = VecDeque::new();
+    let mut served: Vec<Served> = Vec::new();
     let [large, readers_large] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS)));
     loop {
         tokio::select! {
-            client = accept(&listener) => match client {
+            client = accept(&listener), if clients.len() < MAX_CLIENTS => match client {
                 Ok(client) => {
-                    by_age.retain(|client: &AbortHandle| !client.is_finished());
-                    if by_age.len() >= MAX_CLIENTS && let Some(oldest) = by_age.pop_front() {
-                        oldest.abort();
-                    }
+                    let turn = Arc::new(Turn::default());
                     let large = if client.access == Access::Command { &large } else { &readers_large };
                     let (requests, snapshots, large) = (requests.clone(), snapshots.clone(), large.clone());
-                    let served = async move { serve_client(client, &requests, &snapshots, &large).await };
-                    by_age.push_back(clients.spawn(served));
+                    let task = {
+                        let turn = turn.clone();
+                        clients.spawn(async move { serve_client(client, &turn, &requests, &snapshots, &large).await })
+                    };
+                    served.push(Served { task, turn });
                 }
                 // Out of descriptors, or the client has gone again: wait a little rather than spin.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(_) => tokio::time::sleep(LOOK).await,
             },
-            Some(_) = clients.join_next() => {}
+            Some(_) = clients.join_next() => served.retain(|client| !client.task.is_finished()),
+            () = tokio::time::sleep(LOOK), if clients.len() >= MAX_CLIENTS => {
+                served.iter().filter(|client| client.turn.keeps_us_waiting()).for_each(|client| client.task.abort());
+            }
             () = ended(&mut snapshots) => break,
         }
     }
@@ -90,6 +97,34 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
 
 async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
     while snapshots.changed().await.is_ok() {}
+}
+
+/// A client, and the task that serves it.
+struct Served {
+    task: AbortHandle,
+    turn: Arc<Turn>,
+}
+
+/// Whose turn it is: since when the client is to send, to read, or to wait for another; `None` while we are to answer.
+#[derive(Default)]
+struct Turn(Mutex<Option<Instant>>);
+
+impl Turn {
+    fn is_theirs(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    fn is_ours(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn keeps_us_waiting(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() > IMPATIENCE)
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -142,6 +177,7 @@ async fn accept(listener: &Listener) -> io::Result<Client> {
 
 async fn serve_client(
     mut client: Client,
+    turn: &Turn,
     requests: &Requests,
     snapshots: &watch::Receiver<Arc<Snapshot>>,
     large: &Semaphore,
@@ -149,29 +185,38 @@ async fn serve_client(
     // Held until the answer is sent.
     let mut permit = None;
     // Also the request of one who may not command us is read: else the answer would be lost with the connection.
-    let reply = match timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await {
+    turn.is_theirs();
+    let line = timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await;
+    turn.is_ours();
+    let reply = match line {
         Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
         Ok(Err(error)) => Err(error),
         Ok(Ok(line)) => match client.request(&line) {
             Err(error) => Err(error),
             Ok(request) => {
                 if is_large(&request) {
+                    // Whoever waits for this makes room too, should others wait for its place.
+                    turn.is_theirs();
                     permit = large.acquire().await.ok();
+                    turn.is_ours();
                 }
                 answer(request, requests, snapshots).await
             }
         },
     };
-    let _ = timeout(ANSWER_DEADLINE, send(&mut client.stream, reply)).await;
+    let part = if permit.is_some() { LARGE_PART_DEADLINE } else { PART_DEADLINE };
+    let _ = timeout(ANSWER_DEADLINE, send(&mut client.stream, turn, part, reply)).await;
     drop(permit);
 }
 
 /// Writes the answer as JSON while it is sent: not more of it is in memory than the client will read next.
-async fn send(stream: &mut (impl AsyncWrite + Unpin), reply: Reply) -> io::Result<()> {
+async fn send(stream: &mut (impl AsyncWrite + Unpin), turn: &Turn, part: Duration, reply: Reply) -> io::Result<()> {
     let (mut chunks, mut filled) = chunks();
     let written = spawn_blocking(move || write_json(&reply, &mut chunks).and_then(|()| chunks.flush()));
     while let Some(chunk) = filled.recv().await {
-        timeout(PART_DEADLINE, stream.write_all(&chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        turn.is_theirs();
+        timeout(part, stream.write_all(&chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        turn.is_ours();
     }
     written.await??;
     stream.shutdown().await

@@ -36,7 +36,8 @@ impl Lasting {
     }
 }
 
-/// All alerts.
+/// All alerts. Here their times are those of the monotonic clock, and become Unix time when they are told: the other clock may
+/// have been set meanwhile, and a flood that began a minute ago would have begun yesterday.
 #[derive(Debug, Default)]
 pub struct Alerts {
     lasting: Vec<Lasting>,
@@ -88,26 +89,27 @@ impl Alerts {
             .into_iter()
             .map(|lasting| {
                 self.held_off.push((lasting.key(), now));
-                let alert = Alert { until_ns: Some(at.unix_ns), ..lasting.alert };
+                let alert = Alert { until_ns: Some(now), ..lasting.alert };
                 self.keep(alert.clone());
-                alert
+                told(alert, at)
             })
             .collect()
     }
 
     /// Those kept, newest first. Of more, those that last and are worst.
-    pub fn newest(&self) -> Vec<Alert> {
+    pub fn newest(&self, at: Moment) -> Vec<Alert> {
         let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| &lasting.alert).collect();
         lasting.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
         let mut alerts: Vec<_> = lasting.into_iter().chain(&self.over).take(KEPT).cloned().collect();
         alerts.sort_by_key(|alert| std::cmp::Reverse(alert.since_ns));
-        alerts
+        alerts.into_iter().map(|alert| told(alert, at)).collect()
     }
 
     /// Forgets all. Returns those that lasted, which are over by that.
     pub fn clear(&mut self, at: Moment) -> Vec<Alert> {
         let Self { lasting, .. } = std::mem::take(self);
-        lasting.into_iter().map(|lasting| Alert { until_ns: Some(at.unix_ns), ..lasting.alert }).collect()
+        let over = |lasting: Lasting| Alert { until_ns: Some(at.monotonic_ns), ..lasting.alert };
+        lasting.into_iter().map(|lasting| told(over(lasting), at)).collect()
     }
 
     fn raise(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> Alert {
@@ -116,9 +118,9 @@ impl Alerts {
             severity: rule.severity,
             source: finding.source,
             message: (rule.tell)(finding, finding.value, scene),
-            since_ns: at.unix_ns,
-            last_ns: at.unix_ns,
-            until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
+            since_ns: at.monotonic_ns,
+            last_ns: at.monotonic_ns,
+            until_ns: (finding.effect == Effect::Once).then_some(at.monotonic_ns),
             value: finding.value,
             peak: finding.value,
             count: finding.count,
@@ -132,7 +134,7 @@ impl Alerts {
             self.lasting.push(Lasting { alert: alert.clone(), focus, found_ns: at.monotonic_ns });
             self.make_room();
         }
-        alert
+        told(alert, at)
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
@@ -152,7 +154,7 @@ impl Alerts {
         alert.value = finding.value;
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
-        alert.last_ns = at.unix_ns;
+        alert.last_ns = at.monotonic_ns;
         alert.target = finding.focus.target;
         alert.sources = finding.focus.rates(finding.value).collect();
         alert.message = (rule.tell)(&finding, alert.peak, scene);
@@ -193,6 +195,15 @@ impl Alerts {
     }
 }
 
+/// An alert with its times as the clock shows them at this moment.
+fn told(mut alert: Alert, at: Moment) -> Alert {
+    let offset = at.unix_offset_ns();
+    for time in [&mut alert.since_ns, &mut alert.last_ns].into_iter().chain(&mut alert.until_ns) {
+        *time = time.wrapping_add(offset);
+    }
+    alert
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +240,7 @@ mod tests {
                     alerts.keep(alert(*severity, at));
                 }
             }
-            let newest = alerts.newest();
+            let newest = alerts.newest(Moment::default());
             let count = |severity| newest.iter().filter(|alert| alert.severity == severity).count();
             assert_eq!((count(Severity::Warn), count(Severity::Info)), (warnings, infos), "{name}");
             assert!(newest.is_sorted_by(|a, b| a.since_ns > b.since_ns), "{name}");
@@ -243,8 +254,8 @@ mod tests {
         let lasting = |alert| Lasting { alert, focus: Focus::default(), found_ns: 0 };
         alerts.lasting.extend((0..KEPT as u64 + 1).map(|at| lasting(alert(Severity::Warn, at))));
         alerts.lasting.push(lasting(alert(Severity::Critical, 0)));
-        assert_eq!(alerts.newest().len(), KEPT);
-        assert!(alerts.newest().iter().any(|alert| alert.severity == Severity::Critical));
+        assert_eq!(alerts.newest(Moment::default()).len(), KEPT);
+        assert!(alerts.newest(Moment::default()).iter().any(|alert| alert.severity == Severity::Critical));
     }
 
     #[test]
@@ -252,7 +263,19 @@ mod tests {
         let mut alerts = Alerts::default();
         alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), focus: Focus::default(), found_ns: 0 });
         (2..100).for_each(|at| alerts.keep(alert(Severity::Info, at)));
-        let newest = alerts.newest();
+        let newest = alerts.newest(Moment::default());
         assert_eq!((newest.len(), newest[KEPT - 1].since_ns), (KEPT, 1));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_moves_what_was_told_along() {
+        let mut alerts = Alerts::default();
+        alerts.keep(alert(Severity::Info, 100));
+        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 200), focus: Focus::default(), found_ns: 0 });
+        for unix_ns in [1_000_000, 50_000, u64::MAX, 1_000_000] {
+            let now = Moment { monotonic_ns: 300, unix_ns };
+            let ages = alerts.newest(now).iter().map(|alert| unix_ns.wrapping_sub(alert.since_ns)).collect::<Vec<_>>();
+            assert_eq!(ages, [100, 200], "at {unix_ns}");
+        }
     }
 }

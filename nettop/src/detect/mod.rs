@@ -233,9 +233,9 @@ impl Detector {
         changes
     }
 
-    /// The newest alerts, newest first.
-    pub fn alerts(&self) -> Vec<Alert> {
-        self.alerts.newest()
+    /// The newest alerts, newest first, as they are at `at`.
+    pub fn alerts(&self, at: Moment) -> Vec<Alert> {
+        self.alerts.newest(at)
     }
 
     /// Forgets everything but what `tables` say already. Returns what is over by that.
@@ -278,7 +278,7 @@ mod tests {
             changes.extend(detector.judge(now, 1.0, &Tables::default(), |_| *pps as f64));
         }
         let line = |alert: Alert| format!("{}{}", alert.message, if alert.until_ns.is_none() { "…" } else { "" });
-        (detector.alerts().into_iter().map(line).collect(), changes)
+        (detector.alerts(Moment::default()).into_iter().map(line).collect(), changes)
     }
 
     fn times(count: usize, new: u32, pps: u64) -> impl Iterator<Item = Second> {
@@ -370,7 +370,7 @@ mod tests {
         detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 50.0);
         let over = detector.reset(Moment { monotonic_ns: 5, unix_ns: 7 }, &Tables::default());
         assert_eq!(over.iter().map(|alert| (alert.kind, alert.until_ns)).collect::<Vec<_>>(), [("high-pps", Some(7))]);
-        assert!(detector.alerts().is_empty());
+        assert!(detector.alerts(Moment::default()).is_empty());
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Play {
 
     /// The alerts of this kind, newest first.
     pub fn alerts(&self, kind: &str) -> Vec<Alert> {
-        self.detector.alerts().into_iter().filter(|alert| alert.kind == kind).collect()
+        self.detector.alerts(Moment::default()).into_iter().filter(|alert| alert.kind == kind).collect()
     }
 
     /// What those say, each with "…" while it lasts.

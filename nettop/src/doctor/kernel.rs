@@ -5,9 +5,8 @@ use std::{fs, path::Path};
 use aya::util::KernelVersion;
 
 use super::Finding;
+use crate::source::xdp::LEAST_KERNEL;
 
-/// XDP programs for multi-buffer frames.
-const LEAST: KernelVersion = KernelVersion::new(5, 18, 0);
 /// Access to maps through open descriptors, without CAP_BPF.
 const WITHOUT_CAPABILITIES: KernelVersion = KernelVersion::new(5, 19, 0);
 
@@ -15,7 +14,7 @@ const WITHOUT_CAPABILITIES: KernelVersion = KernelVersion::new(5, 19, 0);
 pub fn version() -> Finding {
     let Some(release) = read("/proc/sys/kernel/osrelease") else { return unreadable("/proc/sys/kernel/osrelease") };
     match KernelVersion::current() {
-        Ok(version) if version < LEAST => {
+        Ok(version) if version < LEAST_KERNEL => {
             Finding::missing(format!("Linux {release} is older than 5.18"), "start a newer kernel")
         }
         Ok(version) if version < WITHOUT_CAPABILITIES => {

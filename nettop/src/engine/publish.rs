@@ -51,7 +51,7 @@ impl Engine {
         let (src_ports, other_src_ports) = busiest(src_ports, limit);
         Snapshot {
             runtime: self.runtime(),
-            started_ns: books.started.unix_ns,
+            started_ns: books.started.monotonic_ns.wrapping_add(reading.at.unix_offset_ns()),
             now_ns: reading.at.unix_ns,
             elapsed,
             total_packets: counted.packets,
@@ -102,7 +102,7 @@ impl Engine {
                 .collect(),
             accounting,
             interfaces: self.interfaces.clone(),
-            alerts: self.detector.alerts(),
+            alerts: self.detector.alerts(reading.at),
             exports,
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL
@@ -211,6 +211,13 @@ impl Engine {
             match (row.state, row.mode) {
                 (InterfaceState::Gone, _) => {
                     push(format!("{} is gone", row.name), row.note.clone(), "bring the interface back");
+                }
+                (InterfaceState::Detached, _) => {
+                    push(
+                        format!("{} is not watched", row.name),
+                        row.note.clone(),
+                        "it is attached again once that is gone",
+                    );
                 }
                 (InterfaceState::Down, _) => push(
                     format!("{} is down", row.name),

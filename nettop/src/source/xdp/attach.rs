@@ -115,9 +115,15 @@ impl Attachments {
 
     fn look_at(&self, attachment: &Attachment) -> Result<Change> {
         let Some(link) = &attachment.link else {
-            return Ok(match netlink::interface_by_name(&attachment.wanted)? {
-                Some(interface) => Change::Back(self.attach(&attachment.wanted, &interface)?),
-                None => Change::None(attachment.row.clone()),
+            let Some(interface) = netlink::interface_by_name(&attachment.wanted)? else { return Ok(Change::Gone) };
+            return Ok(match self.attach(&attachment.wanted, &interface) {
+                Ok(back) => Change::Back(back),
+                Err(error) => Change::None(InterfaceRow {
+                    state: InterfaceState::Detached,
+                    mtu: interface.mtu,
+                    note: format!("{error:#}"),
+                    ..attachment.row.clone()
+                }),
             });
         };
         let index = bpf::link_interface(link.as_fd())?;

@@ -17,6 +17,7 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{MapData, RingBuf},
     programs::{ProgramError, Xdp as XdpProgram},
+    util::KernelVersion,
 };
 use nettop_common::{
     Config, Event, Filter, Outcome, SourceCounters, Tally,
@@ -43,6 +44,9 @@ use crate::{
     privilege,
     reading::{InterfaceRow, Moment, Reading, Tables},
 };
+
+/// The first kernel with XDP programs for multi-buffer frames, and their whole length.
+pub const LEAST_KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
 
 /// The compiled program: `cargo xtask ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.o");
@@ -122,10 +126,11 @@ impl Xdp {
     pub fn read(&mut self, reading: &mut Reading) {
         reading.clear();
         let now = Moment::now();
-        reading.at = self.turned;
         if now.seconds_since(&self.turned) < GRACE.as_secs_f64() {
+            // Its time stays that of the call before: what came until the sets changed places is yet to be read.
             return;
         }
+        reading.at = self.turned;
         let config = self.cpus.config();
         let idle = 1 - config.set;
         self.entries = [0; Table::COUNT];
@@ -407,6 +412,9 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
     if refused && !privilege::missing().is_empty() {
         return anyhow!("the kernel does not load the program: {}", privilege::explain_refusal());
     }
+    if KernelVersion::current().is_ok_and(|version| version < LEAST_KERNEL) {
+        return anyhow!("this kernel ({}) is too old: nettop needs Linux 5.18 or newer", release());
+    }
     if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
         let verifier_log = verifier_log.to_string();
         log::error!("the verifier's log:\n{verifier_log}");
@@ -417,8 +425,8 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
             .map(str::trim)
             .find(|line| !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start)));
         return anyhow!(
-            "the verifier of this kernel ({}) refuses the program: {io_error}: {}; nettop needs Linux 5.18 or newer; please \
-             report it, with what --log FILE then holds",
+            "the verifier of this kernel ({}) refuses the program: {io_error}: {}; please report it, with what --log FILE then \
+             holds",
             release(),
             verdict.unwrap_or("no reason given")
         );
