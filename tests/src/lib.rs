@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod captures;
 pub mod flood;
 pub mod frames;
+pub mod hostile;
 pub mod kernel;
 pub mod mirror;
 pub mod monitor;
