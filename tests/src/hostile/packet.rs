@@ -9,9 +9,7 @@ use nettop::{
 };
 use nettop_common::{Frame, Link, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};
 
-use crate::frames::{IP, Spec, Transport, tag};
-
-const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+use crate::frames::{IP, Spec, TAGS, Transport, tag};
 
 thread_local! {
     static COUNTER: RefCell<HostCounter> = RefCell::new(HostCounter::default());
