@@ -1,11 +1,13 @@
-//! A terminal of a program's own, on which everything it draws is read and thrown away.
+//! A terminal of a program's own, on which everything it draws is read, and thrown away or kept.
 
 use std::{
     fs::File,
     io::{self, Read as _},
     os::fd::{FromRawFd as _, OwnedFd},
     process::{Command, Stdio},
-    ptr, thread,
+    ptr,
+    sync::{Arc, Mutex},
+    thread,
 };
 
 /// Makes a pseudo-terminal of so many columns and rows the input, output and error output of `command`. A thread plays the
@@ -14,6 +16,26 @@ use std::{
 /// # Errors
 /// What the kernel says.
 pub fn attach(command: &mut Command, columns: u16, rows: u16) -> io::Result<()> {
+    watch(command, columns, rows, |_| ())
+}
+
+/// The same for a program that draws for a short time: everything it sends to its terminal, as it comes.
+///
+/// # Errors
+/// As for [`attach`].
+pub fn record(command: &mut Command, columns: u16, rows: u16) -> io::Result<Arc<Mutex<Vec<u8>>>> {
+    let drawn = Arc::new(Mutex::new(Vec::new()));
+    let kept = drawn.clone();
+    watch(command, columns, rows, move |bytes| kept.lock().expect("no panic").extend(bytes))?;
+    Ok(drawn)
+}
+
+fn watch(
+    command: &mut Command,
+    columns: u16,
+    rows: u16,
+    mut see: impl FnMut(&[u8]) + Send + 'static,
+) -> io::Result<()> {
     let (mut person, program) = open(columns, rows)?;
     let copy = || program.try_clone().map(Stdio::from);
     command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
@@ -21,7 +43,9 @@ pub fn attach(command: &mut Command, columns: u16, rows: u16) -> io::Result<()> 
     thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         // An error is the end: no program holds the terminal any more.
-        while person.read(&mut buffer).is_ok_and(|count| count > 0) {}
+        while let Ok(count @ 1..) = person.read(&mut buffer) {
+            see(&buffer[..count]);
+        }
     });
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{process, workspace::Workspace};
 /// How to get cargo-fuzz.
 const NO_CARGO_FUZZ: &str = "cargo-fuzz is missing; cargo install cargo-fuzz --locked (it needs a C++ compiler too)";
 /// One input may take this long, seconds, and this much memory, MiB: far more than any should.
-const LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=2048"];
+const LIMITS: [&str; 2] = ["-timeout=60", "-rss_limit_mb=2048"];
 
 /// Fuzz what reads hostile bytes: each target in turn, or one
 #[derive(clap::Args)]

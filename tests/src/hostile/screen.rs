@@ -25,7 +25,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::expect_visible;
 
 /// Cells of a screen at most: more take long, and are not other.
-const CELLS: u16 = 60_000;
+const CELLS: u16 = 20_000;
 /// Things that happen in one run at most.
 const EVENTS: usize = 100;
 /// Rows of each list that hostile text is put into.
