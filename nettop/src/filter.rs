@@ -13,6 +13,9 @@ use nettop_common::{
 
 use crate::snapshot::FilterView;
 
+/// Items of one part at most. Each may be a range of all ports, and who asks for a filter may not hold up the engine.
+const MAX_ITEMS: usize = 1000;
+
 /// Each part as text; empty is any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilterText {
@@ -120,39 +123,44 @@ fn prefixes(text: &str) -> Result<Prefixes, String> {
     Ok(prefixes)
 }
 
-/// Reads accepted and rejected numbers into `set`; returns the accepted ones, sorted.
+/// Reads accepted and rejected numbers into `set`; returns the accepted ones, in order, where any were named.
 fn number_set<const WORDS: usize>(
     text: &str,
     set: &mut BitSet<WORDS>,
-    numbers: fn(&str) -> Result<Vec<usize>, String>,
+    numbers: fn(&str) -> Result<Numbers, String>,
 ) -> Result<Vec<usize>, String> {
-    let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
-    for item in items(text) {
+    let (mut accepted, mut rejected) = (BitSet::EMPTY, BitSet::EMPTY);
+    for (count, item) in items(text).enumerate() {
+        if count == MAX_ITEMS {
+            return Err(format!("more than {MAX_ITEMS} of them; name ranges"));
+        }
         let (name, negated) = negation(item);
-        if negated { &mut rejected } else { &mut accepted }.extend(numbers(name)?);
+        let wanted = numbers(name)?;
+        wanted.for_each(|number| if negated { &mut rejected } else { &mut accepted }.set(number, true));
     }
-    *set = if accepted.is_empty() { BitSet::ALL } else { BitSet::EMPTY };
-    accepted.iter().for_each(|number| set.set(*number, true));
-    rejected.iter().for_each(|number| set.set(*number, false));
-    accepted.retain(|number| set.contains(*number));
-    accepted.sort_unstable();
-    accepted.dedup();
-    Ok(accepted)
+    let named = accepted != BitSet::EMPTY;
+    *set = if named { accepted } else { BitSet::ALL };
+    let all = 0..WORDS * 64;
+    all.clone().filter(|number| rejected.contains(*number)).for_each(|number| set.set(number, false));
+    Ok(if named { all.filter(|number| set.contains(*number)).collect() } else { Vec::new() })
 }
 
+/// What an item stands for.
+type Numbers = Box<dyn Iterator<Item = usize>>;
+
 /// A port or a range of ports.
-fn port_range(text: &str) -> Result<Vec<usize>, String> {
+fn port_range(text: &str) -> Result<Numbers, String> {
     let port = |text: &str| {
         text.trim().parse::<u16>().map(usize::from).map_err(|_| format!("{:?} is not a port (0 to 65535)", text.trim()))
     };
     match text.split_once('-') {
-        None => Ok(vec![port(text)?]),
+        None => Ok(Box::new(std::iter::once(port(text)?))),
         Some((first, last)) => {
             let (first, last) = (port(first)?, port(last)?);
             if first > last {
                 return Err(format!("the range {text:?} ends before it begins"));
             }
-            Ok((first..=last).collect())
+            Ok(Box::new(first..=last))
         }
     }
 }
@@ -179,16 +187,17 @@ const NAMES: &[(&str, u8)] = &[
 ];
 
 /// A protocol by name or number; `other` is all that are not counted apart.
-fn protocol_numbers(text: &str) -> Result<Vec<usize>, String> {
+fn protocol_numbers(text: &str) -> Result<Numbers, String> {
     if let Ok(number) = text.parse::<u8>() {
-        return Ok(vec![number.into()]);
+        return Ok(Box::new(std::iter::once(number.into())));
     }
     let counted = |protocol: &&Protocol| protocol.label().eq_ignore_ascii_case(text);
     if let Some(wanted) = Protocol::ALL.iter().find(counted) {
-        return Ok((0..=u8::MAX).filter(|number| Protocol::from_number(*number) == *wanted).map(usize::from).collect());
+        let of_this = |number: &u8| Protocol::from_number(*number) == *wanted;
+        return Ok(Box::new((0..=u8::MAX).filter(of_this).map(usize::from)));
     }
     if let Some((_, number)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
-        return Ok(vec![usize::from(*number)]);
+        return Ok(Box::new(std::iter::once(usize::from(*number))));
     }
     Err(format!("{text:?} is not a protocol name or number (such as tcp, udp, icmp, icmpv6, sctp, gre, 47, other)"))
 }
@@ -260,6 +269,7 @@ mod tests {
             (text("", "", "", "tcpp"), "protocol: \"tcpp\""),
             (text("", "", "", "256"), "protocol: \"256\""),
             (text("", &"10.0.0.1,".repeat(17), "", ""), "more than 16"),
+            (text("", "", &"0-65535,".repeat(8000), ""), "port: more than 1000"),
         ] {
             let error = filter.parse().unwrap_err();
             assert!(error.contains(part), "{filter:?}: {error}");
