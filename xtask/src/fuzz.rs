@@ -40,10 +40,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         Some(target) if known.contains(target) => vec![target.clone()],
         Some(target) => bail!("there is no target {target}; there are {}", known.join(", ")),
     };
-    // The versions that are shipped are those to be tried.
-    let locked = fuzz.join("Cargo.lock");
-    fs::copy(workspace.root.join("Cargo.lock"), &locked)
-        .with_context(|| format!("cannot write {}", locked.display()))?;
+    lock(workspace)?;
     let mut summary = Vec::new();
     for target in chosen {
         let line = run_target(workspace, &fuzz, &target, args.minutes)?;
@@ -52,6 +49,20 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     }
     println!("== summary\n{}", summary.join("\n"));
     Ok(())
+}
+
+/// Gives the targets the versions of all packages that are shipped.
+fn lock(workspace: &Workspace) -> Result<()> {
+    let locked = workspace.root.join("fuzz/Cargo.lock");
+    fs::copy(workspace.root.join("Cargo.lock"), &locked)
+        .with_context(|| format!("cannot write {}", locked.display()))?;
+    Ok(())
+}
+
+/// Checks that the targets compile; a compiler alone does that.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    lock(workspace)?;
+    process::run(workspace.cargo().args(["check", "--manifest-path", "fuzz/Cargo.toml"]))
 }
 
 /// The names of the targets, from their files.
