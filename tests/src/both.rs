@@ -21,7 +21,7 @@ pub struct Both {
 
 impl Both {
     /// Both, making an event of every packet.
-    pub fn new() -> Self {
+    pub fn load() -> Self {
         let mut host = HostCounter::default();
         host.set_sampling(1);
         Self { kernel: Kernel::load(), host }

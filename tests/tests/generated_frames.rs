@@ -114,7 +114,7 @@ fn valid_frames_are_read_as_they_were_meant() {
     if !skip::privileged("valid_frames_are_read_as_they_were_meant") {
         return;
     }
-    let both = RefCell::new(Both::new());
+    let both = RefCell::new(Both::load());
     let meant = |spec: Spec| {
         let (outcome, event) = both.borrow_mut().count(&spec, &spec.frame(), Link::Ethernet);
         prop_assert_eq!(outcome, Outcome::Counted);
@@ -135,7 +135,7 @@ fn damaged_frames_are_read_alike() {
     if !skip::privileged("damaged_frames_are_read_alike") {
         return;
     }
-    let both = RefCell::new(Both::new());
+    let both = RefCell::new(Both::load());
     let chains =
         (vec(select(EXTENSIONS.to_vec()), 1..10), 0..4u8, transports()).prop_map(|(kinds, units, transport)| {
             let packet = Spec::v6(transport).frame().split_off(IP + 40);
@@ -211,7 +211,7 @@ fn filters_reject_the_same_frames_as_they_say() {
     if !skip::privileged("filters_reject_the_same_frames_as_they_say") {
         return;
     }
-    let both = RefCell::new(Both::new());
+    let both = RefCell::new(Both::load());
     let known = [53u16, 60, 65, 443];
     let near = (specs(), neighbours(), any::<bool>(), select(known.to_vec())).prop_map(
         |(spec, (source, destination), near, port)| match spec.transport {

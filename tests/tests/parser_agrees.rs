@@ -65,7 +65,7 @@ fn every_transport_is_read_from_ethernet_and_from_raw_ip() {
     if !skip::privileged("every_transport_is_read_from_ethernet_and_from_raw_ip") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let mut cases = vec![
         (Spec::v4(Transport::Udp(5353, 53)), V4(17, 5353, 53, None)),
         (Spec::v6(Transport::Udp(5353, 53)).payload(20), V6(17, 5353, 53, None)),
@@ -102,7 +102,7 @@ fn vlan_tags_are_looked_through_up_to_four() {
     if !skip::privileged("vlan_tags_are_looked_through_up_to_four") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let tcp = Spec::v4(Transport::Tcp(1, 2, 0x10));
     let udp = Spec::v6(Transport::Udp(1, 2));
     for (name, tags, found) in [
@@ -137,7 +137,7 @@ fn ip_is_found_behind_snap_pppoe_and_mpls() {
     if !skip::privileged("ip_is_found_behind_snap_pppoe_and_mpls") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let (v4, v6) = (Spec::v4(Transport::Tcp(1, 2, 0x10)), Spec::v6(Transport::Udp(1, 2)));
     let (read_v4, read_v6) = (V4(6, 1, 2, Some(0x10)), V6(17, 1, 2, None));
     let label = |last: u8| [0, 0x12, 0x30 | last, 64];
@@ -180,7 +180,7 @@ fn ipv4_headers_are_read_as_rfc_791_says() {
     if !skip::privileged("ipv4_headers_are_read_as_rfc_791_says") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let udp = frames::udp_header(7, 9, 8);
     let mut tcp = vec![0, 7, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0];
     let read = V4(17, 7, 9, None);
@@ -260,7 +260,7 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
     if !skip::privileged("ipv6_headers_are_read_as_rfc_8200_says") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let udp = frames::udp_header(7, 9, 8);
     let read = V6(17, 7, 9, None);
     let chain = |kinds: &[u8], units| {
@@ -340,7 +340,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
     if !skip::privileged("what_is_not_ip_or_too_short_is_said_to_be") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     expect(&mut both, "ARP", &frames::arp(), Link::Ethernet, NotIp);
     for (name, ether_type) in
         [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("MPLS multicast", 0x8848), ("PPPoE", 0x8864), ("MACsec", 0x88e5)]
@@ -379,7 +379,7 @@ fn the_filter_and_pause_reject_the_same_packets() {
     if !skip::privileged("the_filter_and_pause_reject_the_same_packets") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let specs = [
         Spec::v4(Transport::Udp(1, 53)),
         Spec::v4(Transport::Tcp(1, 443, 2)),

@@ -29,7 +29,7 @@ pub fn capture(data: &[u8]) {
         assert!(reading.at.monotonic_ns >= before.monotonic_ns, "time goes back");
         seen += reading.totals.seen.packets;
         counted += reading.totals.outcome(Outcome::Counted).packets;
-        tracked += reading.sources.iter().map(|(_, source)| u64::from(source.packets)).sum::<u64>();
+        tracked += reading.sources.iter().map(|(_, source)| source.packets).sum::<u64>();
         let mut events = 0;
         pcap.counter.drain_events(|_| events += 1);
         assert_eq!(events + reading.totals.events_lost, reading.totals.outcome(Outcome::Counted).packets);

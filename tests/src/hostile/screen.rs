@@ -14,7 +14,7 @@ use nettop::{
     source::{Source, demo::Demo},
     tui::{
         panel::{self, View},
-        state::{Options, State},
+        state::State,
         theme::Theme,
         update::{self, Effect},
     },
@@ -60,7 +60,8 @@ impl Screen {
         let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen without a terminal");
         let (coloured, flags, numeric) = bytes.arbitrary()?;
         let theme = Theme { flags, ..if coloured { Theme::colour() } else { Theme::plain() } };
-        let state = State { options: Options { numeric, ..Options::default() }, ..State::default() };
+        let mut state = State::default();
+        state.options.numeric = numeric;
         Ok(Self { terminal, snapshot: snapshot(bytes)?, state, theme })
     }
 
