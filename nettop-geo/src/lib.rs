@@ -28,4 +28,5 @@ mod watcher;
 pub use country::CountryCode;
 pub use geo::{Database, Geo, Provides};
 pub use location::Location;
+pub use text::is_unseen;
 pub use watcher::Watcher;

@@ -5,15 +5,24 @@ use std::borrow::Cow;
 /// Characters of a name.
 const LONGEST: usize = 200;
 
-/// Characters that do something to what is around them: control characters, and those that turn, join or hide text.
-fn is_unfit(c: char) -> bool {
+/// Whether a character would not stand on a screen as itself: control characters, line separators, and what Unicode calls
+/// default ignorable code points, changes of writing direction among them.
+pub fn is_unseen(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' // soft hyphen, grapheme joiner, Arabic letter mark
+            | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
+            | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' // Khmer vowels, Mongolian separators
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' // zero width, line separators, bidirectional
+            | '\u{2060}'..='\u{206f}' // isolates, invisible operators
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' // variants, byte order mark, annotations
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' // shorthand, musical marks
+            | '\u{e0000}'..='\u{e0fff}') // tags
 }
 
 /// Whether [`clean`] would leave it as it is.
 pub fn is_clean(text: &str) -> bool {
-    text.len() <= LONGEST && !text.chars().any(is_unfit)
+    text.len() <= LONGEST && !text.chars().any(is_unseen)
 }
 
 /// The text without characters that a screen must not get, without space around it, and not too long.
@@ -22,7 +31,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     if is_clean(text) {
         return Cow::Borrowed(text);
     }
-    let kept: String = text.chars().filter(|c| !is_unfit(*c)).take(LONGEST).collect();
+    let kept: String = text.chars().filter(|c| !is_unseen(*c)).take(LONGEST).collect();
     Cow::Owned(kept.trim().to_owned())
 }
 

@@ -3,7 +3,7 @@
 //! Addresses are `192.0.2.1,10.0.0.0/8,!10.1.0.0/16`, ports `80,443,8000-8100,!8080`, protocols `tcp,icmp,!udp,47`.
 //! A part matches when it holds no accepted item or one of them matches, and no rejected (`!`) one does.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::RangeInclusive};
 
 use ipnet::IpNet;
 use nettop_common::{
@@ -120,41 +120,48 @@ fn prefixes(text: &str) -> Result<Prefixes, String> {
     Ok(prefixes)
 }
 
-/// Reads accepted and rejected numbers into `set`; returns the accepted ones, sorted.
+/// Reads accepted and rejected numbers into `set`; returns the accepted ones, in order, where any were named.
 fn number_set<const WORDS: usize>(
     text: &str,
     set: &mut BitSet<WORDS>,
-    numbers: fn(&str) -> Result<Vec<usize>, String>,
+    numbers: fn(&str) -> Result<Vec<Range>, String>,
 ) -> Result<Vec<usize>, String> {
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
     for item in items(text) {
         let (name, negated) = negation(item);
         if negated { &mut rejected } else { &mut accepted }.extend(numbers(name)?);
     }
-    *set = if accepted.is_empty() { BitSet::ALL } else { BitSet::EMPTY };
-    accepted.iter().for_each(|number| set.set(*number, true));
-    rejected.iter().for_each(|number| set.set(*number, false));
-    accepted.retain(|number| set.contains(*number));
-    accepted.sort_unstable();
-    accepted.dedup();
-    Ok(accepted)
+    let named = !accepted.is_empty();
+    *set = if named { BitSet::EMPTY } else { BitSet::ALL };
+    fill(set, accepted, true);
+    fill(set, rejected, false);
+    Ok((0..WORDS * 64).filter(|number| named && set.contains(*number)).collect())
+}
+
+/// Numbers in a row.
+type Range = RangeInclusive<usize>;
+
+/// Adds or removes ranges, each number once: a request may name all ports thousands of times.
+fn fill<const WORDS: usize>(set: &mut BitSet<WORDS>, mut ranges: Vec<Range>, present: bool) {
+    ranges.sort_unstable_by_key(|range| *range.start());
+    let mut next = 0;
+    for range in ranges {
+        (next.max(*range.start())..=*range.end()).for_each(|number| set.set(number, present));
+        next = next.max(range.end() + 1);
+    }
 }
 
 /// A port or a range of ports.
-fn port_range(text: &str) -> Result<Vec<usize>, String> {
+fn port_range(text: &str) -> Result<Vec<Range>, String> {
     let port = |text: &str| {
         text.trim().parse::<u16>().map(usize::from).map_err(|_| format!("{:?} is not a port (0 to 65535)", text.trim()))
     };
-    match text.split_once('-') {
-        None => Ok(vec![port(text)?]),
-        Some((first, last)) => {
-            let (first, last) = (port(first)?, port(last)?);
-            if first > last {
-                return Err(format!("the range {text:?} ends before it begins"));
-            }
-            Ok((first..=last).collect())
-        }
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (port(first)?, port(last)?);
+    if first > last {
+        return Err(format!("the range {text:?} ends before it begins"));
     }
+    Ok(vec![first..=last])
 }
 
 /// Names of protocols beyond those counted apart (IANA "Assigned Internet Protocol Numbers").
@@ -179,16 +186,17 @@ const NAMES: &[(&str, u8)] = &[
 ];
 
 /// A protocol by name or number; `other` is all that are not counted apart.
-fn protocol_numbers(text: &str) -> Result<Vec<usize>, String> {
+fn protocol_numbers(text: &str) -> Result<Vec<Range>, String> {
+    let one = |number: u8| usize::from(number)..=usize::from(number);
     if let Ok(number) = text.parse::<u8>() {
-        return Ok(vec![number.into()]);
+        return Ok(vec![one(number)]);
     }
     let counted = |protocol: &&Protocol| protocol.label().eq_ignore_ascii_case(text);
     if let Some(wanted) = Protocol::ALL.iter().find(counted) {
-        return Ok((0..=u8::MAX).filter(|number| Protocol::from_number(*number) == *wanted).map(usize::from).collect());
+        return Ok((0..=u8::MAX).filter(|number| Protocol::from_number(*number) == *wanted).map(one).collect());
     }
     if let Some((_, number)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
-        return Ok(vec![usize::from(*number)]);
+        return Ok(vec![one(*number)]);
     }
     Err(format!("{text:?} is not a protocol name or number (such as tcp, udp, icmp, icmpv6, sctp, gre, 47, other)"))
 }
@@ -264,6 +272,12 @@ mod tests {
             let error = filter.parse().unwrap_err();
             assert!(error.contains(part), "{filter:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_request_full_of_ranges_is_read_at_once() {
+        let parsed = text("", "", &"0-65535,!1-65535,".repeat(4000), "").parse().unwrap();
+        assert_eq!(parsed.ports, [0]);
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
     cli::parse(args).map_err(|exit| match exit {
         Exit::Printed(text) => finish(T::command().get_name(), print(text.as_bytes()).map(|()| true)),
         Exit::Usage(line) => {
-            let _ = writeln!(io::stderr(), "{}: {line}", T::command().get_name());
+            let _ = writeln!(io::stderr(), "{}: {}", T::command().get_name(), visible::visible(&line));
             ExitCode::from(2)
         }
     })

@@ -1,7 +1,8 @@
 //! The wiring of a monitor: open everything → load → attach → enter the sandbox → start threads → run.
 
 use std::{
-    env, io,
+    env,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
     thread,
@@ -36,6 +37,7 @@ use crate::{
         xdp::{self, Xdp},
     },
     tui::state::Options,
+    visible::visible,
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.
@@ -118,6 +120,12 @@ impl Opened {
             env_logger::Builder::new()
                 .filter_level(log::LevelFilter::Info)
                 .target(env_logger::Target::Pipe(Box::new(log.clone())))
+                .format(|out, record| {
+                    let text = record.args().to_string();
+                    // What a line break brings begins with blanks: nobody can make it look like a record of its own.
+                    let lines: Vec<_> = text.lines().map(visible).collect();
+                    writeln!(out, "[{:<5} {}] {}", record.level(), record.target(), lines.join("\n    "))
+                })
                 .init();
         }
         Ok(Self { invoker, control, geo, files, log })
@@ -199,7 +207,7 @@ fn monitor(
     if screen? == Screen::Closed {
         let mut text = summary::text(&last);
         for path in session.iter().flatten().flatten() {
-            text.push_str(&format!("  written      {}\n", path.display()));
+            text.push_str(&format!("  written      {}\n", visible(&path.display().to_string())));
         }
         file::print(text.as_bytes()).context("writing the summary to standard output")?;
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+pub use nettop_geo::is_unseen;
+
 /// Text from outside with everything a terminal might obey, or an eye might miss, spelled out: control characters,
 /// line breaks, escape sequences, changes of writing direction, characters without width.
 pub fn visible(text: &str) -> String {
@@ -15,15 +17,6 @@ pub fn visible(text: &str) -> String {
         }
     }
     shown
-}
-
-/// Whether a character would not stand on the screen as itself.
-pub fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' // soft hyphen, marks, annotations
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' // zero width, line separators, bidirectional
-            | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}') // isolates, invisible operators, tags
 }
 
 #[cfg(test)]
@@ -40,6 +33,7 @@ mod tests {
             ("\u{0}\u{7f}\u{9b}31m", "\\u{0}\\u{7f}\\u{9b}31m"),
             ("abc\u{202e}321", "abc\\u{202e}321"),
             ("a\u{200b}\u{feff}\u{2066}\u{2028}", "a\\u{200b}\\u{feff}\\u{2066}\\u{2028}"),
+            ("\u{ad}\u{3164}\u{e0041}", "\\u{ad}\\u{3164}\\u{e0041}"),
         ] {
             assert_eq!(visible(text), shown);
         }

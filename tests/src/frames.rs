@@ -22,6 +22,12 @@ pub const DESTINATION_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0,
 /// Where the IP header begins in a frame without VLAN tags.
 pub const IP: usize = 14;
 
+/// EtherTypes of VLAN tags: 802.1Q, 802.1ad, and 802.1ad before there was a standard.
+pub const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+/// IPv6 extension headers that have a length, and so can be looked through: hop-by-hop options, routing, fragment,
+/// authentication, destination options, mobility, HIP, shim6.
+pub const EXTENSIONS: [u8; 8] = [0, 43, 44, 51, 60, 135, 139, 140];
+
 /// What an IP packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {

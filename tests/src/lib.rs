@@ -1,14 +1,17 @@
 //! What the tests share: network namespaces, crafted frames, the kernel program by itself, and the built nettop driven
 //! from outside. Nothing here touches the network of the host.
 
+pub mod both;
 pub mod bpf;
 pub mod captures;
 pub mod flood;
 pub mod frames;
 pub mod held;
+pub mod hostile;
 pub mod kernel;
 pub mod mirror;
 pub mod monitor;
+pub mod naive;
 pub mod net;
 pub mod program;
 pub mod send;

@@ -1,4 +1,4 @@
-//! A terminal of a program's own, on which everything it draws is read and thrown away.
+//! A terminal of a program's own, on which everything it draws is read, and thrown away or kept.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
     ptr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -25,6 +25,18 @@ pub struct Terminal {
     person: JoinHandle<()>,
 }
 
+/// Makes a pseudo-terminal for a program that draws for a short time, as [`Terminal::of`]: everything it sends to it, as it
+/// comes.
+///
+/// # Errors
+/// What the kernel says.
+pub fn record(command: &mut Command, columns: u16, rows: u16) -> io::Result<Arc<Mutex<Vec<u8>>>> {
+    let drawn = Arc::new(Mutex::new(Vec::new()));
+    let kept = drawn.clone();
+    Terminal::watched(command, columns, rows, move |bytes| kept.lock().expect("no panic").extend(bytes))?;
+    Ok(drawn)
+}
+
 impl Terminal {
     /// Makes a pseudo-terminal of so many columns and rows the input, output and error output of `command`. A thread plays
     /// the person in front of it.
@@ -32,6 +44,15 @@ impl Terminal {
     /// # Errors
     /// What the kernel says.
     pub fn of(command: &mut Command, columns: u16, rows: u16) -> io::Result<Self> {
+        Self::watched(command, columns, rows, |_| ())
+    }
+
+    fn watched(
+        command: &mut Command,
+        columns: u16,
+        rows: u16,
+        mut see: impl FnMut(&[u8]) + Send + 'static,
+    ) -> io::Result<Self> {
         let (mut person, program) = open(columns, rows)?;
         let keyboard = person.try_clone()?;
         let copy = || program.try_clone().map(Stdio::from);
@@ -42,7 +63,11 @@ impl Terminal {
         let person = thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             // An error is the end: no program holds the terminal any more.
-            while !told.load(Ordering::SeqCst) && person.read(&mut buffer).is_ok_and(|count| count > 0) {}
+            while !told.load(Ordering::SeqCst)
+                && let Ok(count @ 1..) = person.read(&mut buffer)
+            {
+                see(&buffer[..count]);
+            }
         });
         Ok(Self { keyboard, leaves, person })
     }

@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["maps", "reading", "replay", "privilege"]),
     ("ledger", &["rates"]),
     ("detect", &["format", "reading", "snapshot"]),
-    // The client prints what it got through the exporters.
+    // It writes JSON as the exporters do, and the client prints what it got through them.
     ("control", &["export", "maps", "sandbox", "snapshot"]),
     (
         "engine",
@@ -34,8 +34,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tui", &["control", "export", "format", "locale", "snapshot"]),
     ("export", &["snapshot", "visible"]),
     // It looks at what others would use, and at nothing through the engine.
-    ("doctor", &["control", "locale", "privilege", "sandbox", "source"]),
-    ("update_db", &["reading"]),
+    ("doctor", &["control", "export", "locale", "privilege", "sandbox", "source", "visible"]),
+    ("update_db", &["reading", "visible"]),
     ("cli", &["control", "detect", "doctor", "engine", "filter", "sandbox", "snapshot", "source", "tui", "update_db"]),
     ("manual", &["cli"]),
     // Lists the tables of everybody.

@@ -1,41 +1,24 @@
 //! The kernel program and user space read every frame alike, and as the standards say: the same bytes go through
 //! `BPF_PROG_TEST_RUN` and through the counter for the host.
 
-use std::{collections::BTreeMap, fmt::Debug};
-
-use nettop::{
-    filter::FilterText,
-    reading::{Moment, Reading, Tables},
-    source::host::HostCounter,
-};
-use nettop_common::{Event, Link, Outcome, SourceCounters, Tally, event::NO_TCP_FLAGS};
+use nettop::filter::FilterText;
+use nettop_common::{Link, Outcome, event::NO_TCP_FLAGS};
 use nettop_tests::{
-    frames::{self, DESTINATION_V4, DESTINATION_V6, IP, SOURCE_V4, SOURCE_V6, Spec, Transport},
-    kernel::Kernel,
+    both::Both,
+    frames::{self, DESTINATION_V4, DESTINATION_V6, EXTENSIONS, IP, SOURCE_V4, SOURCE_V6, Spec, TAGS, Transport},
     skip,
-};
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const ESP: u8 = 50;
-const AUTHENTICATION: u8 = 51;
 const NO_NEXT_HEADER: u8 = 59;
 const DESTINATION_OPTIONS: u8 = 60;
-const MOBILITY: u8 = 135;
-const HIP: u8 = 139;
-const SHIM6: u8 = 140;
-/// Every extension header that has a length, and so can be looked through.
-const EXTENSIONS: [u8; 8] = [HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS, MOBILITY, HIP, SHIM6];
 
-const VLAN: u16 = 0x8100;
-const SERVICE_VLAN: u16 = 0x88a8;
-const OLD_SERVICE_VLAN: u16 = 0x9100;
+const VLAN: u16 = TAGS[0];
+const SERVICE_VLAN: u16 = TAGS[1];
+const OLD_SERVICE_VLAN: u16 = TAGS[2];
 
 /// What a frame should be read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,100 +32,32 @@ enum Expected {
 
 use Expected::{Malformed, NotIp, V4, V6};
 
-/// The kernel program and the host's counter, fed with the same frames.
-struct Both {
-    kernel: Kernel,
-    host: HostCounter,
-}
-
-impl Both {
-    fn new() -> Self {
-        let mut host = HostCounter::default();
-        host.set_sampling(1);
-        Self { kernel: Kernel::load(), host }
-    }
-
-    /// Counts a frame on both sides; expects the same outcome and the same event, and returns them.
-    fn count(&mut self, name: &dyn Debug, frame: &[u8], link: Link) -> (Outcome, Option<Event>) {
-        let Self { kernel, host } = self;
-        let (kernel_before, host_before) = (kernel.totals(), host.totals());
-        kernel.count(frame, link);
-        host.count(frame, link, frame.len() as u64, 1);
-
-        let of_kernel = kernel.totals().since(&kernel_before);
-        let of_host = host.totals().since(&host_before);
-        assert_eq!(of_kernel, of_host, "{name:?}: totals of kernel and host, frame {frame:02x?}");
-        assert_eq!((of_host.seen.packets, of_host.seen.bytes), (1, frame.len() as u64), "{name:?}");
-
-        let timeless = |mut event: Event| {
-            event.at_ns = 0;
-            event
-        };
-        let kernel_events: Vec<_> = kernel.drain_events().into_iter().map(timeless).collect();
-        let mut host_events = Vec::new();
-        host.drain_events(|event| host_events.push(timeless(*event)));
-        assert_eq!(kernel_events, host_events, "{name:?}: packets of kernel and host, frame {frame:02x?}");
-
-        let is = |outcome: &&Outcome| of_host.outcome(**outcome).packets == 1;
-        let outcome = *Outcome::ALL.iter().find(is).expect("every packet has an outcome");
-        (outcome, host_events.pop())
-    }
-
-    /// Counts a frame on both sides, and expects it to be read so.
-    fn expect(&mut self, name: &str, frame: &[u8], link: Link, expected: Expected) {
-        let (outcome, event) = self.count(&name, frame, link);
-        let read = match (outcome, event) {
-            (Outcome::NotIp, None) => NotIp,
-            (Outcome::Malformed, None) => Malformed,
-            (Outcome::Counted, Some(event)) => {
-                let (source, destination) = (event.source.to_ip(), event.destination.to_ip());
-                if link == Link::Ethernet {
-                    assert_eq!(event.macs.destination()[..], frame[..6], "{name}");
-                    assert_eq!(event.macs.source()[..], frame[6..12], "{name}");
-                }
-                assert_eq!((event.length, event.weight), (frame.len() as u32, 1), "{name}");
-                let flags = (event.tcp_flags != NO_TCP_FLAGS).then_some(event.tcp_flags as u8);
-                let (protocol, ports) = (event.protocol as u8, (event.source_port, event.destination_port));
-                if source.is_ipv4() {
-                    assert_eq!((source, destination), (SOURCE_V4.into(), DESTINATION_V4.into()), "{name}");
-                    V4(protocol, ports.0, ports.1, flags)
-                } else {
-                    assert_eq!((source, destination), (SOURCE_V6.into(), DESTINATION_V6.into()), "{name}");
-                    V6(protocol, ports.0, ports.1, flags)
-                }
+/// Counts a frame on both sides, and expects it to be read so.
+fn expect(both: &mut Both, name: &str, frame: &[u8], link: Link, expected: Expected) {
+    let (outcome, event) = both.count(&name, frame, link);
+    let read = match (outcome, event) {
+        (Outcome::NotIp, None) => NotIp,
+        (Outcome::Malformed, None) => Malformed,
+        (Outcome::Counted, Some(event)) => {
+            let (source, destination) = (event.source.to_ip(), event.destination.to_ip());
+            if link == Link::Ethernet {
+                assert_eq!(event.macs.destination()[..], frame[..6], "{name}");
+                assert_eq!(event.macs.source()[..], frame[6..12], "{name}");
             }
-            other => panic!("{name}: {other:?}"),
-        };
-        assert_eq!(read, expected, "{name}: frame {frame:02x?}");
-    }
-
-    /// Expects all tables of both sides to be equal.
-    fn expect_equal_tables(&mut self) {
-        let (kernel, mut host) = (self.kernel.read(), Reading::new(Moment::default()));
-        self.host.read(Moment::default(), &mut host);
-        let [kernel, host] = [kernel, host].map(|reading| {
-            let mut sources: BTreeMap<_, SourceCounters> = BTreeMap::new();
-            for (key, mut counters) in reading.sources {
-                // The clocks differ.
-                (counters.first_ns, counters.last_ns) = (0, 0);
-                sources.entry(key).or_default().add(&counters);
+            assert_eq!((event.length, event.weight), (frame.len() as u32, 1), "{name}");
+            let flags = (event.tcp_flags != NO_TCP_FLAGS).then_some(event.tcp_flags as u8);
+            let (protocol, ports) = (event.protocol as u8, (event.source_port, event.destination_port));
+            if source.is_ipv4() {
+                assert_eq!((source, destination), (SOURCE_V4.into(), DESTINATION_V4.into()), "{name}");
+                V4(protocol, ports.0, ports.1, flags)
+            } else {
+                assert_eq!((source, destination), (SOURCE_V6.into(), DESTINATION_V6.into()), "{name}");
+                V6(protocol, ports.0, ports.1, flags)
             }
-            (sources, sums(reading.destinations), sums(reading.macs))
-        });
-        assert_eq!(kernel, host, "sources, destinations and MAC pairs");
-        let (kernel, mut host) = (self.kernel.read_tables(), Tables::default());
-        self.host.read_tables(&mut host);
-        assert_eq!(kernel.tcp_flags, host.tcp_flags, "TCP flags");
-        assert!(kernel.dst_ports == host.dst_ports, "destination ports");
-        assert!(kernel.src_ports == host.src_ports, "source ports");
-    }
-}
-
-/// One tally for each key: every CPU has counted its own.
-fn sums<K: Ord>(entries: Vec<(K, Tally)>) -> BTreeMap<K, Tally> {
-    let mut sums: BTreeMap<K, Tally> = BTreeMap::new();
-    entries.into_iter().for_each(|(key, tally)| sums.entry(key).or_default().add(tally));
-    sums
+        }
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(read, expected, "{name}: frame {frame:02x?}");
 }
 
 #[test]
@@ -150,7 +65,7 @@ fn every_transport_is_read_from_ethernet_and_from_raw_ip() {
     if !skip::privileged("every_transport_is_read_from_ethernet_and_from_raw_ip") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let mut cases = vec![
         (Spec::v4(Transport::Udp(5353, 53)), V4(17, 5353, 53, None)),
         (Spec::v6(Transport::Udp(5353, 53)).payload(20), V6(17, 5353, 53, None)),
@@ -172,13 +87,13 @@ fn every_transport_is_read_from_ethernet_and_from_raw_ip() {
         cases.push((Spec::v6(Transport::Tcp(40_000, 443, flags)), V6(6, 40_000, 443, Some(flags))));
     }
     for (spec, expected) in cases {
-        both.expect(&format!("{spec:?}"), &spec.frame(), Link::Ethernet, expected);
+        expect(&mut both, &format!("{spec:?}"), &spec.frame(), Link::Ethernet, expected);
         let raw = spec.raw_ip();
-        both.expect(&format!("raw {spec:?}"), &raw, Link::RawIp, expected);
+        expect(&mut both, &format!("raw {spec:?}"), &raw, Link::RawIp, expected);
     }
-    both.expect("raw, version 5", &[0x55; 40], Link::RawIp, NotIp);
-    both.expect("raw, version 0", &[0; 40], Link::RawIp, NotIp);
-    both.expect("raw, IPv6 cut short", &[0x60; 39], Link::RawIp, Malformed);
+    expect(&mut both, "raw, version 5", &[0x55; 40], Link::RawIp, NotIp);
+    expect(&mut both, "raw, version 0", &[0; 40], Link::RawIp, NotIp);
+    expect(&mut both, "raw, IPv6 cut short", &[0x60; 39], Link::RawIp, Malformed);
     both.expect_equal_tables();
 }
 
@@ -187,7 +102,7 @@ fn vlan_tags_are_looked_through_up_to_four() {
     if !skip::privileged("vlan_tags_are_looked_through_up_to_four") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let tcp = Spec::v4(Transport::Tcp(1, 2, 0x10));
     let udp = Spec::v6(Transport::Udp(1, 2));
     for (name, tags, found) in [
@@ -201,18 +116,18 @@ fn vlan_tags_are_looked_through_up_to_four() {
         ("five", &[(VLAN, 1), (VLAN, 2), (VLAN, 3), (VLAN, 4), (VLAN, 5)], false),
     ] {
         let (v4, v6) = if found { (V4(6, 1, 2, Some(0x10)), V6(17, 1, 2, None)) } else { (NotIp, NotIp) };
-        both.expect(name, &tcp.clone().tags(tags).frame(), Link::Ethernet, v4);
-        both.expect(name, &udp.clone().tags(tags).frame(), Link::Ethernet, v6);
+        expect(&mut both, name, &tcp.clone().tags(tags).frame(), Link::Ethernet, v4);
+        expect(&mut both, name, &udp.clone().tags(tags).frame(), Link::Ethernet, v6);
     }
     let mut arp = frames::arp();
     frames::tag(&mut arp, &[(VLAN, 5)]);
-    both.expect("tagged ARP", &arp, Link::Ethernet, NotIp);
+    expect(&mut both, "tagged ARP", &arp, Link::Ethernet, NotIp);
     let tagged = tcp.tags(&[(VLAN, 1), (VLAN, 2)]).frame();
     for length in 14..22 {
-        both.expect("cut within the tags", &tagged[..length], Link::Ethernet, NotIp);
+        expect(&mut both, "cut within the tags", &tagged[..length], Link::Ethernet, NotIp);
     }
     for length in 22..42 {
-        both.expect("cut behind the tags", &tagged[..length], Link::Ethernet, Malformed);
+        expect(&mut both, "cut behind the tags", &tagged[..length], Link::Ethernet, Malformed);
     }
     both.expect_equal_tables();
 }
@@ -222,7 +137,7 @@ fn ip_is_found_behind_snap_pppoe_and_mpls() {
     if !skip::privileged("ip_is_found_behind_snap_pppoe_and_mpls") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let (v4, v6) = (Spec::v4(Transport::Tcp(1, 2, 0x10)), Spec::v6(Transport::Udp(1, 2)));
     let (read_v4, read_v6) = (V4(6, 1, 2, Some(0x10)), V6(17, 1, 2, None));
     let label = |last: u8| [0, 0x12, 0x30 | last, 64];
@@ -248,12 +163,12 @@ fn ip_is_found_behind_snap_pppoe_and_mpls() {
     ] {
         let mut frame = spec.frame();
         frame.splice(12..14, [&u16::to_be_bytes(ether_type)[..], &header].concat());
-        both.expect(name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, Link::Ethernet, expected);
         frames::tag(&mut frame, &[(VLAN, 5)]);
-        both.expect(&format!("{name}, tagged"), &frame, Link::Ethernet, expected);
+        expect(&mut both, &format!("{name}, tagged"), &frame, Link::Ethernet, expected);
         if expected != NotIp {
             for length in 18..18 + header.len() {
-                both.expect(&format!("{name}, cut to {length}"), &frame[..length], Link::Ethernet, NotIp);
+                expect(&mut both, &format!("{name}, cut to {length}"), &frame[..length], Link::Ethernet, NotIp);
             }
         }
     }
@@ -265,7 +180,7 @@ fn ipv4_headers_are_read_as_rfc_791_says() {
     if !skip::privileged("ipv4_headers_are_read_as_rfc_791_says") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let udp = frames::udp_header(7, 9, 8);
     let mut tcp = vec![0, 7, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0];
     let read = V4(17, 7, 9, None);
@@ -323,8 +238,14 @@ fn ipv4_headers_are_read_as_rfc_791_says() {
     tcp.truncate(13);
     case("TCP cut before its flags", frames::ipv4(6, &tcp, |packet| packet[3] = 40), V4(6, 7, 9, None));
     for (name, frame, expected) in cases {
-        both.expect(&name, &frame, Link::Ethernet, expected);
-        both.expect(&name, &frame[IP..], Link::RawIp, if name.starts_with("version") { raw(&frame) } else { expected });
+        expect(&mut both, &name, &frame, Link::Ethernet, expected);
+        expect(
+            &mut both,
+            &name,
+            &frame[IP..],
+            Link::RawIp,
+            if name.starts_with("version") { raw(&frame) } else { expected },
+        );
     }
     both.expect_equal_tables();
 }
@@ -339,7 +260,7 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
     if !skip::privileged("ipv6_headers_are_read_as_rfc_8200_says") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let udp = frames::udp_header(7, 9, 8);
     let read = V6(17, 7, 9, None);
     let chain = |kinds: &[u8], units| {
@@ -348,22 +269,22 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
     };
     for kind in EXTENSIONS {
         for units in [0, 1, 7] {
-            both.expect(&format!("extension {kind} of {units}"), &chain(&[kind], units), Link::Ethernet, read);
+            expect(&mut both, &format!("extension {kind} of {units}"), &chain(&[kind], units), Link::Ethernet, read);
         }
         for other in EXTENSIONS {
-            both.expect(&format!("extensions {kind}, {other}"), &chain(&[kind, other], 1), Link::Ethernet, read);
+            expect(&mut both, &format!("extensions {kind}, {other}"), &chain(&[kind, other], 1), Link::Ethernet, read);
         }
     }
     for count in 0..=8 {
-        both.expect(&format!("{count} extensions"), &chain(&EXTENSIONS[..count], 0), Link::Ethernet, read);
-        both.expect(&format!("{count} options"), &chain(&[60].repeat(count), 2), Link::Ethernet, read);
+        expect(&mut both, &format!("{count} extensions"), &chain(&EXTENSIONS[..count], 0), Link::Ethernet, read);
+        expect(&mut both, &format!("{count} options"), &chain(&[60].repeat(count), 2), Link::Ethernet, read);
     }
     for count in 9..12 {
         // The ninth is where the chain is given up: what it leads to is unknown.
         let expected = V6(DESTINATION_OPTIONS, 0, 0, None);
-        both.expect(&format!("{count} options"), &chain(&[60].repeat(count), 0), Link::Ethernet, expected);
+        expect(&mut both, &format!("{count} options"), &chain(&[60].repeat(count), 0), Link::Ethernet, expected);
     }
-    both.expect("the largest option", &chain(&[DESTINATION_OPTIONS], 255), Link::Ethernet, read);
+    expect(&mut both, "the largest option", &chain(&[DESTINATION_OPTIONS], 255), Link::Ethernet, read);
 
     for (name, offset, expected) in [
         ("an atomic fragment", 0u16, read),
@@ -374,12 +295,12 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
     ] {
         let mut frame = chain(&[FRAGMENT], 0);
         frame[IP + 40 + 2..IP + 40 + 4].copy_from_slice(&offset.to_be_bytes());
-        both.expect(name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, Link::Ethernet, expected);
         // Behind a later fragment there is no further chain.
         let mut frame = chain(&[FRAGMENT, DESTINATION_OPTIONS], 0);
         frame[IP + 40 + 2..IP + 40 + 4].copy_from_slice(&offset.to_be_bytes());
         let expected = if expected == read { read } else { V6(DESTINATION_OPTIONS, 0, 0, None) };
-        both.expect(name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, Link::Ethernet, expected);
     }
 
     let mut frame = chain(&[HOP_BY_HOP], 0);
@@ -391,12 +312,12 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
         ("a payload beyond the frame", 200, read),
     ] {
         frame[IP + 5] = payload;
-        both.expect(name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, Link::Ethernet, expected);
     }
     for version in (0..16).filter(|version| *version != 6) {
         let mut frame = chain(&[], 0);
         frame[IP] = version << 4;
-        both.expect(&format!("version {version}"), &frame, Link::Ethernet, Malformed);
+        expect(&mut both, &format!("version {version}"), &frame, Link::Ethernet, Malformed);
     }
     let whole = chain(&[HOP_BY_HOP, ROUTING], 0);
     for (length, expected) in [
@@ -409,7 +330,7 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
         (IP + 59, V6(17, 0, 0, None)),
         (IP + 60, read),
     ] {
-        both.expect(&format!("cut after {length}"), &whole[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("cut after {length}"), &whole[..length], Link::Ethernet, expected);
     }
     both.expect_equal_tables();
 }
@@ -419,16 +340,16 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
     if !skip::privileged("what_is_not_ip_or_too_short_is_said_to_be") {
         return;
     }
-    let mut both = Both::new();
-    both.expect("ARP", &frames::arp(), Link::Ethernet, NotIp);
+    let mut both = Both::load();
+    expect(&mut both, "ARP", &frames::arp(), Link::Ethernet, NotIp);
     for (name, ether_type) in
         [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("MPLS multicast", 0x8848), ("PPPoE", 0x8864), ("MACsec", 0x88e5)]
     {
-        both.expect(name, &frames::ethernet(ether_type, &[0x45; 46]), Link::Ethernet, NotIp);
+        expect(&mut both, name, &frames::ethernet(ether_type, &[0x45; 46]), Link::Ethernet, NotIp);
     }
     for length in 14..=60 {
-        both.expect("a runt of zeros", &vec![0; length], Link::Ethernet, NotIp);
-        both.expect("a runt of ones", &vec![0xff; length], Link::Ethernet, NotIp);
+        expect(&mut both, "a runt of zeros", &vec![0; length], Link::Ethernet, NotIp);
+        expect(&mut both, "a runt of ones", &vec![0xff; length], Link::Ethernet, NotIp);
     }
     // A whole frame, cut at every offset: in the IP header it is malformed, then the ports are missing, then the flags.
     let tcp = Spec::v4(Transport::Tcp(40_000, 443, 0x18)).frame();
@@ -439,7 +360,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
             24..34 => V4(6, 40_000, 443, None),
             _ => V4(6, 40_000, 443, Some(0x18)),
         };
-        both.expect(&format!("TCP cut after {length}"), &tcp[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("TCP cut after {length}"), &tcp[..length], Link::Ethernet, expected);
     }
     let udp = Spec::v6(Transport::Udp(40_000, 443)).frame();
     for length in 14..=udp.len() {
@@ -448,7 +369,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
             40..44 => V6(17, 0, 0, None),
             _ => V6(17, 40_000, 443, None),
         };
-        both.expect(&format!("UDP cut after {length}"), &udp[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("UDP cut after {length}"), &udp[..length], Link::Ethernet, expected);
     }
     both.expect_equal_tables();
 }
@@ -458,7 +379,7 @@ fn the_filter_and_pause_reject_the_same_packets() {
     if !skip::privileged("the_filter_and_pause_reject_the_same_packets") {
         return;
     }
-    let mut both = Both::new();
+    let mut both = Both::load();
     let specs = [
         Spec::v4(Transport::Udp(1, 53)),
         Spec::v4(Transport::Tcp(1, 443, 2)),
@@ -512,148 +433,4 @@ fn the_filter_and_pause_reject_the_same_packets() {
         assert_eq!((outcome, event), (Outcome::Filtered, None));
     }
     both.expect_equal_tables();
-}
-
-fn transports() -> impl Strategy<Value = Transport> {
-    prop_oneof![
-        any::<(u16, u16, u8)>().prop_map(|(source, destination, flags)| Transport::Tcp(source, destination, flags)),
-        any::<(u16, u16)>().prop_map(|(source, destination)| Transport::Udp(source, destination)),
-        any::<(u16, u16)>().prop_map(|(source, destination)| Transport::Sctp(source, destination)),
-        Just(Transport::Icmp),
-        Just(Transport::Icmpv6),
-        (100u8..130).prop_map(Transport::Other),
-    ]
-}
-
-fn specs() -> impl Strategy<Value = Spec> {
-    let tag = (prop_oneof![Just(VLAN), Just(SERVICE_VLAN), Just(OLD_SERVICE_VLAN)], any::<u16>());
-    let addresses = prop_oneof![
-        any::<([u8; 4], [u8; 4])>().prop_map(|(source, destination)| (source.into(), destination.into())),
-        any::<([u8; 16], [u8; 16])>().prop_map(|(source, destination)| (source.into(), destination.into())),
-    ];
-    let macs = (any::<[u8; 6]>(), any::<[u8; 6]>());
-    (addresses, macs, vec(tag, 0..5), transports(), 0..400usize).prop_map(
-        |((source, destination), (source_mac, destination_mac), tags, transport, payload)| Spec {
-            source,
-            destination,
-            source_mac,
-            destination_mac,
-            tags,
-            transport,
-            payload,
-        },
-    )
-}
-
-/// A change of a frame, at random but where it matters.
-#[derive(Clone, Debug)]
-enum Mutation {
-    /// Another byte, most likely in the headers.
-    Byte(usize, u8),
-    /// Cut there.
-    Cut(usize),
-    /// More bytes at the end.
-    Grow(Vec<u8>),
-    /// Bytes put in there.
-    Insert(usize, Vec<u8>),
-}
-
-impl Mutation {
-    fn apply(&self, frame: &mut Vec<u8>) {
-        match self {
-            Self::Byte(at, value) => {
-                if let Some(byte) = frame.get_mut(*at) {
-                    *byte = *value;
-                }
-            }
-            Self::Cut(length) => frame.truncate((*length).max(14)),
-            Self::Grow(bytes) => frame.extend(bytes),
-            Self::Insert(at, bytes) => {
-                let at = (*at).min(frame.len());
-                frame.splice(at..at, bytes.iter().copied());
-            }
-        }
-    }
-}
-
-fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
-    let interesting = prop_oneof![
-        Just(0u8),
-        Just(1),
-        Just(6),
-        Just(17),
-        Just(0x08),
-        Just(0x45),
-        Just(0x60),
-        Just(0x81),
-        Just(0x86),
-        Just(0xdd),
-        proptest::sample::select(EXTENSIONS.to_vec()),
-        any::<u8>(),
-    ];
-    let one = prop_oneof![
-        6 => (0..80usize, interesting).prop_map(|(at, value)| Mutation::Byte(at, value)),
-        2 => (14..120usize).prop_map(Mutation::Cut),
-        1 => vec(any::<u8>(), 0..80).prop_map(Mutation::Grow),
-        1 => (12..70usize, vec(any::<u8>(), 1..24)).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
-    ];
-    vec(one, 1..6)
-}
-
-/// The same cases in every run.
-fn runner(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
-}
-
-#[test]
-fn valid_frames_are_read_as_they_were_meant() {
-    if !skip::privileged("valid_frames_are_read_as_they_were_meant") {
-        return;
-    }
-    let both = std::cell::RefCell::new(Both::new());
-    let meant = |spec: Spec| {
-        let (outcome, event) = both.borrow_mut().count(&spec, &spec.frame(), Link::Ethernet);
-        prop_assert_eq!(outcome, Outcome::Counted);
-        let event = event.expect("a counted packet is an event");
-        prop_assert_eq!((event.source.to_ip(), event.destination.to_ip()), (spec.source, spec.destination));
-        prop_assert_eq!((event.macs.source(), event.macs.destination()), (spec.source_mac, spec.destination_mac));
-        prop_assert_eq!(event.protocol, u16::from(spec.transport.number()));
-        prop_assert_eq!((event.source_port, event.destination_port), spec.transport.ports());
-        prop_assert_eq!(event.tcp_flags, spec.transport.flags().map_or(NO_TCP_FLAGS, u16::from));
-        Ok(())
-    };
-    runner(1000).run(&specs(), meant).expect("read as meant");
-    both.borrow_mut().expect_equal_tables();
-}
-
-#[test]
-fn damaged_frames_are_read_alike() {
-    if !skip::privileged("damaged_frames_are_read_alike") {
-        return;
-    }
-    let both = std::cell::RefCell::new(Both::new());
-    let chains = (vec(proptest::sample::select(EXTENSIONS.to_vec()), 1..10), 0..4u8, transports()).prop_map(
-        |(kinds, units, transport)| {
-            let packet = Spec::v6(transport).frame().split_off(IP + 40);
-            let rest = frames::extensions(&kinds, units, transport.number(), &packet);
-            frames::ipv6(kinds[0], &rest)
-        },
-    );
-    let starts = prop_oneof![
-        3 => specs().prop_map(|spec| spec.frame()),
-        2 => chains,
-        1 => vec(any::<u8>(), 14..200),
-    ];
-    let alike = |(mut frame, mutations, raw): (Vec<u8>, Vec<Mutation>, bool)| {
-        mutations.iter().for_each(|mutation| mutation.apply(&mut frame));
-        let (frame, link) = match raw && frame.len() >= IP + 14 {
-            true => (&frame[IP..], Link::RawIp),
-            false => (&frame[..], Link::Ethernet),
-        };
-        both.borrow_mut().count(&mutations, frame, link);
-        Ok(())
-    };
-    runner(4000).run(&(starts, mutations(), proptest::bool::weighted(0.2)), alike).expect("read alike");
-    both.borrow_mut().expect_equal_tables();
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{bench::BENCHMARKS, ebpf, privilege, process, test, workspace::Workspace};
+use crate::{bench::BENCHMARKS, ebpf, fuzz, privilege, process, test, workspace::Workspace};
 
 /// Why a step that needs cargo-deny is skipped.
 const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: format },
     Step { name: "clippy", run: clippy },
     Step { name: "clippy of the eBPF program", run: clippy_of_the_ebpf_program },
+    Step { name: "fuzz targets", run: fuzz_targets },
     Step { name: "documentation", run: documentation },
     Step { name: "dependencies", run: dependencies },
     Step { name: "advisories", run: advisories },
@@ -96,6 +97,12 @@ fn clippy_of_the_ebpf_program(workspace: &Workspace, _: &Args) -> Result<Outcome
     cargo.arg("--target-dir").arg(workspace.target.join("ebpf")).args(["--", "-D", "warnings"]);
     // It uses features that a stable compiler allows nobody else.
     passes(cargo.env("RUSTC_BOOTSTRAP", "1"))
+}
+
+/// That they compile. What they found is among the tests; to look for more takes `cargo xtask fuzz`, and time.
+fn fuzz_targets(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    fuzz::check(workspace)?;
+    Ok(Outcome::Passed)
 }
 
 fn documentation(workspace: &Workspace, _: &Args) -> Result<Outcome> {

@@ -8,6 +8,7 @@ pub mod ci;
 pub mod data;
 pub mod dist;
 pub mod ebpf;
+pub mod fuzz;
 pub mod privilege;
 pub mod process;
 pub mod run;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, ci, data, dist, ebpf, run, test, vm, workspace::Workspace};
+use xtask::{bench, ci, data, dist, ebpf, fuzz, run, test, vm, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -24,6 +24,7 @@ enum Command {
     Ebpf(ebpf::Args),
     Data(data::Args),
     Dist(dist::Args),
+    Fuzz(fuzz::Args),
     Vm(vm::Args),
 }
 
@@ -50,6 +51,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Ebpf(args) => ebpf::run(&workspace, args),
         Command::Data(args) => data::run(&workspace, args),
         Command::Dist(args) => dist::run(&workspace, args),
+        Command::Fuzz(args) => fuzz::run(&workspace, args),
         Command::Vm(args) => vm::run(&workspace, args),
     }
 }

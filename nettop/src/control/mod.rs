@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    export::json,
     maps::Dump,
     snapshot::{Runtime, Snapshot},
 };
@@ -191,7 +192,7 @@ pub fn token_of(line: &[u8]) -> Option<String> {
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_json(reply: &Reply, mut out: impl io::Write) -> io::Result<()> {
+pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Whole<'a> {
         ok: bool,
@@ -216,8 +217,7 @@ pub fn write_json(reply: &Reply, mut out: impl io::Write) -> io::Result<()> {
         }
         Ok(Answer::Maps(dump)) => whole.maps = Some(dump),
     }
-    serde_json::to_writer(&mut out, &whole)?;
-    out.write_all(b"\n")
+    json::line(&whole, out)
 }
 
 fn limit(fields: &Map<String, Value>) -> Result<usize, String> {

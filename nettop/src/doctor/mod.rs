@@ -18,6 +18,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
+use crate::{export::json, visible::visible};
+
 /// Options of `doctor`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct DoctorArgs {
@@ -138,10 +140,8 @@ impl Row {
             Finding::Missing { what, remedy } => ("missing", what, Some(remedy)),
             Finding::Unknown(why) => ("unknown", why, None),
         };
-        // What others call their programs and interfaces must not break the line.
-        let one_line = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let Check { group, name, about, needed, .. } = *check;
-        Self { group, name, about, needed, state, found: one_line(found), remedy: remedy.map(one_line) }
+        Self { group, name, about, needed, state, found, remedy }
     }
 
     fn prevents(&self) -> bool {
@@ -156,19 +156,19 @@ impl Row {
 pub fn run(args: DoctorArgs) -> Result<(String, bool)> {
     let rows: Vec<_> = CHECKS.iter().map(Row::of).collect();
     let starts = !rows.iter().any(Row::prevents);
-    let text = if args.json { json(&rows, starts)? } else { text(&rows) };
+    let text = if args.json { as_json(&rows, starts)? } else { text(&rows) };
     Ok((text, starts))
 }
 
-fn json(rows: &[Row], starts: bool) -> Result<String> {
+fn as_json(rows: &[Row], starts: bool) -> Result<String> {
     #[derive(Serialize)]
     struct Whole<'a> {
         ok: bool,
         checks: &'a [Row],
     }
-    let mut json = serde_json::to_string_pretty(&Whole { ok: starts, checks: rows }).context("writing JSON")?;
-    json.push('\n');
-    Ok(json)
+    let mut text = Vec::new();
+    json::pretty(&Whole { ok: starts, checks: rows }, &mut text).context("writing JSON")?;
+    String::from_utf8(text).context("writing JSON")
 }
 
 fn text(rows: &[Row]) -> String {
@@ -184,9 +184,10 @@ fn text(rows: &[Row]) -> String {
             "missing" => "--",
             _ => "??",
         };
-        let _ = write!(text, "{sign}  {}: {}", row.name, row.found);
+        // What others call their programs and interfaces is theirs to choose.
+        let _ = write!(text, "{sign}  {}: {}", row.name, visible(&row.found));
         let _ = match &row.remedy {
-            Some(remedy) => writeln!(text, "; {remedy}"),
+            Some(remedy) => writeln!(text, "; {}", visible(remedy)),
             None => writeln!(text),
         };
     }
@@ -218,7 +219,7 @@ mod tests {
             (NEEDED, (|| Finding::good("fine")) as fn() -> Finding, false, "OK  name: fine\n"),
             (NEEDED, || Finding::missing("gone", "get it"), true, "--  name: gone; get it\n"),
             (USEFUL, || Finding::missing("gone", "get it"), false, "--  name: gone; get it\n"),
-            (NEEDED, || Finding::Unknown("who\nknows".into()), false, "??  name: who knows\n"),
+            (NEEDED, || Finding::Unknown("who\nknows".into()), false, "??  name: who\\nknows\n"),
         ] {
             let row = row(needed, finding);
             assert_eq!(row.prevents(), prevents, "{line}");

@@ -1,14 +1,97 @@
-//! JSON for people: indented, with a line break at the end.
+//! JSON that a terminal can be shown: valid UTF-8, in which everything that would not stand on the screen as itself is
+//! escaped. Whoever parses it gets the text as it was.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-/// Writes a value as indented JSON.
+use crate::visible::is_unseen;
+
+/// Writes a value for people: indented, with a line break at the end.
 ///
 /// # Errors
 /// What `out` says.
 pub fn pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Escaping(PrettyFormatter::new())))?;
     out.write_all(b"\n")
+}
+
+/// Writes a value as one line.
+///
+/// # Errors
+/// What `out` says.
+pub fn line(value: &impl Serialize, mut out: impl Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut out, Escaping(CompactFormatter)))?;
+    out.write_all(b"\n")
+}
+
+/// As `F`, but what JSON leaves to itself of control characters (U+007F, U+0080 to U+009F) and of others that are not seen
+/// is escaped too.
+struct Escaping<F>(F);
+
+/// Hands these on to `F`.
+macro_rules! as_inner {
+    ($($name:ident($($argument:ident: $type:ty)?);)+) => {
+        $(fn $name<W: ?Sized + Write>(&mut self, out: &mut W $(, $argument: $type)?) -> io::Result<()> {
+            self.0.$name(out $(, $argument)?)
+        })+
+    };
+}
+
+impl<F: Formatter> Formatter for Escaping<F> {
+    as_inner! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        end_object_key();
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        // Nearly all text is ASCII, and has none of them.
+        while let Some((at, unseen)) = rest.char_indices().find(|(_, character)| is_unseen(*character)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            for unit in unseen.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + unseen.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_escaped_and_parses_back() {
+        let hostile = "\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{e0041}\n\"é日本🇩🇪";
+        let value = serde_json::json!({hostile: [hostile, 1, null, {}], "plain": true});
+        let (mut indented, mut one) = (Vec::new(), Vec::new());
+        pretty(&value, &mut indented).unwrap();
+        line(&value, &mut one).unwrap();
+        for text in [indented, one].map(|bytes| String::from_utf8(bytes).unwrap()) {
+            assert!(!text.replace('\n', "").chars().any(is_unseen), "{text:?}");
+            assert!(text.contains(r#"[2J\u007f\u009b31m\u202e\udb40\udc41\n\"é日本🇩🇪"#), "{text}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn the_forms_are_serde_jsons() {
+        let value = serde_json::json!({"a": [1, {"b": []}], "c": {}, "d": "é"});
+        let (mut indented, mut one) = (Vec::new(), Vec::new());
+        pretty(&value, &mut indented).unwrap();
+        line(&value, &mut one).unwrap();
+        assert_eq!(indented, (serde_json::to_string_pretty(&value).unwrap() + "\n").into_bytes());
+        assert_eq!(one, (value.to_string() + "\n").into_bytes());
+    }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::target::Target;
+use super::{json, target::Target};
 use crate::snapshot::{Export, ExportRow};
 
 /// Rows that are handed over at once, at most.
@@ -174,10 +174,9 @@ impl Writer {
         self.text.clear();
         for row in rows {
             let start = self.text.len();
-            match serde_json::to_writer(&mut self.text, row) {
-                Ok(()) => self.text.push(b'\n'),
+            if json::line(row, &mut self.text).is_err() {
                 // It counts as lost.
-                Err(_) => self.text.truncate(start),
+                self.text.truncate(start);
             }
         }
         let (lines, bytes, result) = self.target.append(&self.text);

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::cell::inert;
+
 const COLUMNS: [&str; 5] = ["map", "key", "cpu", "counter", "value"];
 
 #[derive(Deserialize)]
@@ -34,7 +36,7 @@ pub fn of_json(answer: &Value, out: &mut dyn Write) -> io::Result<()> {
             let cpus = (0..).map(|cpu: usize| cpu.to_string()).zip(cpus);
             for (cpu, numbers) in [("sum".to_string(), sum)].into_iter().chain(cpus) {
                 for (counter, number) in counters.iter().zip(numbers).filter(|(_, number)| **number > 0) {
-                    csv.write_record([name, key, &cpu, counter, &number.to_string()])?;
+                    csv.write_record([inert(name), inert(key), cpu.clone(), inert(counter), number.to_string()])?;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What leaves the program other than through the screen and the control channel.
 
+pub mod cell;
 pub mod destination;
 pub mod file;
 pub mod json;

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::table;
+use super::{cell::Cell, table};
 use crate::snapshot::{PrefixRow, Snapshot};
 
 const COLUMNS: &[&str] = &["prefix", "ips", "packets", "bytes", "pps", "pps_60s"];
@@ -16,7 +16,7 @@ const COLUMNS: &[&str] = &["prefix", "ips", "packets", "bytes", "pps", "pps_60s"
 /// One prefix: the columns, in order.
 #[derive(Debug, Deserialize, Serialize)]
 struct Row {
-    prefix: String,
+    prefix: Cell,
     ips: u64,
     packets: u64,
     bytes: u64,
@@ -47,7 +47,7 @@ pub fn of_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 impl From<&PrefixRow> for Row {
     fn from(PrefixRow { prefix, sums }: &PrefixRow) -> Self {
         Self {
-            prefix: prefix.to_string(),
+            prefix: Cell(prefix.to_string()),
             ips: sums.ips,
             packets: sums.packets,
             bytes: sums.bytes,

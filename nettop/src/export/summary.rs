@@ -54,10 +54,10 @@ pub fn text(snapshot: &Snapshot) -> String {
     let _ = writeln!(text, "  geography    {}", geography(geo.as_ref()));
     for ExportRow { kind, path, lines, lost, error, .. } in exports {
         let kind = kind.label();
-        let _ = write!(text, "  {kind:<12} {lines} lines to {path}");
+        let _ = write!(text, "  {kind:<12} {lines} lines to {}", visible(path));
         if *lost > 0 {
             let why = error.as_deref().unwrap_or("not written in time");
-            let _ = write!(text, "; {lost} lost: {why}");
+            let _ = write!(text, "; {lost} lost: {}", visible(why));
         }
         let _ = writeln!(text);
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cell::Cell;
 use crate::snapshot::{SourceRow, Sources};
 
 const COLUMNS: &[&str] =
@@ -13,7 +14,7 @@ const COLUMNS: &[&str] =
 /// One source: the columns, in order.
 #[derive(Debug, Deserialize, Serialize)]
 struct Row {
-    ip: String,
+    ip: Cell,
     packets: u64,
     bytes: u64,
     pps: f64,
@@ -61,7 +62,7 @@ impl From<&SourceRow> for Row {
     fn from(source: &SourceRow) -> Self {
         let SourceRow { ip, packets, bytes, pps, pps_10s, pps_60s, peak_pps, low_pps, first_ns, last_ns, .. } = source;
         Self {
-            ip: ip.to_string(),
+            ip: Cell(ip.to_string()),
             packets: *packets,
             bytes: *bytes,
             pps: *pps,

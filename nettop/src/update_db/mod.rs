@@ -31,7 +31,7 @@ use self::{
     progress::Progress,
     rows::Rows,
 };
-use crate::reading::Moment;
+use crate::{reading::Moment, visible::visible};
 
 /// Where the table is made unless asked otherwise; the first place where nettop looks for it.
 const DEFAULT_OUTPUT: &str = "/var/lib/nettop/location.csv";
@@ -156,7 +156,7 @@ pub fn run(args: &UpdateDbArgs, limits: &Limits) -> Result<String> {
     progress.end();
     let mut text = result?;
     publish(output, &target, &folder).with_context(|| format!("replacing {}", target.display()))?;
-    let _ = write!(text, "written to {}\n{ATTRIBUTION}\n", target.display());
+    let _ = write!(text, "written to {}\n{ATTRIBUTION}\n", visible(&target.display().to_string()));
     Ok(text)
 }
 

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::visible::visible;
+
 /// On standard error. Clones draw the same bar.
 #[derive(Clone)]
 pub struct Progress {
@@ -32,7 +34,7 @@ impl Progress {
             Some(bytes) => bar.set_length(bytes),
             None => bar.unset_length(),
         }
-        bar.set_message(what.to_string());
+        bar.set_message(visible(what));
         bar.reset();
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }
@@ -62,5 +64,5 @@ impl Progress {
 
 fn say(text: &str) {
     // Nobody has to read it.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", visible(text));
 }

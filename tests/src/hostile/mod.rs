@@ -1,0 +1,49 @@
+//! What hostile bytes are given to, one function for each kind of them. `cargo xtask fuzz` has libFuzzer invent the bytes;
+//! the tests replay those that were worth keeping (`fuzz/seeds`). A function ends without a word whatever it is given, or
+//! panics where something is wrong.
+
+mod capture;
+mod filter;
+mod memory;
+mod packet;
+mod places;
+mod request;
+mod screen;
+
+use nettop::visible::is_unseen;
+
+pub use self::{
+    capture::capture,
+    filter::filter,
+    packet::packet,
+    places::{location_csv, mmdb},
+    request::request,
+    screen::{keys, size},
+};
+
+/// A target of fuzzing.
+pub struct Target {
+    /// The name of its file in `fuzz/fuzz_targets`, and of its folder in `fuzz/seeds`.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub run: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "packet", run: packet },
+    Target { name: "capture", run: capture },
+    Target { name: "location_csv", run: location_csv },
+    Target { name: "mmdb", run: mmdb },
+    Target { name: "request", run: request },
+    Target { name: "filter", run: filter },
+    Target { name: "keys", run: keys },
+    Target { name: "size", run: size },
+];
+
+/// Expects every character to stand for itself wherever it is shown.
+#[track_caller]
+fn expect_visible(what: &str, text: &str) {
+    let obeyed = text.chars().find(|character| is_unseen(*character));
+    assert_eq!(obeyed, None, "{what}: {text:?}");
+}

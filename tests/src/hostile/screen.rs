@@ -1,0 +1,271 @@
+//! The screen: keys and whatever else changes it, and every size it may be given.
+
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
+
+use arbitrary::{Result, Unstructured};
+use clap::Parser as _;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use nettop::{
+    cli::Cli,
+    control::{Answer, FilterChange, Request},
+    engine::{Engine, outlets::Outlets, own::OwnCost},
+    filter::FilterText,
+    reading::Moment,
+    snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
+    source::{Source, demo::Demo},
+    tui::{
+        panel::{self, View},
+        state::State,
+        theme::Theme,
+        update::{self, Effect},
+    },
+};
+use nettop_geo::Watcher;
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::expect_visible;
+
+/// Cells of a screen at most: more take long, and are not other.
+const CELLS: u16 = 20_000;
+/// Things that happen in one run at most.
+const EVENTS: usize = 100;
+/// Rows of each list that hostile text is put into.
+const ROWS: usize = 4;
+/// What the clock shows.
+const NOW: u64 = 1_700_000_000;
+
+/// Before the first packet, and after the first of a demonstration.
+static SNAPSHOTS: LazyLock<[Snapshot; 2]> = LazyLock::new(|| {
+    let source = Source::Demo(Box::new(Demo::new(1)));
+    let settings = Cli::parse_from(["nettop"]).run.common.settings(Mode::Demo).expect("settings");
+    let geo = Watcher::open(&[]).expect("the embedded places");
+    let (mut engine, snapshots) =
+        Engine::new(source, settings, Some(geo), Outlets::default(), OwnCost::new(Moment::now()));
+    let waiting = Snapshot::clone(&snapshots.borrow());
+    engine.tick();
+    let counting = Snapshot::clone(&snapshots.borrow());
+    assert!(waiting.total_packets == 0 && counting.total_packets > 0);
+    [waiting, counting]
+});
+
+/// A screen without a terminal.
+struct Screen {
+    terminal: Terminal<TestBackend>,
+    snapshot: Snapshot,
+    state: State,
+    theme: Theme,
+}
+
+impl Screen {
+    fn new(bytes: &mut Unstructured) -> Result<Self> {
+        let (columns, rows) = size_of(bytes)?;
+        let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen without a terminal");
+        let (coloured, flags, numeric) = bytes.arbitrary()?;
+        let theme = Theme { flags, ..if coloured { Theme::colour() } else { Theme::plain() } };
+        let mut state = State::default();
+        state.options.numeric = numeric;
+        Ok(Self { terminal, snapshot: snapshot(bytes)?, state, theme })
+    }
+
+    /// Draws it, and expects nothing on it that a terminal would obey.
+    fn draw(&mut self) {
+        let Self { terminal, snapshot, state, theme } = self;
+        let view = View { snapshot, state, theme, unix_seconds: NOW };
+        terminal.draw(|frame| panel::draw(frame, &view)).expect("a screen without a terminal");
+        for cell in terminal.backend().buffer().content() {
+            expect_visible("a cell", cell.symbol());
+        }
+    }
+
+    /// What happens next.
+    fn next(&mut self, bytes: &mut Unstructured) -> Result<()> {
+        let state = &mut self.state;
+        match bytes.arbitrary::<u8>()? % 16 {
+            0..9 => {
+                let modifiers = match bytes.arbitrary::<u8>()? {
+                    0..200 => KeyModifiers::NONE,
+                    other => KeyModifiers::from_bits_truncate(other),
+                };
+                let effect = update::on_key(state, &self.snapshot.runtime, KeyEvent::new(key(bytes)?, modifiers));
+                self.answer(effect);
+            }
+            9 => update::on_paste(state, bytes.arbitrary()?),
+            10 => update::on_reply(state, &Request::Reset, Err(bytes.arbitrary()?)),
+            11 => update::on_exported(state, bytes.arbitrary()?),
+            12 => update::on_second(state, Duration::from_secs(bytes.arbitrary()?)),
+            13 => {
+                self.snapshot = snapshot(bytes)?;
+                update::on_snapshot(state, &self.snapshot);
+            }
+            _ => {
+                let (columns, rows) = size_of(bytes)?;
+                self.terminal.backend_mut().resize(columns, rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the engine would do.
+    fn answer(&mut self, effect: Option<Effect>) {
+        let Some(Effect::Send(request)) = effect else { return };
+        update::on_sent(&mut self.state, &request);
+        let reply = match &request {
+            Request::Set(change) => self.set(change),
+            Request::Top(top) => {
+                self.snapshot.runtime.top = (*top).clamp(1, 500) as usize;
+                Ok(())
+            }
+            Request::Pause(paused) => {
+                self.snapshot.runtime.paused = *paused;
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        update::on_reply(&mut self.state, &request, reply.map(|()| Answer::field("done", true)));
+    }
+
+    fn set(&mut self, change: &FilterChange) -> std::result::Result<(), String> {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let FilterChange { dst, src, port, proto, .. } = change;
+        let text = FilterText { dst: part(dst), src: part(src), port: part(port), proto: part(proto) };
+        self.snapshot.runtime.filter = text.parse()?.view(&[]);
+        Ok(())
+    }
+}
+
+/// Has everything happen to a screen that can.
+pub fn keys(data: &[u8]) {
+    // Too few bytes are the end.
+    let _ = happen(&mut Unstructured::new(data));
+}
+
+fn happen(bytes: &mut Unstructured) -> Result<()> {
+    let mut screen = Screen::new(bytes)?;
+    for _ in 0..EVENTS {
+        screen.draw();
+        if bytes.is_empty() {
+            break;
+        }
+        screen.next(bytes)?;
+    }
+    Ok(())
+}
+
+/// Draws numbers of any size on screens of any size.
+pub fn size(data: &[u8]) {
+    let _ = resize(&mut Unstructured::new(data));
+}
+
+fn resize(bytes: &mut Unstructured) -> Result<()> {
+    let mut screen = Screen::new(bytes)?;
+    let Snapshot { runtime, started_ns, now_ns, elapsed, total_packets, total_bytes, avg_pps, current_bps, .. } =
+        &mut screen.snapshot;
+    (*started_ns, *now_ns, *total_packets, *total_bytes) = bytes.arbitrary()?;
+    (*elapsed, *avg_pps, *current_bps, runtime.top) = bytes.arbitrary()?;
+    for Alert { since_ns, last_ns, until_ns, value, count, .. } in &mut screen.snapshot.alerts {
+        (*since_ns, *last_ns, *until_ns, *value, *count) = bytes.arbitrary()?;
+    }
+    for row in &mut screen.snapshot.countries {
+        (row.sums.ips, row.sums.packets, row.sums.pps) = bytes.arbitrary()?;
+    }
+    screen.draw();
+    for _ in 0..4 {
+        let (columns, rows) = size_of(bytes)?;
+        screen.terminal.backend_mut().resize(columns, rows);
+        screen.draw();
+    }
+    Ok(())
+}
+
+/// Mostly sizes that terminals have, and a few that none has.
+fn size_of(bytes: &mut Unstructured) -> Result<(u16, u16)> {
+    let (columns, rows): (u16, u16) = match bytes.arbitrary::<u8>()? {
+        0..240 => (bytes.int_in_range(1..=255)?, bytes.int_in_range(1..=80)?),
+        _ => (bytes.arbitrary()?, bytes.arbitrary()?),
+    };
+    let columns = columns.clamp(1, CELLS);
+    Ok((columns, rows.clamp(1, CELLS / columns)))
+}
+
+fn key(bytes: &mut Unstructured) -> Result<KeyCode> {
+    Ok(match bytes.arbitrary::<u8>()? {
+        0 => KeyCode::Char(bytes.arbitrary()?),
+        at @ 1..=30 => {
+            let named = [
+                KeyCode::Enter,
+                KeyCode::Esc,
+                KeyCode::Backspace,
+                KeyCode::Delete,
+                KeyCode::Left,
+                KeyCode::Right,
+                KeyCode::Home,
+                KeyCode::End,
+                KeyCode::Up,
+                KeyCode::Down,
+                KeyCode::PageUp,
+                KeyCode::PageDown,
+                KeyCode::Tab,
+                KeyCode::BackTab,
+                KeyCode::F(at),
+            ];
+            named[usize::from(at) % named.len()]
+        }
+        byte => KeyCode::Char(char::from(byte)),
+    })
+}
+
+/// A snapshot with hostile text wherever text from outside gets into one.
+fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
+    let mut snapshot = bytes.choose(&*SNAPSHOTS)?.clone();
+    if bytes.arbitrary()? {
+        return Ok(snapshot);
+    }
+    snapshot.runtime.message = bytes.arbitrary()?;
+    snapshot.runtime.filter.dst = bytes.arbitrary()?;
+    snapshot.runtime.filter.protocols = vec![bytes.arbitrary()?];
+    snapshot.countries.iter_mut().take(ROWS).try_for_each(|row| {
+        row.country = bytes.arbitrary()?;
+        Ok(())
+    })?;
+    snapshot.networks.iter_mut().take(ROWS).try_for_each(|row| {
+        row.org = bytes.arbitrary()?;
+        Ok(())
+    })?;
+    let mut rows: Vec<_> = snapshot.ips.iter().map(Cow::into_owned).collect();
+    for row in rows.iter_mut().take(ROWS) {
+        row.place.get_or_insert_default().city = bytes.arbitrary()?;
+        row.place.get_or_insert_default().org = bytes.arbitrary()?;
+    }
+    snapshot.ips = rows.into();
+    snapshot.interfaces = vec![InterfaceRow {
+        name: bytes.arbitrary()?,
+        mode: None,
+        state: InterfaceState::Up,
+        mtu: bytes.arbitrary()?,
+        note: bytes.arbitrary()?,
+    }];
+    let (what, reason, remedy) = bytes.arbitrary()?;
+    snapshot.degraded = vec![Degraded { what, reason, remedy }];
+    let severity = *bytes.choose(&[Severity::Info, Severity::Warn, Severity::Critical])?;
+    snapshot.alerts = vec![Alert {
+        kind: "high-pps",
+        severity,
+        source: None,
+        message: bytes.arbitrary()?,
+        since_ns: bytes.arbitrary()?,
+        last_ns: bytes.arbitrary()?,
+        until_ns: bytes.arbitrary()?,
+        value: bytes.arbitrary()?,
+        peak: bytes.arbitrary()?,
+        count: bytes.arbitrary()?,
+        target: None,
+        sources: Vec::new(),
+    }];
+    if bytes.arbitrary()? {
+        let error = bytes.arbitrary()?;
+        snapshot.replay =
+            Some(Replay { file: bytes.arbitrary()?, ended: bytes.arbitrary()?, error, ..Replay::default() });
+        snapshot.runtime.mode = Mode::Replay;
+    }
+    Ok(snapshot)
+}
