@@ -17,7 +17,7 @@ use nettop::{
     snapshot::{Mode, Snapshot},
     source::{Source, xdp::Xdp},
     tui::{
-        panel::{self, View},
+        panel::{self, Picture},
         state::State,
         theme::Theme,
     },
@@ -212,10 +212,10 @@ fn milliseconds<T>(work: impl FnOnce() -> T) -> (T, f64) {
 fn picture((columns, rows): (u16, u16), snapshot: &Snapshot) -> f64 {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a test backend has no errors");
     let (state, theme) = (State::default(), Theme::colour());
-    let view = View { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.now_ns / 1_000_000_000 };
+    let picture = Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.now_ns / 1_000_000_000 };
     let draw = |_| {
         milliseconds(|| {
-            terminal.draw(|frame| panel::draw(frame, &view)).expect("a test backend has no errors");
+            terminal.draw(|frame| panel::draw(frame, &picture)).expect("a test backend has no errors");
         })
         .1
     };

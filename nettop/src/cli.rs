@@ -20,7 +20,7 @@ use crate::{
     filter::FilterText,
     snapshot::Mode,
     source::{demo, xdp},
-    tui::state::Options,
+    tui::{state::Options, theme::Choice},
     update_db::UpdateDbArgs,
 };
 
@@ -204,6 +204,15 @@ pub struct CommonArgs {
     /// Numbers only: no names of ports
     #[arg(long, short)]
     pub numeric: bool,
+    /// ASCII only, for terminals without Unicode
+    #[arg(long)]
+    pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m does so, too
+    #[arg(long)]
+    pub no_mouse: bool,
+    /// Colours [default: ansi, none where NO_COLOR is set]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub theme: Option<Choice>,
     /// Where nettopctl finds this monitor: a path, or tcp://host:port on loopback
     /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
     #[arg(long, value_name = "SOCKET")]
@@ -248,7 +257,8 @@ impl CommonArgs {
 
     /// How the screen is wanted; `None`: there is to be none.
     pub fn screen(&self) -> Option<Options> {
-        (!self.quiet).then_some(Options { numeric: self.numeric })
+        let Self { numeric, ascii, no_mouse, theme, .. } = *self;
+        (!self.quiet).then_some(Options { numeric, ascii, mouse: !no_mouse, theme })
     }
 
     /// What the engine is started with.

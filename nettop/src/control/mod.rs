@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     maps::Dump,
-    snapshot::{Runtime, Snapshot},
+    snapshot::{History, Runtime, Snapshot, Subject},
 };
 
 /// A wish to change or to know something.
@@ -43,6 +43,8 @@ pub enum Request {
         /// Rows.
         limit: usize,
     },
+    /// The last minutes of one thing, which is followed from now on.
+    History(Subject),
     /// End the monitor.
     Stop,
 }
@@ -76,6 +78,8 @@ pub enum Answer {
     },
     /// What the kernel's maps hold.
     Maps(Box<Dump>),
+    /// How much there was lately.
+    History(Box<History>),
 }
 
 impl Answer {
@@ -182,8 +186,11 @@ pub fn write_json(reply: &Reply, mut out: impl io::Write) -> io::Result<()> {
         fields: Option<&'a Map<String, Value>>,
         #[serde(flatten)]
         maps: Option<&'a Dump>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        history: Option<&'a History>,
     }
-    let mut whole = Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None, maps: None };
+    let mut whole =
+        Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None, maps: None, history: None };
     match reply {
         Err(error) => whole = Whole { ok: false, error: Some(error), ..whole },
         Ok(Answer::Fields(fields)) => whole.fields = Some(fields),
@@ -192,6 +199,7 @@ pub fn write_json(reply: &Reply, mut out: impl io::Write) -> io::Result<()> {
             whole.snapshot = Some(snapshot);
         }
         Ok(Answer::Maps(dump)) => whole.maps = Some(dump),
+        Ok(Answer::History(history)) => whole.history = Some(history),
     }
     serde_json::to_writer(&mut out, &whole)?;
     out.write_all(b"\n")

@@ -7,12 +7,24 @@ use serde::{Serialize, Serializer};
 use super::{Amount, Others, Sums};
 
 /// The leading bits that addresses have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     /// The address of which all other bits are zero.
     pub ip: IpAddr,
     /// How many bits.
     pub length: u8,
+}
+
+impl Prefix {
+    /// Whether an address has these leading bits.
+    pub fn contains(self, ip: IpAddr) -> bool {
+        let differ = match (self.ip, ip) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+            (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+            _ => return false,
+        };
+        differ >= self.length.into()
+    }
 }
 
 impl fmt::Display for Prefix {
@@ -45,4 +57,18 @@ pub struct PrefixRest {
     pub others: Others,
     /// What came from prefixes that are not remembered.
     pub evicted: Amount,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_contains_what_shares_its_bits() {
+        let contains =
+            |ip: &str, length, other: &str| Prefix { ip: ip.parse().unwrap(), length }.contains(other.parse().unwrap());
+        assert!(contains("10.1.0.0", 16, "10.1.255.9") && !contains("10.1.0.0", 16, "10.2.0.0"));
+        assert!(contains("2001:db8::", 32, "2001:db8:1::1") && !contains("2001:db8::", 32, "2001:db9::"));
+        assert!(contains("0.0.0.0", 0, "255.0.0.0") && !contains("0.0.0.0", 0, "::1"));
+    }
 }

@@ -1,15 +1,25 @@
 //! How the state changes. All of it is pure: what has to happen outside is returned as an [`Effect`].
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+mod alerts;
+mod mouse;
+mod moving;
+#[cfg(test)]
+mod tests;
+mod typing;
 
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+pub use self::mouse::on_mouse;
 use super::{
     action::{self, Does, Key},
-    prompt::{Edit, Prompt},
+    prompt::{Prompt, Purpose},
     state::{Notice, State},
 };
 use crate::{
     control::{Answer, Reply, Request},
-    snapshot::{Runtime, Snapshot},
+    snapshot::{Snapshot, Subject},
 };
 
 /// For how many seconds good news stays.
@@ -22,6 +32,12 @@ pub enum Effect {
     Send(Request),
     /// Write everything to files.
     Export,
+    /// Write the rows of the view to files.
+    ExportView,
+    /// Give this text to the terminal's clipboard.
+    Copy(String),
+    /// Listen to the mouse, or not.
+    Mouse(bool),
     /// Paint the whole screen again.
     Repaint,
     /// End the monitor.
@@ -29,29 +45,37 @@ pub enum Effect {
 }
 
 /// A key was pressed.
-pub fn on_key(state: &mut State, runtime: &Runtime, event: KeyEvent) -> Option<Effect> {
+pub fn on_key(state: &mut State, snapshot: &Arc<Snapshot>, event: KeyEvent) -> Option<Effect> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
     // Whoever presses a key has seen the error.
     state.notice.take_if(|notice| notice.error);
-    let action = Key::of(event).and_then(action::find);
-    match action {
-        // A letter belongs to an open prompt; Ctrl and a letter does not.
-        Some(action) if state.prompt.is_none() || action.key.ctrl => act(state, runtime, action.does),
-        _ => edit(state, event),
+    let key = Key::of(event);
+    let action = key.and_then(|key| action::find(key, state.layer()));
+    match (key, action) {
+        // A letter belongs to an open prompt; what ends or repaints does not.
+        (Some(key), Some(action)) if state.prompt.is_none() => act(state, snapshot, action.does, key),
+        (_, Some(action)) if matches!(action.does, Does::Quit | Does::Repaint) && key.is_some_and(|key| key.ctrl) => {
+            act(state, snapshot, action.does, key?)
+        }
+        _ => typing::edit(state, snapshot, event),
     }
 }
 
 /// Text was pasted: only a prompt wants it. Elsewhere it must not work as if its letters had been pressed.
-pub fn on_paste(state: &mut State, text: &str) {
+pub fn on_paste(state: &mut State, snapshot: &Snapshot, text: &str) {
     if let Some(prompt) = &mut state.prompt {
         prompt.insert(text);
+        typing::changed(state, snapshot);
     }
 }
 
 /// A request is on its way.
 pub fn on_sent(state: &mut State, request: &Request) {
+    if matches!(request, Request::History(_)) {
+        return;
+    }
     state.unanswered += 1;
     if let Request::Pause(paused) = request {
         state.pause_asked = Some(*paused);
@@ -60,6 +84,9 @@ pub fn on_sent(state: &mut State, request: &Request) {
 
 /// The engine has answered.
 pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
+    if let Request::History(subject) = request {
+        return on_history(state, *subject, reply);
+    }
     state.unanswered = state.unanswered.saturating_sub(1);
     state.notice = Some(match (reply, request) {
         (Err(error), _) => {
@@ -71,7 +98,7 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
             // The answer is the number after clamping.
             let top = match &answer {
                 Answer::Fields(fields) => fields.get("top").and_then(|top| top.as_i64()),
-                Answer::Snapshot { .. } | Answer::Maps(_) => None,
+                Answer::Snapshot { .. } | Answer::Maps(_) | Answer::History(_) => None,
             };
             let top = top.unwrap_or(*asked);
             Notice::info(format!("showing up to {top} sources"))
@@ -80,8 +107,19 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         (Ok(_), Request::Pause(false)) => Notice::info("counting again"),
         (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
         (Ok(_), Request::Stop) => Notice::info("ending"),
-        (Ok(_), Request::Status { .. } | Request::Snapshot { .. } | Request::Maps { .. }) => return,
+        (Ok(_), Request::Status { .. } | Request::Snapshot { .. } | Request::Maps { .. } | Request::History(_)) => {
+            return;
+        }
     });
+}
+
+/// How much there was lately of what is looked at, unless that is something else by now.
+fn on_history(state: &mut State, subject: Subject, reply: Reply) {
+    if let (Some(detail), Ok(Answer::History(history))) = (&mut state.detail, reply)
+        && detail.subject == subject
+    {
+        detail.history = Some(*history);
+    }
 }
 
 /// An export has ended, with where it went or what went wrong.
@@ -94,7 +132,7 @@ pub fn on_exported(state: &mut State, result: Result<String, String>) {
 }
 
 /// A new snapshot came.
-pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) {
+pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     state.silent_for = std::time::Duration::ZERO;
     if state.unanswered == 0 {
         state.pause_asked = None;
@@ -106,6 +144,11 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) {
             state.notice = Some(Notice::info(state.engine_message.clone()));
         }
     }
+    if state.frozen.is_some() {
+        return None;
+    }
+    moving::follow(state, snapshot);
+    state.detail.as_ref().map(|detail| Effect::Send(Request::History(detail.subject)))
 }
 
 /// A second has passed.
@@ -117,68 +160,87 @@ pub fn on_second(state: &mut State, silent_for: std::time::Duration) {
     state.notice.take_if(|notice| !notice.error && notice.age > NOTICE_SECONDS);
 }
 
-fn act(state: &mut State, runtime: &Runtime, does: Does) -> Option<Effect> {
+fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, key: Key) -> Option<Effect> {
+    let runtime = &snapshot.runtime;
     match does {
-        Does::Edit(field) => {
-            state.prompt = Some(Prompt::new(field, &(field.current)(runtime)));
-            None
+        Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
+        Does::Find => typing::find(state),
+        Does::TogglePause => return Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
+        Does::Freeze => {
+            let frozen = state.frozen.take();
+            state.frozen = if frozen.is_some() { None } else { Some(Arc::clone(snapshot)) };
+            let text = if frozen.is_some() { "showing what is new" } else { "the picture is held; counting goes on" };
+            state.notice = Some(Notice::info(text));
         }
-        Does::TogglePause => Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
-        Does::Reset => Some(Effect::Send(Request::Reset)),
-        Does::Export => {
+        Does::Reset => return Some(Effect::Send(Request::Reset)),
+        Does::Export | Does::ExportView => {
             // A slow disk is not sped up by pressing again.
             let busy = std::mem::replace(&mut state.exporting, true);
-            (!busy).then_some(Effect::Export)
+            let effect = if matches!(does, Does::Export) { Effect::Export } else { Effect::ExportView };
+            return (!busy).then_some(effect);
         }
-        Does::Repaint => Some(Effect::Repaint),
-        Does::Quit => Some(Effect::Quit),
-    }
-}
-
-fn edit(state: &mut State, event: KeyEvent) -> Option<Effect> {
-    let prompt = state.prompt.as_mut()?;
-    let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
-    match event.code {
-        KeyCode::Enter => match (prompt.field.request)(prompt.text().trim()) {
-            Ok(request) => {
-                state.prompt = None;
-                return Some(Effect::Send(request));
-            }
-            // The text stays, to be mended.
-            Err(error) => state.notice = Some(Notice::error(error)),
-        },
-        KeyCode::Esc => state.prompt = None,
-        KeyCode::Backspace => prompt.edit(Edit::Backspace),
-        KeyCode::Delete => prompt.edit(Edit::Delete),
-        KeyCode::Left => prompt.edit(Edit::Left),
-        KeyCode::Right => prompt.edit(Edit::Right),
-        KeyCode::Home => prompt.edit(Edit::Home),
-        KeyCode::End => prompt.edit(Edit::End),
-        KeyCode::Char('u' | 'U') if ctrl => prompt.edit(Edit::Clear),
-        KeyCode::Char(character) if !ctrl && !event.modifiers.contains(KeyModifiers::ALT) => {
-            prompt.insert(character.encode_utf8(&mut [0; 4]));
+        Does::Copy => return moving::copy(state, snapshot),
+        Does::Move(motion) => moving::step(state, snapshot, motion),
+        Does::Turn(views) => moving::turn(state, views),
+        Does::View => moving::open(state, key.digit().unwrap_or_default()),
+        Does::Enter => return moving::enter(state, snapshot),
+        Does::Back => moving::back(state),
+        Does::Sort => moving::sort(state, snapshot),
+        Does::Reverse => {
+            let heads = state.listing().heads();
+            state.table_mut().reverse(&heads);
         }
-        _ => {}
+        Does::Columns => state.columns = Some(0),
+        Does::Panels => state.without_panels = !state.without_panels,
+        Does::Acknowledge => alerts::acknowledge(state, snapshot),
+        Does::Mute => alerts::mute(state, snapshot),
+        Does::Help => state.help = if state.help.is_some() { None } else { Some(0) },
+        Does::Units => {
+            state.units = state.units.next();
+            state.notice = Some(Notice::info(format!("units: {}", state.units.label())));
+        }
+        Does::Theme => {
+            state.theme = state.theme.next();
+            state.notice = Some(Notice::info(format!("theme: {}", state.theme.label())));
+        }
+        Does::Mouse => {
+            state.mouse = !state.mouse;
+            let text = if state.mouse {
+                "the mouse scrolls, selects, sorts; with Shift held the terminal selects text"
+            } else {
+                "the mouse belongs to the terminal, to select text; m takes it back"
+            };
+            state.notice = Some(Notice::info(text));
+            return Some(Effect::Mouse(state.mouse));
+        }
+        Does::Repaint => return Some(Effect::Repaint),
+        Does::Quit => return Some(Effect::Quit),
     }
     None
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{control::FilterChange, snapshot::FilterView};
+mod requests {
+    use crossterm::event::{KeyCode, KeyModifiers};
 
-    fn runtime() -> Runtime {
-        Runtime {
+    use super::*;
+    use crate::{
+        control::FilterChange,
+        snapshot::{FilterView, Runtime},
+    };
+
+    fn snapshot() -> Arc<Snapshot> {
+        let runtime = Runtime {
             filter: FilterView { dst: "10.0.0.1".into(), ..FilterView::default() },
             top: 20,
             ..Runtime::default()
-        }
+        };
+        Arc::new(Snapshot { runtime, ..Snapshot::default() })
     }
 
     /// Presses keys one after another and returns every effect.
     fn press(state: &mut State, codes: &[KeyCode]) -> Vec<Effect> {
-        codes.iter().filter_map(|code| on_key(state, &runtime(), KeyEvent::from(*code))).collect()
+        codes.iter().filter_map(|code| on_key(state, &snapshot(), KeyEvent::from(*code))).collect()
     }
 
     fn typed(text: &str) -> Vec<KeyCode> {
@@ -198,9 +260,9 @@ mod tests {
             ('q', Some(Effect::Quit)),
             ('Q', Some(Effect::Quit)),
             ('d', None),
-            ('x', None),
+            ('z', None),
         ] {
-            assert_eq!(on_key(&mut State::default(), &runtime(), KeyEvent::from(KeyCode::Char(key))), effect, "{key}");
+            assert_eq!(on_key(&mut State::default(), &snapshot(), KeyEvent::from(KeyCode::Char(key))), effect, "{key}");
         }
     }
 
@@ -224,7 +286,7 @@ mod tests {
     fn empty_input_clears_the_filter() {
         let mut state = State::default();
         press(&mut state, &typed("d"));
-        on_key(&mut state, &runtime(), KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        on_key(&mut state, &snapshot(), KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
         assert_eq!(press(&mut state, &[KeyCode::Enter]), [dst("")]);
     }
 
@@ -241,7 +303,7 @@ mod tests {
         let mut state = State::default();
         press(&mut state, &typed("d"));
         let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(on_key(&mut state, &runtime(), event), Some(Effect::Quit));
+        assert_eq!(on_key(&mut state, &snapshot(), event), Some(Effect::Quit));
     }
 
     #[test]
@@ -258,10 +320,10 @@ mod tests {
     #[test]
     fn pasted_text_goes_into_the_prompt_only() {
         let mut state = State::default();
-        on_paste(&mut state, "q\n");
+        on_paste(&mut state, &snapshot(), "q\n");
         assert!(state.prompt.is_none());
         press(&mut state, &typed("s"));
-        on_paste(&mut state, "192.0.2.1\n\u{1b}[31m");
+        on_paste(&mut state, &snapshot(), "192.0.2.1\n\u{1b}[31m");
         assert_eq!(state.prompt.as_ref().map(Prompt::text).as_deref(), Some("192.0.2.1[31m"));
     }
 
@@ -287,7 +349,7 @@ mod tests {
         snapshot.runtime.message = "news".into();
         on_snapshot(&mut state, &snapshot);
         assert_eq!(state.notice.as_ref().map(|notice| notice.text.as_str()), Some("no"));
-        press(&mut state, &typed("x"));
+        press(&mut state, &typed("z"));
         assert_eq!(state.notice, None);
 
         on_reply(&mut state, &Request::Reset, Ok(Answer::field("reset", true)));
@@ -318,6 +380,6 @@ mod tests {
     #[test]
     fn a_released_key_means_nothing() {
         let event = KeyEvent::new_with_kind(KeyCode::Char('q'), KeyModifiers::NONE, KeyEventKind::Release);
-        assert_eq!(on_key(&mut State::default(), &runtime(), event), None);
+        assert_eq!(on_key(&mut State::default(), &snapshot(), event), None);
     }
 }
