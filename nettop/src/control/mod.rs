@@ -146,6 +146,11 @@ pub const COMMANDS: &[Command] = &[
         help: "what the kernel's maps hold, CPU by CPU",
         parse: |fields| Ok(Request::Maps { limit: limit(fields)? }),
     },
+    Command {
+        name: "history",
+        help: "the last minutes of one source, dst, port or prefix, which is followed from now on",
+        parse: parse_history,
+    },
     Command { name: "stop", help: "end the monitor", parse: |_| Ok(Request::Stop) },
 ];
 
@@ -215,6 +220,27 @@ fn limit(fields: &Map<String, Value>) -> Result<usize, String> {
     }
 }
 
+/// Of exactly one thing.
+fn parse_history(fields: &Map<String, Value>) -> Result<Request, String> {
+    /// Names, and how a value is read.
+    type Kind = (&'static str, fn(&str) -> Option<Subject>);
+    const KINDS: [Kind; 4] = [
+        ("source", |text| text.parse().ok().map(Subject::Source)),
+        ("dst", |text| text.parse().ok().map(Subject::Destination)),
+        ("port", |text| text.parse().ok().map(Subject::Port)),
+        ("prefix", |text| text.parse().ok().map(Subject::Prefix)),
+    ];
+    let mut subjects = KINDS.iter().filter_map(|(name, read)| Some((name, read, fields.get(*name)?)));
+    let (Some((name, read, value)), None) = (subjects.next(), subjects.next()) else {
+        return Err("history needs one of source, dst, port, prefix".into());
+    };
+    let text = match value {
+        Value::String(text) => text.trim().to_string(),
+        other => other.to_string(),
+    };
+    read(&text).map(Request::History).ok_or_else(|| format!("{value} is no {name} whose history can be told"))
+}
+
 fn parse_top(fields: &Map<String, Value>) -> Result<Request, String> {
     let value = fields.get("top").ok_or("top needs a number")?;
     let number = match value {
@@ -274,6 +300,11 @@ mod tests {
             (r#"{"cmd":"set","port":80}"#, change(FilterChange { port: text("80"), ..Default::default() })),
             (r#"{"cmd":"set"}"#, change(FilterChange::default())),
             (r#"{"cmd":"stop"}"#, Ok(Request::Stop)),
+            (r#"{"cmd":"history","port":443}"#, Ok(Request::History(Subject::Port(443)))),
+            (
+                r#"{"cmd":"history","prefix":"192.0.2.0/24"}"#,
+                Ok(Request::History(Subject::Prefix("192.0.2.0/24".parse().unwrap()))),
+            ),
         ] {
             assert_eq!(parse(line.as_bytes()), expected, "{line}");
         }
@@ -291,6 +322,10 @@ mod tests {
             (r#"{"cmd":"top"}"#, "needs a number"),
             (r#"{"cmd":"top","top":1.5}"#, "whole number"),
             (r#"{"cmd":"snapshot","limit":-1}"#, "whole number"),
+            (r#"{"cmd":"history"}"#, "needs one of"),
+            (r#"{"cmd":"history","port":1,"dst":"192.0.2.1"}"#, "needs one of"),
+            (r#"{"cmd":"history","prefix":"192.0.2.0/20"}"#, "no prefix whose"),
+            (r#"{"cmd":"history","source":"here"}"#, "no source whose"),
         ] {
             let error = parse(line.as_bytes()).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

@@ -1,6 +1,6 @@
 //! Sums over prefixes of source addresses.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
@@ -24,6 +24,22 @@ impl Prefix {
             _ => return false,
         };
         differ >= self.length.into()
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = ();
+
+    /// Of one of the lengths that are counted, its other bits zero.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (ip, length) = text.split_once('/').ok_or(())?;
+        let ip: IpAddr = ip.parse().map_err(|_| ())?;
+        let (length, lengths, rest) = match (length.parse().map_err(|_| ())?, ip) {
+            (length, IpAddr::V4(ip)) => (length, [24, 16], u128::from(ip.to_bits()) << 96),
+            (length, IpAddr::V6(ip)) => (length, [48, 32], ip.to_bits()),
+        };
+        let counted = lengths.contains(&length) && rest << length == 0;
+        counted.then_some(Self { ip, length }).ok_or(())
     }
 }
 
@@ -62,6 +78,16 @@ pub struct PrefixRest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes_are_read_as_they_are_written() {
+        for text in ["192.0.2.0/24", "10.1.0.0/16", "2001:db8::/32", "2001:db8:1::/48"] {
+            assert_eq!(text.parse::<Prefix>().unwrap().to_string(), text);
+        }
+        for text in ["192.0.2.1/24", "10.0.0.0/8", "2001:db8::1/48", "10.1.0.0", "x/24", "10.1.0.0/999", "::/24"] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_prefix_contains_what_shares_its_bits() {

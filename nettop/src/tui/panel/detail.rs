@@ -10,13 +10,20 @@ use ratatui::{
 use super::{Picture, lines, scrolled, subject, titled};
 use crate::{
     snapshot::{Alert, History, Origin, Pace, Subject},
-    tui::{chart, format, state::Detail, text},
+    tui::{
+        chart,
+        format::{self, Units},
+        state::Detail,
+        text,
+    },
 };
 
 /// From this width on the minute and the ten minutes stand side by side.
 const BESIDE: usize = 90;
 /// Columns between them.
 const GUTTER: usize = 3;
+/// Two columns for each value show no more than one.
+const WIDEST: usize = 2 * chart::VALUES;
 /// Lines of a chart; where the screen is low, one.
 const CHART: usize = 4;
 /// A lower screen is low.
@@ -79,51 +86,79 @@ fn group(name: &str, items: Vec<Line<'static>>, columns: usize, picture: &Pictur
     flowed
 }
 
+/// What a chart is of.
+#[derive(Clone, Copy)]
+enum Measure {
+    Packets,
+    Bytes,
+}
+
+impl Measure {
+    fn of(self, pace: Pace) -> f32 {
+        match self {
+            Self::Packets => pace.pps,
+            Self::Bytes => pace.bps,
+        }
+    }
+
+    fn text(self, value: f32, units: Units) -> String {
+        match self {
+            Self::Packets => format!("{} pps", format::pps(value.into())),
+            Self::Bytes => units.rate(value.into()),
+        }
+    }
+}
+
 /// A minute and ten minutes, of packets and of bytes.
 fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> Vec<Line<'static>> {
     let theme = picture.theme;
     let Some(History { seconds, tens }) = &detail.history else {
         return vec![Line::styled("asking how much there was lately …", theme.dim)];
     };
-    let beside = columns >= BESIDE;
-    let width = if beside { (columns - GUTTER) / 2 } else { columns }.min(120);
-    let packets: fn(&Pace) -> f32 = |pace| pace.pps;
-    let bytes: fn(&Pace) -> f32 = |pace| pace.bps;
-    let per_second = |value: f32| format!("{} pps", format::pps(value.into()));
-    let rate = |value: f32| picture.state.units.rate(value.into());
-    let mut drawn = Vec::new();
-    let kinds: [(fn(&Pace) -> f32, &dyn Fn(f32) -> String); 2] = [(packets, &per_second), (bytes, &rate)];
     // Of ports no bytes are counted.
-    let kinds = &kinds[..if matches!(detail.subject, Subject::Port(_)) { 1 } else { 2 }];
-    for (value, unit) in kinds {
-        let chart = |paces: &[Pace], title: &str| -> Vec<Line<'static>> {
-            let values: Vec<f32> = paces.iter().map(value).collect();
-            let (now, peak) = (values.last().copied().unwrap_or_default(), chart::peak(values.iter().copied()));
-            let head = format!("{title}: {} now, peak {}", unit(now), unit(peak));
-            let mut chart = vec![Line::styled(text::left(&head, width), theme.label)];
-            let bars = chart::lines(&values, 60, width, height);
-            chart.extend(bars.into_iter().map(|line| Line::styled(line, theme.bar)));
-            chart
-        };
-        let (minute, ten) = (chart(seconds, "60 s"), chart(tens, "10 min"));
+    let measures: &[Measure] = match detail.subject {
+        Subject::Port(_) => &[Measure::Packets],
+        _ => &[Measure::Packets, Measure::Bytes],
+    };
+    let beside = columns >= BESIDE;
+    let width = if beside { (columns - GUTTER) / 2 } else { columns }.min(WIDEST);
+    let mut drawn = Vec::new();
+    for measure in measures {
+        let minute = chart(picture, "60 s", seconds, *measure, (width, height));
+        let ten = chart(picture, "10 min", tens, *measure, (width, height));
         if beside {
-            for (mut left, right) in minute.into_iter().zip(ten) {
-                left.push_span(" ".repeat(GUTTER + width.saturating_sub(left.width())));
-                let style = right.style;
-                left = Line::from(vec![Span::styled(left.to_string(), left.style)]);
-                left.push_span(Span::styled(right.to_string(), style));
-                drawn.push(left);
-            }
+            drawn.extend(minute.into_iter().zip(ten).map(|(mut left, right)| {
+                left.push_span(" ".repeat(GUTTER));
+                left.spans.extend(right.spans);
+                left
+            }));
         } else {
-            drawn.extend(minute);
-            drawn.extend(ten);
+            drawn.extend(minute.into_iter().chain(ten));
         }
     }
-    if tens.len() < 60 {
-        let seconds = tens.len() * 10;
-        drawn.push(Line::styled(format!("followed for about {}", format::duration(seconds as f64)), theme.dim));
+    if tens.len() < chart::VALUES {
+        let followed = format::duration(10.0 * tens.len() as f64);
+        drawn.push(Line::styled(format!("followed for {followed}; before, nothing is known"), theme.dim));
     }
     drawn
+}
+
+/// A chart under its head, in so many columns.
+fn chart(
+    picture: &Picture,
+    title: &str,
+    paces: &[Pace],
+    measure: Measure,
+    (width, height): (usize, usize),
+) -> Vec<Line<'static>> {
+    let values: Vec<f32> = paces.iter().map(|pace| measure.of(*pace)).collect();
+    let text = |value| measure.text(value, picture.state.units);
+    let (now, peak) = (values.last().copied().unwrap_or_default(), chart::peak(values.iter().copied()));
+    let head = text::left(&format!("{title}: {} now, peak {}", text(now), text(peak)), width);
+    let mut lines = vec![Line::from(Span::styled(head, picture.theme.label))];
+    let bars = chart::lines(&values, width, height).into_iter();
+    lines.extend(bars.map(|line| Line::from(Span::styled(line, picture.theme.bar))));
+    lines
 }
 
 /// Whether an alert is about it.

@@ -189,7 +189,7 @@ fn lately(picture: &Picture, width: usize) -> Option<Line<'static>> {
     let theme = picture.theme;
     let peak = format::pps(chart::peak(seconds.iter().copied()).into());
     Some(Line::from(vec![
-        Span::styled(chart::line(&seconds, 60, width), theme.bar),
+        Span::styled(chart::line(&seconds, width), theme.bar),
         Span::styled(" 60s peak ", theme.label),
         Span::styled(peak, theme.text),
     ]))

@@ -87,7 +87,7 @@ impl Key {
     }
 
     /// The order of two keys of one column.
-    pub fn cmp(&self, other: &Self) -> Ordering {
+    pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Ip(one), Self::Ip(other)) => one.cmp(other),
             (Self::Text(one), Self::Text(other)) => one.cmp(other),
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn rates_that_look_alike_are_equal() {
-        let order = |one: f64, other: f64| Key::Rate(one).cmp(&Key::Rate(other));
+        let order = |one: f64, other: f64| Key::Rate(one).order(&Key::Rate(other));
         assert_eq!(order(1_000.0, 1_010.0), Ordering::Equal);
         assert_eq!(order(1_000.0, 1_200.0), Ordering::Less);
         assert_eq!([order(0.0, 0.2), order(0.2, 1.0), order(1.0, 2.0)], [Ordering::Less; 3]);

@@ -35,10 +35,13 @@ pub struct Table<R: Clone + 'static> {
     /// What a row is known by.
     pub id: fn(&R) -> Id,
     /// What a filter can ask of a row.
-    pub facts: fn(&R, &mut dyn FnMut(Fact)),
+    pub facts: Facts<R>,
     /// Where Enter leads.
     pub enter: fn(&R) -> Enter,
 }
+
+/// Tells all that is known of a row, one fact after the other.
+pub type Facts<R> = fn(&R, &mut dyn FnMut(Fact));
 
 /// Where Enter leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +125,7 @@ impl<R: Clone + Sync> Listing for Table<R> {
         {
             let mut keyed: Vec<(Key, u32)> = order.iter().map(|at| (key(&rows[*at as usize]), *at)).collect();
             // Stable, and rates that look alike are equal: rows change places only where there is a reason.
-            keyed.sort_by(|(one, _), (other, _)| if reversed { other.cmp(one) } else { one.cmp(other) });
+            keyed.sort_by(|(one, _), (other, _)| if reversed { other.order(one) } else { one.order(other) });
             order = keyed.into_iter().map(|(_, at)| at).collect();
         }
         let unlisted = (self.unlisted)(snapshot);
