@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 /// One destination address.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct DestinationRow {
     /// The address.
     pub ip: IpAddr,
@@ -20,7 +22,7 @@ pub struct DestinationRow {
 }
 
 /// One port, of TCP, UDP and SCTP together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct PortRow {
     /// Its number; 0: packets without ports.
     pub port: u16,

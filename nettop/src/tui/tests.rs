@@ -106,7 +106,7 @@ fn nothing_breaks_at_any_size() {
         State { prompt: Some(Prompt::new(Purpose::Find(0), "port:x")), ..State::default() },
     ] {
         for (width, height) in
-            (1..130).step_by(16).flat_map(|width| (1..40).step_by(3).map(move |height| (width, height)))
+            (1..130).step_by(26).flat_map(|width| (1..40).step_by(3).map(move |height| (width, height)))
         {
             screen((width, height), &snapshot, &state);
         }

@@ -10,6 +10,9 @@ mod id;
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use self::arrange::{Arrangement, Order};
 pub use self::{
     column::{Cell, Column, Head, Key},
@@ -80,8 +83,8 @@ pub trait Listed {
     fn hidden(&self) -> (usize, u64);
     /// What the row at a place is known by.
     fn id(&self, at: usize) -> Option<Id>;
-    /// What it is sorted by in one of its columns; `None`: by nothing.
-    fn key(&self, at: usize, column: usize) -> Option<Key>;
+    /// Everything that the snapshot has of it, as its JSON has it.
+    fn fields(&self, at: usize) -> Map<String, Value>;
     /// Where Enter leads from there.
     fn enter(&self, at: usize) -> Enter;
     /// The text of one of its columns, made for a cell.
@@ -97,7 +100,7 @@ struct Rows<'a, R: Clone + 'static> {
     unlisted: u64,
 }
 
-impl<R: Clone + Sync> Listing for Table<R> {
+impl<R: Clone + Serialize + Sync> Listing for Table<R> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -139,7 +142,7 @@ impl<R: Clone> Rows<'_, R> {
     }
 }
 
-impl<R: Clone> Listed for Rows<'_, R> {
+impl<R: Clone + Serialize> Listed for Rows<'_, R> {
     fn len(&self) -> usize {
         self.order.len()
     }
@@ -152,9 +155,12 @@ impl<R: Clone> Listed for Rows<'_, R> {
         self.row(at).map(self.table.id)
     }
 
-    fn key(&self, at: usize, column: usize) -> Option<Key> {
-        let key = self.table.columns.get(column)?.key?;
-        self.row(at).map(key)
+    fn fields(&self, at: usize) -> Map<String, Value> {
+        match self.row(at).map(serde_json::to_value) {
+            Some(Ok(Value::Object(fields))) => fields,
+            // Every row is a struct that can be written.
+            _ => Map::new(),
+        }
     }
 
     fn enter(&self, at: usize) -> Enter {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use crate::{
     snapshot::{Amount, Own, Snapshot},
     tui::{
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// One fact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Row {
     part: &'static str,
     name: String,
