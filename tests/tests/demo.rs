@@ -115,6 +115,23 @@ fn the_history_of_a_source_tells_what_was_counted() {
 }
 
 #[test]
+fn whatever_is_counted_has_a_history() {
+    let monitor = Monitor::demo("--seed 3");
+    let snapshot = monitor.wait_until("a prefix", |snapshot| !snapshot["prefixes"]["24"][0].is_null());
+    let key = |list: &str| snapshot[list].as_object().and_then(|rows| rows.keys().next_back()).expect("a key").clone();
+    let prefix = snapshot["prefixes"]["24"][0]["prefix"].as_str().expect("a prefix").to_string();
+    for (option, value) in [("--prefix", prefix), ("--dst", key("dst_ips")), ("--port", "443".into())] {
+        let counted = || {
+            let (code, answer, ended) = ctl(monitor.socket(), &["history", option, &value]);
+            assert_eq!(code, Some(0), "{ended:?}");
+            let seconds = answer["history"]["seconds"].as_array().expect("a list");
+            seconds.iter().any(|pace| pace["pps"].as_f64() > Some(0.0)).then_some(())
+        };
+        assert!(program::wait_for(counted).is_some(), "{option} {value}");
+    }
+}
+
+#[test]
 fn nettopctl_prints_sorted_indented_json() {
     let monitor = Monitor::demo("");
     let (_, answer, ended) = ctl(monitor.socket(), &["status"]);

@@ -1,10 +1,11 @@
 //! What the keys do, as a table: the hints, the help and the keyboard all read it.
 
 use anyhow::{Result, ensure};
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyCode;
 
 use super::{
     field::{self, Field},
+    key::{DIGITS, Key, code, ctrl, plain},
     table::arrange::Motion,
 };
 
@@ -96,15 +97,6 @@ pub enum Does {
     Quit,
 }
 
-/// A key, with Ctrl held or not. Of a letter that has no meaning in one case the other counts, for Caps Lock's sake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Which.
-    pub code: KeyCode,
-    /// Whether Ctrl is held.
-    pub ctrl: bool,
-}
-
 const fn row(keys: &'static [Key], name: &'static str, help: &'static str, layers: u8, does: Does) -> Action {
     Action { keys, name, help, layers, does }
 }
@@ -169,67 +161,6 @@ pub const ACTIONS: &[Action] = &[
     row(&[plain('q')], "quit", "end the monitor", SCREEN, Does::Quit),
 ];
 
-const DIGITS: [Key; 9] =
-    [plain('1'), plain('2'), plain('3'), plain('4'), plain('5'), plain('6'), plain('7'), plain('8'), plain('9')];
-
-const fn plain(character: char) -> Key {
-    code(KeyCode::Char(character))
-}
-
-const fn code(code: KeyCode) -> Key {
-    Key { code, ctrl: false }
-}
-
-const fn ctrl(character: char) -> Key {
-    Key { code: KeyCode::Char(character), ctrl: true }
-}
-
-impl Key {
-    /// The key an event is about; none for combinations other than Ctrl and Shift.
-    pub fn of(event: KeyEvent) -> Option<Self> {
-        let others = KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::HYPER | KeyModifiers::META;
-        if event.modifiers.intersects(others) {
-            return None;
-        }
-        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
-        Some(match event.code {
-            KeyCode::Char(character) if ctrl => self::ctrl(character.to_ascii_lowercase()),
-            code => Self { code, ctrl },
-        })
-    }
-
-    /// The same letter in the other case; other keys as they are.
-    fn other_case(self) -> Self {
-        match self.code {
-            KeyCode::Char(character) if character.is_ascii_uppercase() => plain(character.to_ascii_lowercase()),
-            _ => self,
-        }
-    }
-
-    /// The view whose digit it is.
-    pub fn digit(self) -> Option<usize> {
-        DIGITS.iter().position(|key| *key == self)
-    }
-
-    /// How the hints write it.
-    pub fn label(self) -> String {
-        let name = match self.code {
-            KeyCode::Char(' ') => "space".into(),
-            KeyCode::Char(character) if self.ctrl => character.to_ascii_uppercase().to_string(),
-            KeyCode::Char(character) => character.to_string(),
-            KeyCode::BackTab => "Shift-Tab".into(),
-            KeyCode::Up => "↑".into(),
-            KeyCode::Down => "↓".into(),
-            KeyCode::Left => "←".into(),
-            KeyCode::Right => "→".into(),
-            KeyCode::PageUp => "PgUp".into(),
-            KeyCode::PageDown => "PgDn".into(),
-            code => code.to_string(),
-        };
-        if self.ctrl { format!("Ctrl-{name}") } else { name }
-    }
-}
-
 impl Action {
     /// How the help writes its keys.
     pub fn label(&self) -> String {
@@ -263,6 +194,8 @@ pub fn check(actions: &[Action]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::{KeyEvent, KeyModifiers};
+
     use super::{layer::DETAIL, *};
 
     #[test]

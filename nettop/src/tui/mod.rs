@@ -12,6 +12,7 @@ pub mod field;
 mod flags;
 pub use crate::format;
 mod input;
+pub mod key;
 pub mod layout;
 pub mod panel;
 pub mod prompt;

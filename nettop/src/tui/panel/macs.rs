@@ -2,12 +2,15 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{COUNT, Picture, SHORT, ranked};
+use super::{
+    Picture,
+    ranked::{COUNT, SHORT, TOP, ranked},
+};
 use crate::tui::format;
 
 /// How many rows it has.
 pub fn rows(picture: &Picture) -> u16 {
-    picture.snapshot.macs.len().clamp(1, super::TOP) as u16
+    picture.snapshot.macs.len().clamp(1, TOP) as u16
 }
 
 /// Draws it.

@@ -13,6 +13,7 @@ pub mod macs;
 pub mod networks;
 pub mod own;
 pub mod prefixes;
+mod ranked;
 pub mod stats;
 pub mod subject;
 pub mod table;
@@ -36,7 +37,7 @@ use super::{
     theme::Theme,
     view::SOURCES,
 };
-use crate::snapshot::{FilterView, Snapshot, Sums};
+use crate::snapshot::{FilterView, Snapshot};
 
 /// All that a panel may know.
 #[derive(Clone, Copy)]
@@ -212,50 +213,6 @@ pub fn draw(frame: &mut Frame, picture: &Picture) {
         ascii::reduce(frame.buffer_mut());
     }
     flags::split(frame.buffer_mut());
-}
-
-/// Rows of a ranked panel.
-const TOP: usize = 8;
-/// Columns of a count that keeps its digits, and of one that may be shortened.
-const COUNT: usize = 11;
-const SHORT: usize = 6;
-
-/// Draws a panel of names with numbers, most important first, and how many there are besides. `head`: the titles of the
-/// numbers and their widths, the name's own title apart; each row has as many.
-fn ranked<const N: usize>(
-    frame: &mut Frame,
-    area: Rect,
-    picture: &Picture,
-    (title, name): (&str, &str),
-    head: [(&str, usize); N],
-    rows: impl ExactSizeIterator<Item = (String, [String; N])>,
-) {
-    let theme = picture.theme;
-    let room = usize::from(area.height).saturating_sub(2).min(TOP);
-    let more = rows.len().saturating_sub(room);
-    let note = if more > 0 { format!("{} more", format::count(more as u64, 9)) } else { String::new() };
-    let area = titled(frame, area, theme, title, &note);
-    let numbers: usize = head.iter().map(|(_, width)| width + 1).sum();
-    let names = usize::from(area.width).saturating_sub(numbers);
-    let line = |name: &str, name_style, cells: [&str; N], style| {
-        let mut spans = vec![Span::styled(text::left(name, names), name_style)];
-        spans.extend(cells.iter().zip(head).map(|(cell, (_, width))| Span::styled(format!(" {cell:>width$}"), style)));
-        Line::from(spans)
-    };
-    let mut drawn = vec![line(name, theme.head, head.map(|(title, _)| title), theme.head)];
-    drawn.extend(
-        rows.take(room)
-            .map(|(name, cells)| line(&name, theme.address, cells.each_ref().map(String::as_str), theme.text)),
-    );
-    lines(frame, area, drawn);
-}
-
-/// The numbers of a ranked panel of places.
-const PLACES: [(&str, usize); 3] = [("IPs", SHORT), ("Pkts", COUNT), ("PPS", SHORT)];
-
-/// What stands in their columns.
-fn numbers(sums: &Sums) -> [String; 3] {
-    [format::short(sums.ips), format::count(sums.packets, COUNT), format::pps(sums.pps)]
 }
 
 /// Of these lines those that can be seen, when the first is to be `top`, as far as there are so many.

@@ -2,12 +2,15 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{PLACES, Picture, numbers, ranked};
+use super::{
+    Picture,
+    ranked::{PLACES, TOP, numbers, ranked},
+};
 use crate::tui::format;
 
 /// How many rows it has.
 pub fn rows(picture: &Picture) -> u16 {
-    picture.snapshot.networks.len().min(super::TOP) as u16
+    picture.snapshot.networks.len().min(TOP) as u16
 }
 
 /// Draws it.

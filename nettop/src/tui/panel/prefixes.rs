@@ -2,7 +2,10 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{COUNT, PLACES, Picture, TOP, numbers, ranked};
+use super::{
+    Picture,
+    ranked::{COUNT, PLACES, TOP, numbers, ranked},
+};
 use crate::{snapshot::Snapshot, tui::format};
 
 /// How many rows it has.
