@@ -53,10 +53,8 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
     let mut drawn = text::flow(facts, columns, 6);
     drawn.push(Line::default());
     drawn.extend(charts(picture, detail, columns, if area.height < LOW { 1 } else { CHART }));
-    for (name, items) in groups {
-        drawn.push(Line::default());
-        drawn.extend(group(name, items, columns, picture));
-    }
+    drawn.push(Line::default());
+    drawn.extend(groups.into_iter().flat_map(|(name, items)| group(name, items, columns, picture)));
     let alerts: Vec<_> = picture.snapshot.alerts.iter().filter(|alert| is_about(alert, detail.subject)).collect();
     if !alerts.is_empty() {
         drawn.push(Line::default());
@@ -137,7 +135,8 @@ fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> 
         }
     }
     if tens.len() < chart::VALUES {
-        let followed = format::duration(10.0 * tens.len() as f64);
+        let seconds = if seconds.len() < chart::VALUES { seconds.len() } else { 10 * tens.len() };
+        let followed = format::duration(seconds as f64);
         drawn.push(Line::styled(format!("followed for {followed}; before, nothing is known"), theme.dim));
     }
     drawn
