@@ -46,7 +46,8 @@ fn views_are_filtered_and_exported_by_keys_and_mouse() {
         .filter(|row| row["country_code"] == "US" || row["country_code"] == "DE")
         .map(|row| row["ip"].as_str().expect("an address").to_string())
         .collect();
-    (rows.sort(), expected.sort());
+    rows.sort();
+    expected.sort();
     assert!(!expected.is_empty());
     assert_eq!(rows, expected);
 
