@@ -201,9 +201,6 @@ pub struct CommonArgs {
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
-    /// Numbers only: no names of ports
-    #[arg(long, short)]
-    pub numeric: bool,
     /// ASCII only, for terminals without Unicode
     #[arg(long)]
     pub ascii: bool,
@@ -213,6 +210,9 @@ pub struct CommonArgs {
     /// Colours [default: ansi, none where NO_COLOR is set]
     #[arg(long, value_enum, value_name = "NAME")]
     pub theme: Option<Choice>,
+    /// Numbers only: no names of ports
+    #[arg(long, short)]
+    pub numeric: bool,
     /// Where nettopctl finds this monitor: a path, or tcp://host:port on loopback
     /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /tmp/nettop.sock]
     #[arg(long, value_name = "SOCKET")]

@@ -9,16 +9,16 @@ use std::{
 };
 
 /// Makes a pseudo-terminal of so many columns and rows the input, output and error output of `command`. A thread plays the
-/// person in front of it, until the last program on it has ended; what is written to the returned end is as if typed.
+/// person in front of it, until the last program on it has ended. Returns where to type.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn attach(command: &mut Command, columns: u16, rows: u16) -> io::Result<File> {
     let (mut person, program) = open(columns, rows)?;
+    let keyboard = person.try_clone()?;
     let copy = || program.try_clone().map(Stdio::from);
     command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
     command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
-    let keyboard = person.try_clone()?;
     thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         // An error is the end: no program holds the terminal any more.
