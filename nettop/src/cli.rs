@@ -22,7 +22,7 @@ use crate::{
     sandbox,
     snapshot::Mode,
     source::{demo, xdp},
-    tui::state::Options,
+    tui::{state::Options, theme::Choice},
     update_db::UpdateDbArgs,
 };
 
@@ -203,6 +203,15 @@ pub struct CommonArgs {
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
+    /// ASCII only, for terminals without Unicode
+    #[arg(long)]
+    pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m does so, too
+    #[arg(long)]
+    pub no_mouse: bool,
+    /// Colours [default: ansi, none where NO_COLOR is set]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub theme: Option<Choice>,
     /// Numbers only: no names of ports
     #[arg(long, short)]
     pub numeric: bool,
@@ -273,7 +282,8 @@ impl CommonArgs {
 
     /// How the screen is wanted; `None`: there is to be none.
     pub fn screen(&self) -> Option<Options> {
-        (!self.quiet).then_some(Options { numeric: self.numeric })
+        let Self { numeric, ascii, no_mouse, theme, .. } = *self;
+        (!self.quiet).then_some(Options { numeric, ascii, mouse: !no_mouse, theme })
     }
 
     /// What the engine is started with.

@@ -16,7 +16,11 @@ use crate::{
     export::FORMATS,
     snapshot::Export,
     source::pcap::link::LINK_TYPES,
-    tui::{action::ACTIONS, columns::COLUMNS, panel::PANELS},
+    tui::{
+        action::ACTIONS,
+        panel::PANELS,
+        view::{SOURCES, VIEWS},
+    },
 };
 
 /// A part of the catalogue.
@@ -50,8 +54,10 @@ const SECTIONS: &[Part] = &[
     ("Commands", || commands(&Cli::command())),
     ("Options of the monitor", || options("run")),
     ("Panels of the screen", || rows(PANELS, |panel| (panel.name, panel.about))),
-    ("Columns of the table of sources", || rows(COLUMNS, |column| (column.title, column.help))),
-    ("Keys", || ACTIONS.iter().map(|action| (action.key.label(), action.help.to_string())).collect()),
+    ("Views of the screen", || rows(VIEWS, |view| (view.name(), view.about()))),
+    ("Columns of the table of sources", || rows(&VIEWS[SOURCES].heads(), |column| (column.title, column.help))),
+    ("Columns of the other views", other_columns),
+    ("Keys", || ACTIONS.iter().map(|action| (action.label(), action.help.to_string())).collect()),
     ("Commands of nettopctl", || commands(&CtlCli::command())),
     ("Requests of the control channel", || rows(COMMANDS, |command| (command.name, command.help))),
     ("Exports", || rows(FORMATS, |format| (format.name, format.about))),
@@ -64,6 +70,16 @@ const SECTIONS: &[Part] = &[
 
 fn rows<T>(table: &[T], row: impl Fn(&T) -> (&str, &str)) -> Named {
     table.iter().map(row).map(|(name, about)| (name.to_string(), about.to_string())).collect()
+}
+
+fn other_columns() -> Named {
+    let views = VIEWS.iter().enumerate().filter(|(at, _)| *at != SOURCES).map(|(_, view)| view);
+    views
+        .flat_map(|view| {
+            let name = |title| format!("{}: {title}", view.name());
+            view.heads().into_iter().map(move |head| (name(head.title), head.help.to_string())).collect::<Named>()
+        })
+        .collect()
 }
 
 fn link_types() -> Named {

@@ -1,6 +1,7 @@
 //! Numbers, times and foreign text as people read them. Every function here is pure.
 
 use nettop_geo::CountryCode;
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 pub use crate::visible::{is_unseen, visible};
 
@@ -29,6 +30,64 @@ pub fn pps(rate: f64) -> String {
     decimal(rate)
 }
 
+/// In which units amounts and rates of bytes are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Units {
+    /// Rates in bits, in which links are sold; amounts in powers of 1024.
+    #[default]
+    Bits,
+    /// Both in bytes, in powers of 1024.
+    Binary,
+    /// Both in bytes, in powers of 1000.
+    Decimal,
+}
+
+impl Units {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Bits, Self::Binary, Self::Decimal];
+
+    /// What it is called.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Bits => "bit/s and binary bytes",
+            Self::Binary => "binary bytes: KiB, MiB",
+            Self::Decimal => "decimal bytes: kB, MB",
+        }
+    }
+
+    /// The next choice.
+    pub fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|units| *units == self).unwrap_or_default();
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
+    /// Bytes, in at most eight columns.
+    pub fn amount(self, number: u64) -> String {
+        match self {
+            Self::Bits | Self::Binary => bytes(number),
+            Self::Decimal => with_unit(number as f64, "B"),
+        }
+    }
+
+    /// Bytes per second, as such or as bits.
+    pub fn rate(self, bytes_per_second: f64) -> String {
+        match self {
+            Self::Bits => bits_per_second(bytes_per_second),
+            Self::Decimal => with_unit(bytes_per_second, "B/s"),
+            Self::Binary => {
+                let (digits, unit) = scaled(bytes_per_second, 1024.0, &BINARY);
+                format!("{digits} {unit}/s")
+            }
+        }
+    }
+}
+
+/// A number in powers of 1000 of a unit: `12.3 MB`.
+fn with_unit(number: f64, unit: &str) -> String {
+    let (digits, factor) = scaled(number, 1000.0, &DECIMAL);
+    format!("{digits} {factor}{unit}")
+}
+
 /// Bytes: `999 B`, `1.00 KiB`, `12.3 MiB`.
 pub fn bytes(number: u64) -> String {
     let (digits, unit) = scaled(number as f64, 1024.0, &BINARY);
@@ -37,8 +96,7 @@ pub fn bytes(number: u64) -> String {
 
 /// A rate of bytes per second as bits per second, the unit in which links are sold: `96.3 Mbit/s`.
 pub fn bits_per_second(bytes_per_second: f64) -> String {
-    let (digits, unit) = scaled(bytes_per_second * 8.0, 1000.0, &DECIMAL);
-    format!("{digits} {unit}bit/s")
+    with_unit(bytes_per_second * 8.0, "bit/s")
 }
 
 /// A part of a whole: `12.3%`.
@@ -91,6 +149,13 @@ pub fn duration(seconds: f64) -> String {
 /// The time of day, in UTC: the local offset cannot be read safely once threads run.
 pub fn clock(unix_seconds: u64) -> String {
     format!("{} UTC", time_of_day(unix_seconds))
+}
+
+/// A date and time of day, in UTC as well: `2026-03-01 12:34:56 UTC`.
+pub fn date(unix_ns: u64) -> String {
+    const FORM: &[BorrowedFormatItem] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    let date = OffsetDateTime::from_unix_timestamp_nanos(unix_ns.into());
+    date.ok().and_then(|date| date.format(FORM).ok()).unwrap_or_else(|| "-".into())
 }
 
 /// A bar for `share` of `width` columns, in eighths of a column, filled up with blanks.

@@ -93,6 +93,45 @@ fn nettopctl_speaks_every_command() {
 }
 
 #[test]
+fn the_history_of_a_source_tells_what_was_counted() {
+    let monitor = Monitor::demo("--seed 3");
+    let busiest = |snapshot: &Value| snapshot["ips"][0]["ip"].as_str().map(str::to_string);
+    let ip = busiest(&monitor.wait_until("a source", |snapshot| busiest(snapshot).is_some())).expect("a source");
+    let socket = monitor.socket().to_path_buf();
+    let seconds = || {
+        let (code, answer, ended) = ctl(&socket, &["history", "--source", &ip]);
+        assert_eq!(code, Some(0), "{ended:?}");
+        answer["history"]["seconds"].as_array().expect("a list").clone()
+    };
+    let history = program::wait_for(|| Some(seconds()).filter(|seconds| seconds.len() >= 3)).expect("three seconds");
+    let pps = |pace: &Value| pace["pps"].as_f64().expect("a rate");
+    let counted = monitor.snapshot();
+    let rows = counted["ips"].as_array().expect("a list");
+    let peak = rows.iter().find(|row| row["ip"] == ip.as_str()).and_then(|row| row["peak_pps"].as_f64());
+    let highest = history.iter().map(pps).fold(0.0, f64::max);
+    assert!(highest > 0.0 && highest <= peak.expect("a peak") * 1.1, "{highest} of {peak:?}: {history:?}");
+    let all = counted["history"]["seconds"].as_array().expect("a list");
+    assert!(all.iter().map(pps).sum::<f64>() >= history.iter().map(pps).sum::<f64>(), "{all:?}");
+}
+
+#[test]
+fn whatever_is_counted_has_a_history() {
+    let monitor = Monitor::demo("--seed 3");
+    let snapshot = monitor.wait_until("a prefix", |snapshot| !snapshot["prefixes"]["24"][0].is_null());
+    let key = |list: &str| snapshot[list].as_object().and_then(|rows| rows.keys().next_back()).expect("a key").clone();
+    let prefix = snapshot["prefixes"]["24"][0]["prefix"].as_str().expect("a prefix").to_string();
+    for (option, value) in [("--prefix", prefix), ("--dst", key("dst_ips")), ("--port", "443".into())] {
+        let counted = || {
+            let (code, answer, ended) = ctl(monitor.socket(), &["history", option, &value]);
+            assert_eq!(code, Some(0), "{ended:?}");
+            let seconds = answer["history"]["seconds"].as_array().expect("a list");
+            seconds.iter().any(|pace| pace["pps"].as_f64() > Some(0.0)).then_some(())
+        };
+        assert!(program::wait_for(counted).is_some(), "{option} {value}");
+    }
+}
+
+#[test]
 fn nettopctl_prints_sorted_indented_json() {
     let monitor = Monitor::demo("");
     let (_, answer, ended) = ctl(monitor.socket(), &["status"]);

@@ -28,8 +28,9 @@ const CLASSIC: &[(&str, &[&str])] = &[
     ),
     (
         "Panels of the screen",
-        &["waiting", "header", "sources", "countries", "traffic", "macs", "alerts", "control", "footer"],
+        &["waiting", "header", "table", "countries", "traffic", "macs", "alerts", "control", "footer"],
     ),
+    ("Views of the screen", &["Sources", "Countries", "MACs", "Alerts"]),
     ("Columns of the table of sources", &["#", "IP", "Geo", "Pkts", "PPS", "Low/Peak", "Bytes", "Last", "Share"]),
     ("Keys", &["d", "p", "s", "y", "t", "space", "r", "q"]),
     ("Commands of nettopctl", &["status", "set", "top", "pause", "resume", "reset", "snapshot", "stop"]),

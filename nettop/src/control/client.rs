@@ -80,8 +80,29 @@ enum Command {
     },
     /// Print what the kernel's maps hold, CPU by CPU and in all, with their fill, capacity and memory
     Maps(PrintMaps),
+    /// Print how much there was lately of one thing: each of the last 60 seconds, each ten seconds of the last ten minutes. What is
+    /// not among the busiest is followed from now on
+    History(HistoryOf),
     /// End the monitor
     Stop,
+}
+
+/// One of these.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+struct HistoryOf {
+    /// A source address
+    #[arg(long)]
+    source: Option<String>,
+    /// A destination address
+    #[arg(long)]
+    dst: Option<String>,
+    /// A destination port
+    #[arg(long)]
+    port: Option<String>,
+    /// A prefix of sources: /24 or /16 of IPv4, /48 or /32 of IPv6
+    #[arg(long)]
+    prefix: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -113,11 +134,10 @@ impl Command {
         match self {
             Self::Status(Limit { limit }) => json!({"cmd": "status", "limit": limit}),
             Self::Set { dst, src, port, iface, proto } => {
-                let parts = [("dst", dst), ("src", src), ("port", port), ("iface", iface), ("proto", proto)];
-                let given = parts.into_iter().filter_map(|(name, part)| Some((name.to_string(), part.clone()?.into())));
-                let mut request: Map<String, Value> = given.collect();
-                request.insert("cmd".into(), "set".into());
-                Value::Object(request)
+                with_given("set", &[("dst", dst), ("src", src), ("port", port), ("iface", iface), ("proto", proto)])
+            }
+            Self::History(HistoryOf { source, dst, port, prefix }) => {
+                with_given("history", &[("source", source), ("dst", dst), ("port", port), ("prefix", prefix)])
             }
             Self::Top { count } => json!({"cmd": "top", "top": count}),
             Self::Pause => json!({"cmd": "pause"}),
@@ -129,6 +149,14 @@ impl Command {
             Self::Stop => json!({"cmd": "stop"}),
         }
     }
+}
+
+/// A request with the parts that were given.
+fn with_given(command: &str, parts: &[(&str, &Option<String>)]) -> Value {
+    let given = parts.iter().filter_map(|(name, part)| Some((name.to_string(), part.as_ref()?.as_str().into())));
+    let mut request: Map<String, Value> = given.collect();
+    request.insert("cmd".into(), command.into());
+    Value::Object(request)
 }
 
 /// Sends the request and prints the answer, indented, with sorted keys. Whether it says `ok`.

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     export::json,
     maps::Dump,
-    snapshot::{Runtime, Snapshot},
+    snapshot::{History, Runtime, Snapshot, Subject},
 };
 
 /// A wish to change or to know something.
@@ -48,15 +48,17 @@ pub enum Request {
         /// Rows.
         limit: usize,
     },
+    /// The last minutes of one thing, which is followed from now on.
+    History(Subject),
     /// End the monitor.
     Stop,
 }
 
 impl Request {
-    /// Whether it leaves everything as it is.
+    /// Whether it leaves everything as it is: what is followed for a history changes nothing of what is counted.
     pub fn only_reads(&self) -> bool {
         match self {
-            Self::Status { .. } | Self::Snapshot { .. } | Self::Maps { .. } => true,
+            Self::Status { .. } | Self::Snapshot { .. } | Self::Maps { .. } | Self::History(_) => true,
             Self::Set(_) | Self::Top(_) | Self::Pause(_) | Self::Reset | Self::Stop => false,
         }
     }
@@ -91,6 +93,8 @@ pub enum Answer {
     },
     /// What the kernel's maps hold.
     Maps(Box<Dump>),
+    /// How much there was lately.
+    History(Box<History>),
 }
 
 impl Answer {
@@ -157,6 +161,11 @@ pub const COMMANDS: &[Command] = &[
         help: "what the kernel's maps hold, CPU by CPU",
         parse: |fields| Ok(Request::Maps { limit: limit(fields)? }),
     },
+    Command {
+        name: "history",
+        help: "the last minutes of one source, dst, port or prefix, which is followed from now on",
+        parse: parse_history,
+    },
     Command { name: "stop", help: "end the monitor", parse: |_| Ok(Request::Stop) },
 ];
 
@@ -206,8 +215,11 @@ pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
         fields: Option<&'a Map<String, Value>>,
         #[serde(flatten)]
         maps: Option<&'a Dump>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        history: Option<&'a History>,
     }
-    let mut whole = Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None, maps: None };
+    let mut whole =
+        Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None, maps: None, history: None };
     match reply {
         Err(error) => whole = Whole { ok: false, error: Some(error), ..whole },
         Ok(Answer::Fields(fields)) => whole.fields = Some(fields),
@@ -216,6 +228,7 @@ pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
             whole.snapshot = Some(snapshot);
         }
         Ok(Answer::Maps(dump)) => whole.maps = Some(dump),
+        Ok(Answer::History(history)) => whole.history = Some(history),
     }
     json::line(&whole, out)
 }
@@ -228,6 +241,27 @@ fn limit(fields: &Map<String, Value>) -> Result<usize, String> {
             .and_then(|limit| usize::try_from(limit).ok())
             .ok_or_else(|| format!("limit must be a whole number, 0 for all, not {value}")),
     }
+}
+
+/// Of exactly one thing.
+fn parse_history(fields: &Map<String, Value>) -> Result<Request, String> {
+    /// Names, and how a value is read.
+    type Kind = (&'static str, fn(&str) -> Option<Subject>);
+    const KINDS: [Kind; 4] = [
+        ("source", |text| text.parse().ok().map(Subject::Source)),
+        ("dst", |text| text.parse().ok().map(Subject::Destination)),
+        ("port", |text| text.parse().ok().map(Subject::Port)),
+        ("prefix", |text| text.parse().ok().map(Subject::Prefix)),
+    ];
+    let mut subjects = KINDS.iter().filter_map(|(name, read)| Some((name, read, fields.get(*name)?)));
+    let (Some((name, read, value)), None) = (subjects.next(), subjects.next()) else {
+        return Err("history needs one of source, dst, port, prefix".into());
+    };
+    let text = match value {
+        Value::String(text) => text.trim().to_string(),
+        other => other.to_string(),
+    };
+    read(&text).map(Request::History).ok_or_else(|| format!("{value} is no {name} whose history can be told"))
 }
 
 fn parse_top(fields: &Map<String, Value>) -> Result<Request, String> {
@@ -289,6 +323,11 @@ mod tests {
             (r#"{"cmd":"set","port":80}"#, change(FilterChange { port: text("80"), ..Default::default() })),
             (r#"{"cmd":"set"}"#, change(FilterChange::default())),
             (r#"{"cmd":"stop"}"#, Ok(Request::Stop)),
+            (r#"{"cmd":"history","port":443}"#, Ok(Request::History(Subject::Port(443)))),
+            (
+                r#"{"cmd":"history","prefix":"192.0.2.0/24"}"#,
+                Ok(Request::History(Subject::Prefix("192.0.2.0/24".parse().unwrap()))),
+            ),
         ] {
             assert_eq!(parse(line.as_bytes()), expected, "{line}");
         }
@@ -306,6 +345,10 @@ mod tests {
             (r#"{"cmd":"top"}"#, "needs a number"),
             (r#"{"cmd":"top","top":1.5}"#, "whole number"),
             (r#"{"cmd":"snapshot","limit":-1}"#, "whole number"),
+            (r#"{"cmd":"history"}"#, "needs one of"),
+            (r#"{"cmd":"history","port":1,"dst":"192.0.2.1"}"#, "needs one of"),
+            (r#"{"cmd":"history","prefix":"192.0.2.0/20"}"#, "no prefix whose"),
+            (r#"{"cmd":"history","source":"here"}"#, "no source whose"),
         ] {
             let error = parse(line.as_bytes()).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

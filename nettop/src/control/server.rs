@@ -151,7 +151,7 @@ impl Client {
         }
         let request = parse(line)?;
         if self.access == Access::Read && !request.only_reads() {
-            return Err(format!("{name} may look (status, snapshot, maps), and change nothing"));
+            return Err(format!("{name} may look (status, snapshot, maps, history), and change nothing"));
         }
         Ok(request)
     }

@@ -12,7 +12,7 @@ use crate::{
     ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
     reading::{Moment, Reading, Tables},
-    snapshot::Accounting,
+    snapshot::{Accounting, Subject},
     unique,
 };
 
@@ -85,6 +85,19 @@ impl Books {
     /// Packets of a source in the newest whole second.
     pub fn pps(&self, address: &Address) -> f64 {
         self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.slots, 1.0).current)
+    }
+
+    /// Everything counted of one key; `None`: it has no account.
+    pub fn total(&self, subject: &Subject) -> Option<Tally> {
+        match *subject {
+            Subject::Source(ip) => Some(self.sources.get(&ip.into())?.total.tally()),
+            Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.total),
+            Subject::Prefix(prefix) => self.prefixes.total(prefix),
+            Subject::Port(port) => {
+                let at = |tables: &Tables| tables.dst_ports.get(usize::from(port)).copied().unwrap_or_default();
+                Some(Tally { packets: at(&self.tables).wrapping_sub(at(&self.base)), bytes: 0 })
+            }
+        }
     }
 
     /// Ends what was entered. Where a second, or a longer tick, is over with it, returns how many seconds that were.

@@ -3,6 +3,7 @@
 
 mod books;
 mod detail;
+mod histories;
 pub mod outlets;
 pub mod own;
 mod prefixes;
@@ -23,7 +24,10 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{books::Books, detail::Details, outlets::Outlets, own::OwnCost, regions::Regions, sampler::Sampler};
+use self::{
+    books::Books, detail::Details, histories::Histories, outlets::Outlets, own::OwnCost, regions::Regions,
+    sampler::Sampler,
+};
 use crate::{
     control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
@@ -82,6 +86,7 @@ pub struct Engine {
     reading: Reading,
     books: Books,
     details: Details,
+    histories: Histories,
     sampler: Sampler,
     detector: Detector,
     outlets: Outlets,
@@ -118,6 +123,7 @@ impl Engine {
         let mut engine = Self {
             books: Books::new(now, settings.max_sources, Regions::new(geo.as_ref().map(Watcher::current))),
             details: Details::new(settings.max_events),
+            histories: Histories::new(),
             sampler: Sampler::new(settings.event_rate),
             detector: Detector::new(settings.thresholds),
             outlets,
@@ -211,13 +217,14 @@ impl Engine {
     /// read for them.
     pub fn drain(&mut self) -> bool {
         let started = Instant::now();
-        let Self { source, reading, books, details, detector, geo, full, .. } = self;
+        let Self { source, reading, books, details, histories, detector, geo, full, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
         }
         source.read(reading);
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
+            *histories = Histories::new();
         }
         // Before entering takes its time, so that they are of the same second.
         let second_over = books.slots.is_due(reading.at.monotonic_ns);
@@ -242,8 +249,9 @@ impl Engine {
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { books, detector, outlets, reading, .. } = self;
+        let Self { books, detector, outlets, reading, histories, .. } = self;
         if let Some(seconds) = books.close() {
+            histories.close(seconds, books.totals.outcome(Outcome::Counted), |subject| books.total(subject));
             let pps = |address: &Address| books.pps(address);
             let changes = detector.judge(reading.at, seconds, &books.tables, pps);
             changes.into_iter().for_each(|alert| outlets.alert(alert));
@@ -278,6 +286,7 @@ impl Engine {
 
     fn publish(&mut self) {
         let snapshot = self.snapshot(DEFAULT_LIMIT);
+        self.histories.follow(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
@@ -314,6 +323,10 @@ impl Engine {
             Request::Maps { limit } => {
                 let dump = self.source.dump(limit).map_err(|error| format!("{error:#}"))?;
                 return dump.map(|dump| Answer::Maps(Box::new(dump))).ok_or_else(|| NO_MAPS.into());
+            }
+            Request::History(subject) => {
+                self.histories.want(subject, self.books.total(&subject).unwrap_or_default());
+                return Ok(Answer::History(Box::new(self.histories.get(&subject).unwrap_or_default())));
             }
             Request::Stop => {
                 self.message = "ending".into();
@@ -360,6 +373,7 @@ impl Engine {
         self.books.reset(self.reading.at);
         self.passed = 0;
         self.details.reset();
+        self.histories = Histories::new();
         self.detector
             .reset(self.reading.at, &self.books.tables)
             .into_iter()

@@ -95,6 +95,7 @@ pub fn degraded(rows: &[ExportRow]) -> impl Iterator<Item = Degraded> + '_ {
             ),
             None => return None,
         };
-        Some(Degraded { what, reason, remedy: remedy.into() })
+        let badge = format!("{} file", kind.label());
+        Some(Degraded { badge, what, reason, remedy: remedy.into() })
     })
 }

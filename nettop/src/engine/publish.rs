@@ -1,6 +1,6 @@
 //! From the books to a [`Snapshot`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use nettop_common::{
     Address, Protocol, SourceCounters, Tally,
@@ -9,14 +9,15 @@ use nettop_common::{
 
 use nettop_geo::{Database, Watcher};
 
-use super::{Engine, outlets};
+use super::{Engine, books::Books, outlets};
 use crate::{
     ledger::Account,
     rates::Rates,
     reading::{AttachMode, InterfaceState},
     snapshot::{
-        AllSources, Counted, DEFAULT_LIMIT, Degraded, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow, MapRow,
-        Others, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, TcpFlags,
+        AllSources, Counted, DEFAULT_LIMIT, Degraded, DestinationRow, EventRow, ExportRow, GeoView, LinkRow, Mac,
+        MacRow, MapRow, Others, PortRow, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, Subject,
+        TcpFlags,
     },
 };
 
@@ -43,12 +44,13 @@ impl Engine {
         let (networks, other_networks) = books.regions.network_rows(limit, &books.slots, elapsed);
         let (prefixes, other_prefixes) = books.prefixes.rows(limit, &books.slots, elapsed);
         let (macs, other_macs) = self.mac_rows(limit, elapsed);
-        let (dst_ips, other_dst_ips) = self.destinations(limit);
+        let (dst_ips, destinations, other_dst_ips) = self.destinations(limit, elapsed);
         let all_dst_ports: Vec<_> = books.dst_ports().map(|(port, count)| (port as u16, count)).collect();
         let top_dst_ports = top_ports(&all_dst_ports);
         let (dst_ports, other_dst_ports) = busiest(all_dst_ports, limit);
         let src_ports = books.src_ports().map(|(port, count)| (port as u16, count)).collect();
         let (src_ports, other_src_ports) = busiest(src_ports, limit);
+        let ports = if is_usual(limit) { self.port_rows(&dst_ports, &src_ports) } else { Vec::new() };
         Snapshot {
             runtime: self.runtime(),
             started_ns: books.started.monotonic_ns.wrapping_add(reading.at.unix_offset_ns()),
@@ -93,6 +95,8 @@ impl Engine {
             dst_ports,
             src_ports,
             dst_ips,
+            destinations,
+            ports,
             tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: SizeBucket::ALL.iter().copied().zip(totals.sizes).collect(),
             last_events: self
@@ -102,6 +106,7 @@ impl Engine {
                 .collect(),
             accounting,
             interfaces: self.interfaces.clone(),
+            history: self.histories.all.history(),
             alerts: self.detector.alerts(reading.at),
             exports,
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
@@ -181,18 +186,41 @@ impl Engine {
             }
         }
         let mut rows: Vec<_> = by_mac.into_values().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.packets));
+        rows.sort_by_key(|row| Reverse(row.packets));
         let others = rows.split_off(kept(rows.len(), limit));
         let packets = others.iter().map(|row| row.packets).sum();
         (rows, Others { rows: others.len() as u64, packets, bytes: None })
     }
 
-    fn destinations(&self, limit: usize) -> (Vec<(std::net::IpAddr, u64)>, Others) {
-        let (addresses, rows, Tally { packets: others, bytes }) = self.books.destinations.top(limit);
-        let packets =
-            |address: &Address| self.books.destinations.get(address).map_or(0, |account| account.total.packets);
-        let listed = addresses.iter().map(|address| (address.to_ip(), packets(address))).collect();
-        (listed, Others { rows, packets: others, bytes: Some(bytes) })
+    /// Destinations as JSON has them and as the screen has them; and the others.
+    fn destinations(&self, limit: usize, elapsed: f64) -> (Vec<(IpAddr, u64)>, Vec<DestinationRow>, Others) {
+        let Books { destinations, slots, .. } = &self.books;
+        let (addresses, rows, Tally { packets: others, bytes }) = destinations.top(limit);
+        let accounts = || addresses.iter().filter_map(|address| Some((address.to_ip(), destinations.get(address)?)));
+        let listed = accounts().map(|(ip, account)| (ip, account.total.packets)).collect();
+        let row = |(ip, account): (IpAddr, &Account<Tally>)| {
+            let Tally { packets, bytes } = account.total;
+            let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(slots, elapsed);
+            DestinationRow { ip, packets, bytes, pps, pps_60s, peak_pps }
+        };
+        let usual = if is_usual(limit) { accounts().map(row).collect() } else { Vec::new() };
+        (listed, usual, Others { rows, packets: others, bytes: Some(bytes) })
+    }
+
+    /// Both directions of each port, most packets to it first.
+    fn port_rows(&self, to: &[(u16, u64)], from: &[(u16, u64)]) -> Vec<PortRow> {
+        let row = |port| PortRow { port, packets: 0, from_packets: 0, pps: None };
+        let mut by_port: BTreeMap<u16, PortRow> = BTreeMap::new();
+        for (port, packets) in to {
+            let pps = self.histories.pps(&Subject::Port(*port));
+            by_port.insert(*port, PortRow { packets: *packets, pps, ..row(*port) });
+        }
+        for (port, packets) in from {
+            by_port.entry(*port).or_insert(row(*port)).from_packets = *packets;
+        }
+        let mut rows: Vec<_> = by_port.into_values().collect();
+        rows.sort_by_key(|row| (Reverse(row.packets), Reverse(row.from_packets)));
+        rows
     }
 
     /// What does not work as it should.
@@ -204,27 +232,35 @@ impl Engine {
         replay: Option<&Replay>,
     ) -> Vec<Degraded> {
         let mut rows = Vec::new();
-        let mut push = |what: String, reason: String, remedy: &str| {
-            rows.push(Degraded { what, reason, remedy: remedy.to_string() });
+        let mut push = |badge: &str, what: String, reason: String, remedy: &str| {
+            rows.push(Degraded { badge: badge.to_string(), what, reason, remedy: remedy.to_string() });
         };
         for row in &self.interfaces {
             match (row.state, row.mode) {
                 (InterfaceState::Gone, _) => {
-                    push(format!("{} is gone", row.name), row.note.clone(), "bring the interface back");
+                    push(
+                        &format!("{} gone", row.name),
+                        format!("{} is gone", row.name),
+                        row.note.clone(),
+                        "bring the interface back",
+                    );
                 }
                 (InterfaceState::Detached, _) => {
                     push(
+                        &format!("{} not watched", row.name),
                         format!("{} is not watched", row.name),
                         row.note.clone(),
                         "it is attached again once that is gone",
                     );
                 }
                 (InterfaceState::Down, _) => push(
+                    &format!("{} down", row.name),
                     format!("{} is down", row.name),
                     "nothing arrives while it is".into(),
                     "ip link set up, if it should not be",
                 ),
                 (_, Some(AttachMode::Generic)) => push(
+                    &format!("{} generic", row.name),
                     format!("generic XDP on {}", row.name),
                     row.note.clone(),
                     "counts are exact, each packet costs more; a lower MTU or other offloads may allow native",
@@ -234,6 +270,7 @@ impl Engine {
         }
         for table in Table::ALL.iter().filter(|table| self.full.contains(table)) {
             push(
+                &format!("{} untracked", table.label()),
                 format!("more {} than there are slots", table.label()),
                 "they came within a tenth of a second; the packets of the others are counted as untracked".into(),
                 "none in a flood; else a larger --map-memory",
@@ -242,6 +279,7 @@ impl Engine {
         let passed = self.books.sources.passed().packets.saturating_sub(self.passed);
         if passed > 0 {
             push(
+                "sources passed",
                 "more new sources than there is room for".into(),
                 format!(
                     "{passed} packets of sources seen once or so are only in the sums; busy and steady ones are listed"
@@ -251,10 +289,11 @@ impl Engine {
         }
         for part in &self.settings.without {
             let what = format!("{} are not counted", part.label());
-            push(what, "--without was asked for".into(), "start without that option");
+            push(&format!("no {}", part.label()), what, "--without was asked for".into(), "start without that option");
         }
         if !holds {
             push(
+                "UNBALANCED",
                 "the accounts do not balance".into(),
                 "the sums over sources differ from the kernel's totals".into(),
                 "please report it, with the output of nettopctl status",
@@ -263,26 +302,38 @@ impl Engine {
         for Database { name, bad_rows, problems, .. } in geo.iter().flat_map(|geo| &geo.databases) {
             if *bad_rows > 0 {
                 let what = format!("{bad_rows} rows of {name} are not used");
-                push(what, problems.join("; "), "mend these rows: the file is then read again");
+                push("bad places", what, problems.join("; "), "mend these rows: the file is then read again");
             }
         }
         for problem in geo.iter().flat_map(|geo| &geo.problems) {
-            push("a database of places is not used".into(), problem.clone(), "what was read before stays in force");
+            push(
+                "places",
+                "a database of places is not used".into(),
+                problem.clone(),
+                "what was read before stays in force",
+            );
         }
         for LinkRow { number, name, packets, .. } in
             replay.iter().flat_map(|replay| &replay.link_types).filter(|link| !link.supported)
         {
             push(
+                &format!("link type {number}"),
                 format!("{packets} packets of link type {number} {name}"),
                 "nettop does not look into it; they count as not IP".into(),
                 "capture on another interface",
             );
         }
         if let Some(error) = replay.and_then(|replay| replay.error.as_ref()) {
-            push("the capture was not read to its end".into(), error.clone(), "what came before is counted");
+            push(
+                "capture broken",
+                "the capture was not read to its end".into(),
+                error.clone(),
+                "what came before is counted",
+            );
         }
         if self.sampler.every() > 1 {
             push(
+                &format!("detail 1 in {}", self.sampler.every()),
                 "detail per source is estimated".into(),
                 format!("one packet in {} is sampled; counts are exact", self.sampler.every()),
                 "a higher --event-rate",
@@ -297,6 +348,11 @@ fn geo_view(watcher: &Watcher) -> GeoView {
     GeoView { databases: watcher.current().databases().to_vec(), problems: watcher.problems() }
 }
 
+/// Whether it is the limit of what is published at each tick, which the screen shows.
+fn is_usual(limit: usize) -> bool {
+    limit == DEFAULT_LIMIT
+}
+
 /// How many of so many rows are within a limit (0: none).
 fn kept(rows: usize, limit: usize) -> usize {
     if limit == 0 { rows } else { rows.min(limit) }
@@ -306,7 +362,7 @@ fn kept(rows: usize, limit: usize) -> usize {
 fn busiest(mut ports: Vec<(u16, u64)>, limit: usize) -> (Vec<(u16, u64)>, Others) {
     let kept = kept(ports.len(), limit);
     if kept < ports.len() {
-        ports.select_nth_unstable_by_key(kept, |(port, count)| (std::cmp::Reverse(*count), *port));
+        ports.select_nth_unstable_by_key(kept, |(port, count)| (Reverse(*count), *port));
     }
     let others = ports.split_off(kept);
     ports.sort_unstable();
@@ -317,7 +373,7 @@ fn busiest(mut ports: Vec<(u16, u64)>, limit: usize) -> (Vec<(u16, u64)>, Others
 /// The busiest ports, most packets first.
 fn top_ports(ports: &[(u16, u64)]) -> Vec<(u16, u64)> {
     let mut top = ports.to_vec();
-    let by_count = |(port, count): &(u16, u64)| (std::cmp::Reverse(*count), *port);
+    let by_count = |(port, count): &(u16, u64)| (Reverse(*count), *port);
     if top.len() > TOP_PORTS {
         top.select_nth_unstable_by_key(TOP_PORTS, by_count);
         top.truncate(TOP_PORTS);

@@ -7,11 +7,13 @@ mod alerts;
 mod all_sources;
 mod events;
 mod exports;
+mod history;
 mod json;
 mod monitor;
 mod places;
 mod prefixes;
 mod rest;
+mod rows;
 mod runtime;
 mod sandbox;
 mod sources;
@@ -29,10 +31,12 @@ pub use self::{
     all_sources::{AllSources, Counted, Sources},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
+    history::{History, Pace, Subject},
     monitor::{Degraded, MapRow, Own, Sampling, Tick},
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
     rest::{Others, Rest},
+    rows::{DestinationRow, PortRow},
     runtime::{FilterView, Mode, Runtime},
     sandbox::Guard,
     sources::{Detail, MacRow, SourceRow},
@@ -110,6 +114,12 @@ pub struct Snapshot {
     /// Packets by destination address, most packets first.
     #[serde(serialize_with = "as_map")]
     pub dst_ips: Vec<(IpAddr, u64)>,
+    /// Destinations, most packets first: of a snapshot of the usual size.
+    #[serde(skip)]
+    pub destinations: Vec<DestinationRow>,
+    /// Ports, most packets to them first: of a snapshot of the usual size.
+    #[serde(skip)]
+    pub ports: Vec<PortRow>,
     /// Packets by TCP flags.
     #[serde(serialize_with = "as_map")]
     pub tcp_flags: Vec<(TcpFlags, u64)>,
@@ -127,6 +137,8 @@ pub struct Snapshot {
     pub replay: Option<Replay>,
     /// What does not work as it should, with the remedy.
     pub degraded: Vec<Degraded>,
+    /// The last minutes of everything counted.
+    pub history: History,
     /// What the rules found, newest first: all that lasts, and the newest of the rest.
     pub alerts: Vec<Alert>,
     /// Files that rows are appended to.

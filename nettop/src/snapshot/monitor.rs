@@ -8,6 +8,8 @@ use super::json::table_label;
 /// Something that does not work as it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Degraded {
+    /// What, in a word or two.
+    pub badge: String,
     /// What: a few words.
     pub what: String,
     /// Why.

@@ -1,16 +1,20 @@
-//! Writing everything to files for the screen, without holding it up.
+//! Writing everything, or the rows of a view, to files for the screen, without holding it up.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
 
+use anyhow::Context as _;
+use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
+use super::state::State;
 use crate::{
     control::{Answer, Request, Requests, ask},
-    export::session,
-    snapshot::{Export, ExportRow},
+    export::{self, file, session},
+    snapshot::{Export, ExportRow, Snapshot},
 };
 
 /// What the files are called, without extensions: beside the file of sampled packets where there is one, else in the
@@ -27,13 +31,68 @@ pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Resul
             .await
             .map_err(|error| format!("the export failed: {error}"))
             .and_then(|written| written.map_err(|error| explain(&error))),
-        Ok(Answer::Fields(_) | Answer::Maps(_)) => {
+        Ok(Answer::Fields(_) | Answer::Maps(_) | Answer::History(_)) => {
             Err("the engine answered with something else than a snapshot".into())
         }
         Err(error) => Err(error),
     };
     // The screen may have ended.
     let _ = exported.send(result.map(|written| names(&written))).await;
+}
+
+/// The rows of a view, as filtered and sorted, with everything that the snapshot has of them.
+pub struct ViewRows {
+    path: PathBuf,
+    rows: Vec<Map<String, Value>>,
+}
+
+impl ViewRows {
+    /// Of the view that is open; `path` is what the files are called, without the view and extensions.
+    pub fn new(state: &State, snapshot: &Snapshot, path: &Path) -> Self {
+        let listed = state.listed(snapshot);
+        let rows = (0..listed.len()).map(|at| listed.fields(at)).collect();
+        let mut name = path.as_os_str().to_os_string();
+        name.push(format!("-{}", state.listing().name().to_lowercase()));
+        Self { path: name.into(), rows }
+    }
+
+    /// Writes them as CSV and as JSON; then says where, or what went wrong.
+    pub async fn write(self, exported: mpsc::Sender<Result<String, String>>) {
+        let written =
+            spawn_blocking(move || self.to_files()).await.map_err(|error| format!("the export failed: {error}"));
+        let result = written.and_then(|written| written.map_err(|error| explain(&error)));
+        // The screen may have ended.
+        let _ = exported.send(result.map(|paths| names(&paths))).await;
+    }
+
+    fn to_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let paths = ["csv", "json"].map(|extension| self.path.with_extension(extension));
+        let [csv, json] = &paths;
+        file::replace(csv, |out| self.to_csv(out)).with_context(|| format!("writing {}", csv.display()))?;
+        let json_form = |out: &mut dyn io::Write| export::json::pretty(&self.rows, out);
+        file::replace(json, json_form).with_context(|| format!("writing {}", json.display()))?;
+        Ok(paths.into())
+    }
+
+    /// What has one value a row, header first: lists within a row are in the JSON only.
+    fn to_csv(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let single = |(name, value): (&'_ String, &Value)| match value {
+            Value::Array(_) | Value::Object(_) => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(name.clone()),
+        };
+        // Not every row has every field: of those without a place there is none of a country.
+        let heads: BTreeSet<String> = self.rows.iter().flatten().filter_map(single).collect();
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(&heads)?;
+        for row in &self.rows {
+            csv.write_record(heads.iter().map(|head| match row.get(head) {
+                Some(Value::String(text)) => text.clone(),
+                None | Some(Value::Null) => String::new(),
+                Some(value) => value.to_string(),
+            }))?;
+        }
+        csv.flush()
+    }
 }
 
 /// The first file whole, of the others, which are in the same folder, their names.
@@ -56,6 +115,28 @@ fn explain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::{fixture::busy, query, view::SOURCES};
+
+    #[test]
+    fn the_rows_of_a_view_are_written_as_they_are_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = State { view: SOURCES, ..State::default() };
+        state.table_mut().filter = query::parse("country:DE packets>1M").unwrap();
+        let written = ViewRows::new(&state, &busy(), &folder.path().join("a")).to_files().unwrap();
+        assert_eq!(written, ["a-sources.csv", "a-sources.json"].map(|name| folder.path().join(name)));
+        let text = std::fs::read_to_string(&written[0]).unwrap();
+        let mut lines = text.lines();
+        let heads: Vec<_> = lines.next().unwrap().split(',').collect();
+        let fields: Vec<_> = lines.next().unwrap().split(',').collect();
+        let of = |name| fields[heads.iter().position(|head| *head == name).unwrap()];
+        assert_eq!(
+            [of("ip"), of("packets"), of("city")],
+            ["2001:db8:1234:5678:9abc:def0:1234:5601", "4200000", "Frankfurt am Main"]
+        );
+        assert_eq!(lines.next(), None);
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(&written[1]).unwrap()).unwrap();
+        assert_eq!(json[0]["tcp_flags"], serde_json::json!({}), "lists are in the JSON only");
+    }
 
     #[test]
     fn files_stand_beside_the_packets_or_here() {

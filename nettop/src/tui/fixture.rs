@@ -6,9 +6,9 @@ use nettop_common::{Protocol, counters::SizeBucket};
 use nettop_geo::CountryCode;
 
 use crate::snapshot::{
-    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, Detail, FilterView, InterfaceRow, InterfaceState, Mac,
-    MacRow, Mode, NetworkRow, Origin, Own, Place, Prefix, PrefixRow, Rest, Runtime, Sampling, Severity, Snapshot,
-    SourceRow, Sums, TcpFlags, Tick,
+    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationRow, Detail, FilterView, History,
+    InterfaceRow, InterfaceState, Mac, MacRow, Mode, NetworkRow, Origin, Own, Pace, Place, PortRow, Prefix, PrefixRow,
+    Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, Sums, TcpFlags, Tick,
 };
 
 /// When every fixture was taken.
@@ -79,6 +79,24 @@ fn prefix(text: &str) -> Prefix {
     Prefix { ip: ip.parse().expect("an address"), length: length.parse().expect("a length") }
 }
 
+/// What samples tell of a source.
+pub fn detail() -> Detail {
+    Detail {
+        src_ports: (40_000..40_030).map(|port| (port, 9)).collect(),
+        dst_ports: [(443, 800), (80, 90), (51_820, 7)].into(),
+        protocols: [("TCP", 890), ("UDP", 7)].into(),
+        macs: [(Mac([2, 0x42, 0xac, 0x11, 0, 1]), 897)].into(),
+        tcp_flags: [(TcpFlags(2), 800), (TcpFlags(0x18), 90)].into(),
+        estimated: true,
+    }
+}
+
+/// A minute in which a flood began, and the ten around it.
+pub fn history() -> History {
+    let pace = |n: u16| Pace { pps: if n > 48 { 3_141_592.0 } else { 20_000.0 + f32::from(n) * 900.0 }, bps: 1e6 };
+    History { seconds: (0..60).map(pace).collect(), tens: (20..60).map(pace).collect() }
+}
+
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.
 pub fn busy() -> Snapshot {
     let total = 16_799_998;
@@ -137,6 +155,31 @@ pub fn busy() -> Snapshot {
             .zip(0_u8..)
             .map(|(prefix, n)| PrefixRow { prefix: self::prefix(prefix), sums: sums(n, 254, 12_799_998, 2_141_592.0) })
             .collect(),
+        destinations: (0..12_u8)
+            .map(|n| DestinationRow {
+                ip: [203, 0, 113, 10 + n].into(),
+                packets: total >> n,
+                bytes: (total >> n) * 333,
+                pps: 3_141_592.0 / f64::from(n + 1),
+                pps_60s: 22_281.0,
+                peak_pps: 4_141_592.0,
+            })
+            .collect(),
+        ports: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]
+            .into_iter()
+            .zip(0_u32..)
+            .map(|(port, n)| PortRow {
+                port,
+                packets: 9_000_000 >> (n * 2),
+                from_packets: 1_000 << n,
+                pps: (n < 5).then_some(1_000.0 / f64::from(n + 1)),
+            })
+            .collect(),
+        history: history(),
+        prefixes: vec![(
+            24,
+            vec![PrefixRow { prefix: prefix("198.51.100.0/24"), sums: sums(0, 254, 12_799_998, 2_141_592.0) }],
+        )],
         own: Own {
             cpu: 0.125,
             memory: 31_457_280,
@@ -196,19 +239,26 @@ pub fn idle() -> Snapshot {
 
 /// Three troubles, one of them long.
 pub fn degraded() -> Vec<Degraded> {
-    let row = |what: &str, reason: &str, remedy: &str| Degraded {
+    let row = |badge: &str, what: &str, reason: &str, remedy: &str| Degraded {
+        badge: badge.into(),
         what: what.into(),
         reason: reason.into(),
         remedy: remedy.into(),
     };
     vec![
-        row("wg0 is attached in generic mode", "its driver has no native XDP", "expect a higher cost per packet"),
         row(
+            "wg0 generic",
+            "wg0 is attached in generic mode",
+            "its driver has no native XDP",
+            "expect a higher cost per packet",
+        ),
+        row(
+            "sources untracked",
             "more sources than there are slots",
             "more addresses come than fit into 262,144 entries, as in a flood of forged ones",
             "raise --max-sources, or filter with d or s; the totals stay exact",
         ),
-        row("events were lost", "the ring buffer was full", "none needed: sampling adapts"),
+        row("events lost", "events were lost", "the ring buffer was full", "none needed: sampling adapts"),
     ]
 }
 

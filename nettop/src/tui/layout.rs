@@ -27,12 +27,40 @@ const GUTTER: u16 = 2;
 const RULE: u16 = 1;
 /// A rule and the head of a table.
 const FRAME: u16 = 2;
+/// The head of the table of the view, which the tabs stand above.
+const HEAD: u16 = 1;
+/// From this height on there is a footer.
+pub const FOOTER_FROM: u16 = 10;
+/// From this height on there are tabs.
+const TABS_FROM: u16 = 8;
+/// Beside a view that has the screen for itself, alerts take so many lines at most.
+const STRIP: u16 = 3;
+/// A body lower than this has no strip of alerts.
+const STRIP_FROM: u16 = 10;
+
+/// What stands between the tabs and the controls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Body {
+    /// The table of the sources, and below it all panels that find room.
+    #[default]
+    Overview,
+    /// What is known before anything was counted.
+    Waiting,
+    /// The table of a view.
+    Table,
+    /// Everything known of one thing.
+    Detail,
+    /// The list of columns.
+    Columns,
+    /// The help.
+    Help,
+}
 
 /// How much room the panels want.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Nothing has been counted yet: one panel takes the place of tables and statistics.
-    pub waiting: bool,
+    /// What stands between the tabs and the controls.
+    pub body: Body,
     /// Lines of the header.
     pub header: u16,
     /// Lines of the strip that says what is degraded.
@@ -64,10 +92,18 @@ pub struct Areas {
     pub header: Rect,
     /// What is degraded.
     pub degraded: Rect,
+    /// The views.
+    pub tabs: Rect,
     /// Until the first packet.
     pub waiting: Rect,
-    /// The table of sources.
-    pub sources: Rect,
+    /// The table of the view.
+    pub table: Rect,
+    /// Everything known of one thing.
+    pub detail: Rect,
+    /// The list of columns.
+    pub columns: Rect,
+    /// The help.
+    pub help: Rect,
     /// The newest alerts.
     pub alerts: Rect,
     /// The statistics.
@@ -82,9 +118,9 @@ pub struct Areas {
     pub prefixes: Rect,
     /// The monitor's own cost.
     pub own: Rect,
-    /// Hints or the prompt, messages, the filter.
+    /// What is counted and shown, messages, or the prompt.
     pub control: Rect,
-    /// Commands and the clock.
+    /// Keys and the clock.
     pub footer: Rect,
 }
 
@@ -95,7 +131,8 @@ pub struct Areas {
 /// ┌──────────────────────────────────────┐    ┌──────────────────────┐
 /// │ header                               │    │ header               │
 /// │ degraded, if anything is             │    │ degraded             │
-/// │ ── sources ───────────────────────── │    │ ── sources ───────── │
+/// │ tabs                                 │    │ tabs                 │
+/// │ table of the sources                 │    │ table of the sources │
 /// │ ⋮                                    │    │ ⋮                    │
 /// │ ── alerts, if there are any ──────── │    │ ── alerts ────────── │
 /// │ ⋮                                    │    │ ⋮                    │
@@ -105,13 +142,14 @@ pub struct Areas {
 /// │ ⋮               ⋮                    │    │ ⋮                    │
 /// │ ── prefixes ─── ── self ──────────── │    │ countries, networks  │
 /// │ ⋮               ⋮                    │    │ ── prefixes, self ── │
-/// │ ── control ───────────────────────── │    │ ── control ───────── │
+/// │ control                              │    │ control              │
 /// │ footer                               │    │ footer               │
 /// └──────────────────────────────────────┘    └──────────────────────┘
 /// ```
 /// Where the width allows, the prefixes stand beside the networks, and the monitor's own cost beside the MACs.
 /// Height goes first to one line each of header, control and sources, then to the rest by importance: a panel that
-/// would be too low to be of use is left out, and the sources get what is left.
+/// would be too low to be of use is left out, and the sources get what is left. Any other view has all the room between tabs and
+/// control for itself, but for a strip of alerts below it.
 pub fn areas(area: Rect, needs: &Needs) -> Areas {
     let height = area.height;
     let mut rest = area;
@@ -125,27 +163,32 @@ pub fn areas(area: Rect, needs: &Needs) -> Areas {
     };
     let control = match height {
         0..2 => 0,
-        2..12 => 1,
-        12..20 => 3,
-        _ => 4,
+        2..14 => 1,
+        _ => 2,
     };
     areas.header = top(&mut rest, header);
-    if height >= 10 {
+    if height >= FOOTER_FROM {
         areas.footer = bottom(&mut rest, 1);
     }
     areas.control = bottom(&mut rest, control);
-    // A quarter of the screen at most, or a long list of troubles would hide the table.
-    if height >= 8 {
-        areas.degraded = top(&mut rest, needs.degraded.min(height / 4));
+    if height >= TABS_FROM {
+        areas.degraded = top(&mut rest, needs.degraded.min(1));
+        areas.tabs = top(&mut rest, 1);
     }
-    if needs.waiting {
-        areas.waiting = rest;
-        return areas;
-    }
-    if area.width < STACK_BELOW {
-        stacked(&mut areas, rest, needs);
-    } else {
-        beside(&mut areas, rest, needs);
+    match needs.body {
+        Body::Overview if area.width < STACK_BELOW => stacked(&mut areas, rest, needs),
+        Body::Overview => beside(&mut areas, rest, needs),
+        Body::Waiting => areas.waiting = rest,
+        Body::Columns => areas.columns = rest,
+        Body::Help => areas.help = rest,
+        Body::Table | Body::Detail => {
+            // In the detail stands what is about it; of the rest only floods are worth the room.
+            let alerts = if needs.body == Body::Table { needs.alerts } else { needs.alarms };
+            if alerts > 0 && rest.height >= STRIP_FROM {
+                areas.alerts = bottom(&mut rest, RULE + alerts.min(STRIP));
+            }
+            *(if needs.body == Body::Table { &mut areas.table } else { &mut areas.detail }) = rest;
+        }
     }
     areas
 }
@@ -160,12 +203,12 @@ fn stacked(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     places += grant(&mut left, frame(needs.places.min(4)), frame(needs.places.min(2)));
     prefixes += grant(&mut left, frame(needs.prefixes.min(4)), frame(needs.prefixes.min(2)));
     macs += grant(&mut left, FRAME + needs.macs, FRAME + needs.macs.min(3));
-    sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
+    sources += grant(&mut left, (HEAD + needs.sources).saturating_sub(sources), 0);
     if stats > 0 {
         stats += grant(&mut left, needs.stats_full.saturating_sub(stats), 0);
     }
     let own = grant(&mut left, needs.own, needs.own);
-    areas.sources = top(&mut rest, sources);
+    areas.table = top(&mut rest, sources);
     areas.alerts = top(&mut rest, alerts);
     areas.stats = top(&mut rest, stats);
     areas.macs = top(&mut rest, macs);
@@ -219,9 +262,9 @@ fn beside(areas: &mut Areas, mut rest: Rect, needs: &Needs) {
     if band > 0 {
         band += grant(&mut left, full.saturating_sub(band), 0);
     }
-    sources += grant(&mut left, (FRAME + needs.sources).saturating_sub(sources), 0);
+    sources += grant(&mut left, (HEAD + needs.sources).saturating_sub(sources), 0);
 
-    areas.sources = top(&mut rest, sources);
+    areas.table = top(&mut rest, sources);
     areas.alerts = top(&mut rest, alerts);
     let band = top(&mut rest, band);
     if !band.is_empty() {
@@ -251,11 +294,11 @@ fn right_of(panel: Rect, band: Rect) -> Rect {
 /// place of two sources.
 fn first(left: &mut u16, needs: &Needs) -> (u16, u16) {
     if needs.alerts == 0 {
-        return (grant(left, FRAME + needs.sources.min(8), 0), 0);
+        return (grant(left, HEAD + needs.sources.min(8), 0), 0);
     }
     // In a flood there is little to learn from single sources.
     let alarms = needs.alarms.min(MOST_ALARMS);
-    let sources = grant(left, FRAME + needs.sources.min(6).saturating_sub(alarms.saturating_sub(2)).max(3), 0);
+    let sources = grant(left, HEAD + needs.sources.min(6).saturating_sub(alarms.saturating_sub(2)).max(3), 0);
     let alerts = grant(left, RULE + needs.alerts.min(2).max(alarms), RULE + 1);
     (sources, alerts)
 }
@@ -299,7 +342,7 @@ mod tests {
     use super::*;
 
     const NEEDS: Needs = Needs {
-        waiting: false,
+        body: Body::Overview,
         header: 3,
         degraded: 2,
         sources: 20,
@@ -313,10 +356,8 @@ mod tests {
         stats_full: 14,
     };
 
-    fn all(areas: &Areas) -> [Rect; 13] {
-        let Areas { header, degraded, waiting, sources, alerts, stats, macs, .. } = *areas;
-        let Areas { countries, networks, prefixes, own, control, footer, .. } = *areas;
-        [header, degraded, waiting, sources, alerts, stats, macs, countries, networks, prefixes, own, control, footer]
+    fn all(areas: &Areas) -> Vec<Rect> {
+        super::super::panel::PANELS.iter().map(|panel| (panel.area)(areas)).collect()
     }
 
     #[test]
@@ -324,7 +365,9 @@ mod tests {
         for (width, height) in (1..=260).flat_map(|width| (1..=90).map(move |height| (width, height))) {
             for needs in [
                 NEEDS,
-                Needs { waiting: true, ..NEEDS },
+                Needs { body: Body::Waiting, ..NEEDS },
+                Needs { body: Body::Table, alerts: 5, ..NEEDS },
+                Needs { body: Body::Help, ..NEEDS },
                 Needs { header: 99, degraded: 99, ..NEEDS },
                 Needs { alerts: 8, ..NEEDS },
                 Needs { alerts: 12, alarms: 9, ..NEEDS },
@@ -345,7 +388,7 @@ mod tests {
         for (height, alerts) in (3..90).flat_map(|height| [(height, 0), (height, 8)]) {
             let areas = areas(Rect::new(0, 0, 80, height), &Needs { alerts, ..NEEDS });
             assert!(!areas.header.is_empty() && !areas.control.is_empty(), "{height}");
-            assert!(areas.sources.height >= 1, "{height}");
+            assert!(areas.table.height >= 1, "{height}");
         }
     }
 
@@ -353,19 +396,18 @@ mod tests {
     fn panels_by_size() {
         let lines = |width, height| {
             let areas = areas(Rect::new(0, 0, width, height), &NEEDS);
-            let Areas { degraded, sources, stats, macs, countries, prefixes, own, .. } = areas;
-            [degraded, sources, stats, macs, countries, prefixes, own].map(|area| area.height)
+            let Areas { degraded, table, stats, macs, countries, prefixes, own, .. } = areas;
+            [degraded, table, stats, macs, countries, prefixes, own].map(|area| area.height)
         };
-        for (size, expected) in [
-            ((40, 10), [2, 4, 0, 0, 0, 0, 0]),
-            ((80, 24), [2, 10, 4, 0, 0, 0, 0]),
-            ((94, 30), [2, 12, 8, 0, 0, 0, 0]),
-            ((94, 50), [2, 14, 8, 6, 6, 6, 0]),
-            ((120, 40), [2, 10, 8, 8, 6, 6, 6]),
-            ((250, 70), [2, 22, 14, 14, 10, 10, 14]),
-        ] {
-            assert_eq!(lines(size.0, size.1), expected, "{size:?}");
-        }
+        let table = [
+            ((40, 10), [1, 4, 0, 0, 0, 0, 0]),
+            ((80, 24), [1, 9, 7, 0, 0, 0, 0]),
+            ((94, 30), [1, 14, 8, 0, 0, 0, 0]),
+            ((94, 50), [1, 13, 8, 9, 6, 6, 0]),
+            ((120, 40), [1, 12, 8, 8, 6, 6, 6]),
+            ((250, 70), [1, 21, 14, 14, 10, 10, 14]),
+        ];
+        assert_eq!(table.map(|(size, _)| (size, lines(size.0, size.1))), table);
     }
 
     #[test]
@@ -375,18 +417,17 @@ mod tests {
                 Rect::new(0, 0, width, height),
                 &Needs { alerts, degraded: 0, places: 0, prefixes: 0, own: 0, ..NEEDS },
             );
-            [areas.sources, areas.alerts, areas.stats, areas.macs].map(|area| area.height)
+            [areas.table, areas.alerts, areas.stats, areas.macs].map(|area| area.height)
         };
-        for (size, alerts, expected) in [
-            ((40, 10), 8, [6, 0, 0, 0]),
-            ((80, 24), 0, [10, 0, 6, 0]),
-            ((80, 24), 1, [8, 2, 6, 0]),
-            ((80, 24), 8, [8, 3, 5, 0]),
-            ((94, 50), 8, [15, 9, 8, 10]),
-            ((120, 40), 8, [14, 9, 9, 9]),
-            ((250, 70), 8, [22, 9, 14, 14]),
-        ] {
-            assert_eq!(lines(size.0, size.1, alerts), expected, "{size:?}, {alerts}");
-        }
+        let table = [
+            ((40, 10), 8, [5, 0, 0, 0]),
+            ((80, 24), 0, [9, 0, 8, 0]),
+            ((80, 24), 1, [7, 2, 8, 0]),
+            ((80, 24), 8, [7, 3, 7, 0]),
+            ((94, 50), 8, [16, 9, 8, 10]),
+            ((120, 40), 8, [13, 9, 11, 11]),
+            ((250, 70), 8, [21, 9, 14, 14]),
+        ];
+        assert_eq!(table.map(|(size, alerts, _)| (size, alerts, lines(size.0, size.1, alerts))), table);
     }
 }

@@ -4,21 +4,27 @@
 //! the engine, so keys work however slow it is.
 
 pub mod action;
-pub mod columns;
+mod ascii;
+mod attention;
+mod chart;
 mod export;
 pub mod field;
 mod flags;
 pub use crate::format;
 mod input;
+pub mod key;
 pub mod layout;
 pub mod panel;
 pub mod prompt;
+pub mod query;
 mod services;
 pub mod state;
+pub mod table;
 mod terminal;
 pub mod text;
 pub mod theme;
 pub mod update;
+pub mod view;
 
 #[cfg(test)]
 mod fixture;
@@ -38,10 +44,10 @@ use tokio::{
 };
 
 use self::{
-    panel::View,
+    panel::Picture,
     state::{Notice, Options, State},
     terminal::Screen,
-    theme::Theme,
+    theme::{Choice, Theme},
     update::Effect,
 };
 use crate::{
@@ -59,18 +65,19 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Shows the screen until the user quits (the engine has then been asked to stop) or the engine ends.
 ///
 /// # Errors
-/// When standard output is not a terminal, or the terminal vanishes.
+/// When standard output is not a terminal, the terminal vanishes, or a key has two meanings.
 pub async fn run(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     requests: Requests,
     options: Options,
 ) -> anyhow::Result<()> {
-    let mut screen = Screen::open()?;
+    action::check(action::ACTIONS)?;
+    let mut screen = Screen::open(options.mouse)?;
     let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
     let (wishes, mut answers) = messenger(requests.clone());
     let (exported, mut exports) = mpsc::channel(1);
-    let theme = Theme::from_env();
-    let mut state = State { options, ..State::default() };
+    let theme = options.theme.unwrap_or_else(Choice::from_env);
+    let mut state = State { options, theme, mouse: options.mouse, size: screen.size(), ..State::default() };
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
@@ -81,8 +88,10 @@ pub async fn run(
         if screen.is_lost() {
             bail!(LOST);
         }
+        let theme = Theme::of(state.theme).with_flags();
+        let shown = state.frozen.as_ref().unwrap_or(&snapshot);
         screen
-            .draw(&View { snapshot: &snapshot, state: &state, theme: &theme, unix_seconds: unix_seconds() })
+            .draw(&Picture { snapshot: shown, state: &state, theme: &theme, unix_seconds: unix_seconds() })
             .context("the terminal is gone")?;
 
         // In this order: keys first; and a snapshot before the answer to a request that it cannot know of yet.
@@ -93,12 +102,19 @@ pub async fn run(
                 let mut event = event.ok_or_else(|| anyhow!("the keyboard cannot be read any more"))?;
                 loop {
                     let event_now = event.context("the keyboard cannot be read any more")?;
-                    match on_event(&mut state, &snapshot, event_now) {
+                    let shown = Arc::clone(state.frozen.as_ref().unwrap_or(&snapshot));
+                    match on_event(&mut state, &shown, event_now) {
                         Some(Effect::Send(request)) => send(&mut state, &wishes, &request),
                         Some(Effect::Export) => {
                             let path = export::path(&snapshot.exports, unix_seconds());
                             tokio::spawn(export::run(requests.clone(), path, exported.clone()));
                         }
+                        Some(Effect::ExportView) => {
+                            let rows = export::ViewRows::new(&state, &shown, &export::path(&shown.exports, unix_seconds()));
+                            tokio::spawn(rows.write(exported.clone()));
+                        }
+                        Some(Effect::Copy(text)) => screen.copy(&text).context("the terminal is gone")?,
+                        Some(Effect::Mouse(on)) => screen.listen_to_mouse(on).context("the terminal is gone")?,
                         Some(Effect::Repaint) => screen.repaint().context("the terminal is gone")?,
                         Some(Effect::Quit) => return stop(&requests).await,
                         None => {}
@@ -115,7 +131,9 @@ pub async fn run(
                 }
                 snapshot = snapshots.borrow_and_update().clone();
                 newest = Instant::now();
-                update::on_snapshot(&mut state, &snapshot);
+                if let Some(Effect::Send(request)) = update::on_snapshot(&mut state, &snapshot) {
+                    send(&mut state, &wishes, &request);
+                }
             }
             Some((request, reply)) = answers.recv() => update::on_reply(&mut state, &request, reply),
             Some(result) = exports.recv() => update::on_exported(&mut state, result),
@@ -124,15 +142,20 @@ pub async fn run(
     }
 }
 
-fn on_event(state: &mut State, snapshot: &Snapshot, event: Event) -> Option<Effect> {
+fn on_event(state: &mut State, snapshot: &Arc<Snapshot>, event: Event) -> Option<Effect> {
     match event {
-        Event::Key(key) => update::on_key(state, &snapshot.runtime, key),
+        Event::Key(key) => update::on_key(state, snapshot, key),
+        Event::Mouse(mouse) => update::on_mouse(state, snapshot, mouse),
         Event::Paste(text) => {
-            update::on_paste(state, &text);
+            update::on_paste(state, snapshot, &text);
             None
         }
         // The next picture takes the new size.
-        Event::Resize(..) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            None
+        }
+        Event::FocusGained | Event::FocusLost => None,
     }
 }
 

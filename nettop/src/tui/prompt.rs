@@ -13,10 +13,39 @@ pub const MAX_LENGTH: usize = 512;
 #[derive(Clone, Debug)]
 pub struct Prompt {
     /// What is being edited.
-    pub field: &'static Field,
+    pub purpose: Purpose,
+    /// What is wrong with the text: before which character, and in a sentence.
+    pub error: Option<(usize, String)>,
     text: Vec<char>,
     /// Before which character the cursor stands.
     cursor: usize,
+}
+
+/// What a text is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// The value of a field: applied at the end.
+    Field(&'static Field),
+    /// The filter of the view: applied as it is typed. So many filters back in the history.
+    Find(usize),
+}
+
+impl Purpose {
+    /// What the prompt is called.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Field(field) => field.label,
+            Self::Find(_) => "Filter",
+        }
+    }
+
+    /// What may be typed.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Field(field) => field.hint,
+            Self::Find(_) => "text, ip: port: proto: country: asn: mac: pps>1k ! and or ()",
+        }
+    }
 }
 
 /// How a prompt's text moves under one key.
@@ -40,8 +69,8 @@ pub enum Edit {
 
 impl Prompt {
     /// A prompt that begins with the current value, the cursor after it.
-    pub fn new(field: &'static Field, text: &str) -> Self {
-        let mut prompt = Self { field, text: Vec::new(), cursor: 0 };
+    pub fn new(purpose: Purpose, text: &str) -> Self {
+        let mut prompt = Self { purpose, error: None, text: Vec::new(), cursor: 0 };
         prompt.insert(text);
         prompt
     }
@@ -60,6 +89,12 @@ impl Prompt {
             self.text.insert(self.cursor, character);
             self.cursor += 1;
         }
+    }
+
+    /// Puts another text in its place.
+    pub fn replace(&mut self, text: &str) {
+        self.edit(Edit::Clear);
+        self.insert(text);
     }
 
     /// Moves or removes.
@@ -84,9 +119,10 @@ impl Prompt {
         }
     }
 
-    /// The part of the text that `columns` can show with the cursor in it, and the cursor's column.
-    pub fn window(&self, columns: usize) -> (String, usize) {
-        let Some(last) = columns.checked_sub(1) else { return (String::new(), 0) };
+    /// The part of the text that `columns` can show with the cursor in it, the cursor's column, and how many characters were
+    /// left out before it.
+    pub fn window(&self, columns: usize) -> (String, usize, usize) {
+        let Some(last) = columns.checked_sub(1) else { return (String::new(), 0, 0) };
         // Scrolls by as little as keeps the cursor, which needs a column of its own, inside.
         let mut start = 0;
         let mut before: usize = self.text[..self.cursor].iter().map(|c| char_width(*c)).sum();
@@ -101,7 +137,7 @@ impl Prompt {
             }
             shown.push(*character);
         }
-        (shown, before)
+        (shown, before, start)
     }
 }
 
@@ -110,7 +146,7 @@ mod tests {
     use super::{super::field, *};
 
     fn prompt(text: &str) -> Prompt {
-        Prompt::new(&field::DESTINATION, text)
+        Prompt::new(Purpose::Field(&field::DESTINATION), text)
     }
 
     #[test]
@@ -149,14 +185,14 @@ mod tests {
     #[test]
     fn the_cursor_is_always_in_the_window() {
         let mut prompt = prompt("0123456789");
-        assert_eq!(prompt.window(20), ("0123456789".into(), 10));
-        assert_eq!(prompt.window(5), ("6789".into(), 4));
+        assert_eq!(prompt.window(20), ("0123456789".into(), 10, 0));
+        assert_eq!(prompt.window(5), ("6789".into(), 4, 6));
         prompt.edit(Edit::Home);
-        assert_eq!(prompt.window(5), ("01234".into(), 0));
-        assert_eq!(prompt.window(0), (String::new(), 0));
+        assert_eq!(prompt.window(5), ("01234".into(), 0, 0));
+        assert_eq!(prompt.window(0), (String::new(), 0, 0));
         let wide = self::prompt("日本語");
         for columns in 1..9 {
-            let (shown, cursor) = wide.window(columns);
+            let (shown, cursor, _) = wide.window(columns);
             assert!(cursor < columns && width(&shown) <= columns, "{columns}");
         }
     }

@@ -1,23 +1,67 @@
 //! What the screen itself remembers; everything else it shows comes from the snapshot.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::prompt::Prompt;
+use super::{
+    action::layer,
+    attention::Attention,
+    format::Units,
+    prompt::Prompt,
+    query::Query,
+    table::{Listed, Listing, arrange::Arrangement},
+    theme::Choice,
+    view::VIEWS,
+};
+use crate::snapshot::{History, Snapshot, Subject};
 
-/// How the user wants the screen; it stays so.
+/// How the user wants the screen at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Numbers only: no names of ports.
     pub numeric: bool,
+    /// ASCII only.
+    pub ascii: bool,
+    /// Listen to the mouse; then the terminal selects text only with Shift held.
+    pub mouse: bool,
+    /// The colours; `None`: as the environment wants it.
+    pub theme: Option<Choice>,
 }
 
 /// The screen's own state.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// How the user wants it.
+    /// How the user wanted it.
     pub options: Options,
+    /// The terminal's columns and lines.
+    pub size: (u16, u16),
+    /// The place of the view in [`VIEWS`].
+    pub view: usize,
+    /// How each view's table is wanted.
+    pub tables: [Arrangement; VIEWS.len()],
+    /// Everything known of one thing, while that is open.
+    pub detail: Option<Detail>,
+    /// The column under the cursor of the list of columns, while that is open.
+    pub columns: Option<usize>,
+    /// The first line of the help that can be seen, while it is open.
+    pub help: Option<usize>,
     /// The prompt, while one is open.
     pub prompt: Option<Prompt>,
+    /// The filter that was in force when its prompt was opened.
+    pub query_before: Option<Query>,
+    /// Filters of views that were applied, the newest last.
+    pub queries: Vec<String>,
+    /// What is shown while nothing new is to be shown.
+    pub frozen: Option<Arc<Snapshot>>,
+    /// Alerts that were seen, and those that are not wanted.
+    pub attention: Attention,
+    /// Whether the sources have the screen for themselves.
+    pub without_panels: bool,
+    /// The units of bytes.
+    pub units: Units,
+    /// The colours.
+    pub theme: Choice,
+    /// Whether the screen listens to the mouse.
+    pub mouse: bool,
     /// The newest thing to tell; where there is room, the engine's message is shown when there is none.
     pub notice: Option<Notice>,
     /// Requests whose answer has not come yet.
@@ -30,6 +74,52 @@ pub struct State {
     pub silent_for: Duration,
     /// The engine's message in the newest snapshot, to see when it changes.
     pub engine_message: String,
+}
+
+/// Everything known of one thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// Of what.
+    pub subject: Subject,
+    /// How much there was lately; `None`: the engine has not told yet.
+    pub history: Option<History>,
+    /// The first line that can be seen.
+    pub top: usize,
+}
+
+impl State {
+    /// The view.
+    pub fn listing(&self) -> &'static dyn Listing {
+        VIEWS[self.view.min(VIEWS.len() - 1)]
+    }
+
+    /// How its table is wanted.
+    pub fn table(&self) -> &Arrangement {
+        &self.tables[self.view.min(VIEWS.len() - 1)]
+    }
+
+    /// The same, to change it.
+    pub fn table_mut(&mut self) -> &mut Arrangement {
+        &mut self.tables[self.view.min(VIEWS.len() - 1)]
+    }
+
+    /// The rows of the view.
+    pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Box<dyn Listed + 'a> {
+        self.listing().list(snapshot, self.table())
+    }
+
+    /// What keys are about: what was opened last.
+    pub fn layer(&self) -> u8 {
+        if self.help.is_some() {
+            layer::HELP
+        } else if self.columns.is_some() {
+            layer::COLUMNS
+        } else if self.detail.is_some() {
+            layer::DETAIL
+        } else {
+            layer::TABLE
+        }
+    }
 }
 
 /// Something to tell the user.

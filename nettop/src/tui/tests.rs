@@ -5,12 +5,13 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::{
     field,
     fixture::{NOW, amount, busy, degraded, idle},
-    panel::{self, View},
-    prompt::Prompt,
-    state::{Notice, Options, State},
+    panel::{self, Picture},
+    prompt::{Prompt, Purpose},
+    state::{Detail, Notice, Options, State},
     theme::Theme,
+    view::VIEWS,
 };
-use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot};
+use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject};
 
 /// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.
 fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
@@ -20,8 +21,8 @@ fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
 
 fn paint(terminal: &mut Terminal<TestBackend>, snapshot: &Snapshot, state: &State) -> String {
     let theme = Theme { flags: true, ..Theme::colour() };
-    let view = View { snapshot, state, theme: &theme, unix_seconds: NOW / 1_000_000_000 };
-    terminal.draw(|frame| panel::draw(frame, &view)).expect("a test backend has no errors");
+    let picture = Picture { snapshot, state, theme: &theme, unix_seconds: NOW / 1_000_000_000 };
+    terminal.draw(|frame| panel::draw(frame, &picture)).expect("a test backend has no errors");
     let buffer = terminal.backend().buffer().clone();
     let mut text: String = buffer
         .content()
@@ -39,12 +40,12 @@ fn paint(terminal: &mut Terminal<TestBackend>, snapshot: &Snapshot, state: &Stat
 }
 
 fn with_prompt(field: &'static field::Field, text: &str) -> State {
-    State { prompt: Some(Prompt::new(field, text)), ..State::default() }
+    State { prompt: Some(Prompt::new(Purpose::Field(field), text)), ..State::default() }
 }
 
 #[test]
 fn numbers_only_where_names_are_not_wanted() {
-    let numeric = State { options: Options { numeric: true }, ..State::default() };
+    let numeric = State { options: Options { numeric: true, ..Options::default() }, ..State::default() };
     for (state, named) in [(State::default(), true), (numeric, false)] {
         let screen = screen((250, 70), &busy(), &state);
         for (number, name) in [("443", "443 https"), ("51820", "51820 wireguard")] {
@@ -59,6 +60,65 @@ fn busy_at_every_size() {
     for (width, height) in [(40, 10), (60, 16), (80, 24), (94, 30), (94, 50), (120, 40), (250, 70)] {
         insta::assert_snapshot!(format!("busy_{width}x{height}"), screen((width, height), &busy(), &State::default()));
     }
+}
+
+#[test]
+fn every_view_at_two_sizes() {
+    let snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    for (at, view) in VIEWS.iter().enumerate().skip(1) {
+        let state = State { view: at, ..State::default() };
+        for (width, height) in [(80, 24), (120, 40)] {
+            let name = format!("view_{}_{width}x{height}", view.name().to_lowercase());
+            insta::assert_snapshot!(name, screen((width, height), &snapshot, &state));
+        }
+    }
+}
+
+#[test]
+fn what_was_opened_has_the_screen_at_two_sizes() {
+    let mut snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let source = Subject::Source([198, 51, 100, 100].into());
+    let mut sources = super::fixture::sources(snapshot.total_packets);
+    sources[0].detail = std::sync::Arc::new(super::fixture::detail());
+    snapshot.ips = sources.into();
+    let detail = |subject| Some(Detail { subject, history: Some(super::fixture::history()), top: 0 });
+    for (name, state) in [
+        ("detail_source", State { detail: detail(source), ..State::default() }),
+        ("detail_port", State { detail: detail(Subject::Port(443)), view: 2, ..State::default() }),
+        ("help", State { help: Some(0), ..State::default() }),
+        ("columns", State { columns: Some(3), ..State::default() }),
+    ] {
+        for (width, height) in [(80, 24), (120, 40)] {
+            insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen((width, height), &snapshot, &state));
+        }
+    }
+}
+
+#[test]
+fn nothing_breaks_at_any_size() {
+    let snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let detail = Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, top: 9 };
+    for state in [
+        State { view: 7, ..State::default() },
+        State { detail: Some(detail), ..State::default() },
+        State { help: Some(999), ..State::default() },
+        State { columns: Some(12), ..State::default() },
+        State { prompt: Some(Prompt::new(Purpose::Find(0), "port:x")), ..State::default() },
+    ] {
+        for (width, height) in
+            (1..130).step_by(26).flat_map(|width| (1..40).step_by(3).map(move |height| (width, height)))
+        {
+            screen((width, height), &snapshot, &state);
+        }
+    }
+}
+
+#[test]
+fn ascii_is_enough() {
+    let options = Options { ascii: true, ..Options::default() };
+    let text = screen((120, 40), &busy(), &State { options, ..State::default() });
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.contains("-- Traffic ---"), "{text}");
 }
 
 #[test]

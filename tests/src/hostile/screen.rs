@@ -1,10 +1,14 @@
 //! The screen: keys and whatever else changes it, and every size it may be given.
 
-use std::{borrow::Cow, sync::LazyLock, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use arbitrary::{Result, Unstructured};
 use clap::Parser as _;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop::{
     cli::Cli,
     control::{Answer, FilterChange, Request},
@@ -14,7 +18,7 @@ use nettop::{
     snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
     source::{Source, demo::Demo},
     tui::{
-        panel::{self, View},
+        panel::{self, Picture},
         state::State,
         theme::Theme,
         update::{self, Effect},
@@ -51,7 +55,7 @@ static SNAPSHOTS: LazyLock<[Snapshot; 2]> = LazyLock::new(|| {
 /// A screen without a terminal.
 struct Screen {
     terminal: Terminal<TestBackend>,
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     state: State,
     theme: Theme,
 }
@@ -62,16 +66,17 @@ impl Screen {
         let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen without a terminal");
         let (coloured, flags, numeric) = bytes.arbitrary()?;
         let theme = Theme { flags, ..if coloured { Theme::colour() } else { Theme::plain() } };
-        let mut state = State::default();
+        let mut state = State { size: (columns, rows), ..State::default() };
         state.options.numeric = numeric;
-        Ok(Self { terminal, snapshot: snapshot(bytes)?, state, theme })
+        Ok(Self { terminal, snapshot: snapshot(bytes)?.into(), state, theme })
     }
 
     /// Draws it, and expects nothing on it that a terminal would obey.
     fn draw(&mut self) {
         let Self { terminal, snapshot, state, theme } = self;
-        let view = View { snapshot, state, theme, unix_seconds: NOW };
-        terminal.draw(|frame| panel::draw(frame, &view)).expect("a screen without a terminal");
+        let snapshot = state.frozen.as_ref().unwrap_or(snapshot);
+        let picture = Picture { snapshot, state, theme, unix_seconds: NOW };
+        terminal.draw(|frame| panel::draw(frame, &picture)).expect("a screen without a terminal");
         for cell in terminal.backend().buffer().content() {
             expect_visible("a cell", cell.symbol());
         }
@@ -80,25 +85,37 @@ impl Screen {
     /// What happens next.
     fn next(&mut self, bytes: &mut Unstructured) -> Result<()> {
         let state = &mut self.state;
-        match bytes.arbitrary::<u8>()? % 16 {
+        let shown = state.frozen.clone().unwrap_or_else(|| self.snapshot.clone());
+        match bytes.arbitrary::<u8>()? % 17 {
             0..9 => {
                 let modifiers = match bytes.arbitrary::<u8>()? {
                     0..200 => KeyModifiers::NONE,
                     other => KeyModifiers::from_bits_truncate(other),
                 };
-                let effect = update::on_key(state, &self.snapshot.runtime, KeyEvent::new(key(bytes)?, modifiers));
+                let effect = update::on_key(state, &shown, KeyEvent::new(key(bytes)?, modifiers));
                 self.answer(effect);
             }
-            9 => update::on_paste(state, bytes.arbitrary()?),
+            9 => update::on_paste(state, &shown, bytes.arbitrary()?),
             10 => update::on_reply(state, &Request::Reset, Err(bytes.arbitrary()?)),
             11 => update::on_exported(state, bytes.arbitrary()?),
             12 => update::on_second(state, Duration::from_secs(bytes.arbitrary()?)),
             13 => {
-                self.snapshot = snapshot(bytes)?;
-                update::on_snapshot(state, &self.snapshot);
+                self.snapshot = snapshot(bytes)?.into();
+                let effect = update::on_snapshot(state, &self.snapshot);
+                self.answer(effect);
+            }
+            14 => {
+                let (column, row) = bytes.arbitrary()?;
+                let kinds =
+                    [MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollDown, MouseEventKind::ScrollUp];
+                let kind = *bytes.choose(&kinds)?;
+                let effect =
+                    update::on_mouse(state, &shown, MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
+                self.answer(effect);
             }
             _ => {
                 let (columns, rows) = size_of(bytes)?;
+                state.size = (columns, rows);
                 self.terminal.backend_mut().resize(columns, rows);
             }
         }
@@ -112,11 +129,11 @@ impl Screen {
         let reply = match &request {
             Request::Set(change) => self.set(change),
             Request::Top(top) => {
-                self.snapshot.runtime.top = (*top).clamp(1, 500) as usize;
+                Arc::make_mut(&mut self.snapshot).runtime.top = (*top).clamp(1, 500) as usize;
                 Ok(())
             }
             Request::Pause(paused) => {
-                self.snapshot.runtime.paused = *paused;
+                Arc::make_mut(&mut self.snapshot).runtime.paused = *paused;
                 Ok(())
             }
             _ => Ok(()),
@@ -128,7 +145,7 @@ impl Screen {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let FilterChange { dst, src, port, proto, .. } = change;
         let text = FilterText { dst: part(dst), src: part(src), port: part(port), proto: part(proto) };
-        self.snapshot.runtime.filter = text.parse()?.view(&[]);
+        Arc::make_mut(&mut self.snapshot).runtime.filter = text.parse()?.view(&[]);
         Ok(())
     }
 }
@@ -159,18 +176,19 @@ pub fn size(data: &[u8]) {
 fn resize(bytes: &mut Unstructured) -> Result<()> {
     let mut screen = Screen::new(bytes)?;
     let Snapshot { runtime, started_ns, now_ns, elapsed, total_packets, total_bytes, avg_pps, current_bps, .. } =
-        &mut screen.snapshot;
+        Arc::make_mut(&mut screen.snapshot);
     (*started_ns, *now_ns, *total_packets, *total_bytes) = bytes.arbitrary()?;
     (*elapsed, *avg_pps, *current_bps, runtime.top) = bytes.arbitrary()?;
-    for Alert { since_ns, last_ns, until_ns, value, count, .. } in &mut screen.snapshot.alerts {
+    for Alert { since_ns, last_ns, until_ns, value, count, .. } in &mut Arc::make_mut(&mut screen.snapshot).alerts {
         (*since_ns, *last_ns, *until_ns, *value, *count) = bytes.arbitrary()?;
     }
-    for row in &mut screen.snapshot.countries {
+    for row in &mut Arc::make_mut(&mut screen.snapshot).countries {
         (row.sums.ips, row.sums.packets, row.sums.pps) = bytes.arbitrary()?;
     }
     screen.draw();
     for _ in 0..4 {
         let (columns, rows) = size_of(bytes)?;
+        screen.state.size = (columns, rows);
         screen.terminal.backend_mut().resize(columns, rows);
         screen.draw();
     }
@@ -244,8 +262,8 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
         mtu: bytes.arbitrary()?,
         note: bytes.arbitrary()?,
     }];
-    let (what, reason, remedy) = bytes.arbitrary()?;
-    snapshot.degraded = vec![Degraded { what, reason, remedy }];
+    let (badge, what, reason, remedy) = bytes.arbitrary()?;
+    snapshot.degraded = vec![Degraded { badge, what, reason, remedy }];
     let severity = *bytes.choose(&[Severity::Info, Severity::Warn, Severity::Critical])?;
     snapshot.alerts = vec![Alert {
         kind: "high-pps",

@@ -102,6 +102,16 @@ impl Prefixes {
             .unzip()
     }
 
+    /// Everything that came from a prefix since it has a row; `None`: it has none.
+    pub fn total(&self, prefix: Prefix) -> Option<Tally> {
+        let (family, bits) = match prefix.ip {
+            IpAddr::V4(ip) => (&self.v4, u64::from(ip.to_bits()) << 32),
+            IpAddr::V6(ip) => (&self.v6, (ip.to_bits() >> 64) as u64),
+        };
+        let (length, table, _) = family.tables().into_iter().find(|(length, ..)| *length == prefix.length)?;
+        table.total(bits >> (64 - length))
+    }
+
     /// The most telling prefixes, most packets first: the longer ones, but the shorter one in their place where no longer one
     /// has half of its packets. None of a single source, which tells for itself.
     pub fn telling(&self, slots: &Slots, elapsed: f64) -> Vec<PrefixRow> {

@@ -110,6 +110,11 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Everything that came from a prefix since it is here; `None`: it has no row.
+    pub fn total(&self, key: Key) -> Option<Tally> {
+        self.index.get(&key).map(|at| self.rows[*at as usize].total)
+    }
+
     /// The `limit` (0: all) rows with the most packets, most first, then the others: how many, and their sum.
     pub fn top(&self, limit: usize) -> (Vec<&Row>, u64, Tally) {
         let mut rows: Vec<_> = self.rows.iter().collect();

@@ -1,4 +1,4 @@
-//! Live control: the keys or the prompt, the filter in force, and the newest message.
+//! What is counted and what is shown of it, the newest message, and the prompt.
 
 use ratatui::{
     Frame,
@@ -7,117 +7,110 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{View, filter_items, lines, titled};
-use crate::tui::{action::ACTIONS, format, prompt::Prompt, text};
-
-/// From this height on there is room for a rule with a title.
-const TITLED_FROM: u16 = 3;
-/// A longer message is cut.
-const MESSAGE_LINES: usize = 2;
+use super::{Picture, filter_items, footer, lines};
+use crate::tui::{format, prompt::Prompt, text};
 
 /// Draws it.
 ///
 /// ```text
-/// ── Live control ──
-/// keys, or the prompt
-/// filter
-/// message
+/// counting: dst any  ports 80,443  src any  proto any    showing: pps>1k       or the prompt
+/// message                                                                     or what is wrong with the text
 /// ```
-/// Where there is no line for messages, news takes the place of the keys; the prompt always stays.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let area = if area.height >= TITLED_FROM { titled(frame, area, view.theme, "Live control", "") } else { area };
+/// Where there is one line only, news takes the place of the filters; the prompt always stays. Where there is no footer, the
+/// keys stand here while there is nothing else.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
-    let (mut first, cursor) = match &view.state.prompt {
-        Some(prompt) => {
-            let (line, column) = self::prompt(prompt, columns, view);
-            (line, Some(column))
+    if let Some(prompt) = &picture.state.prompt {
+        let (line, column) = self::prompt(prompt, columns, picture);
+        let below = match &prompt.error {
+            Some((at, error)) => {
+                Line::styled(text::cut(&format!("at {}: {error}", at + 1), columns), picture.theme.error)
+            }
+            None => message(picture, columns, 1).pop().unwrap_or_default(),
+        };
+        lines(frame, area, vec![line, below]);
+        return frame.set_cursor_position(Position::new(area.x + column, area.y));
+    }
+    let drawn = match height {
+        1 if picture.state.notice.is_some() => message(picture, columns, 1),
+        1 if frame.area().height < super::super::layout::FOOTER_FROM => vec![footer::hints(picture, columns)],
+        1 => vec![filters(picture, columns)],
+        _ => {
+            // What is counted stands in the header too: a long message may cover it.
+            let mut drawn = message(picture, columns, 2);
+            if drawn.len() < 2 {
+                drawn.insert(0, filters(picture, columns));
+            }
+            drawn
         }
-        None => (hints(view, columns), None),
     };
-    let mut rest = text::flow(filter(view, columns), columns, 1);
-    if height >= 3 {
-        let (text, style) = message(view);
-        let lines = wrapped(&text, columns).into_iter().map(|line| Line::styled(line, style)).collect::<Vec<_>>();
-        // The filter stands in the header too: a long message may cover it.
-        rest.truncate((height - 1).saturating_sub(lines.len()));
-        rest.extend(lines);
-    } else if cursor.is_none() && view.state.notice.is_some() {
-        let (text, style) = message(view);
-        first = Line::styled(text, style);
-    }
-    let mut drawn = vec![first];
-    drawn.extend(rest);
     lines(frame, area, drawn);
-    if let Some(column) = cursor {
-        frame.set_cursor_position(Position::new(area.x + column, area.y));
-    }
 }
 
-fn message(view: &View) -> (String, Style) {
-    let theme = view.theme;
-    match &view.state.notice {
+/// In at most so many lines.
+fn message(picture: &Picture, columns: usize, most: usize) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let (text, style): (String, Style) = match &picture.state.notice {
         Some(notice) if notice.error => (format!("error: {}", format::visible(&notice.text)), theme.error),
         Some(notice) => (format::visible(&notice.text), theme.good),
-        None => (format::visible(&view.snapshot.runtime.message), theme.text),
+        None => (format::visible(&picture.snapshot.runtime.message), theme.text),
+    };
+    let mut wrapped = text::wrap(&text, columns);
+    if wrapped.len() > most {
+        let rest = wrapped.split_off(most - 1).join(" ");
+        wrapped.push(text::cut(&rest, columns));
     }
+    wrapped.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = text::wrap(text, columns);
-    if lines.len() > MESSAGE_LINES {
-        let rest = lines.split_off(MESSAGE_LINES - 1).join(" ");
-        lines.push(text::cut(&rest, columns));
-    }
-    lines
-}
-
-/// The keys. The last one, which ends the monitor, is shown even where others find no room.
-fn hints(view: &View, columns: usize) -> Line<'static> {
-    let (theme, paused) = (view.theme, view.snapshot.runtime.paused);
-    let mut items: Vec<_> = ACTIONS
-        .iter()
-        .filter(|action| !action.key.ctrl)
-        .map(|action| {
-            let name = if paused && action.name == "pause" { "resume" } else { action.name };
-            Line::from(vec![Span::styled(action.key.label(), theme.key), Span::styled(format!(" {name}"), theme.text)])
-        })
-        .collect();
-    let last = items.pop().unwrap_or_default();
-    let room = columns.saturating_sub(last.width() + 2);
+/// What is counted, and what of it is shown: the one decides in the kernel, the other on the screen.
+fn filters(picture: &Picture, columns: usize) -> Line<'static> {
+    let (runtime, theme) = (&picture.snapshot.runtime, picture.theme);
+    let shown = picture.state.table().filter.as_ref().map(|filter| {
+        let text = text::cut(&format::visible(&filter.text), columns / 2);
+        Line::from(vec![Span::styled("showing ", theme.label), Span::styled(text, theme.warn)])
+    });
+    let room = columns.saturating_sub(shown.as_ref().map_or(0, |shown| shown.width() + 2));
+    let parts = filter_items(&runtime.filter, theme, usize::MAX);
+    let mut whole = vec![Line::styled("counting", theme.label)];
+    whole.extend(parts.clone());
+    let items = [whole, parts]
+        .into_iter()
+        .find(|items| text::flow_width(items) <= room)
+        // Each part shortened, rather than one part gone.
+        .unwrap_or_else(|| filter_items(&runtime.filter, theme, (room / 6).max(6)));
     let mut line = text::flow(items, room, 1).into_iter().next().unwrap_or_default();
-    if line.width() > 0 {
+    if let Some(shown) = shown {
         line.push_span("  ");
+        line.spans.extend(shown.spans);
     }
-    line.spans.extend(last.spans);
     line
 }
 
-fn filter(view: &View, columns: usize) -> Vec<Line<'static>> {
-    let (runtime, theme) = (&view.snapshot.runtime, view.theme);
-    let parts = filter_items(&runtime.filter, theme, usize::MAX);
-    let mut whole = vec![Line::styled("filter:", theme.label)];
-    whole.extend(parts.clone());
-    whole.push(Line::from(vec![Span::styled("top ", theme.label), Span::styled(runtime.top.to_string(), theme.text)]));
-    [whole, parts]
-        .into_iter()
-        .find(|items| text::flow_width(items) <= columns)
-        // Each part shortened, rather than one part gone.
-        .unwrap_or_else(|| filter_items(&runtime.filter, theme, (columns / 6).max(6)))
-}
-
 /// The prompt's line, and the column of its cursor.
-fn prompt(prompt: &Prompt, columns: usize, view: &View) -> (Line<'static>, u16) {
-    let theme = view.theme;
-    let label = format!("{}: ", prompt.field.label);
+fn prompt(prompt: &Prompt, columns: usize, picture: &Picture) -> (Line<'static>, u16) {
+    let theme = picture.theme;
+    let label = format!("{}: ", prompt.purpose.label());
     // On a narrow screen the text is worth more than its name.
     let label = if text::width(&label) * 2 > columns { "> ".to_string() } else { label };
-    let (shown, cursor) = prompt.window(columns.saturating_sub(text::width(&label)));
+    let (shown, cursor, left_out) = prompt.window(columns.saturating_sub(text::width(&label)));
     let column = (text::width(&label) + cursor).min(columns.saturating_sub(1));
     // The cursor may stand one column behind the text.
     let used = text::width(&label) + text::width(&shown).max(cursor + 1);
-    let mut line = Line::from(vec![Span::styled(label, theme.label), Span::styled(shown, theme.prompt)]);
+    let mut line = Line::from(vec![Span::styled(label, theme.label)]);
+    let wrong = prompt.error.as_ref().map(|(at, _)| at.saturating_sub(left_out));
+    let (good, bad) = match wrong {
+        Some(at) => {
+            let at = shown.char_indices().nth(at).map_or(shown.len(), |(byte, _)| byte);
+            shown.split_at(at)
+        }
+        None => (shown.as_str(), ""),
+    };
+    line.push_span(Span::styled(good.to_string(), theme.prompt));
+    line.push_span(Span::styled(bad.to_string(), theme.error));
     let helps = [
-        format!("({})  Enter applies, Esc cancels", prompt.field.hint),
+        format!("({})  Enter applies, Esc cancels", prompt.purpose.hint()),
+        format!("({})", prompt.purpose.hint()),
         "Enter applies, Esc cancels".to_string(),
         "Enter / Esc".to_string(),
     ];

@@ -2,19 +2,22 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{PLACES, View, numbers, ranked};
+use super::{
+    Picture,
+    ranked::{PLACES, TOP, numbers, ranked},
+};
 use crate::tui::format;
 
 /// How many rows it has.
-pub fn rows(view: &View) -> u16 {
-    view.snapshot.countries.len().min(super::TOP) as u16
+pub fn rows(picture: &Picture) -> u16 {
+    picture.snapshot.countries.len().min(TOP) as u16
 }
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let rows = view.snapshot.countries.iter().map(|row| {
-        let name = format::country(row.country_code, &row.country, view.theme.flags);
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let rows = picture.snapshot.countries.iter().map(|row| {
+        let name = format::country(row.country_code, &row.country, picture.theme.flags);
         (name, numbers(&row.sums))
     });
-    ranked(frame, area, view, ("Countries", "Country"), PLACES, rows);
+    ranked(frame, area, picture, ("Countries", "Country"), PLACES, rows);
 }

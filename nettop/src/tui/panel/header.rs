@@ -6,10 +6,10 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{View, labelled, lines, or_any};
+use super::{Picture, labelled, lines, or_any};
 use crate::{
     snapshot::{InterfaceRow, InterfaceState, Mode, Replay},
-    tui::{format, text},
+    tui::{chart, format, text},
 };
 
 /// More lines than this for one group would take the table's room.
@@ -20,17 +20,17 @@ const SILENT_INTERVALS: f64 = 3.0;
 const NAME: usize = 24;
 
 /// How many lines it wants.
-pub fn height(view: &View, width: u16) -> u16 {
-    groups(view, width.into()).into_iter().map(|group| text::flow(group, width.into(), MAX_LINES).len() as u16).sum()
+pub fn height(picture: &Picture, width: u16) -> u16 {
+    groups(picture, width.into()).into_iter().map(|group| text::flow(group, width.into(), MAX_LINES).len() as u16).sum()
 }
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
     if height == 1 {
-        return lines(frame, area, text::flow(in_one_line(view), columns, 1));
+        return lines(frame, area, text::flow(in_one_line(picture), columns, 1));
     }
-    let mut groups = groups(view, columns);
+    let mut groups = groups(picture, columns);
     groups.truncate(height);
     // A line for each group, and what is left to those that need more, the first one first.
     let mut spare = height - groups.len();
@@ -44,26 +44,29 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
 }
 
 /// What belongs together on a line, most important group and item first.
-fn groups(view: &View, columns: usize) -> Vec<Vec<Line<'static>>> {
-    vec![watched(view, columns), counters(view, columns), accounting(view, columns)]
+fn groups(picture: &Picture, columns: usize) -> Vec<Vec<Line<'static>>> {
+    vec![watched(picture, columns), counters(picture, columns), accounting(picture, columns)]
 }
 
 /// The state, and what the newest second brought.
-fn in_one_line(view: &View) -> Vec<Line<'static>> {
-    let mut items = vec![badge(view)];
-    items.extend(alarms(view));
-    let troubles = view.snapshot.degraded.len();
+fn in_one_line(picture: &Picture) -> Vec<Line<'static>> {
+    let mut items = vec![badge(picture)];
+    items.extend(alarms(picture));
+    let troubles = picture.snapshot.degraded.len();
     if troubles > 0 {
         // A screen so low has no strip.
-        items.push(Line::styled(format!("{troubles} degraded"), view.theme.warn));
+        items.push(Line::styled(format!("{troubles} degraded"), picture.theme.warn));
     }
-    items.extend(counters(view, 0));
+    items.extend(counters(picture, 0));
     items
 }
 
-fn badge(view: &View) -> Line<'static> {
-    let (runtime, theme) = (&view.snapshot.runtime, view.theme);
-    let ended = view.snapshot.replay.as_ref().is_some_and(|replay| replay.ended);
+fn badge(picture: &Picture) -> Line<'static> {
+    let (runtime, theme) = (&picture.snapshot.runtime, picture.theme);
+    if picture.state.frozen.is_some() {
+        return Line::styled(" FROZEN ", theme.paused);
+    }
+    let ended = picture.snapshot.replay.as_ref().is_some_and(|replay| replay.ended);
     let (word, style) = match (runtime.paused, runtime.mode) {
         (_, Mode::Replay) if ended => (" REPLAY ENDED ", theme.paused),
         (false, Mode::Replay) => (" REPLAY ", theme.demo),
@@ -77,8 +80,9 @@ fn badge(view: &View) -> Line<'static> {
 }
 
 /// The floods that last: nobody should have to look for them.
-fn alarms(view: &View) -> Option<Line<'static>> {
-    let alarms = view.snapshot.alerts.iter().filter(|alert| alert.is_alarm());
+fn alarms(picture: &Picture) -> Option<Line<'static>> {
+    let attention = &picture.state.attention;
+    let alarms = picture.snapshot.alerts.iter().filter(|alert| alert.is_alarm() && attention.wants(alert));
     let names: Vec<_> = alarms.map(|alert| format::visible(alert.kind).replace('-', " ").to_uppercase()).collect();
     let text = match names.as_slice() {
         [] => return None,
@@ -86,15 +90,15 @@ fn alarms(view: &View) -> Option<Line<'static>> {
         [first] => format!(" {first} "),
         [first, others @ ..] => format!(" {first} and {} more ", others.len()),
     };
-    Some(Line::styled(text, view.theme.alarm))
+    Some(Line::styled(text, picture.theme.alarm))
 }
 
-fn watched(view: &View, columns: usize) -> Vec<Line<'static>> {
-    let (snapshot, theme) = (view.snapshot, view.theme);
+fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
+    let (snapshot, theme) = (picture.snapshot, picture.theme);
     let filter = &snapshot.runtime.filter;
-    let mut items = vec![badge(view)];
-    items.extend(alarms(view));
-    let silent = view.state.silent_for.as_secs_f64();
+    let mut items = vec![badge(picture)];
+    items.extend(alarms(picture));
+    let silent = picture.state.silent_for.as_secs_f64();
     if silent > (snapshot.tick.interval * SILENT_INTERVALS).max(SILENT_INTERVALS) {
         let text = format!("no news from the engine for {}", format::duration(silent));
         items.push(Line::styled(text, theme.error));
@@ -106,9 +110,9 @@ fn watched(view: &View, columns: usize) -> Vec<Line<'static>> {
         Span::styled("up ", theme.label),
         Span::styled(format::duration(snapshot.elapsed), theme.text),
     ]));
-    items.extend(snapshot.replay.as_ref().map(|replay| replayed(replay, view)));
+    items.extend(snapshot.replay.as_ref().map(|replay| replayed(replay, picture)));
     for (at, row) in snapshot.interfaces.iter().enumerate() {
-        let mut item = interface(row, view);
+        let mut item = interface(row, picture);
         if at == 0 {
             item.spans.insert(0, Span::styled("on ", theme.label));
         }
@@ -118,8 +122,8 @@ fn watched(view: &View, columns: usize) -> Vec<Line<'static>> {
 }
 
 /// The capture, and how much of it was read.
-fn replayed(replay: &Replay, view: &View) -> Line<'static> {
-    let theme = view.theme;
+fn replayed(replay: &Replay, picture: &Picture) -> Line<'static> {
+    let theme = picture.theme;
     let file = match replay.file.as_str() {
         "-" => "standard input".to_string(),
         path => text::cut(&format::visible(path.rsplit('/').next().unwrap_or(path)), NAME),
@@ -135,8 +139,8 @@ fn replayed(replay: &Replay, view: &View) -> Line<'static> {
     Line::from(spans)
 }
 
-fn interface(interface: &InterfaceRow, view: &View) -> Line<'static> {
-    let theme = view.theme;
+fn interface(interface: &InterfaceRow, picture: &Picture) -> Line<'static> {
+    let theme = picture.theme;
     let mut spans = vec![Span::styled(text::cut(&format::visible(&interface.name), NAME), theme.value)];
     match interface.mode {
         Some(mode) => spans.push(Span::styled(format!(" {mode}"), theme.text)),
@@ -148,35 +152,52 @@ fn interface(interface: &InterfaceRow, view: &View) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Totals and rates, in full where that fits on one line, else shortened.
-fn counters(view: &View, columns: usize) -> Vec<Line<'static>> {
-    let (snapshot, theme) = (view.snapshot, view.theme);
-    let items = |digits: usize, with_bytes: bool| {
-        let rate = |pps, bytes| format!("{} pps {}", format::pps(pps), format::bits_per_second(bytes));
+/// Rates now and lately, and totals; in full where that fits on one line, else shortened.
+fn counters(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
+    /// How many columns the chart has, and how many digits a number.
+    const FORMS: [(usize, usize, bool); 6] =
+        [(60, 19, true), (30, 19, true), (30, 19, false), (20, 5, true), (20, 5, false), (12, 5, false)];
+    let (snapshot, theme, units) = (picture.snapshot, picture.theme, picture.state.units);
+    let items = |width: usize, digits: usize, with_bytes: bool| {
+        let rate = |pps, bytes| format!("{} pps {}", format::pps(pps), units.rate(bytes));
         let estimated = if snapshot.unique_estimated { "~" } else { "" };
         let unique = format!("{estimated}{}", format::count(snapshot.unique_ips, digits));
-        let average = rate(snapshot.avg_pps, snapshot.avg_bps);
-        let mut items = vec![
-            Line::styled(rate(snapshot.current_pps, snapshot.current_bps), theme.value),
-            labelled(format::count(snapshot.total_packets, digits), theme.value, "packets", theme),
-            labelled(unique, theme.value, "unique", theme),
-            Line::from(vec![Span::styled("avg ", theme.label), Span::styled(average, theme.text)]),
-        ];
+        let mut items = vec![Line::styled(rate(snapshot.current_pps, snapshot.current_bps), theme.value)];
+        items.extend(lately(picture, width));
+        items.push(labelled(format::count(snapshot.total_packets, digits), theme.value, "packets", theme));
+        items.push(labelled(unique, theme.value, "unique", theme));
         if with_bytes {
-            items.push(Line::styled(format::bytes(snapshot.total_bytes), theme.text));
+            let average = rate(snapshot.avg_pps, snapshot.avg_bps);
+            items.push(Line::from(vec![Span::styled("avg ", theme.label), Span::styled(average, theme.text)]));
+            items.push(Line::styled(units.amount(snapshot.total_bytes), theme.text));
         }
         items
     };
-    [(19, true), (19, false), (5, true)]
+    FORMS
         .into_iter()
-        .map(|(digits, with_bytes)| items(digits, with_bytes))
+        .map(|(width, digits, with_bytes)| items(width, digits, with_bytes))
         .find(|items| text::flow_width(items) <= columns)
-        .unwrap_or_else(|| items(5, false))
+        .unwrap_or_else(|| items(12, 5, false))
+}
+
+/// The last minute as a chart, and its busiest second.
+fn lately(picture: &Picture, width: usize) -> Option<Line<'static>> {
+    let seconds: Vec<f32> = picture.snapshot.history.seconds.iter().map(|pace| pace.pps).collect();
+    if seconds.is_empty() {
+        return None;
+    }
+    let theme = picture.theme;
+    let peak = format::pps(chart::peak(seconds.iter().copied()).into());
+    Some(Line::from(vec![
+        Span::styled(chart::line(&seconds, width), theme.bar),
+        Span::styled(" 60s peak ", theme.label),
+        Span::styled(peak, theme.text),
+    ]))
 }
 
 /// Seen = counted + filtered + not IP: whoever adds it up sees that nothing went missing.
-fn accounting(view: &View, columns: usize) -> Vec<Line<'static>> {
-    let (accounting, theme) = (&view.snapshot.accounting, view.theme);
+fn accounting(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
+    let (accounting, theme) = (&picture.snapshot.accounting, picture.theme);
     // Before the first packet there is nothing to agree on.
     let holds = accounting.holds || accounting.seen.packets == 0;
     let (equals, style) = if holds { ("=", theme.good) } else { ("≠", theme.error) };

@@ -2,19 +2,22 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{COUNT, SHORT, View, ranked};
+use super::{
+    Picture,
+    ranked::{COUNT, SHORT, TOP, ranked},
+};
 use crate::tui::format;
 
 /// How many rows it has.
-pub fn rows(view: &View) -> u16 {
-    view.snapshot.macs.len().clamp(1, super::TOP) as u16
+pub fn rows(picture: &Picture) -> u16 {
+    picture.snapshot.macs.len().clamp(1, TOP) as u16
 }
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let rows = view.snapshot.macs.iter().map(|row| {
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let rows = picture.snapshot.macs.iter().map(|row| {
         let name = row.mac.to_string();
         (name, [format::count(row.packets, COUNT), format::pps(row.pps), format::pps(row.pps_60s)])
     });
-    ranked(frame, area, view, ("MACs", "MAC"), [("Pkts", COUNT), ("PPS", SHORT), ("60s", SHORT)], rows);
+    ranked(frame, area, picture, ("MACs", "MAC"), [("Pkts", COUNT), ("PPS", SHORT), ("60s", SHORT)], rows);
 }

@@ -1,17 +1,23 @@
 //! The panels: one file each, and one row each in [`PANELS`].
 
 pub mod alerts;
+pub mod columns;
 pub mod control;
 pub mod countries;
 pub mod degraded;
+pub mod detail;
 pub mod footer;
 pub mod header;
+pub mod help;
 pub mod macs;
 pub mod networks;
 pub mod own;
 pub mod prefixes;
-pub mod sources;
+mod ranked;
 pub mod stats;
+pub mod subject;
+pub mod table;
+pub mod tabs;
 pub mod waiting;
 
 use ratatui::{
@@ -23,17 +29,19 @@ use ratatui::{
 };
 
 use super::{
-    flags, format,
-    layout::{self, Areas, Needs},
+    action::layer,
+    ascii, flags, format,
+    layout::{self, Areas, Body, Needs},
     state::State,
     text,
     theme::Theme,
+    view::SOURCES,
 };
-use crate::snapshot::{FilterView, Snapshot, Sums};
+use crate::snapshot::{FilterView, Snapshot};
 
 /// All that a panel may know.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct Picture<'a> {
     /// What was counted.
     pub snapshot: &'a Snapshot,
     /// What the screen remembers.
@@ -53,7 +61,7 @@ pub struct Panel {
     /// Where it stands.
     pub area: fn(&Areas) -> Rect,
     /// Draws it.
-    pub render: fn(&mut Frame, Rect, &View),
+    pub render: fn(&mut Frame, Rect, &Picture),
 }
 
 /// Every panel, from top to bottom.
@@ -66,9 +74,15 @@ pub const PANELS: &[Panel] = &[
     },
     Panel {
         name: "degraded",
-        about: "what does not work as it should, why, and the remedy",
+        about: "badges for what does not work as it should; the help has the reasons and the remedies",
         area: |areas| areas.degraded,
         render: degraded::render,
+    },
+    Panel {
+        name: "tabs",
+        about: "the views and their keys; how many rows the open one has, and their order",
+        area: |areas| areas.tabs,
+        render: tabs::render,
     },
     Panel {
         name: "waiting",
@@ -77,10 +91,28 @@ pub const PANELS: &[Panel] = &[
         render: waiting::render,
     },
     Panel {
-        name: "sources",
-        about: "the source addresses with the most packets",
-        area: |areas| areas.sources,
-        render: sources::render,
+        name: "table",
+        about: "the rows of the open view, as filtered and sorted",
+        area: |areas| areas.table,
+        render: table::render,
+    },
+    Panel {
+        name: "detail",
+        about: "everything known of one source, destination, port or prefix: charts, sampled detail, alerts",
+        area: |areas| areas.detail,
+        render: detail::render,
+    },
+    Panel {
+        name: "columns",
+        about: "the columns of the open view, to choose from",
+        area: |areas| areas.columns,
+        render: columns::render,
+    },
+    Panel {
+        name: "help",
+        about: "what is degraded and why, every key, the views, the filter",
+        area: |areas| areas.help,
+        render: help::render,
     },
     Panel {
         name: "alerts",
@@ -126,87 +158,67 @@ pub const PANELS: &[Panel] = &[
     },
     Panel {
         name: "control",
-        about: "the keys or the prompt, the newest message, the filter",
+        about: "what is counted and what is shown of it, the newest message, or the prompt",
         area: |areas| areas.control,
         render: control::render,
     },
     Panel {
         name: "footer",
-        about: "the commands of nettopctl and the clock",
+        about: "the keys that work here, and the clock",
         area: |areas| areas.footer,
         render: footer::render,
     },
 ];
 
-/// Draws the whole screen.
-pub fn draw(frame: &mut Frame, view: &View) {
-    let screen = frame.area();
-    let needs = Needs {
-        waiting: view.snapshot.total_packets == 0,
-        header: header::height(view, screen.width),
-        degraded: degraded::height(view, screen.width),
-        sources: u16::try_from(view.snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
-        places: countries::rows(view).max(networks::rows(view)),
-        prefixes: prefixes::rows(view),
-        own: own::HEIGHT,
-        alerts: alerts::height(view, screen.width),
-        alarms: alerts::alarm_height(view, screen.width),
-        macs: macs::rows(view),
-        stats_short: stats::SHORT,
-        stats_full: stats::height(view, layout::stats_width(screen.width)),
+/// Where the panels stand.
+pub fn areas(picture: &Picture, screen: Rect) -> Areas {
+    let (state, snapshot) = (picture.state, picture.snapshot);
+    let body = match state.layer() {
+        layer::HELP => Body::Help,
+        layer::COLUMNS => Body::Columns,
+        layer::DETAIL => Body::Detail,
+        _ if state.view != SOURCES => Body::Table,
+        _ if snapshot.total_packets == 0 => Body::Waiting,
+        _ if state.without_panels => Body::Table,
+        _ => Body::Overview,
     };
-    let areas = layout::areas(screen, &needs);
+    let needs = Needs {
+        body,
+        header: header::height(picture, screen.width),
+        degraded: degraded::height(picture),
+        sources: u16::try_from(snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
+        places: countries::rows(picture).max(networks::rows(picture)),
+        prefixes: prefixes::rows(picture),
+        own: own::HEIGHT,
+        alerts: alerts::height(picture, screen.width),
+        alarms: alerts::alarm_height(picture, screen.width),
+        macs: macs::rows(picture),
+        stats_short: stats::SHORT,
+        stats_full: stats::height(picture, layout::stats_width(screen.width)),
+    };
+    layout::areas(screen, &needs)
+}
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame, picture: &Picture) {
+    let screen = frame.area();
+    let areas = areas(picture, screen);
     for panel in PANELS {
         let area = (panel.area)(&areas).intersection(screen);
         if !area.is_empty() {
-            (panel.render)(frame, area, view);
+            (panel.render)(frame, area, picture);
         }
+    }
+    if picture.state.options.ascii {
+        ascii::reduce(frame.buffer_mut());
     }
     flags::split(frame.buffer_mut());
 }
 
-/// Rows of a ranked panel.
-const TOP: usize = 8;
-/// Columns of a count that keeps its digits, and of one that may be shortened.
-const COUNT: usize = 11;
-const SHORT: usize = 6;
-
-/// Draws a panel of names with numbers, most important first, and how many there are besides. `head`: the titles of the
-/// numbers and their widths, the name's own title apart; each row has as many.
-fn ranked<const N: usize>(
-    frame: &mut Frame,
-    area: Rect,
-    view: &View,
-    (title, name): (&str, &str),
-    head: [(&str, usize); N],
-    rows: impl ExactSizeIterator<Item = (String, [String; N])>,
-) {
-    let theme = view.theme;
-    let room = usize::from(area.height).saturating_sub(2).min(TOP);
-    let more = rows.len().saturating_sub(room);
-    let note = if more > 0 { format!("{} more", format::count(more as u64, 9)) } else { String::new() };
-    let area = titled(frame, area, theme, title, &note);
-    let numbers: usize = head.iter().map(|(_, width)| width + 1).sum();
-    let names = usize::from(area.width).saturating_sub(numbers);
-    let line = |name: &str, name_style, cells: [&str; N], style| {
-        let mut spans = vec![Span::styled(text::left(name, names), name_style)];
-        spans.extend(cells.iter().zip(head).map(|(cell, (_, width))| Span::styled(format!(" {cell:>width$}"), style)));
-        Line::from(spans)
-    };
-    let mut drawn = vec![line(name, theme.head, head.map(|(title, _)| title), theme.head)];
-    drawn.extend(
-        rows.take(room)
-            .map(|(name, cells)| line(&name, theme.address, cells.each_ref().map(String::as_str), theme.text)),
-    );
-    lines(frame, area, drawn);
-}
-
-/// The numbers of a ranked panel of places.
-const PLACES: [(&str, usize); 3] = [("IPs", SHORT), ("Pkts", COUNT), ("PPS", SHORT)];
-
-/// What stands in their columns.
-fn numbers(sums: &Sums) -> [String; 3] {
-    [format::short(sums.ips), format::count(sums.packets, COUNT), format::pps(sums.pps)]
+/// Of these lines those that can be seen, when the first is to be `top`, as far as there are so many.
+fn scrolled(lines: Vec<Line<'static>>, top: usize, room: usize) -> Vec<Line<'static>> {
+    let top = top.min(lines.len().saturating_sub(room));
+    lines.into_iter().skip(top).collect()
 }
 
 /// Draws lines from the top of an area, each cut to its width.

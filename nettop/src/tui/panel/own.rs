@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{View, lines, titled};
+use super::{Picture, lines, titled};
 use crate::{
     snapshot::{Guard, Own, Tick},
     tui::format,
@@ -16,9 +16,9 @@ use crate::{
 pub const HEIGHT: u16 = 6;
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let Own { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &view.snapshot.own;
-    let Tick { took_ms, late, count, .. } = view.snapshot.tick;
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let Own { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &picture.snapshot.own;
+    let Tick { took_ms, late, count, .. } = picture.snapshot.tick;
     let packet = match packet_ns {
         Some(ns) => format!("{ns:.0} ns in the kernel"),
         None => packet_ns_hint.unwrap_or("no packets").to_string(),
@@ -31,8 +31,8 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
         ("CPU", format!("{:.1} % of one", cpu * 100.0)),
         ("memory", format!("{}, kernel {}", format::bytes(*memory), format::bytes(*kernel_memory))),
     ];
-    let theme = view.theme;
-    let area = titled(frame, area, theme, "Self", &sandbox(&view.snapshot.sandbox));
+    let theme = picture.theme;
+    let area = titled(frame, area, theme, "Self", &sandbox(&picture.snapshot.sandbox));
     let line = |(name, value): (&str, String)| {
         Line::from(vec![Span::styled(format!("{name:<8}"), theme.label), Span::styled(value, theme.text)])
     };

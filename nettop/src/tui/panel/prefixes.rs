@@ -2,18 +2,21 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{COUNT, PLACES, TOP, View, numbers, ranked};
+use super::{
+    Picture,
+    ranked::{COUNT, PLACES, TOP, numbers, ranked},
+};
 use crate::{snapshot::Snapshot, tui::format};
 
 /// How many rows it has.
-pub fn rows(view: &View) -> u16 {
-    let Snapshot { top_prefixes, accounting, .. } = view.snapshot;
+pub fn rows(picture: &Picture) -> u16 {
+    let Snapshot { top_prefixes, accounting, .. } = picture.snapshot;
     (top_prefixes.len() + usize::from(accounting.untracked.packets > 0)).min(TOP) as u16
 }
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let Snapshot { top_prefixes, accounting, .. } = view.snapshot;
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let Snapshot { top_prefixes, accounting, .. } = picture.snapshot;
     let mut rows: Vec<_> = top_prefixes.iter().map(|row| (row.prefix.to_string(), numbers(&row.sums))).collect();
     // What came from nobody knows where, in a flood: above what would not be seen any more.
     if accounting.untracked.packets > 0 {
@@ -21,5 +24,5 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
         rows.insert(rows.len().min(TOP - 1), ("untracked".into(), [String::new(), untracked, String::new()]));
     }
     let rows = rows.into_iter();
-    ranked(frame, area, view, ("Prefixes", "Prefix"), PLACES, rows);
+    ranked(frame, area, picture, ("Prefixes", "Prefix"), PLACES, rows);
 }

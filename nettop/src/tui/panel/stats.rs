@@ -7,7 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{View, lines, titled};
+use super::{Picture, lines, titled};
 use crate::tui::{format, services, text};
 
 /// Its height with one line for each group, the title included.
@@ -47,18 +47,18 @@ impl Group {
 }
 
 /// How many lines it wants at this width.
-pub fn height(view: &View, width: u16) -> u16 {
-    let groups = groups(view);
+pub fn height(picture: &Picture, width: u16) -> u16 {
+    let groups = groups(picture);
     let tables = tables(&groups, width.into());
     let rows = if tables > 0 { 1 + TOP } else { 0 };
     (1 + rows + groups.len() - tables) as u16
 }
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let area = titled(frame, area, view.theme, "Traffic", "");
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let area = titled(frame, area, picture.theme, "Traffic", "");
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
-    let groups = groups(view);
+    let groups = groups(picture);
     let mut tables = tables(&groups, columns);
     if height < LEAST_TABLE + groups.len() - tables {
         tables = 0;
@@ -66,12 +66,12 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
     let (as_tables, as_lines) = groups.split_at(tables);
     let mut drawn = Vec::new();
     if tables > 0 {
-        drawn = side_by_side(as_tables, (height - as_lines.len()).min(1 + TOP), view);
+        drawn = side_by_side(as_tables, (height - as_lines.len()).min(1 + TOP), picture);
     }
     // A line for each group, and what is left over to those that need two.
     let mut spare = height.saturating_sub(drawn.len() + as_lines.len());
     for group in as_lines {
-        let flowed = as_line(group, columns, 1 + spare.min(1), view);
+        let flowed = as_line(group, columns, 1 + spare.min(1), picture);
         spare -= flowed.len().saturating_sub(1);
         drawn.extend(flowed);
     }
@@ -91,8 +91,8 @@ fn tables(groups: &[Group], columns: usize) -> usize {
         .count()
 }
 
-fn side_by_side(groups: &[Group], height: usize, view: &View) -> Vec<Line<'static>> {
-    let theme = view.theme;
+fn side_by_side(groups: &[Group], height: usize, picture: &Picture) -> Vec<Line<'static>> {
+    let theme = picture.theme;
     let mut drawn = vec![Line::default(); height];
     for (at, group) in groups.iter().enumerate() {
         let (labels, width) = (group.labels.unwrap_or_default(), group.table_width().unwrap_or_default());
@@ -115,8 +115,8 @@ fn side_by_side(groups: &[Group], height: usize, view: &View) -> Vec<Line<'stati
     drawn
 }
 
-fn as_line(group: &Group, columns: usize, most: usize, view: &View) -> Vec<Line<'static>> {
-    let theme = view.theme;
+fn as_line(group: &Group, columns: usize, most: usize, picture: &Picture) -> Vec<Line<'static>> {
+    let theme = picture.theme;
     let items = group.entries.iter().map(|entry| {
         let value_style = if entry.trouble { theme.warn } else { theme.value };
         Line::from(vec![
@@ -135,15 +135,15 @@ fn as_line(group: &Group, columns: usize, most: usize, view: &View) -> Vec<Line<
     flowed
 }
 
-fn groups(view: &View) -> Vec<Group> {
-    let snapshot = view.snapshot;
+fn groups(picture: &Picture) -> Vec<Group> {
+    let snapshot = picture.snapshot;
     let share = |label: String, packets| Entry {
         label,
         value: format::short(packets),
         percent: Some(format::percent_short(packets, snapshot.total_packets)),
         trouble: false,
     };
-    let known = |port| if view.state.options.numeric { None } else { services::name(port) };
+    let known = |port| if picture.state.options.numeric { None } else { services::name(port) };
     let port = |port| match (port, known(port)) {
         (0, _) => "no port".to_string(),
         (port, Some(name)) => format!("{port} {name}"),
@@ -161,14 +161,14 @@ fn groups(view: &View) -> Vec<Group> {
         Group { name: "dst ports", labels: Some(15), entries: ports.collect() },
         Group { name: "tcp flags", labels: Some(8), entries: flags.collect() },
         Group { name: "sizes", labels: Some(9), entries: sizes.collect() },
-        Group { name: "not counted", labels: None, entries: not_counted(view) },
-        Group { name: "not listed", labels: None, entries: not_listed(view) },
-        Group { name: "events", labels: None, entries: events(view) },
+        Group { name: "not counted", labels: None, entries: not_counted(picture) },
+        Group { name: "not listed", labels: None, entries: not_listed(picture) },
+        Group { name: "events", labels: None, entries: events(picture) },
     ]
 }
 
-fn not_counted(view: &View) -> Vec<Entry> {
-    let accounting = &view.snapshot.accounting;
+fn not_counted(picture: &Picture) -> Vec<Entry> {
+    let accounting = &picture.snapshot.accounting;
     vec![
         entry("filtered", format::short(accounting.filtered.packets), false),
         entry("not IP", format::short(accounting.not_ip.packets), false),
@@ -177,8 +177,8 @@ fn not_counted(view: &View) -> Vec<Entry> {
 }
 
 /// Counted, but for a source that no table can list: it found no room, or was forgotten since.
-fn not_listed(view: &View) -> Vec<Entry> {
-    let accounting = &view.snapshot.accounting;
+fn not_listed(picture: &Picture) -> Vec<Entry> {
+    let accounting = &picture.snapshot.accounting;
     let untracked = accounting.untracked.packets;
     vec![
         entry("untracked", format::short(untracked), untracked > 0),
@@ -190,8 +190,8 @@ fn entry(label: &str, value: String, trouble: bool) -> Entry {
     Entry { label: label.into(), value, percent: None, trouble }
 }
 
-fn events(view: &View) -> Vec<Entry> {
-    let sampling = view.snapshot.sampling;
+fn events(picture: &Picture) -> Vec<Entry> {
+    let sampling = picture.snapshot.sampling;
     let rate = match sampling.weight {
         0 => entry("sampling", "off".into(), false),
         1 => entry("sampling", "every packet".into(), false),

@@ -6,27 +6,30 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{View, filter_items, lines, titled};
+use super::{Picture, filter_items, lines, titled};
 use crate::{
     snapshot::InterfaceState,
-    tui::{action::ACTIONS, format, text},
+    tui::{
+        action::{ACTIONS, layer::TABLE},
+        format, text,
+    },
 };
 
 /// Draws it.
-pub fn render(frame: &mut Frame, area: Rect, view: &View) {
-    let (snapshot, theme) = (view.snapshot, view.theme);
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let (snapshot, theme) = (picture.snapshot, picture.theme);
     let area = titled(frame, area, theme, "Waiting for the first packet", "");
     let columns = usize::from(area.width);
-    let mut drawn = rejected(view, columns);
-    drawn.extend(interfaces(view));
+    let mut drawn = rejected(picture, columns);
+    drawn.extend(interfaces(picture));
     drawn.push(Line::default());
     let mut filter = vec![Line::styled("Filter:", theme.label)];
     filter.extend(filter_items(&snapshot.runtime.filter, theme, columns));
     drawn.extend(text::flow(filter, columns, 4));
     drawn.push(Line::default());
-    drawn.extend(ACTIONS.iter().map(|action| {
+    drawn.extend(ACTIONS.iter().filter(|action| !action.name.is_empty() && action.layers & TABLE != 0).map(|action| {
         Line::from(vec![
-            Span::styled(format!("  {:<6} ", action.key.label()), theme.key),
+            Span::styled(format!("  {:<6} ", action.keys[0].label()), theme.key),
             Span::styled(action.help, theme.text),
         ])
     }));
@@ -34,10 +37,10 @@ pub fn render(frame: &mut Frame, area: Rect, view: &View) {
 }
 
 /// What came, but was not counted: the likely answer to "why is there nothing?".
-fn rejected(view: &View, columns: usize) -> Vec<Line<'static>> {
-    let (accounting, theme) = (&view.snapshot.accounting, view.theme);
+fn rejected(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
+    let (accounting, theme) = (&picture.snapshot.accounting, picture.theme);
     let mut texts = Vec::new();
-    if view.snapshot.runtime.paused {
+    if picture.snapshot.runtime.paused {
         texts.push("Paused: nothing is counted until space is pressed.".to_string());
     }
     if accounting.seen.packets > 0 {
@@ -53,10 +56,10 @@ fn rejected(view: &View, columns: usize) -> Vec<Line<'static>> {
     drawn
 }
 
-fn interfaces(view: &View) -> Vec<Line<'static>> {
-    let theme = view.theme;
-    let rows = &view.snapshot.interfaces;
-    if let Some(replay) = &view.snapshot.replay {
+fn interfaces(picture: &Picture) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let rows = &picture.snapshot.interfaces;
+    if let Some(replay) = &picture.snapshot.replay {
         return vec![Line::styled(format!("Replaying {}", format::visible(&replay.file)), theme.label)];
     }
     if rows.is_empty() {

@@ -1,0 +1,188 @@
+//! The last ten minutes of what stands at the head of the lists, and of what somebody looks at: a bounded number of keys, each
+//! of about a kilobyte.
+
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt as _};
+use nettop_common::Tally;
+
+use crate::snapshot::{History, Pace, Snapshot, Subject};
+
+/// Keys followed at a time; who was wanted longest ago makes room.
+const MOST: usize = 512;
+/// Of the sources, so many from the head of the list.
+const SOURCES: usize = 128;
+/// Of each other list.
+const OTHERS: usize = 64;
+/// Of each length of prefixes.
+const PREFIXES: usize = 20;
+/// What is kept of each: a minute, and ten.
+const KEPT: usize = 60;
+/// The steps of the ten minutes, seconds, less the jitter of a timer.
+const STEP: f64 = 9.5;
+
+/// They.
+#[derive(Debug)]
+pub struct Histories {
+    /// Everything counted.
+    pub all: Track,
+    tracks: HashMap<Subject, Track>,
+    /// Seconds so far.
+    now: u64,
+}
+
+/// One key's.
+#[derive(Debug, Default)]
+pub struct Track {
+    /// What was counted when the newest second closed.
+    seen: Tally,
+    seconds: VecDeque<Pace>,
+    tens: VecDeque<Pace>,
+    /// What came in the step that is not over, and its length in seconds.
+    step: Tally,
+    step_seconds: f64,
+    /// The second in which it was wanted last.
+    wanted: u64,
+}
+
+impl Histories {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { all: Track::default(), tracks: HashMap::new(), now: 0 }
+    }
+
+    /// A second, or a longer tick, is over: `all` was counted since the start, and `total` tells it of one key; `None`: it has no
+    /// account.
+    pub fn close(&mut self, seconds: f64, all: Tally, total: impl Fn(&Subject) -> Option<Tally>) {
+        self.now += 1;
+        self.all.close(seconds, all);
+        for (subject, track) in &mut self.tracks {
+            // Nothing came of a key that was forgotten; counted anew it begins at nothing.
+            track.close(seconds, total(subject).unwrap_or_default());
+        }
+    }
+
+    /// Follows what stands at the head of the lists.
+    pub fn follow(&mut self, snapshot: &Snapshot) {
+        let tally = |packets, bytes| Tally { packets, bytes };
+        for row in snapshot.ips.iter().take(SOURCES) {
+            self.want(Subject::Source(row.ip), tally(row.packets, row.bytes));
+        }
+        for row in snapshot.destinations.iter().take(OTHERS) {
+            self.want(Subject::Destination(row.ip), tally(row.packets, row.bytes));
+        }
+        for row in snapshot.ports.iter().take(OTHERS) {
+            self.want(Subject::Port(row.port), tally(row.packets, 0));
+        }
+        for row in snapshot.prefixes.iter().flat_map(|(_, rows)| rows.iter().take(PREFIXES)) {
+            self.want(Subject::Prefix(row.prefix), tally(row.sums.packets, row.sums.bytes));
+        }
+    }
+
+    /// Follows a key, of which `total` was counted until now.
+    pub fn want(&mut self, subject: Subject, total: Tally) {
+        if let Some(track) = self.tracks.get_mut(&subject) {
+            track.wanted = self.now;
+            return;
+        }
+        if self.tracks.len() >= MOST {
+            let Some(oldest) = self.tracks.iter().min_by_key(|(_, track)| track.wanted) else { return };
+            let oldest = *oldest.0;
+            self.tracks.remove(&oldest);
+        }
+        self.tracks.insert(subject, Track { seen: total, wanted: self.now, ..Track::default() });
+    }
+
+    /// The history of a key; `None`: it is not followed.
+    pub fn get(&self, subject: &Subject) -> Option<History> {
+        self.tracks.get(subject).map(Track::history)
+    }
+
+    /// Packets per second of a key in the newest second; `None`: it is not followed.
+    pub fn pps(&self, subject: &Subject) -> Option<f64> {
+        self.tracks.get(subject)?.seconds.back().map(|pace| f64::from(pace.pps))
+    }
+}
+
+impl Track {
+    fn close(&mut self, seconds: f64, total: Tally) {
+        let new = total.since(self.seen);
+        self.seen = total;
+        push(&mut self.seconds, pace(new, seconds));
+        self.step.add(new);
+        self.step_seconds += seconds;
+        if self.step_seconds >= STEP {
+            push(&mut self.tens, pace(self.step, self.step_seconds));
+            (self.step, self.step_seconds) = (Tally::default(), 0.0);
+        }
+    }
+
+    /// As it is shown.
+    pub fn history(&self) -> History {
+        let mut tens: Vec<_> = self.tens.iter().copied().collect();
+        if self.step_seconds > 0.0 {
+            tens.push(pace(self.step, self.step_seconds));
+        }
+        History { seconds: self.seconds.iter().copied().collect(), tens }
+    }
+}
+
+fn pace(tally: Tally, seconds: f64) -> Pace {
+    // Never over nothing: a slot has at least the length of a reading.
+    let per_second = |count: u64| (count as f64 / seconds.max(1e-3)) as f32;
+    Pace { pps: per_second(tally.packets), bps: per_second(tally.bytes) }
+}
+
+fn push(paces: &mut VecDeque<Pace>, pace: Pace) {
+    if paces.len() >= KEPT {
+        paces.pop_front();
+    }
+    paces.push_back(pace);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(packets: u64) -> Tally {
+        Tally { packets, bytes: packets * 100 }
+    }
+
+    #[test]
+    fn seconds_and_tens_tell_the_same() {
+        let (mut histories, subject) = (Histories::new(), Subject::Port(80));
+        histories.want(subject, tally(1_000));
+        for second in 1..=900 {
+            histories.close(1.0, tally(second * 7), |_| Some(tally(1_000 + second * 5)));
+        }
+        let history = histories.get(&subject).unwrap();
+        assert_eq!((history.seconds.len(), history.tens.len()), (60, 60));
+        assert!(history.seconds.iter().chain(&history.tens).all(|pace| *pace == Pace { pps: 5.0, bps: 500.0 }));
+        assert_eq!(histories.pps(&subject), Some(5.0));
+        assert!(histories.all.history().seconds.iter().all(|pace| pace.pps == 7.0));
+    }
+
+    #[test]
+    fn one_that_was_forgotten_and_comes_back_begins_at_nothing() {
+        let (mut histories, subject) = (Histories::new(), Subject::Port(80));
+        histories.want(subject, tally(100));
+        for total in [Some(tally(150)), None, Some(tally(9))] {
+            histories.close(1.0, Tally::default(), |_| total);
+        }
+        let paces: Vec<_> = histories.get(&subject).unwrap().seconds.iter().map(|pace| pace.pps).collect();
+        assert_eq!(paces, [50.0, 0.0, 9.0]);
+    }
+
+    #[test]
+    fn who_was_wanted_longest_ago_makes_room() {
+        let mut histories = Histories::new();
+        for port in 0..=MOST as u16 {
+            histories.want(Subject::Port(0), Tally::default());
+            histories.want(Subject::Port(port), Tally::default());
+            histories.close(1.0, Tally::default(), |_| None);
+        }
+        assert_eq!(histories.tracks.len(), MOST);
+        let followed = [0, 1, 2, MOST as u16].map(|port| histories.get(&Subject::Port(port)).is_some());
+        assert_eq!(followed, [true, false, true, true]);
+    }
+}

@@ -1,0 +1,50 @@
+//! How much there was lately of one thing.
+
+use std::{fmt, net::IpAddr};
+
+use serde::Serialize;
+
+use super::Prefix;
+
+/// Whose history can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// Packets from this address.
+    Source(IpAddr),
+    /// Packets to this address.
+    Destination(IpAddr),
+    /// Packets from this prefix, which has one of the lengths that are counted.
+    Prefix(Prefix),
+    /// Packets to this port; their bytes are not counted.
+    Port(u16),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(ip) => write!(f, "source {ip}"),
+            Self::Destination(ip) => write!(f, "destination {ip}"),
+            Self::Prefix(prefix) => write!(f, "prefix {prefix}"),
+            Self::Port(0) => f.write_str("no port"),
+            Self::Port(port) => write!(f, "port {port}"),
+        }
+    }
+}
+
+/// The last minutes, as far as they were looked at; oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct History {
+    /// Each of the last 60 seconds, or of the last 60 ticks where those are longer.
+    pub seconds: Vec<Pace>,
+    /// Each ten seconds of the last ten minutes, or each tick where those are longer; the newest may not be over.
+    pub tens: Vec<Pace>,
+}
+
+/// How much there was per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Pace {
+    /// Packets per second.
+    pub pps: f32,
+    /// Bytes per second.
+    pub bps: f32,
+}

@@ -1,0 +1,82 @@
+//! Which alerts still want attention: an acknowledged one stays in the view of alerts, but is not called out any more; of what is
+//! muted, neither this alert nor a later one of the same rule about the same address is.
+
+use super::table::Id;
+use crate::snapshot::{Alert, Origin};
+
+/// So many marks are remembered; the oldest goes first.
+const MOST: usize = 64;
+
+/// What was marked.
+#[derive(Clone, Debug, Default)]
+pub struct Attention {
+    acknowledged: Vec<Id>,
+    muted: Vec<(&'static str, Option<Origin>)>,
+}
+
+impl Attention {
+    /// Marks an alert as seen, or takes that back; returns whether it is marked now.
+    pub fn acknowledge(&mut self, alert: &Alert) -> bool {
+        toggle(&mut self.acknowledged, Id::from(alert))
+    }
+
+    /// Mutes alerts of this rule about this address, or takes that back; returns whether they are muted now.
+    pub fn mute(&mut self, alert: &Alert) -> bool {
+        toggle(&mut self.muted, (alert.kind, alert.source))
+    }
+
+    /// Whether it was marked as seen.
+    pub fn is_acknowledged(&self, alert: &Alert) -> bool {
+        self.acknowledged.contains(&Id::from(alert))
+    }
+
+    /// Whether it is muted.
+    pub fn is_muted(&self, alert: &Alert) -> bool {
+        self.muted.contains(&(alert.kind, alert.source))
+    }
+
+    /// Whether it is to be called out.
+    pub fn wants(&self, alert: &Alert) -> bool {
+        !self.is_acknowledged(alert) && !self.is_muted(alert)
+    }
+}
+
+fn toggle<T: PartialEq>(marks: &mut Vec<T>, mark: T) -> bool {
+    if let Some(at) = marks.iter().position(|other| *other == mark) {
+        marks.remove(at);
+        return false;
+    }
+    if marks.len() >= MOST {
+        marks.remove(0);
+    }
+    marks.push(mark);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::fixture::alerts, *};
+
+    #[test]
+    fn an_acknowledged_alert_comes_again_a_muted_one_does_not() {
+        let mut attention = Attention::default();
+        let alert = &alerts()[2];
+        let later = Alert { since_ns: alert.since_ns + 1, ..alert.clone() };
+        assert!(attention.wants(alert) && attention.acknowledge(alert));
+        assert!(!attention.wants(alert) && attention.wants(&later));
+        assert!(attention.mute(alert));
+        assert!(!attention.wants(&later));
+        assert!(!attention.mute(alert) && !attention.acknowledge(alert));
+        assert!(attention.wants(alert));
+    }
+
+    #[test]
+    fn marks_are_bounded() {
+        let mut attention = Attention::default();
+        let alert = &alerts()[2];
+        for since_ns in 0..1000 {
+            attention.acknowledge(&Alert { since_ns, ..alert.clone() });
+        }
+        assert_eq!(attention.acknowledged.len(), MOST);
+    }
+}

@@ -1,0 +1,232 @@
+//! What a view is filtered by: an expression over what is known of its rows. It hides rows; what is counted it leaves alone.
+//!
+//! ```text
+//! any     = all { "or" all }
+//! all     = one { ["and"] one }
+//! one     = ("!" | "not") one | "(" any ")" | field ":" value { "," value } | quantity relation number | text
+//! ```
+
+mod parse;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use nettop_geo::CountryCode;
+
+use crate::snapshot::Mac;
+
+pub use parse::{Error, parse};
+
+/// What is known of a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Fact<'a> {
+    /// An address or a prefix: its first bits.
+    Net(IpAddr, u8),
+    /// A port.
+    Port(u16),
+    /// A protocol, by name.
+    Protocol(&'a str),
+    /// A country.
+    Country(CountryCode),
+    /// The number of an autonomous system.
+    Asn(u32),
+    /// A MAC address.
+    Mac(Mac),
+    /// A number.
+    Number(Quantity, f64),
+    /// Something else in words.
+    Text(&'a str),
+}
+
+/// What can be compared with a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Packets in the newest second.
+    Pps,
+    /// Packets.
+    Packets,
+    /// Bytes.
+    Bytes,
+    /// Sources.
+    Ips,
+    /// The highest value.
+    Peak,
+}
+
+/// A filter and its text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// As it was typed.
+    pub text: String,
+    root: Node,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Any(Vec<Node>),
+    All(Vec<Node>),
+    Not(Box<Node>),
+    Is(Test),
+}
+
+/// What one fact can pass.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// In lower case, a part of it.
+    Text(String),
+    Net(IpNet),
+    /// From the first to the last.
+    Ports(u16, u16),
+    /// In upper case.
+    Protocol(String),
+    /// In upper case; a code, or a part of the name.
+    Country(String),
+    Asn(u32),
+    /// In lower case, a part of it.
+    Mac(String),
+    Number(Quantity, Relation, f64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Less,
+    LessOrEqual,
+    Equal,
+    MoreOrEqual,
+    More,
+}
+
+impl Query {
+    /// Whether a row passes, of which `facts` tells all that is known.
+    pub fn matches(&self, facts: impl Fn(&mut dyn FnMut(Fact))) -> bool {
+        self.root.matches(&facts)
+    }
+}
+
+impl Node {
+    fn matches(&self, facts: &impl Fn(&mut dyn FnMut(Fact))) -> bool {
+        match self {
+            Self::Any(nodes) => nodes.iter().any(|node| node.matches(facts)),
+            Self::All(nodes) => nodes.iter().all(|node| node.matches(facts)),
+            Self::Not(node) => !node.matches(facts),
+            Self::Is(test) => {
+                let mut found = false;
+                facts(&mut |fact| found = found || test.passes(fact));
+                found
+            }
+        }
+    }
+}
+
+impl Test {
+    fn passes(&self, fact: Fact) -> bool {
+        match (self, fact) {
+            (Self::Net(net), Fact::Net(ip, length)) => net.prefix_len() <= length && net.contains(&ip),
+            (Self::Ports(first, last), Fact::Port(port)) => (*first..=*last).contains(&port),
+            (Self::Protocol(name), Fact::Protocol(protocol)) => protocol.eq_ignore_ascii_case(name),
+            (Self::Country(code), Fact::Country(country)) => country.to_string() == *code,
+            (Self::Asn(asn), Fact::Asn(number)) => *asn == number,
+            (Self::Mac(part), Fact::Mac(mac)) => mac.to_string().contains(part),
+            (Self::Number(wanted, relation, limit), Fact::Number(quantity, number)) => {
+                *wanted == quantity && relation.holds(number, *limit)
+            }
+            (Self::Text(part), fact) => fact.has(part),
+            _ => false,
+        }
+    }
+}
+
+impl Fact<'_> {
+    /// Whether a text, in lower case, is a part of how it is written.
+    fn has(self, part: &str) -> bool {
+        match self {
+            // Of an address nobody types the length.
+            Self::Net(ip @ IpAddr::V4(_), 32) | Self::Net(ip @ IpAddr::V6(_), 128) => ip.to_string().contains(part),
+            Self::Net(ip, length) => format!("{ip}/{length}").contains(part),
+            Self::Port(port) => port.to_string() == part,
+            Self::Protocol(text) | Self::Text(text) => text.to_lowercase().contains(part),
+            Self::Country(code) => code.to_string().to_lowercase() == part,
+            Self::Asn(asn) => format!("as{asn}") == part,
+            Self::Mac(mac) => mac.to_string().contains(part),
+            Self::Number(..) => false,
+        }
+    }
+}
+
+impl Relation {
+    fn holds(self, number: f64, limit: f64) -> bool {
+        match self {
+            Self::Less => number < limit,
+            Self::LessOrEqual => number <= limit,
+            Self::Equal => number == limit,
+            Self::MoreOrEqual => number >= limit,
+            Self::More => number > limit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is known of one source.
+    fn facts(see: &mut dyn FnMut(Fact)) {
+        see(Fact::Net("198.51.100.7".parse().unwrap(), 32));
+        see(Fact::Country(CountryCode(*b"DE")));
+        see(Fact::Text("Frankfurt am Main"));
+        see(Fact::Asn(64_511));
+        see(Fact::Text("Beispiel GmbH"));
+        see(Fact::Port(53));
+        see(Fact::Port(443));
+        see(Fact::Protocol("UDP"));
+        see(Fact::Mac(Mac([2, 0x42, 0xac, 0x11, 0, 9])));
+        see(Fact::Number(Quantity::Pps, 1_500.0));
+        see(Fact::Number(Quantity::Bytes, 2e6));
+    }
+
+    #[test]
+    fn rows_pass_or_not() {
+        for (text, expected) in [
+            ("frankfurt", true),
+            ("paris", false),
+            ("198.51", true),
+            ("ip:198.51.100.0/24", true),
+            ("198.51.100.0/24", true),
+            ("ip:198.51.100.0/24,10.0.0.0/8", true),
+            ("ip:10.0.0.0/8", false),
+            ("ip:2001:db8::/32", false),
+            ("port:443", true),
+            ("port:80,440-450", true),
+            ("port:80", false),
+            ("proto:udp", true),
+            ("proto:tcp", false),
+            ("country:de", true),
+            ("country:DE,FR", true),
+            ("country:FR", false),
+            ("asn:64511", true),
+            ("asn:AS64511", true),
+            ("asn:1", false),
+            ("mac:02:42:ac", true),
+            ("mac:ff", false),
+            ("pps>1000", true),
+            ("pps > 1k", true),
+            ("pps<1k", false),
+            ("bytes>=1M", true),
+            ("bytes>=2MiB", false),
+            ("bytes=2M", true),
+            ("!port:443", false),
+            ("not port:80", true),
+            ("port:443 proto:udp", true),
+            ("port:443 and proto:tcp", false),
+            ("port:80 or proto:udp", true),
+            ("(port:80 or port:443) and !country:US", true),
+            ("port:443 and proto:tcp or country:de", true),
+            ("port:443 and (proto:tcp or country:us)", false),
+            ("\"am main\"", true),
+            ("\"and\"", false),
+        ] {
+            let query = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")).expect("a filter");
+            assert_eq!(query.matches(facts), expected, "{text}");
+        }
+    }
+}

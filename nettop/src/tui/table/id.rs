@@ -1,0 +1,50 @@
+//! What a row is known by, wherever it stands.
+
+use std::{fmt, net::IpAddr};
+
+use nettop_geo::CountryCode;
+
+use crate::snapshot::{Alert, Mac, Origin, Prefix};
+
+/// What a row is known by. As text it is what is copied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Id {
+    /// An address.
+    Ip(IpAddr),
+    /// A prefix.
+    Prefix(Prefix),
+    /// A port.
+    Port(u16),
+    /// A MAC address.
+    Mac(Mac),
+    /// A country.
+    Country(CountryCode),
+    /// An autonomous system.
+    Network(u32),
+    /// An alert: its rule, whom it is about, and when it began.
+    Alert(&'static str, Option<Origin>, u64),
+    /// Something else that has a name.
+    Name(String),
+}
+
+impl From<&Alert> for Id {
+    fn from(alert: &Alert) -> Self {
+        Self::Alert(alert.kind, alert.source, alert.since_ns)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Prefix(prefix) => prefix.fmt(f),
+            Self::Port(port) => port.fmt(f),
+            Self::Mac(mac) => mac.fmt(f),
+            Self::Country(code) => code.fmt(f),
+            Self::Network(asn) => write!(f, "AS{asn}"),
+            Self::Alert(kind, Some(origin), _) => write!(f, "{kind} {origin}"),
+            Self::Alert(kind, None, _) => f.write_str(kind),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The tables of the views, all of the same code: a table is rows of a snapshot and columns as data, arranged as the user wants.
+//!
+//! [`Table`] knows the type of its rows; the screen knows only [`Listing`], what all tables have in common, and [`Listed`], the
+//! rows of one of them in their order. Only cells that can be seen are made.
+
+pub mod arrange;
+pub mod column;
+pub mod fit;
+mod id;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::arrange::{Arrangement, Order};
+pub use self::{
+    column::{Cell, Column, Head, Key},
+    id::Id,
+};
+use super::query::Fact;
+use crate::snapshot::{Snapshot, Subject};
+
+/// A table of rows `R`.
+pub struct Table<R: Clone + 'static> {
+    /// What the view is called.
+    pub name: &'static str,
+    /// What its rows are.
+    pub many: &'static str,
+    /// What it shows, in a sentence.
+    pub about: &'static str,
+    /// Its columns, from left to right.
+    pub columns: &'static [Column<R>],
+    /// Its rows, in the order that they have unless sorted otherwise.
+    pub rows: for<'a> fn(&'a Snapshot) -> Cow<'a, [R]>,
+    /// How many rows there are that no snapshot lists.
+    pub unlisted: fn(&Snapshot) -> u64,
+    /// What a row is known by.
+    pub id: fn(&R) -> Id,
+    /// What a filter can ask of a row.
+    pub facts: Facts<R>,
+    /// Where Enter leads.
+    pub enter: fn(&R) -> Enter,
+}
+
+/// Tells all that is known of a row, one fact after the other.
+pub type Facts<R> = fn(&R, &mut dyn FnMut(Fact));
+
+/// Where Enter leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enter {
+    /// To everything known of this.
+    Detail(Subject),
+    /// To the sources, filtered so.
+    Sources(String),
+    /// Nowhere: the row says all there is.
+    Nowhere,
+}
+
+/// What all tables have in common.
+pub trait Listing: Sync {
+    /// What the view is called.
+    fn name(&self) -> &'static str;
+    /// What it shows, in a sentence.
+    fn about(&self) -> &'static str;
+    /// What its rows are.
+    fn many(&self) -> &'static str;
+    /// The heads of its columns.
+    fn heads(&self) -> Vec<Head>;
+    /// Its rows, filtered and in order.
+    fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &Arrangement) -> Box<dyn Listed + 'a>;
+}
+
+/// Rows in their order.
+pub trait Listed {
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// How many the filter hides, and how many the snapshot does not list.
+    fn hidden(&self) -> (usize, u64);
+    /// What the row at a place is known by.
+    fn id(&self, at: usize) -> Option<Id>;
+    /// Everything that the snapshot has of it, as its JSON has it.
+    fn fields(&self, at: usize) -> Map<String, Value>;
+    /// Where Enter leads from there.
+    fn enter(&self, at: usize) -> Enter;
+    /// The text of one of its columns, made for a cell.
+    fn cell(&self, at: usize, column: usize, cell: &Cell) -> String;
+}
+
+/// See [`Listed`].
+struct Rows<'a, R: Clone + 'static> {
+    table: &'a Table<R>,
+    rows: Cow<'a, [R]>,
+    /// Places in `rows`.
+    order: Vec<u32>,
+    unlisted: u64,
+}
+
+impl<R: Clone + Serialize + Sync> Listing for Table<R> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn many(&self) -> &'static str {
+        self.many
+    }
+
+    fn heads(&self) -> Vec<Head> {
+        self.columns.iter().map(|column| column.head).collect()
+    }
+
+    fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &Arrangement) -> Box<dyn Listed + 'a> {
+        let rows = (self.rows)(snapshot);
+        let mut order: Vec<u32> = (0..).take(rows.len()).collect();
+        if let Some(filter) = arrangement.filter.as_ref() {
+            order.retain(|at| filter.matches(|see| (self.facts)(&rows[*at as usize], see)));
+        }
+        if let Some(Order { column, reversed }) = arrangement.order
+            && let Some(key) = self.columns.get(column).and_then(|column| column.key)
+        {
+            let mut keyed: Vec<(Key, u32)> = order.iter().map(|at| (key(&rows[*at as usize]), *at)).collect();
+            // Stable, and rates that look alike are equal: rows change places only where there is a reason.
+            keyed.sort_by(|(one, _), (other, _)| if reversed { other.order(one) } else { one.order(other) });
+            order = keyed.into_iter().map(|(_, at)| at).collect();
+        }
+        let unlisted = (self.unlisted)(snapshot);
+        Box::new(Rows { table: self, rows, order, unlisted })
+    }
+}
+
+impl<R: Clone> Rows<'_, R> {
+    fn row(&self, at: usize) -> Option<&R> {
+        self.rows.get(*self.order.get(at)? as usize)
+    }
+}
+
+impl<R: Clone + Serialize> Listed for Rows<'_, R> {
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn hidden(&self) -> (usize, u64) {
+        (self.rows.len() - self.order.len(), self.unlisted)
+    }
+
+    fn id(&self, at: usize) -> Option<Id> {
+        self.row(at).map(self.table.id)
+    }
+
+    fn fields(&self, at: usize) -> Map<String, Value> {
+        match self.row(at).map(serde_json::to_value) {
+            Some(Ok(Value::Object(fields))) => fields,
+            // Every row is a struct that can be written.
+            _ => Map::new(),
+        }
+    }
+
+    fn enter(&self, at: usize) -> Enter {
+        self.row(at).map_or(Enter::Nowhere, self.table.enter)
+    }
+
+    fn cell(&self, at: usize, column: usize, cell: &Cell) -> String {
+        match (self.row(at), self.table.columns.get(column)) {
+            (Some(row), Some(column)) => (column.cell)(row, cell),
+            _ => String::new(),
+        }
+    }
+}

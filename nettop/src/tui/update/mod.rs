@@ -1,0 +1,223 @@
+//! How the state changes. All of it is pure: what has to happen outside is returned as an [`Effect`].
+
+mod alerts;
+mod mouse;
+mod moving;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod tests;
+mod typing;
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+pub use self::mouse::on_mouse;
+use super::{
+    action::{self, Does},
+    key::Key,
+    prompt::{Prompt, Purpose},
+    state::{Notice, State},
+};
+use crate::{
+    control::{Answer, Reply, Request},
+    snapshot::{Snapshot, Subject},
+};
+
+/// For how many seconds good news stays.
+const NOTICE_SECONDS: u32 = 10;
+
+/// What is to be done for the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a request to the engine.
+    Send(Request),
+    /// Write everything to files.
+    Export,
+    /// Write the rows of the view to files.
+    ExportView,
+    /// Give this text to the terminal's clipboard.
+    Copy(String),
+    /// Listen to the mouse, or not.
+    Mouse(bool),
+    /// Paint the whole screen again.
+    Repaint,
+    /// End the monitor.
+    Quit,
+}
+
+/// A key was pressed.
+pub fn on_key(state: &mut State, snapshot: &Arc<Snapshot>, event: KeyEvent) -> Option<Effect> {
+    if event.kind == KeyEventKind::Release {
+        return None;
+    }
+    // Whoever presses a key has seen the error.
+    state.notice.take_if(|notice| notice.error);
+    let key = Key::of(event);
+    let action = key.and_then(|key| action::find(key, state.layer()));
+    match (key, action) {
+        // A letter belongs to an open prompt; what ends or repaints does not.
+        (Some(key), Some(action)) if state.prompt.is_none() => act(state, snapshot, action.does, key),
+        (_, Some(action)) if matches!(action.does, Does::Quit | Does::Repaint) && key.is_some_and(|key| key.ctrl) => {
+            act(state, snapshot, action.does, key?)
+        }
+        _ => typing::edit(state, snapshot, event),
+    }
+}
+
+/// Text was pasted: only a prompt wants it. Elsewhere it must not work as if its letters had been pressed.
+pub fn on_paste(state: &mut State, snapshot: &Snapshot, text: &str) {
+    if let Some(prompt) = &mut state.prompt {
+        prompt.insert(text);
+        typing::changed(state, snapshot);
+    }
+}
+
+/// A request is on its way.
+pub fn on_sent(state: &mut State, request: &Request) {
+    if matches!(request, Request::History(_)) {
+        return;
+    }
+    state.unanswered += 1;
+    if let Request::Pause(paused) = request {
+        state.pause_asked = Some(*paused);
+    }
+}
+
+/// The engine has answered.
+pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
+    if let Request::History(subject) = request {
+        return on_history(state, *subject, reply);
+    }
+    state.unanswered = state.unanswered.saturating_sub(1);
+    state.notice = Some(match (reply, request) {
+        (Err(error), _) => {
+            state.pause_asked = None;
+            Notice::error(error)
+        }
+        (Ok(_), Request::Set(_)) => Notice::info("filter changed"),
+        (Ok(answer), Request::Top(asked)) => {
+            // The answer is the number after clamping.
+            let top = match &answer {
+                Answer::Fields(fields) => fields.get("top").and_then(|top| top.as_i64()),
+                Answer::Snapshot { .. } | Answer::Maps(_) | Answer::History(_) => None,
+            };
+            let top = top.unwrap_or(*asked);
+            Notice::info(format!("showing up to {top} sources"))
+        }
+        (Ok(_), Request::Pause(true)) => Notice::info("paused: packets are not counted"),
+        (Ok(_), Request::Pause(false)) => Notice::info("counting again"),
+        (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
+        (Ok(_), Request::Stop) => Notice::info("ending"),
+        (Ok(_), Request::Status { .. } | Request::Snapshot { .. } | Request::Maps { .. } | Request::History(_)) => {
+            return;
+        }
+    });
+}
+
+/// How much there was lately of what is looked at, unless that is something else by now.
+fn on_history(state: &mut State, subject: Subject, reply: Reply) {
+    if let (Some(detail), Ok(Answer::History(history))) = (&mut state.detail, reply)
+        && detail.subject == subject
+    {
+        detail.history = Some(*history);
+    }
+}
+
+/// An export has ended, with where it went or what went wrong.
+pub fn on_exported(state: &mut State, result: Result<String, String>) {
+    state.exporting = false;
+    state.notice = Some(match result {
+        Ok(written) => Notice::info(format!("written: {written}")),
+        Err(error) => Notice::error(error),
+    });
+}
+
+/// A new snapshot came.
+pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    state.silent_for = std::time::Duration::ZERO;
+    if state.unanswered == 0 {
+        state.pause_asked = None;
+    }
+    if state.engine_message != snapshot.runtime.message {
+        state.engine_message.clone_from(&snapshot.runtime.message);
+        // The newer message wins, but nothing hides an error that nobody has seen yet.
+        if !state.engine_message.is_empty() && !state.notice.as_ref().is_some_and(|notice| notice.error) {
+            state.notice = Some(Notice::info(state.engine_message.clone()));
+        }
+    }
+    if state.frozen.is_some() {
+        return None;
+    }
+    moving::follow(state, snapshot);
+    state.detail.as_ref().map(|detail| Effect::Send(Request::History(detail.subject)))
+}
+
+/// A second has passed.
+pub fn on_second(state: &mut State, silent_for: std::time::Duration) {
+    state.silent_for = silent_for;
+    if let Some(notice) = &mut state.notice {
+        notice.age = notice.age.saturating_add(1);
+    }
+    state.notice.take_if(|notice| !notice.error && notice.age > NOTICE_SECONDS);
+}
+
+fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, key: Key) -> Option<Effect> {
+    let runtime = &snapshot.runtime;
+    match does {
+        Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
+        Does::Find => typing::find(state),
+        Does::TogglePause => return Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
+        Does::Freeze => {
+            let frozen = state.frozen.take();
+            state.frozen = if frozen.is_some() { None } else { Some(Arc::clone(snapshot)) };
+            let text = if frozen.is_some() { "showing what is new" } else { "the picture is held; counting goes on" };
+            state.notice = Some(Notice::info(text));
+        }
+        Does::Reset => return Some(Effect::Send(Request::Reset)),
+        Does::Export | Does::ExportView => {
+            // A slow disk is not sped up by pressing again.
+            let busy = std::mem::replace(&mut state.exporting, true);
+            let effect = if matches!(does, Does::Export) { Effect::Export } else { Effect::ExportView };
+            return (!busy).then_some(effect);
+        }
+        Does::Copy => return moving::copy(state, snapshot),
+        Does::Move(motion) => moving::step(state, snapshot, motion),
+        Does::Turn(views) => moving::turn(state, views),
+        Does::View => moving::open(state, key.digit().unwrap_or_default()),
+        Does::Enter => return moving::enter(state, snapshot),
+        Does::Back => moving::back(state),
+        Does::Sort => moving::sort(state, snapshot),
+        Does::Reverse => {
+            let heads = state.listing().heads();
+            state.table_mut().reverse(&heads);
+        }
+        Does::Columns => state.columns = Some(0),
+        Does::Panels => state.without_panels = !state.without_panels,
+        Does::Acknowledge => alerts::acknowledge(state, snapshot),
+        Does::Mute => alerts::mute(state, snapshot),
+        Does::Help => state.help = if state.help.is_some() { None } else { Some(0) },
+        Does::Units => {
+            state.units = state.units.next();
+            state.notice = Some(Notice::info(format!("units: {}", state.units.label())));
+        }
+        Does::Theme => {
+            state.theme = state.theme.next();
+            state.notice = Some(Notice::info(format!("theme: {}", state.theme.label())));
+        }
+        Does::Mouse => {
+            state.mouse = !state.mouse;
+            let text = if state.mouse {
+                "the mouse scrolls, selects, sorts; with Shift held the terminal selects text"
+            } else {
+                "the mouse belongs to the terminal, to select text; m takes it back"
+            };
+            state.notice = Some(Notice::info(text));
+            return Some(Effect::Mouse(state.mouse));
+        }
+        Does::Repaint => return Some(Effect::Repaint),
+        Does::Quit => return Some(Effect::Quit),
+    }
+    None
+}
