@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, task::spawn_blocking};
 use super::state::State;
 use crate::{
     control::{Answer, Request, Requests, ask},
-    export::{self, file, session},
+    export::{self, cell::inert, file, session},
     snapshot::{Export, ExportRow, Snapshot},
 };
 
@@ -86,7 +86,7 @@ impl ViewRows {
         csv.write_record(&heads)?;
         for row in &self.rows {
             csv.write_record(heads.iter().map(|head| match row.get(head) {
-                Some(Value::String(text)) => text.clone(),
+                Some(Value::String(text)) => inert(text),
                 None | Some(Value::Null) => String::new(),
                 Some(value) => value.to_string(),
             }))?;

@@ -1,4 +1,4 @@
-//! The monitor itself: how it is attached, whether its books balance, how full its tables are, what it samples and costs.
+//! The monitor itself: how it is attached, whether its books balance, how full its tables are, what confines it, what it samples and costs.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ pub struct Row {
 pub static TABLE: Table<Row> = Table {
     name: "Self",
     many: "facts",
-    about: "the monitor itself: attachment, accounts, fill of its tables, sampling, cost, what is degraded",
+    about: "the monitor itself: attachment, accounts, fill of its tables, sandbox, sampling, cost, what is degraded",
     columns: COLUMNS,
     rows: |snapshot| Cow::Owned(rows(snapshot)),
     unlisted: |_| 0,
@@ -69,6 +69,10 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
         let value = format!("{} of {}", format::count(map.entries, 15), format::count(map.capacity, 15));
         let note = format!("{} full", format::percent(map.entries as f64 / map.capacity.max(1) as f64));
         rows.push(row("kernel map", map.table.label(), value, note));
+    }
+    for guard in snapshot.sandbox.iter() {
+        let value = if guard.holds { "holds" } else { "DOES NOT HOLD" };
+        rows.push(row("sandbox", guard.part, value, guard.detail.clone()));
     }
     let sampling = snapshot.sampling;
     let every = match sampling.weight {
