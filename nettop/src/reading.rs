@@ -1,6 +1,9 @@
 //! The [`Reading`]: what a source has counted since the one before. Only what was counted; nothing derived.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use nettop_common::{
     Address, MacPair, SourceCounters, Tally, Totals,
@@ -19,9 +22,16 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Now.
+    /// Now. The clocks are taken to be as far apart as the last time, unless that is wrong by more than [`TOLERANCE_NS`].
     pub fn now() -> Self {
-        Self { monotonic_ns: clock_ns(libc::CLOCK_MONOTONIC), unix_ns: clock_ns(libc::CLOCK_REALTIME) }
+        static OFFSET_NS: AtomicU64 = AtomicU64::new(0);
+        let (monotonic_ns, unix_ns) = clocks_ns();
+        let mut offset_ns = OFFSET_NS.load(Ordering::Relaxed);
+        if unix_ns.abs_diff(monotonic_ns.wrapping_add(offset_ns)) > TOLERANCE_NS {
+            offset_ns = unix_ns.wrapping_sub(monotonic_ns);
+            OFFSET_NS.store(offset_ns, Ordering::Relaxed);
+        }
+        Self { monotonic_ns, unix_ns: monotonic_ns.wrapping_add(offset_ns) }
     }
 
     /// What to add to a monotonic time to get Unix time.
@@ -33,6 +43,28 @@ impl Moment {
     pub fn seconds_since(&self, earlier: &Self) -> f64 {
         self.monotonic_ns.saturating_sub(earlier.monotonic_ns) as f64 / 1e9
     }
+}
+
+/// By how much the clocks may move apart before that is noticed. Else each reading of both would have another time of day for
+/// one and the same monotonic time, by nanoseconds.
+const TOLERANCE_NS: u64 = 5_000_000;
+
+/// Both clocks, read with next to nothing in between.
+fn clocks_ns() -> (u64, u64) {
+    let read = || {
+        let before = clock_ns(libc::CLOCK_MONOTONIC);
+        let unix = clock_ns(libc::CLOCK_REALTIME);
+        (clock_ns(libc::CLOCK_MONOTONIC) - before, before, unix)
+    };
+    // Whoever is interrupted in between reads them once more.
+    let mut best = read();
+    for _ in 0..3 {
+        if best.0 < TOLERANCE_NS / 4 {
+            break;
+        }
+        best = best.min(read());
+    }
+    (best.1, best.2)
 }
 
 fn clock_ns(clock: libc::clockid_t) -> u64 {

@@ -4,9 +4,9 @@
 //! minute is over, or when it is full. So a scan is seen over half a minute to a minute, and a flood of sources, of
 //! which each brings a pair, shortens that but can take neither memory nor attention.
 
-use std::mem;
+use std::{hash::BuildHasher as _, mem};
 
-use foldhash::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet, fast::RandomState};
 use nettop_common::{Address, Event, Protocol, event::NO_TCP_FLAGS};
 
 use super::{ports, tcp};
@@ -25,20 +25,29 @@ pub struct Probes {
     older: Generation,
     /// From how many ports on a source has to be looked at; `None`: never.
     notable: Option<u32>,
-    /// Those of this second.
-    notables: Vec<Address>,
+    /// Those of this second, and where each of them tried last.
+    notables: HashMap<Address, Address>,
+    hasher: RandomState,
 }
 
-/// The pairs of a while; a pair is in one generation only.
+/// The pairs of a while; a pair is in one generation only. Of pairs and sources there are hashes of 64 bits: that two of so few have
+/// the same will not happen, and they take a fraction of the memory.
 #[derive(Debug, Default)]
 struct Generation {
     since_ns: u64,
-    pairs: HashSet<(Address, u16)>,
-    sources: HashMap<Address, Probed>,
+    pairs: HashSet<u64>,
+    /// Ports tried, by source.
+    ports: HashMap<u64, u32>,
+}
+
+impl Generation {
+    fn ports(&self, source: u64) -> u32 {
+        self.ports.get(&source).copied().unwrap_or_default()
+    }
 }
 
 /// What a source has tried.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Probed {
     /// How many ports.
     pub ports: u32,
@@ -49,44 +58,43 @@ pub struct Probed {
 impl Probes {
     /// Notes sources that have tried at least `notable` ports.
     pub fn new(notable: Option<u32>) -> Self {
-        Self { newer: Generation::default(), older: Generation::default(), notable, notables: Vec::new() }
+        Self {
+            newer: Generation::default(),
+            older: Generation::default(),
+            notable,
+            notables: HashMap::default(),
+            hasher: RandomState::default(),
+        }
     }
 
     /// Looks at a sampled packet.
     pub fn add(&mut self, event: &Event) {
         let Some(notable) = self.notable.filter(|_| is_probe(event)) else { return };
-        let Self { newer, older, notables, .. } = self;
+        let Self { newer, older, notables, hasher, .. } = self;
         if newer.pairs.len() >= MOST || event.at_ns.saturating_sub(newer.since_ns) >= GENERATION_NS {
             *older = mem::replace(newer, Generation { since_ns: event.at_ns, ..Generation::default() });
         }
-        let pair = (event.source, event.destination_port);
+        let source = hasher.hash_one(event.source);
+        let pair = hasher.hash_one((event.source, event.destination_port));
         if newer.pairs.insert(pair) {
-            newer.sources.entry(event.source).or_default().ports += 1;
+            *newer.ports.entry(source).or_default() += 1;
             if older.pairs.remove(&pair)
-                && let Some(probed) = older.sources.get_mut(&event.source)
+                && let Some(ports) = older.ports.get_mut(&source)
             {
-                probed.ports -= 1;
+                *ports -= 1;
             }
         }
-        if let Some(probed) = newer.sources.get_mut(&event.source) {
-            probed.target = event.destination;
-            if probed.ports + older.sources.get(&event.source).map_or(0, |probed| probed.ports) >= notable {
-                notables.push(event.source);
-            }
+        if newer.ports(source) + older.ports(source) >= notable {
+            notables.insert(event.source, event.destination);
         }
     }
 
     /// What the notable sources of this second have tried, most ports first.
-    pub fn notables(&mut self) -> Vec<(Address, Probed)> {
-        let Self { newer, older, notables, .. } = self;
-        notables.sort_unstable();
-        notables.dedup();
-        let probed = |source: &Address| {
-            let new = newer.sources.get(source).copied().unwrap_or_default();
-            let old = older.sources.get(source).copied().unwrap_or_default();
-            // After the newer one was replaced, it may know nothing of a source yet.
-            let target = if new.ports > 0 { new.target } else { old.target };
-            (*source, Probed { ports: new.ports + old.ports, target })
+    pub fn notables(&self) -> Vec<(Address, Probed)> {
+        let Self { newer, older, notables, hasher, .. } = self;
+        let probed = |(source, target): (&Address, &Address)| {
+            let hash = hasher.hash_one(source);
+            (*source, Probed { ports: newer.ports(hash) + older.ports(hash), target: *target })
         };
         let mut found: Vec<_> = notables.iter().map(probed).collect();
         found.sort_unstable_by_key(|(source, probed)| (std::cmp::Reverse(probed.ports), *source));

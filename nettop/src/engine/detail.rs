@@ -1,11 +1,9 @@
 //! Per-source detail from sampled packets: ports, protocols, MACs and flags; and the newest packets themselves.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use foldhash::{HashMap, HashMapExt as _};
+use litemap::LiteMap;
 use nettop_common::{Address, Event, Protocol};
 
 use crate::snapshot::{Detail, Mac, TcpFlags};
@@ -98,7 +96,7 @@ impl Details {
 }
 
 /// Adds to a key's count. False: there is no room for another key.
-fn add<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, weight: u64) -> bool {
+fn add<K: Ord>(counts: &mut LiteMap<K, u64>, key: K, weight: u64) -> bool {
     if let Some(count) = counts.get_mut(&key) {
         *count += weight;
         return true;
@@ -132,8 +130,8 @@ mod tests {
         let mut details = Details::new(10);
         (0..5).for_each(|_| details.record(&event(1, 80, 1)));
         let detail = details.get(&Address::from_v4_word(1)).unwrap();
-        assert_eq!(detail.dst_ports, BTreeMap::from([(80, 5)]));
-        assert_eq!(detail.tcp_flags, BTreeMap::from([(TcpFlags(2), 5)]));
+        assert_eq!(detail.dst_ports, LiteMap::from_iter([(80, 5)]));
+        assert_eq!(detail.tcp_flags, LiteMap::from_iter([(TcpFlags(2), 5)]));
         assert!(!detail.estimated);
     }
 

@@ -1,8 +1,9 @@
 //! Sources and what is known of them, and MAC addresses.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
-use serde::Serialize;
+use litemap::LiteMap;
+use serde::{Serialize, Serializer};
 
 use super::{Counted, Mac, Place, TcpFlags};
 
@@ -80,18 +81,28 @@ impl SourceRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// By source port.
-    pub src_ports: BTreeMap<u16, u64>,
+    #[serde(serialize_with = "as_map")]
+    pub src_ports: LiteMap<u16, u64>,
     /// By destination port.
-    pub dst_ports: BTreeMap<u16, u64>,
+    #[serde(serialize_with = "as_map")]
+    pub dst_ports: LiteMap<u16, u64>,
     /// By protocol.
-    pub protocols: BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "as_map")]
+    pub protocols: LiteMap<&'static str, u64>,
     /// By source MAC.
-    pub macs: BTreeMap<Mac, u64>,
+    #[serde(serialize_with = "as_map")]
+    pub macs: LiteMap<Mac, u64>,
     /// By TCP flags.
-    pub tcp_flags: BTreeMap<TcpFlags, u64>,
+    #[serde(serialize_with = "as_map")]
+    pub tcp_flags: LiteMap<TcpFlags, u64>,
     /// Whether these are estimates: packets were sampled, or events lost, or there were more keys than are kept.
     #[serde(rename = "detail_estimated")]
     pub estimated: bool,
+}
+
+/// As a map also where it is empty: by itself it is then a list.
+fn as_map<K: Serialize, S: Serializer>(counts: &LiteMap<K, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter())
 }
 
 /// One MAC address, as source or destination.

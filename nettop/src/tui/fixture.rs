@@ -83,10 +83,10 @@ fn prefix(text: &str) -> Prefix {
 pub fn detail() -> Detail {
     Detail {
         src_ports: (40_000..40_030).map(|port| (port, 9)).collect(),
-        dst_ports: [(443, 800), (80, 90), (51_820, 7)].into(),
-        protocols: [("TCP", 890), ("UDP", 7)].into(),
-        macs: [(Mac([2, 0x42, 0xac, 0x11, 0, 1]), 897)].into(),
-        tcp_flags: [(TcpFlags(2), 800), (TcpFlags(0x18), 90)].into(),
+        dst_ports: [(443, 800), (80, 90), (51_820, 7)].into_iter().collect(),
+        protocols: [("TCP", 890), ("UDP", 7)].into_iter().collect(),
+        macs: [(Mac([2, 0x42, 0xac, 0x11, 0, 1]), 897)].into_iter().collect(),
+        tcp_flags: [(TcpFlags(2), 800), (TcpFlags(0x18), 90)].into_iter().collect(),
         estimated: true,
     }
 }

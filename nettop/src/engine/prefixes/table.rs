@@ -1,8 +1,9 @@
 //! Sums by prefix of one length, in bounded memory.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, hash::BuildHasher as _};
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use nettop_common::Tally;
 
 use crate::rates::{Slots, recent::Recent};
@@ -44,15 +45,34 @@ pub struct Row {
 pub struct Table {
     most: usize,
     rows: Vec<Row>,
-    /// Where in `rows` a key is.
-    index: HashMap<Key, u32>,
+    index: Index,
     evicted: Tally,
+}
+
+/// Where in the rows a key is: four bytes each, since the rows have the keys.
+#[derive(Debug, Default)]
+struct Index {
+    places: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Index {
+    fn find(&self, rows: &[Row], key: Key) -> Option<usize> {
+        self.places.find(self.hasher.hash_one(key), |at| rows[*at as usize].key == key).map(|at| *at as usize)
+    }
+
+    /// Adds a row whose key is not there yet.
+    fn insert(&mut self, rows: &[Row], at: usize) {
+        let Self { places, hasher } = self;
+        let hash = |at: usize| hasher.hash_one(rows[at].key);
+        places.insert_unique(hash(at), at as u32, |at| hash(*at as usize));
+    }
 }
 
 impl Table {
     /// Of at most so many rows.
     pub fn new(most: usize) -> Self {
-        Self { most, rows: Vec::new(), index: HashMap::new(), evicted: Tally::default() }
+        Self { most, rows: Vec::new(), index: Index::default(), evicted: Tally::default() }
     }
 
     /// What came from prefixes that have no row, or had none then.
@@ -68,8 +88,8 @@ impl Table {
         let free = self.most - self.most / LEAVERS;
         let chance = (self.most / NEWCOMERS).max(1) as f64 / packets as f64;
         for entry in entries {
-            if let Some(at) = self.index.get(&entry.key) {
-                self.rows[*at as usize].add(&entry, slots);
+            if let Some(at) = self.index.find(&self.rows, entry.key) {
+                self.rows[at].add(&entry, slots);
             } else if entry.tally.packets == 0 {
                 // A source is forgotten of which the prefix is forgotten, too.
             } else if self.rows.len() < free || fastrand::f64() < entry.tally.packets as f64 * chance {
@@ -99,20 +119,20 @@ impl Table {
         self.rows.retain(|row| row.total.packets > 0);
         // Readings are entered in order of key: rows in that order are found in the cache.
         self.rows.sort_unstable_by_key(|row| row.key);
-        self.index.clear();
-        self.index.extend(self.rows.iter().map(|row| row.key).zip(0..));
+        self.index = Index::default();
+        (0..self.rows.len()).for_each(|at| self.index.insert(&self.rows, at));
     }
 
     fn insert(&mut self, entry: &Entry, slots: &Slots) {
-        self.index.insert(entry.key, self.rows.len() as u32);
         let mut row = Row { key: entry.key, sources: 0, recent: Recent::default(), total: Tally::default() };
         row.add(entry, slots);
         self.rows.push(row);
+        self.index.insert(&self.rows, self.rows.len() - 1);
     }
 
     /// Everything that came from a prefix since it is here; `None`: it has no row.
     pub fn total(&self, key: Key) -> Option<Tally> {
-        self.index.get(&key).map(|at| self.rows[*at as usize].total)
+        self.index.find(&self.rows, key).map(|at| self.rows[at].total)
     }
 
     /// The `limit` (0: all) rows with the most packets, most first, then the others: how many, and their sum.
@@ -187,7 +207,7 @@ mod tests {
         let before = (10..2000).take_while(|reading| {
             let entries: Vec<_> = std::iter::once(entry(7, 1)).chain(flood(*reading)).collect();
             enter(&mut table, &entries, &slots);
-            table.index.get(&7).is_none_or(|at| table.rows[*at as usize].total.packets < 100)
+            table.total(7).is_none_or(|total| total.packets < 100)
         });
         assert!(before.count() < 1900);
     }
