@@ -6,7 +6,7 @@ use crate::counters::Part;
 pub const CPUS: &str = "CPUS";
 /// Array of two [`crate::Filter`]s: the one in force and the one being written.
 pub const FILTERS: &str = "FILTERS";
-/// Array of [`crate::slots::Bucket`]s: source address → [`crate::SourceCounters`]; see [`crate::slots::index`].
+/// Array of [`crate::slots::Slot`]s: source address → [`crate::SourceCounters`]; see [`crate::slots::index`].
 pub const SOURCES: &str = "SOURCES";
 /// The same: destination address → [`crate::Tally`].
 pub const DESTINATIONS: &str = "DESTINATIONS";

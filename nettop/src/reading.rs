@@ -22,7 +22,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Now. The clocks are taken to be as far apart as the last time, unless that is wrong by more than [`TOLERANCE_NS`].
+    /// Now. The clocks are taken to be as far apart as the last time, unless that is wrong by more than 5 ms.
     pub fn now() -> Self {
         static OFFSET_NS: AtomicU64 = AtomicU64::new(0);
         let (monotonic_ns, unix_ns) = clocks_ns();

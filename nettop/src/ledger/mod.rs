@@ -378,7 +378,7 @@ mod tests {
             let (ledger, last) = flood(6, sources, packets);
             assert_eq!(ledger.get(&1).unwrap().total, tally(6000), "{name}");
             let quiet = ledger.get(&2).map_or(0, |account| account.total.packets);
-            assert!(quiet >= 15, "{name}: {quiet} of 25 packets of the quiet source");
+            assert!(quiet >= 10, "{name}: {quiet} of 25 packets of the quiet source");
             assert!(ledger.count() <= 8192, "{name}");
             assert!(last.evicted.len() < 40_000, "{name}: {} evicted in a second", last.evicted.len());
             let entered = ledger.entered();

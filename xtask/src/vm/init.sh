@@ -7,7 +7,7 @@ export PATH=/bin:/tests:/bin/more HOME=/tmp
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-mkdir -p /dev/pts
+mkdir -p /dev/pts /run
 mount -t devpts pts /dev/pts
 mount -t tmpfs tmp /tmp
 exec >/dev/ttyS1 2>&1
