@@ -40,6 +40,8 @@ pub struct Args {
 
 /// As nettop sizes its slots by default on a machine of two CPUs and some gigabytes.
 const BITS: [u32; Keys::COUNT] = MOST_BITS;
+/// A bit that makes it the program which asks about each part, as where some are left out.
+const OF_NO_PART: u32 = 1 << 31;
 /// Where there is one source anyhow.
 const FEW_BITS: [u32; Keys::COUNT] = [7; Keys::COUNT];
 /// What the sampler chooses at ten million packets per second: one in so many is an event.
@@ -151,6 +153,7 @@ fn one_source(reference: &Reference) -> Result<Vec<Case>> {
         Case::new("an empty program", bpf::load_xdp(&assembly::empty())?, &tcp),
         Case::new("the reference", reference.program.try_clone()?, &tcp),
         Case::new("**everything on, IPv4/TCP**", ours(Part::EVERY), &tcp),
+        Case::new("the same, each part asked about", ours(Part::EVERY | OF_NO_PART), &tcp),
     ];
     for part in Part::ALL {
         cases.push(Case::new(format!("without {}", part.label()), ours(Part::EVERY & !part.bit()), &tcp));
