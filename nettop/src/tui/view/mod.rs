@@ -9,6 +9,7 @@ pub mod own;
 mod ports;
 mod prefixes;
 mod sources;
+mod sums;
 
 use super::{
     format,
@@ -16,7 +17,6 @@ use super::{
     table::{Cell, Listing},
     text,
 };
-use crate::snapshot::Sums;
 
 /// Every view, in the order of its tabs; the first is what the screen begins with.
 pub const VIEWS: &[&dyn Listing] = &[
@@ -47,12 +47,6 @@ fn share(packets: u64, cell: &Cell) -> String {
         0 => percent,
         width => format!("{percent} {}", format::bar(share, width)),
     }
-}
-
-/// What a filter can ask of sums.
-fn sum_facts(sums: &Sums, see: &mut dyn FnMut(Fact)) {
-    number_facts(sums.packets, sums.bytes, sums.pps, see);
-    see(Fact::Number(Quantity::Ips, sums.ips as f64));
 }
 
 /// What a filter can ask of numbers that nearly every row has.
