@@ -13,7 +13,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, MacPair, SourceCounters, Tally, counters::Table};
+use crate::{
+    Address, MacPair, SourceCounters, Tally,
+    counters::{Counters, Table},
+    rare,
+};
 
 /// Slots in a bucket.
 pub const WAYS: usize = 8;
@@ -182,8 +186,45 @@ impl Layout {
 /// The hash for the next of the buckets that a key may lie in: a round of xor-shift and multiply, with a constant of splitmix64
 /// (Steele, Lea, Flood 2014).
 #[inline(always)]
-pub const fn next_hash(hash: u64) -> u64 {
+const fn next_hash(hash: u64) -> u64 {
     (hash ^ (hash >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
+/// The counters of a key, found or, in the first slot that is free for it, begun; and, if they were begun, in which bucket. `None`:
+/// its buckets belong to other keys, or a slot is out of reach.
+///
+/// # Safety
+/// `slot` has for each number below eight times the number of `tags` the same valid slot, which nobody else uses for `'a`,
+/// or none.
+#[inline(always)]
+pub unsafe fn find<'a, C: Counters>(
+    layout: &Layout,
+    table: Table,
+    tags: &mut [Tags],
+    key: &Key,
+    slot: impl Fn(usize) -> Option<*mut Slot<C>>,
+) -> Option<(&'a mut C, Option<usize>)> {
+    let mut hash = layout.hash(key);
+    for _ in 0..CHOICES {
+        let bucket = layout.bucket(table, hash);
+        let tags = tags.get_mut(bucket)?;
+        if let Some(way) = tags.candidate(hash) {
+            // SAFETY: as the caller promises.
+            let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
+            if slot.key == *key {
+                return Some((&mut slot.counters, None));
+            }
+        } else if let Some(way) = tags.free() {
+            // SAFETY: as the caller promises.
+            let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
+            tags.take(way, hash);
+            *slot = Slot { key: *key, counters: C::zeroed() };
+            return Some((&mut slot.counters, Some(bucket)));
+        }
+        rare();
+        hash = next_hash(hash);
+    }
+    None
 }
 
 impl From<Key> for Address {
@@ -219,24 +260,12 @@ mod tests {
         }
 
         fn find(&mut self, key: &Key) -> Option<&mut Tally> {
-            let mut hash = self.layout.hash(key);
-            for _ in 0..CHOICES {
-                let bucket = self.layout.bucket(Table::Sources, hash);
-                let tags = &mut self.tags[bucket];
-                if let Some(way) = tags.candidate(hash) {
-                    let at = bucket * WAYS + way as usize;
-                    if self.slots[at].key == *key {
-                        return Some(&mut self.slots[at].counters);
-                    }
-                } else if let Some(way) = tags.free() {
-                    tags.take(way, hash);
-                    let slot = &mut self.slots[bucket * WAYS + way as usize];
-                    slot.key = *key;
-                    return Some(&mut slot.counters);
-                }
-                hash = next_hash(hash);
-            }
-            None
+            let Self { layout, tags, slots } = self;
+            assert_eq!(slots.len(), tags.len() * WAYS);
+            let first = slots.as_mut_ptr();
+            // SAFETY: all of them are there, as was just seen, and borrowed for as long as what is returned.
+            let found = unsafe { find(layout, Table::Sources, tags, key, |at| Some(first.add(at))) };
+            found.map(|(tally, _)| tally)
         }
 
         /// Counts a packet for each key in turn; returns how many found no slot.

@@ -10,12 +10,12 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use nettop_common::{
-    Config, Cpu, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Totals,
+    Config, Cpu, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Tally, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     cpu::{PORTS, Set, State, TCP_FLAGS},
     packet, rare,
-    slots::{CHOICES, GROUPS, Key, Layout, SETS, Slot, Tags, WAYS, next_hash},
+    slots::{self, GROUPS, Key, Layout, SETS, Slot, Tags},
     unique::Registers,
 };
 
@@ -104,20 +104,20 @@ fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, 
     if counts(Part::Sources) {
         let Set { sources, used: [used, ..], first: [first, ..], .. } = &mut **set;
         let slots = Slots { map: &SOURCES, table: Table::Sources, layout, tags: sources, used, first: *first };
-        match slots.find(&packet.source.0) {
+        let found = slots.find(&packet.source.0);
+        if counts(Part::Unique)
+            && let Some((_, true)) | None = found
+        {
+            unique.insert(packet.source);
+        }
+        match found {
             Some((source, new)) => {
                 if new {
                     source.first_ns = now;
-                    if counts(Part::Unique) {
-                        unique.insert(packet.source);
-                    }
                 }
                 source.count(packet, length, now);
             }
             None => {
-                if counts(Part::Unique) {
-                    unique.insert(packet.source);
-                }
                 set.totals.untracked[Table::Sources as usize].count(length);
                 if state.warned == 0 {
                     state.warned = 1;
@@ -130,23 +130,19 @@ fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, 
         && let Some(old) = set.newest_destination.count_newest(&packet.destination.0, length)
         && old.counters.packets > 0
     {
-        let Set { destinations: tags, used: [_, used, _], first: [_, first, _], .. } = &mut **set;
+        let Set { totals, destinations: tags, used: [_, used, _], first: [_, first, _], .. } = &mut **set;
+        let [_, untracked, _] = &mut totals.untracked;
         let slots = Slots { map: &DESTINATIONS, table: Table::Destinations, layout, tags, used, first: *first };
-        match slots.find(&old.key) {
-            Some((tally, _)) => tally.add(old.counters),
-            None => set.totals.untracked[Table::Destinations as usize].add(old.counters),
-        }
+        slots.put_away(old, untracked);
     }
     if counts(Part::Macs)
         && let Some(old) = set.newest_macs.count_newest(&packet.macs.0, length)
         && old.counters.packets > 0
     {
-        let Set { macs: tags, used: [_, _, used], first: [_, _, first], .. } = &mut **set;
+        let Set { totals, macs: tags, used: [_, _, used], first: [_, _, first], .. } = &mut **set;
+        let [_, _, untracked] = &mut totals.untracked;
         let slots = Slots { map: &MACS, table: Table::Macs, layout, tags, used, first: *first };
-        match slots.find(&old.key) {
-            Some((tally, _)) => tally.add(old.counters),
-            None => set.totals.untracked[Table::Macs as usize].add(old.counters),
-        }
+        slots.put_away(old, untracked);
     }
     let totals = &mut set.totals;
     if counts(Part::Protocols) {
@@ -189,45 +185,38 @@ fn clock_ns(state: &mut State) -> u64 {
 }
 
 /// One CPU's part of a table in a set.
-struct Slots<'a, C, const N: usize> {
+struct Slots<'a, C> {
     map: &'a Array<Slot<C>>,
     table: Table,
     layout: &'a Layout,
-    tags: &'a mut [Tags; N],
+    tags: &'a mut [Tags],
     used: &'a mut [u8; GROUPS],
     first: u32,
 }
 
-impl<'a, C: Counters, const N: usize> Slots<'a, C, N> {
+impl<'a, C: Counters> Slots<'a, C> {
     /// The counters of a key, and whether they are new; `None`: its buckets belong to other keys.
     #[inline(always)]
     fn find(self, key: &Key) -> Option<(&'a mut C, bool)> {
         let Self { map, table, layout, tags, used, first } = self;
-        let mut hash = layout.hash(key);
-        for _ in 0..CHOICES {
-            let bucket = layout.bucket(table, hash);
-            let tags = tags.get_mut(bucket)?;
-            let at = |way| first + (bucket * WAYS) as u32 + way;
-            if let Some(way) = tags.candidate(hash) {
-                let slot = map.get_ptr_mut(at(way))?;
-                // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
-                let slot = unsafe { &mut *slot };
-                if slot.key == *key {
-                    return Some((&mut slot.counters, false));
-                }
-            } else if let Some(way) = tags.free() {
-                let slot = map.get_ptr_mut(at(way))?;
-                tags.take(way, hash);
-                used[layout.group(table, bucket)] = 1;
-                // SAFETY: as above.
-                let slot = unsafe { &mut *slot };
-                *slot = Slot { key: *key, counters: C::zeroed() };
-                return Some((&mut slot.counters, true));
-            }
-            rare();
-            hash = next_hash(hash);
+        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+        let found = unsafe { slots::find(layout, table, tags, key, |at| map.get_ptr_mut(first + at as u32)) };
+        let (counters, begun) = found?;
+        if let Some(bucket) = begun {
+            used[layout.group(table, bucket)] = 1;
         }
-        None
+        Some((counters, begun.is_some()))
+    }
+}
+
+impl Slots<'_, Tally> {
+    /// Adds what was counted for a key that is not the newest any more.
+    #[inline(always)]
+    fn put_away(self, old: Slot<Tally>, untracked: &mut Tally) {
+        match self.find(&old.key) {
+            Some((tally, _)) => tally.add(old.counters),
+            None => untracked.add(old.counters),
+        }
     }
 }
 
