@@ -6,9 +6,10 @@ use core::mem::offset_of;
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    Config, Tally, Totals,
+    Config, Totals,
     counters::Table,
-    slots::{GROUPS, Layout, MOST_BITS, SETS, Slot, Tags},
+    newest::Newest,
+    slots::{GROUPS, Layout, MOST_BITS, SETS, Tags},
     unique::Registers,
 };
 
@@ -60,17 +61,15 @@ pub struct State {
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct Set {
+    /// What is in no slot yet.
+    pub newest: Newest,
     /// Of all packets.
     pub totals: Totals,
-    /// The destination of the newest packet, and what was counted for it since another one came: not in its slot yet.
-    pub newest_destination: Slot<Tally>,
-    /// The same: the newest pair of MACs.
-    pub newest_macs: Slot<Tally>,
     /// By [`Table`]: where this CPU's part of the set begins.
     pub first: [u32; Table::COUNT],
     /// By [`Table`] and group of buckets: not 0 where some bucket is in use.
     pub used: [[u8; GROUPS]; Table::COUNT],
-    padding: [u32; 7],
+    padding: [u32; 9],
     /// The tags of the buckets of sources ...
     pub sources: [Tags; 1 << MOST_BITS[Table::Sources as usize]],
     /// ... of destinations ...

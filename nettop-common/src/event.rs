@@ -48,7 +48,7 @@ impl Event {
             weight,
             source_port: packet.source_port,
             destination_port: packet.destination_port,
-            tcp_flags: match packet.tcp_flags {
+            tcp_flags: match packet.tcp_flags.get() {
                 Some(flags) => flags as u16,
                 None => NO_TCP_FLAGS,
             },

@@ -9,9 +9,9 @@
 
 use core::marker::PhantomData;
 
-use bytemuck::AnyBitPattern;
+use bytemuck::{AnyBitPattern, Pod, Zeroable};
 
-use crate::{Address, MacPair, rare};
+use crate::{Address, MacPair, late, rare};
 
 /// How many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 4;
@@ -100,20 +100,38 @@ pub struct Packet {
     pub source_port: u16,
     /// Destination port; 0 where there is none.
     pub destination_port: u16,
-    /// The TCP flag byte.
-    pub tcp_flags: Option<u8>,
+    /// The TCP flag byte, where there is one.
+    pub tcp_flags: Flags,
     /// Whether it is a fragment, the first one included.
     pub fragment: bool,
 }
 
-impl Packet {
-    /// Whether it asks for a new TCP connection: SYN without ACK.
+/// A TCP flag byte, or none. One word: an `Option` is two to the kernel program, and both are written on every way through the parser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct Flags(u16);
+
+impl Flags {
+    /// What the word is more than the byte.
+    const SOME: u16 = 1 << u8::BITS;
+
+    /// The byte.
     #[inline(always)]
-    pub fn is_syn(&self) -> bool {
-        match self.tcp_flags {
-            Some(flags) => flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN,
-            None => false,
-        }
+    pub const fn get(self) -> Option<u8> {
+        if self.0 == 0 { None } else { Some(self.0 as u8) }
+    }
+
+    /// Whether they ask for a new connection: SYN without ACK.
+    #[inline(always)]
+    pub const fn is_syn(self) -> bool {
+        self.0 & (Self::SOME | (tcp_flag::SYN | tcp_flag::ACK) as u16) == Self::SOME | tcp_flag::SYN as u16
+    }
+}
+
+impl From<u8> for Flags {
+    #[inline(always)]
+    fn from(flags: u8) -> Self {
+        Self(Self::SOME | flags as u16)
     }
 }
 
@@ -214,7 +232,9 @@ pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotIp> {
 /// As [`parse`].
 pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
     let mut packet = Packet { macs, ..Packet::default() };
-    network(frame, ether_type, &mut packet).map(|()| packet)
+    let payload = network(frame, ether_type.to_be(), &mut packet)?;
+    payload.parse_into(&mut packet);
+    Ok(packet)
 }
 
 /// Parses a frame into `packet`, which is as it was by default: out of a result that is a packet or an error, LLVM would take
@@ -224,33 +244,41 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
 /// As [`parse`]; what is then in `packet` means nothing.
 #[inline(always)]
 pub fn parse_into(frame: Frame<'_>, link: Link, packet: &mut Packet) -> Result<(), NotIp> {
-    match link {
-        Link::Ethernet => ethernet(frame, packet),
+    let payload = match link {
+        Link::Ethernet => ethernet(frame, packet)?,
         Link::RawIp => match frame.header::<1>().ok_or(NotIp::OtherProtocol)?.byte::<0>() >> 4 {
-            4 => ipv4(frame, packet),
-            6 => ipv6(frame, packet),
-            _ => Err(NotIp::OtherProtocol),
+            4 => ipv4(frame, packet)?,
+            6 => ipv6(frame, packet)?,
+            _ => return Err(NotIp::OtherProtocol),
         },
-    }
+    };
+    payload.parse_into(packet);
+    Ok(())
 }
 
 #[inline(always)]
-fn ethernet(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
+fn ethernet<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
     let header = frame.header::<ETHERNET>().ok_or(NotIp::OtherProtocol)?;
     packet.macs = MacPair([header.word::<u64, 0>(), header.word::<u32, 8>().into()]);
-    network(frame.skip(ETHERNET), header.short::<12>(), packet)
+    network(frame.skip(ETHERNET), header.word::<u16, 12>(), packet)
 }
 
+/// As they lie in a frame: compared so, an EtherType need not be turned.
+const IPV4_TYPE: u16 = ether_type::IPV4.to_be();
+const IPV6_TYPE: u16 = ether_type::IPV6.to_be();
+
+/// What follows the header of a link that says this type, in network byte order.
 #[inline(always)]
-fn network(frame: Frame<'_>, ether_type: u16, packet: &mut Packet) -> Result<(), NotIp> {
+fn network<'a>(frame: Frame<'a>, ether_type: u16, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
     let (mut frame, mut ether_type) = (frame, ether_type);
-    if ether_type != ether_type::IPV4 && ether_type != ether_type::IPV6 {
+    if ether_type != IPV4_TYPE && ether_type != IPV6_TYPE {
         rare();
-        (frame, ether_type) = look_through(frame, ether_type).ok_or(NotIp::OtherProtocol)?;
+        let (behind, what) = look_through(frame, u16::from_be(ether_type)).ok_or(NotIp::OtherProtocol)?;
+        (frame, ether_type) = (behind, what.to_be());
     }
     match ether_type {
-        ether_type::IPV4 => ipv4(frame, packet),
-        ether_type::IPV6 => ipv6(frame, packet),
+        IPV4_TYPE => ipv4(frame, packet),
+        IPV6_TYPE => ipv6(frame, packet),
         _ => Err(NotIp::OtherProtocol),
     }
 }
@@ -309,7 +337,7 @@ fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
 }
 
 #[inline(always)]
-fn ipv4(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
+fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
     let header = frame.header::<IPV4>().ok_or(NotIp::Malformed)?;
     // Version, and header length in words.
     let first = header.byte::<0>();
@@ -323,15 +351,18 @@ fn ipv4(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
     packet.protocol = header.byte::<9>();
     // Flags, of which one says "more fragments", and thirteen bits of offset.
     let fragment = header.word::<u16, 6>();
-    packet.fragment = fragment & 0x3fff_u16.to_be() != 0;
-    if fragment & 0x1fff_u16.to_be() == 0 {
-        transport(frame.skip(header_length), claimed(header.short::<2>()) - header_length as i64, packet);
+    if fragment & 0x3fff_u16.to_be() != 0 {
+        rare();
+        packet.fragment = true;
+        if fragment & 0x1fff_u16.to_be() != 0 {
+            return Ok(Payload { frame, claimed: 0 });
+        }
     }
-    Ok(())
+    Ok(Payload { frame: frame.skip(header_length), claimed: claimed(header.short::<2>()) - header_length as i64 })
 }
 
 #[inline(always)]
-fn ipv6(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
+fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
     let header = frame.header::<IPV6>().ok_or(NotIp::Malformed)?;
     // Version, and half of the class.
     if header.byte::<0>() >> 4 != 6 {
@@ -357,11 +388,11 @@ fn ipv6(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
         }
         rare();
         // The chain is followed only as far as the frame goes; what it leads to is then unknown.
-        let Some(extension) = frame.header::<4>() else { return Ok(()) };
+        let Some(extension) = frame.header::<4>() else { return Ok(Payload { frame, claimed: 0 }) };
         // The length field counts units of 8, or 4, bytes beyond the first 8. Shifts: the verifier of Linux 6.1 loses the
         // bounds of a product.
-        let length = extension.byte::<1>() as usize;
-        let length = 8 + match packet.protocol {
+        let length = extension.byte::<1>() as u16;
+        let length: u16 = 8 + match packet.protocol {
             number::FRAGMENT => 0,
             number::AUTHENTICATION => length << 2,
             _ => length << 3,
@@ -370,15 +401,16 @@ fn ipv6(frame: Frame<'_>, packet: &mut Packet) -> Result<(), NotIp> {
         if is_fragment {
             packet.fragment = true;
             if extension.word::<u16, 2>() & 0xfff8_u16.to_be() != 0 {
-                return Ok(());
+                return Ok(Payload { frame, claimed: 0 });
             }
         }
+        // No longer than an extension can be, whichever it is: the verifier would follow each kind by itself, eight times.
+        let length = late(&length) as usize & 0xfff;
         // May become negative: the verifier follows both sides of a comparison, here eight times.
         claimed -= length as i64;
         frame = frame.skip(length);
     }
-    transport(frame, claimed, packet);
-    Ok(())
+    Ok(Payload { frame, claimed })
 }
 
 /// What a length field stands for: zero for one too long to be told (segmentation offload; a jumbogram, RFC 2675).
@@ -387,19 +419,33 @@ fn claimed(length: u16) -> i64 {
     if length == 0 { i64::MAX / 2 } else { length as i64 }
 }
 
-/// Adds the ports and flags, when the header is there: within the `claimed` bytes that the IP header speaks of.
-#[inline(always)]
-fn transport(frame: Frame<'_>, claimed: i64, packet: &mut Packet) {
-    if !matches!(packet.protocol, number::TCP | number::UDP | number::SCTP) || claimed < 4 {
-        return;
-    }
-    let Some(header) = frame.header::<4>() else { return };
-    packet.source_port = header.short::<0>();
-    packet.destination_port = header.short::<2>();
-    if packet.protocol == number::TCP
-        && claimed >= 14
-        && let Some(header) = frame.header::<14>()
-    {
-        packet.tcp_flags = Some(header.byte::<13>());
+/// What an IP packet carries.
+struct Payload<'a> {
+    /// From where on.
+    frame: Frame<'a>,
+    /// How many bytes the IP header says there are; 0 where the transport header is in another fragment, or cannot be found.
+    claimed: i64,
+}
+
+impl Payload<'_> {
+    /// Adds the ports and flags, when the header is there: within the bytes that the IP header speaks of.
+    ///
+    /// Called once, behind all that finds it: with a copy for each kind of IP, the kernel program would have the whole packet in
+    /// other registers, and move it, wherever the ways meet.
+    #[inline(always)]
+    fn parse_into(self, packet: &mut Packet) {
+        let Self { frame, claimed } = self;
+        if !matches!(packet.protocol, number::TCP | number::UDP | number::SCTP) || claimed < 4 {
+            return;
+        }
+        let Some(header) = frame.header::<4>() else { return };
+        packet.source_port = header.short::<0>();
+        packet.destination_port = header.short::<2>();
+        if packet.protocol == number::TCP
+            && claimed >= 14
+            && let Some(header) = frame.header::<14>()
+        {
+            packet.tcp_flags = header.byte::<13>().into();
+        }
     }
 }

@@ -16,7 +16,6 @@ use bytemuck::{Pod, Zeroable};
 use crate::{
     Address, MacPair, SourceCounters, Tally,
     counters::{Counters, Table},
-    rare,
 };
 
 /// Slots in a bucket.
@@ -33,7 +32,7 @@ pub const SETS: u32 = 2;
 pub type Key = [u64; 2];
 
 /// One key and its counters; what is in it means something while its tag says that it is taken.
-#[derive(Clone, Copy, Debug, Zeroable)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Zeroable)]
 #[repr(C)]
 pub struct Slot<C> {
     /// The key.
@@ -49,22 +48,6 @@ unsafe impl Pod for Slot<SourceCounters> {}
 
 const _: () = assert!(size_of::<Slot<Tally>>() == 16 + 16);
 const _: () = assert!(size_of::<Slot<SourceCounters>>() == 16 + 48);
-
-impl Slot<Tally> {
-    /// Counts a packet, of a key that is mostly that of the packet before. If it is not, the slot becomes its own, and what it
-    /// was before is returned.
-    #[inline(always)]
-    pub fn count_newest(&mut self, key: &Key, length: u64) -> Option<Self> {
-        if self.key == *key {
-            self.counters.count(length);
-            return None;
-        }
-        let old = *self;
-        self.key = *key;
-        self.counters = Tally { packets: 1, bytes: length };
-        Some(old)
-    }
-}
 
 /// The tags of a bucket, that of the first slot in the lowest byte; 0: free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
@@ -190,6 +173,26 @@ const fn next_hash(hash: u64) -> u64 {
     (hash ^ (hash >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
+/// Finds a key where it mostly is: in the first of its buckets. `None` means nothing; see [`find`].
+///
+/// # Safety
+/// As for [`find`].
+#[inline(always)]
+pub unsafe fn find_first<'a, C: Counters>(
+    layout: &Layout,
+    table: Table,
+    tags: &[Tags],
+    key: &Key,
+    slot: impl Fn(usize) -> Option<*mut Slot<C>>,
+) -> Option<&'a mut C> {
+    let hash = layout.hash(key);
+    let bucket = layout.bucket(table, hash);
+    let way = tags.get(bucket)?.candidate(hash)?;
+    // SAFETY: as the caller promises.
+    let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
+    if slot.key == *key { Some(&mut slot.counters) } else { None }
+}
+
 /// The counters of a key, found or, in the first slot that is free for it, begun; and, if they were begun, in which bucket. `None`:
 /// its buckets belong to other keys, or a slot is out of reach.
 ///
@@ -221,7 +224,6 @@ pub unsafe fn find<'a, C: Counters>(
             *slot = Slot { key: *key, counters: C::zeroed() };
             return Some((&mut slot.counters, Some(bucket)));
         }
-        rare();
         hash = next_hash(hash);
     }
     None
@@ -264,8 +266,14 @@ mod tests {
             assert_eq!(slots.len(), tags.len() * WAYS);
             let first = slots.as_mut_ptr();
             // SAFETY: all of them are there, as was just seen, and borrowed for as long as what is returned.
-            let found = unsafe { find(layout, Table::Sources, tags, key, |at| Some(first.add(at))) };
-            found.map(|(tally, _)| tally)
+            let (at_once, found) = unsafe {
+                let slot = |at| Some(first.add(at));
+                let at_once = find_first(layout, Table::Sources, tags, key, slot).map(std::ptr::from_mut::<Tally>);
+                (at_once, find(layout, Table::Sources, tags, key, slot))
+            };
+            let (tally, _) = found?;
+            assert!(at_once.is_none_or(|at_once| std::ptr::eq(at_once, tally)), "another slot than the usual");
+            Some(tally)
         }
 
         /// Counts a packet for each key in turn; returns how many found no slot.

@@ -10,12 +10,13 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use nettop_common::{
-    Config, Cpu, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, Tally, Totals,
+    Address, Class, Config, Cpu, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
+    Tally, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     cpu::{PORTS, Set, State, TCP_FLAGS},
-    packet, rare,
-    slots::{self, GROUPS, Key, Layout, SETS, Slot, Tags},
+    late, packet, rare,
+    slots::{self, Key, Layout, SETS, Slot},
     unique::Registers,
 };
 
@@ -35,8 +36,8 @@ pub fn account(ctx: &XdpContext, link: Link, counts: impl Fn(Part) -> bool) {
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
     books.set.totals.seen.count(length);
-    let outcome = classify(ctx, link, length, &mut books, counts);
-    books.set.totals.outcomes[outcome as usize].count(length);
+    let class = classify(ctx, link, length, &mut books, &counts);
+    books.set.totals.class(class).count(length);
 }
 
 /// What is this CPU's, and of the set that is counted in.
@@ -63,26 +64,19 @@ impl<'a> Books<'a> {
 }
 
 #[inline(always)]
-fn classify(
-    ctx: &XdpContext,
-    link: Link,
-    length: u64,
-    books: &mut Books<'_>,
-    counts: impl Fn(Part) -> bool,
-) -> Outcome {
+fn classify(ctx: &XdpContext, link: Link, length: u64, books: &mut Books<'_>, counts: &impl Fn(Part) -> bool) -> Class {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
     let mut packet = Packet::default();
     match packet::parse_into(frame, link, &mut packet) {
         Ok(()) => {}
-        Err(NotIp::OtherProtocol) => return Outcome::NotIp,
-        Err(NotIp::Malformed) => return Outcome::Malformed,
+        Err(NotIp::OtherProtocol) => return Class::of(Outcome::NotIp),
+        Err(NotIp::Malformed) => return Class::of(Outcome::Malformed),
     }
     if books.config.paused != 0 || !passes(books.config.filter, &packet) {
-        return Outcome::Filtered;
+        return Class::of(Outcome::Filtered);
     }
-    count(ctx, &packet, length, books, counts);
-    Outcome::Counted
+    count(ctx, &packet, length, books, counts)
 }
 
 #[inline(always)]
@@ -91,6 +85,25 @@ fn passes(filter: u32, packet: &Packet) -> bool {
         return true;
     }
     rare();
+    matches(filter, &copy(packet))
+}
+
+/// A copy for one of the functions below: the original need not be in memory then.
+#[inline(always)]
+fn copy(packet: &Packet) -> Packet {
+    Packet {
+        protocol: late(&packet.protocol),
+        fragment: late(&packet.fragment),
+        source_port: late(&packet.source_port),
+        destination_port: late(&packet.destination_port),
+        tcp_flags: late(&packet.tcp_flags),
+        ..*packet
+    }
+}
+
+// A function of its own, as all that most packets do not run: what they do run lies together then, and its registers are its own.
+#[inline(never)]
+fn matches(filter: u32, packet: &Packet) -> bool {
     match FILTERS.get(filter - 1) {
         Some(filter) => filter.matches(packet),
         None => true,
@@ -98,26 +111,26 @@ fn passes(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, counts: impl Fn(Part) -> bool) {
+fn count(
+    ctx: &XdpContext,
+    packet: &Packet,
+    length: u64,
+    books: &mut Books<'_>,
+    counts: &impl Fn(Part) -> bool,
+) -> Class {
     let Books { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique } = books;
     let now = clock_ns(state);
+    if counts(Part::Events) && is_chosen(config.sample, &mut state.until_event) {
+        rare();
+        emit(&copy(packet), length, now, config.sample, &mut set.totals);
+    }
+    let protocol = Protocol::from_number(late(&packet.protocol));
     if counts(Part::Sources) {
-        let Set { sources, used: [used, ..], first: [first, ..], .. } = &mut **set;
-        let slots = Slots { map: &SOURCES, table: Table::Sources, layout, tags: sources, used, first: *first };
-        let found = slots.find(&packet.source.0);
-        if counts(Part::Unique)
-            && let Some((_, true)) | None = found
-        {
-            unique.insert(packet.source);
-        }
-        match found {
-            Some((source, new)) => {
-                if new {
-                    source.first_ns = now;
-                }
-                source.count(packet, length, now);
-            }
+        let unique = if counts(Part::Unique) { Some(&mut **unique) } else { None };
+        match source(packet.source, now, layout, set, unique) {
+            Some(source) => source.count(protocol, late(&packet.tcp_flags), late(&packet.fragment), length, now),
             None => {
+                rare();
                 set.totals.untracked[Table::Sources as usize].count(length);
                 if state.warned == 0 {
                     state.warned = 1;
@@ -126,48 +139,27 @@ fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, 
             }
         }
     }
-    if counts(Part::Destinations)
-        && let Some(old) = set.newest_destination.count_newest(&packet.destination.0, length)
-        && old.counters.packets > 0
-    {
-        let Set { totals, destinations: tags, used: [_, used, _], first: [_, first, _], .. } = &mut **set;
-        let [_, untracked, _] = &mut totals.untracked;
-        let slots = Slots { map: &DESTINATIONS, table: Table::Destinations, layout, tags, used, first: *first };
-        slots.put_away(old, untracked);
-    }
-    if counts(Part::Macs)
-        && let Some(old) = set.newest_macs.count_newest(&packet.macs.0, length)
-        && old.counters.packets > 0
-    {
-        let Set { totals, macs: tags, used: [_, _, used], first: [_, _, first], .. } = &mut **set;
-        let [_, _, untracked] = &mut totals.untracked;
-        let slots = Slots { map: &MACS, table: Table::Macs, layout, tags, used, first: *first };
-        slots.put_away(old, untracked);
-    }
-    let totals = &mut set.totals;
-    if counts(Part::Protocols) {
-        totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
-        totals.sizes[SizeBucket::of(length) as usize] += 1;
-        if packet.fragment {
-            totals.fragments += 1;
+    if counts(Part::Destinations) || counts(Part::Macs) {
+        let destination = if counts(Part::Destinations) { packet.destination.0 } else { [0; 2] };
+        let macs = if counts(Part::Macs) { packet.macs.0 } else { [0; 2] };
+        if !set.newest.count(&destination, &macs, length) {
+            rare();
+            turn_to(&[destination, macs], length, layout, set, counts);
         }
     }
     if counts(Part::Ports) {
-        // Read back from memory, so that every verifier knows that a port is no larger than one.
-        // SAFETY: two fields of a local variable.
-        let [to, from] = unsafe {
-            [(&raw const packet.destination_port).read_volatile(), (&raw const packet.source_port).read_volatile()]
-        };
-        dst_ports[to as usize] += 1;
-        src_ports[from as usize] += 1;
+        dst_ports[late(&packet.destination_port) as usize] += 1;
+        src_ports[late(&packet.source_port) as usize] += 1;
     }
     if counts(Part::Flags)
-        && let Some(flags) = packet.tcp_flags
+        && let Some(flags) = late(&packet.tcp_flags).get()
     {
         tcp_flags[flags as usize] += 1;
     }
-    if counts(Part::Events) {
-        sample(packet, length, now, config.sample, &mut state.until_event, totals);
+    if counts(Part::Protocols) {
+        Class::counted(protocol, SizeBucket::of(length), late(&packet.fragment))
+    } else {
+        Class::of(Outcome::Counted)
     }
 }
 
@@ -184,56 +176,123 @@ fn clock_ns(state: &mut State) -> u64 {
     state.clock_ns
 }
 
-/// One CPU's part of a table in a set.
-struct Slots<'a, C> {
-    map: &'a Array<Slot<C>>,
-    table: Table,
-    layout: &'a Layout,
-    tags: &'a mut [Tags],
-    used: &'a mut [u8; GROUPS],
-    first: u32,
-}
-
-impl<'a, C: Counters> Slots<'a, C> {
-    /// The counters of a key, and whether they are new; `None`: its buckets belong to other keys.
-    #[inline(always)]
-    fn find(self, key: &Key) -> Option<(&'a mut C, bool)> {
-        let Self { map, table, layout, tags, used, first } = self;
-        // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
-        let found = unsafe { slots::find(layout, table, tags, key, |at| map.get_ptr_mut(first + at as u32)) };
-        let (counters, begun) = found?;
-        if let Some(bucket) = begun {
-            used[layout.group(table, bucket)] = 1;
-        }
-        Some((counters, begun.is_some()))
-    }
-}
-
-impl Slots<'_, Tally> {
-    /// Adds what was counted for a key that is not the newest any more.
-    #[inline(always)]
-    fn put_away(self, old: Slot<Tally>, untracked: &mut Tally) {
-        match self.find(&old.key) {
-            Some((tally, _)) => tally.add(old.counters),
-            None => untracked.add(old.counters),
-        }
-    }
-}
-
-/// Passes one packet in `every` to user space, at random distances so that no rhythm of the traffic can hide.
+/// The counters of a source; `None`: there is no slot for it. Where it is new to the set, it is entered in `unique`.
 #[inline(always)]
-fn sample(packet: &Packet, length: u64, now: u64, every: u32, until_event: &mut u32, totals: &mut Totals) {
+fn source<'a>(
+    source: Address,
+    now: u64,
+    layout: &Layout,
+    set: &'a mut Set,
+    unique: Option<&mut Registers>,
+) -> Option<&'a mut SourceCounters> {
+    let first = set.first[Table::Sources as usize];
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+    let found = unsafe {
+        let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
+        slots::find_first(layout, Table::Sources, &set.sources, &source.0, slot)
+    };
+    if found.is_some() {
+        return found;
+    }
+    rare();
+    seek_source(&Address(source.0), now, layout, set, unique)
+}
+
+/// The same of a source that is not where most are: it is somewhere else, or new.
+#[inline(never)]
+fn seek_source<'a>(
+    source: &Address,
+    now: u64,
+    layout: &Layout,
+    set: &'a mut Set,
+    unique: Option<&mut Registers>,
+) -> Option<&'a mut SourceCounters> {
+    let found = seek(&SOURCES, Table::Sources, &source.0, layout, set);
+    if let Some(unique) = unique
+        && let Some((_, true)) | None = found
+    {
+        unique.insert(*source);
+    }
+    let (counters, new) = found?;
+    if new {
+        counters.first_ns = now;
+    }
+    Some(counters)
+}
+
+/// Counts a packet that has another destination or pair of MACs than the one before, whose counts move into their slots.
+#[inline(never)]
+fn turn_to(
+    [destination, macs]: &[Key; 2],
+    length: u64,
+    layout: &Layout,
+    set: &mut Set,
+    counts: &impl Fn(Part) -> bool,
+) {
+    let Some(old) = set.newest.turn_to(destination, macs, length) else { return };
+    if counts(Part::Destinations) {
+        add(&DESTINATIONS, Table::Destinations, &old.destination, layout, set);
+    }
+    if counts(Part::Macs)
+        && let Some(old) = &old.macs
+    {
+        add(&MACS, Table::Macs, old, layout, set);
+    }
+}
+
+#[inline(always)]
+fn add(map: &Array<Slot<Tally>>, table: Table, old: &Slot<Tally>, layout: &Layout, set: &mut Set) {
+    match seek(map, table, &old.key, layout, set) {
+        Some((tally, _)) => tally.add(old.counters),
+        None => set.totals.untracked[table as usize].add(old.counters),
+    }
+}
+
+/// The counters of a key, and whether they are new; `None`: its buckets belong to other keys.
+#[inline(always)]
+fn seek<'a, C: Counters>(
+    map: &Array<Slot<C>>,
+    table: Table,
+    key: &Key,
+    layout: &Layout,
+    set: &mut Set,
+) -> Option<(&'a mut C, bool)> {
+    let Set { first, used, sources, destinations, macs, .. } = set;
+    let tags = match table {
+        Table::Sources => &mut sources[..],
+        Table::Destinations => &mut destinations[..],
+        Table::Macs => &mut macs[..],
+    };
+    let first = first[table as usize];
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+    let found = unsafe { slots::find(layout, table, tags, key, |at| map.get_ptr_mut(first + at as u32)) };
+    let (counters, begun) = found?;
+    if let Some(bucket) = begun {
+        used[table as usize][layout.group(table, bucket)] = 1;
+    }
+    Some((counters, begun.is_some()))
+}
+
+/// Whether this packet is passed to user space: one in `every`, at random distances so that no rhythm of the traffic can hide.
+#[inline(always)]
+fn is_chosen(every: u32, until_event: &mut u32) -> bool {
     if every == 0 {
-        return;
+        return false;
     }
     if every > 1 && *until_event > 0 {
         *until_event -= 1;
-        return;
+        return false;
     }
     // Uniform over 0..=2(n−1): n−1 on average, so one packet in n is an event.
     // SAFETY: no arguments, no preconditions.
     let random = unsafe { bpf_get_prandom_u32() } as u64;
     *until_event = ((random * (2 * every as u64 - 1)) >> 32) as u32;
+    true
+}
+
+/// Passes a packet to user space.
+#[inline(never)]
+fn emit(packet: &Packet, length: u64, now: u64, every: u32, totals: &mut Totals) {
     totals.events += 1;
     match EVENTS.reserve::<Event>(0) {
         Some(mut entry) => {

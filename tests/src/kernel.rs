@@ -157,7 +157,7 @@ impl Kernel {
     /// Every key and its tally, those of the newest keys apart from what is in their slots.
     fn tallies<K: From<Key>>(&self, name: &str, table: Table) -> Vec<(K, Tally)> {
         let mut all = self.slots::<{ size_of::<Slot<Tally>>() }, K, Tally>(name, table);
-        let newest = self.sets().filter_map(|(cpu, set)| self.cpus.newest(cpu, set, table));
+        let newest = self.sets().filter_map(|(cpu, set)| self.cpus.newest(cpu, set).of(table));
         all.extend(newest.map(|slot| (slot.key.into(), slot.counters)));
         all
     }

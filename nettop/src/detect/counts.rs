@@ -28,7 +28,7 @@ impl Counts {
 
     /// Packets and bytes of a protocol.
     pub fn of(&self, protocol: Protocol) -> Tally {
-        self.totals.protocols[protocol as usize]
+        self.totals.protocol(protocol)
     }
 }
 

@@ -20,7 +20,7 @@ pub const RULE: Rule = Rule {
 const LONG: u32 = 576;
 
 fn find(scene: &Scene) -> Vec<Finding> {
-    let value = scene.per_second(scene.counts.totals.fragments);
+    let value = scene.per_second(scene.counts.totals.fragments().packets);
     let Some(effect) = level(value, scene.threshold, flood::stands_out(scene, value)) else { return Vec::new() };
     let focus = scene.samples.focus(looks_like_one);
     vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]

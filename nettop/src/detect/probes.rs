@@ -120,7 +120,7 @@ fn is_probe(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use nettop_common::Packet;
+    use nettop_common::{Packet, packet::Flags};
 
     use super::*;
 
@@ -131,7 +131,7 @@ mod tests {
             source: Address::from_v4_word(source),
             destination_port: port,
             protocol: 6,
-            tcp_flags: Some(2),
+            tcp_flags: 2.into(),
             ..Packet::default()
         };
         Event::new(&packet, 60, at_ns, 1)
@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn what_may_be_a_probe() {
-        let packet = |protocol, source_port, destination_port, tcp_flags| {
+        let packet = |protocol, source_port, destination_port, flags: Option<u8>| {
+            let tcp_flags = flags.map_or_else(Flags::default, Flags::from);
             let packet = Packet { protocol, source_port, destination_port, tcp_flags, ..Packet::default() };
             is_probe(&Event::new(&packet, 60, 0, 1))
         };

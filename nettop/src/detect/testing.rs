@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use nettop_common::{Address, Event, Outcome, Packet, Protocol, Tally, counters::Table};
+use nettop_common::{Address, Class, Event, Packet, Protocol, SizeBucket, Tally, counters::Table};
 
 use super::{Detector, Thresholds};
 use crate::{
@@ -49,7 +49,7 @@ pub fn icmp(packets: u64) -> Flow {
 
 pub fn tcp(to: u16, flags: u8, packets: u64) -> Flow {
     let mut flow = flow(6, (40_000, to), packets);
-    flow.packet.tcp_flags = Some(flags);
+    flow.packet.tcp_flags = flags.into();
     flow
 }
 
@@ -119,14 +119,13 @@ impl Play {
         for flow in flows {
             let Flow { packet, length, packets, sources, from, ports, untracked } = *flow;
             let tally = Tally { packets, bytes: packets * length };
-            totals.outcomes[Outcome::Counted as usize].add(tally);
-            totals.protocols[Protocol::from_number(packet.protocol) as usize].add(tally);
+            let protocol = Protocol::from_number(packet.protocol);
+            totals.class(Class::counted(protocol, SizeBucket::of(length), packet.fragment)).add(tally);
             if untracked {
                 totals.untracked[Table::Sources as usize].add(tally);
             }
-            totals.fragments += packets * u64::from(packet.fragment);
             self.tables.src_ports[usize::from(packet.source_port)] += packets;
-            if let Some(flags) = packet.tcp_flags {
+            if let Some(flags) = packet.tcp_flags.get() {
                 self.tables.tcp_flags[usize::from(flags)] += packets;
             }
             for n in 0..packets {

@@ -119,7 +119,7 @@ mod tests {
             source: Address::from_v4_word(source),
             destination_port: port,
             protocol: 6,
-            tcp_flags: Some(2),
+            tcp_flags: 2.into(),
             ..Packet::default()
         };
         Event::new(&packet, 60, 1, weight)

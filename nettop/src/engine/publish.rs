@@ -87,9 +87,8 @@ impl Engine {
             macs,
             protocols: Protocol::ALL
                 .iter()
-                .zip(totals.protocols)
-                .filter(|(_, tally)| tally.packets > 0)
-                .map(|(protocol, tally)| (*protocol, tally.packets))
+                .map(|protocol| (*protocol, totals.protocol(*protocol).packets))
+                .filter(|(_, packets)| *packets > 0)
                 .collect(),
             top_dst_ports,
             dst_ports,
@@ -98,7 +97,7 @@ impl Engine {
             destinations,
             ports,
             tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
-            packet_sizes: SizeBucket::ALL.iter().copied().zip(totals.sizes).collect(),
+            packet_sizes: SizeBucket::ALL.iter().map(|size| (*size, totals.size(*size).packets)).collect(),
             last_events: self
                 .details
                 .newest(NEWEST_EVENTS)

@@ -204,7 +204,7 @@ impl<K: Copy + Eq + Hash + Ord> Default for Places<K> {
 
 #[cfg(test)]
 mod tests {
-    use nettop_common::Packet;
+    use nettop_common::{Protocol, packet::Flags};
 
     use super::*;
     use crate::ledger::{Account, Watch};
@@ -219,7 +219,7 @@ mod tests {
 
     fn counters(packets: u64) -> SourceCounters {
         let mut counters = SourceCounters::default();
-        (0..packets).for_each(|_| counters.count(&Packet::default(), 100, 1));
+        (0..packets).for_each(|_| counters.count(Protocol::Other, Flags::default(), false, 100, 1));
         counters
     }
 

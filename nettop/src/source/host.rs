@@ -5,8 +5,8 @@ use std::{collections::VecDeque, mem};
 
 use foldhash::HashMap;
 use nettop_common::{
-    Address, Event, Filter, Frame, Link, MacPair, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters, Tally,
-    Totals, packet, unique::Registers,
+    Address, Class, Event, Filter, Frame, Link, MacPair, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
+    Tally, Totals, packet, unique::Registers,
 };
 
 use crate::reading::{Moment, Reading, Tables};
@@ -43,38 +43,34 @@ impl HostCounter {
     /// Counts a frame of `length` bytes on the wire, in which parsing found this.
     pub fn count_parsed(&mut self, parsed: Result<Packet, NotIp>, length: u64, at_ns: u64) {
         self.totals.seen.count(length);
-        let outcome = match parsed {
-            Err(NotIp::OtherProtocol) => Outcome::NotIp,
-            Err(NotIp::Malformed) => Outcome::Malformed,
+        let class = match parsed {
+            Err(NotIp::OtherProtocol) => Class::of(Outcome::NotIp),
+            Err(NotIp::Malformed) => Class::of(Outcome::Malformed),
             Ok(packet) if self.paused || !self.filter.as_ref().is_none_or(|filter| filter.matches(&packet)) => {
-                Outcome::Filtered
+                Class::of(Outcome::Filtered)
             }
-            Ok(packet) => {
-                self.count_packet(&packet, length, at_ns);
-                Outcome::Counted
-            }
+            Ok(packet) => self.count_packet(&packet, length, at_ns),
         };
-        self.totals.outcomes[outcome as usize].count(length);
+        self.totals.class(class).count(length);
     }
 
-    fn count_packet(&mut self, packet: &Packet, length: u64, at_ns: u64) {
+    fn count_packet(&mut self, packet: &Packet, length: u64, at_ns: u64) -> Class {
+        let protocol = Protocol::from_number(packet.protocol);
         let first = || SourceCounters { first_ns: at_ns, ..SourceCounters::default() };
         let source = self.sources.entry(packet.source).or_insert_with(first);
         let SourceCounters { first_ns, last_ns, .. } = *source;
-        source.count(packet, length, at_ns);
+        source.count(protocol, packet.tcp_flags, packet.fragment, length, at_ns);
         // The stamps of a capture may go back.
         (source.first_ns, source.last_ns) = (first_ns.min(at_ns), last_ns.max(at_ns));
         self.destinations.entry(packet.destination).or_default().count(length);
         self.macs.entry(packet.macs).or_default().count(length);
-        self.totals.protocols[Protocol::from_number(packet.protocol) as usize].count(length);
-        self.totals.sizes[SizeBucket::of(length) as usize] += 1;
-        self.totals.fragments += u64::from(packet.fragment);
         *self.dst_ports.entry(packet.destination_port).or_default() += 1;
         *self.src_ports.entry(packet.source_port).or_default() += 1;
-        if let Some(flags) = packet.tcp_flags {
+        if let Some(flags) = packet.tcp_flags.get() {
             *self.tcp_flags.entry(flags).or_default() += 1;
         }
         self.sample(packet, length, at_ns);
+        Class::counted(protocol, SizeBucket::of(length), packet.fragment)
     }
 
     fn sample(&mut self, packet: &Packet, length: u64, at_ns: u64) {

@@ -41,7 +41,11 @@ fn meant(bytes: &mut Unstructured) -> Result<()> {
     assert_eq!((packet.source.to_ip(), packet.destination.to_ip()), (spec.source, spec.destination), "{spec:?}");
     assert_eq!((packet.macs.source(), packet.macs.destination()), (spec.source_mac, spec.destination_mac), "{spec:?}");
     assert_eq!((packet.source_port, packet.destination_port), spec.transport.ports(), "{spec:?}");
-    assert_eq!((packet.protocol, packet.tcp_flags), (spec.transport.number(), spec.transport.flags()), "{spec:?}");
+    assert_eq!(
+        (packet.protocol, packet.tcp_flags.get()),
+        (spec.transport.number(), spec.transport.flags()),
+        "{spec:?}"
+    );
     let raw = spec.raw_ip();
     let raw = parser::parse(Frame::from(&raw[..]), Link::RawIp).expect("the same without its link");
     assert_eq!(Packet { macs: packet.macs, ..raw }, packet, "{spec:?}");

@@ -207,13 +207,13 @@ impl Lengths {
 mod tests {
     use std::time::Instant;
 
-    use nettop_common::Packet;
+    use nettop_common::{Protocol, packet::Flags};
 
     use super::*;
 
     fn counters(packets: u64) -> SourceCounters {
         let mut counters = SourceCounters::default();
-        (0..packets).for_each(|_| counters.count(&Packet::default(), 100, 1));
+        (0..packets).for_each(|_| counters.count(Protocol::Other, Flags::default(), false, 100, 1));
         counters
     }
 

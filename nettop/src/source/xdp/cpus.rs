@@ -8,7 +8,8 @@ use nettop_common::{
     Config, Cpu, Tally, Totals,
     counters::Table,
     cpu::{PORTS, Set, TCP_FLAGS},
-    slots::{self, GROUPS, Key, Layout, MOST_BITS, SETS, Slot, Tags},
+    newest::Newest,
+    slots::{self, GROUPS, Key, Layout, MOST_BITS, SETS, Tags},
     unique::Registers,
 };
 
@@ -76,23 +77,20 @@ impl Cpus {
         self.write(cpu, tags(set, table, bucket), Tags::default());
     }
 
-    /// What was counted for the newest key of a table, and is in no slot yet.
-    pub fn newest(&self, cpu: usize, set: u32, table: Table) -> Option<Slot<Tally>> {
-        let slot: Slot<Tally> = self.read(cpu, at(set) + newest(table)?);
-        (slot.counters.packets > 0).then_some(slot)
+    /// What was counted, and is in no slot yet.
+    pub fn newest(&self, cpu: usize, set: u32) -> Newest {
+        self.read(cpu, at(set) + offset_of!(Set, newest))
     }
 
-    /// The same of every CPU that has one: its number, the key, what was counted.
+    /// The same of a table, and of every CPU where there is something: its number, the key, what was counted.
     pub fn newest_of_all(&self, set: u32, table: Table) -> Vec<(usize, Key, Tally)> {
-        let newest = (0..self.count()).filter_map(|cpu| Some((cpu, self.newest(cpu, set, table)?)));
+        let newest = (0..self.count()).filter_map(|cpu| Some((cpu, self.newest(cpu, set).of(table)?)));
         newest.map(|(cpu, slot)| (cpu, slot.key, slot.counters)).collect()
     }
 
     /// Begins that anew, in an idle set.
-    pub fn clear_newest(&self, cpu: usize, set: u32, table: Table) {
-        if let Some(newest) = newest(table) {
-            self.write(cpu, at(set) + newest, Slot::<Tally>::zeroed());
-        }
+    pub fn clear_newest(&self, cpu: usize, set: u32) {
+        self.write(cpu, at(set) + offset_of!(Set, newest), Newest::zeroed());
     }
 
     /// Which groups of a table's buckets are in use.
@@ -164,14 +162,6 @@ impl Cpus {
 
 fn at(set: u32) -> usize {
     offset_of!(Cpu, sets) + set as usize % SETS as usize * size_of::<Set>()
-}
-
-fn newest(table: Table) -> Option<usize> {
-    match table {
-        Table::Sources => None,
-        Table::Destinations => Some(offset_of!(Set, newest_destination)),
-        Table::Macs => Some(offset_of!(Set, newest_macs)),
-    }
 }
 
 fn tags(set: u32, table: Table, bucket: usize) -> usize {

@@ -188,22 +188,21 @@ fn with_parts(facts: &Facts) -> Vec<Facts> {
 
 /// Names and values of the totals.
 fn totals(of: &Totals) -> Vec<(String, u64)> {
-    let Totals { seen, outcomes, protocols, sizes, untracked, fragments, events, events_lost, .. } = of;
-    let pair = |name: &str, tally: &Tally| {
-        [(format!("{name}_packets"), tally.packets), (format!("{name}_bytes"), tally.bytes)]
-    };
-    let mut all = Vec::from(pair("seen", seen));
-    all.extend(Outcome::ALL.iter().zip(outcomes).flat_map(|(outcome, tally)| pair(outcome.label(), tally)));
-    all.extend(Protocol::ALL.iter().zip(protocols).flat_map(|(protocol, tally)| pair(protocol.label(), tally)));
-    all.extend(SizeBucket::ALL.iter().zip(sizes).map(|(bucket, packets)| (bucket.label().to_string(), *packets)));
+    let Totals { seen, classes: _, untracked, events, events_lost } = of;
+    let pair =
+        |name: &str, tally: Tally| [(format!("{name}_packets"), tally.packets), (format!("{name}_bytes"), tally.bytes)];
+    let mut all = Vec::from(pair("seen", *seen));
+    all.extend(Outcome::ALL.iter().flat_map(|outcome| pair(outcome.label(), of.outcome(*outcome))));
+    all.extend(Protocol::ALL.iter().flat_map(|protocol| pair(protocol.label(), of.protocol(*protocol))));
+    all.extend(SizeBucket::ALL.iter().map(|size| (size.label().to_string(), of.size(*size).packets)));
     all.extend(
         Table::ALL
             .iter()
             .zip(untracked)
-            .flat_map(|(table, tally)| pair(&format!("untracked_{}", table.label()), tally)),
+            .flat_map(|(table, tally)| pair(&format!("untracked_{}", table.label()), *tally)),
     );
-    let rest = [("fragments", fragments), ("events", events), ("events_lost", events_lost)];
-    all.extend(rest.map(|(name, number)| (name.to_string(), *number)));
+    let rest = [("fragments", of.fragments().packets), ("events", *events), ("events_lost", *events_lost)];
+    all.extend(rest.map(|(name, number)| (name.to_string(), number)));
     all
 }
 

@@ -160,9 +160,10 @@ impl Xdp {
             return;
         }
         let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
+        let newest = cpus.newest(cpu, set);
+        cpus.clear_newest(cpu, set);
         for (&table, entries) in Table::ALL.iter().zip(entries) {
-            if let Some(newest) = cpus.newest(cpu, set, table) {
-                cpus.clear_newest(cpu, set, table);
+            if let Some(newest) = newest.of(table) {
                 match table {
                     Table::Sources => {}
                     Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
