@@ -37,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("doctor", &["control", "export", "locale", "privilege", "sandbox", "source", "visible"]),
     ("update_db", &["reading", "visible"]),
     ("cli", &["control", "detect", "doctor", "engine", "filter", "sandbox", "snapshot", "source", "tui", "update_db"]),
+    ("config", &["cli", "sandbox", "tui", "visible"]),
     ("manual", &["cli"]),
     // Lists the tables of everybody.
     ("features", EVERYTHING),
