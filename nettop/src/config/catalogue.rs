@@ -36,7 +36,11 @@ pub struct Catalogue {
 impl Catalogue {
     /// Of this program.
     pub fn new() -> Self {
-        Self { command: Configured::augment_args(Command::new("nettop").no_binary_name(true)) }
+        let bare = Command::new("nettop").no_binary_name(true).disable_help_flag(true);
+        let mut command = Configured::augment_args(bare);
+        // Only then do options know how they are written.
+        command.build();
+        Self { command }
     }
 
     /// What clap makes of no arguments at all.

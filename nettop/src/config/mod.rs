@@ -16,7 +16,7 @@ mod target;
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
-use clap::{ArgMatches, Parser};
+use clap::{ArgMatches, Command, Parser};
 
 pub use self::print::{effective, sample};
 use self::{
@@ -71,7 +71,9 @@ impl Config {
 pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<(T, Config), Exit> {
     let catalogue = Catalogue::new();
     let (arguments, off) = catalogue.without_switches(arguments.into_iter().collect());
-    let command = T::command();
+    let mut command = T::command();
+    // Only then do options know how they are written.
+    command.build();
     let first = target::look(&command, &arguments)?;
     let Some(target) = Target::of(&command, &first) else {
         let matches = command.try_get_matches_from(arguments)?;
@@ -86,6 +88,19 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
     Ok((cli, Config { preferences, matches, merged, given, off, files }))
+}
+
+/// Which files a monitor that is started now would read, all of which it can.
+///
+/// # Errors
+/// What is wrong with a file, or with the environment.
+pub fn check() -> Result<Vec<PathBuf>, String> {
+    let catalogue = Catalogue::new();
+    let (mut layers, files) = read_files(&Choice::of_environment()?, &catalogue)?;
+    layers.push(environment::read(environment::variables(), &catalogue)?);
+    let merged = merge(layers, &[], &[], &Command::new(""));
+    screen::preferences(&merged.kept)?;
+    Ok(files.looked.into_iter().filter(|(_, is_there)| *is_there).map(|(path, _)| path).collect())
 }
 
 /// What files say, each of which has more to say than the one before.

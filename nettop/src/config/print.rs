@@ -84,7 +84,9 @@ pub fn effective(config: &Config) -> String {
             let rival = || in_force.iter().find(|other| catalogue.conflict(&key, other));
             lines.push(match row.value {
                 // The file would contradict itself.
-                Some(_) if origin == "default" && rival().is_some() => format!("# {}: not used", row.key),
+                Some(value) if origin == "default" && value != "false" && rival().is_some() => {
+                    format!("# {}: not used", row.key)
+                }
                 Some(value) => format!("{} = {value}  # {origin}", row.key),
                 None => format!("# {}: not set", row.key),
             });
@@ -103,11 +105,16 @@ pub fn sample() -> String {
         lines.extend(table.head());
         lines.extend(table.about.iter().flat_map(|about| comment(about)));
         for Row { key, about, value, placeholder } in table.rows {
-            if !about.is_empty() {
-                lines.push(String::new());
-                lines.extend(comment(&about));
+            let value = value.unwrap_or(format!("<{placeholder}>"));
+            match (about.as_str(), table.name.as_str()) {
+                ("", _) => lines.push(format!("#{key} = {value}")),
+                (about, "") => {
+                    lines.push(String::new());
+                    lines.extend(comment(about));
+                    lines.push(format!("#{key} = {value}"));
+                }
+                (about, _) => lines.push(format!("#{key} = {value}  # {about}")),
             }
-            lines.push(format!("#{key} = {}", value.unwrap_or(format!("<{placeholder}>"))));
         }
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
@@ -140,7 +147,7 @@ fn tables(catalogue: &Catalogue, matches: &ArgMatches, preferences: &Preferences
         Table { name: String::new(), about: Vec::new(), rows: options.collect() },
         Table {
             name: KEYS.into(),
-            about: vec!["A key, or a list of them, for each action; [] for none. ".into()],
+            about: vec!["A key, or a list of them, for each action; [] for none.".into()],
             rows: keys.collect(),
         },
     ];

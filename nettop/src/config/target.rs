@@ -21,6 +21,23 @@ pub enum Choice {
     None,
 }
 
+impl Choice {
+    /// As the environment has it.
+    ///
+    /// # Errors
+    /// A variable that is neither true nor false.
+    pub fn of_environment() -> Result<Self, String> {
+        let said = |name| env::var_os(variable(name)).filter(|value| !value.is_empty());
+        if let Some(none) = said(NO_CONFIG) {
+            let name = variable(NO_CONFIG);
+            if switch(&none).ok_or_else(|| format!("{name}: it is either true or false, not {none:?}"))? {
+                return Ok(Self::None);
+            }
+        }
+        Ok(said(CONFIG).map_or(Self::Usual, |path| Self::Named(path.into())))
+    }
+}
+
 /// The command whose options are configured.
 pub struct Target<'a> {
     /// It.
@@ -78,14 +95,7 @@ impl<'a> Target<'a> {
         if let Some(path) = self.matches.get_one::<PathBuf>(CONFIG) {
             return Ok(Choice::Named(path.clone()));
         }
-        let said = |name| env::var_os(variable(name)).filter(|value| !value.is_empty());
-        if let Some(none) = said(NO_CONFIG) {
-            let name = variable(NO_CONFIG);
-            if switch(&none).ok_or_else(|| format!("{name}: it is either true or false, not {none:?}"))? {
-                return Ok(Choice::None);
-            }
-        }
-        Ok(said(CONFIG).map_or(Choice::Usual, |path| Choice::Named(path.into())))
+        Choice::of_environment()
     }
 
     /// What clap says of `arguments` together with what is configured. What needs an option that nobody gives becomes idle.
