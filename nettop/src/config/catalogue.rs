@@ -147,10 +147,15 @@ pub fn of_variable(name: &str) -> Option<String> {
     Some(name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-"))
 }
 
+/// The options that nothing but the screen depends on.
+pub fn screen_options() -> Vec<String> {
+    names(&ScreenArgs::augment_args(Command::new("")))
+}
+
 /// Whether nothing but the screen depends on a key.
 pub fn is_of_screen(key: &str) -> bool {
     let tables = [KEYS, COLUMNS];
-    names(&ScreenArgs::augment_args(Command::new(""))).iter().any(|name| name == key)
+    screen_options().iter().any(|name| name == key)
         || key.split_once('.').is_some_and(|(table, _)| tables.contains(&table))
 }
 

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use super::{
     Config,
-    catalogue::{COLUMNS, Catalogue, KEYS, of_variable, variable},
+    catalogue::{COLUMNS, Catalogue, KEYS, of_variable, screen_options, variable},
     environment,
 };
 use crate::{
@@ -24,9 +24,9 @@ Configuration of nettop: /etc/nettop/config.toml for everybody, ~/.config/nettop
 one user, who has more say. Every option of `nettop run` and `nettop demo` is a key. The environment has more say than files
 (NETTOP_TOP=50 for top), and the command line has most; a switch is turned off there by --quiet=false.
 Here are all keys and their defaults, commented out. `nettop config` prints what is in force and where it comes from.
-Paths are taken as they are on the command line: write them whole.
-When nettop is started by sudo, only top, view, units, theme, ascii, no-mouse, numeric and the tables below are taken from the
-file of whoever called it.";
+Paths are taken as they are on the command line: write them whole.";
+/// Values that contradict nothing: a switch that is off, an empty list.
+const NOTHING: [&str; 2] = ["false", "[]"];
 /// Columns of the sample.
 const WIDTH: usize = 110;
 
@@ -84,7 +84,7 @@ pub fn effective(config: &Config) -> String {
             let rival = || in_force.iter().find(|other| catalogue.conflict(&key, other));
             lines.push(match row.value {
                 // The file would contradict itself.
-                Some(value) if origin == "default" && value != "false" && rival().is_some() => {
+                Some(value) if origin == "default" && !NOTHING.contains(&value.as_str()) && rival().is_some() => {
                     format!("# {}: not used", row.key)
                 }
                 Some(value) => format!("{} = {value}  # {origin}", row.key),
@@ -100,6 +100,10 @@ pub fn effective(config: &Config) -> String {
 pub fn sample() -> String {
     let catalogue = Catalogue::new();
     let mut lines: Vec<String> = ABOUT.lines().map(|line| format!("# {line}")).collect();
+    let limited = screen_options().join(", ");
+    lines.extend(comment(&format!(
+        "When nettop is started by sudo, only {limited}, and the tables below are taken from the file of whoever called it."
+    )));
     for table in tables(&catalogue, &catalogue.defaults(), &Preferences::default()) {
         lines.push(String::new());
         lines.extend(table.head());
