@@ -1,8 +1,8 @@
 //! Every key there is. The options are those of the command line, so that there is no second list of them.
 
-use std::ffi::OsString;
+use std::{collections::BTreeSet, ffi::OsString};
 
-use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, error::ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, builder::Resettable};
 
 use super::{
     merge::conflict,
@@ -31,6 +31,9 @@ const ALIKE: f64 = 0.7;
 pub struct Catalogue {
     /// A command that has all options, whichever commands have them.
     command: Command,
+    /// Those that say which files are read, which no file can say.
+    of_files: Vec<String>,
+    keys: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -40,7 +43,12 @@ impl Catalogue {
         let mut command = Configured::augment_args(bare);
         // Only then do options know how they are written.
         command.build();
-        Self { command }
+        let of_files = names(&FileArgs::augment_args(Command::new("")));
+        let options = names(&command).into_iter().filter(|name| !of_files.contains(name));
+        let actions = ACTIONS.iter().map(|action| format!("{KEYS}.{}", action.id));
+        let columns = view::names().flat_map(|view| OF_COLUMNS.map(|of| format!("{COLUMNS}.{view}.{of}")));
+        let keys = options.chain(actions).chain(columns).collect();
+        Self { command, of_files, keys }
     }
 
     /// What clap makes of no arguments at all.
@@ -52,9 +60,8 @@ impl Catalogue {
 
     /// The options, with their names.
     pub fn options(&self) -> impl Iterator<Item = (&str, &Arg)> {
-        let of_files = names(&FileArgs::augment_args(Command::new("")));
         let named = self.command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)));
-        named.filter(move |(name, _)| !of_files.iter().any(|one| one == name))
+        named.filter(|(name, _)| !self.of_files.iter().any(|one| one == name))
     }
 
     /// The option of this name.
@@ -67,19 +74,12 @@ impl Catalogue {
         conflict(&self.command, one, other)
     }
 
-    /// Every key.
-    pub fn keys(&self) -> impl Iterator<Item = String> {
-        let actions = ACTIONS.iter().map(|action| format!("{KEYS}.{}", action.id));
-        let columns = view::names().flat_map(|view| OF_COLUMNS.map(|of| format!("{COLUMNS}.{view}.{of}")));
-        self.options().map(|(name, _)| name.to_string()).chain(actions).chain(columns)
-    }
-
     /// That there is such a key.
     ///
     /// # Errors
     /// There is none; perhaps which one was meant.
     pub fn check(&self, key: &str) -> Result<(), String> {
-        if self.keys().any(|one| one == key) {
+        if self.keys.contains(key) {
             return Ok(());
         }
         let meant = self.meant(key).map_or(String::new(), |meant| format!("; did you mean {meant}?"));
@@ -87,8 +87,9 @@ impl Catalogue {
     }
 
     /// The key that is most like this one, if any is like it.
-    pub fn meant(&self, key: &str) -> Option<String> {
-        let alike = self.keys().map(|one| (strsim::jaro(key, &one), one)).filter(|(alike, _)| *alike > ALIKE);
+    pub fn meant(&self, key: &str) -> Option<&str> {
+        let alike =
+            self.keys.iter().map(|one| (strsim::jaro(key, one), one.as_str())).filter(|(alike, _)| *alike > ALIKE);
         alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, key)| key)
     }
 
@@ -106,13 +107,11 @@ impl Catalogue {
             (Said::Many(_), ArgAction::Set) => return wrong("takes one value, not a list"),
             _ => {}
         }
-        match self.command.clone().try_get_matches_from(entry.arguments()) {
-            // What other options have to do with it is seen when all are known.
-            Err(error) if !matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::ArgumentConflict) => {
-                Err(one_line(&error).replace(&arg.to_string(), &entry.key))
-            }
-            _ => Ok(()),
-        }
+        // By itself: what other options have to do with it is seen when all are known.
+        let alone = arg.clone().conflicts_with(Resettable::Reset).requires(Resettable::Reset);
+        let command = Command::new("nettop").no_binary_name(true).arg(alone);
+        let judged = command.try_get_matches_from(entry.arguments());
+        judged.map(drop).map_err(|error| one_line(&error).replace(&arg.to_string(), &entry.key))
     }
 
     /// The arguments with which switches are turned off again (`--quiet=false`) taken out, and the names of these switches.

@@ -63,7 +63,7 @@ pub fn effective(config: &Config) -> String {
         let key = of_variable(&name).unwrap_or_default();
         if catalogue.option(&key).is_none() && !["config", "no-config"].contains(&key.as_str()) {
             let meant = catalogue.meant(&key).filter(|meant| catalogue.option(meant).is_some());
-            let meant = meant.map_or(String::new(), |meant| format!("; did you mean {}?", variable(&meant)));
+            let meant = meant.map_or(String::new(), |meant| format!("; did you mean {}?", variable(meant)));
             lines.push(format!("# {name} is the variable of no option{meant}"));
         }
     }
