@@ -143,7 +143,8 @@ pub fn variable(option: &str) -> String {
 
 /// The name of the option that a variable would stand for, if there is one.
 pub fn of_variable(name: &str) -> Option<String> {
-    Some(name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-"))
+    let option = name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-");
+    Some(option).filter(|option| variable(option) == name)
 }
 
 /// The options that nothing but the screen depends on.

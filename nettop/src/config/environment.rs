@@ -8,7 +8,7 @@ use std::{
 use clap::ArgAction;
 
 use super::{
-    catalogue::{Catalogue, of_variable, variable},
+    catalogue::{Catalogue, of_variable},
     origin::{Entry, Origin, Said},
 };
 
@@ -28,10 +28,6 @@ pub fn read(variables: impl Iterator<Item = (String, OsString)>, catalogue: &Cat
         let Some((key, arg)) = of_variable(&name).and_then(|key| Some((key.clone(), catalogue.option(&key)?))) else {
             continue;
         };
-        // NETTOP_top is none.
-        if variable(&key) != name {
-            continue;
-        }
         let said = match arg.get_action() {
             ArgAction::SetTrue => Said::Switch(
                 switch(&value)

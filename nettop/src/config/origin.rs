@@ -85,3 +85,17 @@ impl Entry {
         said.values().iter().map(argument).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_lines_and_characters_from_one() {
+        let path: Arc<Path> = Arc::from(Path::new("f"));
+        let text = "a = 1\r\nüü = 2\n";
+        for (offset, place) in [(0, "f:1:1"), (4, "f:1:5"), (7, "f:2:1"), (11, "f:2:3"), (99, "f:3:1"), (8, "f:3:1")] {
+            assert_eq!(Origin::in_file(&path, text, offset).to_string(), place, "{offset}");
+        }
+    }
+}

@@ -224,3 +224,24 @@ fn quoted(text: &str) -> String {
     }
     quoted + "\""
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_that_toml_writes_alike() {
+        for number in ["0", "-5", "5000", "1.0", "0.25"] {
+            assert!(is_number(number), "{number}");
+        }
+        for text in ["", "007", "+1", "1e9", "1.", ".5", "nan", "inf", "0x10", "80,443", "99999999999999999999"] {
+            assert!(!is_number(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_are_quoted_so_that_they_can_be_seen() {
+        assert_eq!(quoted("a\"b\\c\n\u{202e}é"), r#""a\"b\\c\U0000000A\U0000202Eé""#);
+        assert_eq!(list(["a", "b"].map(String::from).into_iter()), "[\"a\", \"b\"]");
+    }
+}

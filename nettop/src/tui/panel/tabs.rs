@@ -22,8 +22,10 @@ pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
     let laid = |gap: usize, most: usize| {
         let mut at = 0;
         let tab = |(number, name): (usize, &str)| {
-            let name: String = name.chars().take(if number == open { usize::MAX } else { most }).collect();
             let key = keys.get(number).map_or(String::new(), |key| key.label());
+            // A view without a key is still there to be clicked on.
+            let most = if number == open { usize::MAX } else { most.max(usize::from(key.is_empty())) };
+            let name: String = name.chars().take(most).collect();
             let text = format!("{key} {name}").trim().to_string();
             let begins = at;
             at += text::width(&text) + gap;
