@@ -47,7 +47,7 @@ pub fn usual() -> Result<Vec<Found>> {
     if let Some(invoker) = Invoker::of_sudo() {
         // The environment is root's, or the caller's, as sudo is configured; the home is known for certain.
         if let Some(home) = invoker.home() {
-            let path = below(home.join(".config"));
+            let path = below(&home.join(".config"));
             found.push(invoker.act(|| look(path, invoker.uid(), true))??);
         }
     } else if (getuid(), getgid()) == (geteuid(), getegid()) {
@@ -55,13 +55,13 @@ pub fn usual() -> Result<Vec<Found>> {
         let own = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let usual = || env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"));
         if let Some(folder) = own.or_else(usual) {
-            found.push(look(below(folder), geteuid().as_raw(), false)?);
+            found.push(look(below(&folder), geteuid().as_raw(), false)?);
         }
     }
     Ok(found)
 }
 
-fn below(folder: PathBuf) -> PathBuf {
+fn below(folder: &Path) -> PathBuf {
     folder.join("nettop").join("config.toml")
 }
 

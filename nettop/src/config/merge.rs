@@ -43,7 +43,7 @@ pub fn merge(layers: Vec<Vec<Entry>>, given: &[String], off: &[String], command:
 /// Whether two options of a command cannot be used together.
 pub fn conflict(command: &Command, one: &str, other: &str) -> bool {
     let named = |name: &str| command.get_arguments().find(|arg| arg.get_long() == Some(name));
-    let excludes = |one: &Arg, other: &Arg| command.get_arg_conflicts_with(one).iter().any(|arg| *arg == other);
+    let excludes = |one: &Arg, other: &Arg| command.get_arg_conflicts_with(one).contains(&other);
     let (Some(one), Some(other)) = (named(one), named(other)) else { return false };
     excludes(one, other) || excludes(other, one)
 }

@@ -195,10 +195,10 @@ fn value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     }
     let parser = arg.get_value_parser().type_id();
     let is_text = parser == TypeId::of::<String>() || parser == TypeId::of::<PathBuf>();
-    let texts = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+    let mut texts = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
     match arg.get_action() {
         ArgAction::Append => Some(list(texts)),
-        _ => texts.last().map(|text| if is_number(&text) && !is_text { text } else { quoted(&text) }),
+        _ => texts.next_back().map(|text| if is_number(&text) && !is_text { text } else { quoted(&text) }),
     }
 }
 

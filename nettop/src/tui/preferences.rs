@@ -23,9 +23,13 @@ pub fn column_name(head: &Head) -> String {
     head.title.to_lowercase()
 }
 
-/// The place of the column that files call so, in any case.
-fn column(heads: &[Head], name: &str) -> Option<usize> {
-    heads.iter().position(|head| column_name(head) == name.to_lowercase())
+/// The place of the column that files call so, in any case, of those that are `fit`.
+fn column(heads: &[Head], name: &str, fit: fn(&Head) -> bool) -> Result<usize, String> {
+    let found = heads.iter().position(|head| fit(head) && column_name(head) == name.to_lowercase());
+    found.ok_or_else(|| {
+        let names: Vec<_> = heads.iter().filter(|head| fit(head)).map(column_name).collect();
+        format!("{name:?} is none of {}", names.join(", "))
+    })
 }
 
 impl Arrangement {
@@ -34,11 +38,7 @@ impl Arrangement {
     /// # Errors
     /// The name that no column has, and those that there are.
     pub fn show(&mut self, heads: &[Head], names: &[String]) -> Result<(), String> {
-        let wanted: Result<Vec<usize>, String> = names
-            .iter()
-            .map(|name| column(heads, name).ok_or_else(|| unknown(name, heads.iter().map(column_name).collect())))
-            .collect();
-        let wanted = wanted?;
+        let wanted = names.iter().map(|name| column(heads, name, |_| true)).collect::<Result<Vec<_>, _>>()?;
         self.without = (0..heads.len()).filter(|at| heads[*at].rank != 0 && !wanted.contains(at)).collect();
         Ok(())
     }
@@ -54,15 +54,10 @@ impl Arrangement {
             }
             return Ok(());
         };
-        let sorts: Vec<_> = heads.iter().filter(|head| head.sorts).map(column_name).collect();
-        let found = column(heads, name).filter(|at| heads[*at].sorts).ok_or_else(|| unknown(name, sorts))?;
+        let found = column(heads, name, |head| head.sorts)?;
         self.order = Some(Order { column: found, reversed: heads[found].falls != reverse });
         Ok(())
     }
-}
-
-fn unknown(name: &str, names: Vec<String>) -> String {
-    format!("{name:?} is none of {}", names.join(", "))
 }
 
 #[cfg(test)]
