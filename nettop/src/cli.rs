@@ -1,8 +1,10 @@
 //! The command line.
 
+mod files;
+mod screen;
 mod thresholds;
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -22,9 +24,11 @@ use crate::{
     sandbox,
     snapshot::Mode,
     source::{demo, xdp},
-    tui::{state::Options, theme::Choice},
+    tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
+
+pub use self::{files::FileArgs, screen::ScreenArgs};
 
 /// Sampled packets per second, unless another number is asked for; of a capture, every packet is one.
 const DEFAULT_EVENT_RATE: u32 = 10_000;
@@ -49,9 +53,11 @@ pub enum Command {
     /// The same screen over synthetic traffic; needs no privilege
     Demo(DemoArgs),
     /// Send a command to a running monitor, as nettopctl does
-    Ctl(CtlArgs),
+    Ctl(ClientArgs),
     /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
     Maps(MapsArgs),
+    /// Print the configuration in force, as TOML, and where each value comes from; takes the options of run
+    Config(ConfigArgs),
     /// List everything nettop can do
     Features(FeaturesArgs),
     /// Fetch DB-IP's free tables and make location.csv of them; the only command that uses the network
@@ -62,6 +68,16 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, as roff
     Man(ManArgs),
+}
+
+impl Command {
+    /// What is common to all monitors, if it is one.
+    pub fn common_mut(&mut self) -> Option<&mut CommonArgs> {
+        match self {
+            Self::Run(RunArgs { common, .. }) | Self::Demo(DemoArgs { common, .. }) => Some(common),
+            _ => None,
+        }
+    }
 }
 
 /// Which maps, and how to print them.
@@ -80,7 +96,40 @@ pub struct MapsArgs {
 pub struct CtlCli {
     /// What to send, and where to.
     #[command(flatten)]
-    pub args: CtlArgs,
+    pub client: ClientArgs,
+}
+
+/// What to send, and where to.
+#[derive(Clone, Debug, Args)]
+pub struct ClientArgs {
+    /// Which configuration files are read, for where to.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// It.
+    #[command(flatten)]
+    pub ctl: CtlArgs,
+}
+
+/// Options of `config`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// Print a file with every key, what it means and its default, all of it commented out
+    #[arg(long)]
+    pub sample: bool,
+    /// Everything that a file can hold, and which files.
+    #[command(flatten)]
+    pub configured: Configured,
+}
+
+/// Every option that can be configured, whichever command it is of.
+#[derive(Clone, Debug, Args)]
+pub struct Configured {
+    /// Those of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Those of `demo` alone.
+    #[command(flatten)]
+    pub synthetic: SyntheticArgs,
 }
 
 /// Options of `completions`.
@@ -166,8 +215,16 @@ pub struct DemoArgs {
     /// What is common to all sources.
     #[command(flatten)]
     pub common: CommonArgs,
-    /// Seed of the synthetic traffic
-    #[arg(long, default_value_t = demo::DEFAULT_SEED)]
+    /// What is made up.
+    #[command(flatten)]
+    pub synthetic: SyntheticArgs,
+}
+
+/// Options of synthetic traffic.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct SyntheticArgs {
+    /// Seed of the synthetic traffic of demo
+    #[arg(long, default_value_t = demo::DEFAULT_SEED, value_name = "N")]
     pub seed: u64,
 }
 
@@ -182,39 +239,37 @@ pub struct FeaturesArgs {
 /// Options of every monitor.
 #[derive(Clone, Debug, Args)]
 pub struct CommonArgs {
+    /// Which configuration files are read.
+    #[command(flatten)]
+    pub files: FileArgs,
     /// Count only these destinations: addresses and prefixes, separated by commas, ! negates
-    #[arg(long, default_value = "0.0.0.0", value_name = "ADDR", hide_default_value = true)]
+    #[arg(long, default_value = "0.0.0.0", value_name = "ADDR", hide_default_value = true,
+          value_parser = |text: &str| filter_part(text, |filter| &mut filter.dst))]
     pub dst: String,
     /// Count only these sources
-    #[arg(long, default_value = "", value_name = "ADDR", hide_default_value = true)]
+    #[arg(long, default_value = "", value_name = "ADDR", hide_default_value = true,
+          value_parser = |text: &str| filter_part(text, |filter| &mut filter.src))]
     pub src: String,
     /// Count only these destination ports: 80,443,8000-8100
-    #[arg(long, default_value = "0", value_name = "PORTS", hide_default_value = true)]
+    #[arg(long, default_value = "0", value_name = "PORTS", hide_default_value = true,
+          value_parser = |text: &str| filter_part(text, |filter| &mut filter.port))]
     pub port: String,
     /// Count only these protocols: tcp,udp,icmp,icmpv6,sctp,gre,47,…
-    #[arg(long, default_value = "", value_name = "NAMES", hide_default_value = true)]
+    #[arg(long, default_value = "", value_name = "NAMES", hide_default_value = true,
+          value_parser = |text: &str| filter_part(text, |filter| &mut filter.proto))]
     pub proto: String,
-    /// Show so many sources, 1 to 500
-    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N")]
-    pub top: i64,
     /// Seconds between readings, 0.1 to 3600
     #[arg(long, default_value = "1.0", value_parser = parse_interval, value_name = "SECONDS")]
     pub interval: Duration,
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
-    /// ASCII only, for terminals without Unicode
-    #[arg(long)]
-    pub ascii: bool,
-    /// Leave the mouse to the terminal, to select text; the key m does so, too
-    #[arg(long)]
-    pub no_mouse: bool,
-    /// Colours [default: ansi, none where NO_COLOR is set]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub theme: Option<Choice>,
-    /// Numbers only: no names of ports
-    #[arg(long, short)]
-    pub numeric: bool,
+    /// How the screen begins.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// Its keys and tables, which only files have.
+    #[arg(skip)]
+    pub preferences: Preferences,
     /// How it is controlled.
     #[command(flatten)]
     pub control: ControlArgs,
@@ -282,8 +337,7 @@ impl CommonArgs {
 
     /// How the screen is wanted; `None`: there is to be none.
     pub fn screen(&self) -> Option<Options> {
-        let Self { numeric, ascii, no_mouse, theme, .. } = *self;
-        (!self.quiet).then_some(Options { numeric, ascii, mouse: !no_mouse, theme })
+        (!self.quiet).then(|| self.screen.options(self.preferences.clone()))
     }
 
     /// What the engine is started with.
@@ -300,7 +354,7 @@ impl CommonArgs {
         Ok(Settings {
             mode,
             filter: text.parse().map_err(|error| anyhow!("the filter cannot be read: {error}"))?,
-            top: self.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
+            top: self.screen.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
             interval: self.interval,
             max_events: self.max_events,
             event_rate: self.event_rate.unwrap_or(match mode {
@@ -315,6 +369,13 @@ impl CommonArgs {
             sandbox: Arc::default(),
         })
     }
+}
+
+/// A part of the filter that can be read, as it was written.
+fn filter_part(text: &str, part: fn(&mut FilterText) -> &mut String) -> Result<String, String> {
+    let mut filter = FilterText::default();
+    *part(&mut filter) = text.into();
+    filter.parse().map(|_| text.into())
 }
 
 fn parse_interval(text: &str) -> Result<Duration, String> {
@@ -351,34 +412,34 @@ fn parse_max_events(text: &str) -> Result<usize, String> {
     }
 }
 
-/// How parsing the command line ended when it did not yield what to do.
+/// How reading the command line ended when it did not yield what to do.
+#[derive(Debug)]
 pub enum Exit {
     /// Help or the version was asked for: this text.
     Printed(String),
-    /// It is wrong: one line that says what.
+    /// It is wrong, or what is configured is: one line that says what.
     Usage(String),
 }
 
-/// Reads a command line.
-///
-/// # Errors
-/// See [`Exit`].
-pub fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, Exit> {
-    T::try_parse_from(args).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Exit::Printed(error.render().to_string())
+impl From<clap::Error> for Exit {
+    fn from(error: clap::Error) -> Self {
+        match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Printed(error.render().to_string()),
+            _ => Self::Usage(format!("{}; see --help", one_line(&error))),
         }
-        _ => Exit::Usage(one_line(&error.render().to_string())),
-    })
+    }
 }
 
 /// The error and its tip, without the usage that follows them.
-fn one_line(text: &str) -> String {
-    let text = text.strip_prefix("error: ").unwrap_or(text);
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
     let useful =
         text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
     let parts: Vec<_> = useful.map(str::trim).filter(|line| !line.is_empty()).collect();
-    format!("{}; see --help", parts.join(" "))
+    parts.join(" ")
 }
 
 #[cfg(test)]
@@ -388,7 +449,7 @@ mod tests {
     use super::*;
 
     fn usage(args: &[&str]) -> String {
-        match parse::<Cli>(std::iter::once("nettop").chain(args.iter().copied()).map(OsString::from)) {
+        match Cli::try_parse_from(std::iter::once("nettop").chain(args.iter().copied())).map_err(Exit::from) {
             Err(Exit::Usage(line)) => line,
             Err(Exit::Printed(text)) => panic!("printed {text}"),
             Ok(cli) => panic!("accepted {cli:?}"),
@@ -407,6 +468,8 @@ mod tests {
             (&["--interval", "0.05"], "0.1 to 3600"),
             (&["--interval", "nan"], "0.1 to 3600"),
             (&["--top", "many"], "many"),
+            (&["--view", "nowhere"], "possible values: sources, destinations"),
+            (&["--port", "90-80"], "--port"),
             (&["run", "--map-memory", "0"], "--map-memory"),
             (&["--control-tcp-anywhere"], "--control-token"),
             (&["--no-sandbox", "--sandbox", "strict"], "--sandbox"),
@@ -421,8 +484,7 @@ mod tests {
     #[test]
     fn top_is_clamped() {
         for (top, shown) in [("-5", 1), ("0", 1), ("20", 20), ("9999", 500)] {
-            let args = ["nettop", "--top", top].map(OsString::from);
-            let Ok(cli) = parse::<Cli>(args) else { panic!("{top}") };
+            let cli = Cli::parse_from(["nettop", "--top", top]);
             assert_eq!(cli.run.common.settings(Mode::Live).unwrap().top, shown);
         }
     }

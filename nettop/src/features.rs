@@ -18,6 +18,7 @@ use crate::{
     source::pcap::link::LINK_TYPES,
     tui::{
         action::ACTIONS,
+        bindings::label,
         panel::PANELS,
         view::{SOURCES, VIEWS},
     },
@@ -57,7 +58,7 @@ const SECTIONS: &[Part] = &[
     ("Views of the screen", || rows(VIEWS, |view| (view.name(), view.about()))),
     ("Columns of the table of sources", || rows(&VIEWS[SOURCES].heads(), |column| (column.title, column.help))),
     ("Columns of the other views", other_columns),
-    ("Keys", || ACTIONS.iter().map(|action| (action.label(), action.help.to_string())).collect()),
+    ("Keys", || ACTIONS.iter().map(|action| (label(action.keys), action.help.to_string())).collect()),
     ("Commands of nettopctl", || commands(&CtlCli::command())),
     ("Requests of the control channel", || rows(COMMANDS, |command| (command.name, command.help))),
     ("Exports", || rows(FORMATS, |format| (format.name, format.about))),

@@ -1,5 +1,6 @@
 //! Numbers, times and foreign text as people read them. Every function here is pure.
 
+use clap::ValueEnum;
 use nettop_geo::CountryCode;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
@@ -31,7 +32,7 @@ pub fn pps(rate: f64) -> String {
 }
 
 /// In which units amounts and rates of bytes are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Units {
     /// Rates in bits, in which links are sold; amounts in powers of 1024.
     #[default]

@@ -5,6 +5,7 @@
 //! something goes back to the engine as a [`control::Request`].
 
 pub mod cli;
+pub mod config;
 pub mod control;
 pub mod detect;
 pub mod doctor;
@@ -43,23 +44,33 @@ use clap::Parser;
 
 use self::{
     cli::{Cli, Command, CtlCli, Exit},
+    config::Config,
     control::client,
     update_db::Limits,
 };
 
 /// `nettop`, as called with these arguments.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Cli { command, run } = match parse(args) {
-        Ok(cli) => cli,
+    let (Cli { command, run }, config) = match parse(args) {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
-    match command.unwrap_or(Command::Run(run)) {
+    let mut command = command.unwrap_or(Command::Run(run));
+    if let Some(common) = command.common_mut() {
+        config.warnings().for_each(|warning| complain("nettop", &warning));
+        common.preferences.clone_from(&config.preferences);
+    }
+    match command {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
+        Command::Config(args) => {
+            let text = if args.sample { config::sample() } else { config::effective(&config) };
+            finish("nettop config", print(text.as_bytes()).map(|()| true))
+        }
         Command::Features(args) => {
             finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
         }
-        Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
+        Command::Ctl(args) => finish("nettop ctl", client::run(&args.ctl)),
         Command::Maps(args) => finish("nettop maps", client::run_maps(args.socket, args.print)),
         Command::UpdateDb(args) => finish(
             "nettop update-db",
@@ -82,16 +93,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// `nettopctl`, as called with these arguments.
 pub fn run_ctl(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse::<CtlCli>(args) {
-        Ok(cli) => finish("nettopctl", client::run(&cli.args)),
+        Ok((cli, _)) => finish("nettopctl", client::run(&cli.client.ctl)),
         Err(code) => code,
     }
 }
 
-fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
-    cli::parse(args).map_err(|exit| match exit {
+fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<(T, Config), ExitCode> {
+    config::parse(args).map_err(|exit| match exit {
         Exit::Printed(text) => finish(T::command().get_name(), print(text.as_bytes()).map(|()| true)),
         Exit::Usage(line) => {
-            let _ = writeln!(io::stderr(), "{}: {}", T::command().get_name(), visible::visible(&line));
+            complain(T::command().get_name(), &line);
             ExitCode::from(2)
         }
     })
@@ -108,9 +119,14 @@ fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let line = format!("{error:#}");
-            let _ = writeln!(io::stderr(), "{name}: {}", visible::visible(&line.replace('\n', " ")));
+            complain(name, &format!("{error:#}").replace('\n', " "));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says something on standard error, in one line.
+fn complain(name: &str, what: &str) {
+    // Nobody may be there to read it.
+    let _ = writeln!(io::stderr(), "{name}: {}", visible::visible(what));
 }

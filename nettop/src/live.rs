@@ -78,7 +78,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
 pub fn demo(args: &DemoArgs) -> Result<()> {
     let settings = args.common.settings(Mode::Demo)?;
     let opened = Opened::open(&args.common, None)?;
-    let source = Source::Demo(Box::new(Demo::new(args.seed)));
+    let source = Source::Demo(Box::new(Demo::new(args.synthetic.seed)));
     monitor(source, settings, opened, None, &args.common)
 }
 

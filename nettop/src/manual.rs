@@ -2,17 +2,24 @@
 
 use std::io;
 
-use clap::{Command, CommandFactory as _};
+use clap::{Args as _, Command, CommandFactory as _};
 use clap_complete::generate;
 use clap_mangen::Man;
 
-use crate::cli::{Cli, CtlCli, Program, Shell};
+use crate::cli::{Cli, Configured, CtlCli, Program, Shell};
 
 /// What the definition of the command line does not say about `nettop`.
 const NETTOP: &str = r#".SH "EXIT STATUS"
 0 on success, 1 when something failed, 2 when the command line is wrong.
 \fBnettop doctor\fR ends with 0 only when the live monitor would start with its default options.
 .SH FILES
+.TP
+\fI/etc/nettop/config.toml\fR, \fI$XDG_CONFIG_HOME/nettop/config.toml\fR (else \fI~/.config/nettop/config.toml\fR)
+Every option of \fBrun\fR and \fBdemo\fR by its long name, the keys, and the columns of the views, as TOML:
+\fBnettop config \-\-sample\fR prints all of it, \fBnettop config\fR what is in force. nettopctl takes control\-socket and
+control\-token from there. The second file has more say than the first. Neither is read if others than its owner could have
+written it. Under sudo, the second is that of the user who called it, read with that user's rights, and only what concerns the
+screen is taken from it.
 .TP
 \fI$XDG_RUNTIME_DIR/nettop.sock\fR, \fI/tmp/nettop.sock\fR
 Where a monitor listens for nettopctl, unless told otherwise.
@@ -22,6 +29,15 @@ What \fBnettop update\-db\fR makes.
 .TP
 \fI/run/nettop/nettop.sock\fR
 Where the system service listens. nettopctl looks there when $XDG_RUNTIME_DIR has no socket.
+.SH ENVIRONMENT
+.TP
+\fBNETTOP_\fR...
+Every option, for example \fBNETTOP_MAP_MEMORY=64\fR; it has more say than files, and less than the command line, where a
+switch is turned off again by \fB\-\-quiet=false\fR. \fBNETTOP_CONFIG\fR names the only file to read; with
+\fBNETTOP_NO_CONFIG=1\fR none is.
+.TP
+\fBNO_COLOR\fR
+No colours, unless a theme is chosen.
 .SH "SEE ALSO"
 .BR nettopctl (1)
 "#;
@@ -91,8 +107,12 @@ fn ascii(text: &str) -> String {
 fn part(command: Command, roff: &mut Vec<u8>) -> io::Result<()> {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_string();
     let own = !["run", "ctl"].contains(&command.get_name());
+    // It takes all of them, none for itself.
+    let others =
+        if command.get_name() == "config" { Configured::augment_args(Command::new("")) } else { Command::new("") };
     let command = command.mut_args(|arg| {
-        let common = !own || arg.is_global_set() || arg.get_id() == "help";
+        let is_others = others.get_arguments().any(|other| other.get_id() == arg.get_id());
+        let common = !own || is_others || arg.is_global_set() || arg.get_id() == "help";
         arg.hide(common)
     });
     roff.extend(format!(".SS \"{name}\"\n").as_bytes());

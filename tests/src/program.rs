@@ -142,9 +142,13 @@ pub fn run_with(name: &str, arguments: &[&str]) -> Ended {
     run(Command::new(path(name)).args(arguments.iter().map(OsStr::new)))
 }
 
-/// Starts a program. A copy made for this test may still be open for writing in a child of another test, for the moment
+/// Starts a program; nettop without the configuration of this machine, unless the command says something of that. A copy made for this test may still be open for writing in a child of another test, for the moment
 /// between its fork and its exec.
 pub fn spawn(command: &mut Command) -> Child {
+    const NO_CONFIG: &str = "NETTOP_NO_CONFIG";
+    if command.get_envs().all(|(name, _)| name != NO_CONFIG) {
+        command.env(NO_CONFIG, "1");
+    }
     let started = wait_for(|| match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => None,
         other => Some(other),

@@ -34,9 +34,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tui", &["control", "export", "format", "locale", "snapshot"]),
     ("export", &["snapshot", "visible"]),
     // It looks at what others would use, and at nothing through the engine.
-    ("doctor", &["control", "export", "locale", "privilege", "sandbox", "source", "visible"]),
+    ("doctor", &["config", "control", "export", "locale", "privilege", "sandbox", "source", "visible"]),
     ("update_db", &["reading", "visible"]),
     ("cli", &["control", "detect", "doctor", "engine", "filter", "sandbox", "snapshot", "source", "tui", "update_db"]),
+    ("config", &["cli", "sandbox", "tui", "visible"]),
     ("manual", &["cli"]),
     // Lists the tables of everybody.
     ("features", EVERYTHING),

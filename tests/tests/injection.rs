@@ -43,7 +43,7 @@ fn expect_inert_streams(Ended { stdout, stderr, .. }: &Ended) {
 /// What a terminal got until something stood on it; then the program is told to stop.
 fn drawn_by(mut command: Command, socket: &Path, until: &str) -> String {
     let drawn = terminal::record(&mut command, 140, 60).expect("making a terminal");
-    let mut child = command.arg("--control-socket").arg(socket).spawn().expect("starting nettop");
+    let mut child = program::spawn(command.arg("--control-socket").arg(socket));
     // Its ends are the program's alone.
     drop(command);
     let text = || String::from_utf8(drawn.lock().expect("no panic").clone()).unwrap_or_default();

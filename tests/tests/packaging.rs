@@ -47,6 +47,9 @@ fn the_program_knows_the_options_that_units_give_it() {
         let defaults = fs::read_to_string(packaging().join("nettop.default")).expect("the environment file");
         let variable = options.strip_prefix('$').expect("a variable");
         assert!(defaults.lines().any(|line| line == format!("{variable}=\"\"")), "{variable} in {defaults}");
+        // They are no option's: nettop itself sees them, too.
+        let ended = run(Command::new(program::path("nettop")).arg("config").env(variable, "--top 3"));
+        assert!(ended.stdout.contains(&format!("# {variable} is the variable of no option")), "{ended:?}");
     }
 }
 

@@ -28,7 +28,7 @@ fn views_are_filtered_and_exported_by_keys_and_mouse() {
     let mut command = Command::new(program::path("nettop"));
     command.args(["demo", "--seed", "7", "--control-socket"]).arg(&socket).current_dir(folder.path());
     let mut keyboard = Terminal::of(&mut command, 120, 40).expect("a terminal").keyboard;
-    let mut child = command.spawn().expect("starting nettop");
+    let mut child = program::spawn(&mut command);
     // Only the program holds its end then.
     drop(command);
     let all_sources = || {

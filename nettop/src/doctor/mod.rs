@@ -99,6 +99,13 @@ pub const CHECKS: &[Check] = &[
     Check::new("rights", "memlock", "how much memory may be locked", USEFUL, rights::memlock),
     Check::new("sandbox", "Landlock", "files, connections and signals of a running monitor", USEFUL, sandbox::landlock),
     Check::new("sandbox", "seccomp", "system calls of a running monitor", USEFUL, sandbox::seccomp),
+    Check::new(
+        "program",
+        "configuration",
+        "files and variables that say how it starts",
+        NEEDED,
+        program::configuration,
+    ),
     Check::new("program", "CPUs", "each has its own counters", USEFUL, program::cpus),
     Check::new("program", "memory", "what the kernel's maps take", USEFUL, program::memory),
     Check::new(

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::Finding;
-use crate::source::xdp;
+use crate::{config, source::xdp};
 
 /// CPUs that could be there.
 pub fn cpus() -> Finding {
@@ -29,6 +29,18 @@ pub fn memory() -> Finding {
         ),
         Some(available) => Finding::good(format!("{budget} MiB for the maps, of {available} MiB available")),
         None => Finding::Unknown("/proc/meminfo does not tell".into()),
+    }
+}
+
+/// What it would read before it starts.
+pub fn configuration() -> Finding {
+    match config::check() {
+        Ok(files) if files.is_empty() => Finding::good("no file; everything is as it usually is"),
+        Ok(files) => {
+            let paths: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+            Finding::good(format!("{}; `nettop config` tells what is in force", paths.join(", ")))
+        }
+        Err(error) => Finding::missing(error, "correct it, or do without (--no-config)"),
     }
 }
 

@@ -1,6 +1,12 @@
 //! Back to the user who called sudo.
 
-use std::{env, ffi::CString, io};
+use std::{
+    env,
+    ffi::{CStr, CString, OsStr},
+    io,
+    os::unix::ffi::OsStrExt as _,
+    path::PathBuf,
+};
 
 use anyhow::{Context as _, Result};
 use rustix::{
@@ -42,6 +48,15 @@ impl Invoker {
     /// The number of the user.
     pub fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// The home, as the list of users has it.
+    pub fn home(&self) -> Option<PathBuf> {
+        // SAFETY: any number will do; no other thread runs yet that could ask for another user.
+        let user = unsafe { libc::getpwuid(self.uid).as_ref() }?;
+        // SAFETY: the home of a user that there is ends with zero; it is copied before another one is asked for.
+        let home = unsafe { CStr::from_ptr(user.pw_dir) };
+        Some(PathBuf::from(OsStr::from_bytes(home.to_bytes()))).filter(|home| home.is_absolute())
     }
 
     /// Does something with this user's rights, such as making a file: it is the user's then, who can also remove it. The way

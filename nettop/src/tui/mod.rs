@@ -6,6 +6,7 @@
 pub mod action;
 mod ascii;
 mod attention;
+pub mod bindings;
 mod chart;
 mod export;
 pub mod field;
@@ -15,6 +16,7 @@ mod input;
 pub mod key;
 pub mod layout;
 pub mod panel;
+pub mod preferences;
 pub mod prompt;
 pub mod query;
 mod services;
@@ -47,7 +49,7 @@ use self::{
     panel::Picture,
     state::{Notice, Options, State},
     terminal::Screen,
-    theme::{Choice, Theme},
+    theme::Theme,
     update::Effect,
 };
 use crate::{
@@ -65,19 +67,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Shows the screen until the user quits (the engine has then been asked to stop) or the engine ends.
 ///
 /// # Errors
-/// When standard output is not a terminal, the terminal vanishes, or a key has two meanings.
+/// When standard output is not a terminal, or the terminal vanishes.
 pub async fn run(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     requests: Requests,
     options: Options,
 ) -> anyhow::Result<()> {
-    action::check(action::ACTIONS)?;
     let mut screen = Screen::open(options.mouse)?;
     let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
     let (wishes, mut answers) = messenger(requests.clone());
     let (exported, mut exports) = mpsc::channel(1);
-    let theme = options.theme.unwrap_or_else(Choice::from_env);
-    let mut state = State { options, theme, mouse: options.mouse, size: screen.size(), ..State::default() };
+    let mut state = State { size: screen.size(), ..State::from(options) };
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
 

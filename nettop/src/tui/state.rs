@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{
     action::layer,
     attention::Attention,
+    bindings::Bindings,
     format::Units,
+    preferences::Preferences,
     prompt::Prompt,
     query::Query,
     table::{Listed, Listing, arrange::Arrangement},
@@ -15,8 +17,12 @@ use super::{
 use crate::snapshot::{History, Snapshot, Subject};
 
 /// How the user wants the screen at the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The place of the first view in [`VIEWS`].
+    pub view: usize,
+    /// The units of bytes.
+    pub units: Units,
     /// Numbers only: no names of ports.
     pub numeric: bool,
     /// ASCII only.
@@ -25,6 +31,8 @@ pub struct Options {
     pub mouse: bool,
     /// The colours; `None`: as the environment wants it.
     pub theme: Option<Choice>,
+    /// Its keys and tables.
+    pub preferences: Preferences,
 }
 
 /// The screen's own state.
@@ -87,7 +95,26 @@ pub struct Detail {
     pub top: usize,
 }
 
+impl From<Options> for State {
+    fn from(options: Options) -> Self {
+        Self {
+            view: options.view,
+            tables: options.preferences.tables.clone(),
+            units: options.units,
+            theme: options.theme.unwrap_or_else(Choice::from_env),
+            mouse: options.mouse,
+            options,
+            ..Self::default()
+        }
+    }
+}
+
 impl State {
+    /// Which keys do what.
+    pub fn keys(&self) -> &Bindings {
+        &self.options.preferences.keys
+    }
+
     /// The view.
     pub fn listing(&self) -> &'static dyn Listing {
         VIEWS[self.view.min(VIEWS.len() - 1)]

@@ -3,6 +3,7 @@
 //! panics where something is wrong.
 
 mod capture;
+mod config;
 mod filter;
 mod memory;
 mod packet;
@@ -14,6 +15,7 @@ use nettop::visible::is_unseen;
 
 pub use self::{
     capture::capture,
+    config::config,
     filter::filter,
     packet::packet,
     places::{location_csv, mmdb},
@@ -37,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mmdb", run: mmdb },
     Target { name: "request", run: request },
     Target { name: "filter", run: filter },
+    Target { name: "config", run: config },
     Target { name: "keys", run: keys },
     Target { name: "size", run: size },
 ];

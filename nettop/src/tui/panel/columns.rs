@@ -15,7 +15,13 @@ const NAME: usize = 12;
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (state, theme) = (picture.state, picture.theme);
-    let area = titled(frame, area, theme, &format!("Columns of {}", state.listing().name()), "Enter: show or not");
+    let area = titled(
+        frame,
+        area,
+        theme,
+        &format!("Columns of {}", state.listing().name()),
+        &format!("{}: show or not", state.keys().first("choose")),
+    );
     let cursor = state.columns.unwrap_or_default();
     let heads = state.listing().heads();
     let room = usize::from(area.height);

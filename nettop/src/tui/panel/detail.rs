@@ -42,7 +42,8 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let drawn = all(picture, detail, area);
     let room = usize::from(area.height.saturating_sub(1));
     let more = drawn.len().saturating_sub(detail.top + room);
-    let note = if more > 0 { format!("{more} more lines, Esc goes back") } else { "Esc goes back".into() };
+    let back = format!("{} goes back", picture.state.keys().first("back"));
+    let note = if more > 0 { format!("{more} more lines, {back}") } else { back };
     let area = titled(frame, area, picture.theme, &detail.subject.to_string(), &note);
     lines(frame, area, scrolled(drawn, detail.top, room));
 }

@@ -7,14 +7,12 @@ use ratatui::{
 };
 
 use super::{Picture, lines};
-use crate::tui::{
-    action::{ACTIONS, Action, layer},
-    format, text,
-    view::ALERTS,
-};
+use crate::tui::{action::layer, format, text, view::ALERTS};
 
-/// Keys of alerts, which come first there.
-const OF_ALERTS: [(&str, &str); 2] = [("a", "seen"), ("x", "mute")];
+/// The way back, which comes first in a detail, and a word for it.
+const OF_DETAIL: [(&str, &str); 1] = [("back", "back")];
+/// Actions for alerts, which come first there, and a word for each.
+const OF_ALERTS: [(&str, &str); 2] = [("acknowledge", "seen"), ("mute", "mute")];
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
@@ -35,24 +33,26 @@ pub fn hints(picture: &Picture, columns: usize) -> Line<'static> {
     let hint = |key: String, name: &str| {
         Line::from(vec![Span::styled(key, theme.key), Span::styled(format!(" {name}"), theme.text)])
     };
-    let shown = |action: &&Action| !action.name.is_empty() && action.layers & layer != 0;
-    let mut items: Vec<_> = ACTIONS
-        .iter()
-        .filter(shown)
-        .map(|action| {
+    let mut items: Vec<_> = state
+        .keys()
+        .all()
+        .filter(|(action, _)| !action.name.is_empty() && action.layers & layer != 0)
+        .filter_map(|(action, keys)| {
             let name = match action.name {
                 "pause" if picture.snapshot.runtime.paused => "resume",
                 "freeze" if state.frozen.is_some() => "go on",
                 name => name,
             };
-            hint(action.keys[0].label(), name)
+            Some(hint(keys.first()?.label(), name))
         })
         .collect();
-    if layer == layer::DETAIL {
-        items.insert(1, hint("Esc".into(), "back"));
-    }
-    if layer == layer::TABLE && state.view == ALERTS {
-        OF_ALERTS.into_iter().rev().for_each(|(key, name)| items.insert(1, hint(key.into(), name)));
+    let here: &[(&str, &str)] = match layer {
+        layer::DETAIL => &OF_DETAIL,
+        layer::TABLE if state.view == ALERTS => &OF_ALERTS,
+        _ => &[],
+    };
+    for (id, name) in here.iter().rev().filter(|(id, _)| !state.keys().keys(id).is_empty()) {
+        items.insert(items.len().min(1), hint(state.keys().first(id), name));
     }
     let last = items.pop().unwrap_or_default();
     let room = columns.saturating_sub(last.width() + 2);

@@ -9,7 +9,7 @@ use ratatui::{
 use super::{Picture, lines, scrolled, titled};
 use crate::{
     control::COMMANDS,
-    tui::{action::ACTIONS, format, text, view::VIEWS},
+    tui::{bindings::label, format, text, view::VIEWS},
 };
 
 /// Columns of a key, or of whatever is explained.
@@ -35,13 +35,15 @@ pub fn length(picture: &Picture, width: u16) -> usize {
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
-    let area = titled(frame, area, picture.theme, "Help", "arrows scroll, Esc closes");
+    let first = |id| picture.state.keys().first(id);
+    let note = format!("{} {} scroll, {} closes", first("up"), first("down"), first("back"));
+    let area = titled(frame, area, picture.theme, "Help", &note);
     let room = usize::from(area.height);
     lines(frame, area, scrolled(all(picture, area.width.into()), picture.state.help.unwrap_or_default(), room));
 }
 
 fn all(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
-    let theme = picture.theme;
+    let (theme, keys) = (picture.theme, picture.state.keys());
     let mut drawn = Vec::new();
     let mut part = |title: &str, rows: Vec<(String, String)>| {
         if rows.is_empty() {
@@ -69,9 +71,18 @@ fn all(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
         (format!("! {}", row.badge), said.join("; "))
     });
     part("What is degraded, why, and what to do", degraded.collect());
-    part("Keys", ACTIONS.iter().map(|action| (action.label(), action.help.into())).collect());
+    part(
+        "Keys",
+        keys.all()
+            .filter(|(_, keys)| !keys.is_empty())
+            .map(|(action, keys)| (label(keys), action.help.into()))
+            .collect(),
+    );
     part("Views", VIEWS.iter().map(|view| (view.name().to_string(), view.about().into())).collect());
-    part("Filter of a view (/)", FILTER.iter().map(|(name, about)| (name.to_string(), about.to_string())).collect());
+    part(
+        &format!("Filter of a view ({})", keys.first("find")),
+        FILTER.iter().map(|(name, about)| (name.to_string(), about.to_string())).collect(),
+    );
     let rows = COMMANDS.iter().map(|command| (format!("nettopctl {}", command.name), command.help.into()));
     part("From another terminal", rows.collect());
     drawn

@@ -129,7 +129,11 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
         (0, _) => format!("No {many} yet."),
         (hidden, _) => {
             let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);
-            format!("No {many} pass the filter {}: it hides {hidden}. Esc clears it.", format::visible(filter))
+            format!(
+                "No {many} pass the filter {}: it hides {hidden}. {} clears it.",
+                format::visible(filter),
+                picture.state.keys().first("back")
+            )
         }
     }
 }

@@ -8,27 +8,32 @@ use ratatui::{
 
 use super::{Picture, lines};
 use crate::tui::{
-    format, text,
+    format,
+    key::Key,
+    text,
     view::{ALERTS, VIEWS},
 };
 
 /// Names of views that are not open, shortened where there is no room for all.
 const SHORT: usize = 4;
 
-/// Where each tab begins, and its text.
-pub fn tabs(columns: usize, open: usize) -> Vec<(usize, String)> {
+/// Where each tab begins, and its text: the key of the view, and its name.
+pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
     let laid = |gap: usize, most: usize| {
         let mut at = 0;
         let tab = |(number, name): (usize, &str)| {
-            let name: String = name.chars().take(if number == open { usize::MAX } else { most }).collect();
-            let text = format!("{} {name}", number + 1).trim_end().to_string();
+            let key = keys.get(number).map_or(String::new(), |key| key.label());
+            // A view without a key is still there to be clicked on.
+            let most = if number == open { usize::MAX } else { most.max(usize::from(key.is_empty())) };
+            let name: String = name.chars().take(most).collect();
+            let text = format!("{key} {name}").trim().to_string();
             let begins = at;
-            at += text.len() + gap;
+            at += text::width(&text) + gap;
             (begins, text)
         };
         VIEWS.iter().map(|view| view.name()).enumerate().map(tab).collect::<Vec<_>>()
     };
-    let end = |tabs: &[(usize, String)]| tabs.last().map_or(0, |(at, text)| at + text.len());
+    let end = |tabs: &[(usize, String)]| tabs.last().map_or(0, |(at, text)| at + text::width(text));
     [(2, usize::MAX), (1, SHORT), (1, 0)]
         .into_iter()
         .map(|(gap, most)| laid(gap, most))
@@ -37,8 +42,8 @@ pub fn tabs(columns: usize, open: usize) -> Vec<(usize, String)> {
 }
 
 /// The view whose tab is at this column.
-pub fn view_at(column: usize, columns: usize, open: usize) -> Option<usize> {
-    tabs(columns, open).iter().position(|(at, text)| (*at..at + text.len()).contains(&column))
+pub fn view_at(column: usize, columns: usize, keys: &[Key], open: usize) -> Option<usize> {
+    tabs(columns, keys, open).iter().position(|(at, text)| (*at..at + text::width(text)).contains(&column))
 }
 
 /// Draws it.
@@ -47,7 +52,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let columns = usize::from(area.width);
     let alarms = picture.snapshot.alerts.iter().any(|alert| alert.is_alarm() && state.attention.wants(alert));
     let mut line = Line::default();
-    for (number, (at, text)) in tabs(columns, state.view).into_iter().enumerate() {
+    for (number, (at, text)) in tabs(columns, state.keys().keys("view"), state.view).into_iter().enumerate() {
         line.push_span(" ".repeat(at.saturating_sub(line.width())));
         let style = match number {
             number if number == state.view => theme.selected,
@@ -84,16 +89,19 @@ fn notes(picture: &Picture) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::key::{DIGITS, ctrl};
 
     #[test]
     fn every_tab_can_be_hit_at_any_width() {
         for (columns, open) in (40..200).flat_map(|columns| (0..VIEWS.len()).map(move |open| (columns, open))) {
-            let tabs = tabs(columns, open);
+            let tabs = tabs(columns, &DIGITS, open);
             assert!(tabs.iter().all(|(at, text)| at + text.len() <= columns), "{columns}: {tabs:?}");
             for (number, (at, _)) in tabs.iter().enumerate() {
-                assert_eq!(view_at(*at, columns, open), Some(number));
+                assert_eq!(view_at(*at, columns, &DIGITS, open), Some(number));
             }
             assert_eq!(tabs[open].1, format!("{} {}", open + 1, VIEWS[open].name()));
         }
+        let named = |keys: &[Key]| tabs(200, keys, 0).into_iter().take(2).map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(named(&[ctrl('s')]), ["Ctrl-S Sources", "Destinations"]);
     }
 }

@@ -9,10 +9,7 @@ use ratatui::{
 use super::{Picture, filter_items, lines, titled};
 use crate::{
     snapshot::InterfaceState,
-    tui::{
-        action::{ACTIONS, layer::TABLE},
-        format, text,
-    },
+    tui::{action::layer::TABLE, format, text},
 };
 
 /// Draws it.
@@ -27,11 +24,12 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     filter.extend(filter_items(&snapshot.runtime.filter, theme, columns));
     drawn.extend(text::flow(filter, columns, 4));
     drawn.push(Line::default());
-    drawn.extend(ACTIONS.iter().filter(|action| !action.name.is_empty() && action.layers & TABLE != 0).map(|action| {
-        Line::from(vec![
-            Span::styled(format!("  {:<6} ", action.keys[0].label()), theme.key),
+    let named = picture.state.keys().all().filter(|(action, _)| !action.name.is_empty() && action.layers & TABLE != 0);
+    drawn.extend(named.filter_map(|(action, keys)| {
+        Some(Line::from(vec![
+            Span::styled(format!("  {:<6} ", keys.first()?.label()), theme.key),
             Span::styled(action.help, theme.text),
-        ])
+        ]))
     }));
     lines(frame, area, drawn);
 }
@@ -41,7 +39,7 @@ fn rejected(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (accounting, theme) = (&picture.snapshot.accounting, picture.theme);
     let mut texts = Vec::new();
     if picture.snapshot.runtime.paused {
-        texts.push("Paused: nothing is counted until space is pressed.".to_string());
+        texts.push(format!("Paused: nothing is counted until {} is pressed.", picture.state.keys().first("pause")));
     }
     if accounting.seen.packets > 0 {
         let [seen, filtered, not_ip] =

@@ -15,7 +15,7 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 
 pub use self::mouse::on_mouse;
 use super::{
-    action::{self, Does},
+    action::Does,
     key::Key,
     prompt::{Prompt, Purpose},
     state::{Notice, State},
@@ -55,12 +55,12 @@ pub fn on_key(state: &mut State, snapshot: &Arc<Snapshot>, event: KeyEvent) -> O
     // Whoever presses a key has seen the error.
     state.notice.take_if(|notice| notice.error);
     let key = Key::of(event);
-    let action = key.and_then(|key| action::find(key, state.layer()));
-    match (key, action) {
+    let found = key.and_then(|key| state.keys().find(key, state.layer()));
+    match found {
         // A letter belongs to an open prompt; what ends or repaints does not.
-        (Some(key), Some(action)) if state.prompt.is_none() => act(state, snapshot, action.does, key),
-        (_, Some(action)) if matches!(action.does, Does::Quit | Does::Repaint) && key.is_some_and(|key| key.ctrl) => {
-            act(state, snapshot, action.does, key?)
+        Some((action, nth)) if state.prompt.is_none() => act(state, snapshot, action.does, nth),
+        Some((action, nth)) if matches!(action.does, Does::Quit | Does::Repaint) && key.is_some_and(|key| key.ctrl) => {
+            act(state, snapshot, action.does, nth)
         }
         _ => typing::edit(state, snapshot, event),
     }
@@ -163,7 +163,8 @@ pub fn on_second(state: &mut State, silent_for: std::time::Duration) {
     state.notice.take_if(|notice| !notice.error && notice.age > NOTICE_SECONDS);
 }
 
-fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, key: Key) -> Option<Effect> {
+/// Does what the key means that is the action's `nth`.
+fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> Option<Effect> {
     let runtime = &snapshot.runtime;
     match does {
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
@@ -185,7 +186,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, key: Key) -> Opt
         Does::Copy => return moving::copy(state, snapshot),
         Does::Move(motion) => moving::step(state, snapshot, motion),
         Does::Turn(views) => moving::turn(state, views),
-        Does::View => moving::open(state, key.digit().unwrap_or_default()),
+        Does::View => moving::open(state, nth),
         Does::Enter => return moving::enter(state, snapshot),
         Does::Back => moving::back(state),
         Does::Sort => moving::sort(state, snapshot),
@@ -209,9 +210,12 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, key: Key) -> Opt
         Does::Mouse => {
             state.mouse = !state.mouse;
             let text = if state.mouse {
-                "the mouse scrolls, selects, sorts; with Shift held the terminal selects text"
+                "the mouse scrolls, selects, sorts; with Shift held the terminal selects text".into()
             } else {
-                "the mouse belongs to the terminal, to select text; m takes it back"
+                format!(
+                    "the mouse belongs to the terminal, to select text; {} takes it back",
+                    state.keys().first("mouse")
+                )
             };
             state.notice = Some(Notice::info(text));
             return Some(Effect::Mouse(state.mouse));

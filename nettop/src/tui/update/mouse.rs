@@ -36,7 +36,12 @@ pub fn on_mouse(state: &mut State, snapshot: &Arc<Snapshot>, event: MouseEvent) 
 fn click(state: &mut State, snapshot: &Snapshot, at: Position) -> Option<Effect> {
     let areas = moving::areas(state, snapshot);
     if areas.tabs.contains(at) {
-        let view = tabs::view_at((at.x - areas.tabs.x).into(), areas.tabs.width.into(), state.view)?;
+        let view = tabs::view_at(
+            (at.x - areas.tabs.x).into(),
+            areas.tabs.width.into(),
+            state.keys().keys("view"),
+            state.view,
+        )?;
         moving::open(state, view);
         return None;
     }

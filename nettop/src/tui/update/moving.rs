@@ -140,7 +140,8 @@ pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
             // Made of what a row is known by, so that it can be read.
             table.filter = query::parse(&text).ok().flatten();
             (table.selected, table.top) = (None, 0);
-            state.notice = Some(Notice::info(format!("sources filtered by {text}; Esc shows all")));
+            state.notice =
+                Some(Notice::info(format!("sources filtered by {text}; {} shows all", state.keys().first("back"))));
             None
         }
         Enter::Nowhere => None,

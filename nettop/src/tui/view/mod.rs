@@ -36,6 +36,16 @@ pub const SOURCES: usize = 0;
 /// The place of the alerts.
 pub const ALERTS: usize = 7;
 
+/// What options and configuration files call the views, in their order.
+pub fn names() -> impl Iterator<Item = String> {
+    VIEWS.iter().map(|view| view.name().to_lowercase())
+}
+
+/// The place in [`VIEWS`] of the view that options and files call so.
+pub fn named(name: &str) -> Option<usize> {
+    names().position(|one| one == name)
+}
+
 /// The width of a share in digits.
 const PERCENT: u16 = 5;
 

@@ -1,0 +1,48 @@
+//! How the screen begins: nothing of it matters to anything but the screen.
+
+use clap::{Args, builder::PossibleValuesParser};
+
+use crate::tui::{format::Units, preferences::Preferences, state::Options, theme::Choice, view};
+
+/// How the screen begins.
+#[derive(Clone, Debug, Args)]
+pub struct ScreenArgs {
+    /// Show so many sources, 1 to 500
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N")]
+    pub top: i64,
+    /// Begin with this view
+    #[arg(long, default_value = "sources", value_name = "NAME",
+          value_parser = PossibleValuesParser::new(view::names()))]
+    pub view: String,
+    /// Units of bytes: rates in bits, both in powers of 1024, both in powers of 1000
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub units: Units,
+    /// ASCII only, for terminals without Unicode
+    #[arg(long)]
+    pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m does so, too
+    #[arg(long)]
+    pub no_mouse: bool,
+    /// Colours [default: ansi, none where NO_COLOR is set]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub theme: Option<Choice>,
+    /// Numbers only: no names of ports
+    #[arg(long, short)]
+    pub numeric: bool,
+}
+
+impl ScreenArgs {
+    /// The same for the screen, with its keys and tables.
+    pub fn options(&self, preferences: Preferences) -> Options {
+        let Self { top: _, view, units, ascii, no_mouse, theme, numeric } = self;
+        Options {
+            view: view::named(view).unwrap_or_default(),
+            units: *units,
+            ascii: *ascii,
+            mouse: !no_mouse,
+            theme: *theme,
+            numeric: *numeric,
+            preferences,
+        }
+    }
+}

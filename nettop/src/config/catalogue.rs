@@ -1,0 +1,170 @@
+//! Every key there is. The options are those of the command line, so that there is no second list of them.
+
+use std::{collections::BTreeSet, ffi::OsString};
+
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, builder::Resettable};
+
+use super::{
+    merge::conflict,
+    origin::{Entry, Said},
+};
+use crate::{
+    cli::{Configured, FileArgs, ScreenArgs, one_line},
+    tui::{
+        action::ACTIONS,
+        view::{self, VIEWS},
+    },
+};
+
+/// The table of keys.
+pub const KEYS: &str = "keys";
+/// The tables of the views.
+pub const COLUMNS: &str = "columns";
+/// What such a table has: which columns are shown, by which one rows are sorted, and whether the other way round.
+const OF_COLUMNS: [&str; 3] = ["show", "sort", "reverse"];
+/// What the names of variables begin with.
+const PREFIX: &str = "NETTOP_";
+/// How much a key must be like another to be taken for a misspelling of it (Jaro similarity, as clap has it).
+const ALIKE: f64 = 0.7;
+
+/// Every key there is.
+pub struct Catalogue {
+    /// A command that has all options, whichever commands have them.
+    command: Command,
+    /// Those that say which files are read, which no file can say.
+    of_files: Vec<String>,
+    keys: BTreeSet<String>,
+}
+
+impl Catalogue {
+    /// Of this program.
+    pub fn new() -> Self {
+        let bare = Command::new("nettop").no_binary_name(true).disable_help_flag(true);
+        let mut command = Configured::augment_args(bare);
+        // Only then do options know how they are written.
+        command.build();
+        let of_files = names(&FileArgs::augment_args(Command::new("")));
+        let options = names(&command).into_iter().filter(|name| !of_files.contains(name));
+        let actions = ACTIONS.iter().map(|action| format!("{KEYS}.{}", action.id));
+        let columns = view::names().flat_map(|view| OF_COLUMNS.map(|of| format!("{COLUMNS}.{view}.{of}")));
+        let keys = options.chain(actions).chain(columns).collect();
+        Self { command, of_files, keys }
+    }
+
+    /// What clap makes of no arguments at all.
+    pub fn defaults(&self) -> ArgMatches {
+        let nothing: [OsString; 0] = [];
+        // Nothing is demanded of those who configure nothing.
+        self.command.clone().try_get_matches_from(nothing).unwrap_or_default()
+    }
+
+    /// The options, with their names.
+    pub fn options(&self) -> impl Iterator<Item = (&str, &Arg)> {
+        let named = self.command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)));
+        named.filter(|(name, _)| !self.of_files.iter().any(|one| one == name))
+    }
+
+    /// The option of this name.
+    pub fn option(&self, name: &str) -> Option<&Arg> {
+        self.options().find(|(one, _)| *one == name).map(|(_, arg)| arg)
+    }
+
+    /// Whether two options cannot be used together.
+    pub fn conflict(&self, one: &str, other: &str) -> bool {
+        conflict(&self.command, one, other)
+    }
+
+    /// That there is such a key.
+    ///
+    /// # Errors
+    /// There is none; perhaps which one was meant.
+    pub fn check(&self, key: &str) -> Result<(), String> {
+        if self.keys.contains(key) {
+            return Ok(());
+        }
+        let meant = self.meant(key).map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+        Err(format!("there is no key {key:?}{meant}"))
+    }
+
+    /// The key that is most like this one, if any is like it.
+    pub fn meant(&self, key: &str) -> Option<&str> {
+        let alike =
+            self.keys.iter().map(|one| (strsim::jaro(key, one), one.as_str())).filter(|(alike, _)| *alike > ALIKE);
+        alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, key)| key)
+    }
+
+    /// That clap takes what was said of an option.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what is allowed.
+    pub fn judge(&self, entry: &Entry) -> Result<(), String> {
+        let Some(arg) = self.option(&entry.key) else { return Ok(()) };
+        let wrong = |what: &str| Err(format!("{} {what}", entry.key));
+        match (&entry.said, arg.get_action()) {
+            (Said::Switch(_), ArgAction::SetTrue) => return Ok(()),
+            (_, ArgAction::SetTrue) => return wrong("is either true or false"),
+            (Said::Switch(_), _) => return wrong("takes a value, not true or false"),
+            (Said::Many(_), ArgAction::Set) => return wrong("takes one value, not a list"),
+            _ => {}
+        }
+        // By itself: what other options have to do with it is seen when all are known.
+        let alone = arg.clone().conflicts_with(Resettable::Reset).requires(Resettable::Reset);
+        let command = Command::new("nettop").no_binary_name(true).arg(alone);
+        let judged = command.try_get_matches_from(entry.arguments());
+        judged.map(drop).map_err(|error| one_line(&error).replace(&arg.to_string(), &entry.key))
+    }
+
+    /// The arguments with which switches are turned off again (`--quiet=false`) taken out, and the names of these switches.
+    pub fn without_switches(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
+        let (mut left, mut off) = (Vec::<OsString>::new(), Vec::new());
+        for argument in arguments {
+            let text = argument.to_str().and_then(|text| text.strip_suffix("=false").or(text.strip_suffix("=true")));
+            let name = text.and_then(|text| text.strip_prefix("--")).unwrap_or_default();
+            if !self.option(name).is_some_and(|arg| matches!(arg.get_action(), ArgAction::SetTrue)) {
+                left.push(argument);
+                continue;
+            }
+            // The last one decides.
+            let on = OsString::from(format!("--{name}"));
+            left.retain(|one| *one != on);
+            match argument.to_string_lossy().ends_with("true") {
+                true => left.push(on),
+                false => off.push(name.to_string()),
+            }
+        }
+        (left, off)
+    }
+}
+
+/// The name of the variable that stands for an option.
+pub fn variable(option: &str) -> String {
+    format!("{PREFIX}{}", option.to_uppercase().replace('-', "_"))
+}
+
+/// The name of the option that a variable would stand for, if there is one.
+pub fn of_variable(name: &str) -> Option<String> {
+    let option = name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-");
+    Some(option).filter(|option| variable(option) == name)
+}
+
+/// The options that nothing but the screen depends on.
+pub fn screen_options() -> Vec<String> {
+    names(&ScreenArgs::augment_args(Command::new("")))
+}
+
+/// Whether nothing but the screen depends on a key.
+pub fn is_of_screen(key: &str) -> bool {
+    let tables = [KEYS, COLUMNS];
+    screen_options().iter().any(|name| name == key)
+        || key.split_once('.').is_some_and(|(table, _)| tables.contains(&table))
+}
+
+/// The place of a view whose name is in a key.
+pub fn view_of(key: &str) -> Option<(usize, &str)> {
+    let (view, of) = key.strip_prefix(COLUMNS)?.strip_prefix('.')?.split_once('.')?;
+    Some((view::named(view).filter(|at| *at < VIEWS.len())?, of))
+}
+
+fn names(command: &Command) -> Vec<String> {
+    command.get_arguments().filter_map(|arg| arg.get_long().map(String::from)).collect()
+}

@@ -1,0 +1,110 @@
+//! What of the screen only configuration files can say: which keys do what, and how each view's table begins.
+
+use super::{
+    bindings::Bindings,
+    table::{
+        Head,
+        arrange::{Arrangement, Order},
+    },
+    view::VIEWS,
+};
+
+/// What only files can say.
+#[derive(Clone, Debug, Default)]
+pub struct Preferences {
+    /// Which keys do what.
+    pub keys: Bindings,
+    /// How the table of each view begins.
+    pub tables: [Arrangement; VIEWS.len()],
+}
+
+/// What files call a column.
+pub fn column_name(head: &Head) -> String {
+    head.title.to_lowercase()
+}
+
+/// The place of the column that files call so, in any case, of those that are `fit`.
+fn column(heads: &[Head], name: &str, fit: fn(&Head) -> bool) -> Result<usize, String> {
+    let found = heads.iter().position(|head| fit(head) && column_name(head) == name.to_lowercase());
+    found.ok_or_else(|| {
+        let names: Vec<_> = heads.iter().filter(|head| fit(head)).map(column_name).collect();
+        format!("{name:?} is none of {}", names.join(", "))
+    })
+}
+
+impl Arrangement {
+    /// Shows the columns of these names only, in the table's own order, and the most important one, which always stays.
+    ///
+    /// # Errors
+    /// The name that no column has, and those that there are.
+    pub fn show(&mut self, heads: &[Head], names: &[String]) -> Result<(), String> {
+        let wanted = names.iter().map(|name| column(heads, name, |_| true)).collect::<Result<Vec<_>, _>>()?;
+        self.without = (0..heads.len()).filter(|at| heads[*at].rank != 0 && !wanted.contains(at)).collect();
+        Ok(())
+    }
+
+    /// Begins sorted by the column of this name, or the other way round; without a name as the snapshot has it.
+    ///
+    /// # Errors
+    /// The name, if rows cannot be sorted by such a column, and those of columns by which they can.
+    pub fn begin_sorted(&mut self, heads: &[Head], name: Option<&str>, reverse: bool) -> Result<(), String> {
+        let Some(name) = name else {
+            if reverse {
+                self.reverse(heads);
+            }
+            return Ok(());
+        };
+        let found = column(heads, name, |head| head.sorts)?;
+        self.order = Some(Order { column: found, reversed: heads[found].falls != reverse });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(table: &Arrangement, heads: &[Head]) -> String {
+        let shown = (0..heads.len()).filter(|at| !table.without.contains(at));
+        shown.map(|at| column_name(&heads[at])).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn columns_are_shown_by_name_and_the_most_important_one_stays() {
+        let heads = VIEWS[0].heads();
+        for (names, expected) in
+            [(&["PPS", "pkts"][..], "ip pkts pps"), (&[], "ip"), (&["low/peak", "#"], "# ip low/peak")]
+        {
+            let mut table = Arrangement::default();
+            table.show(&heads, &names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+            assert_eq!(shown(&table, &heads), expected);
+        }
+        let error = Arrangement::default().show(&heads, &["pkt".into()]).unwrap_err();
+        assert!(error.starts_with("\"pkt\" is none of #, ip, geo"), "{error}");
+    }
+
+    #[test]
+    fn tables_begin_sorted_with_the_most_first_unless_reversed() {
+        let heads = VIEWS[0].heads();
+        let order = |name, reverse| {
+            let mut table = Arrangement::default();
+            table
+                .begin_sorted(&heads, name, reverse)
+                .map(|()| table.order.map(|order| (column_name(&heads[order.column]), order.reversed)))
+        };
+        assert_eq!(order(None, false), Ok(None));
+        assert_eq!(order(None, true), Ok(Some(("pkts".into(), false))));
+        assert_eq!(order(Some("PPS"), false), Ok(Some(("pps".into(), true))));
+        assert_eq!(order(Some("pps"), true), Ok(Some(("pps".into(), false))));
+        assert_eq!(order(Some("ip"), false), Ok(Some(("ip".into(), false))));
+        assert!(order(Some("share"), false).unwrap_err().contains("pkts"));
+    }
+
+    #[test]
+    fn columns_of_a_view_have_names_of_their_own() {
+        for view in VIEWS {
+            let names: std::collections::BTreeSet<_> = view.heads().iter().map(column_name).collect();
+            assert_eq!(names.len(), view.heads().len(), "{}", view.name());
+        }
+    }
+}
