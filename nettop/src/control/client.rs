@@ -171,8 +171,9 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
     let answer = exchange(args.control_socket.as_ref(), &request)?;
     let answer: &RawValue = serde_json::from_str(&answer).context("the answer is not JSON")?;
     let Parts { ok, snapshot } = serde_json::from_str(answer.get()).context("the answer is none of a monitor's")?;
-    match (&args.command, snapshot) {
-        (Command::Export { format, output }, Some(snapshot)) if ok => {
+    match &args.command {
+        Command::Export { format, output } if ok => {
+            let snapshot = snapshot.context("the answer has no snapshot")?;
             let known = FORMATS.iter().find(|known| known.name == format);
             let Some(form) = known else { bail!("there is no form {format}") };
             let write = |out: &mut dyn Write| (form.rewrite)(snapshot, out);
@@ -181,7 +182,7 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
                 None => print(write)?,
             }
         }
-        (Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }), _) if ok => print(|out| maps::of_json(answer, out))?,
+        Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(answer, out))?,
         _ => print(|out| sorted::pretty(answer, out))?,
     }
     Ok(ok)
