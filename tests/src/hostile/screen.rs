@@ -162,10 +162,14 @@ fn happen(bytes: &mut Unstructured) -> Result<()> {
     let mut screen = Screen::new(bytes)?;
     screen.draw();
     for _ in 0..EVENTS {
-        // Too few bytes are the end.
-        let Ok(is_drawn) = screen.next(bytes) else { break };
-        if is_drawn {
-            screen.draw();
+        // Where there are no bytes any more, numbers are zero, and no error.
+        if bytes.is_empty() {
+            break;
+        }
+        match screen.next(bytes) {
+            Ok(true) => screen.draw(),
+            Ok(false) => {}
+            Err(_) => break,
         }
     }
     screen.draw();
