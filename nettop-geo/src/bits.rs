@@ -112,6 +112,11 @@ impl<'a, const N: usize> Rows<'a, N> {
         [self.widths.as_slice(), &self.bits].concat()
     }
 
+    /// Whether it holds nothing but zeros, or nothing.
+    pub fn is_empty(&self) -> bool {
+        self.stride == 0
+    }
+
     /// A row, or none where there is none.
     pub fn get(&self, row: u32) -> Option<[u32; N]> {
         let mut at = self.stride * row as usize;

@@ -17,6 +17,9 @@ const PREFIXES: usize = 1 << 16;
 /// Ranges in a block.
 const BLOCK: usize = 16;
 
+/// Up to so many blocks are searched without an index, which would be larger than they are, and take longer to make.
+const FEW: usize = 64;
+
 /// An address of either family, as a number.
 pub trait Address: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128> {
     /// From the first bytes of these, little-endian.
@@ -52,7 +55,8 @@ impl Address for u128 {
 /// A range reaches to the start of the next one, and so its end need not be kept.
 #[derive(Debug)]
 pub struct Segments<'a, A> {
-    /// For each [prefix](Address::prefix), and for one more than there are, how many blocks start below it.
+    /// For each [prefix](Address::prefix), and for one more than there are, how many blocks start below it; nothing where there
+    /// are [`FEW`] blocks.
     index: Rows<'a, 1>,
     /// The [`Head`] of each block, in order.
     heads: Cow<'a, [u8]>,
@@ -137,12 +141,15 @@ impl<'a, A: Address> Segments<'a, A> {
 
     /// The last block that starts at or below an address.
     fn block(&self, address: A) -> Option<usize> {
-        let prefix = address.prefix().into();
-        let ([below], [end]) = (self.index.get(prefix)?, self.index.get(prefix + 1)?);
-        // That before the first one with this prefix may reach into it.
-        last((below as usize).saturating_sub(1)..end as usize, |block| {
-            Some(A::read(self.heads.get(block * Head::<A>::SIZE..)?)? > address)
-        })
+        let blocks = if self.index.is_empty() {
+            0..self.heads.len() / Head::<A>::SIZE
+        } else {
+            let prefix = address.prefix().into();
+            let ([below], [end]) = (self.index.get(prefix)?, self.index.get(prefix + 1)?);
+            // That before the first one with this prefix may reach into it.
+            (below as usize).saturating_sub(1)..end as usize
+        };
+        last(blocks, |block| Some(A::read(self.heads.get(block * Head::<A>::SIZE..)?)? > address))
     }
 
     /// The start and the value of every range, in order.
@@ -228,18 +235,25 @@ impl<A: Address> Builder<A> {
         self.pending.clear();
     }
 
-    /// The table.
-    pub fn finish(mut self) -> Segments<'static, A> {
-        self.close();
-        self.heads.shrink_to_fit();
+    /// How many blocks start below each prefix.
+    fn index(&self) -> Vec<u32> {
+        let mut below = vec![0; PREFIXES + 1];
         let heads = (0..).map_while(|block| Head::<A>::read(&self.heads, block));
-        let mut below = vec![0_u32; PREFIXES + 1];
         heads.for_each(|head| below[usize::from(head.start.prefix()) + 1] += 1);
         for prefix in 1..below.len() {
             below[prefix] += below[prefix - 1];
         }
+        below
+    }
+
+    /// The table.
+    pub fn finish(mut self) -> Segments<'static, A> {
+        self.close();
+        self.heads.shrink_to_fit();
+        let few = self.heads.len() <= FEW * Head::<A>::SIZE;
+        let index = if few { Vec::new() } else { self.index() };
         Segments {
-            index: Rows::new(below.iter().map(|below| [*below])),
+            index: Rows::new(index.iter().map(|below| [*below])),
             heads: self.heads.into(),
             blocks: self.blocks.finish().into(),
             family: PhantomData,
@@ -262,7 +276,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         let some: Vec<u32> = vec![0, 1, 0xffff, 0x1_0000, 0x1_0001, 0x0a00_0000, 0x0a00_0100, 0xffff_ffff];
         // Full blocks and one that is not, of distances of all widths.
-        let mut many: Vec<u32> = (0..10 * BLOCK + 7).map(|_| random.u32(..) >> random.u32(..32)).collect();
+        let mut many: Vec<u32> = (0..4 * FEW * BLOCK + 7).map(|_| random.u32(..) >> random.u32(..32)).collect();
         many.push(0);
         many.sort_unstable();
         many.dedup();
@@ -280,6 +294,8 @@ mod tests {
                 assert_eq!(wide.at(widen(address)), expected, "{address:#x}");
             }
             assert!(narrow.iter().eq(both()), "nothing is lost");
+            let few = starts.len() <= FEW * BLOCK;
+            assert_eq!((narrow.index.is_empty(), wide.index.is_empty()), (few, few));
         }
         assert_eq!(table::<u32>(std::iter::empty()).at(7), 0);
     }

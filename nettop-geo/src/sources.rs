@@ -2,12 +2,13 @@
 
 use std::{
     env,
-    io::ErrorKind,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
 use anyhow::{Result, bail};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::file::{Layer, Loaded, Opened, Stamp, Trust};
 
@@ -191,11 +192,21 @@ fn is_not_there(kind: ErrorKind) -> bool {
 
 /// The file, why, and what to do.
 fn tell(path: &Path, error: &anyhow::Error, is_loaded: bool) -> String {
+    let remedy = if is_fenced_off(path, error) { FENCED_OFF } else { "" };
     let path = path.display();
     match is_loaded {
-        true => format!("cannot reload {path}: {error:#}; what was read from it before stays in force"),
-        false => format!("cannot use the location database {path}: {error:#}"),
+        true => format!("cannot reload {path}: {error:#}{remedy}; what was read from it before stays in force"),
+        false => format!("cannot use the location database {path}: {error:#}{remedy}"),
     }
+}
+
+/// See [`Sources::folders`].
+const FENCED_OFF: &str = ", for it came after the start, in a folder that the sandbox does not open: start nettop anew";
+
+/// Whether the user may read what cannot be opened: then it is Landlock that keeps it closed.
+fn is_fenced_off(path: &Path, error: &anyhow::Error) -> bool {
+    let is_refused = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    is_refused && accessat(CWD, path, Access::READ_OK, AtFlags::empty()).is_ok()
 }
 
 #[cfg(test)]

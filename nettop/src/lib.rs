@@ -26,6 +26,7 @@ pub mod rates;
 pub mod reading;
 pub mod replay;
 pub mod sandbox;
+pub mod shell;
 pub mod snapshot;
 pub mod source;
 pub mod tui;

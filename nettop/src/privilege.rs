@@ -1,8 +1,13 @@
 //! What this process may do, and what it lacks.
 
-use std::{env, io};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use caps::{CapSet, Capability};
+
+use crate::shell;
 
 /// What the live monitor needs, and why: CAP_BPF for maps and programs, CAP_NET_ADMIN for XDP, CAP_PERFMON because the
 /// verifier otherwise refuses pointer arithmetic and slows the program with speculation barriers.
@@ -26,11 +31,18 @@ pub fn explain_refusal() -> String {
             .into();
     }
     let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    let path = env::current_exe().map_or_else(|_| "nettop".into(), |path| path.display().to_string());
-    format!(
-        "not permitted: missing {}; run with sudo, or once: sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep {path}",
-        names.join(", ")
-    )
+    format!("not permitted: missing {}; run with sudo, or once: {}", names.join(", "), setcap(program().as_deref()))
+}
+
+/// The command that gives a file the capabilities, once and for all.
+pub fn setcap(program: Option<&Path>) -> String {
+    let path = program.map_or_else(|| "nettop".into(), shell::word);
+    format!("sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep {path}")
+}
+
+/// The file of this program, without symbolic links: capabilities belong to it, not to them.
+pub fn program() -> Option<PathBuf> {
+    env::current_exe().and_then(fs::canonicalize).ok()
 }
 
 /// Whether an error means that a privilege is missing.

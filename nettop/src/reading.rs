@@ -128,6 +128,11 @@ impl Default for Tables {
     }
 }
 
+/// What came to each of a table's counts since another reading of it, in their order.
+pub fn since<'a>(now: &'a [u64], then: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
+    now.iter().zip(then).map(|(now, then)| now.saturating_sub(*then))
+}
+
 /// An interface the program is, was or should be attached to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InterfaceRow {

@@ -189,6 +189,32 @@ fn a_folder_that_somebody_else_made_first_is_not_used() {
 }
 
 #[test]
+fn whoever_else_answers_is_refused_unless_named() {
+    if !skip::privileged("whoever_else_answers_is_refused_unless_named") {
+        return;
+    }
+    let (folder, nettop) = (public_directory(), PublicCopy::of("nettop"));
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("opening it to all");
+    let socket = folder.path().join("nettop.sock");
+    let mut command = Command::new(nettop.path());
+    command.args(["demo", "--interval", "0.1"]);
+    as_user(&mut command, somebody() + 3, &[]);
+    let theirs = Monitor::start(command, &socket);
+    let ctl = |arguments: &[&str]| {
+        let mut command = Command::new(program::path("nettopctl"));
+        run(command.args(arguments).env("XDG_RUNTIME_DIR", folder.path()))
+    };
+    for command in [&["status"][..], &["stop"], &["export", "--format", "csv"]] {
+        let ended = ctl(command);
+        ended.expect_one_line("neither root's nor yours");
+        ended.expect_one_line(&format!("user {}", somebody() + 3));
+    }
+    let named = socket.display().to_string();
+    assert_eq!(ctl(&["--control-socket", &named, "status"]).status.code(), Some(0));
+    assert_eq!(theirs.stop().status.code(), Some(0));
+}
+
+#[test]
 fn tcp_beyond_loopback_wants_a_token() {
     if !skip::privileged("tcp_beyond_loopback_wants_a_token") {
         return;

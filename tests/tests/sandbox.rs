@@ -66,6 +66,40 @@ fn every_thread_is_confined_and_status_says_so() {
 }
 
 #[test]
+fn a_database_in_a_folder_that_came_later_is_named_with_the_remedy() {
+    let directory = TempDir::new().expect("a folder");
+    let [folder, other, home] = ["places", "other", "home"].map(|name| directory.path().join(name));
+    for folder in [&folder, &other, &home] {
+        fs::create_dir(folder).expect("a folder");
+    }
+    let csv = "cidr,country_code,city\n192.0.2.0/24,DE,Here\n";
+    let path = folder.join("location.csv");
+    fs::write(&path, csv).expect("a file");
+    fs::write(other.join("location.csv"), csv).expect("a file");
+    let start = |socket: &str, named: Option<&Path>| {
+        let mut command = demo(directory.path());
+        command.env("HOME", &home).args(named.map(|_| "--location-db")).args(named);
+        Monitor::start(command, &directory.path().join(socket))
+    };
+    let (replaced, found) = (start("replaced", Some(&path)), start("found", None));
+    let [_, missing] = parts(&found.snapshot());
+    if missing.contains(&"files".to_string()) {
+        let test = "a_database_in_a_folder_that_came_later_is_named_with_the_remedy";
+        return skip::report(test, "this kernel has no Landlock");
+    }
+    fs::rename(&folder, directory.path().join("old")).expect("moving it away");
+    fs::rename(&other, &folder).expect("another in its place");
+    fs::write(home.join("location.csv"), csv).expect("a file that was not there");
+    for (monitor, path) in [(replaced, path), (found, home.join("location.csv"))] {
+        monitor.wait_until("it is named, and what to do, for the screen too", |snapshot| {
+            let degraded = snapshot["degraded"].to_string();
+            degraded.contains(&*path.to_string_lossy()) && degraded.contains("start nettop anew")
+        });
+        assert_eq!(monitor.stop().status.code(), Some(0));
+    }
+}
+
+#[test]
 fn strict_runs_where_all_of_it_holds_and_nowhere_else() {
     let directory = TempDir::new().expect("a folder");
     let socket = directory.path().join("s");

@@ -96,6 +96,8 @@ fn run_target(workspace: &Workspace, fuzz: &Path, target: &str, minutes: f64) ->
     let mut fuzzing = cargo_fuzz("run");
     fuzzing.args([&corpus, &seeds]).arg("--").args(LIMITS);
     fuzzing.arg(format!("-max_total_time={:.0}", minutes * 60.0)).arg("-print_final_stats=1");
+    // Where it is on, each error of `anyhow` has one, and most inputs end in an error.
+    fuzzing.env("RUST_LIB_BACKTRACE", "0");
     let start = Instant::now();
     let status = fuzzing.stdin(Stdio::null()).stderr(file).status().context("cannot start cargo fuzz")?;
     let said = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;

@@ -1,22 +1,22 @@
 //! `nettopctl`: sends one request to a running monitor and prints the answer.
 
 use std::{
-    io::{self, Read, Write},
-    net::TcpStream,
-    os::unix::net::UnixStream,
+    io::{self, Write},
     path::PathBuf,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{socket::Endpoint, token::Token};
-use crate::export::{FORMATS, file, json, maps};
-
-/// How long to wait for the monitor, which may be busy for some seconds.
-const DEADLINE: Duration = Duration::from_secs(30);
+use super::{
+    answer::{self, Timed},
+    dial::{Connection, dial},
+    socket::Endpoint,
+    token::Token,
+};
+use crate::export::{FORMATS, file, maps, sorted};
 
 /// What `nettopctl` is asked to do.
 #[derive(Clone, Debug, Args)]
@@ -164,28 +164,37 @@ fn with_given(command: &str, parts: &[(&str, &Option<String>)]) -> Value {
 /// # Errors
 /// No monitor, or no answer from it.
 pub fn run(args: &CtlArgs) -> Result<bool> {
-    let endpoint = args.control_socket.clone().unwrap_or_else(Endpoint::of_running);
     let mut request = args.command.request();
     if let Some(path) = &args.control_token {
         request["token"] = Token::read(path)?.text().into();
     }
-    let answer = exchange(&endpoint, &request)?;
-    let ok = answer["ok"] == true;
+    let answer = exchange(args.control_socket.as_ref(), &request)?;
+    let answer: &RawValue = serde_json::from_str(&answer).context("the answer is not JSON")?;
+    let Parts { ok, snapshot } = serde_json::from_str(answer.get()).context("the answer is none of a monitor's")?;
     match &args.command {
         Command::Export { format, output } if ok => {
+            let snapshot = snapshot.context("the answer has no snapshot")?;
             let known = FORMATS.iter().find(|known| known.name == format);
             let Some(form) = known else { bail!("there is no form {format}") };
-            let write = |out: &mut dyn Write| (form.rewrite)(&answer["snapshot"], out);
+            let write = |out: &mut dyn Write| (form.rewrite)(snapshot, out);
             match output {
                 Some(path) => file::replace(path, write).with_context(|| format!("writing {}", path.display()))?,
                 None => print(write)?,
             }
         }
-        Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(&answer, out))?,
-        // serde_json keeps the keys of a parsed object sorted.
-        _ => print(|out| json::pretty(&answer, out))?,
+        Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(answer, out))?,
+        _ => print(|out| sorted::pretty(answer, out))?,
     }
     Ok(ok)
+}
+
+/// What an answer is looked at for; the rest is only printed, and stays the text that came.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(default)]
+    ok: bool,
+    #[serde(borrow, default)]
+    snapshot: Option<&'a RawValue>,
 }
 
 /// `nettop maps`: asks the monitor there, or the one that is found.
@@ -200,33 +209,20 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     file::print_with(write).context("writing the answer to standard output")
 }
 
-fn exchange(endpoint: &Endpoint, request: &Value) -> Result<Value> {
-    let no_monitor =
-        || format!("no running monitor at {endpoint}; start nettop, or name its socket with --control-socket");
-    match endpoint {
-        Endpoint::Unix(path) => {
-            let stream = UnixStream::connect(path).with_context(no_monitor)?;
-            stream.set_read_timeout(Some(DEADLINE))?;
-            stream.set_write_timeout(Some(DEADLINE))?;
-            talk(stream, request)
-        }
-        Endpoint::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, DEADLINE).with_context(no_monitor)?;
-            stream.set_read_timeout(Some(DEADLINE))?;
-            stream.set_write_timeout(Some(DEADLINE))?;
-            talk(stream, request)
-        }
+fn exchange(endpoint: Option<&Endpoint>, request: &Value) -> Result<String> {
+    match dial(endpoint)? {
+        Connection::Unix(stream) => talk(stream, request),
+        Connection::Tcp(stream) => talk(stream, request),
     }
 }
 
-fn talk(mut stream: impl Read + Write, request: &Value) -> Result<Value> {
+fn talk(mut stream: impl Timed + Write, request: &Value) -> Result<String> {
     // A monitor may refuse before it has read everything: its answer is there all the same.
     let sent = stream.write_all(format!("{request}\n").as_bytes()).context("sending the request");
-    let mut answer = Vec::new();
-    let received = stream.read_to_end(&mut answer).context("reading the answer");
+    let answer = answer::receive(&mut stream, answer::BOUNDS)?;
     if answer.is_empty() {
-        sent.and(received)?;
+        sent?;
         bail!("the monitor closed the connection without an answer");
     }
-    serde_json::from_slice(&answer).context("the answer is not JSON")
+    String::from_utf8(answer).context("the answer is not JSON")
 }

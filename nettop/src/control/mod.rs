@@ -1,9 +1,11 @@
 //! The control channel: what can be asked of a running monitor. Keys on the screen and `nettopctl` send the same
 //! [`Request`]s to the engine.
 
+pub mod answer;
 pub mod channel;
 mod chunks;
 pub mod client;
+pub mod dial;
 pub mod peer;
 pub mod place;
 pub mod server;

@@ -17,6 +17,8 @@ use rustix::{
     process::{geteuid, getuid},
 };
 
+use crate::shell;
+
 /// What the socket is called.
 const NAME: &str = "nettop.sock";
 /// Of the system service (packaging/systemd/nettop.service), and of root's own monitors.
@@ -106,7 +108,7 @@ impl Place {
             bail!("{shown} belongs to user {}, and not to {owner}; {REMEDY}", facts.st_uid);
         }
         if facts.st_mode & 0o022 != 0 {
-            bail!("others may write to {shown}; chmod go-w {shown}, or {REMEDY}");
+            bail!("others may write to {shown}; chmod go-w {}, or {REMEDY}", shell::word(&self.folder));
         }
         Ok(folder)
     }
@@ -155,6 +157,17 @@ pub fn of_running(uid: u32) -> PathBuf {
         path.parent() != Some(&temporary.folder) || folder.is_some_and(|metadata| metadata.uid() == uid)
     };
     first_socket([own.clone()].into_iter().chain(others).filter(|path| is_ours(path))).unwrap_or(own)
+}
+
+/// Whether whoever answers at a socket that was found, not named, may be the monitor that was looked for: root, this user, the
+/// one that a monitor started by it would run as, or at the service's socket the owner of its folder, since only root puts
+/// folders into `/run`.
+pub fn may_answer(socket: &Path, uid: u32, later: u32) -> bool {
+    let is_service = || {
+        socket.parent() == Some(Path::new(SERVICE))
+            && fs::symlink_metadata(SERVICE).is_ok_and(|metadata| metadata.uid() == uid)
+    };
+    uid == 0 || uid == geteuid().as_raw() || uid == later || is_service()
 }
 
 fn first_socket(mut paths: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {

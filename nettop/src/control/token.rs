@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::shell;
+
 /// Shorter ones can be tried out.
 const LEAST: usize = 16;
 const MOST: u64 = 4096;
@@ -31,7 +33,7 @@ impl Token {
             .open(path)
             .with_context(|| format!("opening the token {shown}"))?;
         if file.metadata().with_context(|| format!("looking at {shown}"))?.mode() & 0o077 != 0 {
-            bail!("others could read the token {shown}; chmod 600 {shown}");
+            bail!("others could read the token {shown}; chmod 600 {}", shell::word(path));
         }
         let mut text = String::new();
         file.take(MOST).read_to_string(&mut text).with_context(|| format!("reading the token {shown}"))?;

@@ -3,7 +3,7 @@
 use nettop_common::{Outcome, Protocol, Tally, Totals};
 
 use super::{ports::REFLECTORS, tcp};
-use crate::reading::Tables;
+use crate::reading::{Tables, since};
 
 /// Them. What comes from cumulative tables may be of a second a little later than what comes from the totals.
 #[derive(Clone, Debug, Default)]
@@ -78,10 +78,6 @@ impl Marks {
 
 fn from_reflectors(tables: &Tables) -> [u64; REFLECTORS.len()] {
     REFLECTORS.map(|reflector| tables.src_ports.get(usize::from(reflector.port)).copied().unwrap_or(0))
-}
-
-fn since<'a>(now: &'a [u64], then: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
-    now.iter().zip(then).map(|(now, then)| now.saturating_sub(*then))
 }
 
 #[cfg(test)]

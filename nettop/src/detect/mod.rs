@@ -23,7 +23,7 @@ mod spoofed_flood;
 mod syn_flood;
 mod tcp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod udp_flood;
 
 use nettop_common::Address;

@@ -123,19 +123,9 @@ mod tests {
     use nettop_common::{Packet, packet::Flags};
 
     use super::*;
+    use crate::detect::testing::syn;
 
     const SECOND: u64 = 1_000_000_000;
-
-    fn event(source: u32, port: u16, at_ns: u64) -> Event {
-        let packet = Packet {
-            source: Address::from_v4_word(source),
-            destination_port: port,
-            protocol: 6,
-            tcp_flags: 2.into(),
-            ..Packet::default()
-        };
-        Event::new(&packet, 60, at_ns, 1)
-    }
 
     #[test]
     fn what_may_be_a_probe() {
@@ -170,12 +160,12 @@ mod tests {
     fn a_port_counts_once_in_both_generations() {
         let mut probes = Probes::new(Some(1));
         for (second, first) in [(0, 1), (29, 11), (31, 15), (59, 20)] {
-            (first..first + 10).for_each(|port| probes.add(&event(7, port, (100 + second) * SECOND)));
+            (first..first + 10).for_each(|port| probes.add(&syn(7, port, (100 + second) * SECOND, 1)));
         }
         assert_eq!(probes.notables()[0].1.ports, 29);
         // More than half a minute later the older generation is forgotten.
         probes.next_second();
-        probes.add(&event(7, 500, 165 * SECOND));
+        probes.add(&syn(7, 500, 165 * SECOND, 1));
         assert_eq!(probes.notables()[0].1.ports, 16);
     }
 
@@ -183,9 +173,9 @@ mod tests {
     fn a_flood_of_sources_takes_no_memory_and_hides_no_scan() {
         let mut probes = Probes::new(Some(50));
         for n in 0..200_000 {
-            probes.add(&event(1000 + n, 443, 0));
+            probes.add(&syn(1000 + n, 443, 0, 1));
             if n % 100 == 0 {
-                probes.add(&event(7, (n / 100) as u16 + 1, 0));
+                probes.add(&syn(7, (n / 100) as u16 + 1, 0, 1));
             }
         }
         assert!(probes.newer.pairs.len() <= MOST && probes.older.pairs.len() <= MOST);

@@ -26,6 +26,18 @@ pub struct Flow {
     pub untracked: bool,
 }
 
+/// A sampled SYN of a source to a port, which stands for `weight` packets.
+pub fn syn(source: u32, port: u16, at_ns: u64, weight: u32) -> Event {
+    let packet = Packet {
+        source: Address::from_v4_word(source),
+        destination_port: port,
+        protocol: 6,
+        tcp_flags: 2.into(),
+        ..Packet::default()
+    };
+    Event::new(&packet, 60, at_ns, weight)
+}
+
 /// Packets to 192.0.2.1, from one source.
 pub fn flow(protocol: u8, ports: (u16, u16), packets: u64) -> Flow {
     let packet = Packet {

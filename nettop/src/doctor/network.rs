@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use super::Finding;
-use crate::source::xdp::{self, netdev, netlink::Interface};
+use crate::{
+    shell,
+    source::xdp::{self, netdev, netlink::Interface},
+};
 
 /// Interfaces that are listed: a host of containers has thousands.
 const MOST_INTERFACES: usize = 32;
@@ -14,9 +17,10 @@ pub fn interface() -> Finding {
         Ok(Interface { name, link: None, .. }) => {
             Finding::missing(format!("{name} has a kind of link that nettop cannot read"), "name another with --iface")
         }
-        Ok(Interface { name, up: false, .. }) => {
-            Finding::good(format!("{name}, which is down: packets come when it is up (ip link set {name} up)"))
-        }
+        Ok(Interface { name, up: false, .. }) => Finding::good(format!(
+            "{name}, which is down: packets come when it is up (ip link set {} up)",
+            shell::word(&name)
+        )),
         Ok(Interface { name, mtu, .. }) => Finding::good(format!("{name} is up, MTU {mtu}")),
         Err(error) => Finding::failed(&error, "name one with --iface"),
     }
@@ -102,7 +106,8 @@ pub fn other_programs() -> Finding {
     Finding::missing(
         format!("{name} has {}", programs.join(" and ")),
         format!(
-            "end its owner (nettopctl stop, if it is a nettop), or `ip link set dev {name} xdp off` if nobody owns it"
+            "end its owner (nettopctl stop, if it is a nettop), or `ip link set dev {} xdp off` if nobody owns it",
+            shell::word(&name)
         ),
     )
 }

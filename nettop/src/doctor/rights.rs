@@ -1,6 +1,6 @@
 //! What this process may do, and whether its file could give it more.
 
-use std::{env, ffi::CString, fs, mem, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{ffi::CString, fs, mem, os::unix::ffi::OsStrExt as _};
 
 use caps::CapSet;
 use rustix::process::{Resource, geteuid, getrlimit};
@@ -25,8 +25,8 @@ pub fn capabilities() -> Finding {
             false => capability.to_string(),
         })
         .collect();
-    let remedy = match program() {
-        Some(path) => format!("sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep {}", path.display()),
+    let remedy = match privilege::program() {
+        Some(path) => privilege::setcap(Some(&path)),
         None => "run with sudo".into(),
     };
     Finding::missing(format!("user {user} lacks {}", names.join(", ")), remedy)
@@ -34,7 +34,9 @@ pub fn capabilities() -> Finding {
 
 /// Whether the program lies where files can have capabilities.
 pub fn file_system() -> Finding {
-    let Some(path) = program() else { return Finding::Unknown("the path of this program cannot be told".into()) };
+    let Some(path) = privilege::program() else {
+        return Finding::Unknown("the path of this program cannot be told".into());
+    };
     let shown = path.display();
     let Ok(c_path) = CString::new(path.as_os_str().as_bytes()) else {
         return Finding::Unknown(format!("{shown} is no path for the kernel"));
@@ -78,9 +80,4 @@ pub fn no_new_privs() -> Finding {
         ),
         _ => Finding::Unknown("/proc/self/status does not tell".into()),
     }
-}
-
-/// The file of this program, without symbolic links: capabilities belong to it, not to them.
-fn program() -> Option<PathBuf> {
-    env::current_exe().and_then(fs::canonicalize).ok()
 }

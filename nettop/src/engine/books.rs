@@ -11,7 +11,7 @@ use crate::{
     detect::Notes,
     ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
-    reading::{Moment, Reading, Tables},
+    reading::{Moment, Reading, Tables, since},
     snapshot::{Accounting, Subject},
     unique,
 };
@@ -230,9 +230,7 @@ impl Watch<MacPair, Tally> for Macs<'_> {
     }
 }
 
+/// Non-zero counts, with their index.
 fn nonzero_since<'a>(now: &'a [u64], base: &'a [u64]) -> impl Iterator<Item = (usize, u64)> + 'a {
-    now.iter()
-        .enumerate()
-        .map(|(index, count)| (index, count.wrapping_sub(base.get(index).copied().unwrap_or(0))))
-        .filter(|(_, count)| *count > 0)
+    since(now, base).enumerate().filter(|(_, count)| *count > 0)
 }

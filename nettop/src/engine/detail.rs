@@ -110,25 +110,13 @@ fn add<K: Ord>(counts: &mut LiteMap<K, u64>, key: K, weight: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use nettop_common::Packet;
-
     use super::*;
-
-    fn event(source: u32, port: u16, weight: u32) -> Event {
-        let packet = Packet {
-            source: Address::from_v4_word(source),
-            destination_port: port,
-            protocol: 6,
-            tcp_flags: 2.into(),
-            ..Packet::default()
-        };
-        Event::new(&packet, 60, 1, weight)
-    }
+    use crate::detect::testing::syn;
 
     #[test]
     fn below_the_budget_detail_is_exact() {
         let mut details = Details::new(10);
-        (0..5).for_each(|_| details.record(&event(1, 80, 1)));
+        (0..5).for_each(|_| details.record(&syn(1, 80, 1, 1)));
         let detail = details.get(&Address::from_v4_word(1)).unwrap();
         assert_eq!(detail.dst_ports, LiteMap::from_iter([(80, 5)]));
         assert_eq!(detail.tcp_flags, LiteMap::from_iter([(TcpFlags(2), 5)]));
@@ -140,11 +128,11 @@ mod tests {
         let source = Address::from_v4_word(1);
         for name in ["weight", "loss", "keys"] {
             let mut details = Details::new(10);
-            details.record(&event(1, 80, 1));
+            details.record(&syn(1, 80, 1, 1));
             match name {
-                "weight" => details.record(&event(1, 80, 8)),
+                "weight" => details.record(&syn(1, 80, 1, 8)),
                 "loss" => details.note_loss(),
-                _ => (0..=MOST_KEYS as u16).for_each(|port| details.record(&event(1, port, 1))),
+                _ => (0..=MOST_KEYS as u16).for_each(|port| details.record(&syn(1, port, 1, 1))),
             }
             assert!(details.get(&source).unwrap().estimated, "{name}");
         }
@@ -153,7 +141,7 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut details = Details::new(3);
-        (0..10_000).for_each(|source| details.record(&event(source, 80, 1)));
+        (0..10_000).for_each(|source| details.record(&syn(source, 80, 1, 1)));
         assert_eq!(details.by_source.len(), MOST_SOURCES);
         assert_eq!(details.newest(50).count(), 3);
     }

@@ -8,13 +8,14 @@ pub mod jsonl;
 pub mod maps;
 pub mod prefixes;
 pub mod session;
+pub mod sorted;
 pub mod summary;
 pub mod table;
 pub mod target;
 
 use std::io::{self, Write};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::snapshot::Snapshot;
 
@@ -29,7 +30,7 @@ pub struct Format {
     /// Writes a snapshot.
     pub write: fn(&Snapshot, &mut dyn Write) -> io::Result<()>,
     /// Writes a snapshot that came over the control channel.
-    pub rewrite: fn(&Value, &mut dyn Write) -> io::Result<()>,
+    pub rewrite: fn(&RawValue, &mut dyn Write) -> io::Result<()>,
 }
 
 /// Every form.
@@ -39,7 +40,7 @@ pub const FORMATS: &[Format] = &[
         about: "the whole snapshot",
         extension: "snapshot.json",
         write: |snapshot, out| json::pretty(snapshot, out),
-        rewrite: |snapshot, out| json::pretty(snapshot, out),
+        rewrite: |snapshot, out| sorted::pretty(snapshot, out),
     },
     Format {
         name: "csv",

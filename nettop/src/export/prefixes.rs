@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{cell::Cell, table};
 use crate::snapshot::{PrefixRow, Snapshot};
@@ -28,9 +28,13 @@ struct Row {
 ///
 /// # Errors
 /// When it is not such a snapshot, or what `out` says.
-pub fn of_json(snapshot: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let by_length: BTreeMap<String, Vec<Row>> = Deserialize::deserialize(&snapshot["prefixes"])?;
-    table::write(COLUMNS, by_length.into_values().flatten(), out)
+pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Deserialize)]
+    struct Prefixes {
+        prefixes: BTreeMap<String, Vec<Row>>,
+    }
+    let Prefixes { prefixes } = serde_json::from_str(snapshot.get())?;
+    table::write(COLUMNS, prefixes.into_values().flatten(), out)
 }
 
 /// The prefixes of a snapshot as CSV, header first.
@@ -77,7 +81,7 @@ mod tests {
         let snapshot = Snapshot { prefixes, ..Snapshot::default() };
         let (mut one, mut other) = (Vec::new(), Vec::new());
         of_snapshot(&snapshot, &mut one).unwrap();
-        of_json(&serde_json::to_value(&snapshot).unwrap(), &mut other).unwrap();
+        of_json(&serde_json::value::to_raw_value(&snapshot).unwrap(), &mut other).unwrap();
         assert_eq!(one, other);
         let expected = "prefix,ips,packets,bytes,pps,pps_60s\n192.0.0.0/16,2,10,600,1.5,0.25\n192.0.2.0/24,2,9,540,1.5,0.25\n\
                         192.0.3.0/24,2,1,60,1.5,0.25\n2001:db8::/32,2,3,180,1.5,0.25\n";

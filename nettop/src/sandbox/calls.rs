@@ -39,6 +39,7 @@ const ANY: &[c_long] = &[
     libc::SYS_openat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
+    libc::SYS_faccessat,
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
     libc::SYS_readlinkat,

@@ -3,6 +3,8 @@
 //! A fixed table, no file of the host: the same port has the same name everywhere, and drawing never reads a file. Ports of
 //! TCP and UDP are counted together, so a port has one name: where the two differ, that of the busier service.
 
+use std::sync::LazyLock;
+
 /// Ports in order, each before its name, which is short enough for a column.
 const SERVICES: &str = "
     7 echo  9 discard  13 daytime  17 qotd  19 chargen  20 ftp-data  21 ftp  22 ssh  23 telnet  25 smtp  37 time
@@ -38,13 +40,15 @@ const SERVICES: &str = "
 
 /// The name of a port's usual service.
 pub fn name(port: u16) -> Option<&'static str> {
-    services().find(|(known, _)| *known == port).map(|(_, name)| name)
+    let at = TABLE.binary_search_by_key(&port, |(known, _)| *known).ok()?;
+    Some(TABLE[at].1)
 }
 
-fn services() -> impl Iterator<Item = (u16, &'static str)> {
+/// [`SERVICES`] taken apart, once: names are looked up many times for every picture.
+static TABLE: LazyLock<Vec<(u16, &'static str)>> = LazyLock::new(|| {
     let mut words = SERVICES.split_whitespace();
-    std::iter::from_fn(move || Some((words.next()?.parse().ok()?, words.next()?)))
-}
+    std::iter::from_fn(|| Some((words.next()?.parse().ok()?, words.next()?))).collect()
+});
 
 #[cfg(test)]
 mod tests {
@@ -52,12 +56,11 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order_and_fits_its_column() {
-        let all: Vec<_> = services().collect();
-        let unordered = all.windows(2).find(|pair| pair[0].0 >= pair[1].0);
+        let unordered = TABLE.windows(2).find(|pair| pair[0].0 >= pair[1].0);
         assert_eq!(unordered, None);
-        assert_eq!(all.iter().find(|(port, name)| format!("{port} {name}").len() > 15), None);
+        assert_eq!(TABLE.iter().find(|(port, name)| format!("{port} {name}").len() > 15), None);
         // The last one is reached: nothing before it is no number.
-        assert_eq!(all.len(), SERVICES.split_whitespace().count() / 2);
+        assert_eq!(TABLE.len(), SERVICES.split_whitespace().count() / 2);
         assert_eq!([443, 64738, 442].map(name), [Some("https"), Some("mumble"), None]);
     }
 }

@@ -47,6 +47,10 @@ pub const TARGETS: &[Target] = &[
 /// Expects every character to stand for itself wherever it is shown.
 #[track_caller]
 fn expect_visible(what: &str, text: &str) {
+    // Nearly all text is.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return;
+    }
     let obeyed = text.chars().find(|character| is_unseen(*character));
     assert_eq!(obeyed, None, "{what}: {text:?}");
 }

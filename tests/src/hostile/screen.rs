@@ -82,11 +82,13 @@ impl Screen {
         }
     }
 
-    /// What happens next.
-    fn next(&mut self, bytes: &mut Unstructured) -> Result<()> {
+    /// What happens next; whether it is drawn before anything else happens. A screen is not drawn after every key either:
+    /// drawing is nearly all of the time.
+    fn next(&mut self, bytes: &mut Unstructured) -> Result<bool> {
         let state = &mut self.state;
         let shown = state.frozen.clone().unwrap_or_else(|| self.snapshot.clone());
-        match bytes.arbitrary::<u8>()? % 17 {
+        let what = bytes.arbitrary::<u8>()?;
+        match what % 17 {
             0..9 => {
                 let modifiers = match bytes.arbitrary::<u8>()? {
                     0..200 => KeyModifiers::NONE,
@@ -119,7 +121,7 @@ impl Screen {
                 self.terminal.backend_mut().resize(columns, rows);
             }
         }
-        Ok(())
+        Ok(what < 17)
     }
 
     /// What the engine would do.
@@ -158,13 +160,19 @@ pub fn keys(data: &[u8]) {
 
 fn happen(bytes: &mut Unstructured) -> Result<()> {
     let mut screen = Screen::new(bytes)?;
+    screen.draw();
     for _ in 0..EVENTS {
-        screen.draw();
+        // Where there are no bytes any more, numbers are zero, and no error.
         if bytes.is_empty() {
             break;
         }
-        screen.next(bytes)?;
+        match screen.next(bytes) {
+            Ok(true) => screen.draw(),
+            Ok(false) => {}
+            Err(_) => break,
+        }
     }
+    screen.draw();
     Ok(())
 }
 
@@ -198,7 +206,8 @@ fn resize(bytes: &mut Unstructured) -> Result<()> {
 /// Mostly sizes that terminals have, and a few that none has.
 fn size_of(bytes: &mut Unstructured) -> Result<(u16, u16)> {
     let (columns, rows): (u16, u16) = match bytes.arbitrary::<u8>()? {
-        0..240 => (bytes.int_in_range(1..=255)?, bytes.int_in_range(1..=80)?),
+        0..240 => (bytes.int_in_range(1..=140)?, bytes.int_in_range(1..=50)?),
+        240..250 => (bytes.int_in_range(1..=255)?, bytes.int_in_range(1..=80)?),
         _ => (bytes.arbitrary()?, bytes.arbitrary()?),
     };
     let columns = columns.clamp(1, CELLS);

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use super::emulator::Emulator;
 use crate::process;
 
 /// The tests that run inside, and which of each: those in which kernels may differ. Floods and the like are left to real
@@ -19,7 +20,7 @@ pub const TESTS: [(&str, &[&str]); 2] = [
     ),
     ("faults", &["interfaces::", "hook::", "time::a_clock", "time::suspended", "terminal::its_controlling"]),
 ];
-/// The monitor on loopback, until it is ended after some seconds.
+/// The monitor on loopback, until it answers.
 pub const RUN: &str = "run";
 /// `nettop doctor`.
 pub const DOCTOR: &str = "doctor";
@@ -85,9 +86,10 @@ impl Report {
 ///
 /// # Errors
 /// It cannot be started.
-pub fn run(kernel: &Path, image: &Path, console: &Path) -> Result<Report> {
+pub fn run(emulator: &Emulator, kernel: &Path, image: &Path, console: &Path) -> Result<Report> {
     let mut command = Command::new("timeout");
-    command.arg(format!("{MINUTES}m")).arg("qemu-system-x86_64");
+    let (program, arguments) = emulator.command();
+    command.arg(format!("{MINUTES}m")).arg(program).args(arguments);
     // Emulated: virtual machines within virtual machines are not to be relied upon.
     command.args(["-accel", "tcg", "-smp", "2", "-m", "2048", "-nodefaults", "-no-reboot", "-display", "none"]);
     command.arg("-serial").arg(format!("file:{}", console.display())).args(["-serial", "stdio"]);

@@ -37,8 +37,17 @@ test_with() {
     step "$name" "/tests/$name" --test-threads=2 "$@"
 }
 
+# The monitor on loopback, until it answers and is told to end.
+run() {
+    nettop run --quiet --iface lo --control-socket /tmp/run.sock &
+    running=$!
+    while kill -0 $running 2>/dev/null && ! nettopctl --control-socket /tmp/run.sock status >/dev/null 2>&1; do sleep 1; done
+    nettopctl --control-socket /tmp/run.sock stop >/dev/null 2>&1
+    wait $running
+}
+
 echo "@release $(uname -r)"
-step run timeout 15 nettop run --quiet --iface lo --control-socket /tmp/run.sock
+step run run
 # By its path: the shell has an `ip` of its own, which knows no such pairs. An interface that the monitor would watch by itself.
 /bin/ip link add vm0 type veth peer name vm1
 /bin/ip link set dev vm0 up

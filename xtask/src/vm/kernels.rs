@@ -1,14 +1,10 @@
 //! Debian's kernels, from the package archive that apt is configured with.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
-use crate::process;
+use super::apt::{self, Apt};
 
 /// A release of Debian, whose newest kernel for virtual machines is used.
 #[derive(Debug)]
@@ -59,22 +55,8 @@ pub fn by_name(name: &str) -> Result<&'static Kernel, String> {
 /// # Errors
 /// What apt says, or what is not in the packages.
 pub fn fetch(folder: &Path, release: &str) -> Result<Fetched> {
-    let unpacked = folder.join("kernel");
-    if !unpacked.exists() {
-        let apt = Apt::new(&folder.join("apt"), release)?;
-        let packages = apt.kernel_packages()?;
-        println!("fetching {}", packages.join(" "));
-        let half = folder.join("half");
-        fs::create_dir_all(&half)?;
-        apt.run("apt-get", &["download"], &packages, &half)?;
-        for package in files(&half)?.iter().filter(|file| file.extension().is_some_and(|end| end == "deb")) {
-            process::run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(half.join("root")))?;
-        }
-        fs::rename(half.join("root"), &unpacked).context("no package was unpacked")?;
-        fs::remove_dir_all(&half)?;
-        fs::remove_dir_all(folder.join("apt"))?;
-    }
-    let files = files(&unpacked)?;
+    let unpacked = apt::unpack(folder, release, packages)?;
+    let files = apt::files(&unpacked)?;
     let named = |wanted: &str| {
         let is_it = |file: &&PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(wanted));
         files.iter().find(is_it).cloned().ok_or_else(|| anyhow!("there is no {wanted} in {}", unpacked.display()))
@@ -83,75 +65,14 @@ pub fn fetch(folder: &Path, release: &str) -> Result<Fetched> {
     Ok(Fetched { kernel: named("vmlinuz")?, modules })
 }
 
-/// Every file below a folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => found.extend(files(&entry.path())?),
-            false => found.push(entry.path()),
-        }
+/// The packages of the newest kernel.
+fn packages(apt: &Apt) -> Result<Vec<String>> {
+    let told = apt.ask(&["depends", "--important", "--recurse", META])?;
+    let has_version = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    let is_part = |name: &&str| PARTS.iter().any(|part| name.strip_prefix(part).is_some_and(has_version));
+    let packages: Vec<_> = told.lines().filter(is_part).map(str::to_string).collect();
+    if packages.is_empty() {
+        bail!("{META} depends on no kernel: {}", told.lines().take(3).collect::<Vec<_>>().join("; "));
     }
-    Ok(found)
-}
-
-/// apt with lists of its own, so that a release can be looked at without being added to the host's.
-struct Apt {
-    options: Vec<String>,
-}
-
-impl Apt {
-    /// Fetches the list of packages.
-    fn new(folder: &Path, release: &str) -> Result<Self> {
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part)).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        let sources = folder.join("sources.list");
-        let keys = Path::new("/usr/share/keyrings/debian-archive-keyring.gpg");
-        let signed = if keys.exists() { format!("[signed-by={}] ", keys.display()) } else { String::new() };
-        fs::write(&sources, format!("deb {signed}{} {release} main\n", archive()?))?;
-        let folder = folder.display();
-        let options = [
-            format!("Dir::Etc::SourceList={}", sources.display()),
-            "Dir::Etc::SourceParts=/dev/null".into(),
-            format!("Dir::State::Lists={folder}/lists"),
-            format!("Dir::Cache={folder}/cache"),
-            "APT::Architecture=amd64".into(),
-            "APT::Sandbox::User=root".into(),
-            "Acquire::Languages=none".into(),
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".into(),
-            // Of releases that are no longer maintained.
-            "Acquire::Check-Valid-Until=false".into(),
-        ];
-        let apt = Self { options: options.into_iter().flat_map(|option| ["-o".into(), option]).collect() };
-        apt.run("apt-get", &["-qq", "update", "--error-on=any"], &[], Path::new("/"))?;
-        Ok(apt)
-    }
-
-    /// The packages of the newest kernel.
-    fn kernel_packages(&self) -> Result<Vec<String>> {
-        let told = self.run("apt-cache", &["depends", "--important", "--recurse", META], &[], Path::new("/"))?;
-        let has_version = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
-        let is_part = |name: &&str| PARTS.iter().any(|part| name.strip_prefix(part).is_some_and(has_version));
-        let packages: Vec<_> = told.lines().filter(is_part).map(str::to_string).collect();
-        if packages.is_empty() {
-            bail!("{META} depends on no kernel: {}", told.lines().take(3).collect::<Vec<_>>().join("; "));
-        }
-        Ok(packages)
-    }
-
-    fn run(&self, program: &str, arguments: &[&str], more: &[String], folder: &Path) -> Result<String> {
-        process::read(Command::new(program).args(&self.options).args(arguments).args(more).current_dir(folder))
-    }
-}
-
-/// The package archive of the host's own release.
-fn archive() -> Result<String> {
-    let format = ["indextargets", "--format", "$(COMPONENT) $(CODENAME) $(REPO_URI)", "Created-By: Packages"];
-    let told = process::read(Command::new("apt-get").args(format))?;
-    let targets = told.lines().filter_map(|line| line.strip_prefix("main ")?.split_once(' '));
-    // Updates and backports have a hyphen in their name.
-    let found = targets.into_iter().find(|(release, _)| !release.contains('-')).map(|(_, archive)| archive.to_string());
-    found.ok_or_else(|| anyhow!("apt is configured with no package archive"))
+    Ok(packages)
 }

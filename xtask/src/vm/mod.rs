@@ -1,6 +1,8 @@
 //! `cargo xtask vm`: the release build of nettop on other kernels, those of Debian's releases, each in a virtual machine of its
 //! own, where the tests run too.
 
+mod apt;
+mod emulator;
 mod guest;
 mod image;
 mod kernels;
@@ -10,6 +12,7 @@ use std::{fs, process::Command};
 use anyhow::{Context as _, Result, bail};
 
 use self::{
+    emulator::Emulator,
     guest::Report,
     kernels::{KERNELS, Kernel},
 };
@@ -50,6 +53,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     };
     let folder = workspace.target.join("vm");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let emulator = Emulator::find(&folder.join("qemu"))?;
     let programs = image::build(workspace)?;
 
     let mut summary = Vec::new();
@@ -65,7 +69,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             }
         };
         let image = image::pack(workspace, &folder.join(name), &programs, &fetched)?;
-        let report = guest::run(&fetched.kernel, &image, &folder.join(name).join("console.log"))?;
+        let report = guest::run(&emulator, &fetched.kernel, &image, &folder.join(name).join("console.log"))?;
         let (passed, says) = verdict(kernel, &report);
         failed |= !passed;
         summary.push(format!("{name:10} {says}"));

@@ -233,7 +233,8 @@ fn explain(error: &io::Error, interface: &Interface) -> anyhow::Error {
             let who = if ids.is_empty() { "another XDP program".into() } else { ids.join(" and ") };
             anyhow!(
                 "{name}: {who} is attached already, and an interface has room for one; end its owner (see `bpftool net` \
-                 and `bpftool link`), or `ip link set dev {name} xdp off` if nobody owns it"
+                 and `bpftool link`), or `ip link set dev {} xdp off` if nobody owns it",
+                crate::shell::word(name)
             )
         }
         Some(libc::EPERM | libc::EACCES) => anyhow!("{name}: {}", privilege::explain_refusal()),

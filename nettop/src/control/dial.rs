@@ -1,0 +1,72 @@
+//! Connecting to a monitor, and making sure that it is one that may be believed.
+
+use std::{net::TcpStream, os::unix::net::UnixStream, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
+    sockopt::{Timeout, set_socket_timeout},
+};
+
+use super::{
+    peer::{Peer, peer},
+    place,
+    socket::Endpoint,
+};
+use crate::{sandbox, shell};
+
+/// How long to wait until a monitor accepts, and until it takes the request.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A connection whose writes have a deadline.
+pub enum Connection {
+    /// To a Unix socket.
+    Unix(UnixStream),
+    /// To a `tcp://` address.
+    Tcp(TcpStream),
+}
+
+/// Connects to the monitor at `named`, whoever that is; else to the one that is found, and only if root, this user or the
+/// service's user answers there.
+///
+/// # Errors
+/// There is none, it does not accept, or somebody else answers.
+pub fn dial(named: Option<&Endpoint>) -> Result<Connection> {
+    let endpoint = named.cloned().unwrap_or_else(Endpoint::of_running);
+    let no_monitor =
+        || format!("no running monitor at {endpoint}; start nettop, or name its socket with --control-socket");
+    match &endpoint {
+        Endpoint::Unix(path) => {
+            let stream = dial_unix(path).with_context(no_monitor)?;
+            if named.is_none() {
+                expect_known(&peer(&stream).context("asking who answers")?, path)?;
+            }
+            Ok(Connection::Unix(stream))
+        }
+        Endpoint::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, DEADLINE).with_context(no_monitor)?;
+            stream.set_write_timeout(Some(DEADLINE))?;
+            Ok(Connection::Tcp(stream))
+        }
+    }
+}
+
+/// As `UnixStream::connect`, which waits for ever where the queue of those who want to be accepted is full.
+fn dial_unix(path: &Path) -> Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(DEADLINE))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+fn expect_known(peer: &Peer, socket: &Path) -> Result<()> {
+    let later = sandbox::later_uid();
+    if place::may_answer(socket, peer.uid, later) {
+        return Ok(());
+    }
+    bail!(
+        "{} is answered by {peer}, which is neither root's nor yours; if you trust it: --control-socket {}",
+        socket.display(),
+        shell::word(socket)
+    )
+}
