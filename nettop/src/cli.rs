@@ -48,6 +48,8 @@ pub enum Command {
     Run(RunArgs),
     /// The same screen over synthetic traffic; needs no privilege
     Demo(DemoArgs),
+    /// The same screen over a monitor that runs already; needs no privilege, and ends without ending it
+    Attach(AttachArgs),
     /// Send a command to a running monitor, as nettopctl does
     Ctl(CtlArgs),
     /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
@@ -62,6 +64,44 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, as roff
     Man(ManArgs),
+}
+
+/// Options of `attach`.
+#[derive(Clone, Debug, Args)]
+pub struct AttachArgs {
+    /// Socket of the monitor: a path, or tcp://host:port [default: as nettopctl finds it]
+    pub socket: Option<Endpoint>,
+    /// A file whose first line is the token that the monitor wants over tcp://
+    #[arg(long, value_name = "FILE")]
+    pub control_token: Option<PathBuf>,
+    /// How the screen is wanted.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// Options of the screen.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ScreenArgs {
+    /// ASCII only, for terminals without Unicode
+    #[arg(long)]
+    pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m does so, too
+    #[arg(long)]
+    pub no_mouse: bool,
+    /// Colours [default: ansi, none where NO_COLOR is set]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub theme: Option<Choice>,
+    /// Numbers only: no names of ports
+    #[arg(long, short)]
+    pub numeric: bool,
+}
+
+impl ScreenArgs {
+    /// As the screen takes them.
+    pub fn options(self) -> Options {
+        let Self { numeric, ascii, no_mouse, theme } = self;
+        Options { numeric, ascii, mouse: !no_mouse, theme }
+    }
 }
 
 /// Which maps, and how to print them.
@@ -203,18 +243,9 @@ pub struct CommonArgs {
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
-    /// ASCII only, for terminals without Unicode
-    #[arg(long)]
-    pub ascii: bool,
-    /// Leave the mouse to the terminal, to select text; the key m does so, too
-    #[arg(long)]
-    pub no_mouse: bool,
-    /// Colours [default: ansi, none where NO_COLOR is set]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub theme: Option<Choice>,
-    /// Numbers only: no names of ports
-    #[arg(long, short)]
-    pub numeric: bool,
+    /// How the screen is wanted.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
     /// How it is controlled.
     #[command(flatten)]
     pub control: ControlArgs,
@@ -282,8 +313,7 @@ impl CommonArgs {
 
     /// How the screen is wanted; `None`: there is to be none.
     pub fn screen(&self) -> Option<Options> {
-        let Self { numeric, ascii, no_mouse, theme, .. } = *self;
-        (!self.quiet).then_some(Options { numeric, ascii, mouse: !no_mouse, theme })
+        (!self.quiet).then(|| self.screen.options())
     }
 
     /// What the engine is started with.

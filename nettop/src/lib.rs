@@ -4,6 +4,7 @@
 //! books and publishes one immutable [`snapshot::Snapshot`]; every view only reads snapshots, and every wish to change
 //! something goes back to the engine as a [`control::Request`].
 
+pub mod attach;
 pub mod cli;
 pub mod control;
 pub mod detect;
@@ -59,6 +60,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Features(args) => {
             finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
         }
+        Command::Attach(args) => finish("nettop attach", attach::run(&args).map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", client::run(&args)),
         Command::Maps(args) => finish("nettop maps", client::run_maps(args.socket, args.print)),
         Command::UpdateDb(args) => finish(
