@@ -83,7 +83,7 @@ impl Connection {
             None => Ok(None),
             Some(b'\n') => Ok(Some(line)),
             Some(_) if line.len() as u64 >= most => bail!("a line of more than {most} bytes: that is no monitor"),
-            Some(_) => bail!("the connection ended within a line"),
+            Some(_) => bail!("the monitor has ended, within a line"),
         }
     }
 }
