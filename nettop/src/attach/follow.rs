@@ -74,13 +74,14 @@ pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<
     }
 }
 
+/// Publishes the last snapshot as one that is old, unless that is told already.
 fn lose(publish: &watch::Sender<Arc<Snapshot>>, since_ns: u64, why: String) {
     let last = publish.borrow().clone();
     let link = last.link.as_deref().cloned().unwrap_or_default();
     let lost = Some(Lost { since_ns, why });
     if link.lost != lost {
-        publish
-            .send_replace(Arc::new(Snapshot { link: Some(Arc::new(Link { lost, ..link })), ..Snapshot::clone(&last) }));
+        let link = Some(Arc::new(Link { lost, ..link }));
+        publish.send_replace(Arc::new(Snapshot { link, ..Snapshot::clone(&last) }));
     }
 }
 

@@ -48,6 +48,7 @@ pub struct Feed {
 struct Line {
     snapshot: Arc<Snapshot>,
     limit: usize,
+    /// All of it, the line break too.
     json: Vec<u8>,
 }
 
@@ -63,7 +64,7 @@ impl Feed {
     /// subscriber hangs up or does not read.
     ///
     /// # Errors
-    /// In a sentence for the subscriber, where it cannot be one.
+    /// In a sentence for the subscriber: why it cannot be one, or not any longer.
     pub(super) async fn serve(
         &self,
         stream: &mut dyn Stream,
@@ -82,7 +83,7 @@ impl Feed {
             let snapshot = snapshots.borrow_and_update().clone();
             let ticks = snapshot.tick.count;
             let missed = sent.replace(ticks).map_or(0, |before: u64| ticks.saturating_sub(before + 1));
-            let line = self.line(snapshot, limit).await;
+            let line = self.line(snapshot, limit).await?;
             turn.is_theirs();
             let written = timeout(LINE_DEADLINE, line.write(stream, missed)).await;
             turn.is_ours();
@@ -101,36 +102,36 @@ impl Feed {
         }
     }
 
-    async fn line(&self, snapshot: Arc<Snapshot>, limit: usize) -> Arc<Line> {
+    async fn line(&self, snapshot: Arc<Snapshot>, limit: usize) -> Result<Arc<Line>, String> {
         let mut lines = self.lines.lock().await;
         lines.retain(|line| line.strong_count() > 0);
         let is_it = |line: &Arc<Line>| line.limit == limit && Arc::ptr_eq(&line.snapshot, &snapshot);
         if let Some(line) = lines.iter().filter_map(Weak::upgrade).find(is_it) {
-            return line;
+            return Ok(line);
         }
         let of = snapshot.clone();
-        // Not among the tasks that wait: a full list takes some milliseconds. A panic there leaves no line to send.
-        let json = spawn_blocking(move || to_json(&of, limit)).await.unwrap_or_default();
+        // Not among the tasks that wait: a full list takes some milliseconds.
+        let json = spawn_blocking(move || to_json(&of, limit)).await;
+        let json = json.map_err(|error| format!("the snapshot cannot be written: {error}"))?;
         let line = Arc::new(Line { snapshot, limit, json });
         lines.push(Arc::downgrade(&line));
-        line
+        Ok(line)
     }
 }
 
-/// The line without its opening brace.
 fn to_json(snapshot: &Snapshot, limit: usize) -> Vec<u8> {
     let cut = (limit < DEFAULT_LIMIT).then(|| snapshot.clone().cut(limit));
     let mut json = Vec::new();
     // Writing to memory cannot fail.
     let _ = json::line(&Whole::from(cut.as_ref().unwrap_or(snapshot)), &mut json);
-    json.remove(0);
     json
 }
 
 impl Line {
     async fn write(&self, stream: &mut dyn Stream, missed: u64) -> io::Result<()> {
         stream.write_all(format!("{{\"ok\":true,\"missed\":{missed},").as_bytes()).await?;
-        stream.write_all(&self.json).await
+        // That was the opening brace.
+        stream.write_all(self.json.get(1..).unwrap_or_default()).await
     }
 }
 

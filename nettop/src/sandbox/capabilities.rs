@@ -29,8 +29,8 @@ pub(super) fn bpf() -> Option<(Capability, &'static str)> {
         .then_some((Capability::CAP_BPF, "CAP_BPF is kept: before Linux 5.19 the counters cannot be read without it"))
 }
 
-/// Gives up every capability but that to be kept, with the reason. Open descriptors keep working: maps are read and the loaded program is attached to further
-/// interfaces without any.
+/// Gives up every capability but the one to keep, which has its reason. Open descriptors keep working: maps are read and the
+/// loaded program is attached to further interfaces without any.
 ///
 /// # Errors
 /// When the kernel refuses.
