@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     process::{Child, Command, ExitStatus},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use vt100::Parser;
@@ -13,6 +14,9 @@ use crate::{
     program::{self, wait_for},
     terminal::Terminal,
 };
+
+/// After so long nothing more comes of a program that has ended.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// A program at a terminal of its own.
 pub struct Screen {
@@ -57,11 +61,11 @@ impl Screen {
     #[track_caller]
     pub fn end(mut self) -> (ExitStatus, String) {
         let status = program::wait(&mut self.child).unwrap_or_else(|| panic!("it does not end:\n{}", self.text()));
-        // What it wrote last is read by another thread.
-        let mut last = self.text();
+        // What it wrote last, if anything, is read by another thread.
+        let (mut last, ended) = (self.text(), Instant::now());
         wait_for(|| {
             let now = self.text();
-            let settled = !now.is_empty() && now == last;
+            let settled = now == last && (!now.is_empty() || ended.elapsed() > SETTLED);
             last = now;
             settled.then_some(())
         });
