@@ -1,5 +1,5 @@
 //! `nettop attach`: the screen over a monitor that runs elsewhere, as a service for example. It reads the snapshots that the
-//! monitor publishes ([`follow`]), and carries keys to it as requests ([`relay`]).
+//! monitor publishes (`follow`), and carries keys to it as requests (`relay`).
 
 mod follow;
 mod relay;
