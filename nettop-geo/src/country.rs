@@ -1,8 +1,8 @@
 //! Country codes.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An ISO 3166-1 alpha-2 code in capitals (`XK` for Kosovo too), or one of the two codes that stand for no country.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -67,6 +67,13 @@ impl Serialize for CountryCode {
     }
 }
 
+impl<'de> Deserialize<'de> for CountryCode {
+    /// What is no code is unknown.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&Cow::<str>::deserialize(deserializer)?).unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +115,10 @@ mod tests {
         }
         assert_eq!(CountryCode([0xff, 0]).to_string(), "??");
         assert_eq!(serde_json::to_string(&CountryCode::LOCAL).unwrap(), "\"LO\"");
+        for (json, code) in
+            [("\"LO\"", CountryCode::LOCAL), ("\"??\"", CountryCode::UNKNOWN), ("\"2J\"", CountryCode::UNKNOWN)]
+        {
+            assert_eq!(serde_json::from_str::<CountryCode>(json).unwrap(), code);
+        }
     }
 }

@@ -133,7 +133,7 @@ impl Opened {
         let stamp = Stamp::from(&metadata);
         let mut database = Database {
             name: path.display().to_string(),
-            kind: if is_mmdb { "mmdb" } else { "csv" },
+            kind: if is_mmdb { "mmdb" } else { "csv" }.into(),
             built: date(metadata.mtime()),
             rows: 0,
             bad_rows: 0,

@@ -1,9 +1,9 @@
 //! The databases in force at one instant, and how a look-up goes through them.
 
-use std::{iter, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, iter, net::IpAddr, sync::Arc};
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     CountryCode, Location,
@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// One database in force.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Database {
     /// Its file, or `bundled`.
     pub name: String,
     /// `bundled`, `csv` or `mmdb`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The date of its data, as 2026-01-31: what the database says of itself, or when its file was written.
     pub built: Option<String>,
     /// How many rows were taken; of an `mmdb` the number of nodes in its tree, which is what it tells of its size.
@@ -32,7 +32,7 @@ pub struct Database {
 }
 
 /// What a database can tell of an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Provides {
     /// Countries.
     pub country: bool,
@@ -74,7 +74,7 @@ impl Geo {
             files.map(|file| (Arc::clone(&file.layer), file.database.clone())).unzip();
         databases.push(Database {
             name: "bundled".into(),
-            kind: "bundled",
+            kind: "bundled".into(),
             built: Some(bundle.built.into()),
             rows: bundle.rows,
             bad_rows: 0,

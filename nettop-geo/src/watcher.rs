@@ -181,7 +181,7 @@ mod tests {
         fs::write(&city, mmdb("City", &rows)).unwrap();
         let watcher = watch(&[&csv, &city]);
         let geo = watcher.current();
-        let kinds: Vec<_> = geo.databases().iter().map(|database| database.kind).collect();
+        let kinds: Vec<_> = geo.databases().iter().map(|database| &*database.kind).collect();
         assert_eq!(kinds, ["csv", "mmdb", "bundled"]);
         for (ip, code, country, city, asn, org) in [
             ("10.1.2.3", b"LO", "Private", "Office", 0, ""),

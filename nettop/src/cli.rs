@@ -52,6 +52,8 @@ pub enum Command {
     Run(RunArgs),
     /// The same screen over synthetic traffic; needs no privilege
     Demo(DemoArgs),
+    /// The same screen over a monitor that runs already; needs no privilege, and ends without ending it
+    Attach(AttachArgs),
     /// Send a command to a running monitor, as nettopctl does
     Ctl(ClientArgs),
     /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
@@ -71,13 +73,36 @@ pub enum Command {
 }
 
 impl Command {
-    /// What is common to all monitors, if it is one.
-    pub fn common_mut(&mut self) -> Option<&mut CommonArgs> {
+    /// Keys and tables of the screen, if it has one.
+    pub fn preferences_mut(&mut self) -> Option<&mut Preferences> {
         match self {
-            Self::Run(RunArgs { common, .. }) | Self::Demo(DemoArgs { common, .. }) => Some(common),
+            Self::Run(RunArgs { common, .. }) | Self::Demo(DemoArgs { common, .. }) => Some(&mut common.preferences),
+            Self::Attach(AttachArgs { preferences, .. }) => Some(preferences),
             _ => None,
         }
     }
+}
+
+/// Options of `attach`.
+#[derive(Clone, Debug, Args)]
+pub struct AttachArgs {
+    /// Socket of the monitor: a path, or tcp://host:port [default: as nettopctl finds it]
+    pub socket: Option<Endpoint>,
+    /// The same, for configuration files
+    #[arg(long, value_name = "SOCKET")]
+    pub control_socket: Option<Endpoint>,
+    /// A file whose first line is the token that the monitor wants over tcp://
+    #[arg(long, value_name = "FILE")]
+    pub control_token: Option<PathBuf>,
+    /// How the screen is wanted.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// Which configuration files are read.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// The screen's keys and tables, which only files have.
+    #[arg(skip)]
+    pub preferences: Preferences,
 }
 
 /// Which maps, and how to print them.
@@ -264,6 +289,9 @@ pub struct CommonArgs {
     /// No screen: for services
     #[arg(long)]
     pub quiet: bool,
+    /// Show so many sources, 1 to 500
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N")]
+    pub top: i64,
     /// How the screen begins.
     #[command(flatten)]
     pub screen: ScreenArgs,
@@ -354,7 +382,7 @@ impl CommonArgs {
         Ok(Settings {
             mode,
             filter: text.parse().map_err(|error| anyhow!("the filter cannot be read: {error}"))?,
-            top: self.screen.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
+            top: self.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
             interval: self.interval,
             max_events: self.max_events,
             event_rate: self.event_rate.unwrap_or(match mode {

@@ -4,6 +4,7 @@
 //! books and publishes one immutable [`snapshot::Snapshot`]; every view only reads snapshots, and every wish to change
 //! something goes back to the engine as a [`control::Request`].
 
+pub mod attach;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -57,9 +58,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(code) => return code,
     };
     let mut command = command.unwrap_or(Command::Run(run));
-    if let Some(common) = command.common_mut() {
+    if let Some(preferences) = command.preferences_mut() {
         config.warnings().for_each(|warning| complain("nettop", &warning));
-        common.preferences.clone_from(&config.preferences);
+        preferences.clone_from(&config.preferences);
     }
     match command {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
@@ -71,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Features(args) => {
             finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
         }
+        Command::Attach(args) => finish("nettop attach", attach::run(&args).map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", client::run(&args.ctl)),
         Command::Maps(args) => finish("nettop maps", client::run_maps(args.socket, args.print)),
         Command::UpdateDb(args) => finish(

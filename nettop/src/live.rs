@@ -243,7 +243,7 @@ async fn join<T>(name: &str, task: JoinHandle<T>) -> Result<T> {
 
 /// How the screen ended.
 #[derive(PartialEq, Eq)]
-enum Screen {
+pub(crate) enum Screen {
     /// The terminal is what it was.
     Closed,
     /// The terminal takes no more, so that nothing can be written to it.
@@ -251,7 +251,7 @@ enum Screen {
 }
 
 /// The signals that it listens to.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -260,7 +260,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -271,7 +271,7 @@ impl Signals {
 }
 
 /// Until the user, a signal or a request ends it.
-async fn watch(
+pub(crate) async fn watch(
     requests: &Requests,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     screen: Option<Options>,

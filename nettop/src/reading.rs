@@ -10,7 +10,7 @@ use nettop_common::{
     cpu::{PORTS, TCP_FLAGS},
     unique::Registers,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// An instant on both clocks. Everything that calculates gets one; only [`Moment::now`] reads clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub fn since<'a>(now: &'a [u64], then: &'a [u64]) -> impl Iterator<Item = u64> +
 }
 
 /// An interface the program is, was or should be attached to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceRow {
     /// Its name now.
     pub name: String,
@@ -149,7 +149,8 @@ pub struct InterfaceRow {
 }
 
 /// How an XDP program runs on an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AttachMode {
     /// In the driver, before the kernel allocates a buffer.
     Native,
@@ -166,14 +167,9 @@ impl fmt::Display for AttachMode {
     }
 }
 
-impl Serialize for AttachMode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// What state an interface is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum InterfaceState {
     /// Administratively up.
     Up,
@@ -196,11 +192,5 @@ impl fmt::Display for InterfaceState {
             Self::Detached => "detached",
             Self::Moved => "moved",
         })
-    }
-}
-
-impl Serialize for InterfaceState {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }

@@ -1,9 +1,9 @@
 //! How far the replay of a capture file is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The state of a replay. Times are Unix nanoseconds, of the file's own stamps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Replay {
     /// The file; `-` is standard input.
     pub file: String,
@@ -32,12 +32,12 @@ pub struct Replay {
 }
 
 /// One link type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkRow {
     /// Its number, as tcpdump.org assigns them.
     pub number: u32,
     /// What it is called; empty: not known here.
-    pub name: &'static str,
+    pub name: String,
     /// Whether it can be looked into; else its packets count as not IP.
     pub supported: bool,
     /// Its packets.

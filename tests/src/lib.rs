@@ -14,6 +14,7 @@ pub mod monitor;
 pub mod naive;
 pub mod net;
 pub mod program;
+pub mod screen;
 pub mod send;
 pub mod skip;
 pub mod terminal;

@@ -46,7 +46,10 @@ impl Monitor {
     /// `nettop demo`, with further arguments separated by spaces.
     pub fn demo(arguments: &str) -> Self {
         let mut command = Command::new(program::path("nettop"));
-        command.args(["demo", "--interval", "0.1"]).args(arguments.split_whitespace());
+        command.arg("demo").args(arguments.split_whitespace());
+        if !arguments.contains("--interval") {
+            command.args(["--interval", "0.1"]);
+        }
         Self::in_own_directory(command)
     }
 

@@ -47,7 +47,11 @@ impl Terminal {
         Self::watched(command, columns, rows, |_| ())
     }
 
-    fn watched(
+    /// The same; everything that is drawn is given to `see`, as it comes.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn watched(
         command: &mut Command,
         columns: u16,
         rows: u16,

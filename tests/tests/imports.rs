@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ledger", &["rates"]),
     ("detect", &["format", "reading", "snapshot"]),
     // It writes JSON as the exporters do, and the client prints what it got through them.
-    ("control", &["export", "maps", "sandbox", "shell", "snapshot"]),
+    ("control", &["export", "maps", "sandbox", "shell", "snapshot", "visible"]),
     (
         "engine",
         &["control", "detect", "export", "filter", "ledger", "rates", "reading", "snapshot", "source", "unique"],
@@ -44,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("features", EVERYTHING),
     // The wiring.
     ("files", &["cli", "export"]),
+    ("attach", &["cli", "control", "files", "heap", "live", "sandbox", "snapshot"]),
     ("live", EVERYTHING),
     ("lib", EVERYTHING),
     ("main", &[]),

@@ -7,9 +7,6 @@ use crate::tui::{format::Units, preferences::Preferences, state::Options, theme:
 /// How the screen begins.
 #[derive(Clone, Debug, Args)]
 pub struct ScreenArgs {
-    /// Show so many sources, 1 to 500
-    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N")]
-    pub top: i64,
     /// Begin with this view
     #[arg(long, default_value = "sources", value_name = "NAME",
           value_parser = PossibleValuesParser::new(view::names()))]
@@ -34,7 +31,7 @@ pub struct ScreenArgs {
 impl ScreenArgs {
     /// The same for the screen, with its keys and tables.
     pub fn options(&self, preferences: Preferences) -> Options {
-        let Self { top: _, view, units, ascii, no_mouse, theme, numeric } = self;
+        let Self { view, units, ascii, no_mouse, theme, numeric } = self;
         Options {
             view: view::named(view).unwrap_or_default(),
             units: *units,

@@ -27,7 +27,7 @@ pub struct ControlArgs {
     /// [default: $XDG_RUNTIME_DIR/nettop.sock, else /run/nettop/nettop.sock (root), else /tmp/nettop-UID/nettop.sock]
     #[arg(long, value_name = "SOCKET")]
     pub control_socket: Option<Endpoint>,
-    /// Members of this group may look (status, snapshot, maps, history), and change nothing
+    /// Members of this group may look (nettop attach; status, snapshot, subscribe, maps, history), and change nothing
     #[arg(long, value_name = "NAME", value_parser = group_id)]
     pub control_group: Option<u32>,
     /// Over tcp://, answer only who knows the first line of this file, which nobody else can read

@@ -12,8 +12,10 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
     answer::{self, Timed},
+    connection::Monitor,
     dial::{Connection, dial},
     socket::Endpoint,
+    stream,
     token::Token,
 };
 use crate::export::{FORMATS, file, maps, sorted};
@@ -69,6 +71,16 @@ enum Command {
     Reset,
     /// Print everything counted so far
     Snapshot(Limit),
+    /// Print the settings and a snapshot each time there is a new one, as one line of JSON each; `missed` says how many came too
+    /// fast before it
+    Subscribe {
+        /// Rows of each list at most, 1 to 1000
+        #[arg(long)]
+        limit: Option<u64>,
+        /// End after so many
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+    },
     /// Write everything counted so far to a file, or to standard output
     Export {
         /// What to write: the whole snapshot, or the table of sources
@@ -145,6 +157,7 @@ impl Command {
             Self::Reset => json!({"cmd": "reset"}),
             Self::Export { .. } => json!({"cmd": "snapshot", "limit": 0}),
             Self::Snapshot(Limit { limit }) => json!({"cmd": "snapshot", "limit": limit}),
+            Self::Subscribe { limit, .. } => json!({"cmd": "subscribe", "limit": limit}),
             Self::Maps(PrintMaps { limit, .. }) => json!({"cmd": "maps", "limit": limit}),
             Self::Stop => json!({"cmd": "stop"}),
         }
@@ -165,6 +178,10 @@ fn with_given(command: &str, parts: &[(&str, &Option<String>)]) -> Value {
 /// No monitor, or no answer from it.
 pub fn run(args: &CtlArgs) -> Result<bool> {
     let mut request = args.command.request();
+    if let Command::Subscribe { count, .. } = args.command {
+        let token = args.control_token.as_deref().map(Token::read).transpose()?;
+        return stream::print(&Monitor::new(args.control_socket.clone(), token), request, count);
+    }
     if let Some(path) = &args.control_token {
         request["token"] = Token::read(path)?.text().into();
     }

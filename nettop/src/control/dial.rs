@@ -59,7 +59,11 @@ fn dial_unix(path: &Path) -> Result<UnixStream> {
     Ok(socket.into())
 }
 
-fn expect_known(peer: &Peer, socket: &Path) -> Result<()> {
+/// Refuses whoever is not expected at a socket that nobody has named.
+///
+/// # Errors
+/// It is neither root, nor this user, nor the service's.
+pub fn expect_known(peer: &Peer, socket: &Path) -> Result<()> {
     let later = sandbox::later_uid();
     if place::may_answer(socket, peer.uid, later) {
         return Ok(());

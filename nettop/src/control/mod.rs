@@ -5,12 +5,16 @@ pub mod answer;
 pub mod channel;
 mod chunks;
 pub mod client;
+pub mod connection;
 pub mod dial;
 pub mod peer;
 pub mod place;
 pub mod server;
 pub mod socket;
+mod stream;
+mod subscribe;
 pub mod token;
+pub mod wire;
 
 use std::{io, sync::Arc};
 
@@ -45,6 +49,11 @@ pub enum Request {
         /// Rows.
         limit: usize,
     },
+    /// The published snapshot and every further one, of at most `limit` rows. Only the server of the control channel answers it.
+    Subscribe {
+        /// Rows.
+        limit: usize,
+    },
     /// What the kernel's maps hold, at most `limit` (0: all) rows of each.
     Maps {
         /// Rows.
@@ -60,7 +69,11 @@ impl Request {
     /// Whether it leaves everything as it is: what is followed for a history changes nothing of what is counted.
     pub fn only_reads(&self) -> bool {
         match self {
-            Self::Status { .. } | Self::Snapshot { .. } | Self::Maps { .. } | Self::History(_) => true,
+            Self::Status { .. }
+            | Self::Snapshot { .. }
+            | Self::Subscribe { .. }
+            | Self::Maps { .. }
+            | Self::History(_) => true,
             Self::Set(_) | Self::Top(_) | Self::Pause(_) | Self::Reset | Self::Stop => false,
         }
     }
@@ -157,6 +170,11 @@ pub const COMMANDS: &[Command] = &[
         name: "snapshot",
         help: "everything counted so far",
         parse: |fields| Ok(Request::Snapshot { limit: limit(fields)? }),
+    },
+    Command {
+        name: "subscribe",
+        help: "the settings and a snapshot, and again each time there is a new one, a line each, until the client hangs up",
+        parse: |fields| Ok(Request::Subscribe { limit: limit(fields)? }),
     },
     Command {
         name: "maps",
@@ -316,6 +334,7 @@ mod tests {
             (r#"{"cmd":"status"}"#, Ok(Request::Status { limit: 1000 })),
             ("{}", Ok(Request::Status { limit: 1000 })),
             (r#"{"cmd":"snapshot","limit":0}"#, Ok(Request::Snapshot { limit: 0 })),
+            (r#"{"cmd":"subscribe","limit":5}"#, Ok(Request::Subscribe { limit: 5 })),
             (r#"{"cmd":"top","top":30}"#, Ok(Request::Top(30))),
             (r#"{"cmd":"top","top":"7"}"#, Ok(Request::Top(7))),
             (r#"{"cmd":"pause"}"#, Ok(Request::Pause(true))),

@@ -1,9 +1,9 @@
-//! Answers control clients: one request per connection, each client in its own task with deadlines, so that none can hold
+//! Answers control clients: one request per connection (subscribers get more than one line), each client in its own task with deadlines, so that none can hold
 //! up another.
 
 use std::{
     io::{self, Write as _},
-    os::unix::net::UnixListener as StdUnixListener,
+    os::{fd::AsFd, unix::net::UnixListener as StdUnixListener},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ use super::{
     chunks::chunks,
     parse,
     peer::{Access, peer},
+    subscribe::Feed,
     token::Token,
     token_of, write_json,
 };
@@ -69,6 +70,7 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
     let mut clients = JoinSet::new();
     let mut served: Vec<Served> = Vec::new();
     let [large, readers_large] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS)));
+    let feed = Arc::new(Feed::default());
     loop {
         tokio::select! {
             client = accept(&listener), if clients.len() < MAX_CLIENTS => match client {
@@ -77,8 +79,10 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
                     let large = if client.access == Access::Command { &large } else { &readers_large };
                     let (requests, snapshots, large) = (requests.clone(), snapshots.clone(), large.clone());
                     let task = {
-                        let turn = turn.clone();
-                        clients.spawn(async move { serve_client(client, &turn, &requests, &snapshots, &large).await })
+                        let (turn, feed) = (turn.clone(), feed.clone());
+                        clients.spawn(async move {
+                            serve_client(client, &turn, &requests, &snapshots, &large, &feed).await;
+                        })
                     };
                     served.push(Served { task, turn });
                 }
@@ -107,14 +111,14 @@ struct Served {
 
 /// Whose turn it is: since when the client is to send, to read, or to wait for another; `None` while we are to answer.
 #[derive(Default)]
-struct Turn(Mutex<Option<Instant>>);
+pub(super) struct Turn(Mutex<Option<Instant>>);
 
 impl Turn {
-    fn is_theirs(&self) {
+    pub(super) fn is_theirs(&self) {
         self.set(Some(Instant::now()));
     }
 
-    fn is_ours(&self) {
+    pub(super) fn is_ours(&self) {
         self.set(None);
     }
 
@@ -127,8 +131,9 @@ impl Turn {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// Either kind of stream.
+pub trait Stream: AsyncRead + AsyncWrite + AsFd + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + AsFd + Send + Unpin> Stream for T {}
 
 struct Client {
     stream: Box<dyn Stream>,
@@ -151,7 +156,7 @@ impl Client {
         }
         let request = parse(line)?;
         if self.access == Access::Read && !request.only_reads() {
-            return Err(format!("{name} may look (status, snapshot, maps, history), and change nothing"));
+            return Err(format!("{name} may look (status, snapshot, subscribe, maps, history), and change nothing"));
         }
         Ok(request)
     }
@@ -181,6 +186,7 @@ async fn serve_client(
     requests: &Requests,
     snapshots: &watch::Receiver<Arc<Snapshot>>,
     large: &Semaphore,
+    feed: &Feed,
 ) {
     // Held until the answer is sent.
     let mut permit = None;
@@ -193,6 +199,12 @@ async fn serve_client(
         Ok(Err(error)) => Err(error),
         Ok(Ok(line)) => match client.request(&line) {
             Err(error) => Err(error),
+            Ok(Request::Subscribe { limit }) => {
+                match feed.serve(&mut *client.stream, client.access, turn, snapshots.clone(), limit).await {
+                    Ok(()) => return,
+                    Err(error) => Err(error),
+                }
+            }
             Ok(request) => {
                 if is_large(&request) {
                     // Whoever waits for this makes room too, should others wait for its place.

@@ -320,6 +320,7 @@ impl Engine {
             Request::Snapshot { limit } => {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: false });
             }
+            Request::Subscribe { .. } => return Err("only over the control socket".into()),
             Request::Maps { limit } => {
                 let dump = self.source.dump(limit).map_err(|error| format!("{error:#}"))?;
                 return dump.map(|dump| Answer::Maps(Box::new(dump))).ok_or_else(|| NO_MAPS.into());

@@ -53,6 +53,7 @@ impl Engine {
         let ports = if is_usual(limit) { self.port_rows(&dst_ports, &src_ports) } else { Vec::new() };
         Snapshot {
             runtime: self.runtime(),
+            link: None,
             started_ns: books.started.monotonic_ns.wrapping_add(reading.at.unix_offset_ns()),
             now_ns: reading.at.unix_ns,
             elapsed,

@@ -106,7 +106,7 @@ const SYS_RENAMEAT: c_long = 38;
 
 /// A condition on an argument.
 #[derive(Clone, Copy)]
-enum Argument {
+pub(super) enum Argument {
     /// It is one of these numbers.
     OneOf(u8, &'static [u64]),
     /// None of these bits is set in it.
@@ -124,8 +124,6 @@ const CERTAIN: &[(c_long, Argument)] = &[
     // Never memory that can be executed.
     (libc::SYS_mmap, Without(2, libc::PROT_EXEC as u64)),
     (libc::SYS_mprotect, Without(1, libc::PROT_EXEC as u64)),
-    // Questions about interfaces, and no way to the network.
-    (libc::SYS_socket, OneOf(0, &[libc::AF_NETLINK as u64])),
     // How signals reach the runtime.
     (libc::SYS_socketpair, OneOf(0, &[libc::AF_UNIX as u64])),
     // Attach what is loaded, ask about it, read a map that is not mapped: nothing is loaded any more.
@@ -177,19 +175,25 @@ impl Argument {
     }
 }
 
-/// From now on, in this thread and those that it starts.
-pub(super) fn allow_only_what_is_needed() -> Guard {
-    let applied = filter().map_err(seccompiler::Error::from).and_then(|filter| apply_filter(&filter));
+/// Sockets of a monitor: questions about interfaces, and no way to the network.
+pub(super) const MONITOR: Argument = OneOf(0, &[libc::AF_NETLINK as u64]);
+/// Sockets of who looks at a monitor.
+pub(super) const UNIX_CLIENT: Argument = OneOf(0, &[libc::AF_UNIX as u64]);
+pub(super) const TCP_CLIENT: Argument = OneOf(0, &[libc::AF_INET as u64, libc::AF_INET6 as u64]);
+
+/// From now on, in this thread and those that it starts; `sockets` says which sockets are made.
+pub(super) fn allow_only_what_is_needed(sockets: Argument) -> Guard {
+    let applied = filter(sockets).map_err(seccompiler::Error::from).and_then(|filter| apply_filter(&filter));
     match applied {
-        Ok(()) => holds(PART, format!("{} of them, no other is made", ANY.len() + OLDER.len() + CERTAIN.len())),
+        Ok(()) => holds(PART, format!("{} of them, no other is made", ANY.len() + OLDER.len() + CERTAIN.len() + 1)),
         Err(error) => refused(PART, format!("seccomp: {error}")),
     }
 }
 
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+fn filter(sockets: Argument) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
         ANY.iter().chain(OLDER).map(|call| (*call, Vec::new())).collect();
-    for (call, argument) in CERTAIN {
+    for (call, argument) in CERTAIN.iter().chain(&[(libc::SYS_socket, sockets)]) {
         rules.insert(*call, argument.rules()?);
     }
     let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn what_is_needed_works_and_nothing_else_does() {
         let confined = thread::spawn(|| {
-            assert!(allow_only_what_is_needed().holds);
+            assert!(allow_only_what_is_needed(MONITOR).holds);
             let kind = |error: io::Error| error.raw_os_error();
             assert!(thread::spawn(|| fs::read("/proc/self/statm").is_ok()).join().unwrap());
             assert_eq!(Command::new("true").spawn().map(drop).map_err(kind), Err(Some(libc::ENOSYS)), "no processes");

@@ -23,21 +23,23 @@ pub(super) fn empty_bounding_set() {
     }
 }
 
-/// Gives up every capability. Open descriptors keep working: maps are read and the loaded program is attached to further
-/// interfaces without any.
+/// What a monitor keeps, and why.
+pub(super) fn bpf() -> Option<(Capability, &'static str)> {
+    must_keep_bpf()
+        .then_some((Capability::CAP_BPF, "CAP_BPF is kept: before Linux 5.19 the counters cannot be read without it"))
+}
+
+/// Gives up every capability but the one to keep, which has its reason. Open descriptors keep working: maps are read and the
+/// loaded program is attached to further interfaces without any.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub(super) fn drop_all() -> Result<Guard> {
-    let keep_bpf = must_keep_bpf();
+pub(super) fn drop_all(keep: Option<(Capability, &str)>) -> Result<Guard> {
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
-        let kept = match set {
-            CapSet::Effective | CapSet::Permitted if keep_bpf => {
+        let kept: CapsHashSet = match (set, keep) {
+            (CapSet::Effective | CapSet::Permitted, Some((keep, _))) => {
                 // What is permitted only, after a change of user, is what is wanted.
-                caps::read(None, CapSet::Permitted)?
-                    .into_iter()
-                    .filter(|capability| *capability == Capability::CAP_BPF)
-                    .collect()
+                caps::read(None, CapSet::Permitted)?.into_iter().filter(|capability| *capability == keep).collect()
             }
             _ => CapsHashSet::new(),
         };
@@ -45,7 +47,7 @@ pub(super) fn drop_all() -> Result<Guard> {
     }
     Ok(match caps::read(None, CapSet::Permitted).context("reading capabilities")?.is_empty() {
         true => holds(PART, "none is left"),
-        false => refused(PART, "CAP_BPF is kept: before Linux 5.19 the counters cannot be read without it"),
+        false => refused(PART, keep.map_or("the kernel keeps some", |(_, why)| why)),
     })
 }
 

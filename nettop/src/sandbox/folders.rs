@@ -7,8 +7,9 @@ use std::{
 };
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd,
-    Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, make_bitflags,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort,
+    PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
+    make_bitflags,
 };
 
 use super::{holds, refused};
@@ -78,7 +79,7 @@ impl Folders {
             let access = if is_folder { *access } else { *access & AccessFs::from_file(TRIED) };
             Some((folder, access))
         };
-        Fence { rules: folders.rules.iter().filter_map(open).collect() }
+        Fence { rules: folders.rules.iter().filter_map(open).collect(), port: None }
     }
 }
 
@@ -90,9 +91,15 @@ fn parent(path: &Path) -> &Path {
 /// What stays open once it is closed.
 pub(super) struct Fence {
     rules: Vec<(PathFd, BitFlags<AccessFs>)>,
+    port: Option<u16>,
 }
 
 impl Fence {
+    /// Leaves the way to one port by TCP.
+    pub(super) fn connect(&mut self, port: Option<u16>) {
+        self.port = port;
+    }
+
     /// Closes it, for good.
     pub(super) fn close(self) -> Vec<Guard> {
         match self.restrict() {
@@ -110,6 +117,9 @@ impl Fence {
             .create()?;
         for (folder, access) in self.rules {
             ruleset = ruleset.add_rule(PathBeneath::new(folder, access))?;
+        }
+        if let Some(port) = self.port {
+            ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
         }
         Ok(ruleset.restrict_self()?.landlock)
     }

@@ -6,12 +6,14 @@
 
 mod calls;
 mod capabilities;
+mod client;
 mod folders;
 mod user;
 
 use anyhow::{Context as _, Result, bail};
 
 pub use self::{
+    client::enter_client,
     folders::Folders,
     user::{Invoker, later_uid},
 };
@@ -41,7 +43,7 @@ pub enum Mode {
 pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result<Vec<Guard>> {
     capabilities::empty_bounding_set();
     if mode == Mode::Off {
-        let mut guards = vec![capabilities::drop_all()?, capabilities::gain_none()?];
+        let mut guards = vec![capabilities::drop_all(capabilities::bpf())?, capabilities::gain_none()?];
         guards.extend(
             [user::PART].into_iter().chain(folders::PARTS).chain([calls::PART]).map(|part| refused(part, OPTED_OUT)),
         );
@@ -52,13 +54,13 @@ pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result
     let mut guards = vec![
         // Needs CAP_SETUID.
         user::become_invoker(invoker),
-        capabilities::drop_all()?,
+        capabilities::drop_all(capabilities::bpf())?,
         // Without it neither of the next two is for the unprivileged.
         capabilities::gain_none()?,
     ];
     guards.extend(fence.close());
     // Last: the others are system calls that it does not allow.
-    guards.push(calls::allow_only_what_is_needed());
+    guards.push(calls::allow_only_what_is_needed(calls::MONITOR));
     if mode == Mode::Strict {
         demand_all(&guards)?;
     }
@@ -93,7 +95,7 @@ pub fn offered() -> Result<Vec<Guard>> {
         let fence = Folders::default().open();
         let mut guards = vec![capabilities::gain_none()?];
         guards.extend(fence.close());
-        guards.push(calls::allow_only_what_is_needed());
+        guards.push(calls::allow_only_what_is_needed(calls::MONITOR));
         Ok(guards)
     };
     let thread = std::thread::Builder::new().spawn(try_it).context("starting a thread")?;

@@ -1,11 +1,11 @@
 //! Where every packet went.
 
 use nettop_common::Tally;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip`, and
 /// `counted` = `sources` + `evicted` + `untracked`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
     /// Every packet the program saw.
     pub seen: Amount,
@@ -34,7 +34,7 @@ pub struct Accounting {
 }
 
 /// Packets and bytes, as JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     /// Packets.
     pub packets: u64,

@@ -5,15 +5,20 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Mac;
+use super::{
+    Mac,
+    json::{Key, from_text},
+    names::{self, Name},
+};
 
 /// Something that a rule found worth telling.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// The rule: `new-ip`, `new-mac`, `high-pps`, …
-    pub kind: &'static str,
+    #[serde(deserialize_with = "names::name")]
+    pub kind: Name,
     /// How bad it is.
     pub severity: Severity,
     /// The address it is about; `None` where it is about several.
@@ -47,7 +52,7 @@ impl Alert {
 }
 
 /// Where most of a flood goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The address.
     pub ip: IpAddr,
@@ -65,7 +70,7 @@ impl fmt::Display for Target {
 }
 
 /// One of the sources of a flood.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopSource {
     /// The address.
     pub ip: IpAddr,
@@ -74,7 +79,7 @@ pub struct TopSource {
 }
 
 /// How bad an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -117,5 +122,17 @@ impl fmt::Display for Origin {
 impl Serialize for Origin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl Key for Origin {
+    fn read(text: &str) -> Option<Self> {
+        text.parse().map(Self::Ip).or_else(|_| text.parse().map(Self::Mac)).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 use foldhash::HashMap;
 use nettop_common::{Address, SourceCounters};
 use nettop_geo::Geo;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Detail, Place, SourceRow};
 
@@ -106,6 +106,12 @@ impl From<Vec<SourceRow>> for Sources {
 impl Serialize for Sources {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::Rows)
     }
 }
 

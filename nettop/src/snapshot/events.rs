@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 
 use nettop_common::{Event, Protocol};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Mac, TcpFlags};
+use super::{
+    Mac, TcpFlags,
+    names::{self, Name},
+};
 
 /// One sampled packet.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventRow {
     /// When it came.
     pub ts_ns: u64,
@@ -17,7 +20,8 @@ pub struct EventRow {
     /// Destination address.
     pub dst_ip: IpAddr,
     /// Protocol.
-    pub proto: &'static str,
+    #[serde(deserialize_with = "names::name")]
+    pub proto: Name,
     /// Frame length.
     pub size: u32,
     /// Source port.

@@ -1,9 +1,9 @@
 //! Files that rows are appended to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is appended to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Export {
     /// Sampled packets: `--jsonl`.
@@ -34,7 +34,7 @@ impl Export {
 }
 
 /// A file that rows are appended to, one line each.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRow {
     /// Which rows.
     pub kind: Export,

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Prefix;
 
@@ -32,7 +32,7 @@ impl fmt::Display for Subject {
 }
 
 /// The last minutes, as far as they were looked at; oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// Each of the last 60 seconds, or of the last 60 ticks where those are longer.
     pub seconds: Vec<Pace>,
@@ -41,7 +41,7 @@ pub struct History {
 }
 
 /// How much there was per second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// Packets per second.
     pub pps: f32,

@@ -1,10 +1,21 @@
 //! What JSON needs to be told.
 
+use std::{borrow::Cow, fmt, marker::PhantomData, net::IpAddr};
+
 use nettop_common::{
     Protocol,
     counters::{SizeBucket, Table},
 };
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, MapAccess, Visitor},
+    ser::SerializeMap as _,
+};
+
+use super::{
+    Mac, TcpFlags,
+    names::{Name, name_of},
+};
 
 /// Serialises pairs as a map.
 pub(super) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
@@ -15,21 +26,26 @@ pub(super) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
 }
 
 /// An enum of counters, whose labels are JSON keys.
-pub(super) trait Label {
+pub(super) trait Label: Copy + 'static {
+    const ALL: &'static [Self];
+
     fn label(&self) -> &'static str;
 }
 
-impl Label for Protocol {
-    fn label(&self) -> &'static str {
-        Self::label(*self)
-    }
+/// What the macro that defines them gives to each.
+macro_rules! labels {
+    ($($name:ident)+) => {
+        $(impl Label for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn label(&self) -> &'static str {
+                Self::label(*self)
+            }
+        })+
+    };
 }
 
-impl Label for SizeBucket {
-    fn label(&self) -> &'static str {
-        Self::label(*self)
-    }
-}
+labels! { Protocol SizeBucket Table }
 
 /// Serialises counters as a map from their labels.
 pub(super) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -40,6 +56,96 @@ pub(super) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: 
     map.end()
 }
 
-pub(super) fn table_label<S: Serializer>(table: &Table, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(table.label())
+pub(super) fn label<K: Label, S: Serializer>(key: &K, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.label())
+}
+
+/// Reads what [`label`] wrote.
+pub(super) fn from_label<'de, K: Label, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    with_label(&text).ok_or_else(|| unknown(&text))
+}
+
+fn with_label<K: Label>(text: &str) -> Option<K> {
+    K::ALL.iter().copied().find(|key| key.label() == text)
+}
+
+/// Reads a value that was written as its text.
+pub(super) fn from_text<'de, K: Key, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    K::read(&text).ok_or_else(|| unknown(&text))
+}
+
+fn unknown<E: serde::de::Error>(text: &str) -> E {
+    E::custom(format_args!("{text:?} is not known here"))
+}
+
+/// Whatever is a key of a map: all keys of JSON are text.
+pub(super) trait Key: Sized {
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// Those whose text is that of `FromStr`.
+macro_rules! keys_of_text {
+    ($($name:ty)+) => {
+        $(impl Key for $name {
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        })+
+    };
+}
+
+keys_of_text! { u8 u16 IpAddr Mac TcpFlags }
+
+impl Key for Protocol {
+    fn read(text: &str) -> Option<Self> {
+        with_label(text)
+    }
+}
+
+impl Key for SizeBucket {
+    fn read(text: &str) -> Option<Self> {
+        with_label(text)
+    }
+}
+
+impl Key for Name {
+    fn read(text: &str) -> Option<Self> {
+        Some(name_of(text))
+    }
+}
+
+/// Reads a map as pairs, in the order in which they stand there, into whatever is made of pairs.
+pub(super) fn from_map<'de, K, V, C, D>(deserializer: D) -> Result<C, D::Error>
+where
+    K: Key,
+    V: Deserialize<'de>,
+    C: FromIterator<(K, V)>,
+    D: Deserializer<'de>,
+{
+    struct Pairs<K, V, C>(PhantomData<(K, V, C)>);
+
+    impl<'de, K: Key, V: Deserialize<'de>, C: FromIterator<(K, V)>> Visitor<'de> for Pairs<K, V, C> {
+        type Value = C;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<C, A::Error> {
+            let next = || -> Result<Option<(K, V)>, A::Error> {
+                let Some((key, value)) = map.next_entry::<Cow<str>, V>()? else { return Ok(None) };
+                let key = K::read(&key).ok_or_else(|| A::Error::custom(format_args!("{key:?} is no key here")))?;
+                Ok(Some((key, value)))
+            };
+            std::iter::from_fn({
+                let mut next = next;
+                move || next().transpose()
+            })
+            .collect()
+        }
+    }
+
+    deserializer.deserialize_map(Pairs(PhantomData))
 }

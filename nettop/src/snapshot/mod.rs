@@ -5,11 +5,14 @@
 mod accounting;
 mod alerts;
 mod all_sources;
+mod cut;
 mod events;
 mod exports;
 mod history;
 mod json;
+mod link;
 mod monitor;
+mod names;
 mod places;
 mod prefixes;
 mod rest;
@@ -18,13 +21,14 @@ mod runtime;
 mod sandbox;
 mod sources;
 mod values;
+mod whole;
 
 use std::{net::IpAddr, sync::Arc};
 
 use nettop_common::{Protocol, counters::SizeBucket};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use self::json::{as_map, labelled};
+use self::json::{as_map, from_map, labelled};
 pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Origin, Severity, Target, TopSource},
@@ -32,7 +36,9 @@ pub use self::{
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     history::{History, Pace, Subject},
+    link::{Link, Lost},
     monitor::{Degraded, MapRow, Own, Sampling, Tick},
+    names::Name,
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
     rest::{Others, Rest},
@@ -41,6 +47,7 @@ pub use self::{
     sandbox::Guard,
     sources::{Detail, MacRow, SourceRow},
     values::{Mac, TcpFlags},
+    whole::{Rows, VERSION, Whole},
 };
 
 pub use crate::{
@@ -52,11 +59,14 @@ pub use crate::{
 pub const DEFAULT_LIMIT: usize = 1000;
 
 /// What was counted, and how fast, at one instant. Times are Unix nanoseconds, bytes are frame lengths on the wire.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// What the user has set; apart from the snapshot in the classic's protocol.
     #[serde(skip)]
     pub runtime: Runtime,
+    /// How it came here; `None`: the screen is the monitor's own.
+    #[serde(skip)]
+    pub link: Option<Arc<Link>>,
     /// When counting began, or was last reset.
     pub started_ns: u64,
     /// When this was read.
@@ -90,7 +100,7 @@ pub struct Snapshot {
     /// Networks of the sources, most packets first.
     pub networks: Vec<NetworkRow>,
     /// Prefixes of the sources, by length: 24 and 16 of IPv4, 48 and 32 of IPv6; most packets first.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub prefixes: Vec<(u8, Vec<PrefixRow>)>,
     /// The most telling of them, most packets first.
     #[serde(skip)]
@@ -100,19 +110,19 @@ pub struct Snapshot {
     /// MAC addresses, most packets first.
     pub macs: Vec<MacRow>,
     /// Packets by protocol.
-    #[serde(serialize_with = "labelled")]
+    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
     pub protocols: Vec<(Protocol, u64)>,
     /// Packets by destination port: the busiest, in order of port; 0 is "no port".
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub dst_ports: Vec<(u16, u64)>,
     /// Packets by source port: the busiest, in order of port; 0 is "no port".
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub src_ports: Vec<(u16, u64)>,
     /// The busiest destination ports, most packets first.
     #[serde(skip)]
     pub top_dst_ports: Vec<(u16, u64)>,
     /// Packets by destination address, most packets first.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub dst_ips: Vec<(IpAddr, u64)>,
     /// Destinations, most packets first: of a snapshot of the usual size.
     #[serde(skip)]
@@ -121,27 +131,30 @@ pub struct Snapshot {
     #[serde(skip)]
     pub ports: Vec<PortRow>,
     /// Packets by TCP flags.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub tcp_flags: Vec<(TcpFlags, u64)>,
     /// Packets by frame size.
-    #[serde(serialize_with = "labelled")]
+    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
     pub packet_sizes: Vec<(SizeBucket, u64)>,
     /// The newest sampled packets, oldest first.
+    #[serde(default)]
     pub last_events: Vec<EventRow>,
     /// Where every packet went.
     pub accounting: Accounting,
     /// The interfaces, and how the program is attached to each.
     pub interfaces: Vec<InterfaceRow>,
     /// How far the replay is; `None`: the traffic is not from a capture file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
     /// What does not work as it should, with the remedy.
     pub degraded: Vec<Degraded>,
     /// The last minutes of everything counted.
+    #[serde(default)]
     pub history: History,
     /// What the rules found, newest first: all that lasts, and the newest of the rest.
     pub alerts: Vec<Alert>,
     /// Files that rows are appended to.
+    #[serde(default)]
     pub exports: Vec<ExportRow>,
     /// The state of event sampling.
     pub sampling: Sampling,
@@ -150,9 +163,10 @@ pub struct Snapshot {
     /// The monitor's own work.
     pub tick: Tick,
     /// What confines the monitor; empty before it has entered its sandbox.
+    #[serde(default)]
     pub sandbox: Arc<[Guard]>,
     /// What the monitor itself costs.
-    #[serde(rename = "self")]
+    #[serde(rename = "self", default)]
     pub own: Own,
 }
 

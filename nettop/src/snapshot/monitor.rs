@@ -1,12 +1,15 @@
 //! How the monitor itself is.
 
 use nettop_common::counters::Table;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::json::table_label;
+use super::{
+    json::{from_label, label},
+    names::{self, Name},
+};
 
 /// Something that does not work as it should.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Degraded {
     /// What, in a word or two.
     pub badge: String,
@@ -19,7 +22,7 @@ pub struct Degraded {
 }
 
 /// The state of event sampling.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sampling {
     /// One packet in this many becomes an event; 0: none.
     pub weight: u32,
@@ -30,10 +33,10 @@ pub struct Sampling {
 }
 
 /// Fill of one of the kernel's tables at the newest reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapRow {
     /// Which.
-    #[serde(serialize_with = "table_label")]
+    #[serde(serialize_with = "label", deserialize_with = "from_label")]
     pub table: Table,
     /// Entries in use.
     pub entries: u64,
@@ -42,7 +45,7 @@ pub struct MapRow {
 }
 
 /// The monitor's own work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tick {
     /// Ticks so far: the generation of this snapshot.
     pub count: u64,
@@ -55,7 +58,8 @@ pub struct Tick {
 }
 
 /// What the monitor itself costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Own {
     /// CPU time of the last tick, of all its threads, as a share of one CPU: 1 is all of it.
     pub cpu: f64,
@@ -70,7 +74,8 @@ pub struct Own {
     /// came.
     pub packet_ns: Option<f64>,
     /// How to have it measured, where packets came and nobody did.
-    pub packet_ns_hint: Option<&'static str>,
+    #[serde(deserialize_with = "names::maybe")]
+    pub packet_ns_hint: Option<Name>,
     /// Runs of the kernel program that were measured since it was loaded, and the nanoseconds they took.
     pub runs: u64,
     /// See `runs`.

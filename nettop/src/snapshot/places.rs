@@ -1,10 +1,10 @@
 //! Where sources are, and sums over places.
 
 use nettop_geo::{CountryCode, Database, Location};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where an address is, as far as the databases know.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// ISO 3166-1 alpha-2 code of the country; `LO`: not a public address; `??`: unknown.
     pub country_code: CountryCode,
@@ -25,7 +25,7 @@ impl From<Location<'_>> for Place {
 }
 
 /// Where places come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeoView {
     /// The databases in force, that with the most say first.
     pub databases: Vec<Database>,
@@ -34,7 +34,7 @@ pub struct GeoView {
 }
 
 /// What came from the sources of one place.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// Sources there, of those remembered.
     pub ips: u64,
@@ -49,7 +49,7 @@ pub struct Sums {
 }
 
 /// One country.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CountryRow {
     /// See [`Place::country_code`].
     pub country_code: CountryCode,
@@ -61,7 +61,7 @@ pub struct CountryRow {
 }
 
 /// One network: an autonomous system.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkRow {
     /// Its number; 0: sources whose network is unknown.
     pub asn: u32,

@@ -2,9 +2,12 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Amount, Others, Sums};
+use super::{
+    Amount, Others, Sums,
+    json::{Key, from_text},
+};
 
 /// The leading bits that addresses have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +52,18 @@ impl fmt::Display for Prefix {
     }
 }
 
+impl Key for Prefix {
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Prefix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 impl Serialize for Prefix {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -56,7 +71,7 @@ impl Serialize for Prefix {
 }
 
 /// One prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrefixRow {
     /// Which.
     pub prefix: Prefix,
@@ -66,7 +81,7 @@ pub struct PrefixRow {
 }
 
 /// What the prefixes of one length leave out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrefixRest {
     /// Prefixes that the list had no room for.
     #[serde(flatten)]

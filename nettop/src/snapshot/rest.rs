@@ -1,12 +1,15 @@
 //! What the lists of a snapshot leave out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{PrefixRest, json::as_map};
+use super::{
+    PrefixRest,
+    json::{as_map, from_map},
+};
 
 /// What the lists of a snapshot had no room for. The first three are of the sources, with those of accounting: listed +
 /// rest = `accounting.sources`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
     /// How many sources.
     pub sources: u64,
@@ -19,7 +22,7 @@ pub struct Rest {
     /// Networks.
     pub networks: Others,
     /// Prefixes, by length.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub prefixes: Vec<(u8, PrefixRest)>,
     /// MAC addresses; a packet counts for two.
     pub macs: Others,
@@ -32,7 +35,7 @@ pub struct Rest {
 }
 
 /// Sums over the rows that a list leaves out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Others {
     /// How many.
     pub rows: u64,

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One destination address.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DestinationRow {
     /// The address.
     pub ip: IpAddr,
@@ -22,7 +22,7 @@ pub struct DestinationRow {
 }
 
 /// One port, of TCP, UDP and SCTP together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PortRow {
     /// Its number; 0: packets without ports.
     pub port: u16,

@@ -1,9 +1,9 @@
 //! What the user has set.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the user has set.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Runtime {
     /// The filter in force.
     pub filter: FilterView,
@@ -18,7 +18,7 @@ pub struct Runtime {
 }
 
 /// Where the traffic comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Interfaces of this host.
@@ -31,7 +31,7 @@ pub enum Mode {
 }
 
 /// The filter as text, as the classic shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterView {
     /// Destination addresses and prefixes; `0.0.0.0` is any.
     pub dst: String,

@@ -1,12 +1,15 @@
 //! What confines the monitor.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::names::{self, Name};
 
 /// One part of the sandbox, in the order in which they came into force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// Which: a few words.
-    pub part: &'static str,
+    #[serde(deserialize_with = "names::name")]
+    pub part: Name,
     /// Whether it is in force, whole.
     pub holds: bool,
     /// What it does, or why it does not hold.

@@ -3,12 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use litemap::LiteMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Counted, Mac, Place, TcpFlags};
+use super::{Counted, Mac, Place, TcpFlags, json::from_map, names::Name};
 
 /// One source address.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceRow {
     /// The address.
     pub ip: IpAddr,
@@ -78,22 +78,22 @@ impl SourceRow {
 }
 
 /// What sampled packets tell of one source. Each map: key → packets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// By source port.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub src_ports: LiteMap<u16, u64>,
     /// By destination port.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub dst_ports: LiteMap<u16, u64>,
     /// By protocol.
-    #[serde(serialize_with = "as_map")]
-    pub protocols: LiteMap<&'static str, u64>,
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub protocols: LiteMap<Name, u64>,
     /// By source MAC.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub macs: LiteMap<Mac, u64>,
     /// By TCP flags.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub tcp_flags: LiteMap<TcpFlags, u64>,
     /// Whether these are estimates: packets were sampled, or events lost, or there were more keys than are kept.
     #[serde(rename = "detail_estimated")]
@@ -106,7 +106,7 @@ fn as_map<K: Serialize, S: Serializer>(counts: &LiteMap<K, u64>, serializer: S) 
 }
 
 /// One MAC address, as source or destination.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MacRow {
     /// The address.
     pub mac: Mac,

@@ -14,13 +14,14 @@ use super::state::State;
 use crate::{
     control::{Answer, Request, Requests, ask},
     export::{self, cell::inert, file, session},
-    snapshot::{Export, ExportRow, Snapshot},
+    snapshot::{Export, Snapshot},
 };
 
-/// What the files are called, without extensions: beside the file of sampled packets where there is one, else in the
+/// What the files are called, without extensions: beside the file of sampled packets where this process writes one, else in the
 /// current folder.
-pub fn path(exports: &[ExportRow], unix_seconds: u64) -> PathBuf {
-    let beside = exports.iter().find(|row| row.kind == Export::Events).and_then(|row| Path::new(&row.path).parent());
+pub fn path(snapshot: &Snapshot, unix_seconds: u64) -> PathBuf {
+    let own = snapshot.exports.iter().filter(|_| snapshot.link.is_none());
+    let beside = own.into_iter().find(|row| row.kind == Export::Events).and_then(|row| Path::new(&row.path).parent());
     beside.unwrap_or(Path::new("")).join(session::name(unix_seconds))
 }
 
@@ -115,7 +116,10 @@ fn explain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::{fixture::busy, query, view::SOURCES};
+    use crate::{
+        snapshot::{ExportRow, Link},
+        tui::{fixture::busy, query, view::SOURCES},
+    };
 
     #[test]
     fn the_rows_of_a_view_are_written_as_they_are_shown() {
@@ -147,7 +151,10 @@ mod tests {
             (vec![row(Export::Events, "packets.jsonl")], "nettop-19700101-000000"),
             (vec![row(Export::Events, "/var/log/packets.jsonl")], "/var/log/nettop-19700101-000000"),
         ] {
-            assert_eq!(path(&rows, 0), Path::new(expected), "{rows:?}");
+            let mut snapshot = Snapshot { exports: rows, ..Snapshot::default() };
+            assert_eq!(path(&snapshot, 0), Path::new(expected), "{:?}", snapshot.exports);
+            snapshot.link = Some(Link::default().into());
+            assert_eq!(path(&snapshot, 0), Path::new("nettop-19700101-000000"), "the monitor's paths are not ours");
         }
     }
 }

@@ -106,11 +106,11 @@ pub async fn run(
                     match on_event(&mut state, &shown, event_now) {
                         Some(Effect::Send(request)) => send(&mut state, &wishes, &request),
                         Some(Effect::Export) => {
-                            let path = export::path(&snapshot.exports, unix_seconds());
+                            let path = export::path(&snapshot, unix_seconds());
                             tokio::spawn(export::run(requests.clone(), path, exported.clone()));
                         }
                         Some(Effect::ExportView) => {
-                            let rows = export::ViewRows::new(&state, &shown, &export::path(&shown.exports, unix_seconds()));
+                            let rows = export::ViewRows::new(&state, &shown, &export::path(&shown, unix_seconds()));
                             tokio::spawn(rows.write(exported.clone()));
                         }
                         Some(Effect::Copy(text)) => screen.copy(&text).context("the terminal is gone")?,

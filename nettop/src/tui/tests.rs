@@ -11,7 +11,9 @@ use super::{
     theme::Theme,
     view::VIEWS,
 };
-use crate::snapshot::{Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject};
+use crate::snapshot::{
+    Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject, Whole,
+};
 
 /// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.
 fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
@@ -90,6 +92,44 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
     ] {
         for (width, height) in [(80, 24), (120, 40)] {
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen((width, height), &snapshot, &state));
+        }
+    }
+}
+
+/// A snapshot as another process gets it.
+fn sent(snapshot: &Snapshot) -> Snapshot {
+    let json = serde_json::to_vec(&Whole::from(snapshot)).expect("it can be written");
+    let whole: Whole = serde_json::from_slice(&json).expect("it can be read");
+    whole.into()
+}
+
+#[test]
+fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
+    let mut detailed = busy();
+    let mut sources = super::fixture::sources(detailed.total_packets);
+    sources[0].detail = std::sync::Arc::new(super::fixture::detail());
+    sources[1].place = None;
+    detailed.ips = sources.into();
+    let snapshots = [
+        busy(),
+        idle(),
+        replayed(),
+        detailed,
+        Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() },
+        Snapshot::default(),
+    ];
+    let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
+    for snapshot in &snapshots {
+        let sent = sent(snapshot);
+        let json = |snapshot: &Snapshot| serde_json::to_value(Whole::from(snapshot)).expect("it can be written");
+        assert_eq!(json(&sent), json(snapshot));
+        let detail = |subject| Some(Detail { subject, history: None, top: 0 });
+        let views = (0..VIEWS.len()).map(|view| State { view, ..State::default() });
+        let details = opened.iter().map(|ip| State { detail: detail(Subject::Source(*ip)), ..State::default() });
+        for state in views.chain(details).chain([State { help: Some(0), ..State::default() }]) {
+            for size in [(80, 24), (250, 70)] {
+                assert_eq!(screen(size, &sent, &state), screen(size, snapshot, &state));
+            }
         }
     }
 }

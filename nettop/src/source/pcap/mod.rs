@@ -137,7 +137,7 @@ impl Pcap {
         let percent = |size: u64| bytes_read as f64 / size.max(1) as f64 * 100.0;
         let row = |seen: &Seen| LinkRow {
             number: seen.number,
-            name: seen.kind.map_or("", |kind| kind.name),
+            name: seen.kind.map_or(String::new(), |kind| kind.name.into()),
             supported: seen.kind.is_some_and(|kind| kind.parse.is_some()),
             packets: seen.packets,
         };

@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{Picture, labelled, lines, or_any};
 use crate::{
-    snapshot::{InterfaceRow, InterfaceState, Mode, Replay},
+    snapshot::{InterfaceRow, InterfaceState, Link, Mode, Replay},
     tui::{chart, format, text},
 };
 
@@ -66,6 +66,9 @@ fn badge(picture: &Picture) -> Line<'static> {
     if picture.state.frozen.is_some() {
         return Line::styled(" FROZEN ", theme.paused);
     }
+    if silence(picture).is_some() {
+        return Line::styled(" STALE ", theme.paused);
+    }
     let ended = picture.snapshot.replay.as_ref().is_some_and(|replay| replay.ended);
     let (word, style) = match (runtime.paused, runtime.mode) {
         (_, Mode::Replay) if ended => (" REPLAY ENDED ", theme.paused),
@@ -98,11 +101,11 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let filter = &snapshot.runtime.filter;
     let mut items = vec![badge(picture)];
     items.extend(alarms(picture));
-    let silent = picture.state.silent_for.as_secs_f64();
-    if silent > (snapshot.tick.interval * SILENT_INTERVALS).max(SILENT_INTERVALS) {
-        let text = format!("no news from the engine for {}", format::duration(silent));
-        items.push(Line::styled(text, theme.error));
-    }
+    items.extend(silence(picture).map(|text| Line::styled(text::cut(&text, columns.max(NAME)), theme.error)));
+    items.extend(snapshot.link.as_ref().map(|link| {
+        let name = text::cut(&format::visible(&link.name), (columns / 2).max(NAME));
+        Line::from(vec![Span::styled("ATTACHED ", theme.label), Span::styled(name, theme.value)])
+    }));
     // A long list must leave room for the interfaces; the control panel has more of it.
     let target = text::cut(&format!("{}:{}", or_any(&filter.dst), or_any(&filter.port)), (columns / 2).max(NAME));
     items.push(Line::from(vec![Span::styled("to ", theme.label), Span::styled(target, theme.value)]));
@@ -119,6 +122,20 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
         items.push(item);
     }
     items
+}
+
+/// Since when nothing new has come, and why, where something should have.
+fn silence(picture: &Picture) -> Option<String> {
+    let snapshot = picture.snapshot;
+    if let Some(Link { lost: Some(lost), .. }) = snapshot.link.as_deref() {
+        let since = picture.unix_seconds.saturating_sub(lost.since_ns / 1_000_000_000);
+        let why = format::visible(&lost.why);
+        return Some(format!("no news for {}, trying again: {why}", format::duration(since as f64)));
+    }
+    let silent = picture.state.silent_for.as_secs_f64();
+    let from = if snapshot.link.is_some() { "monitor" } else { "engine" };
+    let is_long = silent > (snapshot.tick.interval * SILENT_INTERVALS).max(SILENT_INTERVALS);
+    is_long.then(|| format!("no news from the {from} for {}", format::duration(silent)))
 }
 
 /// The capture, and how much of it was read.

@@ -110,9 +110,14 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         (Ok(_), Request::Pause(false)) => Notice::info("counting again"),
         (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
         (Ok(_), Request::Stop) => Notice::info("ending"),
-        (Ok(_), Request::Status { .. } | Request::Snapshot { .. } | Request::Maps { .. } | Request::History(_)) => {
-            return;
-        }
+        (
+            Ok(_),
+            Request::Status { .. }
+            | Request::Snapshot { .. }
+            | Request::Subscribe { .. }
+            | Request::Maps { .. }
+            | Request::History(_),
+        ) => return,
     });
 }
 

@@ -60,6 +60,10 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
         let note = [one.reason.as_str(), &one.remedy].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         rows.push(row("degraded", &one.what, one.badge.clone(), note.join("; ")));
     }
+    if let Some(link) = snapshot.link.as_deref() {
+        let note = format!("{} snapshots came too fast for it", format::count(link.missed, 15));
+        rows.push(row("this screen", "attached to", link.name.clone(), note));
+    }
     for one in &snapshot.interfaces {
         let mode = one.mode.map_or("not attached".into(), |mode| format!("{mode} XDP"));
         rows.push(row("interface", &one.name, format!("{mode}, {}, MTU {}", one.state, one.mtu), one.note.clone()));

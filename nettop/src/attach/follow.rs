@@ -1,0 +1,146 @@
+//! What the monitor publishes, as it comes; and a new connection where one is lost.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Result, anyhow, bail};
+use rustix::process::geteuid;
+use tokio::{sync::watch, time::sleep};
+
+use crate::{
+    control::{
+        Request,
+        connection::{Connection, MAX_LINE, Monitor},
+        wire::{self, Head},
+    },
+    snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
+};
+
+/// How long it takes until somebody who says nothing is taken to be gone; beside it, some intervals of the monitor.
+const PATIENCE: Duration = Duration::from_secs(20);
+const INTERVALS: f64 = 3.0;
+/// The longest interval there is, seconds.
+const LONGEST_INTERVAL: f64 = 3600.0;
+/// Between two attempts to connect.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Subscribes, and waits for the first snapshot.
+///
+/// # Errors
+/// Nobody is there, or none whose snapshots can be read.
+pub async fn start(monitor: &Monitor) -> Result<(Feed, Arc<Snapshot>)> {
+    let mut feed = Feed::open(monitor).await.map_err(|error| {
+        let refused = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        let remedy = match refused.map(std::io::Error::kind).next() {
+            Some(std::io::ErrorKind::PermissionDenied) => {
+                "only its own user, root and members of its --control-group may look"
+            }
+            _ => "start one (nettop, or systemctl start nettop), or name its socket: nettop attach SOCKET",
+        };
+        anyhow!("{error:#}; {remedy}")
+    })?;
+    let first = feed.next().await?;
+    Ok((feed, Arc::new(first)))
+}
+
+/// Publishes every snapshot that comes. Where none comes any more, the last one again, with since when and why; and connects
+/// again. Ends with the screen.
+pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<Snapshot>>) {
+    let (mut feed, mut newest_ns) = (Some(first), unix_ns());
+    while !publish.is_closed() {
+        let next = match &mut feed {
+            Some(feed) => feed.next().await,
+            None => match Feed::open(&monitor).await {
+                Ok(opened) => feed.insert(opened).next().await,
+                Err(error) => Err(error),
+            },
+        };
+        match next {
+            Ok(snapshot) => {
+                newest_ns = unix_ns();
+                publish.send_replace(Arc::new(snapshot));
+            }
+            Err(error) => {
+                feed = None;
+                lose(&publish, newest_ns, format!("{error:#}"));
+                tokio::select! {
+                    () = sleep(RETRY) => {}
+                    () = publish.closed() => return,
+                }
+            }
+        }
+    }
+}
+
+/// Publishes the last snapshot as one that is old, unless that is told already.
+fn lose(publish: &watch::Sender<Arc<Snapshot>>, since_ns: u64, why: String) {
+    let last = publish.borrow().clone();
+    let link = last.link.as_deref().cloned().unwrap_or_default();
+    let lost = Some(Lost { since_ns, why });
+    if link.lost != lost {
+        let link = Some(Arc::new(Link { lost, ..link }));
+        publish.send_replace(Arc::new(Snapshot { link, ..Snapshot::clone(&last) }));
+    }
+}
+
+fn unix_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A subscription.
+pub struct Feed {
+    connection: Connection,
+    /// The monitor, for messages, and for the screen.
+    endpoint: String,
+    name: String,
+    missed: u64,
+    patience: Duration,
+}
+
+impl Feed {
+    async fn open(monitor: &Monitor) -> Result<Self> {
+        let connection = monitor.send(Request::Subscribe { limit: DEFAULT_LIMIT }.to_json()).await?;
+        let endpoint = monitor.endpoint.to_string();
+        // Who it is that says all this, unless that is plain.
+        let name = match connection.user {
+            Some(user) if user != 0 && user != geteuid().as_raw() => format!("{endpoint} (user {user})"),
+            _ => endpoint.clone(),
+        };
+        Ok(Self { connection, endpoint, name, missed: 0, patience: PATIENCE })
+    }
+
+    async fn next(&mut self) -> Result<Snapshot> {
+        let Some(line) = self.connection.line(MAX_LINE, self.patience).await? else {
+            bail!("the monitor has closed the connection");
+        };
+        // Some milliseconds, in a thread that has nothing else to do.
+        let (missed, mut snapshot) = self.read(&line)?;
+        self.missed = self.missed.saturating_add(missed);
+        let interval = snapshot.tick.interval.clamp(0.0, LONGEST_INTERVAL);
+        self.patience = PATIENCE + Duration::from_secs_f64(interval * INTERVALS);
+        snapshot.link = Some(Arc::new(Link { name: self.name.clone(), lost: None, missed: self.missed }));
+        Ok(snapshot)
+    }
+
+    fn read(&self, line: &[u8]) -> Result<(u64, Snapshot)> {
+        let endpoint = &self.endpoint;
+        let Head { version, missed, .. } =
+            wire::head(line).map_err(|error| match error.contains("unknown command") {
+                true => anyhow!(
+                    "the monitor at {endpoint} is older than this nettop {VERSION}, and sends no snapshots: {error}"
+                ),
+                false => anyhow!("the monitor at {endpoint}: {error}"),
+            })?;
+        let whole: Whole = serde_json::from_slice(line).map_err(|error| {
+            let version: String = version.as_deref().unwrap_or("of an unknown version").chars().take(32).collect();
+            anyhow!(
+                "the monitor at {endpoint} is nettop {version}, whose snapshots this nettop {VERSION} cannot read ({error}); \
+                 use the same version of both"
+            )
+        })?;
+        Ok((missed, whole.into()))
+    }
+}

@@ -1,0 +1,80 @@
+//! `nettop attach`: the screen over a monitor that runs elsewhere, as a service for example. It reads the snapshots that the
+//! monitor publishes (`follow`), and carries keys to it as requests (`relay`).
+
+mod follow;
+mod relay;
+
+use std::{
+    env, fs,
+    io::{IsTerminal as _, stdout},
+    os::unix::fs::MetadataExt as _,
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    cli::AttachArgs,
+    control::{connection::Monitor, socket::Endpoint, token::Token},
+    files::Hangup,
+    heap,
+    live::{self, Signals},
+    sandbox::{self, Folders, Invoker},
+};
+
+/// Requests on their way; further ones wait with the screen's messenger.
+const QUEUED_REQUESTS: usize = 16;
+
+/// Shows the screen until its user, or a signal, ends it; the monitor goes on.
+///
+/// # Errors
+/// Say what failed, on what, why, and what to do.
+pub fn run(args: &AttachArgs) -> Result<()> {
+    if !stdout().is_terminal() {
+        bail!("standard output is not a terminal; nettopctl subscribe prints what a monitor publishes, for scripts");
+    }
+    let token = args.control_token.as_deref().map(Token::read).transpose()?;
+    let monitor = Monitor::new(args.socket.clone().or_else(|| args.control_socket.clone()), token);
+    heap::keep_small();
+    confine(&monitor.endpoint)?;
+    // One thread for what comes, one for the screen, which blocks on a slow terminal.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting the async runtime")?;
+    let ended = runtime.block_on(async {
+        let signals = Signals::listen()?;
+        let monitor = Arc::new(monitor);
+        let (feed, first) = follow::start(&monitor).await?;
+        let (publish, snapshots) = watch::channel(first);
+        let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
+        tokio::spawn(follow::run(monitor.clone(), feed, publish));
+        tokio::spawn(relay::run(monitor, received));
+        let options = Some(args.screen.options(args.preferences.clone()));
+        live::watch(&requests, snapshots, options, signals, &Hangup::new(Vec::new(), None)).await
+    });
+    // Not waiting for a thread that hangs on a terminal nobody reads.
+    runtime.shutdown_background();
+    ended.map(drop)
+}
+
+/// Gives up what is not needed to look at a monitor, before anything is read from it: it may be somebody else.
+fn confine(endpoint: &Endpoint) -> Result<()> {
+    let owner = match endpoint {
+        Endpoint::Unix(path) => fs::metadata(path).ok().map(|facts| facts.uid()),
+        Endpoint::Tcp(_) => None,
+    };
+    // Called by sudo for the caller's own monitor, it needs no more than the caller has.
+    let invoker = Invoker::of_sudo().filter(|invoker| owner == Some(invoker.uid()));
+    let mut folders = Folders::default();
+    // What `e` and `E` write, as in a monitor.
+    let here = env::current_dir().ok().filter(|here| here.parent().is_some());
+    here.iter().for_each(|here| folders.write(here));
+    let port = match endpoint {
+        Endpoint::Unix(_) => None,
+        Endpoint::Tcp(address) => Some(address.port()),
+    };
+    sandbox::enter_client(invoker.as_ref(), &folders, port, owner).map(drop)
+}
