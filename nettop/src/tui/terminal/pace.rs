@@ -18,8 +18,8 @@ const AHEAD: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes per second of the slowest line.
 const SLOWEST: f64 = 480.0;
-/// Bytes per second of a terminal of which nothing is known: 9600 baud.
-const UNKNOWN: f64 = 960.0;
+/// Bytes per second of a terminal of which nothing is known: 9600 baud, with something to spare for keys.
+const UNKNOWN: f64 = 720.0;
 /// What the kernel may hold of a pseudo-terminal, and some more: what it has taken beyond, somebody has read.
 const KERNEL: usize = 16 << 10;
 /// Pictures a second, at most.
@@ -155,7 +155,7 @@ mod tests {
     fn a_terminal_that_does_not_answer_is_slow_until_it_has_shown_to_be_fast() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
-        pace.sent(1_920, start);
+        pace.sent(1_440, start);
         assert_eq!(pace.next(false), start + 2 * SECOND);
         assert_eq!(pace.next(true), start + PICTURE, "keys are answered");
 

@@ -8,6 +8,11 @@ use ratatui::{
     layout::{Position, Rect, Size},
 };
 
+use crate::tui::text;
+
+/// Moving the cursor takes at least so many bytes.
+const BRIDGE: u16 = 6;
+
 /// What the terminal shows; to ratatui it is the terminal.
 #[derive(Debug)]
 pub struct Page {
@@ -31,6 +36,28 @@ impl Page {
     /// What is to be written; none where nothing has changed.
     pub fn take(&mut self) -> Vec<u8> {
         mem::take(&mut self.bytes)
+    }
+
+    /// The changed cells, and those between two of them on a line, where it takes fewer bytes to write these again than to move
+    /// the cursor over them: half of a picture's bytes would be such moves.
+    fn bridged<'a>(&'a self, changed: &[(u16, u16, &'a Cell)]) -> Vec<(u16, u16, &'a Cell)> {
+        let style = |cell: &Cell| (cell.fg, cell.bg, cell.modifier);
+        let mut all = Vec::with_capacity(changed.len() * 2);
+        for &(x, y, cell) in changed {
+            if let Some(&(before, line, last)) = all.last()
+                && line == y
+                && x > before + 1
+                && x - before <= BRIDGE
+                && text::width(Cell::symbol(last)) == 1
+            {
+                let between = (before + 1..x).map(|x| Some((x, y, self.shown.cell((x, y))?)));
+                let plain = |cell: &Cell| cell.symbol().len() == 1 && style(cell) == style(last);
+                let between: Option<Vec<_>> = between.map(|cell| cell.filter(|(.., cell)| plain(cell))).collect();
+                all.extend(between.unwrap_or_default());
+            }
+            all.push((x, y, cell));
+        }
+        all
     }
 
     fn writer(&mut self) -> CrosstermBackend<&mut Vec<u8>> {
@@ -61,7 +88,13 @@ impl Backend for Page {
             }
         }
         // Of nothing it would make the bytes that reset the colours.
-        if changed.is_empty() { Ok(()) } else { self.writer().draw(changed.into_iter()) }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = mem::take(&mut self.bytes);
+        let drawn = CrosstermBackend::new(&mut bytes).draw(self.bridged(&changed).into_iter());
+        self.bytes = bytes;
+        drawn
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -138,6 +171,14 @@ mod tests {
         assert_eq!(pictures[1], "");
         assert!(pictures[2].contains("tw") && !pictures[2].contains('🇩'), "{:?}", pictures[2]);
         assert!(pictures[3].contains("🇩🇰") && !pictures[3].contains("tw"), "{:?}", pictures[3]);
+    }
+
+    #[test]
+    fn a_few_cells_are_written_again_rather_than_passed_over() {
+        let pictures = written(&["1,234,567", "1,235,568", "日本 1", "日本 2", "9日本 2", "8日本 3"]);
+        assert!(pictures[1].starts_with("\x1b[1;5H5,568"), "{:?}", pictures[1]);
+        // What is wide stays whole.
+        assert!(pictures[5].contains("\x1b[1;1H8\x1b[1;7H3"), "{:?}", pictures[5]);
     }
 
     #[test]
