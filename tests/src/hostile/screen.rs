@@ -74,7 +74,7 @@ impl Screen {
     /// Draws it, and expects nothing on it that a terminal would obey.
     fn draw(&mut self) {
         let Self { terminal, snapshot, state, theme } = self;
-        let snapshot = state.frozen.as_ref().unwrap_or(snapshot);
+        let snapshot = state.shown(snapshot);
         let picture = Picture { snapshot, state, theme, unix_seconds: NOW };
         terminal.draw(|frame| panel::draw(frame, &picture)).expect("a screen without a terminal");
         for cell in terminal.backend().buffer().content() {
@@ -85,7 +85,7 @@ impl Screen {
     /// What happens next.
     fn next(&mut self, bytes: &mut Unstructured) -> Result<()> {
         let state = &mut self.state;
-        let shown = state.frozen.clone().unwrap_or_else(|| self.snapshot.clone());
+        let shown = state.shown(&self.snapshot).clone();
         match bytes.arbitrary::<u8>()? % 17 {
             0..9 => {
                 let modifiers = match bytes.arbitrary::<u8>()? {
