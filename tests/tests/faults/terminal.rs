@@ -77,7 +77,6 @@ fn is_stuck_and(end: impl FnOnce(&mut Terminal, &Monitor)) {
     terminal.control(&mut command);
     terminal.look_away(true);
     let monitor = Monitor::spawn(command, &directory.path().join("s"));
-    terminal.keyboard.write_all(b"?").expect("typing");
     let (sender, frame) = (Sender::new(&net.sender, "out0"), udp().frame());
     sender.send(&frame, 11);
     monitor.wait_until_seen(11);
