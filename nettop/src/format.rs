@@ -146,14 +146,15 @@ pub fn duration(seconds: f64) -> String {
     if days == 0 { time } else { format!("{days}d {time}") }
 }
 
-/// How long something has been running, so that it changes as seldom as anybody looks: `34s`, `12m`, `3h05m`, `2d04h`.
+/// How long something has been running, no finer than anybody looks, since a picture is drawn when it changes: `<1m`, `12m`,
+/// `3h05m`, `2d04h`.
 pub fn age(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    match (seconds, seconds / 60, seconds / 3600) {
-        (0..60, ..) => format!("{seconds}s"),
-        (_, minutes @ 0..60, _) => format!("{minutes}m"),
-        (_, minutes, hours @ 0..24) => format!("{hours}h{:02}m", minutes % 60),
-        (_, _, hours) => format!("{}d{:02}h", hours / 24, hours % 24),
+    let minutes = seconds.max(0.0) as u64 / 60;
+    match (minutes, minutes / 60) {
+        (0, _) => "<1m".into(),
+        (1..60, _) => format!("{minutes}m"),
+        (_, hours @ 0..24) => format!("{hours}h{:02}m", minutes % 60),
+        (_, hours) => format!("{}d{:02}h", hours / 24, hours % 24),
     }
 }
 
@@ -318,8 +319,8 @@ mod tests {
         }
         assert_eq!([duration(754.9), duration(273_906.0), duration(-1.0)], ["00:12:34", "3d 04:05:06", "00:00:00"]);
         assert_eq!([duration(f64::NAN), clock(1_700_000_000)], ["00:00:00", "22:13 UTC"]);
-        assert_eq!([age(59.9), age(3_599.0), age(11_100.0), age(187_300.0)], ["59s", "59m", "3h05m", "2d04h"]);
-        assert_eq!([age(f64::NAN), age(-1.0)], ["0s", "0s"]);
+        assert_eq!([age(59.9), age(3_599.0), age(11_100.0), age(187_300.0)], ["<1m", "59m", "3h05m", "2d04h"]);
+        assert_eq!([age(f64::NAN), age(-1.0)], ["<1m", "<1m"]);
     }
 
     #[test]
