@@ -22,6 +22,7 @@ use nettop::{
         view::ALERTS,
     },
 };
+use nettop_geo::Watcher;
 use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{svg, traffic};
@@ -67,7 +68,7 @@ fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
     let settings = run.common.settings(Mode::Replay)?;
     let source = Source::Pcap(Box::new(Pcap::open(path, 0.0)?));
     let cost = OwnCost::new(Moment::default());
-    let (mut engine, snapshots) = Engine::new(source, settings, run.common.geo()?, Outlets::default(), cost);
+    let (mut engine, snapshots) = Engine::new(source, settings, Some(Watcher::embedded()?), Outlets::default(), cost);
     let newest = || snapshots.borrow().elapsed;
     let reached = (0..ENOUGH).any(|_| {
         engine.tick();

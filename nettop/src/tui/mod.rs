@@ -34,6 +34,7 @@ mod fixture;
 mod tests;
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -66,6 +67,8 @@ const WAITING: usize = 16;
 const LOST: &str = "the screen was closed because a part of the monitor failed";
 /// How long an engine that does not listen can hold up the end.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the last answers of a terminal are waited for.
+const ANSWERS: Duration = Duration::from_millis(500);
 /// How long keys are worked through before a picture shows what they did.
 const BATCH: Duration = Duration::from_millis(10);
 /// The terminal takes nothing any more.
@@ -114,9 +117,11 @@ pub async fn run(
             continue;
         }
 
-        // In this order: keys first; and a snapshot before the answer to a request that it cannot know of yet.
+        // In this order: keys first, but for what pictures wait for; and a snapshot before the answer to a request that it cannot
+        // know of yet.
         tokio::select! {
             biased;
+            written = screen.written() => written.context(GONE)?,
             input = inputs.recv() => {
                 // All that is there, before the next picture; but not for longer than anybody waits for one.
                 let began = Instant::now();
@@ -140,13 +145,20 @@ pub async fn run(
                             let rows = export::ViewRows::new(&state, &shown, &export::path(&shown.exports, unix_seconds()));
                             tokio::spawn(rows.write(exported.clone()));
                         }
-                        Some(Effect::Copy(text)) => screen.copy(text),
+                        Some(Effect::Copy(text)) => {
+                            screen.copy(text);
+                            drawn.forget();
+                        }
                         Some(Effect::Mouse(on)) => screen.listen_to_mouse(on),
                         Some(Effect::Repaint) => {
                             screen.repaint();
                             drawn.forget();
                         }
-                        Some(Effect::Quit) => return stop(&requests).await,
+                        Some(Effect::Quit) => {
+                            stop(&requests).await;
+                            settle(&mut screen, &mut inputs).await;
+                            return Ok(());
+                        }
                         None => {}
                     }
                     if began.elapsed() > BATCH {
@@ -159,7 +171,6 @@ pub async fn run(
                 }
                 drawn.is_awaited |= drawn.state != state;
             }
-            written = screen.written() => written.context(GONE)?,
             changed = snapshots.changed() => {
                 if changed.is_err() {
                     return if screen.is_lost() { Err(anyhow!(LOST)) } else { Ok(()) };
@@ -175,6 +186,7 @@ pub async fn run(
             _ = clock.tick() => update::on_second(&mut state, newest.elapsed()),
             Some(()) = resized.recv() => {
                 screen.resize();
+                drawn.forget();
                 state.size = screen.size();
             }
             () = sleep_until(due.unwrap_or(newest)), if due.is_some() => {}
@@ -203,11 +215,25 @@ fn send(state: &mut State, wishes: &mpsc::Sender<Request>, request: &Request) {
 }
 
 /// Asks the engine to stop. Whether it answers is no longer our concern, but a stuck engine must not keep the terminal.
-async fn stop(requests: &Requests) -> anyhow::Result<()> {
+async fn stop(requests: &Requests) {
     let (reply, _answer) = oneshot::channel();
     // An error means that the engine has ended already.
     let _ = timeout(PATIENCE, requests.send(Envelope { request: Request::Stop, reply })).await;
-    Ok(())
+}
+
+/// Waits for the answers that are on their way: the shell would take them for something that was typed.
+async fn settle(screen: &mut Screen, inputs: &mut mpsc::Receiver<io::Result<Input>>) {
+    let answers = async {
+        while screen.waits_for_answers()
+            && let Some(Ok(input)) = inputs.recv().await
+        {
+            if input == Input::Answer {
+                screen.answered();
+            }
+        }
+    };
+    // A slow terminal has not read the questions yet, and will not: what it has not read is thrown away.
+    let _ = timeout(ANSWERS, answers).await;
 }
 
 /// A task that asks one thing after the other, so that requests keep their order and the screen never waits.

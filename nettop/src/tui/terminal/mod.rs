@@ -177,6 +177,11 @@ impl Screen {
         self.pace.answered();
     }
 
+    /// Whether answers are on their way, as far as it answers at all.
+    pub fn waits_for_answers(&self) -> bool {
+        self.pace.waits_for_answers()
+    }
+
     /// Whether a panic elsewhere has given the terminal back: nothing may be painted any more.
     pub fn is_lost(&self) -> bool {
         !is_ours()
@@ -233,6 +238,8 @@ fn restore() {
         });
         let given_back = started.is_ok() && written.recv_timeout(PATIENCE).is_ok();
         STUCK.store(!given_back, Ordering::SeqCst);
+        // What it has answered since is not for the shell.
+        let _ = tcflush(stdout().as_fd(), QueueSelector::IFlush);
         let _ = disable_raw_mode();
     }
 }

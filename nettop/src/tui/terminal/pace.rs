@@ -85,6 +85,11 @@ impl Pace {
         self.unanswered.pop_front();
     }
 
+    /// Whether it answers, and has not yet answered everything.
+    pub fn waits_for_answers(&self) -> bool {
+        self.answers && !self.unanswered.is_empty()
+    }
+
     /// When the next picture may be sent; `awaited`: somebody waits for it.
     pub fn next(&self, awaited: bool) -> Instant {
         let soonest = self.newest.map_or(self.began, |newest| newest + PICTURE);
@@ -124,8 +129,10 @@ mod tests {
         let later = start + SECOND;
         pace.sent(3_000, later);
         assert!(pace.next(true) > later + PATIENCE, "not while the answer can still come");
+        assert!(pace.waits_for_answers());
         pace.answered();
         assert_eq!(pace.next(false), later + PICTURE);
+        assert!(!pace.waits_for_answers());
     }
 
     #[test]
