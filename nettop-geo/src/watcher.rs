@@ -61,6 +61,14 @@ impl Watcher {
         Self::with(named, sources::search(), INTERVAL)
     }
 
+    /// The embedded places alone, the same on every machine.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn embedded() -> Result<Self> {
+        Self::with(&[], Vec::new(), INTERVAL)
+    }
+
     /// As [`open`](Self::open), with the places to search and the time between two looks.
     pub(crate) fn with(named: &[PathBuf], search: Vec<(PathBuf, Trust)>, interval: Duration) -> Result<Self> {
         let bundle = Bundle::embedded()?;

@@ -147,9 +147,23 @@ pub fn duration(seconds: f64) -> String {
     if days == 0 { time } else { format!("{days}d {time}") }
 }
 
-/// The time of day, in UTC: the local offset cannot be read safely once threads run.
+/// How long something has been running, no finer than anybody looks, since a picture is drawn when it changes: `<1m`, `12m`,
+/// `3h05m`, `2d04h`.
+pub fn age(seconds: f64) -> String {
+    let minutes = seconds.max(0.0) as u64 / 60;
+    match (minutes, minutes / 60) {
+        (0, _) => "<1m".into(),
+        (1..60, _) => format!("{minutes}m"),
+        (_, hours @ 0..24) => format!("{hours}h{:02}m", minutes % 60),
+        (_, hours) => format!("{}d{:02}h", hours / 24, hours % 24),
+    }
+}
+
+/// The time of day, in UTC: the local offset cannot be read safely once threads run. To the minute, since a picture is
+/// drawn when it changes.
 pub fn clock(unix_seconds: u64) -> String {
-    format!("{} UTC", time_of_day(unix_seconds))
+    let minute = unix_seconds / 60;
+    format!("{:02}:{:02} UTC", minute / 60 % 24, minute % 60)
 }
 
 /// A date and time of day, in UTC as well: `2026-03-01 12:34:56 UTC`.
@@ -305,7 +319,9 @@ mod tests {
             assert_eq!(ago(1_000_000 * S, then), text);
         }
         assert_eq!([duration(754.9), duration(273_906.0), duration(-1.0)], ["00:12:34", "3d 04:05:06", "00:00:00"]);
-        assert_eq!([duration(f64::NAN), clock(1_700_000_000)], ["00:00:00", "22:13:20 UTC"]);
+        assert_eq!([duration(f64::NAN), clock(1_700_000_000)], ["00:00:00", "22:13 UTC"]);
+        assert_eq!([age(59.9), age(3_599.0), age(11_100.0), age(187_300.0)], ["<1m", "59m", "3h05m", "2d04h"]);
+        assert_eq!([age(f64::NAN), age(-1.0)], ["<1m", "<1m"]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use crate::{
         pcap::Pcap,
         xdp::{self, Xdp},
     },
-    tui::state::Options,
+    tui::{self, state::Options},
     visible::visible,
 };
 
@@ -170,7 +170,7 @@ fn monitor(
         outlets.be_patient();
     }
     let hangup = Hangup::new(outlets.reopeners(), log);
-    // One thread for the engine, which blocks while it reads; one for the screen, which blocks on a slow terminal; one
+    // One thread for the engine, which blocks while it reads; one for the screen, which calculates for some milliseconds; one
     // for everybody else.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(3)
@@ -250,6 +250,13 @@ pub(crate) enum Screen {
     Stuck,
 }
 
+impl Screen {
+    /// As it left the terminal.
+    fn left() -> Self {
+        if tui::is_stuck() { Self::Stuck } else { Self::Closed }
+    }
+}
+
 /// The signals that it listens to.
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -279,10 +286,10 @@ pub(crate) async fn watch(
     files: &Hangup,
 ) -> Result<Screen> {
     let requests = requests.clone();
-    // A task of its own: while it writes to a slow terminal, signals are still seen.
+    // A task of its own: while it draws, signals are still seen.
     let mut screen = tokio::spawn(async move {
         match screen {
-            Some(options) => crate::tui::run(snapshots, requests, options).await,
+            Some(options) => tui::run(snapshots, requests, options).await,
             None => {
                 while snapshots.changed().await.is_ok() {}
                 Ok(())
@@ -291,7 +298,7 @@ pub(crate) async fn watch(
     });
     loop {
         tokio::select! {
-            ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::Closed),
+            ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::left()),
             _ = signals.interrupt.recv() => break,
             _ = signals.terminate.recv() => break,
             _ = signals.hangup.recv() => if !files.reopens() { break },
@@ -299,7 +306,7 @@ pub(crate) async fn watch(
     }
     // Dropping the screen gives the terminal back.
     screen.abort();
-    Ok(if timeout(PATIENCE, screen).await.is_ok() { Screen::Closed } else { Screen::Stuck })
+    Ok(if timeout(PATIENCE, screen).await.is_ok() { Screen::left() } else { Screen::Stuck })
 }
 
 /// Writes what the kernel program logs to the log. It logs little, and never in a hurry.

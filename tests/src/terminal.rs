@@ -1,10 +1,10 @@
-//! A terminal of a program's own, on which everything it draws is read, and thrown away or kept.
+//! A terminal of a program's own, on which everything it draws is read, and thrown away or kept; or not read, for a while.
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     os::{
-        fd::{FromRawFd as _, OwnedFd},
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
         unix::process::CommandExt as _,
     },
     process::{Command, Stdio},
@@ -14,7 +14,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
+
+/// What programs ask to learn that a terminal has shown everything before it (DSR 5), and what every terminal answers.
+pub const QUESTION: &[u8] = b"\x1b[5n";
+const ANSWER: &[u8] = b"\x1b[0n";
+/// How soon somebody notices that he is to look away, or to leave.
+const BLINK: Duration = Duration::from_millis(10);
 
 /// A pseudo-terminal. It stays when this is dropped, until the last program on it has ended.
 #[derive(Debug)]
@@ -22,19 +29,25 @@ pub struct Terminal {
     /// Where the person types.
     pub keyboard: File,
     leaves: Arc<AtomicBool>,
+    away: Arc<AtomicBool>,
     person: JoinHandle<()>,
 }
 
-/// Makes a pseudo-terminal for a program that draws for a short time, as [`Terminal::of`]: everything it sends to it, as it
+/// Makes a pseudo-terminal as [`Terminal::of`] for a program that draws for a short time: with everything it sends to it, as it
 /// comes.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn record(command: &mut Command, columns: u16, rows: u16) -> io::Result<Arc<Mutex<Vec<u8>>>> {
+pub fn record(command: &mut Command, columns: u16, rows: u16) -> io::Result<(Terminal, Arc<Mutex<Vec<u8>>>)> {
     let drawn = Arc::new(Mutex::new(Vec::new()));
     let kept = drawn.clone();
-    Terminal::watched(command, columns, rows, move |bytes| kept.lock().expect("no panic").extend(bytes))?;
-    Ok(drawn)
+    let see = move |bytes: &[u8]| kept.lock().expect("no panic").extend(bytes);
+    Ok((Terminal::watched(command, columns, rows, see)?, drawn))
+}
+
+/// How often the question was asked.
+pub fn questions(drawn: &[u8]) -> usize {
+    drawn.windows(QUESTION.len()).filter(|window| *window == QUESTION).count()
 }
 
 impl Terminal {
@@ -63,17 +76,35 @@ impl Terminal {
         command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
         command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
         let leaves = Arc::new(AtomicBool::new(false));
-        let told = leaves.clone();
+        let away = Arc::new(AtomicBool::new(false));
+        let (left, looks_away) = (leaves.clone(), away.clone());
         let person = thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
-            // An error is the end: no program holds the terminal any more.
-            while !told.load(Ordering::SeqCst)
-                && let Ok(count @ 1..) = person.read(&mut buffer)
-            {
+            let mut last = Vec::new();
+            while !left.load(Ordering::SeqCst) {
+                if looks_away.load(Ordering::SeqCst) || !is_readable(&person) {
+                    thread::sleep(BLINK);
+                    continue;
+                }
+                // An error is the end: no program holds the terminal any more.
+                let Ok(count @ 1..) = person.read(&mut buffer) else { return };
                 see(&buffer[..count]);
+                // A question may come in two parts.
+                last.extend(&buffer[..count]);
+                let asked = questions(&last);
+                last.drain(..last.len().saturating_sub(QUESTION.len() - 1));
+                // As for reading.
+                (0..asked).for_each(|_| drop(person.write_all(ANSWER)));
             }
         });
-        Ok(Self { keyboard, leaves, person })
+        Ok(Self { keyboard, leaves, away, person })
+    }
+
+    /// Has the person read nothing from now on, until told otherwise.
+    pub fn look_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+        // What was being read is read then.
+        thread::sleep(2 * BLINK);
     }
 
     /// Makes it the controlling terminal of `command`, in a session of its own: closing it then sends SIGHUP.
@@ -94,6 +125,13 @@ impl Terminal {
         self.leaves.store(true, Ordering::SeqCst);
         self.person.join().expect("reading does not panic");
     }
+}
+
+/// Whether there is something to read, or nobody who writes any more.
+fn is_readable(file: &File) -> bool {
+    let mut poll = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one place, which lives as long as the call.
+    unsafe { libc::poll(&raw mut poll, 1, BLINK.as_millis() as i32) > 0 }
 }
 
 /// Both ends.

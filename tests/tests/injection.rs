@@ -42,7 +42,7 @@ fn expect_inert_streams(Ended { stdout, stderr, .. }: &Ended) {
 
 /// What a terminal got until something stood on it; then the program is told to stop.
 fn drawn_by(mut command: Command, socket: &Path, until: &str) -> String {
-    let drawn = terminal::record(&mut command, 140, 60).expect("making a terminal");
+    let (_terminal, drawn) = terminal::record(&mut command, 140, 60).expect("making a terminal");
     let mut child = program::spawn(command.arg("--control-socket").arg(socket));
     // Its ends are the program's alone.
     drop(command);

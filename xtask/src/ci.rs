@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{bench::BENCHMARKS, ebpf, fuzz, privilege, process, test, workspace::Workspace};
+use crate::{bench::BENCHMARKS, ebpf, fuzz, privilege, process, shots, test, workspace::Workspace};
 
 /// Why a step that needs cargo-deny is skipped.
 const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     Step { name: "dependencies", run: dependencies },
     Step { name: "advisories", run: advisories },
     Step { name: "eBPF object", run: object },
+    Step { name: "pictures", run: pictures },
     Step { name: "tests", run: tests },
     Step { name: "benchmarks", run: benchmarks },
 ];
@@ -111,6 +112,12 @@ fn documentation(workspace: &Workspace, _: &Args) -> Result<Outcome> {
 
 fn object(workspace: &Workspace, _: &Args) -> Result<Outcome> {
     ebpf::run(workspace, &ebpf::Args { check: true })?;
+    Ok(Outcome::Passed)
+}
+
+/// That those in the README show what the screen looks like.
+fn pictures(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    shots::run(workspace, &shots::Args { check: true })?;
     Ok(Outcome::Passed)
 }
 

@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod privilege;
 pub mod process;
 pub mod run;
+pub mod shots;
 pub mod test;
 pub mod vm;
 pub mod workspace;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, ci, data, dist, ebpf, fuzz, run, test, vm, workspace::Workspace};
+use xtask::{bench, ci, data, dist, ebpf, fuzz, run, shots, test, vm, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -25,6 +25,7 @@ enum Command {
     Data(data::Args),
     Dist(dist::Args),
     Fuzz(fuzz::Args),
+    Shots(shots::Args),
     Vm(vm::Args),
 }
 
@@ -52,6 +53,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Data(args) => data::run(&workspace, args),
         Command::Dist(args) => dist::run(&workspace, args),
         Command::Fuzz(args) => fuzz::run(&workspace, args),
+        Command::Shots(args) => shots::run(&workspace, args),
         Command::Vm(args) => vm::run(&workspace, args),
     }
 }

@@ -290,7 +290,11 @@ impl Engine {
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
-    fn handle(&mut self, request: Request) -> Reply {
+    /// Does what is asked, or says why not: what [`run`](Self::run) does with each request.
+    ///
+    /// # Errors
+    /// In words for whoever asked.
+    pub fn handle(&mut self, request: Request) -> Reply {
         let answer = match request {
             Request::Set(change) => self.set(&change).map_err(|error| format!("{error:#}"))?,
             Request::Top(top) => {

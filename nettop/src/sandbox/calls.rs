@@ -138,7 +138,8 @@ const CERTAIN: &[(c_long, Argument)] = &[
             ],
         ),
     ),
-    // The terminal's size and settings, never input in its user's name (TIOCSTI); and whether a descriptor blocks.
+    // The terminal's size and settings, throwing away what it has not read, never input in its user's name (TIOCSTI); and
+    // whether a descriptor blocks.
     (
         libc::SYS_ioctl,
         OneOf(
@@ -153,6 +154,7 @@ const CERTAIN: &[(c_long, Argument)] = &[
                 libc::TCSETSW2,
                 libc::TCSETSF2,
                 libc::TIOCGWINSZ,
+                libc::TCFLSH,
                 libc::FIONBIO,
             ],
         ),

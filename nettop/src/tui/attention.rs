@@ -8,7 +8,7 @@ use crate::snapshot::{Alert, Origin};
 const MOST: usize = 64;
 
 /// What was marked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attention {
     acknowledged: Vec<Id>,
     muted: Vec<(&'static str, Option<Origin>)>,

@@ -8,9 +8,11 @@ mod ascii;
 mod attention;
 pub mod bindings;
 mod chart;
+mod drawn;
 mod export;
 pub mod field;
 mod flags;
+pub use self::terminal::is_stuck;
 pub use crate::format;
 mod input;
 pub mod key;
@@ -34,6 +36,7 @@ mod fixture;
 mod tests;
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -41,11 +44,14 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use crossterm::event::Event;
 use tokio::{
+    signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use self::{
+    drawn::Drawn,
+    input::Input,
     panel::Picture,
     state::{Notice, Options, State},
     terminal::Screen,
@@ -63,8 +69,19 @@ const WAITING: usize = 16;
 const LOST: &str = "the screen was closed because a part of the monitor failed";
 /// How long an engine that does not listen can hold up the end.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the last answers of a terminal are waited for.
+const ANSWERS: Duration = Duration::from_millis(500);
+/// How long keys are worked through before a picture shows what they did.
+const BATCH: Duration = Duration::from_millis(10);
+/// The terminal takes nothing any more.
+const GONE: &str = "the terminal is gone";
+/// It gives nothing any more.
+const UNREADABLE: &str = "the keyboard cannot be read";
 
 /// Shows the screen until the user quits (the engine has then been asked to stop) or the engine ends.
+///
+/// A picture is drawn when something has changed and the terminal can take it, and always of what is newest then: neither
+/// many keys nor a slow terminal make a queue of pictures.
 ///
 /// # Errors
 /// When standard output is not a terminal, or the terminal vanishes.
@@ -73,8 +90,9 @@ pub async fn run(
     requests: Requests,
     options: Options,
 ) -> anyhow::Result<()> {
+    let mut resized = signal(SignalKind::window_change()).context("cannot learn when the terminal's size changes")?;
     let mut screen = Screen::open(options.mouse)?;
-    let mut events = input::listen().context("cannot start the thread that reads the keyboard")?;
+    let mut inputs = input::listen().context(UNREADABLE)?;
     let (wishes, mut answers) = messenger(requests.clone());
     let (exported, mut exports) = mpsc::channel(1);
     let mut state = State { size: screen.size(), ..State::from(options) };
@@ -84,26 +102,40 @@ pub async fn run(
     let mut snapshot = snapshots.borrow_and_update().clone();
     let mut newest = Instant::now();
     update::on_snapshot(&mut state, &snapshot);
+    let mut drawn = Drawn::default();
     loop {
         if screen.is_lost() {
             bail!(LOST);
         }
-        let theme = Theme::of(state.theme).with_flags();
-        let shown = state.frozen.as_ref().unwrap_or(&snapshot);
-        screen
-            .draw(&Picture { snapshot: shown, state: &state, theme: &theme, unix_seconds: unix_seconds() })
-            .context("the terminal is gone")?;
+        let wanted = drawn.wanted(&state, &snapshot, unix_seconds());
+        let due = wanted.and_then(|awaited| screen.ready(awaited));
+        if due.is_some_and(|due| due <= Instant::now()) {
+            let theme = Theme::of(state.theme).with_flags();
+            let (shown, unix_seconds) = (state.shown(&snapshot), unix_seconds());
+            screen.draw(&Picture { snapshot: shown, state: &state, theme: &theme, unix_seconds }).context(GONE)?;
+            drawn = Drawn::of(&state, &snapshot, unix_seconds);
+            continue;
+        }
 
-        // In this order: keys first; and a snapshot before the answer to a request that it cannot know of yet.
+        // In this order: keys first, but for what pictures wait for; and a snapshot before the answer to a request that it cannot
+        // know of yet.
         tokio::select! {
             biased;
-            event = events.recv() => {
-                // All that is there, before the next picture.
-                let mut event = event.ok_or_else(|| anyhow!("the keyboard cannot be read any more"))?;
+            written = screen.written() => written.context(GONE)?,
+            input = inputs.recv() => {
+                // All that is there, before the next picture; but not for longer than anybody waits for one.
+                let began = Instant::now();
+                let mut input = input.ok_or_else(|| anyhow!(UNREADABLE))?;
                 loop {
-                    let event_now = event.context("the keyboard cannot be read any more")?;
-                    let shown = Arc::clone(state.frozen.as_ref().unwrap_or(&snapshot));
-                    match on_event(&mut state, &shown, event_now) {
+                    let event = match input.context(UNREADABLE)? {
+                        Input::Event(event) => Some(event),
+                        Input::Answer => {
+                            screen.answered();
+                            None
+                        }
+                    };
+                    let shown = Arc::clone(state.shown(&snapshot));
+                    match event.and_then(|event| on_event(&mut state, &shown, event)) {
                         Some(Effect::Send(request)) => send(&mut state, &wishes, &request),
                         Some(Effect::Export) => {
                             let path = export::path(&snapshot, unix_seconds());
@@ -113,17 +145,31 @@ pub async fn run(
                             let rows = export::ViewRows::new(&state, &shown, &export::path(&shown, unix_seconds()));
                             tokio::spawn(rows.write(exported.clone()));
                         }
-                        Some(Effect::Copy(text)) => screen.copy(&text).context("the terminal is gone")?,
-                        Some(Effect::Mouse(on)) => screen.listen_to_mouse(on).context("the terminal is gone")?,
-                        Some(Effect::Repaint) => screen.repaint().context("the terminal is gone")?,
-                        Some(Effect::Quit) => return stop(&requests).await,
+                        Some(Effect::Copy(text)) => {
+                            screen.copy(text);
+                            drawn.forget();
+                        }
+                        Some(Effect::Mouse(on)) => screen.listen_to_mouse(on),
+                        Some(Effect::Repaint) => {
+                            screen.repaint();
+                            drawn.forget();
+                        }
+                        Some(Effect::Quit) => {
+                            stop(&requests).await;
+                            settle(&mut screen, &mut inputs).await;
+                            return Ok(());
+                        }
                         None => {}
                     }
-                    match events.try_recv() {
-                        Ok(next) => event = next,
+                    if began.elapsed() > BATCH {
+                        break;
+                    }
+                    match inputs.try_recv() {
+                        Ok(next) => input = next,
                         Err(_) => break,
                     }
                 }
+                drawn.is_awaited |= drawn.state != state;
             }
             changed = snapshots.changed() => {
                 if changed.is_err() {
@@ -138,6 +184,12 @@ pub async fn run(
             Some((request, reply)) = answers.recv() => update::on_reply(&mut state, &request, reply),
             Some(result) = exports.recv() => update::on_exported(&mut state, result),
             _ = clock.tick() => update::on_second(&mut state, newest.elapsed()),
+            Some(()) = resized.recv() => {
+                screen.resize();
+                drawn.forget();
+                state.size = screen.size();
+            }
+            () = sleep_until(due.unwrap_or(newest)), if due.is_some() => {}
         }
     }
 }
@@ -150,12 +202,7 @@ fn on_event(state: &mut State, snapshot: &Arc<Snapshot>, event: Event) -> Option
             update::on_paste(state, snapshot, &text);
             None
         }
-        // The next picture takes the new size.
-        Event::Resize(columns, rows) => {
-            state.size = (columns, rows);
-            None
-        }
-        Event::FocusGained | Event::FocusLost => None,
+        Event::Resize(..) | Event::FocusGained | Event::FocusLost => None,
     }
 }
 
@@ -168,11 +215,25 @@ fn send(state: &mut State, wishes: &mpsc::Sender<Request>, request: &Request) {
 }
 
 /// Asks the engine to stop. Whether it answers is no longer our concern, but a stuck engine must not keep the terminal.
-async fn stop(requests: &Requests) -> anyhow::Result<()> {
+async fn stop(requests: &Requests) {
     let (reply, _answer) = oneshot::channel();
     // An error means that the engine has ended already.
     let _ = timeout(PATIENCE, requests.send(Envelope { request: Request::Stop, reply })).await;
-    Ok(())
+}
+
+/// Waits for the answers that are on their way: the shell would take them for something that was typed.
+async fn settle(screen: &mut Screen, inputs: &mut mpsc::Receiver<io::Result<Input>>) {
+    let answers = async {
+        while screen.waits_for_answers()
+            && let Some(Ok(input)) = inputs.recv().await
+        {
+            if input == Input::Answer {
+                screen.answered();
+            }
+        }
+    };
+    // A slow terminal has not read the questions yet, and will not: what it has not read is thrown away.
+    let _ = timeout(ANSWERS, answers).await;
 }
 
 /// A task that asks one thing after the other, so that requests keep their order and the screen never waits.

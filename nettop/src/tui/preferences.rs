@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What only files can say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preferences {
     /// Which keys do what.
     pub keys: Bindings,

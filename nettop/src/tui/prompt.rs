@@ -10,7 +10,7 @@ use super::{
 pub const MAX_LENGTH: usize = 512;
 
 /// An open prompt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prompt {
     /// What is being edited.
     pub purpose: Purpose,
@@ -22,7 +22,7 @@ pub struct Prompt {
 }
 
 /// What a text is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Purpose {
     /// The value of a field: applied at the end.
     Field(&'static Field),

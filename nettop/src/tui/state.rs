@@ -1,6 +1,6 @@
 //! What the screen itself remembers; everything else it shows comes from the snapshot.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use super::{
     action::layer,
@@ -17,7 +17,7 @@ use super::{
 use crate::snapshot::{History, Snapshot, Subject};
 
 /// How the user wants the screen at the start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The place of the first view in [`VIEWS`].
     pub view: usize,
@@ -35,8 +35,8 @@ pub struct Options {
     pub preferences: Preferences,
 }
 
-/// The screen's own state.
-#[derive(Clone, Debug, Default)]
+/// The screen's own state. Two that are equal make the same picture of the same snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// How the user wanted it.
     pub options: Options,
@@ -59,7 +59,7 @@ pub struct State {
     /// Filters of views that were applied, the newest last.
     pub queries: Vec<String>,
     /// What is shown while nothing new is to be shown.
-    pub frozen: Option<Arc<Snapshot>>,
+    pub frozen: Option<Frozen>,
     /// Alerts that were seen, and those that are not wanted.
     pub attention: Attention,
     /// Whether the sources have the screen for themselves.
@@ -78,10 +78,28 @@ pub struct State {
     pub pause_asked: Option<bool>,
     /// Whether an export is being written.
     pub exporting: bool,
-    /// How long ago the newest snapshot came.
+    /// How long ago the newest snapshot came, in whole seconds.
     pub silent_for: Duration,
     /// The engine's message in the newest snapshot, to see when it changes.
     pub engine_message: String,
+}
+
+/// A snapshot that stays. It never changes, so it equals only itself: thousands of rows are not compared at every key.
+#[derive(Clone, Debug)]
+pub struct Frozen(pub Arc<Snapshot>);
+
+impl PartialEq for Frozen {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for Frozen {
+    type Target = Arc<Snapshot>;
+
+    fn deref(&self) -> &Arc<Snapshot> {
+        &self.0
+    }
 }
 
 /// Everything known of one thing.
@@ -113,6 +131,11 @@ impl State {
     /// Which keys do what.
     pub fn keys(&self) -> &Bindings {
         &self.options.preferences.keys
+    }
+
+    /// The snapshot that is to be seen: the newest, or the one that stays.
+    pub fn shown<'a>(&'a self, newest: &'a Arc<Snapshot>) -> &'a Arc<Snapshot> {
+        self.frozen.as_deref().unwrap_or(newest)
     }
 
     /// The view.

@@ -74,7 +74,7 @@ impl Screen {
     /// Draws it, and expects nothing on it that a terminal would obey.
     fn draw(&mut self) {
         let Self { terminal, snapshot, state, theme } = self;
-        let snapshot = state.frozen.as_ref().unwrap_or(snapshot);
+        let snapshot = state.shown(snapshot);
         let picture = Picture { snapshot, state, theme, unix_seconds: NOW };
         terminal.draw(|frame| panel::draw(frame, &picture)).expect("a screen without a terminal");
         for cell in terminal.backend().buffer().content() {
@@ -86,7 +86,7 @@ impl Screen {
     /// drawing is nearly all of the time.
     fn next(&mut self, bytes: &mut Unstructured) -> Result<bool> {
         let state = &mut self.state;
-        let shown = state.frozen.clone().unwrap_or_else(|| self.snapshot.clone());
+        let shown = state.shown(&self.snapshot).clone();
         let what = bytes.arbitrary::<u8>()?;
         match what % 17 {
             0..9 => {

@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     process::Stdio,
 };
 
@@ -62,6 +63,47 @@ fn its_controlling_terminal_is_closed() {
 fn a_terminal_that_is_not_its_own_is_closed() {
     if skip::privileged("a_terminal_that_is_not_its_own_is_closed") {
         loses_its_terminal(false);
+    }
+}
+
+/// The terminal takes nothing from the start on, and what the kernel holds for it is full; then `end` is done.
+fn is_stuck_and(end: impl FnOnce(&mut Terminal, &Monitor)) {
+    let (net, directory) = (Net::new(1), TempDir::new().expect("a directory"));
+    let last = directory.path().join("last.json");
+    let mut command = net.receiver.command(program::path("nettop"));
+    command.args(["run", "--iface", "in0", "--map-memory", "1", "--interval", "0.1", "--snapshot"]).arg(&last);
+    // A picture that is more than the kernel holds.
+    let mut terminal = Terminal::of(&mut command, 500, 200).expect("making a terminal");
+    terminal.control(&mut command);
+    terminal.look_away(true);
+    let monitor = Monitor::spawn(command, &directory.path().join("s"));
+    let (sender, frame) = (Sender::new(&net.sender, "out0"), udp().frame());
+    sender.send(&frame, 11);
+    monitor.wait_until_seen(11);
+    let held = Held::by(monitor.pid()).expect("its descriptors");
+    assert!(held.count() > 0);
+
+    end(&mut terminal, &monitor);
+    let ended = monitor.end();
+    assert!(ended.status.success(), "{ended:?}");
+    let gone = wait_for(|| (held.left() == Held::default()).then_some(()));
+    assert!(gone.is_some(), "still in the kernel: {:?}", held.left());
+    let snapshot: Value = serde_json::from_slice(&fs::read(last).expect("the last snapshot")).expect("JSON");
+    assert_eq!(snapshot["total_packets"], 11, "counting was not held up");
+}
+
+#[test]
+fn a_terminal_that_is_never_read_ends_with_a_key() {
+    if skip::privileged("a_terminal_that_is_never_read_ends_with_a_key") {
+        is_stuck_and(|terminal, _| terminal.keyboard.write_all(b"q").expect("typing"));
+    }
+}
+
+#[test]
+fn a_terminal_that_is_never_read_ends_with_a_signal() {
+    if skip::privileged("a_terminal_that_is_never_read_ends_with_a_signal") {
+        is_stuck_and(|_, monitor| monitor.signal(libc::SIGTERM));
+        is_stuck_and(|_, monitor| monitor.signal(libc::SIGHUP));
     }
 }
 

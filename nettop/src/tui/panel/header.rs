@@ -111,7 +111,7 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     items.push(Line::from(vec![Span::styled("to ", theme.label), Span::styled(target, theme.value)]));
     items.push(Line::from(vec![
         Span::styled("up ", theme.label),
-        Span::styled(format::duration(snapshot.elapsed), theme.text),
+        Span::styled(format::age(snapshot.elapsed), theme.text),
     ]));
     items.extend(snapshot.replay.as_ref().map(|replay| replayed(replay, picture)));
     for (at, row) in snapshot.interfaces.iter().enumerate() {

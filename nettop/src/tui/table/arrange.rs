@@ -15,7 +15,7 @@ pub struct Order {
 }
 
 /// How a table is wanted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arrangement {
     /// `None`: as the snapshot has it, most packets first.
     pub order: Option<Order>,

@@ -9,7 +9,7 @@ mod requests;
 mod tests;
 mod typing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 
@@ -18,7 +18,7 @@ use super::{
     action::Does,
     key::Key,
     prompt::{Prompt, Purpose},
-    state::{Notice, State},
+    state::{Frozen, Notice, State},
 };
 use crate::{
     control::{Answer, Reply, Request},
@@ -141,7 +141,7 @@ pub fn on_exported(state: &mut State, result: Result<String, String>) {
 
 /// A new snapshot came.
 pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
-    state.silent_for = std::time::Duration::ZERO;
+    state.silent_for = Duration::ZERO;
     if state.unanswered == 0 {
         state.pause_asked = None;
     }
@@ -160,8 +160,8 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
 }
 
 /// A second has passed.
-pub fn on_second(state: &mut State, silent_for: std::time::Duration) {
-    state.silent_for = silent_for;
+pub fn on_second(state: &mut State, silent_for: Duration) {
+    state.silent_for = Duration::from_secs(silent_for.as_secs());
     if let Some(notice) = &mut state.notice {
         notice.age = notice.age.saturating_add(1);
     }
@@ -177,7 +177,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
         Does::TogglePause => return Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
         Does::Freeze => {
             let frozen = state.frozen.take();
-            state.frozen = if frozen.is_some() { None } else { Some(Arc::clone(snapshot)) };
+            state.frozen = if frozen.is_some() { None } else { Some(Frozen(Arc::clone(snapshot))) };
             let text = if frozen.is_some() { "showing what is new" } else { "the picture is held; counting goes on" };
             state.notice = Some(Notice::info(text));
         }

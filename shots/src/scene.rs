@@ -1,0 +1,102 @@
+//! What the pictures show.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser as _;
+use nettop::{
+    cli::Cli,
+    control::{Answer, Request},
+    engine::{Engine, outlets::Outlets, own::OwnCost},
+    reading::Moment,
+    snapshot::{Mode, Snapshot, Subject},
+    source::{Source, pcap::Pcap},
+    tui::{
+        panel::{self, Picture},
+        state::{Detail, State},
+        theme::{Choice, Theme},
+        view::ALERTS,
+    },
+};
+use nettop_geo::Watcher;
+use ratatui::{Terminal, backend::TestBackend};
+
+use crate::{svg, traffic};
+
+/// Columns and lines of every picture: without room for what the monitor costs, which is never the same.
+const SIZE: (u16, u16) = (110, 34);
+/// Seconds of the capture that were read: the flood lasts.
+const SECONDS: f64 = 58.0;
+/// More ticks than there are seconds in the capture.
+const ENOUGH: usize = 1_000;
+
+/// A picture.
+struct Scene {
+    name: &'static str,
+    theme: Choice,
+    state: fn(&Snapshot) -> State,
+}
+
+const SCENES: &[Scene] = &[
+    Scene { name: "flood-dark", theme: Choice::Dark, state: |_| State::default() },
+    Scene { name: "flood-light", theme: Choice::Light, state: |_| State::default() },
+    Scene { name: "source", theme: Choice::Dark, state: busiest },
+    Scene { name: "alerts", theme: Choice::Dark, state: |_| State { view: ALERTS, ..State::default() } },
+];
+
+/// The name and the content of each file.
+///
+/// # Errors
+/// When the capture cannot be written or read.
+pub fn pictures() -> Result<Vec<(PathBuf, String)>> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let path = folder.path().join("web-server.pcap");
+    fs::write(&path, traffic::capture()).with_context(|| format!("cannot write {}", path.display()))?;
+    let (mut engine, snapshot) = replay(&path)?;
+    SCENES.iter().map(|scene| Ok((scene.name.into(), draw(scene, &mut engine, &snapshot)?))).collect()
+}
+
+/// An engine that has read the capture up to the middle of the flood, and its newest snapshot.
+fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
+    // What is drawn at random is the same every time.
+    fastrand::seed(1);
+    let run = Cli::try_parse_from(["nettop"]).context("nettop's own options")?.run;
+    let settings = run.common.settings(Mode::Replay)?;
+    let source = Source::Pcap(Box::new(Pcap::open(path, 0.0)?));
+    let cost = OwnCost::new(Moment::default());
+    let (mut engine, snapshots) = Engine::new(source, settings, Some(Watcher::embedded()?), Outlets::default(), cost);
+    let newest = || snapshots.borrow().elapsed;
+    let reached = (0..ENOUGH).any(|_| {
+        engine.tick();
+        newest() >= SECONDS
+    });
+    ensure!(reached, "the capture ends after {} seconds", newest());
+    let snapshot = snapshots.borrow().clone();
+    Ok((engine, snapshot))
+}
+
+fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<String> {
+    let mut state = State { size: SIZE, theme: scene.theme, ..(scene.state)(snapshot) };
+    if let Some(detail) = &mut state.detail {
+        match engine.handle(Request::History(detail.subject)) {
+            Ok(Answer::History(history)) => detail.history = Some(*history),
+            other => bail!("the engine does not tell what there was lately: {other:?}"),
+        }
+    }
+    let theme = Theme::of(scene.theme);
+    let picture = Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.now_ns / 1_000_000_000 };
+    let mut terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).context("a screen without a terminal")?;
+    terminal.draw(|frame| panel::draw(frame, &picture)).context("a screen without a terminal")?;
+    let paper = if scene.theme == Choice::Light { &svg::LIGHT } else { &svg::DARK };
+    Ok(svg::from(terminal.backend().buffer(), paper))
+}
+
+/// The busiest source, opened.
+fn busiest(snapshot: &Snapshot) -> State {
+    let subject = snapshot.ips.iter().next().map(|row| Subject::Source(row.ip));
+    State { detail: subject.map(|subject| Detail { subject, history: None, top: 0 }), ..State::default() }
+}
