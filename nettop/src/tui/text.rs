@@ -95,7 +95,7 @@ pub fn cut_line(line: Line<'static>, columns: usize) -> Line<'static> {
     // The last column is for the sign that something is missing.
     let Some(mut room) = columns.checked_sub(1) else { return Line::default() };
     let mut spans = Vec::new();
-    for span in line.spans {
+    for span in with_styled_spans(line).spans {
         if span.width() > room {
             spans.push(Span::styled(head(&span.content, room) + ELLIPSIS, span.style));
             break;
@@ -110,7 +110,7 @@ pub fn cut_line(line: Line<'static>, columns: usize) -> Line<'static> {
 /// broken unless it is wider than a line; items that find no room are left out from the end, with a sign.
 pub fn flow(items: Vec<Line<'static>>, columns: usize, lines: usize) -> Vec<Line<'static>> {
     let mut flowed: Vec<Line<'static>> = Vec::new();
-    let mut items = items.into_iter().filter(|item| item.width() > 0).peekable();
+    let mut items = items.into_iter().filter(|item| item.width() > 0).map(with_styled_spans).peekable();
     while let Some(item) = items.next() {
         let on_last = flowed.len() >= lines;
         let Some(line) = flowed.last_mut().filter(|line| {
@@ -133,6 +133,12 @@ pub fn flow(items: Vec<Line<'static>>, columns: usize, lines: usize) -> Vec<Line
     flowed
 }
 
+/// The same line, whose style is that of its spans: beside others these are all that is left of it.
+fn with_styled_spans(line: Line<'static>) -> Line<'static> {
+    let style = line.style;
+    line.spans.into_iter().map(|span| Span { style: style.patch(span.style), ..span }).collect::<Vec<_>>().into()
+}
+
 /// How many columns items take when they flow on one line.
 pub fn flow_width(items: &[Line<'static>]) -> usize {
     items.iter().map(|item| item.width() + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
@@ -151,7 +157,23 @@ fn head(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::style::{Style, Stylize as _};
+
     use super::*;
+
+    #[test]
+    fn what_flows_keeps_its_style_to_itself() {
+        let items = vec![
+            Line::styled("one", Style::new().red()),
+            Line::from("two"),
+            Line::styled("three", Style::new().blue()),
+        ];
+        let lines = flow(items, 40, 1);
+        let styles: Vec<_> = lines[0].spans.iter().map(|span| (&*span.content, span.style)).collect();
+        let plain = Style::new();
+        assert_eq!(styles, [("one", plain.red()), (GAP, plain), ("two", plain), (GAP, plain), ("three", plain.blue())]);
+        assert_eq!(lines[0].style, plain);
+    }
 
     #[test]
     fn cutting_never_exceeds_the_columns() {
