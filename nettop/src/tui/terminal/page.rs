@@ -153,7 +153,7 @@ mod tests {
     /// The bytes for one text after another.
     fn written(texts: &[&str]) -> Vec<String> {
         let mut terminal = Terminal::new(Page::new(Size::new(12, 1))).expect("a page");
-        let mut draw = |text: &&str| {
+        let draw = |text: &&str| {
             let render = |frame: &mut ratatui::Frame| {
                 frame.render_widget(Paragraph::new(*text), frame.area());
                 flags::split(frame.buffer_mut());
@@ -161,7 +161,7 @@ mod tests {
             terminal.draw(render).expect("drawing");
             String::from_utf8(terminal.backend_mut().take()).expect("UTF-8")
         };
-        texts.iter().map(|text| draw(text)).collect()
+        texts.iter().map(draw).collect()
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
             terminal
                 .draw(|frame| {
                     if let Some(x) = at {
-                        frame.set_cursor_position((x, 0))
+                        frame.set_cursor_position((x, 0));
                     }
                 })
                 .expect("drawing");
