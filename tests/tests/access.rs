@@ -205,13 +205,15 @@ fn whoever_else_answers_is_refused_unless_named() {
         let mut command = Command::new(program::path("nettopctl"));
         run(command.args(arguments).env("XDG_RUNTIME_DIR", folder.path()))
     };
-    for command in [&["status"][..], &["stop"], &["export", "--format", "csv"]] {
+    for command in [&["status"][..], &["stop"], &["export", "--format", "csv"], &["subscribe", "--count", "1"]] {
         let ended = ctl(command);
         ended.expect_one_line("neither root's nor yours");
         ended.expect_one_line(&format!("user {}", somebody() + 3));
     }
     let named = socket.display().to_string();
-    assert_eq!(ctl(&["--control-socket", &named, "status"]).status.code(), Some(0));
+    for command in [&["status"][..], &["subscribe", "--count", "1"]] {
+        assert_eq!(ctl(&[&["--control-socket", &named], command].concat()).status.code(), Some(0), "{command:?}");
+    }
     assert_eq!(theirs.stop().status.code(), Some(0));
 }
 
