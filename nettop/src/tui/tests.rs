@@ -279,6 +279,20 @@ fn books_that_do_not_balance_and_a_silent_engine_are_shown() {
 }
 
 #[test]
+fn a_monitor_that_went_is_named_with_the_reason_however_narrow_the_screen() {
+    let lost = crate::snapshot::Lost {
+        since_ns: 0,
+        why: "no running monitor at /run/nettop/nettop.sock: connection refused".into(),
+    };
+    let link = crate::snapshot::Link { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
+    let snapshot = Snapshot { link: Some(std::sync::Arc::new(link)), alerts: super::fixture::floods(), ..busy() };
+    for (columns, lines) in [(40, 20), (80, 24), (120, 40)] {
+        let text = screen((columns, lines), &snapshot, &State::default());
+        assert!(text.contains("STALE   no news for "), "{columns}x{lines}: {text}");
+    }
+}
+
+#[test]
 fn hostile_strings_are_spelled_out() {
     const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\nsecond line\u{202e}drawkcab\u{9b}31m";
     let mut snapshot = Snapshot { degraded: degraded(), ..idle() };

@@ -18,6 +18,8 @@ const MAX_LINES: usize = 2;
 const SILENT_INTERVALS: f64 = 3.0;
 /// Wider names come from elsewhere: the kernel's have 15 bytes.
 const NAME: usize = 24;
+/// Columns of the badge of a silent monitor, and of what is between items and behind the last.
+const BESIDE: usize = 14;
 
 /// How many lines it wants.
 pub fn height(picture: &Picture, width: u16) -> u16 {
@@ -100,8 +102,10 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (snapshot, theme) = (picture.snapshot, picture.theme);
     let filter = &snapshot.runtime.filter;
     let mut items = vec![badge(picture)];
+    // Beside the badge, however much there is to say: whatever else is shown is old.
+    let room = columns.saturating_sub(BESIDE).max(NAME);
+    items.extend(silence(picture).map(|text| Line::styled(text::cut(&text, room), theme.error)));
     items.extend(alarms(picture));
-    items.extend(silence(picture).map(|text| Line::styled(text::cut(&text, columns.max(NAME)), theme.error)));
     items.extend(snapshot.link.as_ref().map(|link| {
         let name = text::cut(&format::visible(&link.name), (columns / 2).max(NAME));
         Line::from(vec![Span::styled("ATTACHED ", theme.label), Span::styled(name, theme.value)])
