@@ -157,7 +157,7 @@ fn head(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ratatui::style::{Style, Stylize as _};
+    use ratatui::style::Style;
 
     use super::*;
 
