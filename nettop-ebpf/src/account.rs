@@ -27,7 +27,7 @@ const NO_WAKEUP: u64 = 1;
 
 /// Counts one packet, in the parts that `counts` says.
 #[inline(always)]
-pub fn account(ctx: &XdpContext, link: Link, counts: impl Fn(Part) -> bool) {
+pub fn account(ctx: &XdpContext, link: Link, counts: impl Counts) {
     // SAFETY: no arguments, no preconditions.
     let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes what is counted in its own.
@@ -36,9 +36,14 @@ pub fn account(ctx: &XdpContext, link: Link, counts: impl Fn(Part) -> bool) {
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
     books.set.totals.seen.count(length);
-    let class = classify(ctx, link, length, &mut books, &counts);
+    let class = classify(ctx, link, length, &mut books, counts);
     books.set.totals.class(class).count(length);
 }
+
+/// Tells which parts are counted. By value, and of no size: a function takes five arguments, and this is none.
+pub trait Counts: Fn(Part) -> bool + Copy {}
+
+impl<F: Fn(Part) -> bool + Copy> Counts for F {}
 
 /// What is this CPU's, and of the set that is counted in.
 struct Books<'a> {
@@ -64,7 +69,7 @@ impl<'a> Books<'a> {
 }
 
 #[inline(always)]
-fn classify(ctx: &XdpContext, link: Link, length: u64, books: &mut Books<'_>, counts: &impl Fn(Part) -> bool) -> Class {
+fn classify(ctx: &XdpContext, link: Link, length: u64, books: &mut Books<'_>, counts: impl Counts) -> Class {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
     let mut packet = Packet::default();
@@ -111,13 +116,7 @@ fn matches(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(
-    ctx: &XdpContext,
-    packet: &Packet,
-    length: u64,
-    books: &mut Books<'_>,
-    counts: &impl Fn(Part) -> bool,
-) -> Class {
+fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, counts: impl Counts) -> Class {
     let Books { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique } = books;
     let now = clock_ns(state);
     if counts(Part::Events) && is_chosen(config.sample, &mut state.until_event) {
@@ -126,8 +125,7 @@ fn count(
     }
     let protocol = Protocol::from_number(late(&packet.protocol));
     if counts(Part::Sources) {
-        let unique = if counts(Part::Unique) { Some(&mut **unique) } else { None };
-        match source(packet.source, now, layout, set, unique) {
+        match source(packet.source, now, layout, set, unique, counts) {
             Some(source) => source.count(protocol, late(&packet.tcp_flags), late(&packet.fragment), length, now),
             None => {
                 rare();
@@ -176,14 +174,15 @@ fn clock_ns(state: &mut State) -> u64 {
     state.clock_ns
 }
 
-/// The counters of a source; `None`: there is no slot for it. Where it is new to the set, it is entered in `unique`.
+/// The counters of a source; `None`: there is no slot for it. If it is new to the set, it is entered in `unique`.
 #[inline(always)]
 fn source<'a>(
     source: Address,
     now: u64,
     layout: &Layout,
     set: &'a mut Set,
-    unique: Option<&mut Registers>,
+    unique: &mut Registers,
+    counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
     let first = set.first[Table::Sources as usize];
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
@@ -195,7 +194,7 @@ fn source<'a>(
         return found;
     }
     rare();
-    seek_source(&Address(source.0), now, layout, set, unique)
+    seek_source(&Address(source.0), now, layout, set, unique, counts)
 }
 
 /// The same of a source that is not where most are: it is somewhere else, or new.
@@ -205,10 +204,11 @@ fn seek_source<'a>(
     now: u64,
     layout: &Layout,
     set: &'a mut Set,
-    unique: Option<&mut Registers>,
+    unique: &mut Registers,
+    counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
     let found = seek(&SOURCES, Table::Sources, &source.0, layout, set);
-    if let Some(unique) = unique
+    if counts(Part::Unique)
         && let Some((_, true)) | None = found
     {
         unique.insert(*source);
@@ -222,13 +222,7 @@ fn seek_source<'a>(
 
 /// Counts a packet that has another destination or pair of MACs than the one before, whose counts move into their slots.
 #[inline(never)]
-fn turn_to(
-    [destination, macs]: &[Key; 2],
-    length: u64,
-    layout: &Layout,
-    set: &mut Set,
-    counts: &impl Fn(Part) -> bool,
-) {
+fn turn_to([destination, macs]: &[Key; 2], length: u64, layout: &Layout, set: &mut Set, counts: impl Counts) {
     let Some(old) = set.newest.turn_to(destination, macs, length) else { return };
     if counts(Part::Destinations) {
         add(&DESTINATIONS, Table::Destinations, &old.destination, layout, set);

@@ -76,7 +76,7 @@ impl Kernel {
         let events = ebpf.take_map(maps::EVENTS).expect("a map of events");
         let events = RingBuf::try_from(events).expect("a ring buffer");
         let Some(Map::Array(map)) = ebpf.map(maps::CPUS) else { panic!("an array of CPUs") };
-        let cpus = Cpus::new(map, cpus as usize, bits).expect("mapping CPUS");
+        let cpus = Cpus::new(map, cpus as usize, bits, parts).expect("mapping CPUS");
         cpus.tell(Config { sample: 1, ..Config::default() });
         Self { ebpf, parts, cpus, bits, events }
     }
@@ -157,7 +157,7 @@ impl Kernel {
     /// Every key and its tally, those of the newest keys apart from what is in their slots.
     fn tallies<K: From<Key>>(&self, name: &str, table: Table) -> Vec<(K, Tally)> {
         let mut all = self.slots::<{ size_of::<Slot<Tally>>() }, K, Tally>(name, table);
-        let newest = self.sets().filter_map(|(cpu, set)| self.cpus.newest(cpu, set).of(table));
+        let newest = self.sets().filter_map(|(cpu, set)| self.cpus.newest(cpu, set, table));
         all.extend(newest.map(|slot| (slot.key.into(), slot.counters)));
         all
     }

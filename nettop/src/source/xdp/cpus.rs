@@ -6,10 +6,10 @@ use aya::maps::MapData;
 use bytemuck::{Pod, Zeroable as _};
 use nettop_common::{
     Config, Cpu, Tally, Totals,
-    counters::Table,
+    counters::{Part, Table},
     cpu::{PORTS, Set, TCP_FLAGS},
     newest::Newest,
-    slots::{self, GROUPS, Key, Layout, MOST_BITS, SETS, Tags},
+    slots::{self, GROUPS, Key, Layout, MOST_BITS, SETS, Slot, Tags},
     unique::Registers,
 };
 
@@ -17,15 +17,19 @@ use super::mapped::Mapped;
 use crate::reading::Tables;
 
 /// The elements of all CPUs.
-pub struct Cpus(Mapped<Cpu>);
+pub struct Cpus {
+    all: Mapped<Cpu>,
+    /// The bits of the [`Part`]s that are counted.
+    parts: u32,
+}
 
 impl Cpus {
-    /// Maps so many of them, and tells each where its slots are.
+    /// Maps so many of them, where these parts are counted, and tells each where its slots are.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn new(map: &MapData, cpus: usize, bits: [u32; Table::COUNT]) -> io::Result<Self> {
-        let all = Self(Mapped::new(map, cpus)?);
+    pub fn new(map: &MapData, cpus: usize, bits: [u32; Table::COUNT], parts: u32) -> io::Result<Self> {
+        let all = Self { all: Mapped::new(map, cpus)?, parts };
         let layout = Layout::new(bits, [fastrand::u64(..), fastrand::u64(..)]);
         for cpu in 0..cpus {
             all.write(cpu, offset_of!(Cpu, layout), layout);
@@ -39,7 +43,7 @@ impl Cpus {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// What the program was told last.
@@ -52,7 +56,7 @@ impl Cpus {
         let words: [u32; size_of::<Config>() / 4] = bytemuck::cast(config);
         for cpu in 0..self.count() {
             for (at, word) in words.into_iter().enumerate() {
-                self.0.set_word(cpu, offset_of!(Cpu, config) + 4 * at, word);
+                self.all.set_word(cpu, offset_of!(Cpu, config) + 4 * at, word);
             }
         }
     }
@@ -77,14 +81,21 @@ impl Cpus {
         self.write(cpu, tags(set, table, bucket), Tags::default());
     }
 
-    /// What was counted, and is in no slot yet.
-    pub fn newest(&self, cpu: usize, set: u32) -> Newest {
-        self.read(cpu, at(set) + offset_of!(Set, newest))
+    /// What was counted for the newest key of a table, and is in no slot yet.
+    pub fn newest(&self, cpu: usize, set: u32, table: Table) -> Option<Slot<Tally>> {
+        let part = match table {
+            Table::Sources => Part::Sources,
+            Table::Destinations => Part::Destinations,
+            Table::Macs => Part::Macs,
+        };
+        // Of the two keys there, one may mean nothing.
+        let newest: Newest = self.read(cpu, at(set) + offset_of!(Set, newest));
+        newest.of(table).filter(|_| self.parts & part.bit() != 0)
     }
 
     /// The same of a table, and of every CPU where there is something: its number, the key, what was counted.
     pub fn newest_of_all(&self, set: u32, table: Table) -> Vec<(usize, Key, Tally)> {
-        let newest = (0..self.count()).filter_map(|cpu| Some((cpu, self.newest(cpu, set).of(table)?)));
+        let newest = (0..self.count()).filter_map(|cpu| Some((cpu, self.newest(cpu, set, table)?)));
         newest.map(|(cpu, slot)| (cpu, slot.key, slot.counters)).collect()
     }
 
@@ -152,11 +163,11 @@ impl Cpus {
     }
 
     fn read<F: Pod>(&self, cpu: usize, offset: usize) -> F {
-        self.0.field(cpu, offset)
+        self.all.field(cpu, offset)
     }
 
     fn write<F: Pod>(&self, cpu: usize, offset: usize, value: F) {
-        self.0.set_field(cpu, offset, &value);
+        self.all.set_field(cpu, offset, &value);
     }
 }
 

@@ -99,7 +99,7 @@ impl Xdp {
         let destinations = destinations.context("holding DESTINATIONS")?;
         let macs = Windows::new(map_of(&ebpf, maps::MACS)?, slots(mac_bits), group(mac_bits));
         let macs = macs.context("holding MACS")?;
-        let cpus = Cpus::new(map_of(&ebpf, maps::CPUS)?, cpus, capacity.bits).context("mapping CPUS")?;
+        let cpus = Cpus::new(map_of(&ebpf, maps::CPUS)?, cpus, capacity.bits, options.parts).context("mapping CPUS")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let attachments = Attachments::new(programs, interfaces)?;
@@ -160,10 +160,8 @@ impl Xdp {
             return;
         }
         let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
-        let newest = cpus.newest(cpu, set);
-        cpus.clear_newest(cpu, set);
         for (&table, entries) in Table::ALL.iter().zip(entries) {
-            if let Some(newest) = newest.of(table) {
+            if let Some(newest) = cpus.newest(cpu, set, table) {
                 match table {
                     Table::Sources => {}
                     Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
@@ -188,6 +186,7 @@ impl Xdp {
                 }
             }
         }
+        cpus.clear_newest(cpu, set);
     }
 
     /// How long to wait after a call of [`read`](Self::read) until another brings what has come since.
