@@ -19,10 +19,10 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..))]
     sources: Vec<u32>,
     /// Frames in each round
-    #[arg(long, default_value_t = 8_000_000, value_name = "N")]
+    #[arg(long, default_value_t = 5_000_000, value_name = "N")]
     frames: u64,
     /// Rounds with each program
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    #[arg(long, default_value_t = 7, value_name = "N")]
     rounds: usize,
     /// Another program that watches {iface}, instead of tcpdump and iftop (where installed); repeatable
     #[arg(long, value_name = "CMD")]

@@ -69,18 +69,29 @@ impl Tags {
     #[inline(always)]
     pub const fn candidate(self, hash: u64) -> Option<u32> {
         let tag = Self::of(hash);
-        // Mostly so while the table is not crowded; then the CPU need not wait for the tags to look into the slot.
-        if self.0 & 0xff == tag {
-            return Some(0);
+        // Mostly so while the table is not crowded: then the CPU need not wait for the tags to look into the slot.
+        let home = Self::home(hash);
+        if self.0 >> (home * u8::BITS) & 0xff == tag {
+            return Some(home);
         }
         let other = self.0 ^ (tag * EACH);
         // A byte of zero borrows (H. Warren, Hacker's Delight, 2nd ed. §6-1). So may one above it, but the lowest is true.
         lowest(other.wrapping_sub(EACH) & !other & EACH << 7)
     }
 
-    /// A slot that is free.
+    /// The slot that a key with that hash gets if it is free, by bits that have chosen neither bucket nor tag.
     #[inline(always)]
-    pub const fn free(self) -> Option<u32> {
+    const fn home(hash: u64) -> u32 {
+        (hash >> 40) as u32 % WAYS as u32
+    }
+
+    /// A slot that is free for a key with that hash.
+    #[inline(always)]
+    pub const fn free(self, hash: u64) -> Option<u32> {
+        let home = Self::home(hash);
+        if self.0 >> (home * u8::BITS) & 0x80 == 0 {
+            return Some(home);
+        }
         lowest(!self.0 & EACH << 7)
     }
 
@@ -217,7 +228,7 @@ pub unsafe fn find<'a, C: Counters>(
             if slot.key == *key {
                 return Some((&mut slot.counters, None));
             }
-        } else if let Some(way) = tags.free() {
+        } else if let Some(way) = tags.free(hash) {
             // SAFETY: as the caller promises.
             let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
             tags.take(way, hash);
@@ -313,10 +324,10 @@ mod tests {
         let hash = |tag: u64| tag << 32;
         let mut tags = Tags::default();
         for way in 0..WAYS as u32 {
-            assert_eq!((tags.free(), tags.candidate(hash(1))), (Some(way), None));
+            assert_eq!((tags.free(hash(1)), tags.candidate(hash(1))), (Some(way), None));
             tags.take(way, hash(u64::from(100 + way)));
         }
-        assert_eq!(tags.free(), None);
+        assert_eq!(tags.free(hash(1)), None);
         for way in 0..WAYS as u32 {
             assert_eq!(tags.candidate(hash(u64::from(100 + way))), Some(way));
         }
@@ -324,5 +335,16 @@ mod tests {
         some.take(2, hash(5));
         some.take(6, hash(7));
         assert_eq!(some.taken().collect::<Vec<_>>(), [2, 6]);
+    }
+
+    #[test]
+    fn a_key_gets_its_own_slot_or_the_lowest() {
+        let hash = |home: u64, tag: u64| home << 40 | tag << 32;
+        let mut tags = Tags::default();
+        for (home, expected) in [(5, 5), (1, 1), (5, 0), (5, 2), (2, 3)] {
+            assert_eq!(tags.free(hash(home, 1)), Some(expected), "{home}");
+            tags.take(expected, hash(home, u64::from(expected)));
+            assert_eq!(tags.candidate(hash(home, u64::from(expected))), Some(expected), "{home}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::Address;
+use crate::{Address, rare};
 
 /// log₂ of the number of registers. Standard error is 1.04 / √2¹⁴ = 0.8 %.
 pub const PRECISION: u32 = 14;
@@ -33,24 +33,26 @@ const fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// The register of a hash, and the value it is raised to.
+/// The register of a hash, and the bits whose leading zeros are counted: one below the index is set, so that the run ends
+/// within the word.
 #[inline(always)]
-pub const fn register(hash: u64) -> (usize, u8) {
+const fn register(hash: u64) -> (usize, u64) {
     let index = (hash >> (64 - PRECISION)) as usize;
-    // The lowest bit set below the index bounds the run, so that it ends within the word.
-    let rest = (hash << PRECISION) | (1 << (PRECISION - 1));
-    (index, rest.leading_zeros() as u8 + 1)
+    (index, (hash << PRECISION) | (1 << (PRECISION - 1)))
 }
 
 impl Registers {
     /// Adds an address.
     #[inline(always)]
     pub fn insert(&mut self, address: Address) {
-        let (index, value) = register(hash(address));
-        if let Some(slot) = self.0.get_mut(index)
-            && *slot < value
+        let (index, rest) = register(hash(address));
+        // Whether it has as many leading zeros as the register says, or more: seldom, and so they are seldom counted, for which BPF
+        // has no instruction.
+        if let Some(longest) = self.0.get_mut(index)
+            && (rest >> 1) >> (63_u8.wrapping_sub(*longest) & 63) == 0
         {
-            *slot = value;
+            rare();
+            *longest = rest.leading_zeros() as u8 + 1;
         }
     }
 

@@ -32,7 +32,8 @@ const PROFILE: &str = "ebpf";
 const TARGET: &str = "bpfel-unknown-none";
 
 /// The compiler's flags that shape the object, beside the profile's.
-const FLAGS: [&str; 1] = ["-Clink-arg=--btf"];
+// The last is LLVM's own default, which bpf-linker changes: zeroing a new slot would be a loop over its bytes.
+const FLAGS: [&str; 2] = ["-Clink-arg=--btf", "-Clink-arg=--llvm-args=--bpf-expand-memcpy-in-order=false"];
 
 /// Build the kernel program into data/nettop.bpf.o, byte for byte the same everywhere
 #[derive(clap::Args)]
