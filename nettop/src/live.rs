@@ -1,7 +1,6 @@
 //! The wiring of a monitor: open everything → load → attach → enter the sandbox → start threads → run.
 
 use std::{
-    env,
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
@@ -14,6 +13,7 @@ use aya_log::EbpfLogger;
 use nettop_geo::Watcher;
 use rustix::process::geteuid;
 use tokio::{
+    runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -138,11 +138,20 @@ impl Opened {
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
         outputs.chain(self.log.as_ref().map(LogFile::path)).for_each(|path| folders.output(path));
-        // What `e` writes; but whoever starts it in the root folder does not mean everything there is.
-        let here = env::current_dir().ok().filter(|here| args.screen().is_some() && here.parent().is_some());
-        here.iter().for_each(|here| folders.write(here));
+        if args.screen().is_some() {
+            folders.write_here();
+        }
         folders
     }
+}
+
+/// So many threads for tasks, beside those for what blocks.
+///
+/// # Errors
+/// When the kernel gives none.
+pub fn runtime(threads: usize) -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_all().build().context("starting the async runtime")
 }
 
 fn open_log(path: &Path) -> Result<LogFile> {
@@ -172,11 +181,7 @@ fn monitor(
     let hangup = Hangup::new(outlets.reopeners(), log);
     // One thread for the engine, which blocks while it reads; one for the screen, which calculates for some milliseconds; one
     // for everybody else.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(3)
-        .enable_all()
-        .build()
-        .context("starting the async runtime")?;
+    let runtime = runtime(3)?;
     let ended = runtime.block_on(async {
         // Before anybody can know that the monitor runs, and send it one.
         let signals = Signals::listen()?;

@@ -1,9 +1,6 @@
 //! What the monitor publishes, as it comes; and a new connection where one is lost.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
 use rustix::process::geteuid;
@@ -15,6 +12,7 @@ use crate::{
         connection::{Connection, MAX_LINE, Monitor},
         wire::{self, Head},
     },
+    reading::Moment,
     snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
 };
 
@@ -48,7 +46,7 @@ pub async fn start(monitor: &Monitor) -> Result<(Feed, Arc<Snapshot>)> {
 /// Publishes every snapshot that comes. Where none comes any more, the last one again, with since when and why; and connects
 /// again. Ends with the screen.
 pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<Snapshot>>) {
-    let (mut feed, mut newest_ns) = (Some(first), unix_ns());
+    let (mut feed, mut newest_ns) = (Some(first), Moment::now().unix_ns);
     while !publish.is_closed() {
         let next = match &mut feed {
             Some(feed) => feed.next().await,
@@ -59,7 +57,7 @@ pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<
         };
         match next {
             Ok(snapshot) => {
-                newest_ns = unix_ns();
+                newest_ns = Moment::now().unix_ns;
                 publish.send_replace(Arc::new(snapshot));
             }
             Err(error) => {
@@ -83,11 +81,6 @@ fn lose(publish: &watch::Sender<Arc<Snapshot>>, since_ns: u64, why: String) {
         let link = Some(Arc::new(Link { lost, ..link }));
         publish.send_replace(Arc::new(Snapshot { link, ..Snapshot::clone(&last) }));
     }
-}
-
-fn unix_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A subscription.

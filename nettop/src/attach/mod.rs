@@ -5,13 +5,13 @@ mod follow;
 mod relay;
 
 use std::{
-    env, fs,
+    fs,
     io::{IsTerminal as _, stdout},
     os::unix::fs::MetadataExt as _,
     sync::Arc,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -39,11 +39,7 @@ pub fn run(args: &AttachArgs) -> Result<()> {
     heap::keep_small();
     confine(&monitor.endpoint)?;
     // One thread for what comes, one for the screen, which blocks on a slow terminal.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("starting the async runtime")?;
+    let runtime = live::runtime(2)?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen()?;
         let monitor = Arc::new(monitor);
@@ -69,9 +65,7 @@ fn confine(endpoint: &Endpoint) -> Result<()> {
     // Called by sudo for the caller's own monitor, it needs no more than the caller has.
     let invoker = Invoker::of_sudo().filter(|invoker| owner == Some(invoker.uid()));
     let mut folders = Folders::default();
-    // What `e` and `E` write, as in a monitor.
-    let here = env::current_dir().ok().filter(|here| here.parent().is_some());
-    here.iter().for_each(|here| folders.write(here));
+    folders.write_here();
     let port = match endpoint {
         Endpoint::Unix(_) => None,
         Endpoint::Tcp(address) => Some(address.port()),

@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use serde::Deserialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
+    FilterChange, Request,
     answer::{self, Timed},
     connection::Monitor,
     dial::{Connection, dial},
@@ -18,7 +19,10 @@ use super::{
     stream,
     token::Token,
 };
-use crate::export::{FORMATS, file, maps, sorted};
+use crate::{
+    export::{FORMATS, file, maps, sorted},
+    snapshot::DEFAULT_LIMIT,
+};
 
 /// What `nettopctl` is asked to do.
 #[derive(Clone, Debug, Args)]
@@ -76,7 +80,7 @@ enum Command {
     Subscribe {
         /// Rows of each list at most, 1 to 1000
         #[arg(long)]
-        limit: Option<u64>,
+        limit: Option<usize>,
         /// End after so many
         #[arg(long, value_name = "N")]
         count: Option<u64>,
@@ -121,7 +125,7 @@ struct HistoryOf {
 struct Limit {
     /// Rows of each list at most; 0 for all
     #[arg(long)]
-    limit: Option<u64>,
+    limit: Option<usize>,
 }
 
 /// How to print what the kernel's maps hold.
@@ -129,7 +133,7 @@ struct Limit {
 pub struct PrintMaps {
     /// Rows of each map at most; 0 for all
     #[arg(long)]
-    limit: Option<u64>,
+    limit: Option<usize>,
     /// json for everything, csv for one number a row
     #[arg(long, value_enum, default_value_t = MapsFormat::Json)]
     format: MapsFormat,
@@ -143,33 +147,36 @@ enum MapsFormat {
 
 impl Command {
     fn request(&self) -> Value {
-        match self {
-            Self::Status(Limit { limit }) => json!({"cmd": "status", "limit": limit}),
-            Self::Set { dst, src, port, iface, proto } => {
-                with_given("set", &[("dst", dst), ("src", src), ("port", port), ("iface", iface), ("proto", proto)])
-            }
+        let rows = |limit: &Option<usize>| limit.unwrap_or(DEFAULT_LIMIT);
+        let request = match self {
+            Self::Status(Limit { limit }) => Request::Status { limit: rows(limit) },
+            Self::Set { dst, src, port, iface, proto } => Request::Set(FilterChange {
+                dst: dst.clone(),
+                src: src.clone(),
+                port: port.clone(),
+                proto: proto.clone(),
+                iface: iface.clone(),
+            }),
+            // Sent as it was typed: the monitor says what is wrong with it.
             Self::History(HistoryOf { source, dst, port, prefix }) => {
-                with_given("history", &[("source", source), ("dst", dst), ("port", port), ("prefix", prefix)])
+                let mut request = json!({"cmd": "history"});
+                for (kind, text) in [("source", source), ("dst", dst), ("port", port), ("prefix", prefix)] {
+                    text.iter().for_each(|text| request[kind] = text.as_str().into());
+                }
+                return request;
             }
-            Self::Top { count } => json!({"cmd": "top", "top": count}),
-            Self::Pause => json!({"cmd": "pause"}),
-            Self::Resume => json!({"cmd": "resume"}),
-            Self::Reset => json!({"cmd": "reset"}),
-            Self::Export { .. } => json!({"cmd": "snapshot", "limit": 0}),
-            Self::Snapshot(Limit { limit }) => json!({"cmd": "snapshot", "limit": limit}),
-            Self::Subscribe { limit, .. } => json!({"cmd": "subscribe", "limit": limit}),
-            Self::Maps(PrintMaps { limit, .. }) => json!({"cmd": "maps", "limit": limit}),
-            Self::Stop => json!({"cmd": "stop"}),
-        }
+            Self::Top { count } => Request::Top(*count),
+            Self::Pause => Request::Pause(true),
+            Self::Resume => Request::Pause(false),
+            Self::Reset => Request::Reset,
+            Self::Export { .. } => Request::Snapshot { limit: 0 },
+            Self::Snapshot(Limit { limit }) => Request::Snapshot { limit: rows(limit) },
+            Self::Subscribe { limit, .. } => Request::Subscribe { limit: rows(limit) },
+            Self::Maps(PrintMaps { limit, .. }) => Request::Maps { limit: rows(limit) },
+            Self::Stop => Request::Stop,
+        };
+        request.to_json()
     }
-}
-
-/// A request with the parts that were given.
-fn with_given(command: &str, parts: &[(&str, &Option<String>)]) -> Value {
-    let given = parts.iter().filter_map(|(name, part)| Some((name.to_string(), part.as_ref()?.as_str().into())));
-    let mut request: Map<String, Value> = given.collect();
-    request.insert("cmd".into(), command.into());
-    Value::Object(request)
 }
 
 /// Sends the request and prints the answer, indented, with sorted keys. Whether it says `ok`.

@@ -1,7 +1,7 @@
 //! Landlock: of the file system only what was asked for, and neither TCP connections nor signals to others.
 
 use std::{
-    fs,
+    env, fs,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
@@ -37,6 +37,13 @@ impl Folders {
     /// Files in this folder are made, written and replaced.
     pub fn write(&mut self, folder: &Path) {
         self.add(folder, make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate | MakeReg | RemoveFile}));
+    }
+
+    /// The current folder is one of those, for what is written by keys of the screen. But whoever starts in the root folder does not mean
+    /// everything there is.
+    pub fn write_here(&mut self) {
+        let here = env::current_dir().ok().filter(|here| here.parent().is_some());
+        here.iter().for_each(|here| self.write(here));
     }
 
     /// This file is written, and made anew under its name; where it is a pipe or a device, no other in its folder is touched.

@@ -39,7 +39,7 @@ pub struct Options {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// How the user wanted it.
-    pub options: Options,
+    pub options: Arc<Options>,
     /// The terminal's columns and lines.
     pub size: (u16, u16),
     /// The place of the view in [`VIEWS`].
@@ -121,7 +121,7 @@ impl From<Options> for State {
             units: options.units,
             theme: options.theme.unwrap_or_else(Choice::from_env),
             mouse: options.mouse,
-            options,
+            options: options.into(),
             ..Self::default()
         }
     }

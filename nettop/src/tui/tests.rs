@@ -47,7 +47,7 @@ fn with_prompt(field: &'static field::Field, text: &str) -> State {
 
 #[test]
 fn numbers_only_where_names_are_not_wanted() {
-    let numeric = State { options: Options { numeric: true, ..Options::default() }, ..State::default() };
+    let numeric = State { options: Options { numeric: true, ..Options::default() }.into(), ..State::default() };
     for (state, named) in [(State::default(), true), (numeric, false)] {
         let screen = screen((250, 70), &busy(), &state);
         for (number, name) in [("443", "443 https"), ("51820", "51820 wireguard")] {
@@ -156,7 +156,7 @@ fn nothing_breaks_at_any_size() {
 #[test]
 fn ascii_is_enough() {
     let options = Options { ascii: true, ..Options::default() };
-    let text = screen((120, 40), &busy(), &State { options, ..State::default() });
+    let text = screen((120, 40), &busy(), &State { options: options.into(), ..State::default() });
     assert!(text.is_ascii(), "{text}");
     assert!(text.contains("-- Traffic ---"), "{text}");
 }

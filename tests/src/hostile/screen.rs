@@ -19,7 +19,7 @@ use nettop::{
     source::{Source, demo::Demo},
     tui::{
         panel::{self, Picture},
-        state::State,
+        state::{Options, State},
         theme::Theme,
         update::{self, Effect},
     },
@@ -66,8 +66,8 @@ impl Screen {
         let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen without a terminal");
         let (coloured, flags, numeric) = bytes.arbitrary()?;
         let theme = Theme { flags, ..if coloured { Theme::colour() } else { Theme::plain() } };
-        let mut state = State { size: (columns, rows), ..State::default() };
-        state.options.numeric = numeric;
+        let options = Options { numeric, ..Options::default() }.into();
+        let state = State { size: (columns, rows), options, ..State::default() };
         Ok(Self { terminal, snapshot: snapshot(bytes)?.into(), state, theme })
     }
 
