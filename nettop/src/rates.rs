@@ -157,17 +157,19 @@ impl History {
 
     /// Packs the newest slot, before another one takes its place.
     fn pack(&mut self, slots: &Slots) {
-        if self.older.len() + LONGEST > self.older.capacity() {
-            self.forget_old(slots);
-            if self.older.len() + LONGEST > self.older.capacity() {
-                self.older.reserve_exact(LONGEST.max(GROWTH));
-            }
-        }
+        let mut packed = SmallVec::<[u8; LONGEST]>::new();
         let distance = slots.open.id.wrapping_sub(self.slot);
         if distance != 1 {
-            put(&mut self.older, u64::from(distance));
+            put(&mut packed, u64::from(distance));
         }
-        put(&mut self.older, self.count << 1 | u64::from(distance != 1));
+        put(&mut packed, self.count << 1 | u64::from(distance != 1));
+        if self.older.len() + packed.len() > self.older.capacity() {
+            self.forget_old(slots);
+            if self.older.len() + packed.len() > self.older.capacity() {
+                self.older.reserve_exact(packed.len().max(GROWTH));
+            }
+        }
+        self.older.extend_from_slice(&packed);
     }
 
     /// Drops what is older than a minute.
@@ -249,7 +251,7 @@ impl Iterator for Counts<'_> {
 }
 
 /// Appends a number.
-fn put(bytes: &mut SmallVec<[u8; 16]>, number: u64) {
+fn put(bytes: &mut SmallVec<[u8; LONGEST]>, number: u64) {
     let groups = (64 - number.leading_zeros()).div_ceil(7).max(1);
     for group in (0..groups).rev() {
         let more_before = if group + 1 < groups { 0x80 } else { 0 };
@@ -350,7 +352,7 @@ mod tests {
         });
         let rates = history.rates(&slots, 300.0);
         assert!(close(rates.peak, 900.0) && close(rates.low, 5.0), "{rates:?}");
-        assert!(history.counts().count() <= 61, "{} counts are kept", history.counts().count());
+        assert!(history.counts().count() <= 60 + GROWTH, "{} counts are kept", history.counts().count());
     }
 
     #[test]

@@ -24,13 +24,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("snapshot", &["reading", "replay"]),
     ("filter", &["snapshot"]),
     ("source", &["maps", "reading", "replay", "privilege", "shell"]),
-    ("ledger", &["rates"]),
-    ("detect", &["format", "reading", "snapshot"]),
+    ("ledger", &["heap", "rates"]),
+    ("detect", &["format", "heap", "reading", "snapshot"]),
     // It writes JSON as the exporters do, and the client prints what it got through them.
     ("control", &["export", "maps", "sandbox", "shell", "snapshot", "visible"]),
     (
         "engine",
-        &["control", "detect", "export", "filter", "ledger", "rates", "reading", "snapshot", "source", "unique"],
+        &[
+            "control", "detect", "export", "filter", "heap", "ledger", "rates", "reading", "snapshot", "source",
+            "unique",
+        ],
     ),
     ("tui", &["control", "export", "format", "locale", "snapshot"]),
     ("export", &["snapshot", "visible"]),
@@ -44,7 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("features", EVERYTHING),
     // The wiring.
     ("files", &["cli", "export"]),
-    ("attach", &["cli", "control", "files", "heap", "live", "sandbox", "snapshot"]),
+    ("attach", &["cli", "control", "files", "heap", "live", "reading", "sandbox", "snapshot"]),
     ("live", EVERYTHING),
     ("lib", EVERYTHING),
     ("main", &[]),

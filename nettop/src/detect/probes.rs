@@ -7,12 +7,13 @@
 use std::{hash::BuildHasher as _, mem};
 
 use foldhash::{HashMap, HashSet, fast::RandomState};
+use hashbrown::HashTable;
 use nettop_common::{Address, Event, Protocol, event::NO_TCP_FLAGS};
 
 use super::{ports, tcp};
 
-/// Pairs of a generation.
-const MOST: usize = 32_768;
+/// Pairs of a generation: seven eighths of a power of two, which a hash table fills before it doubles.
+const MOST: usize = 28_672;
 /// How long a generation takes what comes.
 const GENERATION_NS: u64 = 30_000_000_000;
 /// UDP ports of traceroute, which tries many without wanting any.
@@ -30,19 +31,44 @@ pub struct Probes {
     hasher: RandomState,
 }
 
-/// The pairs of a while; a pair is in one generation only. Of pairs and sources there are hashes of 64 bits: that two of so few have
+/// The pairs of a while; a pair is in one generation only. Of pairs and sources there are hashes: that two of so few have
 /// the same will not happen, and they take a fraction of the memory.
 #[derive(Debug, Default)]
 struct Generation {
     since_ns: u64,
     pairs: HashSet<u64>,
-    /// Ports tried, by source.
-    ports: HashMap<u64, u32>,
+    ports: Ports,
 }
 
-impl Generation {
-    fn ports(&self, source: u64) -> u32 {
-        self.ports.get(&source).copied().unwrap_or_default()
+/// Ports tried, by source: 48 bits of its hash above 16 of a number that is at most [`MOST`].
+#[derive(Debug, Default)]
+struct Ports(HashTable<u64>);
+
+impl Ports {
+    const COUNT: u64 = 0xffff;
+
+    fn of(&self, source: u64) -> u32 {
+        self.0.find(Self::hash(source), Self::is(source)).map_or(0, |entry| (entry & Self::COUNT) as u32)
+    }
+
+    fn add(&mut self, source: u64) {
+        let entry = self.0.entry(Self::hash(source), Self::is(source), |entry| Self::hash(*entry));
+        *entry.or_insert(source & !Self::COUNT).get_mut() += 1;
+    }
+
+    fn remove(&mut self, source: u64) {
+        if let Some(entry) = self.0.find_mut(Self::hash(source), Self::is(source)) {
+            *entry -= 1;
+        }
+    }
+
+    fn is(source: u64) -> impl Fn(&u64) -> bool {
+        move |entry| (entry ^ source) & !Self::COUNT == 0
+    }
+
+    /// The table looks at both ends of a hash: the bits of the number, which are not of it, lie in the middle.
+    fn hash(entry: u64) -> u64 {
+        (entry & !Self::COUNT).rotate_left(u32::BITS)
     }
 }
 
@@ -77,14 +103,12 @@ impl Probes {
         let source = hasher.hash_one(event.source);
         let pair = hasher.hash_one((event.source, event.destination_port));
         if newer.pairs.insert(pair) {
-            *newer.ports.entry(source).or_default() += 1;
-            if older.pairs.remove(&pair)
-                && let Some(ports) = older.ports.get_mut(&source)
-            {
-                *ports -= 1;
+            newer.ports.add(source);
+            if older.pairs.remove(&pair) {
+                older.ports.remove(source);
             }
         }
-        if newer.ports(source) + older.ports(source) >= notable {
+        if newer.ports.of(source) + older.ports.of(source) >= notable {
             notables.insert(event.source, event.destination);
         }
     }
@@ -94,7 +118,7 @@ impl Probes {
         let Self { newer, older, notables, hasher, .. } = self;
         let probed = |(source, target): (&Address, &Address)| {
             let hash = hasher.hash_one(source);
-            (*source, Probed { ports: newer.ports(hash) + older.ports(hash), target: *target })
+            (*source, Probed { ports: newer.ports.of(hash) + older.ports.of(hash), target: *target })
         };
         let mut found: Vec<_> = notables.iter().map(probed).collect();
         found.sort_unstable_by_key(|(source, probed)| (std::cmp::Reverse(probed.ports), *source));
@@ -181,6 +205,6 @@ mod tests {
         assert!(probes.newer.pairs.len() <= MOST && probes.older.pairs.len() <= MOST);
         let found = probes.notables();
         assert_eq!(found.len(), 1);
-        assert!(found[0].1.ports > 300, "{found:?}");
+        assert!(found[0].1.ports as usize > MOST / 100, "{found:?}");
     }
 }

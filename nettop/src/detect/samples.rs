@@ -3,14 +3,17 @@
 use std::net::IpAddr;
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{Address, Event};
+use nettop_common::{Address, Event, MacPair};
 
-use crate::snapshot::{Target, TopSource};
+use crate::{
+    heap,
+    snapshot::{Target, TopSource},
+};
 
 /// Fewer, of which each stands for several, tell nothing.
 const ENOUGH: f64 = 20.0;
 /// Packets kept of a second; of more, these are drawn at random.
-const MOST: usize = 16_384;
+const MOST: usize = 12_288;
 /// What has this share of the packets is told.
 const TARGET_SHARE: f64 = 0.5;
 const SOURCE_SHARE: f64 = 0.01;
@@ -22,8 +25,47 @@ const DIFFERENT_SHARE: f64 = 0.5;
 /// Them.
 #[derive(Debug, Default)]
 pub struct Samples {
-    kept: Vec<Event>,
+    kept: Vec<Sample>,
     seen: usize,
+}
+
+/// Of an event, what rules ask for: two thirds of its size.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    source: Address,
+    destination: Address,
+    length: u32,
+    weight: u32,
+    source_port: u16,
+    destination_port: u16,
+    tcp_flags: u16,
+    protocol: u16,
+}
+
+impl From<&Event> for Sample {
+    fn from(event: &Event) -> Self {
+        let Event {
+            at_ns: _,
+            source,
+            destination,
+            macs: _,
+            length,
+            weight,
+            source_port,
+            destination_port,
+            tcp_flags,
+            protocol,
+        } = *event;
+        Self { source, destination, length, weight, source_port, destination_port, tcp_flags, protocol }
+    }
+}
+
+impl From<Sample> for Event {
+    fn from(sample: Sample) -> Self {
+        let Sample { source, destination, length, weight, source_port, destination_port, tcp_flags, protocol } = sample;
+        let (at_ns, macs) = (0, MacPair::default());
+        Self { at_ns, source, destination, macs, length, weight, source_port, destination_port, tcp_flags, protocol }
+    }
 }
 
 /// What a part of the packets has in common. All of it is estimated.
@@ -51,10 +93,11 @@ impl Samples {
     pub fn add(&mut self, event: &Event) {
         self.seen += 1;
         if self.kept.len() < MOST {
-            self.kept.push(*event);
+            heap::make_room(&mut self.kept);
+            self.kept.push(event.into());
         } else if let Some(place) = self.kept.get_mut(fastrand::usize(..self.seen)) {
             // Each has the same chance to stay (Vitter's algorithm R).
-            *place = *event;
+            *place = event.into();
         }
     }
 
@@ -64,9 +107,10 @@ impl Samples {
         self.seen = 0;
     }
 
-    /// Those kept. How many packets each stands for is its weight: only ratios of sums of weights mean something.
-    pub fn iter(&self) -> impl Iterator<Item = &Event> {
-        self.kept.iter()
+    /// Those kept, without time and MACs. How many packets each stands for is its weight: only ratios of sums of weights mean
+    /// something.
+    pub fn iter(&self) -> impl Iterator<Item = Event> {
+        self.kept.iter().map(|sample| (*sample).into())
     }
 
     /// The weight of those that match.

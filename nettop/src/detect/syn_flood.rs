@@ -89,10 +89,10 @@ fn by_port(scene: &Scene, all: Handshakes) -> BTreeMap<u16, Handshakes> {
     for event in scene.samples.iter() {
         let weight = f64::from(event.weight);
         let port = ports.entry(event.destination_port).or_default();
-        if is_syn(event) {
+        if is_syn(&event) {
             port.syn += weight;
             sampled.syn += weight;
-        } else if flags(event).is_some_and(tcp::goes_on) {
+        } else if flags(&event).is_some_and(tcp::goes_on) {
             port.ack += weight;
             sampled.ack += weight;
         }

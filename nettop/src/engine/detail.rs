@@ -35,6 +35,10 @@ impl Details {
             self.newest.pop_front();
         }
         if self.max_events > 0 {
+            let room = self.max_events - self.newest.len();
+            if self.newest.len() == self.newest.capacity() {
+                self.newest.reserve_exact(room.min(self.newest.len().max(1)));
+            }
             self.newest.push_back(*event);
         }
         let room = self.by_source.len() < MOST_SOURCES;
@@ -103,6 +107,10 @@ fn add<K: Ord>(counts: &mut LiteMap<K, u64>, key: K, weight: u64) -> bool {
     }
     if counts.len() >= MOST_KEYS {
         return false;
+    }
+    // Of most sources in a flood there is one packet: not the room for four that a vector begins with.
+    if counts.is_empty() {
+        *counts = LiteMap::with_capacity(1);
     }
     counts.insert(key, weight);
     true

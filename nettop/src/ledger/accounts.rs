@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::Account;
+use crate::heap;
 
 #[derive(Debug)]
 pub struct Accounts<K, C> {
@@ -46,6 +47,7 @@ impl<K: Copy + Eq + Hash, C> Accounts<K, C> {
     pub fn push(&mut self, hash: u64, key: K, account: Account<C>) -> usize {
         let Self { rows, index, hasher } = self;
         let position = rows.len();
+        heap::make_room(rows);
         rows.push((key, account));
         index.insert_unique(hash, position as u32, |row| hasher.hash_one(rows[*row as usize].0));
         position

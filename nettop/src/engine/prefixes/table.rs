@@ -6,7 +6,10 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use nettop_common::Tally;
 
-use crate::rates::{Slots, recent::Recent};
+use crate::{
+    heap,
+    rates::{Slots, recent::Recent},
+};
 
 /// Where there is little room, a reading brings at most about one in so many rows in.
 const NEWCOMERS: usize = 64;
@@ -126,6 +129,7 @@ impl Table {
     fn insert(&mut self, entry: &Entry, slots: &Slots) {
         let mut row = Row { key: entry.key, sources: 0, recent: Recent::default(), total: Tally::default() };
         row.add(entry, slots);
+        heap::make_room(&mut self.rows);
         self.rows.push(row);
         self.index.insert(&self.rows, self.rows.len() - 1);
     }
