@@ -36,7 +36,7 @@ pub struct Cpu {
     pub dst_ports: [u64; PORTS],
     /// Packets by source port.
     pub src_ports: [u64; PORTS],
-    /// Distinct sources, of those that were new to a set.
+    /// Distinct sources, of those for which there was no slot.
     pub unique: Registers,
 }
 

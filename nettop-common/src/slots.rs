@@ -140,9 +140,11 @@ pub const fn group_shift(bits: u32) -> u32 {
 pub struct Layout {
     /// Odd numbers chosen at random when the program is loaded, so that nobody can send keys that all want the same bucket.
     pub multipliers: [u64; 2],
-    /// By [`Table`]: how far a hash is shifted to be the number of a bucket.
+    /// By [`Table`]: how far a hash is shifted to be the number of a bucket ...
     shifts: [u8; Table::COUNT],
-    padding: [u8; 5],
+    /// ... and of its group.
+    group_shifts: [u8; Table::COUNT],
+    padding: [u8; 2],
 }
 
 impl Layout {
@@ -151,7 +153,8 @@ impl Layout {
         Self {
             multipliers: random.map(|number| number | 1),
             shifts: bits.map(|bits| (u64::BITS - bits) as u8),
-            padding: [0; 5],
+            group_shifts: bits.map(|bits| (u64::BITS - bits + group_shift(bits)) as u8),
+            padding: [0; 2],
         }
     }
 
@@ -170,10 +173,10 @@ impl Layout {
         (hash >> (self.shifts[table as usize] as u32 & (u64::BITS - 1))) as usize
     }
 
-    /// The group that a bucket belongs to.
+    /// The group of the bucket that a hash stands for.
     #[inline(always)]
-    pub const fn group(&self, table: Table, bucket: usize) -> usize {
-        (bucket >> group_shift(u64::BITS - self.shifts[table as usize] as u32)) % GROUPS
+    pub const fn group(&self, table: Table, hash: u64) -> usize {
+        (hash >> (self.group_shifts[table as usize] as u32 & (u64::BITS - 1))) as usize % GROUPS
     }
 }
 
@@ -184,10 +187,19 @@ const fn next_hash(hash: u64) -> u64 {
     (hash ^ (hash >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
-/// Finds a key where it mostly is: in the first of its buckets. `None` means nothing; see [`find`].
+/// What is known of a key that is not in the first of its buckets.
+#[derive(Clone, Copy, Debug)]
+pub struct Missed {
+    /// Its hash.
+    hash: u64,
+    /// Another key has its tag there, so that it cannot lie there.
+    same_tag: bool,
+}
+
+/// The counters of a key where it mostly is, in the first of its buckets; else what [`find_further`] goes on with.
 ///
 /// # Safety
-/// As for [`find`].
+/// As for [`find_further`].
 #[inline(always)]
 pub unsafe fn find_first<'a, C: Counters>(
     layout: &Layout,
@@ -195,45 +207,55 @@ pub unsafe fn find_first<'a, C: Counters>(
     tags: &[Tags],
     key: &Key,
     slot: impl Fn(usize) -> Option<*mut Slot<C>>,
-) -> Option<&'a mut C> {
+) -> Result<&'a mut C, Missed> {
     let hash = layout.hash(key);
     let bucket = layout.bucket(table, hash);
-    let way = tags.get(bucket)?.candidate(hash)?;
-    // SAFETY: as the caller promises.
-    let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
-    if slot.key == *key { Some(&mut slot.counters) } else { None }
+    let Some(way) = tags.get(bucket).and_then(|tags| tags.candidate(hash)) else {
+        return Err(Missed { hash, same_tag: false });
+    };
+    match slot(bucket * WAYS + way as usize) {
+        // SAFETY: as the caller promises.
+        Some(slot) if unsafe { (*slot).key == *key } => Ok(unsafe { &mut (*slot).counters }),
+        _ => Err(Missed { hash, same_tag: true }),
+    }
 }
 
-/// The counters of a key, found or, in the first slot that is free for it, begun; and, if they were begun, in which bucket. `None`:
-/// its buckets belong to other keys, or a slot is out of reach.
+/// The counters of such a key, found or, in the first bucket that has a slot for it, begun; and, if they were begun, the hash that
+/// stands for the bucket. `None`: its buckets belong to other keys, or a slot is out of reach.
 ///
 /// # Safety
 /// `slot` has for each number below eight times the number of `tags` the same valid slot, which nobody else uses for `'a`,
 /// or none.
 #[inline(always)]
-pub unsafe fn find<'a, C: Counters>(
+pub unsafe fn find_further<'a, C: Counters>(
     layout: &Layout,
     table: Table,
     tags: &mut [Tags],
     key: &Key,
+    missed: Missed,
     slot: impl Fn(usize) -> Option<*mut Slot<C>>,
-) -> Option<(&'a mut C, Option<usize>)> {
-    let mut hash = layout.hash(key);
-    for _ in 0..CHOICES {
+) -> Option<(&'a mut C, Option<u64>)> {
+    let Missed { mut hash, mut same_tag } = missed;
+    for choice in 0..CHOICES {
         let bucket = layout.bucket(table, hash);
         let tags = tags.get_mut(bucket)?;
-        if let Some(way) = tags.candidate(hash) {
-            // SAFETY: as the caller promises.
-            let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
-            if slot.key == *key {
-                return Some((&mut slot.counters, None));
+        if choice > 0 {
+            let candidate = tags.candidate(hash);
+            same_tag = candidate.is_some();
+            if let Some(way) = candidate {
+                // SAFETY: as the caller promises.
+                let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
+                if slot.key == *key {
+                    return Some((&mut slot.counters, None));
+                }
             }
-        } else if let Some(way) = tags.free(hash) {
+        }
+        if !same_tag && let Some(way) = tags.free(hash) {
             // SAFETY: as the caller promises.
             let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
             tags.take(way, hash);
             *slot = Slot { key: *key, counters: C::zeroed() };
-            return Some((&mut slot.counters, Some(bucket)));
+            return Some((&mut slot.counters, Some(hash)));
         }
         hash = next_hash(hash);
     }
@@ -277,14 +299,13 @@ mod tests {
             assert_eq!(slots.len(), tags.len() * WAYS);
             let first = slots.as_mut_ptr();
             // SAFETY: all of them are there, as was just seen, and borrowed for as long as what is returned.
-            let (at_once, found) = unsafe {
+            unsafe {
                 let slot = |at| Some(first.add(at));
-                let at_once = find_first(layout, Table::Sources, tags, key, slot).map(std::ptr::from_mut::<Tally>);
-                (at_once, find(layout, Table::Sources, tags, key, slot))
-            };
-            let (tally, _) = found?;
-            assert!(at_once.is_none_or(|at_once| std::ptr::eq(at_once, tally)), "another slot than the usual");
-            Some(tally)
+                match find_first(layout, Table::Sources, tags, key, slot) {
+                    Ok(tally) => Some(tally),
+                    Err(missed) => Some(find_further(layout, Table::Sources, tags, key, missed, slot)?.0),
+                }
+            }
         }
 
         /// Counts a packet for each key in turn; returns how many found no slot.

@@ -1,6 +1,6 @@
 //! Distinct sources in bounded memory: HyperLogLog registers (Flajolet, Fusy, Gandouet, Meunier 2007).
 //!
-//! The kernel adds an address only when its set of slots did not know it; user space adds those it knows. Both use
+//! The kernel adds the addresses for which it has no slot; user space adds those that it reads from slots. Both use
 //! [`hash`], so that their registers merge by maximum.
 
 use bytemuck::{Pod, Zeroable};

@@ -16,7 +16,7 @@ use nettop_common::{
     counters::{Counters, Part, Table},
     cpu::{PORTS, Set, State, TCP_FLAGS},
     late, packet, rare,
-    slots::{self, Key, Layout, SETS, Slot},
+    slots::{self, Key, Layout, Missed, SETS, Slot, Tags},
     unique::Registers,
 };
 
@@ -174,7 +174,7 @@ fn clock_ns(state: &mut State) -> u64 {
     state.clock_ns
 }
 
-/// The counters of a source; `None`: there is no slot for it. If it is new to the set, it is entered in `unique`.
+/// The counters of a source; `None`: there is no slot for it. Then it is entered in `unique`: user space enters those it reads.
 #[inline(always)]
 fn source<'a>(
     source: Address,
@@ -190,30 +190,37 @@ fn source<'a>(
         let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
         slots::find_first(layout, Table::Sources, &set.sources, &source.0, slot)
     };
-    if found.is_some() {
-        return found;
+    match found {
+        Ok(counters) => Some(counters),
+        Err(missed) => {
+            rare();
+            seek_source(&Sought { source, missed, now }, layout, set, unique, counts)
+        }
     }
-    rare();
-    seek_source(&Address(source.0), now, layout, set, unique, counts)
 }
 
-/// The same of a source that is not where most are: it is somewhere else, or new.
+/// A source that is not where most are: it is somewhere else, or new.
+struct Sought {
+    source: Address,
+    missed: Missed,
+    now: u64,
+}
+
 #[inline(never)]
 fn seek_source<'a>(
-    source: &Address,
-    now: u64,
+    sought: &Sought,
     layout: &Layout,
     set: &'a mut Set,
     unique: &mut Registers,
     counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
-    let found = seek(&SOURCES, Table::Sources, &source.0, layout, set);
-    if counts(Part::Unique)
-        && let Some((_, true)) | None = found
-    {
-        unique.insert(*source);
-    }
-    let (counters, new) = found?;
+    let Sought { source, missed, now } = *sought;
+    let Some((counters, new)) = seek(&SOURCES, Table::Sources, &source.0, missed, layout, set) else {
+        if counts(Part::Unique) {
+            unique.insert(source);
+        }
+        return None;
+    };
     if new {
         counters.first_ns = now;
     }
@@ -236,33 +243,49 @@ fn turn_to([destination, macs]: &[Key; 2], length: u64, layout: &Layout, set: &m
 
 #[inline(always)]
 fn add(map: &Array<Slot<Tally>>, table: Table, old: &Slot<Tally>, layout: &Layout, set: &mut Set) {
-    match seek(map, table, &old.key, layout, set) {
-        Some((tally, _)) => tally.add(old.counters),
+    let first = set.first[table as usize];
+    // SAFETY: as in `seek`.
+    let found = unsafe {
+        slots::find_first(layout, table, tags(table, set), &old.key, |at| map.get_ptr_mut(first + at as u32))
+    };
+    let tally = match found {
+        Ok(tally) => Some(tally),
+        Err(missed) => seek(map, table, &old.key, missed, layout, set).map(|(tally, _)| tally),
+    };
+    match tally {
+        Some(tally) => tally.add(old.counters),
         None => set.totals.untracked[table as usize].add(old.counters),
     }
 }
 
-/// The counters of a key, and whether they are new; `None`: its buckets belong to other keys.
+#[inline(always)]
+fn tags(table: Table, set: &mut Set) -> &mut [Tags] {
+    match table {
+        Table::Sources => &mut set.sources,
+        Table::Destinations => &mut set.destinations,
+        Table::Macs => &mut set.macs,
+    }
+}
+
+/// The counters of a key that is not in the first of its buckets, and whether they are new; `None`: its buckets belong to other keys.
 #[inline(always)]
 fn seek<'a, C: Counters>(
     map: &Array<Slot<C>>,
     table: Table,
     key: &Key,
+    missed: Missed,
     layout: &Layout,
     set: &mut Set,
 ) -> Option<(&'a mut C, bool)> {
-    let Set { first, used, sources, destinations, macs, .. } = set;
-    let tags = match table {
-        Table::Sources => &mut sources[..],
-        Table::Destinations => &mut destinations[..],
-        Table::Macs => &mut macs[..],
-    };
-    let first = first[table as usize];
+    let first = set.first[table as usize];
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
-    let found = unsafe { slots::find(layout, table, tags, key, |at| map.get_ptr_mut(first + at as u32)) };
+    let found = unsafe {
+        let slot = |at| map.get_ptr_mut(first + at as u32);
+        slots::find_further(layout, table, tags(table, set), key, missed, slot)
+    };
     let (counters, begun) = found?;
-    if let Some(bucket) = begun {
-        used[table as usize][layout.group(table, bucket)] = 1;
+    if let Some(hash) = begun {
+        set.used[table as usize][layout.group(table, hash)] = 1;
     }
     Some((counters, begun.is_some()))
 }

@@ -113,7 +113,7 @@ pub struct Tables {
     pub dst_ports: Vec<u64>,
     /// Packets by source port.
     pub src_ports: Vec<u64>,
-    /// Distinct sources.
+    /// Distinct sources, of those for which there was no slot.
     pub unique: Box<Registers>,
 }
 

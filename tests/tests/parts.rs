@@ -1,11 +1,20 @@
 //! What is left out is not counted, costs no other part anything, and is no reason for a verifier to refuse the rest.
 
-use nettop_common::{Link, Outcome, Protocol, counters::Part};
+use std::net::Ipv4Addr;
+
+use nettop::unique;
+use nettop_common::{
+    Link, Outcome, Protocol,
+    counters::{Part, Table},
+};
 use nettop_tests::{
     frames::{Spec, Transport},
     kernel::Kernel,
     skip,
 };
+
+/// Different sources, more than there are slots in a few buckets of a few CPUs.
+const SOURCES: u32 = 250;
 
 #[test]
 fn each_part_is_counted_or_left_out_by_itself() {
@@ -21,12 +30,12 @@ fn each_part_is_counted_or_left_out_by_itself() {
         kernel.count(&frame[14..], Link::RawIp);
         let (reading, tables) = (kernel.read(), kernel.read_tables());
         let totals = reading.totals;
+        assert!(tables.unique.0.iter().all(|value| *value == 0), "{parts:#b}: whoever has a slot is known by it");
         assert_eq!((totals.seen.packets, totals.outcome(Outcome::Counted).packets), (2, 2), "{parts:#b}");
         for part in Part::ALL {
             let counted = match part {
                 Part::Sources => reading.sources.iter().map(|(_, counters)| counters.packets).sum(),
-                // Of the source itself, and only if it is new to a set.
-                Part::Unique => u64::from(tables.unique.0.iter().any(|value| *value > 0)) * 2,
+                Part::Unique => continue,
                 Part::Destinations => reading.destinations.iter().map(|(_, tally)| tally.packets).sum(),
                 Part::Macs => reading.macs.iter().map(|(_, tally)| tally.packets).sum(),
                 Part::Protocols => totals.protocol(Protocol::Tcp).packets,
@@ -34,8 +43,39 @@ fn each_part_is_counted_or_left_out_by_itself() {
                 Part::Flags => tables.tcp_flags[0x02],
                 Part::Events => totals.events,
             };
-            let wanted = parts & part.bit() != 0 && (*part != Part::Unique || parts & Part::Sources.bit() != 0);
+            let wanted = parts & part.bit() != 0;
             assert_eq!(counted, u64::from(wanted) * 2, "{} of {parts:#b}", part.label());
         }
+    }
+}
+
+#[test]
+fn who_finds_no_slot_is_known_to_be_distinct() {
+    if !skip::privileged("who_finds_no_slot_is_known_to_be_distinct") {
+        return;
+    }
+    let others = Part::EVERY & !Part::Unique.bit();
+    for (parts, slots, expected) in [
+        (Part::EVERY, "few", true),
+        (Part::EVERY, "many", false),
+        (others, "few", false),
+        (Part::Unique.bit() | Part::Sources.bit(), "few", true),
+    ] {
+        let mut kernel = match slots {
+            "few" => Kernel::load_sized(parts, [1, 1, 1]),
+            _ => Kernel::load_parts(parts),
+        };
+        for host in 0..SOURCES {
+            let spec =
+                Spec { source: Ipv4Addr::from_bits(0xc633_6400 | host).into(), ..Spec::v4(Transport::Udp(40_000, 53)) };
+            kernel.count(&spec.frame(), Link::Ethernet);
+        }
+        let (reading, tables) = (kernel.read(), kernel.read_tables());
+        let untracked = reading.totals.untracked(Table::Sources).packets;
+        assert_eq!(reading.sources.len() as u64 + untracked, u64::from(SOURCES), "{parts:#b}, {slots} slots");
+        assert_eq!(untracked > 0, slots == "few");
+        let distinct = unique::estimate(&tables.unique).round() as u64;
+        let expected = if expected { untracked } else { 0 };
+        assert!(distinct.abs_diff(expected) <= expected / 10, "{parts:#b}, {slots} slots: {distinct} of {expected}");
     }
 }

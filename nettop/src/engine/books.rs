@@ -44,6 +44,8 @@ pub struct Books {
     /// Cumulative tables, and what they said at the start.
     pub tables: Tables,
     base: Tables,
+    /// Distinct sources ever entered; the tables have those for which there was no slot.
+    distinct: Box<Registers>,
 }
 
 impl Books {
@@ -62,6 +64,7 @@ impl Books {
             prefixes: Prefixes::new(),
             tables: Tables::default(),
             base: Tables::default(),
+            distinct: bytemuck::zeroed_box(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Books {
         self.sources.enter_watched(&reading.sources, slots, &mut Sources { slots, regions, prefixes, notes, forget });
         // Also what the ledger had no room for.
         self.prefixes.enter(&reading.sources, slots);
+        reading.sources.iter().for_each(|(address, _)| self.distinct.insert(*address));
         self.destinations.enter(&reading.destinations, slots);
         self.macs.enter_watched(&reading.macs, slots, &mut Macs { notes });
     }
@@ -124,6 +128,7 @@ impl Books {
         self.regions.reset();
         self.prefixes.reset();
         self.base = self.tables.clone();
+        self.distinct = bytemuck::zeroed_box();
     }
 
     /// Non-zero packets by TCP flag byte since the start.
@@ -175,8 +180,8 @@ impl Books {
         if self.totals.untracked(Table::Sources).packets == 0 && self.sources.evicted().packets == 0 {
             return (self.sources.count() as u64, false);
         }
-        let mut registers: Box<Registers> = self.tables.unique.clone();
-        self.sources.iter().for_each(|(address, _)| registers.insert(*address));
+        let mut registers = self.distinct.clone();
+        registers.merge(&self.tables.unique);
         (unique::estimate(&registers).round() as u64, true)
     }
 }

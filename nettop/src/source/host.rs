@@ -6,7 +6,7 @@ use std::{collections::VecDeque, mem};
 use foldhash::HashMap;
 use nettop_common::{
     Address, Class, Event, Filter, Frame, Link, MacPair, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
-    Tally, Totals, packet, unique::Registers,
+    Tally, Totals, packet,
 };
 
 use crate::reading::{Moment, Reading, Tables};
@@ -29,8 +29,6 @@ pub struct HostCounter {
     tcp_flags: HashMap<u8, u64>,
     dst_ports: HashMap<u16, u64>,
     src_ports: HashMap<u16, u64>,
-    /// Distinct sources, those that the engine has since forgotten included.
-    unique: Option<Box<Registers>>,
     events: VecDeque<Event>,
 }
 
@@ -95,8 +93,6 @@ impl HostCounter {
         reading.clear();
         reading.at = at;
         reading.totals = mem::take(&mut self.totals);
-        let unique = self.unique.get_or_insert_with(bytemuck::zeroed_box);
-        self.sources.keys().for_each(|address| unique.insert(*address));
         reading.sources.extend(self.sources.drain());
         reading.destinations.extend(self.destinations.drain());
         reading.macs.extend(self.macs.drain());
@@ -107,14 +103,6 @@ impl HostCounter {
         self.tcp_flags.iter().for_each(|(flags, count)| tables.tcp_flags[usize::from(*flags)] = *count);
         self.dst_ports.iter().for_each(|(port, count)| tables.dst_ports[usize::from(*port)] = *count);
         self.src_ports.iter().for_each(|(port, count)| tables.src_ports[usize::from(*port)] = *count);
-        if let Some(unique) = &self.unique {
-            tables.unique.clone_from(unique);
-        }
-    }
-
-    /// Forgets which sources were distinct.
-    pub fn clear_unique(&mut self) {
-        self.unique = None;
     }
 
     /// The totals since the last reading.

@@ -146,7 +146,7 @@ impl Cpus {
         }
     }
 
-    /// Distinct sources of those that were new to a set.
+    /// Distinct sources, of those for which there was no slot.
     pub fn unique(&self, cpu: usize) -> Registers {
         self.read(cpu, offset_of!(Cpu, unique))
     }
