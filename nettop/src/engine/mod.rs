@@ -44,6 +44,9 @@ const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How often the source is read, at least. More often there would be more room in its tables, but each of their slots would be
 /// taken anew more often, in memory that this side has had in between: that is what costs most while they are many.
 const DRAIN: Duration = Duration::from_millis(100);
+/// By which share of it more or less, at random: in a flood slots are free only soon after, and whoever sends in a rhythm of the
+/// same period would always find one, or never.
+const JITTER: f64 = 0.4;
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
 
@@ -153,8 +156,9 @@ impl Engine {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let early = tokio::time::sleep(EARLY_TICK);
         tokio::pin!(early);
-        let mut drains = tokio::time::interval(DRAIN.min(interval));
-        drains.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let pause = || DRAIN.min(interval).mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
+        let drain = tokio::time::sleep(pause());
+        tokio::pin!(drain);
         while !(self.settings.end_with_source && self.source.has_ended()) {
             tokio::select! {
                 () = tokio::task::yield_now(), if self.source.has_more() => {
@@ -167,7 +171,8 @@ impl Engine {
                     }
                     tokio::task::block_in_place(|| self.tick());
                 }
-                _ = drains.tick() => {
+                () = &mut drain => {
+                    drain.as_mut().reset(Instant::now() + pause());
                     tokio::task::block_in_place(|| self.drain());
                 }
                 envelope = requests.recv() => {

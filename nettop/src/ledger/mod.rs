@@ -1,19 +1,19 @@
 //! The [`Ledger`]: what was counted per key, in bounded memory.
 //!
 //! A flood from forged addresses brings more new keys in a second than there is room for, each with a packet or two. While
-//! there is no room, only some keys get an account at first sight; the others when they were seen often enough lately,
-//! according to a count-min sketch. How often that is rises until few enough are. What makes room for them are the accounts with
-//! the fewest packets, where a packet counts half as much for every ten seconds since it came. So neither a busy source
-//! nor a quiet steady one is pushed out, and what a flood leaves behind goes soon.
+//! there is no room, only some keys get an account at first sight; the others when they were seen often enough lately. How often that
+//! is rises until few enough are. What makes room for them are the accounts with the fewest packets, where a packet counts half as
+//! much for every ten seconds since it came. So neither a busy source nor a quiet steady one is pushed out, and what a flood leaves
+//! behind goes soon.
 
 mod accounts;
-mod sketch;
+mod strangers;
 
 use std::{cmp::Reverse, hash::Hash, mem};
 
 use nettop_common::{Tally, counters::Counters};
 
-use self::{accounts::Accounts, sketch::Sketch};
+use self::{accounts::Accounts, strangers::Strangers};
 use crate::rates::{History, SECOND_NS, Slots};
 
 /// After so many slots of time, which are seconds or longer, a packet counts half as much when room has to be made.
@@ -23,15 +23,17 @@ const HALF_LIFE: i64 = 10;
 const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
 const FREE_SHARE: u64 = 8;
-/// Twice as many may be other keys, or they have to be seen more often.
-const ADMITTED: u64 = 2;
+/// Four times as many may be other keys, or they have to be seen more often. With a million packets per second that find a slot, of
+/// sixteen million sources, that is three times in four seconds; twice was so often true that it told nothing.
+const ADMITTED: u64 = 4;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
 const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
 const SEEN_AT_LEAST: u8 = 2;
-/// Bytes of the sketch per account, and of the largest sketch.
-const SKETCH_SHARE: usize = 16;
-const LARGEST_SKETCH: usize = 1 << 21;
+/// Bytes per account for remembering others, and at most. So many hold what two CPUs bring of a flood in four seconds: five packets
+/// per second, of which it leaves a slot for one in four, are seen again in that time.
+const STRANGERS_SHARE: usize = 128;
+const MOST_STRANGERS: usize = 1 << 23;
 
 /// One key's account.
 #[derive(Clone, Debug, Default)]
@@ -86,11 +88,9 @@ pub struct Ledger<K, C> {
     entered: Tally,
     evicted: Tally,
     passed: Tally,
-    /// Which slot of time it is.
-    slot: u32,
     /// Until when was entered, on the monotonic clock.
     now_ns: u64,
-    strangers: Sketch,
+    strangers: Strangers,
     /// How often a stranger has to be seen.
     seen_enough: u8,
 }
@@ -104,9 +104,8 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
             entered: Tally::default(),
             evicted: Tally::default(),
             passed: Tally::default(),
-            slot: 0,
             now_ns: 0,
-            strangers: Sketch::default(),
+            strangers: Strangers::default(),
             seen_enough: SEEN_AT_LEAST,
         }
     }
@@ -118,9 +117,6 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
 
     /// The same, telling `watch` what becomes of each entry.
     pub fn enter_watched(&mut self, entries: &[(K, C)], slots: &Slots, watch: &mut impl Watch<K, C>) {
-        if mem::replace(&mut self.slot, slots.open_id()) != slots.open_id() {
-            self.strangers.fade();
-        }
         let before_ns = mem::replace(&mut self.now_ns, slots.now_ns());
         let since_ns = self.now_ns.saturating_sub(before_ns).min(SECOND_NS);
         let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
@@ -141,7 +137,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
                     self.open(hash, *key, 0, slots, watch)
                 }
                 None => {
-                    let (seen, first) = self.strangers.see(hash, tally.packets, self.sketch_size());
+                    let (seen, first) = self.strangers.see(hash, tally.packets, self.strangers_size());
                     if seen < self.seen_enough {
                         self.passed.add(tally);
                         watch.passed(counted, first);
@@ -158,14 +154,14 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
         }
         let enough = free_at_most * ADMITTED;
         if admitted > enough {
-            self.seen_enough = self.seen_enough.saturating_add(1);
+            self.seen_enough = (self.seen_enough + 1).min(strangers::MOST);
         } else if admitted < enough / 4 {
             self.seen_enough = (self.seen_enough - 1).max(SEEN_AT_LEAST);
         }
     }
 
-    fn sketch_size(&self) -> usize {
-        (self.most.saturating_mul(SKETCH_SHARE)).clamp(1024, LARGEST_SKETCH).next_power_of_two()
+    fn strangers_size(&self) -> usize {
+        self.most.saturating_mul(STRANGERS_SHARE).clamp(1024, MOST_STRANGERS).next_power_of_two()
     }
 
     /// Opens the account of a key that was seen `before` so often; others may have to go for it.
