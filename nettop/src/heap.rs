@@ -21,10 +21,10 @@ pub fn keep_small() {
 #[cfg(not(target_env = "gnu"))]
 pub fn keep_small() {}
 
-/// Makes room for one more in what may become large: for an eighth more, not for twice as many. The kernel moves a large
+/// Makes room for one more in what may become large: for a sixteenth more, not for twice as many. The kernel moves a large
 /// block by its page table, so that growing more often costs little.
 pub fn make_room<T>(rows: &mut Vec<T>) {
     if rows.len() == rows.capacity() {
-        rows.reserve_exact((rows.len() / 8).max(4));
+        rows.reserve_exact((rows.len() / 16).max(4));
     }
 }

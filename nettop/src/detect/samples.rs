@@ -13,7 +13,7 @@ use crate::{
 /// Fewer, of which each stands for several, tell nothing.
 const ENOUGH: f64 = 20.0;
 /// Packets kept of a second; of more, these are drawn at random.
-const MOST: usize = 12_288;
+const MOST: usize = 10_240;
 /// What has this share of the packets is told.
 const TARGET_SHARE: f64 = 0.5;
 const SOURCE_SHARE: f64 = 0.01;

@@ -8,8 +8,9 @@ use nettop_common::{Address, Event, Protocol};
 
 use crate::snapshot::{Detail, Mac, TcpFlags};
 
-/// Sources with detail; a further one gets it when there is room again.
-const MOST_SOURCES: usize = 4096;
+/// Sources with detail: seven eighths of a power of two, which a hash table fills before it doubles. A further one gets it when there
+/// is room again.
+const MOST_SOURCES: usize = 3584;
 /// Keys in one map of one source; more make its detail an estimate.
 const MOST_KEYS: usize = 256;
 
