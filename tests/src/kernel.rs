@@ -1,10 +1,6 @@
 //! The kernel program by itself: loaded, attached to nothing, fed with frames by `BPF_PROG_TEST_RUN`.
 
-use std::{
-    fs,
-    os::fd::{AsFd as _, OwnedFd},
-    path::Path,
-};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{
     Ebpf, EbpfLoader, Pod,
@@ -30,6 +26,9 @@ const BITS: [u32; Table::COUNT] = MOST_BITS;
 /// What the program logs; nettop sets it to nothing unless there is a log, and what would log is then removed.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
+/// In here, so that a test can be taken to another machine.
+const OBJECT: &[u8] = aya::include_bytes_aligned!("../../data/nettop.bpf.o");
+
 const FILTER_SIZE: usize = size_of::<Filter>();
 
 /// The loaded program and its maps.
@@ -54,8 +53,6 @@ impl Kernel {
 
     /// The same, with 2^`bits` buckets for each CPU in a set, by [`Table`].
     pub fn load_sized(parts: u32, bits: [u32; Table::COUNT]) -> Self {
-        let object = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/nettop.bpf.o");
-        let object = fs::read(&object).unwrap_or_else(|error| panic!("reading {}: {error}", object.display()));
         let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
         let mut loader = EbpfLoader::new();
         for (map, entries) in [
@@ -69,7 +66,7 @@ impl Kernel {
         }
         loader.override_global(LOG_LEVEL, &0u8, true);
         loader.override_global(maps::PARTS, &parts, true);
-        let mut ebpf = loader.load(&object).expect("the object loads");
+        let mut ebpf = loader.load(OBJECT).expect("the object loads");
         for name in maps::programs(parts) {
             program(&mut ebpf, name).load().unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
         }
