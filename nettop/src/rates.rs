@@ -352,7 +352,7 @@ mod tests {
         });
         let rates = history.rates(&slots, 300.0);
         assert!(close(rates.peak, 900.0) && close(rates.low, 5.0), "{rates:?}");
-        assert!(history.counts().count() <= 60 + GROWTH, "{} counts are kept", history.counts().count());
+        assert!(history.counts().count() <= 65, "{} counts are kept", history.counts().count());
     }
 
     #[test]
