@@ -1,7 +1,8 @@
 //! The parser: from the bytes of a frame to the [`Packet`] that is filtered and counted. The only one there is.
 //!
 //! Ethernet II with any stack of 802.1Q and 802.1ad tags up to [`MAX_TAGS`], 802.3 with SNAP, PPPoE, MPLS, IPv4 with options (RFC 791), IPv6 with
-//! extension headers (RFC 8200) up to [`MAX_EXTENSIONS`], fragments, and the ports of TCP, UDP and SCTP. Ports are
+//! extension headers (RFC 8200) up to [`MAX_EXTENSIONS`], authentication headers (RFC 4302) up to [`MAX_AUTHENTICATIONS`] in
+//! IPv4, fragments, and the ports of TCP, UDP and SCTP. Ports are
 //! taken only from within the length that the IP header claims, so that padding is never read as a header.
 //!
 //! Written for the BPF verifier: every access is checked against the end of the frame, every loop is bounded, and
@@ -19,6 +20,9 @@ pub const MAX_TAGS: usize = 4;
 pub const MAX_LABELS: usize = 6;
 /// How many IPv6 extension headers are looked through.
 pub const MAX_EXTENSIONS: usize = 8;
+/// How many authentication headers of IPv4 are looked through: the host's, a gateway's, and one to spare. For each of them the
+/// verifier looks at 90,000 more instructions.
+pub const MAX_AUTHENTICATIONS: usize = 3;
 
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -40,6 +44,8 @@ pub mod ether_type {
     pub const PPPOE: u16 = 0x8864;
     /// MPLS (RFC 3032).
     pub const MPLS: u16 = 0x8847;
+    /// MPLS whose label the sender assigned: once for multicast (RFC 5332).
+    pub const MPLS_MULTICAST: u16 = 0x8848;
     /// From here on it is an EtherType; below, the length of an IEEE 802.3 frame.
     pub const FIRST: u16 = 0x0600;
 }
@@ -309,14 +315,17 @@ fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
         }
         ether_type::PPPOE => {
             let header = frame.header::<8>()?;
-            // Version and type 1, code 0 (data), session, length; then the PPP protocol.
+            // Version and type 1, code 0 (data), session, length; then the PPP protocol, of which the first byte may be
+            // compressed away (RFC 1661, section 6.5).
             match (header.short::<0>(), header.short::<6>()) {
                 (0x1100, 0x0021) => Some((frame.skip(8), ether_type::IPV4)),
                 (0x1100, 0x0057) => Some((frame.skip(8), ether_type::IPV6)),
+                (0x1100, 0x2100..=0x21ff) => Some((frame.skip(7), ether_type::IPV4)),
+                (0x1100, 0x5700..=0x57ff) => Some((frame.skip(7), ether_type::IPV6)),
                 _ => None,
             }
         }
-        ether_type::MPLS => {
+        ether_type::MPLS | ether_type::MPLS_MULTICAST => {
             for _ in 0..MAX_LABELS {
                 // Twenty bits of label, three of class, one that says "the last", eight of time to live.
                 let class_and_last = frame.header::<4>()?.byte::<2>();
@@ -349,6 +358,11 @@ fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp>
     packet.source = Address::from_v4_word(header.word::<u32, 12>());
     packet.destination = Address::from_v4_word(header.word::<u32, 16>());
     packet.protocol = header.byte::<9>();
+    // The total length counts the header itself.
+    let claimed = claimed(header.short::<2>()) - header_length as i64;
+    if claimed < 0 {
+        return Err(NotIp::Malformed);
+    }
     // Flags, of which one says "more fragments", and thirteen bits of offset.
     let fragment = header.word::<u16, 6>();
     if fragment & 0x3fff_u16.to_be() != 0 {
@@ -358,7 +372,12 @@ fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp>
             return Ok(Payload { frame, claimed: 0 });
         }
     }
-    Ok(Payload { frame: frame.skip(header_length), claimed: claimed(header.short::<2>()) - header_length as i64 })
+    let payload = Payload { frame: frame.skip(header_length), claimed };
+    if packet.protocol == number::AUTHENTICATION {
+        rare();
+        return Ok(authenticated(payload, packet));
+    }
+    Ok(payload)
 }
 
 #[inline(always)]
@@ -411,6 +430,24 @@ fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp>
         frame = frame.skip(length);
     }
     Ok(Payload { frame, claimed })
+}
+
+/// What is behind the authentication headers of IPv4. In IPv6 they are extension headers like others.
+#[inline(always)]
+fn authenticated<'a>(payload: Payload<'a>, packet: &mut Packet) -> Payload<'a> {
+    let Payload { mut frame, mut claimed } = payload;
+    for _ in 0..MAX_AUTHENTICATIONS {
+        if packet.protocol != number::AUTHENTICATION || claimed < 4 {
+            break;
+        }
+        let Some(header) = frame.header::<4>() else { return Payload { frame, claimed: 0 } };
+        packet.protocol = header.byte::<0>();
+        // Units of 4 bytes beyond the first 8.
+        let length = 8 + ((header.byte::<1>() as usize) << 2);
+        claimed -= length as i64;
+        frame = frame.skip(length);
+    }
+    Payload { frame, claimed }
 }
 
 /// What a length field stands for: zero for one too long to be told (segmentation offload; a jumbogram, RFC 2675).

@@ -17,6 +17,9 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
+/// The one extension header that IPv4 has, too.
+const AUTHENTICATION: u8 = 51;
+
 fn transports() -> impl Strategy<Value = Transport> {
     prop_oneof![
         any::<(u16, u16, u8)>().prop_map(|(source, destination, flags)| Transport::Tcp(source, destination, flags)),
@@ -142,9 +145,15 @@ fn damaged_frames_are_read_alike() {
             let rest = frames::extensions(&kinds, units, transport.number(), &packet);
             frames::ipv6(kinds[0], &rest)
         });
+    let authenticated = (1..4usize, 0..5u8, transports()).prop_map(|(count, units, transport)| {
+        let packet = Spec::v4(transport).frame().split_off(IP + 20);
+        let rest = frames::extensions(&[AUTHENTICATION].repeat(count), units, transport.number(), &packet);
+        frames::ipv4(AUTHENTICATION, &rest, |_| {})
+    });
     let starts = prop_oneof![
         3 => specs().prop_map(|spec| spec.frame()),
         2 => chains,
+        1 => authenticated,
         1 => vec(any::<u8>(), 14..200),
     ];
     let alike = |(mut frame, mutations, raw): (Vec<u8>, Vec<Mutation>, bool)| {

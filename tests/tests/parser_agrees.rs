@@ -152,6 +152,9 @@ fn ip_is_found_behind_snap_pppoe_and_mpls() {
         ("SNAP of another organisation", 60, vec![0xaa, 0xaa, 3, 0, 0, 0xc, 8, 0], &v4, NotIp),
         ("PPPoE, IPv4", 0x8864, pppoe(0, [0, 0x21]), &v4, read_v4),
         ("PPPoE, IPv6", 0x8864, pppoe(0, [0, 0x57]), &v6, read_v6),
+        ("PPPoE, compressed protocol, IPv4", 0x8864, [0x11, 0, 0, 7, 0, 60, 0x21].to_vec(), &v4, read_v4),
+        ("PPPoE, compressed protocol, IPv6", 0x8864, [0x11, 0, 0, 7, 0, 60, 0x57].to_vec(), &v6, read_v6),
+        ("PPPoE, another compressed protocol", 0x8864, [0x11, 0, 0, 7, 0, 60, 0x2d].to_vec(), &v4, NotIp),
         ("PPPoE, LCP", 0x8864, pppoe(0, [0xc0, 0x21]), &v4, NotIp),
         ("PPPoE, another code", 0x8864, pppoe(9, [0, 0x21]), &v4, NotIp),
         ("PPPoE discovery", 0x8863, pppoe(9, [0, 0x21]), &v4, NotIp),
@@ -160,6 +163,11 @@ fn ip_is_found_behind_snap_pppoe_and_mpls() {
         ("MPLS, six labels", 0x8847, labels(6), &v4, read_v4),
         ("MPLS, seven labels", 0x8847, labels(7), &v4, NotIp),
         ("MPLS, something else inside", 0x8847, [labels(1), vec![0; 4]].concat(), &v4, NotIp),
+        ("MPLS multicast, one label", 0x8848, labels(1), &v4, read_v4),
+        ("MPLS multicast, IPv6", 0x8848, labels(2), &v6, read_v6),
+        ("MPLS multicast, six labels", 0x8848, labels(6), &v6, read_v6),
+        ("MPLS multicast, seven labels", 0x8848, labels(7), &v4, NotIp),
+        ("MPLS multicast, something else inside", 0x8848, [labels(1), vec![0; 4]].concat(), &v4, NotIp),
     ] {
         let mut frame = spec.frame();
         frame.splice(12..14, [&u16::to_be_bytes(ether_type)[..], &header].concat());
@@ -207,10 +215,28 @@ fn ipv4_headers_are_read_as_rfc_791_says() {
     for version in (0..16).filter(|version| *version != 4) {
         case(&format!("version {version}"), frames::ipv4(17, &udp, |packet| packet[0] = version << 4 | 5), Malformed);
     }
-    case("a header longer than the frame", frames::ipv4(17, &udp, |packet| packet[0] = 0x4f), portless);
+    let long_header = |total: u8| frames::ipv4(17, &udp, |packet| (packet[0], packet[3]) = (0x4f, total));
+    case("a header longer than the frame", long_header(60), portless);
+    case("a header longer than the frame and than the packet", long_header(59), Malformed);
     for total in 1..24u8 {
+        // The length counts the header.
+        let expected = if total < 20 { Malformed } else { portless };
         let frame = frames::ipv4(17, &udp, |packet| packet[3] = total);
-        case(&format!("a total length of {total}: no ports within it"), frame, portless);
+        case(&format!("a total length of {total}: no ports within it"), frame, expected);
+        let frame = frames::ipv4(17, &udp, |packet| (packet[3], packet[6], packet[7]) = (total, 0, 185));
+        case(&format!("a total length of {total}, of a later fragment"), frame, expected);
+    }
+    for total in [20, 27, 28, 31, 32] {
+        let frame = frames::ipv4(17, &udp, |packet| {
+            packet.splice(20..20, [1; 8]);
+            (packet[0], packet[3]) = (0x47, total);
+        });
+        let expected = match total {
+            ..28 => Malformed,
+            28..32 => portless,
+            _ => read,
+        };
+        case(&format!("a total length of {total}, of which 28 are the header"), frame, expected);
     }
     case("a total length of 24: just the ports", frames::ipv4(17, &udp, |packet| packet[3] = 24), read);
     case("a total length of 0: segmentation offload", frames::ipv4(17, &udp, |packet| packet[3] = 0), read);
@@ -253,6 +279,76 @@ fn ipv4_headers_are_read_as_rfc_791_says() {
 /// What a packet of another version than its EtherType says is without an Ethernet header: IPv6 too short, or no IP.
 fn raw(frame: &[u8]) -> Expected {
     if frame[IP] >> 4 == 6 { Malformed } else { NotIp }
+}
+
+/// RFC 4302.
+#[test]
+fn authentication_headers_are_looked_through_alike_in_both_families() {
+    if !skip::privileged("authentication_headers_are_looked_through_alike_in_both_families") {
+        return;
+    }
+    const AH: u8 = 51;
+    let mut both = Both::load();
+    let udp = frames::udp_header(7, 9, 8);
+    let tcp = [0, 7, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x12, 0, 0, 0, 0, 0, 0];
+    let ports = |protocol: u8| match protocol {
+        17 => (17, 7, 9, None),
+        6 => (6, 7, 9, Some(0x12)),
+        _ => (protocol, 0, 0, None),
+    };
+    for (count, units) in [(1, 0), (1, 3), (1, 4), (1, 253), (2, 1), (3, 2)] {
+        for (inner, transport) in [(17, &udp[..]), (6, &tcp), (1, &udp), (4, &udp), (ESP, &udp)] {
+            let rest = frames::extensions(&[AH].repeat(count), units, inner, transport);
+            let (protocol, from, to, flags) = ports(inner);
+            let name = format!("{count} headers of {units} before {inner}");
+            for (frame, expected) in [
+                (frames::ipv4(AH, &rest, |_| {}), V4(protocol, from, to, flags)),
+                (frames::ipv6(AH, &rest), V6(protocol, from, to, flags)),
+            ] {
+                expect(&mut both, &name, &frame, Link::Ethernet, expected);
+                expect(&mut both, &format!("raw {name}"), &frame[IP..], Link::RawIp, expected);
+            }
+        }
+    }
+    let rest = frames::extensions(&[AH; 4], 0, 17, &udp);
+    expect(
+        &mut both,
+        "more than are looked through",
+        &frames::ipv4(AH, &rest, |_| {}),
+        Link::Ethernet,
+        V4(AH, 0, 0, None),
+    );
+
+    let rest = frames::extensions(&[AH], 3, 17, &udp);
+    let whole = frames::ipv4(AH, &rest, |_| {});
+    let behind = IP + 20 + rest.len() - udp.len();
+    for length in IP + 20..=whole.len() {
+        let expected = match length {
+            _ if length < IP + 24 => V4(AH, 0, 0, None),
+            _ if length < behind + 4 => V4(17, 0, 0, None),
+            _ => V4(17, 7, 9, None),
+        };
+        expect(&mut both, &format!("cut after {length}"), &whole[..length], Link::Ethernet, expected);
+    }
+    for (name, change, expected) in [
+        ("a first fragment", (6, 0x20), V4(17, 7, 9, None)),
+        ("a later fragment", (7, 185), V4(AH, 0, 0, None)),
+        ("a total length that ends before it", (3, 20), V4(AH, 0, 0, None)),
+        ("a total length that ends within it", (3, 30), V4(17, 0, 0, None)),
+        ("a total length that ends before the ports", (3, (rest.len() + 20 - udp.len() + 3) as u8), V4(17, 0, 0, None)),
+        ("a total length that ends behind them", (3, (rest.len() + 20 - udp.len() + 4) as u8), V4(17, 7, 9, None)),
+        ("a total length below the header", (3, 19), Malformed),
+    ] {
+        let frame = frames::ipv4(AH, &rest, |packet| packet[change.0] = change.1);
+        expect(&mut both, name, &frame, Link::Ethernet, expected);
+    }
+    // Other extension headers of IPv6 are none in IPv4.
+    for kind in EXTENSIONS.into_iter().filter(|kind| *kind != AH) {
+        let rest = frames::extensions(&[kind], 0, 17, &udp);
+        let frame = frames::ipv4(kind, &rest, |_| {});
+        expect(&mut both, &format!("protocol {kind}"), &frame, Link::Ethernet, V4(kind, 0, 0, None));
+    }
+    both.expect_equal_tables();
 }
 
 #[test]
@@ -342,9 +438,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
     }
     let mut both = Both::load();
     expect(&mut both, "ARP", &frames::arp(), Link::Ethernet, NotIp);
-    for (name, ether_type) in
-        [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("MPLS multicast", 0x8848), ("PPPoE", 0x8864), ("MACsec", 0x88e5)]
-    {
+    for (name, ether_type) in [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("PPPoE", 0x8864), ("MACsec", 0x88e5)] {
         expect(&mut both, name, &frames::ethernet(ether_type, &[0x45; 46]), Link::Ethernet, NotIp);
     }
     for length in 14..=60 {
