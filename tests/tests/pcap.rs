@@ -103,6 +103,13 @@ fn on_links() -> Vec<(&'static str, u32, Vec<Vec<u8>>)> {
     let ethernet = [frames::ethernet(0x0800, &v4), frames::ethernet(0x86dd, &v6)];
     let mut tagged = ethernet.clone();
     tagged.iter_mut().for_each(|frame| frames::tag(frame, &[(0x88a8, 5), (0x8100, 7)]));
+    // Between the addresses and the EtherType, or before all.
+    let switch_tag = |tag: &[u8]| ethernet.each_ref().map(|frame| [&frame[..12], tag, &frame[12..]].concat()).to_vec();
+    let prepended = ethernet.each_ref().map(|frame| [&[0, 0, 0x20, 1], &frame[..]].concat());
+    let behind = |header: &[u8], packet: &[u8]| [header, packet].concat();
+    // An inner label, then the last one.
+    let labels = [0, 0x12, 0x30, 64, 0, 0x12, 0x31, 64];
+    let session = [0x11, 0, 0, 7, 0, 60];
     vec![
         ("Ethernet", ETHERNET, ethernet.to_vec()),
         ("Ethernet with tags", ETHERNET, tagged.to_vec()),
@@ -116,6 +123,40 @@ fn on_links() -> Vec<(&'static str, u32, Vec<Vec<u8>>)> {
         ("LOOP", 108, vec![family([0, 0, 0, 2], &v4), family([0, 0, 0, 28], &v6)]),
         ("PPP", 9, vec![family([0xff, 3, 0, 0x21], &v4), family([0xff, 3, 0, 0x57], &v6)]),
         ("PPP, compressed", 50, vec![[&[0, 0x21][..], &v4].concat(), [&[0, 0x57][..], &v6].concat()]),
+        ("PPP, compressed protocol", 9, vec![behind(&[0x21], &v4), behind(&[0x57], &v6)]),
+        ("PPP in HDLC, compressed protocol", 50, vec![behind(&[0xff, 3, 0x21], &v4), behind(&[0xff, 3, 0x57], &v6)]),
+        (
+            "MPLS on PPP",
+            9,
+            vec![
+                behind(&[&[0xff, 3, 2, 0x81][..], &labels].concat(), &v4),
+                behind(&[&[2, 0x83][..], &labels].concat(), &v6),
+            ],
+        ),
+        ("Cisco HDLC on PPP", 50, vec![family([0x0f, 0, 8, 0], &v4), family([0x8f, 0, 0x86, 0xdd], &v6)]),
+        ("Cisco HDLC on PPP, too", 9, vec![family([0x8f, 0, 8, 0], &v4), family([0x0f, 0, 0x86, 0xdd], &v6)]),
+        ("PPP of pppd", 166, vec![family([0, 3, 0, 0x21], &v4), behind(&[1, 3, 0x57], &v6)]),
+        ("PPP with direction", 204, vec![behind(&[0, 0xff, 3, 0, 0x21], &v4), behind(&[1, 0x57], &v6)]),
+        (
+            "Cisco HDLC with direction",
+            205,
+            vec![behind(&[0, 0x0f, 0, 8, 0], &v4), behind(&[1, 0x8f, 0, 0x86, 0xdd], &v6)],
+        ),
+        (
+            "PPPoE",
+            51,
+            vec![behind(&[&session[..], &[0, 0x21]].concat(), &v4), behind(&[&session[..], &[0x57]].concat(), &v6)],
+        ),
+        (
+            "ATM",
+            100,
+            vec![behind(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4), behind(&[0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd], &v6)],
+        ),
+        ("MPLS", 219, vec![behind(&labels, &v4), behind(&labels, &v6)]),
+        ("DSA, Broadcom", 281, switch_tag(&[0, 0, 0x20, 1])),
+        ("DSA, Broadcom, before all", 282, prepended.to_vec()),
+        ("DSA, Marvell", 284, switch_tag(&[0xc0, 8, 0, 1])),
+        ("DSA, Marvell with EtherType", 285, switch_tag(&[0xda, 0xda, 0, 0, 0xc0, 8, 0, 1])),
         ("Cisco HDLC", 104, vec![family([0x0f, 0, 8, 0], &v4), family([0x0f, 0, 0x86, 0xdd], &v6)]),
         ("cooked", 113, vec![cooked(0x0800, &[], &v4), cooked(0x86dd, &[], &v6)]),
         ("cooked with tags", 113, vec![cooked(0x0800, &[0x8100], &v4), cooked(0x86dd, &[0x88a8, 0x8100], &v6)]),
@@ -177,7 +218,7 @@ fn every_link_type_in_every_format_is_counted_alike() {
             let off = events[0].0.abs_diff(BEGIN_NS);
             assert!(off < 1_000_000, "{name}: off by {off} ns");
             let mac = if link_name.starts_with("Eth") { frames::SENDER_MAC } else { [2, 0, 0, 0, 1, 0] };
-            let has_mac = link_name.starts_with("Eth") || link_name.starts_with("cooked");
+            let has_mac = ["Eth", "cooked", "DSA"].iter().any(|start| link_name.starts_with(start));
             assert!(macs.iter().all(|found| *found == if has_mac { mac } else { [0; 6] }), "{name}: {macs:?}");
             assert_eq!((status.error, status.ended), (None, true), "{name}");
             assert_eq!((status.bytes_read, status.percent), (file.len() as u64, Some(100.0)), "{name}");

@@ -5,7 +5,10 @@ use std::{cell::RefCell, net::IpAddr};
 use arbitrary::{Result, Unstructured};
 use nettop::{
     reading::{Moment, Reading},
-    source::{host::HostCounter, pcap::link::LINK_TYPES},
+    source::{
+        host::HostCounter,
+        pcap::{capture::Order, link::LINK_TYPES},
+    },
 };
 use nettop_common::{Frame, Link, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};
 
@@ -25,7 +28,9 @@ pub fn packet(data: &[u8]) {
             let link = &LINK_TYPES[usize::from(*kind) % LINK_TYPES.len()];
             if let Some(parse) = link.parse {
                 // What it says is looked at where captures are read; here it only has to end.
-                let _ = parse(rest);
+                for big_endian in [false, true] {
+                    let _ = parse(rest, Order { big_endian });
+                }
             }
         }
         // Too few bytes say nothing.

@@ -101,6 +101,15 @@ impl Capture {
         self.input.size()
     }
 
+    /// The byte order of the numbers around the newest packet, and of those in the headers of some links.
+    pub fn order(&self) -> Order {
+        match &self.format {
+            Some(Format::Savefile(savefile)) => savefile.order(),
+            Some(Format::Pcapng(section)) => section.order(),
+            None => Order::default(),
+        }
+    }
+
     /// The link type of all its packets, when the format and the file's header tell.
     pub fn only_link(&self) -> Option<u32> {
         match &self.format {

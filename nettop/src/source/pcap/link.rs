@@ -1,12 +1,23 @@
 //! Link types (tcpdump.org/linktypes.html): the header before the IP packet, without which all go through the one parser.
 
+mod cooked;
+mod nflog;
+mod ppp;
+
 use nettop_common::{
     Frame, Link, MacPair, NotIp, Packet,
     packet::{self, ether_type},
 };
 
-/// Finds the packet in a frame.
-pub type Parse = fn(&[u8]) -> Result<Packet, NotIp>;
+use self::{
+    cooked::{cooked, cooked_2},
+    nflog::nflog,
+    ppp::{cisco_hdlc, ppp, pppd},
+};
+use super::capture::Order;
+
+/// Finds the packet in a frame of a file whose numbers are in this order.
+pub type Parse = fn(&[u8], Order) -> Result<Packet, NotIp>;
 
 /// A link type.
 pub struct LinkType {
@@ -20,24 +31,33 @@ pub struct LinkType {
 
 /// Those that are looked into, and others that are met often, to call them by name.
 pub const LINK_TYPES: &[LinkType] = &[
-    supported(0, "NULL", null),
-    supported(1, "ETHERNET", ethernet),
-    supported(9, "PPP", ppp),
-    supported(12, "RAW", raw_ip),
-    supported(14, "RAW", raw_ip),
-    supported(50, "PPP_HDLC", ppp),
-    supported(101, "RAW", raw_ip),
-    supported(104, "C_HDLC", cisco_hdlc),
-    supported(108, "LOOP", null),
-    supported(113, "LINUX_SLL", cooked),
-    supported(228, "IPV4", |frame| network(frame, 0, ether_type::IPV4, MacPair::default())),
-    supported(229, "IPV6", |frame| network(frame, 0, ether_type::IPV6, MacPair::default())),
-    supported(276, "LINUX_SLL2", cooked_2),
+    supported(0, "NULL", |frame, _| null(frame)),
+    supported(1, "ETHERNET", |frame, _| ethernet(frame)),
+    supported(9, "PPP", |frame, _| ppp(frame)),
+    supported(12, "RAW", |frame, _| raw_ip(frame)),
+    supported(14, "RAW", |frame, _| raw_ip(frame)),
+    supported(50, "PPP_HDLC", |frame, _| ppp(frame)),
+    supported(51, "PPP_ETHER", |frame, _| network(frame, 0, ether_type::PPPOE, MacPair::default())),
+    supported(100, "ATM_RFC1483", |frame, _| network(frame, 0, IEEE_802_2, MacPair::default())),
+    supported(101, "RAW", |frame, _| raw_ip(frame)),
+    supported(104, "C_HDLC", |frame, _| cisco_hdlc(frame)),
+    supported(108, "LOOP", |frame, _| null(frame)),
+    supported(113, "LINUX_SLL", |frame, _| cooked(frame)),
+    supported(166, "PPP_PPPD", |frame, _| pppd(frame)),
+    supported(204, "PPP_WITH_DIR", |frame, _| ppp(behind(frame, DIRECTION)?)),
+    supported(205, "C_HDLC_WITH_DIR", |frame, _| cisco_hdlc(behind(frame, DIRECTION)?)),
+    supported(219, "MPLS", |frame, _| network(frame, 0, ether_type::MPLS, MacPair::default())),
+    supported(228, "IPV4", |frame, _| network(frame, 0, ether_type::IPV4, MacPair::default())),
+    supported(229, "IPV6", |frame, _| network(frame, 0, ether_type::IPV6, MacPair::default())),
+    supported(239, "NFLOG", nflog),
+    supported(276, "LINUX_SLL2", |frame, _| cooked_2(frame)),
+    supported(281, "DSA_TAG_BRCM", |frame, _| tagged_by_switch(frame, SWITCH_TAG)),
+    supported(282, "DSA_TAG_BRCM_PREPEND", |frame, _| ethernet(behind(frame, SWITCH_TAG)?)),
+    supported(284, "DSA_TAG_DSA", |frame, _| tagged_by_switch(frame, SWITCH_TAG)),
+    supported(285, "DSA_TAG_EDSA", |frame, _| tagged_by_switch(frame, 2 * SWITCH_TAG)),
     named(6, "IEEE802_5"),
     named(8, "SLIP"),
     named(10, "FDDI"),
-    named(51, "PPP_ETHER"),
-    named(100, "ATM_RFC1483"),
     named(105, "IEEE802_11"),
     named(107, "FRELAY"),
     named(117, "PFLOG"),
@@ -52,12 +72,23 @@ pub const LINK_TYPES: &[LinkType] = &[
     named(220, "USB_LINUX_MMAPPED"),
     named(227, "CAN_SOCKETCAN"),
     named(230, "IEEE802_15_4_NOFCS"),
-    named(239, "NFLOG"),
+    named(242, "IPOIB"),
+    named(247, "INFINIBAND"),
     named(249, "USBPCAP"),
     named(251, "BLUETOOTH_LE_LL"),
     named(252, "WIRESHARK_UPPER_PDU"),
     named(253, "NETLINK"),
+    named(258, "PKTAP"),
+    named(274, "ETHERNET_MPACKET"),
 ];
+
+/// What Linux calls an EtherType of frames that begin with an IEEE 802.2 header (`ETH_P_802_2`); to the parser, the length of
+/// one.
+const IEEE_802_2: u16 = 4;
+/// Bytes of the pseudo-header that tells whether a frame was sent or received.
+const DIRECTION: usize = 1;
+/// Bytes of a tag by which a switch chip tells its host of the port; twice as many with an EtherType before it.
+const SWITCH_TAG: usize = 4;
 
 const fn supported(number: u32, name: &'static str, parse: Parse) -> LinkType {
     LinkType { number, name, parse: Some(parse) }
@@ -81,9 +112,22 @@ fn raw_ip(frame: &[u8]) -> Result<Packet, NotIp> {
 }
 
 /// What follows a header of `header` bytes.
+fn behind(frame: &[u8], header: usize) -> Result<&[u8], NotIp> {
+    frame.get(header..).ok_or(NotIp::OtherProtocol)
+}
+
+/// What follows a header of `header` bytes, which says its EtherType.
 fn network(frame: &[u8], header: usize, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
-    let rest = frame.get(header..).ok_or(NotIp::OtherProtocol)?;
-    packet::parse_network(Frame::from(rest), ether_type, macs)
+    packet::parse_network(Frame::from(behind(frame, header)?), ether_type, macs)
+}
+
+/// Ethernet with the tag of a switch chip between the addresses and the EtherType (Linux DSA).
+fn tagged_by_switch(frame: &[u8], tag: usize) -> Result<Packet, NotIp> {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *frame.first_chunk().ok_or(NotIp::OtherProtocol)?;
+    let macs = MacPair::new([a, b, c, d, e, f], [g, h, i, j, k, l]);
+    let header = 12 + tag;
+    let ether_type = behind(frame, header)?.first_chunk().ok_or(NotIp::OtherProtocol)?;
+    network(frame, header + ether_type.len(), u16::from_be_bytes(*ether_type), macs)
 }
 
 /// BSD loopback: the address family as four bytes, in the byte order of the host that captured (always big-endian with
@@ -97,51 +141,4 @@ fn null(frame: &[u8]) -> Result<Packet, NotIp> {
         _ => return Err(NotIp::OtherProtocol),
     };
     network(frame, 4, ether_type, MacPair::default())
-}
-
-/// PPP (RFC 1661, RFC 1662; MPLS: RFC 3032): address and control where they were not compressed away, then the protocol.
-fn ppp(frame: &[u8]) -> Result<Packet, NotIp> {
-    let header = if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
-    let ether_type = match frame.get(header..).unwrap_or_default() {
-        [0x00, 0x21, ..] => ether_type::IPV4,
-        [0x00, 0x57, ..] => ether_type::IPV6,
-        [0x02, 0x81, ..] => ether_type::MPLS,
-        _ => return Err(NotIp::OtherProtocol),
-    };
-    network(frame, header + 2, ether_type, MacPair::default())
-}
-
-/// Cisco HDLC: address, control, EtherType.
-fn cisco_hdlc(frame: &[u8]) -> Result<Packet, NotIp> {
-    let [_, _, high, low] = *frame.first_chunk().ok_or(NotIp::OtherProtocol)?;
-    network(frame, 4, u16::from_be_bytes([high, low]), MacPair::default())
-}
-
-/// Linux cooked: packet type, ARPHRD type, length of the sender's address, its address, EtherType.
-fn cooked(frame: &[u8]) -> Result<Packet, NotIp> {
-    let header: &[u8; 16] = frame.first_chunk().ok_or(NotIp::OtherProtocol)?;
-    let [_, _, type_high, type_low, _, length, a, b, c, d, e, f, _, _, high, low] = *header;
-    let macs = sender(u16::from_be_bytes([type_high, type_low]), length, [a, b, c, d, e, f])?;
-    network(frame, header.len(), u16::from_be_bytes([high, low]), macs)
-}
-
-/// Its second version: EtherType, reserved, interface, ARPHRD type, packet type, length of the sender's address, its
-/// address.
-fn cooked_2(frame: &[u8]) -> Result<Packet, NotIp> {
-    let header: &[u8; 20] = frame.first_chunk().ok_or(NotIp::OtherProtocol)?;
-    let [high, low, _, _, _, _, _, _, type_high, type_low, _, length, a, b, c, d, e, f, _, _] = *header;
-    let macs = sender(u16::from_be_bytes([type_high, type_low]), length, [a, b, c, d, e, f])?;
-    network(frame, header.len(), u16::from_be_bytes([high, low]), macs)
-}
-
-/// The sender's address where it is a MAC; there is none of the receiver.
-fn sender(hardware: u16, length: u8, address: [u8; 6]) -> Result<MacPair, NotIp> {
-    // ARPHRD_NETLINK, and IEEE 802.11 with and without its headers: what follows is not told by an EtherType.
-    if matches!(hardware, 824 | 801..=803) {
-        return Err(NotIp::OtherProtocol);
-    }
-    Ok(match length {
-        6 => MacPair::new([0; 6], address),
-        _ => MacPair::default(),
-    })
 }

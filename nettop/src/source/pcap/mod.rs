@@ -203,7 +203,7 @@ impl Pcap {
         let seen = &mut self.links[link];
         seen.packets += 1;
         let parsed = match seen.kind.and_then(|kind| kind.parse) {
-            Some(parse) => parse(self.capture.packet(found)),
+            Some(parse) => parse(self.capture.packet(found), self.capture.order()),
             None => Err(NotIp::OtherProtocol),
         };
         self.counter.count_parsed(parsed, found.length.into(), at_ns);

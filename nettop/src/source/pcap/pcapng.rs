@@ -46,6 +46,11 @@ struct Interface {
 }
 
 impl Section {
+    /// The byte order of its numbers.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
     /// The next packet, in this section or one that follows.
     ///
     /// # Errors

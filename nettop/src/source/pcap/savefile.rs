@@ -35,6 +35,11 @@ impl Savefile {
     /// Length of the file's header.
     pub const HEADER: usize = 24;
 
+    /// The byte order of its numbers.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
     /// Whether a savefile begins with these bytes.
     pub fn is_magic(bytes: [u8; 4]) -> bool {
         MAGICS.iter().any(|(magic, ..)| bytes == magic.to_be_bytes() || bytes == magic.to_le_bytes())
