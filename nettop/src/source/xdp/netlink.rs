@@ -120,17 +120,7 @@ fn interface(message: LinkMessage) -> Interface {
         up: message.header.flags.contains(LinkFlags::Up),
         loopback: message.header.flags.contains(LinkFlags::Loopback),
         mtu: 0,
-        link: match message.header.link_layer_type {
-            LinkLayerType::Ether | LinkLayerType::Loopback => Some(Link::Ethernet),
-            LinkLayerType::None
-            | LinkLayerType::Ppp
-            | LinkLayerType::Rawip
-            | LinkLayerType::Tunnel
-            | LinkLayerType::Tunnel6
-            | LinkLayerType::Sit
-            | LinkLayerType::Ipgre => Some(Link::RawIp),
-            _ => None,
-        },
+        link: link(message.header.link_layer_type),
         xdp_programs: Vec::new(),
     };
     for attribute in message.attributes {
@@ -151,6 +141,30 @@ fn interface(message: LinkMessage) -> Interface {
         }
     }
     interface
+}
+
+/// What the frames of a kind of interface begin with, as XDP sees them: most serial lines and tunnels take their own header off
+/// before that. `ARPHRD_RAWHDLC` is left out: it is bare IP or PPP, and the number does not tell which.
+fn link(kind: LinkLayerType) -> Option<Link> {
+    match kind {
+        LinkLayerType::Ether | LinkLayerType::Loopback => Some(Link::Ethernet),
+        // TUN, WireGuard, XFRM, GTP, mobile modems.
+        LinkLayerType::None
+        | LinkLayerType::Rawip
+        | LinkLayerType::PhonetPipe
+        | LinkLayerType::Ppp
+        | LinkLayerType::Slip
+        | LinkLayerType::Cslip
+        | LinkLayerType::Slip6
+        | LinkLayerType::Cslip6
+        | LinkLayerType::Adapt
+        | LinkLayerType::Tunnel
+        | LinkLayerType::Tunnel6
+        | LinkLayerType::Sit
+        | LinkLayerType::Ipgre
+        | LinkLayerType::Ip6gre => Some(Link::RawIp),
+        _ => None,
+    }
 }
 
 /// Sends a request and collects the answers: all of them, or the one.
@@ -184,6 +198,43 @@ fn request(request: RouteNetlinkMessage, dump: bool) -> io::Result<Vec<RouteNetl
             // Messages are aligned to four bytes; the last one may lack the padding.
             let length = (answer.header.length as usize).next_multiple_of(4).max(16);
             rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_interface_are_told_by_what_their_frames_begin_with() {
+        // ARPHRD_… (linux/if_arp.h).
+        for (number, expected) in [
+            (1, Some(Link::Ethernet)),
+            (772, Some(Link::Ethernet)),
+            (65_534, Some(Link::RawIp)),
+            (256, Some(Link::RawIp)),
+            (257, Some(Link::RawIp)),
+            (258, Some(Link::RawIp)),
+            (259, Some(Link::RawIp)),
+            (264, Some(Link::RawIp)),
+            (512, Some(Link::RawIp)),
+            (519, Some(Link::RawIp)),
+            (768, Some(Link::RawIp)),
+            (769, Some(Link::RawIp)),
+            (776, Some(Link::RawIp)),
+            (778, Some(Link::RawIp)),
+            (821, Some(Link::RawIp)),
+            (823, Some(Link::RawIp)),
+            // InfiniBand, Cisco HDLC, raw HDLC, Wi-Fi in monitor mode, Netlink, one without any.
+            (32, None),
+            (513, None),
+            (518, None),
+            (803, None),
+            (824, None),
+            (65_535, None),
+        ] {
+            assert_eq!(link(LinkLayerType::from(number)), expected, "ARPHRD {number}");
         }
     }
 }
