@@ -9,18 +9,13 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     control::{
         Request,
-        connection::{Connection, MAX_LINE, Monitor},
+        connection::{Connection, MAX_LINE, Monitor, patience},
         wire::{self, Head},
     },
     reading::Moment,
     snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
 };
 
-/// How long it takes until somebody who says nothing is taken to be gone; beside it, some intervals of the monitor.
-const PATIENCE: Duration = Duration::from_secs(20);
-const INTERVALS: f64 = 3.0;
-/// The longest interval there is, seconds.
-const LONGEST_INTERVAL: f64 = 3600.0;
 /// Between two attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -102,7 +97,7 @@ impl Feed {
             Some(user) if user != 0 && user != geteuid().as_raw() => format!("{endpoint} (user {user})"),
             _ => endpoint.clone(),
         };
-        Ok(Self { connection, endpoint, name, missed: 0, patience: PATIENCE })
+        Ok(Self { connection, endpoint, name, missed: 0, patience: patience(0.0) })
     }
 
     async fn next(&mut self) -> Result<Snapshot> {
@@ -112,8 +107,7 @@ impl Feed {
         // Some milliseconds, in a thread that has nothing else to do.
         let (missed, mut snapshot) = self.read(&line)?;
         self.missed = self.missed.saturating_add(missed);
-        let interval = snapshot.tick.interval.clamp(0.0, LONGEST_INTERVAL);
-        self.patience = PATIENCE + Duration::from_secs_f64(interval * INTERVALS);
+        self.patience = patience(snapshot.tick.interval);
         snapshot.link = Some(Arc::new(Link { name: self.name.clone(), lost: None, missed: self.missed }));
         Ok(snapshot)
     }

@@ -5,9 +5,9 @@ use std::io;
 use tokio::sync::mpsc;
 
 /// Bytes of a chunk.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 32 << 10;
 /// Chunks on their way.
-const WAITING: usize = 2;
+const WAITING: usize = 1;
 
 /// Where the thread writes.
 #[derive(Debug)]

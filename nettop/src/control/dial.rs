@@ -1,11 +1,14 @@
 //! Connecting to a monitor, and making sure that it is one that may be believed.
 
-use std::{net::TcpStream, os::unix::net::UnixStream, path::Path, time::Duration};
+use std::{io, net::TcpStream, os::unix::net::UnixStream, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
-    sockopt::{Timeout, set_socket_timeout},
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
+        sockopt::{Timeout, set_socket_timeout},
+    },
 };
 
 use super::{
@@ -37,7 +40,7 @@ pub fn dial(named: Option<&Endpoint>) -> Result<Connection> {
         || format!("no running monitor at {endpoint}; start nettop, or name its socket with --control-socket");
     match &endpoint {
         Endpoint::Unix(path) => {
-            let stream = dial_unix(path).with_context(no_monitor)?;
+            let stream = dial_unix(path, DEADLINE).with_context(no_monitor)?;
             if named.is_none() {
                 expect_known(&peer(&stream).context("asking who answers")?, path)?;
             }
@@ -51,12 +54,21 @@ pub fn dial(named: Option<&Endpoint>) -> Result<Connection> {
     }
 }
 
-/// As `UnixStream::connect`, which waits for ever where the queue of those who want to be accepted is full.
-fn dial_unix(path: &Path) -> Result<UnixStream> {
+/// As `UnixStream::connect`, which waits for ever where the queue of those who want to be accepted is full. Whatever is written
+/// later has the same deadline.
+///
+/// # Errors
+/// What the kernel says; `TimedOut` where nobody accepts.
+pub fn dial_unix(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(DEADLINE))?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
-    Ok(socket.into())
+    set_socket_timeout(&socket, Timeout::Send, Some(deadline))?;
+    match connect(&socket, &SocketAddrUnix::new(path)?) {
+        Err(Errno::AGAIN) => {
+            let text = format!("nobody accepts within {} s: whoever listens hangs", deadline.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        }
+        connected => Ok(connected.map(|()| socket.into())?),
+    }
 }
 
 /// Refuses whoever is not expected at a socket that nobody has named.

@@ -2,28 +2,32 @@
 //! up another.
 
 use std::{
-    io::{self, Write as _},
+    future::Future,
+    io,
     os::{fd::AsFd, unix::net::UnixListener as StdUnixListener},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::{Semaphore, watch},
-    task::{AbortHandle, JoinSet, spawn_blocking},
-    time::timeout,
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
 };
 
 use super::{
     Answer, Reply, Request, Requests, ask,
-    chunks::chunks,
+    clients::{self, Clients, Served, Turn},
+    fair::{Asker, Limits, Whose},
     parse,
     peer::{Access, peer},
+    pool::{Key, Pool},
+    send,
     subscribe::Feed,
     token::Token,
-    token_of, write_json,
+    token_of,
 };
 use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
 
@@ -31,19 +35,15 @@ use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
 const MAX_REQUEST: usize = 64 << 10;
 /// Clients served at once. A further one waits until one of them is done, or keeps us waiting.
 const MAX_CLIENTS: usize = 512;
-/// How long a client may keep us waiting while others wait for its place.
-const IMPATIENCE: Duration = Duration::from_millis(500);
-/// How often it is looked at who does.
+/// How often it is looked at who keeps us waiting.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a client may take to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a client may take to read each part of its answer, that of a large one for which others wait, and all of it.
-const PART_DEADLINE: Duration = Duration::from_secs(30);
-const LARGE_PART_DEADLINE: Duration = Duration::from_secs(5);
-const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
-/// Clients at once that are answered with more than the published snapshot; the others wait. Those that may only look have
-/// as many of their own, so that they cannot keep the others waiting.
-const LARGE_ANSWERS: usize = 2;
+/// What there is at once of what long answers are made of, by who had it made: snapshots of the usual size, some megabytes each;
+/// of everything, some tens; and what the kernel's maps hold.
+const USUAL: Limits = Limits { all: 32, user: 24, process: 16 };
+const WHOLE: Limits = Limits { all: 4, user: 3, process: 2 };
+const MAPS: Limits = Limits { all: 2, user: 1, process: 1 };
 /// How long clients may take to read their answers when the monitor ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -67,68 +67,38 @@ impl Listener {
 
 /// Serves clients until `snapshots` closes, then lets the last ones read their answers.
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
-    let mut clients = JoinSet::new();
-    let mut served: Vec<Served> = Vec::new();
-    let [large, readers_large] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS)));
-    let feed = Arc::new(Feed::default());
+    let mut tasks = JoinSet::new();
+    let clients = Arc::new(Clients::default());
+    let shared = Arc::new(Shared {
+        requests,
+        snapshots: snapshots.clone(),
+        feed: Feed::default(),
+        usual: Pool::new(clients::Pool::Usual, USUAL),
+        whole: Pool::new(clients::Pool::Whole, WHOLE),
+        maps: Pool::new(clients::Pool::Maps, MAPS),
+    });
     loop {
         tokio::select! {
-            client = accept(&listener), if clients.len() < MAX_CLIENTS => match client {
+            client = accept(&listener), if tasks.len() < MAX_CLIENTS => match client {
                 Ok(client) => {
-                    let turn = Arc::new(Turn::default());
-                    let large = if client.access == Access::Command { &large } else { &readers_large };
-                    let (requests, snapshots, large) = (requests.clone(), snapshots.clone(), large.clone());
-                    let task = {
-                        let (turn, feed) = (turn.clone(), feed.clone());
-                        clients.spawn(async move {
-                            serve_client(client, &turn, &requests, &snapshots, &large, &feed).await;
-                        })
-                    };
-                    served.push(Served { task, turn });
+                    let (turn, asker) = (Arc::new(Turn::default()), client.asker);
+                    let (theirs, shared, all) = (turn.clone(), shared.clone(), clients.clone());
+                    let task = tasks.spawn(async move { serve_client(client, &theirs, &shared, &all).await });
+                    clients.add(Served { task, asker, turn });
                 }
                 // Out of descriptors, or the client has gone again: wait a little rather than spin.
-                Err(_) => tokio::time::sleep(LOOK).await,
+                Err(_) => sleep(LOOK).await,
             },
-            Some(_) = clients.join_next() => served.retain(|client| !client.task.is_finished()),
-            () = tokio::time::sleep(LOOK), if clients.len() >= MAX_CLIENTS => {
-                served.iter().filter(|client| client.turn.keeps_us_waiting()).for_each(|client| client.task.abort());
-            }
+            Some(_) = tasks.join_next() => clients.forget_finished(),
+            () = sleep(LOOK), if tasks.len() >= MAX_CLIENTS => clients.make_room(),
             () = ended(&mut snapshots) => break,
         }
     }
-    let _ = timeout(LAST_ANSWERS, async { while clients.join_next().await.is_some() {} }).await;
+    let _ = timeout(LAST_ANSWERS, async { while tasks.join_next().await.is_some() {} }).await;
 }
 
 async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
     while snapshots.changed().await.is_ok() {}
-}
-
-/// A client, and the task that serves it.
-struct Served {
-    task: AbortHandle,
-    turn: Arc<Turn>,
-}
-
-/// Whose turn it is: since when the client is to send, to read, or to wait for another; `None` while we are to answer.
-#[derive(Default)]
-pub(super) struct Turn(Mutex<Option<Instant>>);
-
-impl Turn {
-    pub(super) fn is_theirs(&self) {
-        self.set(Some(Instant::now()));
-    }
-
-    pub(super) fn is_ours(&self) {
-        self.set(None);
-    }
-
-    fn set(&self, since: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    fn keeps_us_waiting(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() > IMPATIENCE)
-    }
 }
 
 /// Either kind of stream.
@@ -137,6 +107,7 @@ impl<T: AsyncRead + AsyncWrite + AsFd + Send + Unpin> Stream for T {}
 
 struct Client {
     stream: Box<dyn Stream>,
+    asker: Asker,
     access: Access,
     /// What it is called where it may not do something.
     name: String,
@@ -167,90 +138,109 @@ async fn accept(listener: &Listener) -> io::Result<Client> {
         Listener::Tcp(listener, token) => {
             let (stream, from) = listener.accept().await?;
             let (access, name, token) = (Access::Command, from.to_string(), token.clone());
-            Ok(Client { stream: Box::new(stream), access, name, token })
+            let asker = Asker { whose: Whose::Host(from.ip()), pid: 0 };
+            Ok(Client { stream: Box::new(stream), asker, access, name, token })
         }
         Listener::Unix(listener, readers) => {
             let (stream, _) = listener.accept().await?;
-            let (access, name) = match peer(&stream) {
-                Ok(peer) => (peer.access(*readers), format!("user {}", peer.uid)),
-                Err(error) => (Access::Nothing, format!("somebody who cannot be told ({error})")),
+            let (asker, access, name) = match peer(&stream) {
+                Ok(peer) => {
+                    let asker = Asker { whose: Whose::User(peer.uid), pid: peer.pid };
+                    (asker, peer.access(*readers), format!("user {}", peer.uid))
+                }
+                Err(error) => {
+                    let asker = Asker { whose: Whose::Unknown, pid: 0 };
+                    (asker, Access::Nothing, format!("somebody who cannot be told ({error})"))
+                }
             };
-            Ok(Client { stream: Box::new(stream), access, name, token: None })
+            Ok(Client { stream: Box::new(stream), asker, access, name, token: None })
         }
     }
 }
 
-async fn serve_client(
-    mut client: Client,
-    turn: &Turn,
-    requests: &Requests,
-    snapshots: &watch::Receiver<Arc<Snapshot>>,
-    large: &Semaphore,
-    feed: &Feed,
-) {
-    // Held until the answer is sent.
-    let mut permit = None;
+/// What all clients share.
+struct Shared {
+    requests: Requests,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    feed: Feed,
+    usual: Pool,
+    whole: Pool,
+    maps: Pool,
+}
+
+async fn serve_client(mut client: Client, turn: &Turn, shared: &Shared, clients: &Clients) {
     // Also the request of one who may not command us is read: else the answer would be lost with the connection.
     turn.is_theirs();
     let line = timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await;
     turn.is_ours();
-    let reply = match line {
+    let request = match line {
         Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(line)) => match client.request(&line) {
-            Err(error) => Err(error),
-            Ok(Request::Subscribe { limit }) => {
-                match feed.serve(&mut *client.stream, client.access, turn, snapshots.clone(), limit).await {
-                    Ok(()) => return,
+        Ok(line) => line.and_then(|line| client.request(&line)),
+    };
+    let reply = match request {
+        Err(error) => Err(error),
+        Ok(Request::Subscribe { limit }) => {
+            match shared
+                .feed
+                .serve(&mut *client.stream, (client.asker, client.access), turn, shared.snapshots.clone(), limit)
+                .await
+            {
+                Ok(()) => return,
+                Err(error) => Err(error),
+            }
+        }
+        Ok(request) => match shared.pool(&request) {
+            None => ask(&shared.requests, request).await,
+            Some((pool, which)) => {
+                let runtime = matches!(request, Request::Status { .. });
+                let (key, make) = shared.made_of(request);
+                match pool.get(client.asker, key, clients, make).await {
+                    Ok(made) => {
+                        turn.holds(which);
+                        let _ = send::long(&mut client.stream, (turn, client.asker), pool, made, runtime).await;
+                        return;
+                    }
                     Err(error) => Err(error),
                 }
             }
-            Ok(request) => {
-                if is_large(&request) {
-                    // Whoever waits for this makes room too, should others wait for its place.
-                    turn.is_theirs();
-                    permit = large.acquire().await.ok();
-                    turn.is_ours();
-                }
-                answer(request, requests, snapshots).await
-            }
         },
     };
-    let part = if permit.is_some() { LARGE_PART_DEADLINE } else { PART_DEADLINE };
-    let _ = timeout(ANSWER_DEADLINE, send(&mut client.stream, turn, part, reply)).await;
-    drop(permit);
+    let _ = send::short(&mut client.stream, turn, &reply).await;
 }
 
-/// Writes the answer as JSON while it is sent: not more of it is in memory than the client will read next.
-async fn send(stream: &mut (impl AsyncWrite + Unpin), turn: &Turn, part: Duration, reply: Reply) -> io::Result<()> {
-    let (mut chunks, mut filled) = chunks();
-    let written = spawn_blocking(move || write_json(&reply, &mut chunks).and_then(|()| chunks.flush()));
-    while let Some(chunk) = filled.recv().await {
-        turn.is_theirs();
-        timeout(part, stream.write_all(&chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        turn.is_ours();
-    }
-    written.await??;
-    stream.shutdown().await
-}
-
-/// Whether the answer may be much larger than what is published.
-fn is_large(request: &Request) -> bool {
-    match request {
-        Request::Status { limit } | Request::Snapshot { limit } | Request::Maps { limit } => {
-            *limit == 0 || *limit > DEFAULT_LIMIT
+impl Shared {
+    /// Where that comes from which a long answer is made of; `None`: the answer is short.
+    fn pool(&self, request: &Request) -> Option<(&Pool, clients::Pool)> {
+        match request {
+            Request::Status { limit: 1..=DEFAULT_LIMIT } | Request::Snapshot { limit: 1..=DEFAULT_LIMIT } => {
+                Some((&self.usual, clients::Pool::Usual))
+            }
+            Request::Status { .. } | Request::Snapshot { .. } => Some((&self.whole, clients::Pool::Whole)),
+            Request::Maps { .. } => Some((&self.maps, clients::Pool::Maps)),
+            _ => None,
         }
-        _ => false,
     }
-}
 
-async fn answer(request: Request, requests: &Requests, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Reply {
-    let published = |runtime| Ok(Answer::Snapshot { snapshot: snapshots.borrow().clone(), runtime });
-    match request {
-        // What is published already is no business of the engine's.
-        Request::Status { limit: DEFAULT_LIMIT } => published(true),
-        Request::Snapshot { limit: DEFAULT_LIMIT } => published(false),
-        request => ask(requests, request).await,
+    /// What that is, and which other requests can have the same.
+    fn made_of(&self, request: Request) -> (Key, impl Future<Output = Reply>) {
+        let (key, published) = match request {
+            // What is published already is no business of the engine's.
+            Request::Status { limit: DEFAULT_LIMIT } | Request::Snapshot { limit: DEFAULT_LIMIT } => {
+                let snapshot = self.snapshots.borrow().clone();
+                (Key::Published(Arc::as_ptr(&snapshot).addr()), Some(snapshot))
+            }
+            Request::Status { limit } | Request::Snapshot { limit } | Request::Maps { limit } => {
+                (Key::Fresh(limit), None)
+            }
+            _ => (Key::Fresh(0), None),
+        };
+        let make = async move {
+            match published {
+                Some(snapshot) => Ok(Answer::Snapshot { snapshot, runtime: true }),
+                None => ask(&self.requests, request).await,
+            }
+        };
+        (key, make)
     }
 }
 
@@ -275,6 +265,7 @@ async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Str
 mod tests {
     use serde_json::Value;
     use tokio::{
+        io::AsyncWriteExt as _,
         net::UnixStream,
         sync::{mpsc, watch},
     };

@@ -5,16 +5,20 @@ use std::{
     net::SocketAddr,
     os::unix::{
         fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown},
-        net::{UnixListener, UnixStream},
+        net::UnixListener,
     },
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{peer::peer, place};
+use super::{dial::dial_unix, peer::peer, place};
 use crate::sandbox;
+
+/// How long whoever holds a socket may take to accept.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The address of a control channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +151,7 @@ fn remove_dead(path: &Path) -> Result<()> {
     if !metadata.file_type().is_socket() {
         bail!("{} is in the way and not a socket; choose another with --control-socket", path.display());
     }
-    match UnixStream::connect(path) {
+    match dial_unix(path, PATIENCE) {
         Ok(stream) => {
             let holder = peer(&stream).map_or_else(|_| "another process".into(), |peer| peer.to_string());
             bail!(

@@ -11,14 +11,16 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    sync::{Mutex, Semaphore, watch},
+    sync::{Mutex, watch},
     task::spawn_blocking,
     time::{sleep, timeout},
 };
 
 use super::{
+    clients::Turn,
+    fair::{Asker, Full, Limits, Places},
     peer::Access,
-    server::{Stream, Turn},
+    server::Stream,
 };
 use crate::{
     export::json,
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// Subscribers at once. Those that may only look have as many places of their own, so that they cannot take those of others.
-const SUBSCRIBERS: usize = 16;
+const SUBSCRIBERS: Limits = Limits { all: 48, user: 24, process: 16 };
 /// How long a subscriber may take to read a line.
 const LINE_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is looked whether a subscriber that has closed its half of the connection has closed the other, too.
@@ -37,8 +39,8 @@ const MAX_NOISE: u64 = 4096;
 /// What all subscribers share.
 #[derive(Debug)]
 pub struct Feed {
-    commanders: Semaphore,
-    readers: Semaphore,
+    commanders: Arc<Places>,
+    readers: Arc<Places>,
     /// The newest lines, as long as somebody has them: each is made once, whoever sends it.
     lines: Mutex<Vec<Weak<Line>>>,
 }
@@ -54,7 +56,7 @@ struct Line {
 
 impl Default for Feed {
     fn default() -> Self {
-        let [commanders, readers] = [(); 2].map(|()| Semaphore::new(SUBSCRIBERS));
+        let [commanders, readers] = [(); 2].map(|()| Places::new(SUBSCRIBERS));
         Self { commanders, readers, lines: Mutex::default() }
     }
 }
@@ -68,7 +70,7 @@ impl Feed {
     pub(super) async fn serve(
         &self,
         stream: &mut dyn Stream,
-        access: Access,
+        (asker, access): (Asker, Access),
         turn: &Turn,
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         limit: usize,
@@ -77,7 +79,14 @@ impl Feed {
             return Err(format!("subscribe sends 1 to {DEFAULT_LIMIT} rows of each list; snapshot sends any number"));
         }
         let places = if access == Access::Command { &self.commanders } else { &self.readers };
-        let _place = places.try_acquire().map_err(|_| format!("there are {SUBSCRIBERS} subscribers already"))?;
+        let _place = places.take(asker).map_err(|full| {
+            let whose = match full {
+                Full::OfProcess(_) => " of your process",
+                Full::OfUser(_) => " of yours",
+                Full::All => "",
+            };
+            format!("there are {} subscribers{whose} already", places.limit(full))
+        })?;
         let mut sent = None;
         loop {
             let snapshot = snapshots.borrow_and_update().clone();

@@ -1,17 +1,16 @@
 //! The control socket.
 
-use std::{
-    fs, io,
-    os::unix::{fs::FileTypeExt as _, net::UnixStream},
-};
+use std::{fs, io, os::unix::fs::FileTypeExt as _, time::Duration};
 
 use super::Finding;
 use crate::{
-    control::{peer::peer, place::Place},
+    control::{dial::dial_unix, peer::peer, place::Place},
     sandbox,
 };
 
 const ANOTHER: &str = "choose another with --control-socket";
+/// How long whoever holds the socket may take to accept.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a monitor can listen where it does by default.
 pub fn socket() -> Finding {
@@ -30,7 +29,7 @@ fn look_at(place: &Place) -> Finding {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             Finding::missing(format!("{shown} is in the way and not a socket"), ANOTHER)
         }
-        Ok(_) => match UnixStream::connect(&path) {
+        Ok(_) => match dial_unix(&path, PATIENCE) {
             Ok(stream) => {
                 let holder = peer(&stream).map_or_else(|_| "another process".into(), |peer| peer.to_string());
                 Finding::missing(
@@ -40,6 +39,9 @@ fn look_at(place: &Place) -> Finding {
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Finding::good(format!("{shown} was left behind by a crash; the next monitor replaces it"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Finding::missing(format!("{shown} is held, and {error}"), ANOTHER)
             }
             Err(error) => Finding::missing(format!("{shown} belongs to somebody else: {error}"), ANOTHER),
         },

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use nettop_tests::monitor::Monitor;
+use nettop_tests::{
+    monitor::Monitor,
+    program::{self, wait_for},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -161,4 +165,46 @@ fn hostile_snapshots_are_drawn_and_nothing_in_them_is_obeyed() {
     screen.press("q");
     let (status, text) = screen.end();
     assert!(status.success() && !text.contains("panicked"), "{status:?} {text}");
+}
+
+#[test]
+fn who_is_silent_or_drips_is_left_by_every_command() {
+    let drip = |client: &mut UnixStream| {
+        while client.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let halt = |client: &mut UnixStream| {
+        let _ = client.write_all(b"{\"ok\":true,");
+        // Until the other end hangs up.
+        while client.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+    };
+    let silent = |client: &mut UnixStream| while client.read(&mut [0; 64]).is_ok_and(|count| count > 0) {};
+    type Server = fn(&mut UnixStream);
+    let servers: [(&str, Server); 3] = [("drips", drip), ("halts", halt), ("is silent", silent)];
+    let commands =
+        ["subscribe", "status", "snapshot --limit 0", "export --format csv", "maps", "history --port 1", "stop"];
+    thread::scope(|scope| {
+        for ((name, server), command) in
+            servers.into_iter().flat_map(|server| commands.map(|command| (server, command)))
+        {
+            scope.spawn(move || {
+                let folder = TempDir::new().expect("a folder");
+                let socket = folder.path().join("s");
+                let _impostor = Impostor::start(&socket, server);
+                let mut ctl = Command::new(program::path("nettopctl"));
+                ctl.arg("--control-socket").arg(&socket).args(command.split(' '));
+                let mut child = program::spawn(ctl.stdout(Stdio::null()).stderr(Stdio::piped()));
+                // Half a minute, and then some on a busy machine.
+                let ended = wait_for(|| child.try_wait().expect("asking about a child"))
+                    .or_else(|| wait_for(|| child.try_wait().expect("asking about a child")))
+                    .or_else(|| wait_for(|| child.try_wait().expect("asking about a child")));
+                let _ = child.kill();
+                let mut told = String::new();
+                child.stderr.take().expect("a pipe").read_to_string(&mut told).expect("text");
+                assert_eq!(ended.and_then(|status| status.code()), Some(1), "{command} to one that {name}: {told}");
+                assert!(told.contains("came within 30 s: the monitor hangs"), "{command} to one that {name}: {told}");
+            });
+        }
+    });
 }

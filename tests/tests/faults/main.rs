@@ -7,6 +7,7 @@ mod hook;
 mod interfaces;
 mod killed;
 mod memory;
+mod readers;
 mod terminal;
 mod time;
 
