@@ -1,6 +1,9 @@
 //! What the kernel's maps hold, raw: as the program counted it, CPU by CPU.
 
-use serde::Serialize;
+use std::{fmt, ops::Range, sync::Arc};
+
+use anyhow::Result;
+use serde::{Serialize, Serializer};
 
 /// Every map and program, at one instant.
 #[derive(Clone, Debug, Serialize)]
@@ -43,9 +46,14 @@ pub struct Map {
     /// What the numbers of a row are, in order.
     pub counters: Vec<String>,
     /// What it holds, what has the most packets first; nothing where every number is zero.
-    pub rows: Vec<Row>,
-    /// Rows that were left out.
+    pub rows: Rows,
+    /// Rows that were left out, by the limit or because there was no room for more; in the latter case, one that was left out
+    /// on several CPUs counts several times.
     pub rows_left_out: u64,
+    /// Their packets.
+    pub packets_left_out: u64,
+    /// CPUs that were not read any more because it took too long.
+    pub cpus_left_out: u64,
 }
 
 /// What the kernel says of a map.
@@ -77,20 +85,96 @@ pub struct Fill {
     pub of: u64,
 }
 
-/// What was counted for one key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// An address, a port, …
-    pub key: String,
-    /// Over all CPUs.
-    pub sum: Vec<u64>,
-    /// By CPU, in order of their numbers.
-    pub cpus: Vec<Vec<u64>>,
+/// What was counted for keys. By CPU only what is not zero is held: as JSON, each row has a list for every CPU.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// How a key is written: an address, a port, …
+    label: fn(Key) -> String,
+    /// Counters of a key.
+    width: usize,
+    cpus: usize,
+    rows: Vec<(Key, Range<usize>)>,
+    /// `width` numbers for each row: over all CPUs.
+    sums: Vec<u64>,
+    /// CPUs in the order of their numbers, and `width` numbers for each of them.
+    parts: Vec<u32>,
+    numbers: Vec<u64>,
+}
+
+/// A key as the kernel program has it, or a number in place of one.
+pub type Key = [u64; 2];
+
+impl Rows {
+    /// None, of so many counters on so many CPUs.
+    pub fn new(label: fn(Key) -> String, width: usize, cpus: usize) -> Self {
+        let (rows, sums, parts, numbers) = Default::default();
+        Self { label, width, cpus, rows, sums, parts, numbers }
+    }
+
+    /// Adds one: its counters over all CPUs, and by CPU.
+    pub fn push(&mut self, key: Key, sum: &[u64], cpus: impl Iterator<Item = (u32, Vec<u64>)>) {
+        let first = self.parts.len();
+        self.sums.extend(sum.iter().take(self.width));
+        for (cpu, numbers) in cpus {
+            self.parts.push(cpu);
+            self.numbers.extend(numbers.iter().take(self.width));
+        }
+        self.rows.push((key, first..self.parts.len()));
+    }
+}
+
+impl Serialize for Rows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// What was counted for one key.
+        #[derive(Serialize)]
+        struct Row<'a> {
+            key: String,
+            sum: &'a [u64],
+            cpus: Vec<&'a [u64]>,
+        }
+        let zeros = vec![0; self.width];
+        serializer.collect_seq(self.rows.iter().enumerate().map(|(at, (key, parts))| {
+            let mut cpus = vec![&*zeros; self.cpus];
+            for part in parts.clone() {
+                if let Some(numbers) = cpus.get_mut(self.parts[part] as usize) {
+                    *numbers = &self.numbers[part * self.width..(part + 1) * self.width];
+                }
+            }
+            Row { key: (self.label)(*key), sum: &self.sums[at * self.width..(at + 1) * self.width], cpus }
+        }))
+    }
 }
 
 impl Map {
     /// One of these facts, and nothing in it.
     pub fn empty(facts: Facts) -> Self {
-        Self { facts, fill: None, counters: Vec::new(), rows: Vec::new(), rows_left_out: 0 }
+        let rows = Rows::new(|_| String::new(), 0, 0);
+        let (fill, counters) = (None, Vec::new());
+        Self { facts, fill, counters, rows, rows_left_out: 0, packets_left_out: 0, cpus_left_out: 0 }
+    }
+}
+
+/// Reads the maps on any thread, while the program counts and the monitor goes on.
+#[derive(Clone)]
+pub struct Reader(Arc<dyn Fn(usize) -> Result<Dump> + Send + Sync>);
+
+impl Reader {
+    /// One that reads so many (0: all) rows of each map.
+    pub fn new(read: impl Fn(usize) -> Result<Dump> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Reads at most `limit` (0: all) rows of each map. It may take seconds.
+    ///
+    /// # Errors
+    /// The kernel does not let them be mapped.
+    pub fn read(&self, limit: usize) -> Result<Dump> {
+        (self.0)(limit)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
     }
 }

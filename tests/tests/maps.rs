@@ -67,7 +67,12 @@ fn raw_counters_are_those_that_were_sent() {
 
     let limited = monitor.command(&json!({"cmd": "maps", "limit": 1}));
     assert_eq!(map(&limited, "DST_PORTS")["rows"].as_array().map(Vec::len), Some(1));
+    // The busiest is the one that is left.
+    let (row, packets) =
+        (&map(&limited, "DST_PORTS")["rows"][0], map(&limited, "DST_PORTS")["packets_left_out"].as_u64());
+    assert_eq!((&row["key"], packets), (&json!("53"), Some(30)));
     assert_eq!(map(&limited, "DST_PORTS")["rows_left_out"], 1);
+    assert_eq!(map(&limited, "DST_PORTS")["cpus_left_out"], 0);
 
     let socket = monitor.socket().to_str().expect("text");
     let csv = run_with("nettopctl", &["maps", "--format", "csv", "--control-socket", socket]);

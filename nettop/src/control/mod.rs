@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     export::json,
-    maps::Dump,
+    maps::{Dump, Reader},
     snapshot::{History, Runtime, Snapshot, Subject},
 };
 
@@ -110,8 +110,10 @@ pub enum Answer {
         /// Whether the answer is to `status`.
         runtime: bool,
     },
-    /// What the kernel's maps hold.
-    Maps(Box<Dump>),
+    /// What reads the kernel's maps: the engine has other things to do.
+    MapsReader(Reader),
+    /// What they hold.
+    Maps(Arc<Dump>),
     /// How much there was lately.
     History(Box<History>),
 }
@@ -252,6 +254,7 @@ pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
             whole.snapshot = Some(snapshot);
         }
         Ok(Answer::Maps(dump)) => whole.maps = Some(dump),
+        Ok(Answer::MapsReader(_)) => whole = Whole { ok: false, error: Some("only over the control socket"), ..whole },
         Ok(Answer::History(history)) => whole.history = Some(history),
     }
     json::line(&whole, out)

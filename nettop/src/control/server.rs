@@ -6,13 +6,14 @@ use std::{
     io,
     os::{fd::AsFd, unix::net::UnixListener as StdUnixListener},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -29,7 +30,10 @@ use super::{
     token::Token,
     token_of,
 };
-use crate::snapshot::{DEFAULT_LIMIT, Snapshot};
+use crate::{
+    maps::Reader,
+    snapshot::{DEFAULT_LIMIT, Snapshot},
+};
 
 /// The longest request, bytes.
 const MAX_REQUEST: usize = 64 << 10;
@@ -223,24 +227,40 @@ impl Shared {
 
     /// What that is, and which other requests can have the same.
     fn made_of(&self, request: Request) -> (Key, impl Future<Output = Reply>) {
-        let (key, published) = match request {
+        let (limit, published) = match request {
             // What is published already is no business of the engine's.
             Request::Status { limit: DEFAULT_LIMIT } | Request::Snapshot { limit: DEFAULT_LIMIT } => {
                 let snapshot = self.snapshots.borrow().clone();
-                (Key::Published(Arc::as_ptr(&snapshot).addr()), Some(snapshot))
+                (DEFAULT_LIMIT, Some(snapshot))
             }
-            Request::Status { limit } | Request::Snapshot { limit } | Request::Maps { limit } => {
-                (Key::Fresh(limit), None)
-            }
-            _ => (Key::Fresh(0), None),
+            Request::Status { limit } | Request::Snapshot { limit } | Request::Maps { limit } => (limit, None),
+            _ => (0, None),
         };
+        let key = published.as_ref().map_or(Key::Fresh(limit), |it| Key::Published(Arc::as_ptr(it).addr()));
         let make = async move {
-            match published {
-                Some(snapshot) => Ok(Answer::Snapshot { snapshot, runtime: true }),
-                None => ask(&self.requests, request).await,
+            if let Some(snapshot) = published {
+                return Ok(Answer::Snapshot { snapshot, runtime: true });
+            }
+            match ask(&self.requests, request).await? {
+                Answer::MapsReader(reader) => read_maps(reader, limit).await,
+                answer => Ok(answer),
             }
         };
         (key, make)
+    }
+}
+
+/// Reads the maps in a thread of its own: it takes as long as there are CPUs.
+async fn read_maps(reader: Reader, limit: usize) -> Reply {
+    let (done, read) = oneshot::channel();
+    // Whoever asked may have gone.
+    let work = move || drop(done.send(reader.read(limit)));
+    let started = thread::Builder::new().name("nettop-maps".into()).spawn(work);
+    started.map_err(|error| format!("starting a thread that reads the maps: {error}"))?;
+    match read.await {
+        Ok(Ok(dump)) => Ok(Answer::Maps(dump.into())),
+        Ok(Err(error)) => Err(format!("{error:#}")),
+        Err(_) => Err("reading the maps failed".into()),
     }
 }
 
@@ -263,6 +283,8 @@ async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Str
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use serde_json::Value;
     use tokio::{
         io::AsyncWriteExt as _,
@@ -271,10 +293,18 @@ mod tests {
     };
 
     use super::*;
-    use crate::control::{Envelope, socket};
+    use crate::{
+        control::{Envelope, socket},
+        maps::Dump,
+    };
 
-    /// A server over an engine that answers `reset` and ends at `stop`; and the path of its socket.
+    /// A server over an engine that answers everything with `reset` and ends at `stop`; and the path of its socket.
     fn start() -> (tempfile::TempDir, std::path::PathBuf) {
+        start_with(|_| Ok(Answer::field("reset", true)))
+    }
+
+    /// The same, but for what the engine answers.
+    fn start_with(answer: impl Fn(&Request) -> Reply + Send + 'static) -> (tempfile::TempDir, std::path::PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         let (listener, file) = socket::listen(&path, None).unwrap();
@@ -283,7 +313,7 @@ mod tests {
         tokio::spawn(async move {
             let _publish = publish;
             while let Some(Envelope { request, reply }) = received.recv().await {
-                let _ = reply.send(Ok(Answer::field("reset", true)));
+                let _ = reply.send(answer(&request));
                 if request == Request::Stop {
                     break;
                 }
@@ -336,5 +366,43 @@ mod tests {
         let flood = send(&path, &vec![b'x'; 1 << 20]).await;
         assert!(flood["error"].as_str().unwrap_or("at most").contains("at most"));
         assert_eq!(send(&path, b"{\"cmd\":\"reset\"}\n").await["ok"], true);
+    }
+
+    #[tokio::test]
+    async fn maps_are_read_beside_the_engine_and_one_dump_at_a_time() {
+        let (release, running, most) =
+            (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (until, count, seen) = (release.clone(), running.clone(), most.clone());
+        let reader = Reader::new(move |_| {
+            seen.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            while !until.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(5));
+            }
+            count.fetch_sub(1, Ordering::SeqCst);
+            Ok(Dump { about: "", now_ns: 5, set: 0, programs: Vec::new(), maps: Vec::new() })
+        });
+        let (_directory, path) = start_with(move |request| match request {
+            Request::Maps { .. } => Ok(Answer::MapsReader(reader.clone())),
+            _ => Ok(Answer::field("reset", true)),
+        });
+        let asked: Vec<_> = (1..4)
+            .map(|limit| {
+                let path = path.clone();
+                tokio::spawn(async move {
+                    send(&path, format!("{{\"cmd\":\"maps\",\"limit\":{limit}}}\n").as_bytes()).await
+                })
+            })
+            .collect();
+        while running.load(Ordering::SeqCst) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // The reader does not end before this is answered.
+        assert_eq!(send(&path, b"{\"cmd\":\"reset\"}\n").await["ok"], true);
+        release.store(true, Ordering::SeqCst);
+        for answer in asked {
+            let answer = answer.await.unwrap();
+            assert_eq!((&answer["ok"], &answer["now_ns"]), (&true.into(), &5.into()), "{answer}");
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 1, "dumps at once");
     }
 }

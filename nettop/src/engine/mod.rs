@@ -330,9 +330,10 @@ impl Engine {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: false });
             }
             Request::Subscribe { .. } => return Err("only over the control socket".into()),
-            Request::Maps { limit } => {
-                let dump = self.source.dump(limit).map_err(|error| format!("{error:#}"))?;
-                return dump.map(|dump| Answer::Maps(Box::new(dump))).ok_or_else(|| NO_MAPS.into());
+            Request::Maps { .. } => {
+                let reader =
+                    self.source.maps_reader().map_err(|error| format!("holding the kernel's maps: {error}"))?;
+                return reader.map(Answer::MapsReader).ok_or_else(|| NO_MAPS.into());
             }
             Request::History(subject) => {
                 self.histories.want(subject, self.books.total(&subject).unwrap_or_default());

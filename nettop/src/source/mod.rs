@@ -5,14 +5,14 @@ pub mod host;
 pub mod pcap;
 pub mod xdp;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use anyhow::{Result, bail};
 use nettop_common::{Event, Filter, counters::Table};
 
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
 use crate::{
-    maps::Dump,
+    maps::Reader,
     reading::{InterfaceRow, Moment, Reading, Tables},
     replay::Replay,
 };
@@ -174,13 +174,13 @@ impl Source {
         }
     }
 
-    /// What the kernel's maps hold, at most `limit` (0: all) rows of each; `None`: it is not the kernel that counts.
+    /// What reads the kernel's maps, on any thread; `None`: it is not the kernel that counts.
     ///
     /// # Errors
-    /// They cannot be read.
-    pub fn dump(&self, limit: usize) -> Result<Option<Dump>> {
+    /// No file descriptor is left.
+    pub fn maps_reader(&self) -> io::Result<Option<Reader>> {
         match self {
-            Self::Xdp(xdp) => xdp.dump(limit).map(Some),
+            Self::Xdp(xdp) => xdp.maps_reader().map(Some),
             Self::Demo(_) | Self::Pcap(_) => Ok(None),
         }
     }

@@ -32,7 +32,7 @@ pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Resul
             .await
             .map_err(|error| format!("the export failed: {error}"))
             .and_then(|written| written.map_err(|error| explain(&error))),
-        Ok(Answer::Fields(_) | Answer::Maps(_) | Answer::History(_)) => {
+        Ok(Answer::Fields(_) | Answer::MapsReader(_) | Answer::Maps(_) | Answer::History(_)) => {
             Err("the engine answered with something else than a snapshot".into())
         }
         Err(error) => Err(error),

@@ -9,7 +9,7 @@ use nettop_common::{
     counters::{Part, Table},
     cpu::{PORTS, Set, TCP_FLAGS},
     newest::Newest,
-    slots::{self, GROUPS, Key, Layout, MOST_BITS, SETS, Slot, Tags},
+    slots::{self, GROUPS, Layout, MOST_BITS, SETS, Slot, Tags},
     unique::Registers,
 };
 
@@ -91,12 +91,6 @@ impl Cpus {
         // Of the two keys there, one may mean nothing.
         let newest: Newest = self.read(cpu, at(set) + offset_of!(Set, newest));
         newest.of(table).filter(|_| self.parts & part.bit() != 0)
-    }
-
-    /// The same of a table, and of every CPU where there is something: its number, the key, what was counted.
-    pub fn newest_of_all(&self, set: u32, table: Table) -> Vec<(usize, Key, Tally)> {
-        let newest = (0..self.count()).filter_map(|cpu| Some((cpu, self.newest(cpu, set, table)?)));
-        newest.map(|(cpu, slot)| (cpu, slot.key, slot.counters)).collect()
     }
 
     /// Begins that anew, in an idle set.

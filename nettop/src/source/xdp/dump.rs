@@ -1,9 +1,16 @@
 //! The raw content of the kernel's maps, for people who want to see for themselves.
 //!
-//! Read from the mapped memory while the program goes on counting, and without disturbing it: each number is whole, but two
-//! of one key may be a packet apart.
+//! Read from the mapped memory while the program goes on counting and the monitor goes on emptying, disturbing neither. So what
+//! is promised is little: each number is whole, but two of one key may be a packet apart; each CPU's part of a table is as it was
+//! when it was read, and those of the others some milliseconds earlier or later, in a flood some hundred. A slot that is just taken
+//! for another key is left out.
 
-use std::{collections::BTreeMap, fs, os::fd::AsFd, os::fd::AsRawFd as _};
+use std::{
+    fs, io,
+    os::fd::{AsFd, AsRawFd as _, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -13,23 +20,32 @@ use aya::{
 use bytemuck::Pod;
 use nettop_common::{
     Address, MacPair, Outcome, Protocol, SizeBucket, SourceCounters, Tally, Totals,
-    counters::{Counters, Table},
+    counters::Table,
     cpu::{PORTS, TCP_FLAGS},
     maps,
     slots::{self, Key, Slot, WAYS},
     unique::Registers,
 };
 
-use super::{Xdp, bpf, cpus::Cpus, windows::Windows};
+use super::{
+    Xdp, bpf,
+    capacity::Capacity,
+    cpus::Cpus,
+    gather::{Dumped, Gathered, MOST, Packets},
+    windows::Array,
+};
 use crate::{
-    maps::{Dump, Facts, Fill, Map, Program, Row},
+    maps::{Dump, Facts, Fill, Map, Program, Reader, Rows},
     reading::Moment,
     source::Cost,
 };
 
 const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, \
                      which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \
-                     program was loaded; UNIQUE: since then or the last reset; read while the program counts";
+                     program was loaded; UNIQUE: since then or the last reset; read CPU by CPU while the program counts; \
+                     at most 131,072 keys of a map, each once for every CPU, are held, the busiest";
+/// How long reading all maps may take. What is not read by then is left out.
+const DEADLINE: Duration = Duration::from_secs(5);
 /// What the elements of CPUS consist of: tables of their own to whoever reads them.
 const PARTS: [(&str, usize); 5] = [
     ("TOTALS", size_of::<Totals>()),
@@ -89,19 +105,49 @@ impl Xdp {
         })
     }
 
-    /// What the maps hold, at most `limit` (0: all) rows of each.
+    /// What reads the maps, wherever: it holds them, and nothing of this.
     ///
     /// # Errors
-    /// The kernel does not let them be mapped.
-    pub fn dump(&self, limit: usize) -> Result<Dump> {
+    /// No file descriptor is left.
+    pub fn maps_reader(&self) -> io::Result<Reader> {
+        let programs = self.attachments.programs();
+        let [ethernet, raw_ip] = [&programs.ethernet, &programs.raw_ip].map(|program| program.try_clone());
+        let held = Held {
+            inventory: self.inventory.clone(),
+            programs: [ethernet?, raw_ip?],
+            capacity: self.capacity,
+            cpus: self.cpus.clone(),
+            sources: self.sources.array(),
+            destinations: self.destinations.array(),
+            macs: self.macs.array(),
+        };
+        Ok(Reader::new(move |limit| held.dump(limit)))
+    }
+}
+
+/// All that is read.
+struct Held {
+    inventory: Arc<Inventory>,
+    programs: [OwnedFd; 2],
+    capacity: Capacity,
+    /// Read while the monitor reads and clears it: every access is to a word or a few of them, as those of the kernel program are.
+    cpus: Arc<Cpus>,
+    sources: Array<Slot<SourceCounters>>,
+    destinations: Array<Slot<Tally>>,
+    macs: Array<Slot<Tally>>,
+}
+
+impl Held {
+    fn dump(&self, limit: usize) -> Result<Dump> {
+        let asked = Asked { limit, until: Instant::now() + DEADLINE };
         let set = self.cpus.config().set;
-        let fds = self.attachments.programs();
-        let programs = self.inventory.programs.iter().zip([&fds.ethernet, &fds.raw_ip]);
+        let programs = self.inventory.programs.iter().zip(&self.programs);
         let programs = programs.map(|(program, fd)| {
             let (runs, run_ns) = bpf::program_runs(fd.as_fd()).unwrap_or_default();
             Program { runs, run_ns, ..program.clone() }
         });
-        let maps = self.inventory.maps.iter().flat_map(with_parts).map(|facts| self.dump_map(facts, set, limit));
+        let maps = self.inventory.maps.iter().flat_map(with_parts);
+        let maps = maps.map(|facts| self.dump_map(facts, set, &asked));
         Ok(Dump {
             about: ABOUT,
             now_ns: Moment::now().unix_ns,
@@ -111,51 +157,29 @@ impl Xdp {
         })
     }
 
-    fn dump_map(&self, facts: Facts, set: u32, limit: usize) -> Result<Map> {
-        let port = |port: usize| port.to_string();
-        let flags = |flags: usize| format!("{flags:#04x}");
-        let address = |key: Key| Address::from(key).to_string();
-        let bits = |table: Table| self.capacity.bits[table as usize];
-        let newest = |table| self.cpus.newest_of_all(set, table);
+    fn dump_map(&self, facts: Facts, set: u32, asked: &Asked) -> Result<Map> {
+        let (cpus, name) = (&self.cpus, facts.name.clone());
         let mut map = Map::empty(facts);
-        let cpus = &self.cpus;
-        let all = || 0..cpus.count();
-        match map.facts.name.as_str() {
+        match name.as_str() {
             "TOTALS" => self.dump_totals(&mut map, set),
-            "TCP_FLAGS" => dump_counters(
-                &mut map,
-                &all().map(|cpu| cpus.tcp_flags(cpu).collect()).collect::<Vec<_>>(),
-                flags,
-                limit,
-            ),
-            "DST_PORTS" => dump_counters(
-                &mut map,
-                &all().map(|cpu| cpus.dst_ports(cpu).collect()).collect::<Vec<_>>(),
-                port,
-                limit,
-            ),
-            "SRC_PORTS" => dump_counters(
-                &mut map,
-                &all().map(|cpu| cpus.src_ports(cpu).collect()).collect::<Vec<_>>(),
-                port,
-                limit,
-            ),
+            "TCP_FLAGS" => self.dump_counters::<TCP_FLAGS, _>(&mut map, |cpu| cpus.tcp_flags(cpu), flags, asked),
+            "DST_PORTS" => self.dump_counters::<PORTS, _>(&mut map, |cpu| cpus.dst_ports(cpu), port, asked),
+            "SRC_PORTS" => self.dump_counters::<PORTS, _>(&mut map, |cpu| cpus.src_ports(cpu), port, asked),
             "UNIQUE" => {
-                let registers = all().flat_map(|cpu| cpus.unique(cpu).0);
+                let registers = (0..cpus.count()).flat_map(|cpu| cpus.unique(cpu).0);
                 let used = registers.filter(|value| *value > 0).count() as u64;
                 map.fill = Some(Fill { used, of: (cpus.count() * size_of::<Registers>()) as u64 });
             }
             maps::SOURCES => {
-                let part = (cpus, set, Table::Sources, bits(Table::Sources));
-                dump_slots(&mut map, &self.sources, part, &[], address, limit)?;
+                self.dump_slots(&mut map, &self.sources, Table::Sources, |_, _| None, address, asked)?;
             }
             maps::DESTINATIONS => {
-                let part = (cpus, set, Table::Destinations, bits(Table::Destinations));
-                dump_slots(&mut map, &self.destinations, part, &newest(Table::Destinations), address, limit)?;
+                let newest = |cpu, set| cpus.newest(cpu, set, Table::Destinations);
+                self.dump_slots(&mut map, &self.destinations, Table::Destinations, newest, address, asked)?;
             }
             maps::MACS => {
-                let part = (cpus, set, Table::Macs, bits(Table::Macs));
-                dump_slots(&mut map, &self.macs, part, &newest(Table::Macs), mac_pair, limit)?;
+                let newest = |cpu, set| cpus.newest(cpu, set, Table::Macs);
+                self.dump_slots(&mut map, &self.macs, Table::Macs, newest, mac_pair, asked)?;
             }
             // Filters, constants, the ring of events: nothing is counted in them.
             _ => {}
@@ -168,10 +192,110 @@ impl Xdp {
         let mut sum = Totals::default();
         cpus.iter().for_each(|totals| sum.add(totals));
         map.counters = totals(&sum).into_iter().map(|(name, _)| name).collect();
-        let numbers = |of: &Totals| totals(of).into_iter().map(|(_, number)| number).collect();
-        map.rows =
-            vec![Row { key: format!("set {set}"), sum: numbers(&sum), cpus: cpus.iter().map(numbers).collect() }];
+        let numbers = |of: &Totals| totals(of).into_iter().map(|(_, number)| number).collect::<Vec<_>>();
+        map.rows = Rows::new(|[set, _]| format!("set {set}"), map.counters.len(), cpus.len());
+        map.rows.push([set.into(), 0], &numbers(&sum), (0..).zip(cpus.iter().map(numbers)));
     }
+
+    /// Packets by number.
+    fn dump_counters<const N: usize, I: Iterator<Item = u64>>(
+        &self,
+        map: &mut Map,
+        counters: impl Fn(usize) -> I,
+        label: fn(Key) -> String,
+        asked: &Asked,
+    ) {
+        let mut gathered = Gathered::new(MOST);
+        let mut used = vec![false; N];
+        for cpu in 0..self.cpus.count() {
+            if asked.is_late(map, cpu, self.cpus.count()) {
+                break;
+            }
+            for ((at, used), count) in used.iter_mut().enumerate().zip(counters(cpu)).filter(|(_, count)| *count > 0) {
+                *used = true;
+                gathered.enter([at as u64, 0], cpu, Packets(count));
+            }
+        }
+        map.fill = Some(Fill { used: used.iter().filter(|used| **used).count() as u64, of: N as u64 });
+        gathered.into_map(map, self.cpus.count(), asked.limit, label);
+    }
+
+    /// The slots of a table in the set that each CPU counts in, and what is in none yet.
+    fn dump_slots<C: Dumped>(
+        &self,
+        map: &mut Map,
+        array: &Array<Slot<C>>,
+        table: Table,
+        newest: impl Fn(usize, u32) -> Option<Slot<C>>,
+        label: fn(Key) -> String,
+        asked: &Asked,
+    ) -> Result<()>
+    where
+        Slot<C>: Pod,
+    {
+        let (cpus, bits) = (&self.cpus, self.capacity.bits[table as usize]);
+        let mut gathered = Gathered::new(MOST);
+        let mut used = 0;
+        for cpu in 0..cpus.count() {
+            if asked.is_late(map, cpu, cpus.count()) {
+                break;
+            }
+            // The sets change places while this goes on.
+            let set = cpus.config().set;
+            let first = slots::index(cpu as u32, set, bits, 0) as usize;
+            let slots = array.map(first..first + (WAYS << bits));
+            let slots = slots.with_context(|| format!("mapping {}", map.facts.name))?;
+            for bucket in 0..1 << bits {
+                let tags = cpus.tags(cpu, set, table, bucket);
+                for way in tags.taken() {
+                    let slot = bucket * WAYS + way as usize;
+                    let Slot { key, counters } = slots.get(slot);
+                    used += 1;
+                    // Not if it was just taken, or emptied, for another one.
+                    if slots.get(slot).key == key
+                        && cpus.tags(cpu, set, table, bucket).taken().any(|taken| taken == way)
+                    {
+                        gathered.enter(key, cpu, counters);
+                    }
+                }
+            }
+            if let Some(Slot { key, counters }) = newest(cpu, set) {
+                gathered.enter(key, cpu, counters);
+            }
+        }
+        map.fill = Some(Fill { used, of: (cpus.count() * (WAYS << bits)) as u64 });
+        gathered.into_map(map, cpus.count(), asked.limit, label);
+        Ok(())
+    }
+}
+
+/// How much is wanted, and by when.
+struct Asked {
+    limit: usize,
+    until: Instant,
+}
+
+impl Asked {
+    /// Whether there is no time for this CPU, nor for those behind it; then their number is noted.
+    fn is_late(&self, map: &mut Map, cpu: usize, cpus: usize) -> bool {
+        let late = Instant::now() >= self.until;
+        if late {
+            map.cpus_left_out = (cpus - cpu) as u64;
+        }
+        late
+    }
+}
+
+fn flags([flags, _]: Key) -> String {
+    format!("{flags:#04x}")
+}
+
+fn port([port, _]: Key) -> String {
+    port.to_string()
+}
+
+fn address(key: Key) -> String {
+    Address::from(key).to_string()
 }
 
 /// A map, and behind that of CPUs what its elements consist of.
@@ -210,100 +334,4 @@ fn mac_pair(key: Key) -> String {
     let pair = MacPair::from(key);
     let text = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
     format!("{} {}", text(pair.source()), text(pair.destination()))
-}
-
-/// Packets by number, of each CPU.
-fn dump_counters(map: &mut Map, cpus: &[Vec<u64>], key: impl Fn(usize) -> String, limit: usize) {
-    let width = cpus.first().map_or(0, Vec::len);
-    let rows = (0..width).map(|at| (at, cpus.iter().map(|counters| counters[at]).collect::<Vec<_>>()));
-    let rows: Vec<_> = rows.filter(|(_, counts)| counts.iter().any(|count| *count > 0)).collect();
-    map.fill = Some(Fill { used: rows.len() as u64, of: width as u64 });
-    map.counters = vec!["packets".into()];
-    let rows = rows.into_iter().map(|(at, counts)| {
-        let sum = counts.iter().sum();
-        (sum, at, (vec![sum], counts.into_iter().map(|count| vec![count]).collect()))
-    });
-    (map.rows, map.rows_left_out) = busiest(rows.collect(), key, limit);
-}
-
-/// The slots of a table in a set, of which each CPU has a part of 2^`bits` buckets, and what is in none yet, by CPU.
-fn dump_slots<C: Dumped>(
-    map: &mut Map,
-    array: &Windows<Slot<C>>,
-    (cpus, set, table, bits): (&Cpus, u32, Table, u32),
-    newest: &[(usize, Key, C)],
-    key: impl Fn(Key) -> String,
-    limit: usize,
-) -> Result<()>
-where
-    Slot<C>: Pod,
-{
-    let mut by_key: BTreeMap<Key, Vec<C>> = BTreeMap::new();
-    let mut enter = |key, cpu: usize, counters: &C| {
-        by_key.entry(key).or_insert_with(|| vec![C::default(); cpus.count()])[cpu].add(counters);
-    };
-    let mut used = 0;
-    newest.iter().for_each(|(cpu, key, counters)| enter(*key, *cpu, counters));
-    for cpu in 0..cpus.count() {
-        let first = slots::index(cpu as u32, set, bits, 0) as usize;
-        let part = array.map(first..first + (WAYS << bits)).with_context(|| format!("mapping {}", map.facts.name))?;
-        for bucket in 0..1 << bits {
-            for way in cpus.tags(cpu, set, table, bucket).taken() {
-                let slot = part.get(bucket * WAYS + way as usize);
-                used += 1;
-                enter(slot.key, cpu, &slot.counters);
-            }
-        }
-    }
-    map.fill = Some(Fill { used, of: (cpus.count() * (WAYS << bits)) as u64 });
-    map.counters = C::NAMES.iter().map(ToString::to_string).collect();
-    let rows = by_key.into_iter().map(|(key, counters)| {
-        let mut sum = C::default();
-        counters.iter().filter(|one| one.tally().packets > 0).for_each(|one| sum.add(one));
-        (sum.tally().packets, key, (sum.numbers(), counters.iter().map(C::numbers).collect()))
-    });
-    (map.rows, map.rows_left_out) = busiest(rows.collect(), key, limit);
-    Ok(())
-}
-
-/// Over all CPUs, and by CPU.
-type Numbers = (Vec<u64>, Vec<Vec<u64>>);
-
-/// The `limit` (0: all) rows with the most packets, which come first in each, most first; and how many others there are.
-fn busiest<K: Copy + Ord>(
-    mut rows: Vec<(u64, K, Numbers)>,
-    key: impl Fn(K) -> String,
-    limit: usize,
-) -> (Vec<Row>, u64) {
-    rows.sort_unstable_by_key(|(packets, key, _)| (std::cmp::Reverse(*packets), *key));
-    let kept = if limit == 0 { rows.len() } else { limit.min(rows.len()) };
-    let left_out = rows.len() - kept;
-    rows.truncate(kept);
-    (rows.into_iter().map(|(_, at, (sum, cpus))| Row { key: key(at), sum, cpus }).collect(), left_out as u64)
-}
-
-/// Counters of a slot, one by one.
-trait Dumped: Counters {
-    const NAMES: &'static [&'static str];
-
-    fn numbers(&self) -> Vec<u64>;
-}
-
-impl Dumped for Tally {
-    const NAMES: &'static [&'static str] = &["packets", "bytes"];
-
-    fn numbers(&self) -> Vec<u64> {
-        let Self { packets, bytes } = *self;
-        vec![packets, bytes]
-    }
-}
-
-impl Dumped for SourceCounters {
-    const NAMES: &'static [&'static str] =
-        &["packets", "bytes", "first_monotonic_ns", "last_monotonic_ns", "syn", "udp", "icmp"];
-
-    fn numbers(&self) -> Vec<u64> {
-        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, .. } = *self;
-        vec![packets, bytes, first_ns, last_ns, syn.into(), udp.into(), icmp.into()]
-    }
 }

@@ -5,12 +5,13 @@ mod bpf;
 mod capacity;
 pub mod cpus;
 mod dump;
+mod gather;
 mod mapped;
 pub mod netdev;
 pub mod netlink;
 mod windows;
 
-use std::{io, os::fd::AsFd as _, time::Duration};
+use std::{io, os::fd::AsFd as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
@@ -63,9 +64,9 @@ const REST: f64 = 5.0;
 pub struct Xdp {
     ebpf: Ebpf,
     attachments: Attachments,
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
     capacity: Capacity,
-    cpus: Cpus,
+    cpus: Arc<Cpus>,
     /// When the program last turned to the other set.
     turned: Moment,
     /// Keys in the slots that were emptied last, by table.
@@ -106,9 +107,9 @@ impl Xdp {
         Ok(Self {
             ebpf,
             attachments,
-            inventory,
+            inventory: inventory.into(),
             capacity,
-            cpus,
+            cpus: cpus.into(),
             turned: Moment::now(),
             entries: [0; Table::COUNT],
             sources,

@@ -5,8 +5,10 @@
 
 use std::{
     io,
+    marker::PhantomData,
     ops::Range,
     os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
 };
 
 use aya::maps::MapData;
@@ -21,12 +23,35 @@ const MOST: usize = 4096;
 
 /// An array in windows, each of which is mapped when something in it is asked for.
 pub struct Windows<T> {
-    map: OwnedFd,
-    /// Elements.
-    len: usize,
+    array: Array<T>,
     /// Elements in a window.
     width: usize,
     windows: Vec<Option<Window<T>>>,
+}
+
+/// Such an array, of which nothing is mapped: for whoever maps what he needs.
+pub struct Array<T> {
+    map: Arc<OwnedFd>,
+    /// Elements.
+    len: usize,
+    element: PhantomData<T>,
+}
+
+impl<T> Clone for Array<T> {
+    fn clone(&self) -> Self {
+        Self { map: self.map.clone(), len: self.len, element: PhantomData }
+    }
+}
+
+impl<T: Pod> Array<T> {
+    /// Maps a range for the caller alone.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn map(&self, range: Range<usize>) -> io::Result<Mapped<T>> {
+        assert!(range.end <= self.len, "{range:?} of {}", self.len);
+        Mapped::part(self.map.as_fd(), range.start, range.len())
+    }
 }
 
 struct Window<T> {
@@ -45,7 +70,7 @@ impl<T: Pod> Windows<T> {
         let map = map.fd().as_fd().try_clone_to_owned()?;
         let width = group.max(LEAST / size_of::<T>()).max(len.div_ceil(MOST)).next_power_of_two();
         let windows = (0..len.div_ceil(width)).map(|_| None).collect();
-        Ok(Self { map, len, width, windows })
+        Ok(Self { array: Array { map: Arc::new(map), len, element: PhantomData }, width, windows })
     }
 
     /// What has this range, and where in it the range is.
@@ -54,16 +79,12 @@ impl<T: Pod> Windows<T> {
     /// When the kernel refuses to map it.
     pub fn get(&mut self, range: &Range<usize>) -> io::Result<(&mut Mapped<T>, Range<usize>)> {
         let (at, first) = (range.start / self.width, range.start / self.width * self.width);
-        assert!(
-            range.end <= self.len.min(first + self.width),
-            "{range:?} of {}, in windows of {}",
-            self.len,
-            self.width
-        );
+        let len = self.array.len;
+        assert!(range.end <= len.min(first + self.width), "{range:?} of {len}, in windows of {}", self.width);
         let window = match &mut self.windows[at] {
             Some(window) => window,
             none => {
-                let mapped = Mapped::part(self.map.as_fd(), first, self.width.min(self.len - first))?;
+                let mapped = self.array.map(first..len.min(first + self.width))?;
                 none.insert(Window { mapped, used: false })
             }
         };
@@ -71,13 +92,9 @@ impl<T: Pod> Windows<T> {
         Ok((&mut window.mapped, range.start - first..range.end - first))
     }
 
-    /// Maps a range for the caller alone.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn map(&self, range: Range<usize>) -> io::Result<Mapped<T>> {
-        assert!(range.end <= self.len, "{range:?} of {}", self.len);
-        Mapped::part(self.map.as_fd(), range.start, range.len())
+    /// The array itself.
+    pub fn array(&self) -> Array<T> {
+        self.array.clone()
     }
 
     /// Unmaps what was not asked for since the last call.

@@ -101,7 +101,7 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
             // The answer is the number after clamping.
             let top = match &answer {
                 Answer::Fields(fields) => fields.get("top").and_then(|top| top.as_i64()),
-                Answer::Snapshot { .. } | Answer::Maps(_) | Answer::History(_) => None,
+                Answer::Snapshot { .. } | Answer::MapsReader(_) | Answer::Maps(_) | Answer::History(_) => None,
             };
             let top = top.unwrap_or(*asked);
             Notice::info(format!("showing up to {top} sources"))
