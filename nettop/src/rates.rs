@@ -310,7 +310,7 @@ mod tests {
             let rates = history.rates(&slots, interval * ticks as f64);
             for (name, rate) in [
                 ("current", rates.current),
-                ("ten_seconds", rates.ten_seconds.max(if interval > 10.0 { 1000.0 } else { 0.0 })),
+                ("ten_seconds", rates.ten_seconds),
                 ("minute", rates.minute),
                 ("peak", rates.peak),
                 ("low", rates.low),

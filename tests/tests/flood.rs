@@ -17,10 +17,16 @@ use nettop_tests::{
 };
 use serde_json::Value;
 
-/// Frames of each flood.
+/// Frames sent at a time; a flood is as many times that as it takes until it has lasted, and enough has arrived.
 const FRAMES: u32 = 3_000_000;
+/// Frames that have to arrive: some millions overtake any table; how many of those that are sent do is the machine's affair.
+const ARRIVING: u64 = 2_000_000;
+/// How often they are sent at most.
+const MOST_TIMES: u32 = 40;
 /// Seconds between ticks.
-const INTERVAL: f64 = 0.5;
+const INTERVAL: f64 = 0.2;
+/// Ticks that are due while a flood lasts, at least.
+const DUE: f64 = 15.0;
 
 /// One flood at a time: each needs both CPUs of a small machine.
 fn alone() -> MutexGuard<'static, ()> {
@@ -69,8 +75,16 @@ fn flood_from(sources: u32) {
 
     let ticks = |snapshot: &Value| snapshot["tick"]["count"].as_u64().expect("a count");
     let ticks_before = ticks(&monitor.wait_until("a tick", |snapshot| ticks(snapshot) > 0));
-    let (took, ticks_meanwhile) = thread::scope(|scope| {
-        let flood = scope.spawn(|| flood.run(&net.sender, "out0"));
+    let received = || net.receiver.received("in0") - before;
+    let ((took, times), ticks_meanwhile) = thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let (mut took, mut times) = (Duration::ZERO, 0);
+            while times < MOST_TIMES && (took.as_secs_f64() < DUE * INTERVAL || received() < ARRIVING) {
+                took += flood.run(&net.sender, "out0").expect("the flood is sent");
+                times += 1;
+            }
+            (took, times)
+        });
         let mut newest = ticks_before;
         while !flood.is_finished() {
             let snapshot = monitor.snapshot();
@@ -78,10 +92,9 @@ fn flood_from(sources: u32) {
             newest = ticks(&snapshot);
             thread::sleep(Duration::from_millis(200));
         }
-        (flood.join().expect("no panic").expect("the flood is sent"), newest - ticks_before)
+        (flood.join().expect("no panic"), newest - ticks_before)
     });
 
-    let received = || net.receiver.received("in0") - before;
     let snapshot = wait_for(|| {
         let snapshot = monitor.snapshot();
         expect_balance(&snapshot);
@@ -90,7 +103,8 @@ fn flood_from(sources: u32) {
     let received = received();
     let snapshot = snapshot.unwrap_or_else(|| panic!("{received} received: {}", monitor.snapshot()["accounting"]));
     let accounting = &snapshot["accounting"];
-    assert!(received > 0 && received <= u64::from(FRAMES), "{received} of {FRAMES} received");
+    let sent = u64::from(FRAMES) * u64::from(times);
+    assert!((ARRIVING..=sent).contains(&received), "{received} of {sent} received: that is no flood");
     assert_eq!(packets(accounting, "counted"), received, "every frame received is counted: {accounting}");
     assert_eq!(accounting["counted"]["bytes"], received * length);
     assert_eq!(snapshot["protocols"]["UDP"], received);
@@ -110,7 +124,7 @@ fn flood_from(sources: u32) {
     let tick = &snapshot["tick"];
     let (count, late) = (tick["count"].as_u64().expect("a count"), tick["late"].as_u64().expect("a count"));
     println!(
-        "{sources} sources: {received} of {FRAMES} frames arrived, {:.2} Mpps; untracked {}, evicted {}, late ticks {late} of \
+        "{sources} sources: {received} of {sent} frames arrived, {:.2} Mpps; untracked {}, evicted {}, late ticks {late} of \
          {count}, the newest took {} ms",
         received as f64 / took.as_secs_f64() / 1e6,
         packets(accounting, "untracked"),
@@ -119,7 +133,8 @@ fn flood_from(sources: u32) {
     );
     // Generous, for slow machines; but a monitor that stands still in a flood is none.
     let due = took.as_secs_f64() / INTERVAL;
-    assert!(ticks_meanwhile as f64 >= due / 4.0 - 1.0, "{ticks_meanwhile} ticks in the flood, of {due:.0} due");
+    assert!(due >= DUE, "the flood took {took:?}");
+    assert!(ticks_meanwhile as f64 >= due / 8.0, "{ticks_meanwhile} ticks in the flood, of {due:.0} due");
     drop(turn);
 }
 

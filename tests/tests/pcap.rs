@@ -286,18 +286,23 @@ fn small() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Blocks of the small pcapng that are no packets, at most.
+const BLOCKS: u64 = 16;
+
 #[test]
 fn a_file_cut_short_is_counted_up_to_there() {
     for (name, file) in small() {
-        let mut before = 0;
+        let whole = replay(&file).expect("a capture").totals.seen.packets;
+        let (mut before, mut unsaid) = (0, 0);
         for length in 0..file.len() {
             let packets = match replay(&file[..length]) {
                 Ok(Replayed { totals, status, .. }) => {
-                    if let Some(error) = &status.error {
-                        assert!(
+                    match &status.error {
+                        Some(error) => assert!(
                             error.contains("cut short") || error.contains("link type 105"),
                             "{name}, {length} bytes: {error}"
-                        );
+                        ),
+                        None => unsaid += 1,
                     }
                     assert_eq!(totals.seen.packets, status.packets, "{name}, {length} bytes");
                     totals.seen.packets
@@ -310,6 +315,9 @@ fn a_file_cut_short_is_counted_up_to_there() {
             assert!((before..=before + 1).contains(&packets), "{name}, {length} bytes: {packets} packets");
             before = packets;
         }
+        assert!(before + 1 >= whole && whole > 1, "{name}: {before} packets of {whole} before the last byte");
+        // Only between two packets, or blocks, is a file whole.
+        assert!((1..=whole + BLOCKS).contains(&unsaid), "{name}: nothing was said of {unsaid} cuts, {whole} packets");
     }
 }
 
