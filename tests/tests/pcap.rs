@@ -471,6 +471,8 @@ fn what_is_no_capture_is_an_error() {
     let (directory, path) = written(b"");
     let name = path.to_str().expect("text").to_string();
     let wifi = savefile(Order::Little, false, 105, &[]);
+    let beacon = Captured::whole(BEGIN_NS, vec![0x08, 0x41, 0x2c, 0]);
+    let wifi_packet = savefile(Order::Little, false, 105, &[beacon]);
     let newer = [&wifi[..4], &[3, 0], &wifi[6..]].concat();
     let mut newer_pcapng = Pcapng::new(Order::Little).file;
     newer_pcapng[12] = 2;
@@ -481,6 +483,7 @@ fn what_is_no_capture_is_an_error() {
         (b"\x1f\x8b\x08\0\0\0", "gunzip it first"),
         (&wifi[..23], "cut short in the middle of its header"),
         (&wifi, "link type 105 (IEEE802_11)"),
+        (&wifi_packet, "the first begins with 08 41 2c 00"),
         (&newer, "version 3.4"),
         (&newer_pcapng, "version 2.0"),
     ] {
@@ -521,6 +524,36 @@ fn a_capture_may_come_through_a_pipe() {
     assert!(program::wait(&mut child).is_some_and(|status| status.success()));
     let json: Value = serde_json::from_slice(&fs::read(&snapshot).expect("a snapshot")).expect("JSON");
     assert_eq!((&json["total_packets"], &json["replay"]["size"]), (&json!(20), &Value::Null));
+}
+
+#[test]
+fn a_capture_without_ip_says_so_with_its_first_bytes_and_what_to_do() {
+    let [v4, _] = packets();
+    let cooked = cooked(0x0800, &[], &v4);
+    let macsec = frames::ethernet(0x88e5, &[0; 60]);
+    for (name, link, frame, bytes, remedy) in [
+        ("ARP alone", 1, frames::arp(), "ff ff ff ff ff ff 02", "ARP"),
+        ("encrypted", 1, macsec, "02 00 00 00 02 00 02", "the macsec interface"),
+        ("bare IP, taken for Ethernet", 1, v4.clone(), "45 00 00 28", "editcap -T rawip"),
+        ("cooked, taken for bare IP", 101, cooked, "00 00 00 01 00 06", "editcap -T linux-sll"),
+        ("all malformed", 228, vec![0x55; 40], "55 55 55", "capture where IP passes"),
+    ] {
+        let packets: Vec<_> = (0..3).map(|n| Captured::whole(BEGIN_NS + n, frame.clone())).collect();
+        let (ended, snapshot) = replay_to_end(&savefile(Order::Little, true, link, &packets), &[]);
+        assert_eq!(ended.status.code(), Some(0), "{name}: {ended:?}");
+        let row = snapshot["degraded"].as_array().and_then(|rows| rows.iter().find(|row| row["badge"] == "no IP"));
+        let row = row.unwrap_or_else(|| panic!("{name}: {}", snapshot["degraded"]));
+        let text = |key: &str| row[key].as_str().expect("a text").to_string();
+        assert!(text("what").contains(&format!("none of 3 packets of link type {link} ")), "{name}: {row}");
+        assert!(text("reason").contains(bytes) && text("remedy").contains(remedy), "{name}: {row}");
+        assert!(ended.stdout.contains(bytes) && ended.stdout.contains(remedy), "{name}: {ended:?}");
+        assert_eq!(snapshot["replay"]["link_types"][0]["not_ip"], 3, "{name}");
+    }
+    // One packet of IP, and it is an ordinary network.
+    let packets = [frames::arp(), frames::ethernet(0x0800, &v4)].map(|frame| Captured::whole(BEGIN_NS, frame));
+    let (ended, snapshot) = replay_to_end(&savefile(Order::Little, true, 1, &packets), &[]);
+    assert!(!snapshot["degraded"].to_string().contains("no IP"), "{}", snapshot["degraded"]);
+    assert!(!ended.stdout.contains("no IP"), "{ended:?}");
 }
 
 #[test]

@@ -323,6 +323,24 @@ impl Engine {
                 "capture on another interface",
             );
         }
+        for LinkRow { number, name, packets, first_bytes, remedy, .. } in
+            replay.iter().flat_map(|replay| replay.without_ip())
+        {
+            push(
+                "no IP",
+                format!("none of {packets} packets of link type {number} {name} is IP"),
+                format!("the first begins with {first_bytes}"),
+                remedy,
+            );
+        }
+        if let Some(silence) = replay.and_then(Replay::silent_for) {
+            push(
+                &format!("no data for {silence}"),
+                "nothing comes through the pipe".into(),
+                format!("for {silence}, so rates fall; what comes later is counted"),
+                "none where nothing happens; else look at what writes it (tcpdump gathers packets without -U)",
+            );
+        }
         if let Some(error) = replay.and_then(|replay| replay.error.as_ref()) {
             push(
                 "capture broken",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    snapshot::{Accounting, ExportRow, GeoView, Place, PrefixRow, Replay, Snapshot, Sums},
+    snapshot::{Accounting, ExportRow, GeoView, LinkRow, Place, PrefixRow, Replay, Snapshot, Sums},
     visible::visible,
 };
 
@@ -50,6 +50,14 @@ pub fn text(snapshot: &Snapshot) -> String {
     }
     if let Some(replay) = replay {
         let _ = writeln!(text, "  capture      {}", capture(replay));
+        for LinkRow { number, name, first_bytes, remedy, .. } in replay.without_ip() {
+            let _ = writeln!(
+                text,
+                "  no IP        in link type {number} {name}: the first begins with {}; {}",
+                visible(first_bytes),
+                visible(remedy)
+            );
+        }
     }
     let _ = writeln!(text, "  geography    {}", geography(geo.as_ref()));
     for ExportRow { kind, path, lines, lost, error, .. } in exports {

@@ -3,27 +3,33 @@
 pub mod capture;
 pub mod input;
 pub mod link;
+mod pace;
 mod pcapng;
+mod remedy;
 mod savefile;
+mod seen;
 
 use std::{fs::File, os::fd::AsFd as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
-use nettop_common::NotIp;
 
 use self::{
     capture::{Capture, Found, Next},
-    link::{LinkType, link_type},
+    link::link_type,
+    pace::Pace,
+    seen::{Sample, Seen},
 };
 use super::host::HostCounter;
 use crate::{
     reading::{Moment, Reading},
-    replay::{LinkRow, Replay},
+    replay::Replay,
 };
 
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;
 const SECOND_NS: u64 = 1_000_000_000;
+/// A pipe that has been silent for so long is asked as often as the engine likes; before, it is asked again at once.
+const PATIENCE_NS: u64 = SECOND_NS;
 
 /// A capture being replayed.
 pub struct Pcap {
@@ -32,7 +38,10 @@ pub struct Pcap {
     capture: Capture,
     /// Everything but what [`replay`](Self::replay) adds.
     status: Replay,
+    /// In order of number.
     links: Vec<Seen>,
+    /// Of a pipe, socket or terminal.
+    pace: Option<Pace>,
     paused: bool,
     has_more: bool,
     /// The first packet's stamp has not been told yet.
@@ -43,13 +52,6 @@ pub struct Pcap {
     /// Until when packets are due, where the speed is limited, and at which real time that was so.
     due_ns: u64,
     due_at: Option<Moment>,
-}
-
-/// A link type that occurred. They are kept in order of number.
-struct Seen {
-    number: u32,
-    kind: Option<&'static LinkType>,
-    packets: u64,
 }
 
 impl Pcap {
@@ -73,15 +75,22 @@ impl Pcap {
             if let Some(number) = capture.only_link()
                 && link_type(number).is_none_or(|link| link.parse.is_none())
             {
-                bail!("reading {name}: {}", unsupported(number));
+                let first = match capture.next_packet() {
+                    Ok(Next::Packet(found)) => Some(Sample::new(capture.packet(&found), found.length, capture.order())),
+                    _ => None,
+                };
+                let begins = first.map(|first| first.first_bytes()).unwrap_or_default();
+                bail!("reading {name}: {}", unsupported(number, &begins));
             }
         }
+        let pace = capture.size().is_none().then(Pace::default);
         let status = Replay { file: name, speed, size: capture.size(), ..Replay::default() };
         Ok(Self {
             counter: HostCounter::default(),
             capture,
             status,
             links: Vec::new(),
+            pace,
             paused: false,
             has_more: true,
             beginning: None,
@@ -105,9 +114,15 @@ impl Pcap {
             let passed = wall.monotonic_ns.saturating_sub(before.monotonic_ns) as f64 * self.status.speed;
             self.due_ns = self.due_ns.saturating_add(passed as u64);
         }
-        if !self.paused && !self.status.ended {
-            self.advance();
+        if !self.status.ended {
+            match &mut self.pace {
+                Some(pace) if self.paused => pace.rest(wall),
+                _ if self.paused => {}
+                _ => self.advance(wall),
+            }
         }
+        let silent_ns = self.pace.as_mut().filter(|_| !self.status.ended).map_or(0, |pace| pace.silent_ns(wall));
+        self.status.silence = silent_ns as f64 / SECOND_NS as f64;
         self.counter.read(moment(self.now_ns), reading);
     }
 
@@ -135,48 +150,35 @@ impl Pcap {
     pub fn replay(&self) -> Replay {
         let bytes_read = self.capture.offset();
         let percent = |size: u64| bytes_read as f64 / size.max(1) as f64 * 100.0;
-        let row = |seen: &Seen| LinkRow {
-            number: seen.number,
-            name: seen.kind.map_or(String::new(), |kind| kind.name.into()),
-            supported: seen.kind.is_some_and(|kind| kind.parse.is_some()),
-            packets: seen.packets,
-        };
         Replay {
             bytes_read,
             percent: self.status.size.map(percent).map(|percent| percent.min(100.0)),
-            link_types: self.links.iter().map(row).collect(),
+            link_types: self.links.iter().map(Seen::row).collect(),
             ..self.status.clone()
         }
     }
 
-    fn advance(&mut self) {
+    fn advance(&mut self, wall: Moment) {
         self.has_more = false;
         for _ in 0..BATCH {
             let found = match self.capture.next_packet() {
                 Ok(Next::Packet(found)) => found,
-                Ok(Next::Pending) => {
-                    // What came last is as late as it can be known to be; a pipe is asked again at once.
-                    self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0));
-                    self.has_more = true;
-                    return;
-                }
+                Ok(Next::Pending) => return self.wait(wall),
                 Ok(Next::End) => return self.end(None),
                 Err(damage) => return self.end(Some(damage.to_string())),
             };
             let at_ns = found.at_ns.unwrap_or(self.now_ns);
-            let Some(first_ns) = self.status.first_ns else {
+            if let Some(pace) = &mut self.pace {
+                pace.came(wall, at_ns);
+            }
+            if self.status.first_ns.is_none() {
                 self.begin(at_ns);
                 self.count(&found, at_ns);
                 continue;
-            };
+            }
             let limited = self.status.speed > 0.0;
             if at_ns >= self.second_ends_ns && (!limited || self.due_ns >= self.second_ends_ns) {
-                // A reading ends with the second; another steps over all seconds in which nothing came.
-                self.now_ns = self.second_ends_ns;
-                let begun_ns = first_ns + (at_ns - first_ns) / SECOND_NS * SECOND_NS;
-                self.second_ends_ns = if begun_ns > self.now_ns { begun_ns } else { self.now_ns + SECOND_NS };
-                self.has_more = true;
-                return;
+                return self.end_second(at_ns);
             }
             if limited && at_ns > self.due_ns {
                 self.now_ns = self.now_ns.max(self.due_ns);
@@ -185,6 +187,26 @@ impl Pcap {
             self.count(&found, at_ns);
         }
         self.has_more = true;
+    }
+
+    /// A reading ends with the second; another steps over all seconds in which nothing came, until `at_ns`.
+    fn end_second(&mut self, at_ns: u64) {
+        self.now_ns = self.second_ends_ns;
+        let first_ns = self.status.first_ns.unwrap_or(0);
+        let begun_ns = first_ns + at_ns.saturating_sub(first_ns) / SECOND_NS * SECOND_NS;
+        self.second_ends_ns = if begun_ns > self.now_ns { begun_ns } else { self.now_ns + SECOND_NS };
+        self.has_more = true;
+    }
+
+    /// Nothing has come: it is as late as it was with the last packet, or as late as it is known that none will come.
+    fn wait(&mut self, wall: Moment) {
+        let limit_ns = if self.status.speed > 0.0 { self.due_ns } else { u64::MAX };
+        let reached_ns = self.pace.as_ref().and_then(|pace| pace.reached_ns(wall)).unwrap_or(0).min(limit_ns);
+        if self.status.first_ns.is_some() && reached_ns >= self.second_ends_ns {
+            return self.end_second(reached_ns);
+        }
+        self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0)).max(reached_ns);
+        self.has_more = self.pace.as_mut().is_none_or(|pace| pace.silent_ns(wall) < PATIENCE_NS);
     }
 
     fn begin(&mut self, at_ns: u64) {
@@ -197,15 +219,11 @@ impl Pcap {
 
     fn count(&mut self, found: &Found, at_ns: u64) {
         let link = self.links.binary_search_by_key(&found.link, |seen| seen.number).unwrap_or_else(|place| {
-            self.links.insert(place, Seen { number: found.link, kind: link_type(found.link), packets: 0 });
+            self.links.insert(place, Seen::new(found.link));
             place
         });
-        let seen = &mut self.links[link];
-        seen.packets += 1;
-        let parsed = match seen.kind.and_then(|kind| kind.parse) {
-            Some(parse) => parse(self.capture.packet(found), self.capture.order()),
-            None => Err(NotIp::OtherProtocol),
-        };
+        let (frame, order) = (self.capture.packet(found), self.capture.order());
+        let parsed = self.links[link].parse(frame, found.length, order);
         self.counter.count_parsed(parsed, found.length.into(), at_ns);
         self.status.packets += 1;
         self.status.truncated_packets += u64::from(found.captured < found.length);
@@ -219,8 +237,8 @@ impl Pcap {
         self.status.ended = true;
         self.status.error = match damage {
             Some(damage) => Some(format!("{damage}, at byte {}, after {packets} packets", self.capture.offset())),
-            None if packets > 0 && self.links.iter().all(|seen| seen.kind.is_none_or(|kind| kind.parse.is_none())) => {
-                self.links.first().map(|seen| unsupported(seen.number))
+            None if packets > 0 && !self.links.iter().any(Seen::is_supported) => {
+                self.links.first().map(|seen| unsupported(seen.number, &seen.row().first_bytes))
             }
             None => None,
         };
@@ -232,15 +250,17 @@ fn moment(ns: u64) -> Moment {
     Moment { monotonic_ns: ns, unix_ns: ns }
 }
 
-fn unsupported(number: u32) -> String {
+/// Why a file cannot be read, and with which bytes its first packet begins, if there is one.
+fn unsupported(number: u32, begins: &str) -> String {
     let name = link_type(number).map_or(String::new(), |link| format!(" ({})", link.name));
     let known: Vec<_> = link::LINK_TYPES
         .iter()
         .filter(|link| link.parse.is_some())
         .map(|link| format!("{} {}", link.number, link.name))
         .collect();
+    let begins = if begins.is_empty() { String::new() } else { format!("; the first begins with {begins}") };
     format!(
-        "its packets are of link type {number}{name}, which nettop does not look into; it does into {}",
+        "its packets are of link type {number}{name}, which nettop does not look into{begins}; it does into {}",
         known.join(", ")
     )
 }
