@@ -202,7 +202,7 @@ fn open(sources: u32) -> Result<(Engine, tokio::sync::watch::Receiver<Arc<Snapsh
             thread::sleep(GRACE);
         }
     }
-    let xdp = Xdp::open(&run.iface, &run.load_options())?;
+    let xdp = Xdp::open(&run.iface, &run.load_options(&run.budget()?))?;
     Ok(Engine::new(Source::Xdp(Box::new(xdp)), settings, geo, Outlets::default(), OwnCost::new(Moment::now())))
 }
 

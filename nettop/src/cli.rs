@@ -19,19 +19,19 @@ use crate::{
     },
     detect::Thresholds,
     doctor::DoctorArgs,
-    engine::{Settings, TOP_RANGE},
+    engine::Settings,
     filter::FilterText,
     sandbox,
-    snapshot::Mode,
-    source::{demo, xdp},
+    snapshot::{Mode, TOP_RANGE},
+    source::{
+        demo,
+        xdp::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES},
+    },
     tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
 
 pub use self::{files::FileArgs, screen::ScreenArgs};
-
-/// Sampled packets per second, unless another number is asked for; of a capture, every packet is one.
-const DEFAULT_EVENT_RATE: u32 = 10_000;
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
 #[derive(Debug, Parser)]
@@ -210,7 +210,8 @@ pub struct RunArgs {
     /// What is common to all sources.
     #[command(flatten)]
     pub common: CommonArgs,
-    /// Memory for the kernel's maps, MiB [default: 1/128 of all memory, at most 256]
+    /// Memory for the kernel's maps, MiB [default: 1/128 of all memory, at most 256, and at most a quarter of what a control group
+    /// leaves beside what nettop needs]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub map_memory: Option<u64>,
     /// Do not count these, separated by commas; what is left out costs a packet nothing
@@ -222,15 +223,26 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// How much memory it may take.
+    ///
+    /// # Errors
+    /// There is too little for any maps.
+    pub fn budget(&self) -> Result<Budget> {
+        Budget::now(self.map_memory.map(|mebibytes| mebibytes << 20), self.event_rate())
+    }
+
     /// How the kernel program is loaded.
-    pub fn load_options(&self) -> xdp::Options {
-        let usual = xdp::Options::default();
+    pub fn load_options(&self, budget: &Budget) -> xdp::Options {
         xdp::Options {
-            memory: self.map_memory.map_or(usual.memory, |mebibytes| mebibytes << 20),
-            event_rate: self.common.event_rate.unwrap_or(DEFAULT_EVENT_RATE),
-            parts: self.without.iter().fold(usual.parts, |parts, part| parts & !part.bit()),
-            ..usual
+            memory: budget.maps,
+            event_rate: self.event_rate(),
+            log_level: 0,
+            parts: self.without.iter().fold(Part::EVERY, |parts, part| parts & !part.bit()),
         }
+    }
+
+    fn event_rate(&self) -> u32 {
+        self.common.event_rate.unwrap_or(DEFAULT_EVENT_RATE)
     }
 }
 
@@ -290,7 +302,8 @@ pub struct CommonArgs {
     #[arg(long)]
     pub quiet: bool,
     /// Show so many sources, 1 to 500
-    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_name = "N",
+          value_parser = clap::value_parser!(i64).range(TOP_RANGE))]
     pub top: i64,
     /// How the screen begins.
     #[command(flatten)]
@@ -331,9 +344,10 @@ pub struct CommonArgs {
     /// From where on there are alerts.
     #[command(flatten)]
     pub thresholds: Thresholds,
-    /// Remember so many sources; beyond it, those with the fewest packets lately are forgotten first
-    #[arg(long, default_value_t = 131_072, value_name = "N")]
-    pub max_sources: usize,
+    /// Remember so many sources, at least 1; beyond it, those with the fewest packets lately are forgotten first
+    /// [default: 131072, fewer where a control group leaves little memory]
+    #[arg(long, value_parser = parse_max_sources, value_name = "N")]
+    pub max_sources: Option<usize>,
 }
 
 /// How much of the sandbox must hold.
@@ -382,19 +396,21 @@ impl CommonArgs {
         Ok(Settings {
             mode,
             filter: text.parse().map_err(|error| anyhow!("the filter cannot be read: {error}"))?,
-            top: self.top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize,
+            top: self.top as usize,
             interval: self.interval,
             max_events: self.max_events,
             event_rate: self.event_rate.unwrap_or(match mode {
                 Mode::Live | Mode::Demo => DEFAULT_EVENT_RATE,
                 Mode::Replay => u32::MAX,
             }),
-            max_sources: self.max_sources,
+            max_sources: self.max_sources.unwrap_or(MOST_SOURCES),
             without: Vec::new(),
             thresholds: self.thresholds,
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
             sandbox: Arc::default(),
+            log: None,
+            found: Vec::new(),
         })
     }
 }
@@ -437,6 +453,13 @@ fn parse_max_events(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count <= 1_000_000 => Ok(count),
         _ => Err("a number from 0 to 1000000".into()),
+    }
+}
+
+fn parse_max_sources(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("a number from 1 on".into()),
     }
 }
 
@@ -510,8 +533,27 @@ mod tests {
     }
 
     #[test]
-    fn top_is_clamped() {
-        for (top, shown) in [("-5", 1), ("0", 1), ("20", 20), ("9999", 500)] {
+    fn numbers_out_of_range_are_refused_and_those_at_its_ends_are_not() {
+        for (option, good, bad) in [
+            ("--top", ["1", "500"], ["0", "501"]),
+            ("--top", ["20", "499"], ["-5", "99999999999999999999"]),
+            ("--max-sources", ["1", "131072"], ["0", "-1"]),
+            ("--max-events", ["0", "1000000"], ["-1", "1000001"]),
+            ("--event-rate", ["0", "1000000"], ["-1", "1000001"]),
+            ("--map-memory", ["1", "65536"], ["0", "65537"]),
+            ("--interval", ["0.1", "3600"], ["0.09", "3601"]),
+            ("--syn-flood", ["0", "18446744073709551615"], ["-1", "18446744073709551616"]),
+        ] {
+            for value in good {
+                let cli = Cli::try_parse_from(["nettop", option, value]);
+                assert!(cli.is_ok(), "{option} {value}: {cli:?}");
+            }
+            for value in bad {
+                let line = usage(&[&format!("{option}={value}")]);
+                assert!(line.contains(option) && line.contains(value), "{option} {value}: {line}");
+            }
+        }
+        for (top, shown) in [("1", 1), ("500", 500)] {
             let cli = Cli::parse_from(["nettop", "--top", top]);
             assert_eq!(cli.run.common.settings(Mode::Live).unwrap().top, shown);
         }

@@ -1,18 +1,13 @@
 //! The files that a monitor writes: opened before privileges are given up; those that it appends to are opened anew on
 //! SIGHUP, so that they can be rotated.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fs::File, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
     cli::CommonArgs,
-    export::{destination::Destination, jsonl::Reopener, session::Place, target::Target},
+    export::{destination::Destination, jsonl::Reopener, log::Log, session::Place, target::Target},
 };
 
 /// Those of `--jsonl`, `--alerts` and `--snapshot`.
@@ -56,62 +51,23 @@ impl Files {
     }
 }
 
-/// The log of `--log`.
-#[derive(Clone, Debug)]
-pub struct LogFile {
-    path: PathBuf,
-    file: Arc<Mutex<File>>,
-}
-
-impl LogFile {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.into(), file: Arc::new(Mutex::new(append(path)?)) })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Opens it anew under its name; where that fails, the old file stays, and says why.
-    pub fn reopen(&self) {
-        match append(&self.path) {
-            Ok(file) => *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file,
-            Err(error) => log::error!("opening {} anew: {error}; this file is still written to", self.path.display()),
-        }
-    }
-}
-
-impl Write for LogFile {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
 /// What SIGHUP means: the terminal is gone, or files were renamed.
 #[derive(Debug)]
 pub struct Hangup {
     had_terminal: bool,
     files: Vec<Reopener>,
-    log: Option<LogFile>,
+    log: Option<Log>,
 }
 
 impl Hangup {
     /// Looks whether there is a terminal to lose.
-    pub fn new(files: Vec<Reopener>, log: Option<LogFile>) -> Self {
+    pub fn new(files: Vec<Reopener>, log: Option<Log>) -> Self {
         Self { had_terminal: has_terminal(), files, log }
+    }
+
+    /// The end is near: nobody waits any more for what is slow to be written.
+    pub fn hurry(&self) {
+        self.files.iter().for_each(Reopener::hurry);
     }
 
     /// The signal came: opens the files anew. False where it means the end instead: the controlling terminal is gone, or there
@@ -121,10 +77,7 @@ impl Hangup {
             return false;
         }
         self.files.iter().for_each(Reopener::reopen);
-        if let Some(log) = self.log.clone() {
-            // Not here: a file system may hang.
-            tokio::task::spawn_blocking(move || log.reopen());
-        }
+        self.log.iter().for_each(Log::reopen);
         true
     }
 }

@@ -5,6 +5,7 @@
 //! something goes back to the engine as a [`control::Request`].
 
 pub mod attach;
+pub mod cause;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -22,6 +23,7 @@ pub mod live;
 pub mod locale;
 pub mod manual;
 pub mod maps;
+pub mod memory;
 pub mod privilege;
 pub mod rates;
 pub mod reading;
@@ -35,11 +37,7 @@ pub mod unique;
 pub mod update_db;
 pub mod visible;
 
-use std::{
-    ffi::OsString,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -50,6 +48,9 @@ use self::{
     control::client,
     update_db::Limits,
 };
+
+/// How long standard error may take for a line.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// `nettop`, as called with these arguments.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -122,7 +123,7 @@ fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            complain(name, &format!("{error:#}").replace('\n', " "));
+            complain(name, &cause::told(&error).replace('\n', " "));
             ExitCode::FAILURE
         }
     }
@@ -130,6 +131,6 @@ fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
 
 /// Says something on standard error, in one line.
 fn complain(name: &str, what: &str) {
-    // Nobody may be there to read it.
-    let _ = writeln!(io::stderr(), "{name}: {}", visible::visible(what));
+    // Nobody may be there to read it, or somebody who does not.
+    let _ = export::patient::write(io::stderr(), format!("{name}: {}\n", visible::visible(what)).as_bytes(), PATIENCE);
 }

@@ -1,10 +1,12 @@
 //! The wiring of a monitor: open everything → load → attach → enter the sandbox → start threads → run.
 
+mod ending;
+mod scarcity;
+
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, mpsc as std_mpsc},
-    thread,
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,12 +22,13 @@ use tokio::{
     time::timeout,
 };
 
+use self::ending::{Ending, Reason};
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
     control::{self, Request, Requests, channel::Channel, server},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    export::{destination::Destination, file, json, session::Place, summary},
-    files::{Files, Hangup, LogFile},
+    export::{log::Log, summary},
+    files::{Files, Hangup},
     heap,
     reading::Moment,
     sandbox::{self, Folders, Invoker},
@@ -34,7 +37,7 @@ use crate::{
         Source,
         demo::Demo,
         pcap::Pcap,
-        xdp::{self, Xdp},
+        xdp::{self, Budget, Xdp},
     },
     tui::{self, state::Options},
     visible::visible,
@@ -43,9 +46,9 @@ use crate::{
 /// Requests waiting for the engine; further ones wait with their senders.
 const QUEUED_REQUESTS: usize = 64;
 /// How long anything may take at the end.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a disk may take for the session, which may be some tens of megabytes.
-const SESSION_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last records of the log may take.
+const LOG_PATIENCE: Duration = Duration::from_millis(300);
 /// `info` in aya-log's order: what the kernel program logs when there is a log.
 const KERNEL_LOG_LEVEL: u8 = 3;
 /// How often that is written out.
@@ -59,10 +62,14 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(path) = &args.pcap {
         return replay(path, args);
     }
-    let settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
+    let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let opened = Opened::open(&args.common, args.log.as_deref())?;
+    let _last_records = LastRecords(opened.log.clone());
+    // Databases are in memory by now.
+    let budget = args.budget()?;
+    scarcity::settle(&mut settings, &budget, args.common.max_sources);
     let log_level = if opened.log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
-    let options = xdp::Options { log_level, ..args.load_options() };
+    let options = xdp::Options { log_level, ..args.load_options(&budget) };
     let mut xdp = Xdp::open(&args.iface, &options)?;
     let logger = match opened.log {
         None => None,
@@ -76,17 +83,19 @@ pub fn run(args: &RunArgs) -> Result<()> {
 /// # Errors
 /// Say what failed, on what, why, and what to do.
 pub fn demo(args: &DemoArgs) -> Result<()> {
-    let settings = args.common.settings(Mode::Demo)?;
+    let mut settings = args.common.settings(Mode::Demo)?;
     let opened = Opened::open(&args.common, None)?;
+    scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
     let source = Source::Demo(Box::new(Demo::new(args.synthetic.seed)));
     monitor(source, settings, opened, None, &args.common)
 }
 
 /// The replay of a capture.
 fn replay(path: &Path, args: &RunArgs) -> Result<()> {
-    let settings = args.common.settings(Mode::Replay)?;
+    let mut settings = args.common.settings(Mode::Replay)?;
     let source = Source::Pcap(Box::new(Pcap::open(path, args.pcap_speed)?));
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
+    scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
     monitor(source, settings, opened, None, &args.common)
 }
 
@@ -97,7 +106,7 @@ struct Opened {
     control: Option<Channel>,
     geo: Option<Watcher>,
     files: Files,
-    log: Option<LogFile>,
+    log: Option<Log>,
 }
 
 impl Opened {
@@ -106,7 +115,10 @@ impl Opened {
     }
 
     fn open_for(args: &CommonArgs, log: Option<&Path>, mode: Mode) -> Result<Self> {
-        let invoker = Invoker::of_sudo().filter(|_| args.sandbox() != sandbox::Mode::Off);
+        let invoker = match args.sandbox() {
+            sandbox::Mode::Off => None,
+            sandbox::Mode::BestEffort | sandbox::Mode::Strict => Invoker::of_sudo()?,
+        };
         let user = invoker.as_ref().map_or(geteuid().as_raw(), Invoker::uid);
         let control = match Invoker::open_first(invoker.as_ref(), || Channel::open(&args.control, user)) {
             // The usual socket may be that of the live monitor: no reason not to look at a file.
@@ -137,7 +149,7 @@ impl Opened {
         self.geo.iter().flat_map(Watcher::folders).for_each(|folder| folders.read(&folder));
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
-        outputs.chain(self.log.as_ref().map(LogFile::path)).for_each(|path| folders.output(path));
+        outputs.chain(self.log.as_ref().map(Log::path)).for_each(|path| folders.output(path));
         if args.screen().is_some() {
             folders.write_here();
         }
@@ -154,8 +166,17 @@ pub fn runtime(threads: usize) -> Result<Runtime> {
     builder.worker_threads(threads).enable_all().build().context("starting the async runtime")
 }
 
-fn open_log(path: &Path) -> Result<LogFile> {
-    LogFile::open(path).with_context(|| format!("opening the log {}; name another with --log", path.display()))
+/// Has the log written out at the end, also of a start that fails.
+struct LastRecords(Option<Log>);
+
+impl Drop for LastRecords {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|log| log.finish(LOG_PATIENCE));
+    }
+}
+
+fn open_log(path: &Path) -> Result<Log> {
+    Log::open(path).with_context(|| format!("opening the log {}; name another with --log", path.display()))
 }
 
 /// Runs engine, control server and screen until one of them ends.
@@ -171,6 +192,10 @@ fn monitor(
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
     let Opened { control, mut geo, files, log, .. } = opened;
     // Only now: a thread keeps the privileges it began with.
+    if let Some(log) = &log {
+        log.start().context("starting the thread that writes the log")?;
+    }
+    settings.log.clone_from(&log);
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;
     }
@@ -195,54 +220,43 @@ fn monitor(
             tokio::spawn(forward_log(logger));
         }
         let watched = watch(&requests, snapshots, args.screen(), signals, &hangup).await;
-        // However it ended, the engine takes its last reading, and clients get their last answers.
-        let _ = timeout(PATIENCE, control::ask(&requests, Request::Stop)).await;
-        let engine = join("engine", engine).await;
-        if let Some(server) = server {
-            join("control server", server).await?;
+        let ending = Ending::begin(watched.reason);
+        if watched.reason == Reason::Signal {
+            hangup.hurry();
         }
-        anyhow::Ok((watched, engine?))
+        // However it ended, the engine takes its last reading, and clients get their last answers. Meanwhile the terminal is given
+        // back.
+        let (screen, engine) = tokio::join!(watched.closed(ending.left()), async {
+            let _ = timeout(ending.left(), control::ask(&requests, Request::Stop)).await;
+            let last = ending.join("engine", engine).await;
+            if let Some(server) = server {
+                ending.join("control server", server).await?;
+            }
+            last
+        });
+        anyhow::Ok((screen, engine?, ending))
     });
-    // Not waiting for a thread that hangs on a terminal nobody reads.
-    runtime.shutdown_timeout(PATIENCE);
-    let (screen, last) = ended?;
-    // First what was asked to be kept: the terminal, or whoever takes the summary, may be gone.
-    let session = files.session.map(|place| write_session(place, last.clone())).transpose();
-    let snapshot = files.snapshot.as_ref().map_or(Ok(()), |place| write_snapshot(place, &last));
-    if screen? == Screen::Closed {
-        let mut text = summary::text(&last);
-        for path in session.iter().flatten().flatten() {
-            text.push_str(&format!("  written      {}\n", visible(&path.display().to_string())));
+    let (screen, last, ending) = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            runtime.shutdown_background();
+            return Err(error);
         }
-        file::print(text.as_bytes()).context("writing the summary to standard output")?;
-    }
-    session?;
-    snapshot?;
+    };
+    // First what was asked to be kept: the terminal, or whoever takes the summary, may be gone.
+    let kept = ending.keep(files.session, files.snapshot, &last);
+    // Not waiting for a thread that hangs on a terminal nobody reads.
+    runtime.shutdown_timeout(ending.left().min(PATIENCE));
+    let (written, kept) = kept.wait();
+    let printed = match screen? {
+        Screen::Closed => ending.print(summary::text(&last) + &written),
+        Screen::Stuck => Ok(()),
+    };
+    kept?;
+    printed?;
     match &last.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
         _ => Ok(()),
-    }
-}
-
-/// Writes the session, unless the file system hangs.
-fn write_session(place: Place, last: Arc<Snapshot>) -> Result<Vec<PathBuf>> {
-    let (done, result) = std_mpsc::channel();
-    // Whoever waits may have given up.
-    thread::spawn(move || drop(done.send(place.write(&last))));
-    result.recv_timeout(SESSION_PATIENCE).context("writing the session: the file system does not answer; giving up")?
-}
-
-fn write_snapshot(place: &Destination, last: &Snapshot) -> Result<()> {
-    place.write(|out| json::pretty(last, out)).with_context(|| {
-        let path = place.path().display();
-        format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
-    })
-}
-
-async fn join<T>(name: &str, task: JoinHandle<T>) -> Result<T> {
-    match timeout(PATIENCE, task).await {
-        Ok(joined) => joined.with_context(|| format!("the {name} failed")),
-        Err(_) => bail!("the {name} does not end; giving up"),
     }
 }
 
@@ -282,6 +296,30 @@ impl Signals {
     }
 }
 
+/// Why a monitor, or its screen, ends, and the screen.
+pub(crate) struct Watched {
+    reason: Reason,
+    screen: Closing,
+}
+
+enum Closing {
+    Ended(Result<Screen>),
+    /// It was told to.
+    Ending(JoinHandle<Result<()>>),
+}
+
+impl Watched {
+    /// Waits until the screen has given the terminal back, but not longer than this.
+    pub(crate) async fn closed(self, patience: Duration) -> Result<Screen> {
+        match self.screen {
+            Closing::Ended(screen) => screen,
+            Closing::Ending(screen) => {
+                Ok(if timeout(patience, screen).await.is_ok() { Screen::left() } else { Screen::Stuck })
+            }
+        }
+    }
+}
+
 /// Until the user, a signal or a request ends it.
 pub(crate) async fn watch(
     requests: &Requests,
@@ -289,7 +327,7 @@ pub(crate) async fn watch(
     screen: Option<Options>,
     mut signals: Signals,
     files: &Hangup,
-) -> Result<Screen> {
+) -> Watched {
     let requests = requests.clone();
     // A task of its own: while it draws, signals are still seen.
     let mut screen = tokio::spawn(async move {
@@ -303,7 +341,10 @@ pub(crate) async fn watch(
     });
     loop {
         tokio::select! {
-            ended = &mut screen => return ended.context("the screen failed")?.map(|()| Screen::left()),
+            ended = &mut screen => {
+                let ended = ended.context("the screen failed").flatten().map(|()| Screen::left());
+                return Watched { reason: Reason::Asked, screen: Closing::Ended(ended) };
+            }
             _ = signals.interrupt.recv() => break,
             _ = signals.terminate.recv() => break,
             _ = signals.hangup.recv() => if !files.reopens() { break },
@@ -311,7 +352,7 @@ pub(crate) async fn watch(
     }
     // Dropping the screen gives the terminal back.
     screen.abort();
-    Ok(if timeout(PATIENCE, screen).await.is_ok() { Screen::left() } else { Screen::Stuck })
+    Watched { reason: Reason::Signal, screen: Closing::Ending(screen) }
 }
 
 /// Writes what the kernel program logs to the log. It logs little, and never in a hurry.

@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod captures;
 pub mod flood;
 pub mod frames;
+pub mod group;
 pub mod held;
 pub mod hostile;
 pub mod kernel;

@@ -58,7 +58,7 @@ impl Namespace {
         let mut command = Command::new(program);
         let fd = self.file.as_raw_fd();
         // Tests run by sudo want root, unless they say otherwise.
-        command.env_remove("SUDO_UID");
+        command.env_remove("SUDO_UID").env_remove("SUDO_GID").env_remove("SUDO_USER");
         // SAFETY: between fork and exec, setns is one system call and allocates nothing.
         unsafe { command.pre_exec(move || enter(fd)) };
         command

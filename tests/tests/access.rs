@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 /// A group that nobody is in.
 const GROUP: u32 = 64_999;
+/// A user that every Linux has, and who never logs in.
+const DAEMON: u32 = 1;
 
 /// A user of this process's own: other runs of these tests may go on in the same `/tmp`.
 fn somebody() -> u32 {
@@ -141,8 +143,8 @@ fn started_by_sudo_it_is_found_by_whoever_called_it() {
     if !skip::privileged("started_by_sudo_it_is_found_by_whoever_called_it") {
         return;
     }
-    // As the system makes it for a session.
-    let (uid, ctl) = (somebody() + 2, PublicCopy::of("nettopctl"));
+    // As the system makes it for a session. Who calls sudo is a user that there is; this one has no session anywhere else.
+    let (uid, ctl) = (DAEMON, PublicCopy::of("nettopctl"));
     let session = PathBuf::from(format!("/run/user/{uid}"));
     fs::create_dir_all(&session).expect("a session's folder");
     fs::set_permissions(&session, fs::Permissions::from_mode(0o700)).expect("closing it");

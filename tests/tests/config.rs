@@ -120,6 +120,10 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("top = {a = 1}", "1:8", &["no key \"top.a\""]),
         ("top = \"many\"", "1:7", &["'many'", "'top'"]),
         ("  map-memory = 0", "1:16", &["1..=65536"]),
+        ("top = 0", "1:7", &["1..=500"]),
+        ("top = 501", "1:7", &["1..=500"]),
+        ("\ntop = -3", "2:7", &["1..=500"]),
+        ("max-sources = 0", "1:15", &["from 1 on"]),
         ("interval = 1e9", "1:12", &["0.1 to 3600"]),
         ("theme = \"drak\"", "1:9", &["dark", "ansi"]),
         ("without = [\"ports\",\n \"nonsense\"]", "1:11", &["nonsense", "one of"]),
@@ -151,6 +155,8 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
     }
     for (name, wrong, part) in [
         ("NETTOP_TOP", "many", "'many'"),
+        ("NETTOP_TOP", "501", "NETTOP_TOP: "),
+        ("NETTOP_MAX_SOURCES", "0", "NETTOP_MAX_SOURCES: "),
         ("NETTOP_QUIET", "perhaps", "true or false"),
         ("NETTOP_NO_CONFIG", "perhaps", "true or false"),
         ("NETTOP_CONFIG", "/nonexistent/x", "/nonexistent/x"),

@@ -316,7 +316,7 @@ fn what_sudo_was_needed_for_is_written_all_the_same() {
     // Root's own folder, and the user may not even look into it.
     let folder = TempDir::new().expect("a folder");
     let mut command = demo(folder.path());
-    command.env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string());
+    command.env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string()).env_remove("SUDO_USER");
     command.arg("--jsonl").arg(folder.path().join("a.jsonl")).arg("--snapshot").arg(folder.path().join("last.json"));
     let monitor = Monitor::start(command, &folder.path().join("s"));
     monitor.wait_until("some packets", |snapshot| snapshot["total_packets"].as_u64() > Some(0));

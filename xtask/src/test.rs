@@ -32,7 +32,13 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     process::run(workspace.cargo().args(["build", "--package", "nettop", "--bins"]))?;
     let mut tests = workspace.cargo();
     // Started by sudo, they want root, and not whoever called it.
-    tests.args(["test", "--no-fail-fast"]).args(&args.arguments).env(SKIPS, &skips).env_remove("SUDO_UID");
+    tests
+        .args(["test", "--no-fail-fast"])
+        .args(&args.arguments)
+        .env(SKIPS, &skips)
+        .env_remove("SUDO_UID")
+        .env_remove("SUDO_GID")
+        .env_remove("SUDO_USER");
     let result = process::run(&mut tests);
     report(&skips)?;
     result

@@ -7,6 +7,7 @@ use rustix::process::geteuid;
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    cause,
     control::{
         Request,
         connection::{Connection, MAX_LINE, Monitor, patience},
@@ -32,7 +33,7 @@ pub async fn start(monitor: &Monitor) -> Result<(Feed, Arc<Snapshot>)> {
             }
             _ => "start one (nettop, or systemctl start nettop), or name its socket: nettop attach SOCKET",
         };
-        anyhow!("{error:#}; {remedy}")
+        anyhow!("{}; {remedy}", cause::told(&error))
     })?;
     let first = feed.next().await?;
     Ok((feed, Arc::new(first)))
@@ -57,7 +58,7 @@ pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<
             }
             Err(error) => {
                 feed = None;
-                lose(&publish, newest_ns, format!("{error:#}"));
+                lose(&publish, newest_ns, cause::told(&error));
                 tokio::select! {
                     () = sleep(RETRY) => {}
                     () = publish.closed() => return,

@@ -49,7 +49,8 @@ pub fn run(args: &AttachArgs) -> Result<()> {
         tokio::spawn(follow::run(monitor.clone(), feed, publish));
         tokio::spawn(relay::run(monitor, received));
         let options = Some(args.screen.options(args.preferences.clone()));
-        live::watch(&requests, snapshots, options, signals, &Hangup::new(Vec::new(), None)).await
+        let watched = live::watch(&requests, snapshots, options, signals, &Hangup::new(Vec::new(), None)).await;
+        watched.closed(live::PATIENCE).await
     });
     // Not waiting for a thread that hangs on a terminal nobody reads.
     runtime.shutdown_background();
@@ -63,7 +64,7 @@ fn confine(endpoint: &Endpoint) -> Result<()> {
         Endpoint::Tcp(_) => None,
     };
     // Called by sudo for the caller's own monitor, it needs no more than the caller has.
-    let invoker = Invoker::of_sudo().filter(|invoker| owner == Some(invoker.uid()));
+    let invoker = Invoker::of_sudo()?.filter(|invoker| owner == Some(invoker.uid()));
     let mut folders = Folders::default();
     folders.write_here();
     let port = match endpoint {

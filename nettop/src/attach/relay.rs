@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::control::{Answer, Envelope, Reply, Request, connection::Monitor, wire};
+use crate::{
+    cause,
+    control::{Answer, Envelope, Reply, Request, connection::Monitor, wire},
+};
 
 /// The longest answer, bytes; and how long it may take.
 const MAX_ANSWER: u64 = 1 << 20;
@@ -34,7 +37,7 @@ async fn ask(monitor: &Monitor, request: Request) -> Reply {
         _ => (MAX_ANSWER, DEADLINE),
     };
     let line = timeout(deadline, exchange(monitor, &request, most, deadline)).await;
-    let line = line.unwrap_or_else(|_| Ok(None)).map_err(|error| format!("{error:#}"))?;
+    let line = line.unwrap_or_else(|_| Ok(None)).map_err(|error| cause::told(&error))?;
     let line = line.ok_or("the monitor does not answer")?;
     // Everything takes its time to read.
     tokio::task::block_in_place(|| wire::answer(&request, &line))

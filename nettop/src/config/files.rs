@@ -33,7 +33,7 @@ pub struct Found {
 /// # Errors
 /// It cannot be read.
 pub fn named(path: &Path) -> Result<Found> {
-    let text = Invoker::open_first(Invoker::of_sudo().as_ref(), || read(path, None))
+    let text = Invoker::open_first(Invoker::of_sudo().ok().flatten().as_ref(), || read(path, None))
         .with_context(|| format!("reading the configuration {}; see --config, --no-config", path.display()))?;
     Ok(Found { path: path.into(), text: Some(text), limited: false })
 }
@@ -44,11 +44,14 @@ pub fn named(path: &Path) -> Result<Found> {
 /// One is there, but cannot be read, or others than its owner could have written it.
 pub fn usual() -> Result<Vec<Found>> {
     let mut found = vec![look(SYSTEM.into(), 0, false)?];
-    if let Some(invoker) = Invoker::of_sudo() {
+    // Where it cannot be told who called sudo, nobody's: the home in the environment may be the caller's.
+    let Ok(invoker) = Invoker::of_sudo() else { return Ok(found) };
+    if let Some(invoker) = invoker {
         // The environment is root's, or the caller's, as sudo is configured; the home is known for certain.
         if let Some(home) = invoker.home() {
             let path = below(&home.join(".config"));
-            found.push(invoker.act(|| look(path, invoker.uid(), true))??);
+            let acted = invoker.act(|| look(path, invoker.uid(), true));
+            found.push(acted.with_context(|| invoker.becoming())??);
         }
     } else if (getuid(), getgid()) == (geteuid(), getegid()) {
         // Otherwise whoever started it chooses the environment, but not whose rights it has.

@@ -25,7 +25,7 @@ use self::{
     origin::Entry,
     target::{Choice, Target},
 };
-use crate::{cli::Exit, tui::preferences::Preferences};
+use crate::{cause, cli::Exit, tui::preferences::Preferences};
 
 /// What is in force, and where it comes from.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ fn read_files(choice: &Choice, catalogue: &Catalogue) -> Result<(Vec<Vec<Entry>>
         Choice::Usual => files::usual(),
     };
     let (mut layers, mut files) = (Vec::new(), Files::default());
-    for file in found.map_err(|error| format!("{error:#}"))? {
+    for file in found.map_err(|error| cause::told(&error))? {
         files.looked.push((file.path.clone(), file.text.is_some()));
         let Some(text) = file.text else { continue };
         let entries = document::read(&text, &Arc::from(file.path), catalogue)?;

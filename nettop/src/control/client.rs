@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     export::{FORMATS, file, maps, sorted},
-    snapshot::DEFAULT_LIMIT,
+    snapshot::{DEFAULT_LIMIT, TOP_RANGE},
 };
 
 /// What `nettopctl` is asked to do.
@@ -64,7 +64,7 @@ enum Command {
     /// Show so many sources on the screen
     Top {
         /// How many, 1 to 500
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(TOP_RANGE))]
         count: i64,
     },
     /// Stop counting

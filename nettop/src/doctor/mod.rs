@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
-use crate::{export::json, visible::visible};
+use crate::{cause, export::json, visible::visible};
 
 /// Options of `doctor`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -50,7 +50,7 @@ impl Finding {
 
     /// Of an error, which names its remedy behind the last semicolon, or of one that names none.
     fn failed(error: &anyhow::Error, otherwise: &str) -> Self {
-        let text = format!("{error:#}");
+        let text = cause::told(error);
         match text.rsplit_once("; ") {
             Some((what, remedy)) => Self::missing(what, remedy),
             None => Self::missing(text, otherwise),
@@ -94,6 +94,7 @@ pub const CHECKS: &[Check] = &[
     Check::new("kernel", "lockdown", "what even root may not do", USEFUL, kernel::lockdown),
     Check::new("kernel", "statistics", "how long the program takes per packet", USEFUL, kernel::statistics),
     Check::new("rights", "capabilities", "what loading and attaching ask for", NEEDED, rights::capabilities),
+    Check::new("rights", "user", "as whom the monitor goes on, once it has started", NEEDED, rights::user),
     Check::new("rights", "file system", "nosuid takes the capabilities of files away", USEFUL, rights::file_system),
     Check::new("rights", "no_new_privs", "a sandbox in which files have no capabilities", USEFUL, rights::no_new_privs),
     Check::new("rights", "memlock", "how much memory may be locked", USEFUL, rights::memlock),

@@ -3,7 +3,12 @@
 use std::fs;
 
 use super::Finding;
-use crate::{config, source::xdp};
+use crate::{
+    config,
+    memory::{self, mebibytes},
+    privilege,
+    source::xdp::{self, Budget, DEFAULT_EVENT_RATE},
+};
 
 /// CPUs that could be there.
 pub fn cpus() -> Finding {
@@ -14,21 +19,36 @@ pub fn cpus() -> Finding {
     }
 }
 
-/// The default budget of the maps beside the memory that is free.
+/// What is planned for the maps, beside what control groups and the host allow.
 pub fn memory() -> Finding {
-    let budget = xdp::default_budget() >> 20;
+    const REMEDY: &str = "give the maps less with --map-memory, or raise the limit";
+    let budget = match Budget::now(None, DEFAULT_EVENT_RATE) {
+        Ok(budget) => budget,
+        Err(error) => return Finding::failed(&error, REMEDY),
+    };
+    let maps = mebibytes(budget.maps);
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let available = text.lines().find_map(|line| {
         let kibibytes = line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?;
-        Some(kibibytes.trim().parse::<u64>().ok()? >> 10)
+        Some(kibibytes.trim().parse::<u64>().ok()? << 10)
     });
-    match available {
-        Some(available) if available < budget => Finding::missing(
-            format!("the maps take {budget} MiB, and {available} MiB are available"),
+    match (available, &budget.scarce, memory::tightest()) {
+        (Some(available), ..) if available < budget.maps => Finding::missing(
+            format!("the maps take {maps}, and {} are available", mebibytes(available)),
             "give them less with --map-memory",
         ),
-        Some(available) => Finding::good(format!("{budget} MiB for the maps, of {available} MiB available")),
-        None => Finding::Unknown("/proc/meminfo does not tell".into()),
+        (_, Some(limit), _) => Finding::missing(
+            format!(
+                "{maps} for the maps and room for {} sources, less than usual: the control group allows {limit}",
+                budget.sources
+            ),
+            "raise that limit, or choose --map-memory and --max-sources",
+        ),
+        (_, None, Some(limit)) => Finding::good(format!("{maps} for the maps; the control group allows {limit}")),
+        (Some(available), None, None) => {
+            Finding::good(format!("{maps} for the maps, of {} available", mebibytes(available)))
+        }
+        (None, None, None) => Finding::Unknown("/proc/meminfo does not tell".into()),
     }
 }
 
@@ -48,6 +68,12 @@ pub fn configuration() -> Finding {
 pub fn load() -> Finding {
     match xdp::try_load() {
         Ok(sources) => Finding::good(format!("the kernel accepts the program; room for {sources} sources at once")),
-        Err(error) => Finding::failed(&error, "run with sudo"),
+        Err(error) => Finding::failed(
+            &error,
+            match privilege::hindrance() {
+                Some(_) => "run with sudo",
+                None => "please report it, with the output of nettop doctor --json",
+            },
+        ),
     }
 }

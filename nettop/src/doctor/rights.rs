@@ -6,7 +6,7 @@ use caps::CapSet;
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::Finding;
-use crate::privilege;
+use crate::{privilege, sandbox::Invoker};
 
 const MATTERS_NOT: &str = "the capabilities are there already";
 
@@ -14,6 +14,10 @@ const MATTERS_NOT: &str = "the capabilities are there already";
 pub fn capabilities() -> Finding {
     let missing = privilege::missing();
     let user = geteuid().as_raw();
+    if privilege::in_user_namespace() {
+        let (what, remedy) = privilege::IN_USER_NAMESPACE;
+        return Finding::missing(format!("user {user}: {what}"), remedy);
+    }
     if missing.is_empty() {
         return Finding::good(format!("CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are effective (user {user})"));
     }
@@ -30,6 +34,15 @@ pub fn capabilities() -> Finding {
         None => "run with sudo".into(),
     };
     Finding::missing(format!("user {user} lacks {}", names.join(", ")), remedy)
+}
+
+/// As whom it runs once it is confined.
+pub fn user() -> Finding {
+    match Invoker::of_sudo() {
+        Ok(Some(invoker)) => Finding::good(format!("{}, who called sudo", invoker.uid())),
+        Ok(None) => Finding::good(format!("{}, as it is started", geteuid().as_raw())),
+        Err(error) => Finding::failed(&error, "--no-sandbox lets it stay root"),
+    }
 }
 
 /// Whether the program lies where files can have capabilities.

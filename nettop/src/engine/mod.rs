@@ -29,16 +29,16 @@ use self::{
     sampler::Sampler,
 };
 use crate::{
+    cause,
     control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
+    export::log::Log,
     filter::{FilterText, ParsedFilter},
     reading::{InterfaceRow, Moment, Reading},
-    snapshot::{DEFAULT_LIMIT, Guard, Mode, Own, Snapshot, Tick},
+    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, TOP_RANGE, Tick},
     source::Source,
 };
 
-/// How many sources the screen may be asked to show.
-pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How often the source is read, at least. More often there would be more room in its tables, but each of their slots would be
@@ -80,6 +80,10 @@ pub struct Settings {
     pub whole_at_end: bool,
     /// What confines the monitor.
     pub sandbox: Arc<[Guard]>,
+    /// The log, for what is wrong with it.
+    pub log: Option<Log>,
+    /// What the start found not to be as it should.
+    pub found: Vec<Degraded>,
 }
 
 /// The engine's state.
@@ -301,7 +305,7 @@ impl Engine {
     /// In words for whoever asked.
     pub fn handle(&mut self, request: Request) -> Reply {
         let answer = match request {
-            Request::Set(change) => self.set(&change).map_err(|error| format!("{error:#}"))?,
+            Request::Set(change) => self.set(&change).map_err(|error| cause::told(&error))?,
             Request::Top(top) => {
                 self.settings.top = top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize;
                 self.message = format!("showing the top {}", self.settings.top);

@@ -1,12 +1,12 @@
 //! What the engine appends to files as it goes: sampled packets and alerts.
 
-use std::io;
+use std::{io, time::Instant};
 
 use nettop_common::Event;
 
 use crate::{
     export::{
-        jsonl::{Jsonl, Reopener},
+        jsonl::{Jsonl, LAST_WRITES, Reopener},
         target::Target,
     },
     snapshot::{Alert, Degraded, Export, ExportRow, Sampled},
@@ -59,8 +59,12 @@ impl Outlets {
 
     /// Ends, and waits a little for the last writes.
     pub fn finish(&mut self) {
-        self.events.iter_mut().for_each(Jsonl::finish);
-        self.alerts.iter_mut().for_each(Jsonl::finish);
+        // All of them meanwhile, rather than one after the other.
+        self.events.iter_mut().for_each(Jsonl::close);
+        self.alerts.iter_mut().for_each(Jsonl::close);
+        let until = Instant::now() + LAST_WRITES;
+        self.events.iter_mut().for_each(|events| events.finish_until(until));
+        self.alerts.iter_mut().for_each(|alerts| alerts.finish_until(until));
     }
 
     /// What became of the rows so far.

@@ -11,6 +11,7 @@ use nettop_geo::{Database, Watcher};
 
 use super::{Engine, books::Books, outlets};
 use crate::{
+    export::log::Log,
     ledger::Account,
     rates::Rates,
     reading::{AttachMode, InterfaceState},
@@ -358,6 +359,8 @@ impl Engine {
             );
         }
         rows.extend(outlets::degraded(exports));
+        rows.extend(self.settings.log.iter().filter_map(Log::degraded));
+        rows.extend(self.settings.found.iter().cloned());
         rows
     }
 }

@@ -9,10 +9,10 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -24,8 +24,10 @@ use crate::snapshot::{Export, ExportRow};
 const BATCH: usize = 4096;
 /// Batches that may wait for the disk: some seconds of packets.
 const QUEUE: usize = 64;
+/// How often it is tried again to hand them over, where that may wait.
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long the last rows may take at the end.
-const LAST_WRITES: Duration = Duration::from_millis(1500);
+pub const LAST_WRITES: Duration = Duration::from_millis(1500);
 
 /// What the thread tells, and is told.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ struct Status {
     lost: AtomicU64,
     error: Mutex<Option<String>>,
     reopen: AtomicBool,
+    /// The end is near: nobody waits for a slow disk any more.
+    hurry: AtomicBool,
 }
 
 impl Status {
@@ -51,6 +55,11 @@ impl Reopener {
     /// Does so before the next rows are written. While the file cannot be opened, the old one is used, and the error shown.
     pub fn reopen(&self) {
         self.0.reopen.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on nobody waits for the file; what it does not take is lost.
+    pub fn hurry(&self) {
+        self.0.hurry.store(true, Ordering::Relaxed);
     }
 }
 
@@ -111,7 +120,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         let rows = batch.len() as u64;
         self.rows += rows;
         let taken = self.batches.as_ref().is_some_and(|batches| match self.patient {
-            true => batches.send(batch).is_ok(),
+            true => self.send_patiently(batches, batch),
             // An empty batch only wakes the thread; where the queue is full it is awake.
             false => batches.try_send(batch).is_ok(),
         });
@@ -120,11 +129,34 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         }
     }
 
-    /// Hands over the last rows, and waits a little until they are written. What then is not, is lost.
-    pub fn finish(&mut self) {
+    /// Waits until there is room, or the end is near.
+    fn send_patiently(&self, batches: &SyncSender<Vec<T>>, mut batch: Vec<T>) -> bool {
+        loop {
+            match batches.try_send(batch) {
+                Err(TrySendError::Full(back)) if !self.status.hurry.load(Ordering::Relaxed) => {
+                    batch = back;
+                    thread::sleep(PAUSE);
+                }
+                sent => return sent.is_ok(),
+            }
+        }
+    }
+
+    /// Hands over the last rows; nothing comes after them.
+    pub fn close(&mut self) {
         self.flush();
         self.batches = None;
-        if self.ended.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout) {
+    }
+
+    /// Does so, and waits a little until they are written. What then is not, is lost.
+    pub fn finish(&mut self) {
+        self.finish_until(Instant::now() + LAST_WRITES);
+    }
+
+    /// The same, but waits until then.
+    pub fn finish_until(&mut self, until: Instant) {
+        self.close();
+        if self.ended.recv_timeout(until.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout) {
             let written = self.status.lines.load(Ordering::Relaxed);
             self.status.lost.store(self.rows.saturating_sub(written), Ordering::Relaxed);
         }
@@ -132,7 +164,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
 
     /// What became of the rows so far.
     pub fn row(&self) -> ExportRow {
-        let Status { lines, bytes, lost, error, reopen: _ } = &*self.status;
+        let Status { lines, bytes, lost, error, reopen: _, hurry: _ } = &*self.status;
         ExportRow {
             kind: self.export,
             path: self.path.clone(),
@@ -234,6 +266,24 @@ mod tests {
         let row = finished(Jsonl::start(Export::Events, target("/dev/full".as_ref())).unwrap(), 0..5000);
         assert_eq!((row.lines, row.lost), (0, 5000));
         assert!(row.error.is_some_and(|error| error.contains("No space")));
+    }
+
+    #[test]
+    fn who_waits_for_a_pipe_that_nobody_reads_can_be_hurried() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut jsonl = Jsonl::start(Export::Events, target(&path)).unwrap();
+        jsonl.be_patient();
+        let reopener = jsonl.reopener();
+        let rows = 2 * (BATCH * QUEUE) as u32;
+        let waiting = thread::spawn(move || finished(jsonl, 0..rows));
+        thread::sleep(Duration::from_millis(200));
+        assert!(!waiting.is_finished(), "it waits for somebody to read");
+        reopener.hurry();
+        let row = waiting.join().unwrap();
+        assert_eq!(row.lost + row.lines, u64::from(rows));
+        assert!(row.lost > 0);
     }
 
     #[test]

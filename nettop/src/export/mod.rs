@@ -5,13 +5,16 @@ pub mod destination;
 pub mod file;
 pub mod json;
 pub mod jsonl;
+pub mod log;
 pub mod maps;
+pub mod patient;
 pub mod prefixes;
 pub mod session;
 pub mod sorted;
 pub mod summary;
 pub mod table;
 pub mod target;
+pub mod until;
 
 use std::io::{self, Write};
 

@@ -3,12 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{FORMATS, destination::Destination};
+use super::{FORMATS, destination::Destination, until::Until};
 use crate::snapshot::Snapshot;
 
 /// Sorts by time. In UTC: the local offset cannot be read safely once threads run.
@@ -19,7 +20,7 @@ const STAMP: &[BorrowedFormatItem] = format_description!("nettop-[year][month][d
 /// # Errors
 /// Say which one could not be written, and why.
 pub fn write(snapshot: &Snapshot, path: &Path) -> Result<Vec<PathBuf>> {
-    Place(paths(path).into_iter().map(Destination::new).collect()).write(snapshot)
+    Place(paths(path).into_iter().map(Destination::new).collect()).write(snapshot, None)
 }
 
 /// Where a session ends up: a file for each form.
@@ -36,14 +37,14 @@ impl Place {
         Ok(Self(paths(path).into_iter().map(open).collect::<io::Result<_>>()?))
     }
 
-    /// Writes the files; returns where.
+    /// Writes the files, none after `until`; returns where.
     ///
     /// # Errors
     /// Say which one could not be written, and why.
-    pub fn write(&self, snapshot: &Snapshot) -> Result<Vec<PathBuf>> {
+    pub fn write(&self, snapshot: &Snapshot, until: Option<Instant>) -> Result<Vec<PathBuf>> {
         for (destination, format) in self.0.iter().zip(FORMATS) {
             destination
-                .write(|out| (format.write)(snapshot, out))
+                .write(|out| (format.write)(snapshot, &mut Until::new(out, until)))
                 .with_context(|| format!("writing {}", destination.path().display()))?;
         }
         Ok(self.0.iter().map(|destination| destination.path().to_path_buf()).collect())

@@ -1,6 +1,6 @@
 //! Capabilities, and the ways to get them back.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aya::util::KernelVersion;
 use caps::{CapSet, Capability, CapsHashSet};
 
@@ -16,11 +16,14 @@ pub(super) fn must_keep_bpf() -> bool {
 
 /// Has no program that is executed later gain any, not even root's: a second lock, behind no_new_privs, for whom the kernel
 /// lets turn it.
-pub(super) fn empty_bounding_set() {
+///
+/// # Errors
+/// When the kernel refuses to whom it should not.
+pub(super) fn empty_bounding_set() -> Result<()> {
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).unwrap_or(false) {
-        // What is left in it can be gained by nobody, either.
-        let _ = caps::clear(None, CapSet::Bounding);
+        caps::clear(None, CapSet::Bounding).context("emptying the bounding set of capabilities")?;
     }
+    Ok(())
 }
 
 /// What a monitor keeps, and why.
@@ -45,10 +48,12 @@ pub(super) fn drop_all(keep: Option<(Capability, &str)>) -> Result<Guard> {
         };
         caps::set(None, set, &kept).context("giving up capabilities")?;
     }
-    Ok(match caps::read(None, CapSet::Permitted).context("reading capabilities")?.is_empty() {
-        true => holds(PART, "none is left"),
-        false => refused(PART, keep.map_or("the kernel keeps some", |(_, why)| why)),
-    })
+    let left = caps::read(None, CapSet::Permitted).context("reading capabilities")?;
+    match keep {
+        _ if left.is_empty() => Ok(holds(PART, "none is left")),
+        Some((kept, why)) if left.iter().all(|capability| *capability == kept) => Ok(refused(PART, why)),
+        _ => bail!("capabilities cannot be given up: {left:?} are left"),
+    }
 }
 
 /// From now on no program that is executed can gain any.

@@ -39,9 +39,9 @@ pub enum Mode {
 /// Enters the sandbox, for good. Returns what holds, and what does not, with the reason.
 ///
 /// # Errors
-/// Capabilities cannot be given up; or something does not hold, and all of it must.
+/// Capabilities cannot be given up; the user who called sudo cannot be become; or something does not hold, and all of it must.
 pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result<Vec<Guard>> {
-    capabilities::empty_bounding_set();
+    capabilities::empty_bounding_set()?;
     if mode == Mode::Off {
         let mut guards = vec![capabilities::drop_all(capabilities::bpf())?, capabilities::gain_none()?];
         guards.extend(
@@ -53,7 +53,7 @@ pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result
     let fence = folders.open();
     let mut guards = vec![
         // Needs CAP_SETUID.
-        user::become_invoker(invoker),
+        user::become_invoker(invoker)?,
         capabilities::drop_all(capabilities::bpf())?,
         // Without it neither of the next two is for the unprivileged.
         capabilities::gain_none()?,

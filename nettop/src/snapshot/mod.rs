@@ -57,6 +57,8 @@ pub use crate::{
 
 /// How many rows each list of a snapshot has at most, unless asked for another limit.
 pub const DEFAULT_LIMIT: usize = 1000;
+/// How many sources the screen may be asked to show.
+pub const TOP_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 
 /// What was counted, and how fast, at one instant. Times are Unix nanoseconds, bytes are frame lengths on the wire.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::state::State;
 use crate::{
+    cause,
     control::{Answer, Request, Requests, ask},
     export::{self, cell::inert, file, session},
     snapshot::{Export, Snapshot},
@@ -110,7 +111,7 @@ fn explain(error: &anyhow::Error) -> String {
     } else {
         ""
     };
-    format!("{error:#}{hint}")
+    cause::told(error) + hint
 }
 
 #[cfg(test)]

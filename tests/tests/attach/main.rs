@@ -20,7 +20,12 @@ fn demo(socket: &Path) -> nettop_tests::monitor::Monitor {
 /// A screen attached to that socket, in its folder, where it writes its files.
 fn attach(socket: &Path, columns: u16, rows: u16) -> Screen {
     let mut command = Command::new(program::path("nettop"));
-    command.arg("attach").arg(socket).current_dir(socket.parent().expect("a folder")).env_remove("SUDO_UID");
+    command
+        .arg("attach")
+        .arg(socket)
+        .current_dir(socket.parent().expect("a folder"))
+        .env_remove("SUDO_UID")
+        .env_remove("SUDO_GID");
     Screen::start(command, columns, rows)
 }
 

@@ -3,6 +3,7 @@
 
 mod clients;
 mod disk;
+mod ending;
 mod hook;
 mod interfaces;
 mod killed;

@@ -11,9 +11,10 @@ use nettop_common::Link;
 use super::{
     bpf::{self, XdpFlags},
     netlink::{self, Interface},
+    refusal,
 };
 use crate::{
-    privilege,
+    cause, privilege,
     reading::{AttachMode, InterfaceRow, InterfaceState},
 };
 
@@ -107,7 +108,7 @@ impl Attachments {
                     back.row.note = join_notes("it came back and was attached again", &back.row.note);
                     *attachment = back;
                 }
-                Err(error) => attachment.row.note = format!("{error:#}"),
+                Err(error) => attachment.row.note = cause::told(&error),
             }
         }
         self.list.iter().map(|attachment| attachment.row.clone()).collect()
@@ -121,7 +122,7 @@ impl Attachments {
                 Err(error) => Change::None(InterfaceRow {
                     state: InterfaceState::Detached,
                     mtu: interface.mtu,
-                    note: format!("{error:#}"),
+                    note: cause::told(&error),
                     ..attachment.row.clone()
                 }),
             });
@@ -167,11 +168,13 @@ impl Attachments {
         let create = |flags| bpf::link_create(program, interface.index, flags);
         let (link, mode, note) = match create(XdpFlags::Driver) {
             Ok(link) => (link, AttachMode::Native, String::new()),
-            Err(refused) if is_about_the_driver(&refused) => match create(XdpFlags::Skb) {
-                Ok(link) => (link, AttachMode::Generic, refusal(&refused)),
-                Err(error) => return Err(explain(&error, interface)),
-            },
-            Err(error) => return Err(explain(&error, interface)),
+            Err(refused) if refusal::is_about_the_driver(&refused, !interface.xdp_programs.is_empty()) => {
+                match create(XdpFlags::Skb) {
+                    Ok(link) => (link, AttachMode::Generic, refusal::native(&refused, name)),
+                    Err(error) => return Err(explain(error, interface)),
+                }
+            }
+            Err(error) => return Err(explain(error, interface)),
         };
         let row =
             InterfaceRow { name: name.clone(), mode: Some(mode), state: state(interface), mtu: interface.mtu, note };
@@ -210,22 +213,7 @@ fn join_notes(first: &str, second: &str) -> String {
     if second.is_empty() { first.into() } else { format!("{first}; {second}") }
 }
 
-/// Whether another mode may succeed where native mode failed with this error.
-fn is_about_the_driver(error: &io::Error) -> bool {
-    !privilege::is_refusal(error)
-        && !matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST | libc::ENODEV | libc::ENOMEM))
-}
-
-/// Why the driver did not take the program, in words.
-fn refusal(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::EOPNOTSUPP) => "the driver has no native XDP, or not with its present offloads".into(),
-        Some(libc::ERANGE) => "the MTU is too large for native XDP in this driver".into(),
-        _ => format!("the driver refuses native XDP: {error}"),
-    }
-}
-
-fn explain(error: &io::Error, interface: &Interface) -> anyhow::Error {
+fn explain(error: io::Error, interface: &Interface) -> anyhow::Error {
     let name = &interface.name;
     match error.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => {
@@ -238,8 +226,11 @@ fn explain(error: &io::Error, interface: &Interface) -> anyhow::Error {
             )
         }
         Some(libc::EPERM | libc::EACCES) => anyhow!("{name}: {}", privilege::explain_refusal()),
-        Some(libc::ENODEV) => anyhow!("{name}: the interface has just gone"),
-        _ => anyhow!("{name}: the kernel does not attach an XDP program: {error}"),
+        // The error stays: what is used up is told from it.
+        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
+            anyhow::Error::from(error).context(format!("{name}: the kernel does not attach an XDP program"))
+        }
+        _ => anyhow!("{name}: {}", refusal::generic(&error)),
     }
 }
 

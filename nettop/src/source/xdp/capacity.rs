@@ -1,15 +1,14 @@
 //! How large the kernel's maps are: from a memory budget and the number of possible CPUs.
 
-use std::{fs, mem};
+use std::fs;
 
+use anyhow::{Error, Result};
 use nettop_common::{
     Event, SourceCounters, Tally,
     slots::{self, MOST_BITS, SETS, Slot, WAYS},
 };
 
 const LEAST_BITS: u32 = 3;
-/// The largest budget taken unless asked for: more than this a monitor should not cost.
-const MOST_MEMORY: u64 = 256 << 20;
 
 /// Sizes of what is allocated in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +40,12 @@ impl Capacity {
         slots::index(cpus as u32, 0, bits, 0)
     }
 
+    /// Bytes that the slots take.
+    pub fn bytes(self, cpus: usize) -> u64 {
+        let sizes = [size_of::<Slot<SourceCounters>>(), size_of::<Slot<Tally>>(), size_of::<Slot<Tally>>()];
+        self.bits.iter().zip(sizes).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64).sum()
+    }
+
     /// How many keys find a slot between two readings, by all CPUs.
     pub fn keys(bits: u32, cpus: usize) -> u64 {
         (cpus * WAYS) as u64 * (1 << bits)
@@ -55,19 +60,18 @@ pub fn ring(event_rate: u32) -> u32 {
     (bytes as u32).next_power_of_two().clamp(1 << 20, 16 << 20)
 }
 
-/// The budget unless the user sets one: 1/128 of the memory, at most 256 MiB.
-pub fn default_budget() -> u64 {
-    // SAFETY: plain integers, for which zero is valid; sysinfo fills them in.
-    let memory = unsafe {
-        let mut info: libc::sysinfo = mem::zeroed();
-        libc::sysinfo(&raw mut info);
-        info.totalram * u64::from(info.mem_unit)
-    };
-    (memory / 128).min(MOST_MEMORY)
+/// CPUs there must be parts of the maps for.
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn cpus() -> Result<usize> {
+    let possible =
+        aya::util::nr_cpus().map_err(|(path, error)| Error::from(error).context(format!("reading {path}")))?;
+    Ok(numbered_cpus(possible))
 }
 
 /// One more than the highest possible CPU number: what arrays indexed by CPU need, even where numbers are left out.
-pub fn numbered_cpus(cpus: usize) -> usize {
+fn numbered_cpus(cpus: usize) -> usize {
     let highest = fs::read_to_string("/sys/devices/system/cpu/possible")
         .ok()
         .and_then(|list| list.trim().rsplit([',', '-']).next()?.parse::<usize>().ok());
@@ -80,15 +84,12 @@ mod tests {
 
     #[test]
     fn more_cpus_mean_fewer_slots_for_the_same_memory() {
-        let bytes = |capacity: Capacity, cpus| {
-            let [sources, destinations, macs] = capacity.bits.map(|bits| u64::from(Capacity::slots(bits, cpus)));
-            sources * 64 + (destinations + macs) * 32
-        };
         for (budget, cpus) in [(64, 2), (64, 64), (256, 512)] {
             let capacity = Capacity::plan(budget << 20, cpus);
-            assert!(bytes(capacity, cpus) <= budget << 20, "{budget} MiB, {cpus} CPUs: {capacity:?}");
+            assert!(capacity.bytes(cpus) <= budget << 20, "{budget} MiB, {cpus} CPUs: {capacity:?}");
         }
         assert_eq!(Capacity::plan(64 << 20, 2).bits, [13, 11, 11]);
+        assert_eq!(Capacity { bits: [13, 11, 11] }.bytes(2), 20 << 20);
         assert!(Capacity::plan(64 << 20, 64).bits[0] < 13);
     }
 

@@ -2,6 +2,7 @@
 
 mod attach;
 mod bpf;
+mod budget;
 mod capacity;
 pub mod cpus;
 mod dump;
@@ -9,6 +10,7 @@ mod gather;
 mod mapped;
 pub mod netdev;
 pub mod netlink;
+mod refusal;
 mod windows;
 
 use std::{io, os::fd::AsFd as _, sync::Arc, time::Duration};
@@ -16,7 +18,7 @@ use std::{io, os::fd::AsFd as _, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapData, RingBuf},
+    maps::{MapData, MapError, RingBuf},
     programs::{ProgramError, Xdp as XdpProgram},
     util::KernelVersion,
 };
@@ -38,16 +40,20 @@ use self::{
 };
 pub use self::{
     attach::{default_interface, describe_program},
-    capacity::default_budget,
+    budget::{Budget, MOST_SOURCES},
 };
 use crate::{
+    cause,
     maps::Program,
-    privilege,
+    memory, privilege,
     reading::{InterfaceRow, Moment, Reading, Tables},
 };
 
 /// The first kernel with XDP programs for multi-buffer frames, and their whole length.
 pub const LEAST_KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
+
+/// Sampled packets per second, unless another number is asked for.
+pub const DEFAULT_EVENT_RATE: u32 = 10_000;
 
 /// The compiled program: `cargo xtask ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.o");
@@ -292,12 +298,6 @@ pub struct Options {
     pub parts: u32,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { memory: capacity::default_budget(), event_rate: 0, log_level: 0, parts: Part::EVERY }
-    }
-}
-
 /// The program in the kernel, attached to nothing yet.
 struct Loaded {
     ebpf: Ebpf,
@@ -309,8 +309,7 @@ struct Loaded {
 }
 
 fn load(Options { memory, event_rate, log_level, parts }: &Options) -> Result<Loaded> {
-    let possible = aya::util::nr_cpus().map_err(|(path, error)| anyhow!("reading {path}: {error}"))?;
-    let cpus = capacity::numbered_cpus(possible);
+    let cpus = capacity::cpus()?;
     let capacity = Capacity::plan(*memory, cpus);
     let [source_bits, destination_bits, mac_bits] = capacity.bits;
 
@@ -339,7 +338,10 @@ fn load(Options { memory, event_rate, log_level, parts }: &Options) -> Result<Lo
 /// # Errors
 /// As for [`Xdp::open`].
 pub fn try_load() -> Result<u64> {
-    load(&Options::default()).map(|loaded| Capacity::keys(loaded.capacity.bits[Table::Sources as usize], loaded.cpus))
+    let event_rate = DEFAULT_EVENT_RATE;
+    let Budget { maps: memory, .. } = Budget::now(None, event_rate)?;
+    let loaded = load(&Options { memory, event_rate, log_level: 0, parts: Part::EVERY })?;
+    Ok(Capacity::keys(loaded.capacity.bits[Table::Sources as usize], loaded.cpus))
 }
 
 fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
@@ -409,12 +411,22 @@ fn load_programs(ebpf: &mut Ebpf, parts: u32) -> Result<(Programs, Vec<Program>)
 
 /// Turns an error of loading into one that says why and what to do.
 fn explain_load(error: anyhow::Error) -> anyhow::Error {
+    let code = || error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).find_map(io::Error::raw_os_error);
     let refused = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(privilege::is_refusal);
-    if refused && !privilege::missing().is_empty() {
+    if refused && privilege::hindrance().is_some() {
         return anyhow!("the kernel does not load the program: {}", privilege::explain_refusal());
     }
     if KernelVersion::current().is_ok_and(|version| version < LEAST_KERNEL) {
-        return anyhow!("this kernel ({}) is too old: nettop needs Linux 5.18 or newer", release());
+        return anyhow!("this kernel ({}) is too old: nettop needs Linux 5.18 or newer; start a newer one", release());
+    }
+    // Neither is about the program: the verifier had no memory, or arrays are larger than the kernel can make them.
+    match code() {
+        Some(libc::ENOMEM) => return error.context("loading the program into the kernel"),
+        Some(libc::E2BIG) if error.chain().any(|cause| cause.is::<MapError>()) => {
+            let what = cause::told(&error.context("loading the program into the kernel"));
+            return anyhow!("{what}; {}", memory::remedy());
+        }
+        _ => {}
     }
     if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
         let verifier_log = verifier_log.to_string();
@@ -425,6 +437,9 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
             .rev()
             .map(str::trim)
             .find(|line| !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start)));
+        if let (None, true) = (verdict, refused) {
+            return anyhow!("the kernel does not load the program: {}", privilege::explain_refusal());
+        }
         return anyhow!(
             "the verifier of this kernel ({}) refuses the program: {io_error}: {}; please report it, with what --log FILE then \
              holds",
@@ -432,7 +447,14 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
             verdict.unwrap_or("no reason given")
         );
     }
-    error.context("loading the program into the kernel")
+    match refused {
+        true => anyhow!(
+            "{}; {}",
+            cause::told(&error.context("loading the program into the kernel")),
+            privilege::explain_refusal()
+        ),
+        false => error.context("loading the program into the kernel"),
+    }
 }
 
 /// The running kernel's release, as `uname -r` prints it.

@@ -1,0 +1,163 @@
+//! The end of a monitor: within seconds, whatever hangs; what could not be done by then is said.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::{
+    cause,
+    export::{destination::Destination, file, json, session::Place, until::Until},
+    snapshot::Snapshot,
+    visible::visible,
+};
+
+/// How long everything may take after a signal: whoever sends one kills after ten seconds, or a few more.
+const SIGNALLED: Duration = Duration::from_millis(4500);
+/// The same where the user has asked for it and waits: a session may be a hundred megabytes, and its disk slow.
+const ASKED: Duration = Duration::from_secs(30);
+/// What a step is left in any case, however long those before it took.
+const LEAST: Duration = Duration::from_millis(200);
+
+/// Why it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// By a signal.
+    Signal,
+    /// By a key, by a request, or with its source.
+    Asked,
+}
+
+/// When everything has to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    until: Instant,
+}
+
+impl Ending {
+    /// Beginning now.
+    pub fn begin(reason: Reason) -> Self {
+        let whole = match reason {
+            Reason::Signal => SIGNALLED,
+            Reason::Asked => ASKED,
+        };
+        Self { until: Instant::now() + whole }
+    }
+
+    /// What is left for the next step.
+    pub fn left(self) -> Duration {
+        self.until.saturating_duration_since(Instant::now()).max(LEAST)
+    }
+
+    /// What a task returns.
+    ///
+    /// # Errors
+    /// It does not end in time, or has panicked.
+    pub async fn join<T>(self, name: &str, task: JoinHandle<T>) -> Result<T> {
+        match timeout(self.left(), task).await {
+            Ok(joined) => joined.with_context(|| format!("the {name} failed")),
+            Err(_) => bail!("the {name} does not end; giving up"),
+        }
+    }
+
+    /// Starts to write what was to be kept, all of it at once.
+    pub fn keep(self, session: Option<Place>, snapshot: Option<Destination>, last: &Arc<Snapshot>) -> Kept {
+        // Whoever writes and is late has still to remove what was half written.
+        let until = self.until.checked_sub(LEAST);
+        let session = session.map(|place| {
+            let last = last.clone();
+            start("the session".into(), move || {
+                let paths = place.write(&last, until)?;
+                Ok(paths
+                    .iter()
+                    .map(|path| format!("  written      {}\n", visible(&path.display().to_string())))
+                    .collect())
+            })
+        });
+        let snapshot = snapshot.map(|place| {
+            let (last, path) = (last.clone(), place.path().display().to_string());
+            start(format!("the snapshot {path}"), move || {
+                place.write(|out| json::pretty(&*last, &mut Until::new(out, until))).with_context(|| {
+                    format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
+                })?;
+                Ok(String::new())
+            })
+        });
+        Kept { ending: self, running: session.into_iter().chain(snapshot).collect() }
+    }
+
+    /// Prints the summary, unless nobody takes it.
+    ///
+    /// # Errors
+    /// What the file system says, or that nobody does.
+    pub fn print(self, text: String) -> Result<()> {
+        let printing = start("the summary".into(), move || {
+            file::print(text.as_bytes()).context("writing the summary to standard output").map(|()| String::new())
+        });
+        self.wait(printing).map(drop)
+    }
+
+    fn wait(self, Running { name, result }: Running) -> Result<String> {
+        match result.recv_timeout(self.left()) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("writing {name}: whatever it goes to does not take it in time; giving up")
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("writing {name}: the thread that writes it has failed"),
+        }
+    }
+}
+
+/// Something that is being written by a thread of its own.
+struct Running {
+    name: String,
+    result: Receiver<Result<String>>,
+}
+
+fn start(name: String, work: impl FnOnce() -> Result<String> + Send + 'static) -> Running {
+    let (done, result) = sync_channel(1);
+    let failed = done.clone();
+    let started = thread::Builder::new().name("nettop-keep".into()).spawn(move || {
+        // Whoever waits may have given up.
+        let _ = done.send(work());
+    });
+    if let Err(error) = started {
+        let _ = failed.send(Err(error).with_context(|| format!("starting a thread that writes {name}")));
+    }
+    Running { name, result }
+}
+
+/// What is being kept.
+pub struct Kept {
+    ending: Ending,
+    running: Vec<Running>,
+}
+
+impl Kept {
+    /// Waits for it: lines that tell what was written.
+    ///
+    /// # Errors
+    /// Everything that was not, and why.
+    pub fn wait(self) -> (String, Result<()>) {
+        let ending = self.ending;
+        let (mut lines, mut errors) = (String::new(), Vec::new());
+        for running in self.running {
+            match ending.wait(running) {
+                Ok(written) => lines.push_str(&written),
+                Err(error) => errors.push(error),
+            }
+        }
+        let result = match errors.len() {
+            0 | 1 => errors.pop().map_or(Ok(()), Err),
+            _ => Err(anyhow!("{}", errors.iter().map(cause::told).collect::<Vec<_>>().join("; "))),
+        };
+        (lines, result)
+    }
+}
