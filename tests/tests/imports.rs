@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ledger", &["heap", "rates"]),
     ("detect", &["format", "heap", "reading", "snapshot"]),
     // It writes JSON as the exporters do, and the client prints what it got through them.
-    ("control", &["export", "maps", "sandbox", "shell", "snapshot", "visible"]),
+    ("control", &["cause", "export", "maps", "sandbox", "shell", "snapshot", "visible"]),
     (
         "engine",
         &[

@@ -259,7 +259,7 @@ async fn read_maps(reader: Reader, limit: usize) -> Reply {
     started.map_err(|error| format!("starting a thread that reads the maps: {error}"))?;
     match read.await {
         Ok(Ok(dump)) => Ok(Answer::Maps(dump.into())),
-        Ok(Err(error)) => Err(format!("{error:#}")),
+        Ok(Err(error)) => Err(crate::cause::told(&error)),
         Err(_) => Err("reading the maps failed".into()),
     }
 }
