@@ -102,6 +102,17 @@ impl Csv {
         Ok(Some(Self { table, rows, bad_rows, problems, provides }))
     }
 
+    /// Why it is of no use, by the name it has for the user. Bad rows are told apart.
+    pub fn problem(&self, name: &str) -> Option<String> {
+        (self.provides == Provides::default()).then(|| {
+            format!(
+                "{name} provides nothing: none of its {} rows has a country, a city or a network; fill in country_code, country, \
+                 city, asn or org, and name them in its first line",
+                self.rows
+            )
+        })
+    }
+
     /// Whether a file begins as a `location.csv` does.
     ///
     /// # Errors
@@ -397,6 +408,25 @@ mod tests {
         }
         let error = Csv::read(Cursor::new(vec![b'x'; 100 << 20]), &AtomicBool::new(false)).unwrap_err();
         assert!(format!("{error:#}").contains("first line is too long"));
+    }
+
+    #[test]
+    fn what_provides_nothing_is_told() {
+        for (name, file, expected) in [
+            ("ranges alone", &b"cidr\n192.0.2.0/24\n"[..], Some("none of its 1 rows")),
+            ("other columns", b"start,end,latitude\n192.0.2.0,192.0.2.9,52.5\n", Some("none of its 1 rows")),
+            (
+                "empty fields",
+                b"cidr,country_code,city,asn\n192.0.2.0/24,,,0\n10.0.0.0/8,,,\n",
+                Some("none of its 2 rows"),
+            ),
+            ("one city", b"cidr,city\n192.0.2.0/24,\n10.0.0.0/8,Here\n", None),
+            ("one network", b"cidr,asn\n192.0.2.0/24,64500\n", None),
+        ] {
+            let problem = read(file).unwrap().problem("x.csv");
+            assert_eq!(problem.is_some(), expected.is_some(), "{name}: {problem:?}");
+            assert!(problem.unwrap_or_default().contains(expected.unwrap_or_default()), "{name}");
+        }
     }
 
     #[test]

@@ -81,6 +81,14 @@ impl Layer {
             Self::Mmdb(mmdb) => mmdb.look_up(ip),
         }
     }
+
+    /// Why it is of no use, or of less than it seems, by the name it has for the user.
+    pub fn problem(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Csv(csv) => csv.problem(name),
+            Self::Mmdb(mmdb) => mmdb.problem(name),
+        }
+    }
 }
 
 /// A file that is open.
@@ -141,7 +149,8 @@ impl Opened {
             provides: Default::default(),
         };
         let layer = if is_mmdb {
-            let mmdb = Mmdb::open(file, metadata.len())?;
+            let mut mmdb = Mmdb::open(file, metadata.len())?;
+            mmdb.examine();
             database.built = date(mmdb.built());
             database.rows = mmdb.nodes();
             database.provides = mmdb.provides();

@@ -89,6 +89,12 @@ impl Geo {
         &self.databases
     }
 
+    /// What is wrong with those in force: look-ups that fail, and databases that provide nothing.
+    pub fn problems(&self) -> Vec<String> {
+        // The embedded one is the last, and no file.
+        self.layers.iter().zip(&self.databases).filter_map(|(layer, database)| layer.problem(&database.name)).collect()
+    }
+
     /// Where an address is. An IPv4-mapped IPv6 address is the IPv4 address.
     ///
     /// Files have the first say, even on private ranges: users may name the parts of their own network. Then come the

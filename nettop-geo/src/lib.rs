@@ -11,6 +11,7 @@ mod csv;
 mod file;
 mod flatten;
 mod geo;
+mod health;
 mod lines;
 mod location;
 mod mmdb;

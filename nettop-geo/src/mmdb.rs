@@ -6,18 +6,19 @@
 //! look-up, and a file of another size knows nothing until it is loaded anew. What remains is a truncation during the
 //! microseconds of a look-up.
 
-use std::{fmt, fs::File, net::IpAddr, os::unix::fs::FileExt as _};
+use std::{cell::OnceCell, fmt, fs::File, net::IpAddr, os::unix::fs::FileExt as _};
 
 use anyhow::{Context as _, Result, anyhow};
-use maxminddb::{LookupResult, Metadata, PathElement, PathElement::Key, Reader};
+use maxminddb::{LookupResult, MaxMindDbError, Metadata, PathElement, PathElement::Key, Reader, WithinOptions};
 use memmap2::Mmap;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Visitor},
+    de::{Error, IgnoredAny, Visitor},
 };
 
 use crate::{
     CountryCode, Location, Provides,
+    health::{self, Failures, Survey},
     text::{self, as_number},
 };
 
@@ -52,9 +53,17 @@ const ORG: [Path; 5] = [
     &[Key("name")],
 ];
 
+/// Networks that are walked through to find out whether records can be read, and what they tell; and the records that are enough.
+const WALKED: usize = 65_536;
+const ENOUGH: u64 = 2048;
+
 /// An open database.
 #[derive(Debug)]
-pub struct Mmdb(Data);
+pub struct Mmdb {
+    data: Data,
+    survey: Survey,
+    failures: Failures,
+}
 
 #[derive(Debug)]
 enum Data {
@@ -71,7 +80,7 @@ pub fn is_mmdb(file: &File, size: u64) -> std::io::Result<bool> {
 }
 
 impl Mmdb {
-    /// Opens a database of this size. Only its metadata are read, not every record.
+    /// Opens a database of this size. Only its metadata are read, not its records.
     ///
     /// # Errors
     /// It is damaged, or cannot be read.
@@ -80,17 +89,21 @@ impl Mmdb {
         if size <= SMALL {
             let mut content = vec![0; usize::try_from(size)?];
             file.read_exact_at(&mut content, 0)?;
-            return Reader::from_source(content).map(|reader| Self(Data::Memory(reader))).map_err(damaged);
+            return Reader::from_source(content).map(|reader| Self::new(Data::Memory(reader))).map_err(damaged);
         }
         // SAFETY: the mapping is read-only and private. Somebody may change the file under us: every use checks its
         // bounds and what it decodes again, and the module's documentation says what is done about truncation.
         let map = unsafe { Mmap::map(&file) }.context("it cannot be mapped")?;
         let reader = Reader::from_source(map).map_err(damaged)?;
-        Ok(Self(Data::Mapped { reader, file, size }))
+        Ok(Self::new(Data::Mapped { reader, file, size }))
+    }
+
+    fn new(data: Data) -> Self {
+        Self { data, survey: Survey::default(), failures: Failures::default() }
     }
 
     fn metadata(&self) -> &Metadata {
-        match &self.0 {
+        match &self.data {
             Data::Memory(reader) => reader.metadata(),
             Data::Mapped { reader, .. } => reader.metadata(),
         }
@@ -106,52 +119,126 @@ impl Mmdb {
         self.metadata().node_count.into()
     }
 
-    /// What it can tell, as far as its name and a number of look-ups show.
+    /// What it can tell, once it was examined.
     pub fn provides(&self) -> Provides {
-        let kind = self.metadata().database_type.to_ascii_lowercase();
-        let is = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-        let mut provides = Provides {
-            country: is(&["country", "city", "enterprise"]),
-            city: is(&["city", "enterprise"]),
-            asn: is(&["asn", "isp", "enterprise"]),
+        self.survey.provides
+    }
+
+    /// What is wrong with it, once it was examined, by the name it has for the user.
+    pub fn problem(&self, name: &str) -> Option<String> {
+        health::problem(name, &self.metadata().database_type, &self.survey, &self.failures)
+    }
+
+    /// Reads its first records. What it can tell follows from them, from look-ups all over the address space, and, where there is
+    /// more than was read, from its name.
+    pub fn examine(&mut self) {
+        let (mut survey, is_whole) = match &self.data {
+            Data::Memory(reader) => walk(reader, || true),
+            Data::Mapped { reader, .. } => walk(reader, || self.is_as_opened()),
         };
         for probe in 0..PROBES {
             // Every 2^21st IPv4 address, and every /14 of 2000::/3.
-            provides.add(&self.look_up(IpAddr::V4((probe << 21).into())));
-            provides.add(&self.look_up(IpAddr::V6((0x2000 << 112 | u128::from(probe) << 114).into())));
+            survey.provides.add(&self.look_up(IpAddr::V4((probe << 21).into())));
+            survey.provides.add(&self.look_up(IpAddr::V6((0x2000 << 112 | u128::from(probe) << 114).into())));
         }
-        provides
+        if !is_whole && survey.provides != Provides::default() {
+            let kind = self.metadata().database_type.to_ascii_lowercase();
+            let is = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+            survey.provides.country |= is(&["country", "city", "enterprise"]);
+            survey.provides.city |= is(&["city", "enterprise"]);
+            survey.provides.asn |= is(&["asn", "isp", "enterprise"]);
+        }
+        self.survey = survey;
+        // Those were none that anybody asked for.
+        self.failures = Failures::default();
     }
 
-    /// What it knows of an address; nothing where it is damaged.
-    pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
-        match &self.0 {
-            Data::Memory(reader) => look_up(reader, ip),
-            Data::Mapped { reader, file, size } => match file.metadata() {
-                Ok(now) if now.len() == *size => look_up(reader, ip),
-                _ => Location::default(),
-            },
+    /// Whether a mapped file is as long as it was.
+    fn is_as_opened(&self) -> bool {
+        match &self.data {
+            Data::Memory(_) => true,
+            Data::Mapped { file, size, .. } => file.metadata().is_ok_and(|now| now.len() == *size),
         }
+    }
+
+    /// What it knows of an address; of a damaged record, what can be read of it.
+    pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
+        if !self.is_as_opened() {
+            self.failures.note(|| "its file has another size than when it was opened".into());
+            return Location::default();
+        }
+        let (location, damage) = match &self.data {
+            Data::Memory(reader) => look_up(reader, ip),
+            Data::Mapped { reader, .. } => look_up(reader, ip),
+        };
+        if let Some(damage) = damage {
+            self.failures.note(|| format!("{ip}: {damage}"));
+        }
+        location
     }
 }
 
-fn look_up<S: AsRef<[u8]>>(reader: &Reader<S>, ip: IpAddr) -> Location<'_> {
-    let Ok(record) = reader.lookup(ip) else { return Location::default() };
-    if !record.has_data() {
-        return Location::default();
+/// Reads the records of its first networks, while `go_on` says so; and whether these are all.
+fn walk<S: AsRef<[u8]>>(reader: &Reader<S>, go_on: impl Fn() -> bool) -> (Survey, bool) {
+    let mut survey = Survey::default();
+    // Whatever its tree is like, each step ends with a network then.
+    let every = WithinOptions::default().include_networks_without_data().include_aliased_networks();
+    let networks = match reader.networks(every) {
+        Ok(networks) => networks,
+        Err(damage) => {
+            survey.fail(&damage);
+            return (survey, false);
+        }
+    };
+    let mut walked = 0;
+    for network in networks.take(WALKED) {
+        walked += 1;
+        let (location, damage) = match network {
+            Ok(record) if !record.has_data() => continue,
+            _ if survey.records == ENOUGH || !go_on() => return (survey, false),
+            Ok(record) => read(&record),
+            Err(damage) => (Location::default(), Some(damage)),
+        };
+        survey.records += 1;
+        survey.provides.add(&location);
+        if let Some(damage) = damage {
+            survey.fail(&damage);
+        }
     }
-    let code = CODE.iter().filter_map(|path| text(&record, path)).find_map(CountryCode::parse);
+    (survey, walked < WALKED)
+}
+
+/// What is known of an address, and what is damaged of its record.
+fn look_up<S: AsRef<[u8]>>(reader: &Reader<S>, ip: IpAddr) -> (Location<'_>, Option<MaxMindDbError>) {
+    match reader.lookup(ip) {
+        Ok(record) if record.has_data() => read(&record),
+        // IPv6 is asked of a database of IPv4.
+        Ok(_) | Err(MaxMindDbError::InvalidInput { .. }) => (Location::default(), None),
+        Err(damage) => (Location::default(), Some(damage)),
+    }
+}
+
+/// What a record tells, and what of it is damaged.
+fn read<'a, S: AsRef<[u8]>>(record: &LookupResult<'a, S>) -> (Location<'a>, Option<MaxMindDbError>) {
+    let damage = OnceCell::new();
+    let name = |path: &Path| text(record, path, &damage);
+    let code = CODE.iter().filter_map(name).find_map(CountryCode::parse);
     // What is two letters is a code.
-    let country = COUNTRY.iter().filter_map(|path| text(&record, path)).find(|name| CountryCode::parse(name).is_none());
-    let first = |paths: &[Path]| paths.iter().find_map(|path| text(&record, path)).unwrap_or_default();
-    let asn = ASN.iter().find_map(|path| decode(&record, path)).map(|AsNumber(number)| number);
-    Location {
+    let country = COUNTRY.iter().filter_map(name).find(|name| CountryCode::parse(name).is_none());
+    let first = |paths: &[Path]| paths.iter().find_map(name).unwrap_or_default();
+    let asn = ASN.iter().find_map(|path| decode(record, path, &damage)).map(|AsNumber(number)| number);
+    let location = Location {
         country_code: code.unwrap_or_default(),
         country: country.unwrap_or_default(),
         city: first(&CITY),
         asn: asn.unwrap_or_default(),
         org: first(&ORG),
+    };
+    if location == Location::default() && damage.get().is_none() {
+        // It may tell something else, or be no record at all.
+        return (location, record.decode::<IgnoredAny>().err());
     }
+    (location, damage.into_inner())
 }
 
 /// The number of an autonomous system in any of the forms in use: a number of any width, `AS13335` or `13335`.
@@ -186,12 +273,29 @@ impl<'de> Deserialize<'de> for AsNumber {
 }
 
 /// A text that is there and fit for a screen.
-fn text<'a, S: AsRef<[u8]>>(record: &LookupResult<'a, S>, path: Path) -> Option<&'a str> {
-    decode(record, path).filter(|text: &&str| !text.is_empty() && text::is_clean(text))
+fn text<'a, S: AsRef<[u8]>>(
+    record: &LookupResult<'a, S>,
+    path: Path,
+    damage: &OnceCell<MaxMindDbError>,
+) -> Option<&'a str> {
+    decode(record, path, damage).filter(|text: &&str| !text.is_empty() && text::is_clean(text))
 }
 
-fn decode<'a, T: Deserialize<'a>, S: AsRef<[u8]>>(record: &LookupResult<'a, S>, path: Path) -> Option<T> {
-    record.decode_path(path).ok().flatten()
+fn decode<'a, T: Deserialize<'a>, S: AsRef<[u8]>>(
+    record: &LookupResult<'a, S>,
+    path: Path,
+    damage: &OnceCell<MaxMindDbError>,
+) -> Option<T> {
+    match record.decode_path(path) {
+        Ok(value) => value,
+        Err(error @ MaxMindDbError::InvalidDatabase { .. }) => {
+            // The first is told.
+            let _ = damage.set(error);
+            None
+        }
+        // It is of another kind there: every maker has ways of their own.
+        Err(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +309,12 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         Mmdb::open(file, content.len() as u64)
+    }
+
+    fn examined(content: &[u8]) -> Mmdb {
+        let mut database = open(content).unwrap();
+        database.examine();
+        database
     }
 
     fn text(value: &'static str) -> Value {
@@ -275,8 +385,8 @@ mod tests {
             let expected = Location { country_code, country, city, asn, org };
             assert_eq!(database.look_up(ip.parse().unwrap()), expected, "{name}");
         }
-        assert_eq!(open(&asn).unwrap().provides(), Provides { country: false, city: false, asn: true });
-        assert_eq!(open(&geolite()).unwrap().provides(), Provides { country: true, city: true, asn: false });
+        assert_eq!(examined(&asn).provides(), Provides { country: false, city: false, asn: true });
+        assert_eq!(examined(&geolite()).provides(), Provides { country: true, city: true, asn: false });
         assert_eq!(open(&asn).unwrap().built(), 1_769_817_600);
     }
 
@@ -303,6 +413,78 @@ mod tests {
         }
     }
 
+    /// The whole data section, which begins 16 bytes behind the tree and ends with the metadata, set to a byte.
+    fn overwritten(mut content: Vec<u8>, byte: u8) -> Vec<u8> {
+        let (nodes, marker) =
+            (open(&content).unwrap().nodes() as usize, memchr::memmem::rfind(&content, MARKER).unwrap());
+        content[nodes * 6 + 16..marker].fill(byte);
+        content
+    }
+
+    #[test]
+    fn what_is_damaged_or_provides_nothing_is_told() {
+        let nothing = Value::Map(vec![("connection_type", text("Corporate"))]);
+        let rows = |value| vec![("192.0.2.0/24", value)];
+        let (damaged, useless) = (Some("is damaged: "), Some("provides nothing: "));
+        let mut cut = geolite();
+        let nodes = open(&cut).unwrap().nodes() as usize;
+        let marker = memchr::memmem::rfind(&cut, MARKER).unwrap();
+        cut.drain(nodes * 6 + 16..marker);
+        let mut bent = geolite();
+        // Of one record only: a map of more than there is.
+        let city = memchr::memmem::find(&bent, b"Berlin").unwrap();
+        bent[city - 1] = 0xff;
+        let mut pointing_beyond = geolite();
+        let last = nodes * 6 - 3;
+        pointing_beyond[last..last + 3].copy_from_slice(&[0xff, 0xff, 0xff]);
+        let mut circle = geolite();
+        circle[..nodes * 6].fill(0);
+        for (name, content, expected, part) in [
+            ("whole", geolite(), None, ""),
+            ("overwritten with ones", overwritten(geolite(), 0xff), damaged, "4 of the first 4 records"),
+            ("overwritten with zeros", overwritten(geolite(), 0), useless, "neither country"),
+            ("data cut out", cut, damaged, "records cannot be read"),
+            ("one name bent", bent, damaged, "1 of the first 4 records"),
+            ("a node that points beyond", pointing_beyond, damaged, "of the first"),
+            ("a tree in a circle", circle, damaged, "cannot be read"),
+            (
+                "no network",
+                mmdb("GeoLite2-City", &[]),
+                useless,
+                "no record was found in it, its type is \"GeoLite2-City\"",
+            ),
+            ("another type", mmdb("GeoIP2-Connection-Type", &rows(nothing)), useless, "\"GeoIP2-Connection-Type\""),
+            ("empty records", mmdb("GeoLite2-Country", &rows(Value::Map(Vec::new()))), useless, "neither country"),
+            ("an array", mmdb("GeoLite2-ASN", &rows(Value::Nothing)), useless, "neither country"),
+        ] {
+            let database = examined(&content);
+            let problem = database.problem("x.mmdb");
+            match expected {
+                None => assert_eq!(problem, None, "{name}"),
+                Some(expected) => {
+                    let problem = problem.unwrap_or_else(|| panic!("{name} has no problem"));
+                    assert!(problem.contains(expected) && problem.contains(part), "{name}: {problem}");
+                    assert!(problem.len() < 500, "{name}: {problem}");
+                }
+            }
+            if part.starts_with("4 of") || expected == useless {
+                assert_eq!(database.provides(), Provides::default(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn look_ups_that_fail_are_counted() {
+        let database = examined(&overwritten(geolite(), 0xff));
+        for _ in 0..3 {
+            assert_eq!(database.look_up("192.0.2.1".parse().unwrap()), Location::default());
+        }
+        // This is in none of its networks.
+        database.look_up("10.0.0.1".parse().unwrap());
+        let problem = database.problem("x").unwrap();
+        assert!(problem.contains("3 look-ups have failed"), "{problem}");
+    }
+
     #[test]
     fn a_mapped_file_that_is_truncated_knows_nothing() {
         let mut content = geolite();
@@ -317,5 +499,7 @@ mod tests {
         assert_eq!(database.look_up(ip).city, "Berlin");
         file.set_len(0).unwrap();
         assert_eq!(database.look_up(ip), Location::default());
+        let problem = database.problem("x").unwrap();
+        assert!(problem.contains("1 look-ups have failed (its file has another size"), "{problem}");
     }
 }

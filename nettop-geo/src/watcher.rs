@@ -103,9 +103,15 @@ impl Watcher {
         self.idle.as_ref().map_or_else(Vec::new, |(sources, _)| sources.folders())
     }
 
-    /// What could not be loaded or reloaded: the file, why, and what to do. What was read before stays in force.
+    /// What could not be loaded or reloaded, where what was read before stays in force; and what is wrong with what is in force: the
+    /// file, why, and what to do.
     pub fn problems(&self) -> Vec<String> {
-        self.shared.state().problems.clone()
+        let (mut problems, current) = {
+            let state = self.shared.state();
+            (state.problems.clone(), Arc::clone(&state.current))
+        };
+        problems.extend(current.problems());
+        problems
     }
 }
 

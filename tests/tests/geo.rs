@@ -76,3 +76,32 @@ fn a_database_that_cannot_be_used_is_named() {
     let ended = run_with("nettop", &["demo", "--no-geo", "--location-db", "x.csv"]);
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
 }
+
+#[test]
+fn a_database_that_is_damaged_or_provides_nothing_is_told() {
+    let directory = TempDir::new().expect("making a directory");
+    let city = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/mmdb/city");
+    let mut damaged = fs::read(city).expect("a seed");
+    let metadata = damaged.windows(11).rposition(|bytes| bytes == b"MaxMind.com").expect("a marker") - 3;
+    let data = damaged.len() / 3;
+    damaged[data..metadata].fill(0xff);
+    let whole = fs::read(city).expect("a seed");
+    for (name, content, expected) in [
+        ("damaged.mmdb", &damaged[..], &["records cannot be read", "look-ups have failed"][..]),
+        ("ranges.csv", b"cidr\n0.0.0.0/0\n", &["provides nothing: none of its 1 rows"]),
+        ("whole.mmdb", &whole, &[]),
+    ] {
+        let path = directory.path().join(name);
+        fs::write(&path, content).expect("writing");
+        let monitor = Monitor::demo(&format!("--location-db {}", path.display()));
+        let has = |text: &str, parts: &[&str]| parts.iter().all(|part| text.contains(part));
+        let snapshot = monitor.wait_until(name, |snapshot| {
+            snapshot["unique_ips"] == 48 && has(&snapshot["geo"]["problems"].to_string(), expected)
+        });
+        let problems = snapshot["geo"]["problems"].as_array().expect("a list");
+        assert_eq!(problems.len(), usize::from(!expected.is_empty()), "{name}: {problems:?}");
+        assert!(has(&snapshot["degraded"].to_string(), expected), "{name}: {}", snapshot["degraded"]);
+        let provides = &snapshot["geo"]["databases"][0]["provides"];
+        assert_eq!(provides.to_string().contains("true"), expected.is_empty(), "{name}: {provides}");
+    }
+}

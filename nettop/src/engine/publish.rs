@@ -309,9 +309,9 @@ impl Engine {
         for problem in geo.iter().flat_map(|geo| &geo.problems) {
             push(
                 "places",
-                "a database of places is not used".into(),
+                "a database of places does not serve as it should".into(),
                 problem.clone(),
-                "what was read before stays in force",
+                "mend the file, or name another: what it does not tell is taken from the others",
             );
         }
         for LinkRow { number, name, packets, .. } in

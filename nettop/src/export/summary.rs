@@ -60,6 +60,9 @@ pub fn text(snapshot: &Snapshot) -> String {
         }
     }
     let _ = writeln!(text, "  geography    {}", geography(geo.as_ref()));
+    for problem in geo.iter().flat_map(|geo| &geo.problems) {
+        let _ = writeln!(text, "  places       {}", visible(problem));
+    }
     for ExportRow { kind, path, lines, lost, error, .. } in exports {
         let kind = kind.label();
         let _ = write!(text, "  {kind:<12} {lines} lines to {}", visible(path));

@@ -29,7 +29,8 @@ impl From<Location<'_>> for Place {
 pub struct GeoView {
     /// The databases in force, that with the most say first.
     pub databases: Vec<Database>,
-    /// What could not be loaded or reloaded: what was read before stays in force.
+    /// What could not be loaded or reloaded, where what was read before stays in force; and databases in force that are damaged, or
+    /// provide nothing.
     pub problems: Vec<String>,
 }
 

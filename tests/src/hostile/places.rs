@@ -41,4 +41,5 @@ fn look_up(data: &[u8], addresses: impl Iterator<Item = IpAddr>) {
         [place.country, place.city, place.org].iter().for_each(|name| expect_visible("a name", name));
         assert_eq!(place.country_code.to_string().len(), 2);
     }
+    watcher.problems().iter().for_each(|problem| expect_visible("a problem", problem));
 }
