@@ -457,6 +457,7 @@ fn claimed(length: u16) -> i64 {
 }
 
 /// What an IP packet carries.
+#[derive(Clone, Copy)]
 struct Payload<'a> {
     /// From where on.
     frame: Frame<'a>,

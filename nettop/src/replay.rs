@@ -62,8 +62,8 @@ impl Replay {
         let seconds = self.silence as u64;
         match seconds {
             ..SILENT => None,
-            ..120 => Some(format!("{seconds} s")),
-            ..7200 => Some(format!("{} min", seconds / 60)),
+            SILENT..120 => Some(format!("{seconds} s")),
+            120..7200 => Some(format!("{} min", seconds / 60)),
             _ => Some(format!("{} h", seconds / 3600)),
         }
     }
