@@ -221,7 +221,7 @@ fn a_busy_web_and_dns_server_raises_nothing() {
         sender.send(&frame(client, Transport::Udp(port, 53), 40), 2);
         sender.send(&frame(1, Transport::Udp(443, 50_000), 1200), 1);
         sender.send(&frame(2, Transport::Udp(53, port), 200), 1);
-        if client % 20 == 0 {
+        if client.is_multiple_of(20) {
             sender.send(&frame(client, Transport::Icmp, 56), 1);
         }
     };
