@@ -14,8 +14,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::{
+    accept::Listener,
     place::Place,
-    server::Listener,
     socket::{self, Endpoint, SocketFile},
     token::Token,
 };

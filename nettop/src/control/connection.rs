@@ -11,10 +11,10 @@ use tokio::{
 };
 
 use super::{
+    accept::Stream,
     answer::{BOUNDS, Bounds},
     dial,
     peer::peer,
-    server::Stream,
     socket::Endpoint,
     token::Token,
 };

@@ -1,6 +1,7 @@
 //! The control channel: what can be asked of a running monitor. Keys on the screen and `nettopctl` send the same
 //! [`Request`]s to the engine.
 
+mod accept;
 pub mod answer;
 pub mod channel;
 mod chunks;

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::watch, time::sleep};
@@ -22,6 +22,11 @@ use super::{
 const LOOK: Duration = Duration::from_millis(50);
 /// Answers of a pool that are being written at once: the others wait for their next part.
 const WRITTEN: usize = 2;
+
+/// How many times as long as something was made nothing is made then, so that the engine has most of its time for packets, however
+/// often it is asked; and how long at most.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What tells whether two requests can have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +100,14 @@ impl Pool {
             }
             match self.places.take(asker) {
                 Ok(place) => {
-                    let begun = self.tick();
+                    let (began, begun) = (Instant::now(), self.tick());
                     let made = Arc::new(Made { answer: make.await?, _place: place });
                     self.add(key, begun, &made);
+                    let rest = (began.elapsed() * REST).min(LONGEST_REST);
+                    tokio::spawn(async move {
+                        sleep(rest).await;
+                        drop(turn);
+                    });
                     return Ok(made);
                 }
                 Err(full) => {
@@ -183,12 +193,12 @@ mod tests {
         const PLACES: usize = 3;
         let pool = Pool::new(clients::Pool::Whole, Limits { process: PLACES, ..MANY });
         let (clients, made) = (Clients::default(), AtomicUsize::new(0));
-        let mut idle = Vec::new();
+        let (mut idle, mut turns) = (Vec::new(), Vec::new());
         for _ in 0..PLACES {
             let turn = Arc::new(Turn::default());
             let held = get(&pool, Key::Fresh(0), &clients, &made).await;
             turn.holds(clients::Pool::Whole);
-            turn.is_theirs();
+            turns.push(turn.clone());
             let task = tokio::spawn(async move {
                 std::future::pending::<()>().await;
                 drop(held);
@@ -200,11 +210,29 @@ mod tests {
         assert_eq!(made.load(Ordering::SeqCst), PLACES);
         let other = Asker { whose: Whose::User(2), pid: 2 };
         let theirs = pool.get(other, Key::Fresh(0), &clients, async { Ok(Answer::field("number", 0)) });
-        assert!(timeout(LOOK, theirs).await.is_ok(), "another user waits for them");
+        assert!(timeout(Duration::from_secs(20), theirs).await.is_ok(), "another user waits for them");
+        assert!(idle.iter().all(|task| !task.is_finished()), "nobody keeps us waiting");
+        turns.iter().for_each(|turn| turn.is_theirs());
         let next = timeout(Duration::from_secs(20), get(&pool, Key::Fresh(0), &clients, &made)).await;
         assert!(next.is_ok(), "those that do not read were not let go");
-        for task in idle {
-            assert!(task.await.unwrap_err().is_cancelled());
+        // The first of them, and who was no better by then.
+        assert!(idle.remove(0).await.unwrap_err().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn who_asks_without_end_leaves_the_engine_most_of_its_time() {
+        const WORK: Duration = Duration::from_millis(20);
+        let (pool, clients) = (Pool::new(clients::Pool::Whole, MANY), Clients::default());
+        let (began, mut made) = (Instant::now(), 0_u64);
+        while began.elapsed() < WORK * 20 {
+            let make = async {
+                sleep(WORK).await;
+                Ok(Answer::field("number", made))
+            };
+            pool.get(ASKER, Key::Fresh(0), &clients, make).await.unwrap();
+            made += 1;
         }
+        let most = began.elapsed().as_millis() / (WORK * (1 + REST)).as_millis() + 1;
+        assert!(u128::from(made) <= most, "{made} times, of {most} at most");
     }
 }

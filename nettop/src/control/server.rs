@@ -1,42 +1,29 @@
 //! Answers control clients: one request per connection (subscribers get more than one line), each client in its own task with deadlines, so that none can hold
 //! up another.
 
-use std::{
-    future::Future,
-    io,
-    os::{fd::AsFd, unix::net::UnixListener as StdUnixListener},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, thread, time::Duration};
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
-    net::{TcpListener, UnixListener},
     sync::{oneshot, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use super::{
-    Answer, Reply, Request, Requests, ask,
+    Answer, Reply, Request, Requests,
+    accept::{Client, Listener, accept, read_line},
+    ask,
     clients::{self, Clients, Served, Turn},
-    fair::{Asker, Limits, Whose},
-    parse,
-    peer::{Access, peer},
+    fair::Limits,
     pool::{Key, Pool},
     send,
     subscribe::Feed,
-    token::Token,
-    token_of,
 };
 use crate::{
     maps::Reader,
     snapshot::{DEFAULT_LIMIT, Snapshot},
 };
 
-/// The longest request, bytes.
-const MAX_REQUEST: usize = 64 << 10;
 /// Clients served at once. A further one waits until one of them is done, or keeps us waiting.
 const MAX_CLIENTS: usize = 512;
 /// How often it is looked at who keeps us waiting.
@@ -50,24 +37,6 @@ const WHOLE: Limits = Limits { all: 4, user: 3, process: 2 };
 const MAPS: Limits = Limits { all: 2, user: 1, process: 1 };
 /// How long clients may take to read their answers when the monitor ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
-
-/// What the server listens on.
-pub enum Listener {
-    /// A Unix socket; its peers are checked. The group whose members may look.
-    Unix(UnixListener, Option<u32>),
-    /// TCP; clients have to know the token, if there is one.
-    Tcp(TcpListener, Option<Arc<Token>>),
-}
-
-impl Listener {
-    /// From a socket bound before the runtime was there.
-    ///
-    /// # Errors
-    /// When it cannot be polled.
-    pub fn unix(listener: StdUnixListener, readers: Option<u32>) -> io::Result<Self> {
-        UnixListener::from_std(listener).map(|listener| Self::Unix(listener, readers))
-    }
-}
 
 /// Serves clients until `snapshots` closes, then lets the last ones read their answers.
 pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
@@ -103,63 +72,6 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
 
 async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
     while snapshots.changed().await.is_ok() {}
-}
-
-/// Either kind of stream.
-pub trait Stream: AsyncRead + AsyncWrite + AsFd + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + AsFd + Send + Unpin> Stream for T {}
-
-struct Client {
-    stream: Box<dyn Stream>,
-    asker: Asker,
-    access: Access,
-    /// What it is called where it may not do something.
-    name: String,
-    token: Option<Arc<Token>>,
-}
-
-impl Client {
-    /// Reads a request that it may make.
-    fn request(&self, line: &[u8]) -> Result<Request, String> {
-        let name = &self.name;
-        if self.access == Access::Nothing {
-            return Err(format!("{name} may not command this monitor: only its own user and root"));
-        }
-        let knows = |token: &Arc<Token>| token_of(line).is_some_and(|sent| token.is(&sent));
-        if !self.token.as_ref().is_none_or(knows) {
-            return Err("this monitor wants a token, in the file named with --control-token".into());
-        }
-        let request = parse(line)?;
-        if self.access == Access::Read && !request.only_reads() {
-            return Err(format!("{name} may look (status, snapshot, subscribe, maps, history), and change nothing"));
-        }
-        Ok(request)
-    }
-}
-
-async fn accept(listener: &Listener) -> io::Result<Client> {
-    match listener {
-        Listener::Tcp(listener, token) => {
-            let (stream, from) = listener.accept().await?;
-            let (access, name, token) = (Access::Command, from.to_string(), token.clone());
-            let asker = Asker { whose: Whose::Host(from.ip()), pid: 0 };
-            Ok(Client { stream: Box::new(stream), asker, access, name, token })
-        }
-        Listener::Unix(listener, readers) => {
-            let (stream, _) = listener.accept().await?;
-            let (asker, access, name) = match peer(&stream) {
-                Ok(peer) => {
-                    let asker = Asker { whose: Whose::User(peer.uid), pid: peer.pid };
-                    (asker, peer.access(*readers), format!("user {}", peer.uid))
-                }
-                Err(error) => {
-                    let asker = Asker { whose: Whose::Unknown, pid: 0 };
-                    (asker, Access::Nothing, format!("somebody who cannot be told ({error})"))
-                }
-            };
-            Ok(Client { stream: Box::new(stream), asker, access, name, token: None })
-        }
-    }
 }
 
 /// What all clients share.
@@ -264,30 +176,13 @@ async fn read_maps(reader: Reader, limit: usize) -> Reply {
     }
 }
 
-/// Reads up to a newline, or to the end.
-async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, String> {
-    let mut line = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let count = stream.read(&mut chunk).await.map_err(|error| format!("reading the request: {error}"))?;
-        let end = chunk[..count].iter().position(|byte| *byte == b'\n');
-        line.extend_from_slice(&chunk[..end.unwrap_or(count)]);
-        if line.len() > MAX_REQUEST {
-            return Err(format!("a request has at most {MAX_REQUEST} bytes"));
-        }
-        if end.is_some() || count == 0 {
-            return Ok(line);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use serde_json::Value;
     use tokio::{
-        io::AsyncWriteExt as _,
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::UnixStream,
         sync::{mpsc, watch},
     };
@@ -344,14 +239,6 @@ mod tests {
         assert!(status["runtime"]["filter"].is_object());
         let error = send(&path, b"{\"cmd\":\"x\"}\n").await;
         assert_eq!(error["ok"], false);
-    }
-
-    #[tokio::test]
-    async fn a_request_may_have_64_kibibytes_and_not_one_more() {
-        for (length, expected) in [(MAX_REQUEST, true), (MAX_REQUEST + 1, false)] {
-            let text = [vec![b'x'; length], b"\n".to_vec()].concat();
-            assert_eq!(read_line(&mut &*text).await.is_ok(), expected, "{length}");
-        }
     }
 
     #[tokio::test]

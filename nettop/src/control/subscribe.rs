@@ -17,10 +17,10 @@ use tokio::{
 };
 
 use super::{
+    accept::Stream,
     clients::Turn,
     fair::{Asker, Full, Limits, Places},
     peer::Access,
-    server::Stream,
 };
 use crate::{
     export::json,
