@@ -219,6 +219,7 @@ fn monitor(
         if let Some(logger) = logger {
             tokio::spawn(forward_log(logger));
         }
+        let published = snapshots.clone();
         let watched = watch(&requests, snapshots, args.screen(), signals, &hangup).await;
         let ending = Ending::begin(watched.reason);
         if watched.reason == Reason::Signal {
@@ -226,17 +227,19 @@ fn monitor(
         }
         // However it ended, the engine takes its last reading, and clients get their last answers. Meanwhile the terminal is given
         // back.
-        let (screen, engine) = tokio::join!(watched.closed(ending.left()), async {
-            let _ = timeout(ending.left(), control::ask(&requests, Request::Stop)).await;
-            let last = ending.join("engine", engine).await;
-            if let Some(server) = server {
-                ending.join("control server", server).await?;
-            }
-            last
+        let (screen, (engine, server)) = tokio::join!(watched.closed(ending.before_keeping()), async {
+            let _ = timeout(ending.before_keeping(), control::ask(&requests, Request::Stop)).await;
+            let engine = ending.join("engine", engine).await;
+            (engine, ending.join_if("control server", server).await)
         });
-        anyhow::Ok((screen, engine?, ending))
+        let (last, engine) = match engine {
+            Ok(last) => (last, Ok(())),
+            // Better than nothing: what everybody has seen.
+            Err(error) => (published.borrow().clone(), Err(error.context(ending::ONLY_PUBLISHED))),
+        };
+        anyhow::Ok((screen, last, ending, [engine, server]))
     });
-    let (screen, last, ending) = match ended {
+    let (screen, last, ending, [engine, server]) = match ended {
         Ok(ended) => ended,
         Err(error) => {
             runtime.shutdown_background();
@@ -246,14 +249,17 @@ fn monitor(
     // First what was asked to be kept: the terminal, or whoever takes the summary, may be gone.
     let kept = ending.keep(files.session, files.snapshot, &last);
     // Not waiting for a thread that hangs on a terminal nobody reads.
-    runtime.shutdown_timeout(ending.left().min(PATIENCE));
+    runtime.shutdown_timeout(if engine.is_ok() { ending.left().min(PATIENCE) } else { Duration::ZERO });
     let (written, kept) = kept.wait();
-    let printed = match screen? {
+    let (screen, closed) = match screen {
+        Ok(screen) => (screen, Ok(())),
+        Err(error) => (Screen::Stuck, Err(error)),
+    };
+    let printed = match screen {
         Screen::Closed => ending.print(summary::text(&last) + &written),
         Screen::Stuck => Ok(()),
     };
-    kept?;
-    printed?;
+    ending::all([engine, closed, kept, printed, server])?;
     match &last.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
         _ => Ok(()),

@@ -26,6 +26,11 @@ const ASKED: Duration = Duration::from_secs(30);
 /// What a step is left in any case, however long those before it took.
 const LEAST: Duration = Duration::from_millis(200);
 
+/// Of that, what is kept for writing.
+const KEEPING: Duration = Duration::from_millis(2000);
+/// What the files hold where the engine did not end.
+pub const ONLY_PUBLISHED: &str = "what was kept is what was published last, the busiest thousand of each list";
+
 /// Why it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -51,6 +56,11 @@ impl Ending {
         Self { until: Instant::now() + whole }
     }
 
+    /// What is left until keeping has to begin, for what comes before it.
+    pub fn before_keeping(self) -> Duration {
+        self.left().saturating_sub(KEEPING).max(LEAST)
+    }
+
     /// What is left for the next step.
     pub fn left(self) -> Duration {
         self.until.saturating_duration_since(Instant::now()).max(LEAST)
@@ -61,9 +71,20 @@ impl Ending {
     /// # Errors
     /// It does not end in time, or has panicked.
     pub async fn join<T>(self, name: &str, task: JoinHandle<T>) -> Result<T> {
-        match timeout(self.left(), task).await {
+        match timeout(self.before_keeping(), task).await {
             Ok(joined) => joined.with_context(|| format!("the {name} failed")),
-            Err(_) => bail!("the {name} does not end; giving up"),
+            Err(_) => bail!("the {name} does not end in time; giving up"),
+        }
+    }
+
+    /// Waits for a task, if there is one.
+    ///
+    /// # Errors
+    /// As for [`join`](Self::join).
+    pub async fn join_if(self, name: &str, task: Option<JoinHandle<()>>) -> Result<()> {
+        match task {
+            Some(task) => self.join(name, task).await,
+            None => Ok(()),
         }
     }
 
@@ -154,10 +175,65 @@ impl Kept {
                 Err(error) => errors.push(error),
             }
         }
-        let result = match errors.len() {
-            0 | 1 => errors.pop().map_or(Ok(()), Err),
-            _ => Err(anyhow!("{}", errors.iter().map(cause::told).collect::<Vec<_>>().join("; "))),
-        };
-        (lines, result)
+        (lines, all(errors.into_iter().map(Err)))
+    }
+}
+
+/// Everything that went wrong, as one error.
+///
+/// # Errors
+/// Something did.
+pub fn all(results: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+    let mut errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    match errors.len() {
+        0 | 1 => errors.pop().map_or(Ok(()), Err),
+        _ => Err(anyhow!("{}", errors.iter().map(cause::told).collect::<Vec<_>>().join("; "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_went_wrong_is_said() {
+        let failed = |what: &'static str| Err(anyhow!(what));
+        for (results, said) in [
+            (vec![], None),
+            (vec![Ok(()), Ok(())], None),
+            (vec![Ok(()), failed("one")], Some("one")),
+            (vec![failed("one"), Ok(()), failed("two"), failed("three")], Some("one; two; three")),
+        ] {
+            assert_eq!(all(results).err().map(|error| error.to_string()).as_deref(), said);
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_is_given_up_by_name_and_the_rest_is_done() {
+        // Its time is over.
+        let ending = Ending { until: Instant::now() };
+        let (go_on, blocked) = std::sync::mpsc::channel::<()>();
+        let hangs = start("the file x".into(), move || {
+            // Until this test is over.
+            let _ = blocked.recv();
+            Ok(String::new())
+        });
+        let works = start("the file y".into(), || Ok("written y\n".into()));
+        let fails = start("the file z".into(), || bail!("z is full"));
+        let (lines, result) = Kept { ending, running: vec![hangs, works, fails] }.wait();
+        assert_eq!(lines, "written y\n");
+        let said = result.unwrap_err().to_string();
+        assert!(said.contains("the file x") && said.contains("giving up") && said.contains("z is full"), "{said}");
+        drop(go_on);
+    }
+
+    #[test]
+    fn each_step_is_left_something() {
+        let late = Ending { until: Instant::now() };
+        assert_eq!((late.left(), late.before_keeping()), (LEAST, LEAST));
+        for reason in [Reason::Signal, Reason::Asked] {
+            let ending = Ending::begin(reason);
+            assert!(ending.before_keeping() < ending.left() && ending.left() <= ASKED);
+        }
     }
 }
