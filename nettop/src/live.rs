@@ -259,6 +259,8 @@ fn monitor(
         Screen::Closed => ending.print(summary::text(&last) + &written),
         Screen::Stuck => Ok(()),
     };
+    // The kernel takes a hundred thousand rows back faster than they are freed one by one.
+    std::mem::forget(last.clone());
     ending::all([engine, closed, kept, printed, server])?;
     match &last.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
@@ -348,7 +350,7 @@ pub(crate) async fn watch(
     loop {
         tokio::select! {
             ended = &mut screen => {
-                let ended = ended.context("the screen failed").flatten().map(|()| Screen::left());
+                let ended = ended.context("the screen failed").and_then(|ended| ended).map(|()| Screen::left());
                 return Watched { reason: Reason::Asked, screen: Closing::Ended(ended) };
             }
             _ = signals.interrupt.recv() => break,

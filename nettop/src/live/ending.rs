@@ -19,8 +19,9 @@ use crate::{
     visible::visible,
 };
 
-/// How long everything may take after a signal: whoever sends one kills after ten seconds, or a few more.
-const SIGNALLED: Duration = Duration::from_millis(4500);
+/// How long everything may take after a signal, the end of the process not counted: whoever sends one kills after ten seconds, or a
+/// few more.
+const SIGNALLED: Duration = Duration::from_secs(4);
 /// The same where the user has asked for it and waits: a session may be a hundred megabytes, and its disk slow.
 const ASKED: Duration = Duration::from_secs(30);
 /// What a step is left in any case, however long those before it took.
