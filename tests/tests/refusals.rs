@@ -74,9 +74,8 @@ fn too_few_descriptors_are_named() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
-    let mut refused = 0;
     // From what the loader of programs needs on, until there are enough.
-    for descriptors in 4..40 {
+    for (refused, descriptors) in (4..40).enumerate() {
         let mut command = monitor_command(&net.receiver, &folder, &["--map-memory", "1", "--interval", "0.1"]);
         command.arg("--no-config");
         limit(&mut command, libc::RLIMIT_NOFILE, descriptors).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -96,7 +95,6 @@ fn too_few_descriptors_are_named() {
             assert!(refused > 5, "only {refused} were refused");
             return;
         }
-        refused += 1;
         assert!(errors.contains("RLIMIT_NOFILE") && errors.lines().count() == 1, "{descriptors}: {errors}");
     }
     panic!("it never starts");
