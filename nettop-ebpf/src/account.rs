@@ -15,6 +15,7 @@ use nettop_common::{
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     cpu::{PORTS, Set, State, TCP_FLAGS},
+    event::is_chosen,
     late, packet, rare,
     slots::{self, Key, Layout, Missed, SETS, Slot, Tags},
     unique::Registers,
@@ -119,7 +120,9 @@ fn matches(filter: u32, packet: &Packet) -> bool {
 fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, counts: impl Counts) -> Class {
     let Books { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique } = books;
     let now = clock_ns(state);
-    if counts(Part::Events) && is_chosen(config.sample, &mut state.until_event) {
+    // SAFETY: no arguments, no preconditions.
+    let random = || unsafe { bpf_get_prandom_u32() };
+    if counts(Part::Events) && is_chosen(config.sample, &mut state.until_event, random) {
         rare();
         emit(&copy(packet), length, now, config.sample, &mut set.totals);
     }
@@ -288,23 +291,6 @@ fn seek<'a, C: Counters>(
         set.used[table as usize][layout.group(table, hash)] = 1;
     }
     Some((counters, begun.is_some()))
-}
-
-/// Whether this packet is passed to user space: one in `every`, at random distances so that no rhythm of the traffic can hide.
-#[inline(always)]
-fn is_chosen(every: u32, until_event: &mut u32) -> bool {
-    if every == 0 {
-        return false;
-    }
-    if every > 1 && *until_event > 0 {
-        *until_event -= 1;
-        return false;
-    }
-    // Uniform over 0..=2(n−1): n−1 on average, so one packet in n is an event.
-    // SAFETY: no arguments, no preconditions.
-    let random = unsafe { bpf_get_prandom_u32() } as u64;
-    *until_event = ((random * (2 * every as u64 - 1)) >> 32) as u32;
-    true
 }
 
 /// Passes a packet to user space.

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, mem};
 use foldhash::HashMap;
 use nettop_common::{
     Address, Class, Event, Filter, Frame, Link, MacPair, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
-    Tally, Totals, packet,
+    Tally, Totals, event::is_chosen, packet,
 };
 
 use crate::reading::{Moment, Reading, Tables};
@@ -21,7 +21,7 @@ pub struct HostCounter {
     paused: bool,
     sample: u32,
     /// Packets still to let pass until the next one is an event.
-    until_event: u64,
+    until_event: u32,
     totals: Totals,
     sources: HashMap<Address, SourceCounters>,
     destinations: HashMap<Address, Tally>,
@@ -72,14 +72,9 @@ impl HostCounter {
     }
 
     fn sample(&mut self, packet: &Packet, length: u64, at_ns: u64) {
-        if self.sample == 0 {
+        if !is_chosen(self.sample, &mut self.until_event, || fastrand::u32(..)) {
             return;
         }
-        if self.sample > 1 && self.until_event > 0 {
-            self.until_event -= 1;
-            return;
-        }
-        self.until_event = fastrand::u64(0..2 * u64::from(self.sample) - 1);
         self.totals.events += 1;
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(Event::new(packet, length, at_ns, self.sample));
