@@ -86,6 +86,13 @@ impl Slots {
         self.open.end_ns
     }
 
+    /// What a window of so many seconds is divided by, where counting began `age` seconds ago: windows end with the newest closed
+    /// slot. At least a second: a burst in the first instant is not a rate.
+    fn span(&self, window: f64, age: f64) -> f64 {
+        let open = if self.closed.is_empty() { 0.0 } else { self.open.seconds() };
+        (age - open).clamp(1.0, window)
+    }
+
     fn closed(&self, id: u32) -> Option<&Slot> {
         let first = self.closed.front()?.id;
         self.closed.get(id.wrapping_sub(first) as usize)
@@ -117,9 +124,9 @@ const LONGEST: usize = 20;
 pub struct Rates {
     /// In the newest whole second.
     pub current: f64,
-    /// The last 10 s, over 10.
+    /// The last 10 s, over 10 or the age of what is counted.
     pub ten_seconds: f64,
-    /// The last 60 s, over 60 or the time since the start.
+    /// The last 60 s, over 60 or that age.
     pub minute: f64,
     /// The busiest second ever.
     pub peak: f64,
@@ -148,6 +155,12 @@ impl History {
     /// What was counted in the open slot so far.
     pub fn in_open(&self, slots: &Slots) -> u64 {
         if self.slot == slots.open.id { self.count } else { 0 }
+    }
+
+    /// What was counted in the last minute, the open slot included.
+    pub fn last_minute(&self, slots: &Slots) -> u64 {
+        let in_minute = |id: &u32| *id == slots.open.id || slots.closed(*id).is_some();
+        self.counts().take_while(|(id, _)| in_minute(id)).map(|(_, count)| count).sum()
     }
 
     /// Slots from the newest with packets to the open one; 0 where there never were any.
@@ -190,9 +203,9 @@ impl History {
         Counts { newest: (self.count > 0).then_some((self.slot, self.count)), slot: self.slot, left: &self.older }
     }
 
-    /// The rates, `elapsed` seconds after the start. They end with the newest closed slot; before there is one, the open
-    /// slot stands for it.
-    pub fn rates(&self, slots: &Slots, elapsed: f64) -> Rates {
+    /// The rates of what began to be counted `age` seconds ago. They end with the newest closed slot; before there is one, the
+    /// open slot stands for it.
+    pub fn rates(&self, slots: &Slots, age: f64) -> Rates {
         let newest = match slots.closed.back() {
             Some(slot) => *slot,
             None => slots.open,
@@ -216,9 +229,8 @@ impl History {
             ten_seconds += count as f64 * overlap(slot, newest.end_ns, 10 * SECOND_NS);
             minute += count as f64 * overlap(slot, newest.end_ns, MINUTE_NS);
         }
-        rates.ten_seconds = ten_seconds / 10.0;
-        // Never over less than a slot: a burst in the first instant is not a rate.
-        rates.minute = minute / elapsed.clamp(1.0, 60.0);
+        rates.ten_seconds = ten_seconds / slots.span(10.0, age);
+        rates.minute = minute / slots.span(60.0, age);
         rates
     }
 
@@ -321,11 +333,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_younger_than_a_window_has_the_rate_of_its_age() {
+        // 1,000 per second since `age` seconds ago, of a monitor that is three minutes or just as old.
+        for (monitor, age) in [(0.1, 0.1), (0.7, 0.7), (1.4, 1.4), (3.3, 3.3), (9.0, 9.0), (42.0, 42.0)]
+            .into_iter()
+            .chain([0.5, 1.3, 2.0, 3.9, 10.5, 30.2, 61.0].map(|age| (180.0, age)))
+        {
+            let ticks = (monitor * 10.0_f64).round() as u64;
+            let begins = ticks - (age * 10.0_f64).round() as u64;
+            let (slots, history) = run(0.1, ticks, |tick| if tick > begins { 100 } else { 0 });
+            let rates = history.rates(&slots, age);
+            let least = if age < 2.0 { 0.0 } else { 999.0 };
+            for (window, rate) in [("ten seconds", rates.ten_seconds), ("minute", rates.minute)] {
+                assert!((least..=1001.0).contains(&rate), "{age} s old, monitor {monitor} s: {window} is {rate}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_minute_has_every_packet_of_it() {
+        for (ticks, expected) in [(3, 15), (60, 300), (61, 305), (500, 305)] {
+            let (slots, history) = run(1.0, ticks, |_| 5);
+            assert_eq!(history.last_minute(&slots), expected.min(300), "{ticks}");
+        }
+        let (slots, history) = run(0.1, 13, |_| 5);
+        assert_eq!(history.last_minute(&slots), 65, "the open slot included");
+        let (slots, history) = run(1.0, 100, |tick| if tick < 30 { 5 } else { 0 });
+        assert_eq!(history.last_minute(&slots), 0);
+    }
+
+    #[test]
     fn a_burst_fades_from_each_window_in_its_time() {
         let burst = |tick| if tick == 5 { 600 } else { 0 };
         for (ticks, current, ten, minute) in [
-            (5, 600.0, 60.0, 120.0),
-            (6, 0.0, 60.0, 100.0),
+            (5, 600.0, 120.0, 120.0),
+            (6, 0.0, 100.0, 100.0),
             (14, 0.0, 60.0, 600.0 / 14.0),
             (15, 0.0, 0.0, 40.0),
             (65, 0.0, 0.0, 0.0),

@@ -33,19 +33,32 @@ impl Recent {
             self.before = self.counted_in(open.wrapping_sub(1));
             (self.slot, self.in_slot) = (open, 0);
         }
-        let step = (slots.open.end_ns / STEP_NS) as u32;
+        let (start_ns, end_ns) = (slots.open.start_ns, slots.open.end_ns);
+        let step = (end_ns / STEP_NS) as u32;
         let passed = step.wrapping_sub(self.step).min(STEPS as u32);
         (0..passed).for_each(|back| self.steps[index(step.wrapping_sub(back))] = 0);
         self.step = step;
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        for counter in [&mut self.in_slot, &mut self.steps[index(step)]] {
-            *counter = counter.saturating_add(count);
+        let saturated = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        self.in_slot = self.in_slot.saturating_add(saturated(count));
+        let length_ns = end_ns - start_ns;
+        if length_ns <= STEP_NS {
+            let counter = &mut self.steps[index(step)];
+            *counter = counter.saturating_add(saturated(count));
+            return;
+        }
+        // Nothing was read for so long: it came at some time of that.
+        for back in 0..(STEPS as u32).min(step + 1) {
+            let begins_ns = u64::from(step - back) * STEP_NS;
+            let overlap_ns = (begins_ns + STEP_NS).min(end_ns).saturating_sub(begins_ns.max(start_ns));
+            let share = (count as f64 * overlap_ns as f64 / length_ns as f64).round() as u64;
+            let counter = &mut self.steps[index(step - back)];
+            *counter = counter.saturating_add(saturated(share));
         }
     }
 
-    /// Packets in the newest whole second, and of the last 60 s over 60 or the time since the start, `elapsed` seconds
-    /// after it. What came within ten seconds of the far end of the minute counts as if it had come evenly.
-    pub fn rates(&self, slots: &Slots, elapsed: f64) -> (f64, f64) {
+    /// Packets in the newest whole second, and of the last 60 s over 60 or `age`, which is how many seconds ago counting
+    /// began. What came within ten seconds of the far end of the minute counts as if it had come evenly.
+    pub fn rates(&self, slots: &Slots, age: f64) -> (f64, f64) {
         let (newest, open) = match slots.closed.back() {
             Some(newest) => (*newest, self.counted_in(slots.open.id)),
             // Before a slot has closed, the open one stands for it.
@@ -53,7 +66,7 @@ impl Recent {
         };
         let current = newest.rate(self.counted_in(newest.id).into());
         let minute = (self.since(newest.end_ns.saturating_sub(MINUTE_NS)) - f64::from(open)).max(0.0);
-        (current, minute / elapsed.clamp(1.0, 60.0))
+        (current, minute / slots.span(60.0, age))
     }
 
     /// What came in the last minute.
@@ -120,6 +133,22 @@ mod tests {
             assert_eq!(rates.0, exact.0, "{ticks}");
             if !(55..=75).contains(&ticks) {
                 assert_eq!(rates.1, exact.1, "{ticks}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_came_in_a_long_slot_is_spread_over_it() {
+        for stall in [12, 25, 59, 61, 300, 86_400] {
+            let (mut slots, mut recent) = (Slots::new(7 * SECOND_NS), Recent::default());
+            let mut now = 7;
+            for seconds in (0..70).map(|_| 1).chain([stall]).chain([1; 3]) {
+                now += seconds;
+                slots.reach(now * SECOND_NS);
+                recent.add(&slots, seconds * 100);
+                slots.close_if_due();
+                let (_, minute) = recent.rates(&slots, (now - 7) as f64);
+                assert!((minute - 100.0).abs() < 20.0 || now < 20, "stall of {stall} s, at {now}: {minute}");
             }
         }
     }
