@@ -123,6 +123,12 @@ pub fn percent_short(part: u64, whole: u64) -> String {
     if percent < 1.0 { "<1%".into() } else { format!("{:.0}%", percent.min(100.0)) }
 }
 
+/// That a filter asks for what is not known of so many rows.
+pub fn unjudged(rows: usize) -> String {
+    let plural = if rows == 1 { "" } else { "s" };
+    format!("{} row{plural} could not be judged: no detail", count(rows as u64, 11))
+}
+
 /// How long before `now_ns` something was, in at most four columns: `0.3s`, `12s`, `4m`, `3h`, `2d`.
 pub fn ago(now_ns: u64, then_ns: u64) -> String {
     if then_ns == 0 {

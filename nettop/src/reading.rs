@@ -1,5 +1,7 @@
 //! The [`Reading`]: what a source has counted since the one before. Only what was counted; nothing derived.
 
+mod calendar;
+
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
@@ -12,10 +14,13 @@ use nettop_common::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::calendar::Calendar;
+
 /// An instant on both clocks. Everything that calculates gets one; only [`Moment::now`] reads clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Nanoseconds of the monotonic clock, which the kernel program stamps with.
+    /// Nanoseconds of the monotonic clock that goes on while the machine is suspended (`CLOCK_BOOTTIME`): what was a second ago
+    /// when it fell asleep is an hour ago when it wakes up. The kernel program's stamps stand still meanwhile: [`asleep_ns`].
     pub monotonic_ns: u64,
     /// Nanoseconds since the Unix epoch.
     pub unix_ns: u64,
@@ -25,12 +30,7 @@ impl Moment {
     /// Now. The clocks are taken to be as far apart as the last time, unless that is wrong by more than 5 ms.
     pub fn now() -> Self {
         static OFFSET_NS: AtomicU64 = AtomicU64::new(0);
-        let (monotonic_ns, unix_ns) = clocks_ns();
-        let mut offset_ns = OFFSET_NS.load(Ordering::Relaxed);
-        if unix_ns.abs_diff(monotonic_ns.wrapping_add(offset_ns)) > TOLERANCE_NS {
-            offset_ns = unix_ns.wrapping_sub(monotonic_ns);
-            OFFSET_NS.store(offset_ns, Ordering::Relaxed);
-        }
+        let (monotonic_ns, offset_ns) = clocks_ns([libc::CLOCK_BOOTTIME, libc::CLOCK_REALTIME], &OFFSET_NS);
         Self { monotonic_ns, unix_ns: monotonic_ns.wrapping_add(offset_ns) }
     }
 
@@ -45,16 +45,24 @@ impl Moment {
     }
 }
 
-/// By how much the clocks may move apart before that is noticed. Else each reading of both would have another time of day for
+/// For how long the machine was suspended since it was started: what to add to the kernel program's stamps, which are of a clock
+/// that stands still meanwhile (`CLOCK_MONOTONIC`), to get those of a [`Moment`].
+pub fn asleep_ns() -> u64 {
+    static OFFSET_NS: AtomicU64 = AtomicU64::new(0);
+    clocks_ns([libc::CLOCK_MONOTONIC, libc::CLOCK_BOOTTIME], &OFFSET_NS).1
+}
+
+/// By how much clocks may move apart before that is noticed. Else each reading of both would have another time of day for
 /// one and the same monotonic time, by nanoseconds.
 const TOLERANCE_NS: u64 = 5_000_000;
 
-/// Both clocks, read with next to nothing in between.
-fn clocks_ns() -> (u64, u64) {
+/// What the first clock shows, and what to add to get the second, read with next to nothing in between; that is `known` as long
+/// as it is not wrong by much.
+fn clocks_ns([first, second]: [libc::clockid_t; 2], known: &AtomicU64) -> (u64, u64) {
     let read = || {
-        let before = clock_ns(libc::CLOCK_MONOTONIC);
-        let unix = clock_ns(libc::CLOCK_REALTIME);
-        (clock_ns(libc::CLOCK_MONOTONIC) - before, before, unix)
+        let before = clock_ns(first);
+        let other = clock_ns(second);
+        (clock_ns(first) - before, before, other)
     };
     // Whoever is interrupted in between reads them once more.
     let mut best = read();
@@ -64,7 +72,13 @@ fn clocks_ns() -> (u64, u64) {
         }
         best = best.min(read());
     }
-    (best.1, best.2)
+    let (_, before, other) = best;
+    let mut offset_ns = known.load(Ordering::Relaxed);
+    if other.abs_diff(before.wrapping_add(offset_ns)) > TOLERANCE_NS {
+        offset_ns = other.wrapping_sub(before);
+        known.store(offset_ns, Ordering::Relaxed);
+    }
+    (before, offset_ns)
 }
 
 fn clock_ns(clock: libc::clockid_t) -> u64 {

@@ -1,7 +1,13 @@
 //! The live monitor on veth pairs: every packet and byte it reports is one that was sent; interfaces come, go and change;
 //! monitors meet each other; and nothing stays behind in the kernel.
 
-use std::{fs, os::unix::fs::FileTypeExt as _, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::FileTypeExt as _,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use nettop_tests::{
     frames::{self, Spec, Transport},
@@ -167,6 +173,84 @@ fn pause_rejects_and_reset_starts_anew() {
     let mut traffic = Traffic::default();
     traffic.send(&sender, &udp(8), 2);
     traffic.assert_is(&monitor.wait_until_seen(traffic.seen()));
+}
+
+#[test]
+fn after_a_reset_amid_traffic_ports_and_totals_agree() {
+    if !skip::privileged("after_a_reset_amid_traffic_ports_and_totals_agree") {
+        return;
+    }
+    let net = Net::new(1);
+    let monitor = Monitor::live(&net.receiver, "--iface in0");
+    let (sender, ends) = (Sender::new(&net.sender, "out0"), AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let frames: Vec<_> = (1..200).map(|port| from(9, Transport::Tcp(40_000, port, 0x02)).frame()).collect();
+            for frame in frames.iter().cycle().take_while(|_| !ends.load(Ordering::Relaxed)) {
+                sender.send(frame, 20);
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(300));
+            monitor.command(&json!({"cmd": "reset"}));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        ends.store(true, Ordering::Relaxed);
+    });
+    let mut before = 0;
+    let quiet = |snapshot: &Value| {
+        let packets = snapshot["total_packets"].as_u64().expect("a count");
+        std::thread::sleep(Duration::from_millis(1200));
+        std::mem::replace(&mut before, packets) == packets && packets > 0
+    };
+    let snapshot = monitor.wait_until("the last packet is counted", quiet);
+    let packets = snapshot["total_packets"].as_u64().expect("a count");
+    for table in ["dst_ports", "src_ports", "tcp_flags"] {
+        let listed = snapshot[table].as_object().expect("a map").values();
+        let sum: u64 = listed.map(|packets| packets.as_u64().expect("a count")).sum();
+        assert_eq!(sum, packets, "{table}: {}", snapshot[table]);
+    }
+}
+
+#[test]
+fn a_busy_source_that_comes_late_has_detail_and_who_has_none_is_marked() {
+    if !skip::privileged("a_busy_source_that_comes_late_has_detail_and_who_has_none_is_marked") {
+        return;
+    }
+    let net = Net::new(1);
+    let monitor = Monitor::live(&net.receiver, "--iface in0");
+    let sender = Sender::new(&net.sender, "out0");
+    let spec =
+        |ip: [u8; 4], port| Spec::between(ip.into(), [198, 51, 100, 2].into(), Transport::Tcp(40_000, port, 0x02));
+    // More sources than there is room for, slowly enough that each packet is sampled.
+    for number in 0..5_000_u16 {
+        let [high, low] = number.to_be_bytes();
+        sender.send(&spec([10, 1, high, low], 443).frame(), 1);
+        if number % 100 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    monitor.wait_until_seen(5_000);
+    let attackers = [[203, 0, 113, 7], [203, 0, 113, 8], [203, 0, 113, 9]];
+    for _ in 0..20 {
+        attackers.iter().for_each(|ip| sender.send(&spec(*ip, 22).frame(), 10));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    monitor.wait_until_seen(5_600);
+    let answer = monitor.command(&json!({"cmd": "snapshot", "limit": 0}));
+    let rows = answer["snapshot"]["ips"].as_array().expect("a list");
+    for ip in ["203.0.113.7", "203.0.113.8", "203.0.113.9"] {
+        let row = rows.iter().find(|row| row["ip"] == ip).expect("a row");
+        let seen = row["dst_ports"]["22"].as_u64().expect("a count");
+        assert!((50..=200).contains(&seen), "{row}");
+        assert_eq!(row["detail_estimated"], seen < 200, "the beginning is missing: {row}");
+    }
+    let (with, without): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["detail_estimated"].is_boolean());
+    assert_eq!((with.len(), without.len()), (3_072, 5_003 - 3_072));
+    let lists = ["src_ports", "dst_ports", "protocols", "macs", "tcp_flags"];
+    let is_marked = |row: &&Value| row["detail_estimated"].is_null() && lists.iter().all(|list| row[list].is_null());
+    assert!(without.iter().all(is_marked), "no empty list that looks exact");
 }
 
 #[test]

@@ -26,7 +26,8 @@ type Key = (&'static str, Option<Origin>);
 struct Lasting {
     alert: Alert,
     focus: Focus,
-    /// When it was found last, on the monotonic clock.
+    /// When it began, and when it was found last, on the monotonic clock.
+    began_ns: u64,
     found_ns: u64,
 }
 
@@ -34,17 +35,38 @@ impl Lasting {
     fn key(&self) -> Key {
         (self.alert.kind, self.alert.source)
     }
+
+    /// The alert as it is at this moment.
+    fn now(&self, at: Moment) -> Alert {
+        let seconds = at.monotonic_ns.saturating_sub(self.began_ns) as f64 / 1e9;
+        Alert { seconds, ..self.alert.clone() }
+    }
+
+    /// The alert, which is over by now.
+    fn over(&self, at: Moment) -> Alert {
+        Alert { until_ns: Some(at.unix_ns), ..self.now(at) }
+    }
 }
 
-/// All alerts. Here their times are those of the monotonic clock, and become Unix time when they are told: the other clock may
-/// have been set meanwhile, and a flood that began a minute ago would have begun yesterday.
-#[derive(Debug, Default)]
+/// All alerts. Their times are what the clock showed, which may have been set meanwhile: how long one lasts, and when it is over,
+/// is a matter of the monotonic clock.
+#[derive(Debug)]
 pub struct Alerts {
     lasting: Vec<Lasting>,
     /// Newest first.
     over: VecDeque<Alert>,
     /// What was over lately, and when, on the monotonic clock.
     held_off: Vec<(Key, u64)>,
+    /// The number of the next one.
+    next: u64,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        // A screen that remembers what it has seen may be attached to another monitor next. JSON is exact up to 2⁵³.
+        let next = u64::from(fastrand::u32(1..)) << 20;
+        Self { lasting: Vec::new(), over: VecDeque::new(), held_off: Vec::new(), next }
+    }
 }
 
 impl Alerts {
@@ -89,52 +111,55 @@ impl Alerts {
             .into_iter()
             .map(|lasting| {
                 self.held_off.push((lasting.key(), now));
-                let alert = Alert { until_ns: Some(now), ..lasting.alert };
+                let alert = lasting.over(at);
                 self.keep(alert.clone());
-                told(alert, at)
+                alert
             })
             .collect()
     }
 
     /// Those kept, newest first. Of more, those that last and are worst.
     pub fn newest(&self, at: Moment) -> Vec<Alert> {
-        let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| &lasting.alert).collect();
+        let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| lasting.now(at)).collect();
         lasting.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
-        let mut alerts: Vec<_> = lasting.into_iter().chain(&self.over).take(KEPT).cloned().collect();
-        alerts.sort_by_key(|alert| std::cmp::Reverse(alert.since_ns));
-        alerts.into_iter().map(|alert| told(alert, at)).collect()
+        let mut alerts: Vec<_> = lasting.into_iter().chain(self.over.iter().cloned()).take(KEPT).collect();
+        alerts.sort_by_key(|alert| std::cmp::Reverse(alert.id));
+        alerts
     }
 
-    /// Forgets all. Returns those that lasted, which are over by that.
+    /// Forgets all. Returns those that lasted, which are over by that. Numbers go on: none is given twice.
     pub fn clear(&mut self, at: Moment) -> Vec<Alert> {
-        let Self { lasting, .. } = std::mem::take(self);
-        let over = |lasting: Lasting| Alert { until_ns: Some(at.monotonic_ns), ..lasting.alert };
-        lasting.into_iter().map(|lasting| told(over(lasting), at)).collect()
+        let Self { lasting, .. } = std::mem::replace(self, Self { next: self.next, ..Self::default() });
+        lasting.iter().map(|lasting| lasting.over(at)).collect()
     }
 
     fn raise(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> Alert {
         let alert = Alert {
+            id: self.next,
             kind: rule.kind,
             severity: rule.severity,
             source: finding.source,
-            message: (rule.tell)(finding, finding.value, scene),
-            since_ns: at.monotonic_ns,
-            last_ns: at.monotonic_ns,
-            until_ns: (finding.effect == Effect::Once).then_some(at.monotonic_ns),
+            message: message(rule, finding, finding.value, scene),
+            since_ns: at.unix_ns,
+            last_ns: at.unix_ns,
+            until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
+            seconds: 0.0,
+            averaged_over: scene.stall,
             value: finding.value,
             peak: finding.value,
             count: finding.count,
             target: finding.focus.target,
             sources: finding.focus.rates(finding.value).collect(),
         };
+        self.next += 1;
         if finding.effect == Effect::Once {
             self.keep(alert.clone());
         } else {
-            let focus = finding.focus.clone();
-            self.lasting.push(Lasting { alert: alert.clone(), focus, found_ns: at.monotonic_ns });
+            let (focus, now_ns) = (finding.focus.clone(), at.monotonic_ns);
+            self.lasting.push(Lasting { alert: alert.clone(), focus, began_ns: now_ns, found_ns: now_ns });
             self.make_room();
         }
-        told(alert, at)
+        alert
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
@@ -154,10 +179,11 @@ impl Alerts {
         alert.value = finding.value;
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
-        alert.last_ns = at.monotonic_ns;
+        alert.last_ns = at.unix_ns;
+        alert.averaged_over = scene.stall;
         alert.target = finding.focus.target;
         alert.sources = finding.focus.rates(finding.value).collect();
-        alert.message = (rule.tell)(&finding, alert.peak, scene);
+        alert.message = message(rule, &finding, alert.peak, scene);
         lasting.found_ns = at.monotonic_ns;
         true
     }
@@ -195,21 +221,44 @@ impl Alerts {
     }
 }
 
-/// An alert with its times as the clock shows them at this moment.
-fn told(mut alert: Alert, at: Moment) -> Alert {
-    let offset = at.unix_offset_ns();
-    for time in [&mut alert.since_ns, &mut alert.last_ns].into_iter().chain(&mut alert.until_ns) {
-        *time = time.wrapping_add(offset);
+/// What a rule says of a finding. Where nothing was read for a while, nobody knows how fast it came at its fastest.
+fn message(rule: &Rule, finding: &Finding, peak: f64, scene: &Scene) -> String {
+    let text = (rule.tell)(finding, peak, scene);
+    match scene.stall {
+        Some(seconds) => format!("{text} (nothing was read for {seconds:.0} s: rates are averages over that)"),
+        None => text,
     }
-    alert
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::{Counts, Notes, high_pps};
+
+    fn scene(notes: &Notes, stall: Option<f64>) -> Scene<'_> {
+        Scene {
+            seconds: stall.unwrap_or(1.0),
+            stall,
+            first: false,
+            age: 60.0,
+            threshold: 1_000.0,
+            counts: Counts::default(),
+            samples: &notes.samples,
+            new_sources: &notes.new_sources,
+            strangers: notes.strangers,
+            new_macs: &notes.new_macs,
+            busy: Vec::new(),
+            probed: Vec::new(),
+        }
+    }
+
+    fn lasting(alert: Alert) -> Lasting {
+        Lasting { alert, focus: Focus::default(), began_ns: 0, found_ns: 0 }
+    }
 
     fn alert(severity: Severity, at: u64) -> Alert {
         Alert {
+            id: at,
             kind: "test",
             severity,
             source: None,
@@ -217,6 +266,8 @@ mod tests {
             since_ns: at,
             last_ns: at,
             until_ns: Some(at),
+            seconds: 0.0,
+            averaged_over: None,
             value: 0.0,
             peak: 0.0,
             count: 1,
@@ -251,7 +302,6 @@ mod tests {
     #[test]
     fn a_flood_is_never_driven_out() {
         let mut alerts = Alerts::default();
-        let lasting = |alert| Lasting { alert, focus: Focus::default(), found_ns: 0 };
         alerts.lasting.extend((0..KEPT as u64 + 1).map(|at| lasting(alert(Severity::Warn, at))));
         alerts.lasting.push(lasting(alert(Severity::Critical, 0)));
         assert_eq!(alerts.newest(Moment::default()).len(), KEPT);
@@ -261,21 +311,74 @@ mod tests {
     #[test]
     fn what_lasts_is_never_driven_out() {
         let mut alerts = Alerts::default();
-        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 1), focus: Focus::default(), found_ns: 0 });
+        alerts.lasting.push(lasting(alert(Severity::Warn, 1)));
         (2..100).for_each(|at| alerts.keep(alert(Severity::Info, at)));
         let newest = alerts.newest(Moment::default());
         assert_eq!((newest.len(), newest[KEPT - 1].since_ns), (KEPT, 1));
     }
 
+    /// One that was raised by a rule.
+    fn raised(alerts: &mut Alerts, at: Moment) -> Alert {
+        let notes = Notes::new(None, None);
+        alerts.raise(
+            at,
+            &high_pps::RULE,
+            &scene(&notes, None),
+            &Finding { effect: Effect::Raise, ..Finding::default() },
+        )
+    }
+
     #[test]
-    fn a_clock_that_is_set_moves_what_was_told_along() {
-        let mut alerts = Alerts::default();
-        alerts.keep(alert(Severity::Info, 100));
-        alerts.lasting.push(Lasting { alert: alert(Severity::Warn, 200), focus: Focus::default(), found_ns: 0 });
-        for unix_ns in [1_000_000, 50_000, u64::MAX, 1_000_000] {
-            let now = Moment { monotonic_ns: 300, unix_ns };
-            let ages = alerts.newest(now).iter().map(|alert| unix_ns.wrapping_sub(alert.since_ns)).collect::<Vec<_>>();
-            assert_eq!(ages, [100, 200], "at {unix_ns}");
+    fn a_clock_that_is_set_changes_no_time_no_length_and_no_number() {
+        let second = 1_000_000_000;
+        for steps in [&[86_400_i64][..], &[-500_000_000], &[3_600, -3_600], &[7, -86_400]] {
+            let mut alerts = Alerts::default();
+            let mut now = Moment { monotonic_ns: 50 * second, unix_ns: 1_700_000_000 * second };
+            let alert = raised(&mut alerts, now);
+            assert_eq!((alert.since_ns, alert.last_ns, alert.seconds), (now.unix_ns, now.unix_ns, 0.0));
+            for (passed, step) in (1..).zip(steps) {
+                now.monotonic_ns += second;
+                now.unix_ns = now.unix_ns.wrapping_add_signed((1 + step) * 1_000_000_000);
+                let told = alerts.newest(now).remove(0);
+                assert_eq!((told.id, told.since_ns), (alert.id, alert.since_ns), "{steps:?}");
+                assert_eq!(told.seconds, f64::from(passed), "{steps:?}");
+            }
+            now.monotonic_ns += 5 * second;
+            let over = alerts.end(now).remove(0);
+            assert_eq!((over.id, over.until_ns), (alert.id, Some(now.unix_ns)), "{steps:?}");
+            assert_eq!(over.seconds, steps.len() as f64 + 5.0, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn no_number_is_given_twice() {
+        let (mut alerts, mut numbers) = (Alerts::default(), std::collections::BTreeSet::new());
+        for at in 0..100 {
+            let at = Moment { monotonic_ns: at, unix_ns: 0 };
+            assert!(numbers.insert(raised(&mut alerts, at).id));
+            if at.monotonic_ns.is_multiple_of(7) {
+                alerts.clear(at);
+            }
+        }
+        assert!(numbers.iter().all(|number| *number < 1 << 53 && *number >= 1 << 20));
+    }
+
+    #[test]
+    fn what_a_stall_brings_is_told_as_an_average() {
+        let notes = Notes::new(None, None);
+        let (mut alerts, at) = (Alerts::default(), Moment { monotonic_ns: 1, unix_ns: 1 });
+        let found = Finding { effect: Effect::Raise, value: 5_000.0, ..Finding::default() };
+        for (stall, part) in
+            [(Some(31.2), "nothing was read for 31 s: rates are averages"), (None, "over"), (Some(4.0), "4 s")]
+        {
+            let scene = scene(&notes, stall);
+            if !alerts.go_on(at, &high_pps::RULE, &scene, found.clone()) {
+                alerts.raise(at, &high_pps::RULE, &scene, &found);
+            }
+            let alert = alerts.newest(at).remove(0);
+            assert_eq!(alert.averaged_over, stall);
+            assert!(alert.message.contains(part), "{}", alert.message);
+            assert_eq!(alert.message.contains("averages"), stall.is_some(), "{}", alert.message);
         }
     }
 }

@@ -77,6 +77,8 @@ impl Thresholds {
 pub struct Scene<'a> {
     /// How long it was.
     pub seconds: f64,
+    /// For how many of these nothing was read, where that is no mere delay: then nobody knows when what was counted came.
+    pub stall: Option<f64>,
     /// Whether it is the first since the start or a reset, in which everything is new.
     pub first: bool,
     /// Seconds from that one to this.
@@ -207,6 +209,7 @@ impl Detector {
         let Self { notes, thresholds, first, age, marks, alerts } = self;
         let mut scene = Scene {
             seconds,
+            stall: notes.stall,
             first: *first,
             age: *age,
             threshold: 0.0,
@@ -241,7 +244,7 @@ impl Detector {
     /// Forgets everything but what `tables` say already. Returns what is over by that.
     pub fn reset(&mut self, at: Moment, tables: &Tables) -> Vec<Alert> {
         let over = self.alerts.clear(at);
-        *self = Self::new(self.thresholds);
+        *self = Self { alerts: std::mem::take(&mut self.alerts), ..Self::new(self.thresholds) };
         self.marks.set(tables);
         over
     }

@@ -53,6 +53,8 @@ pub struct Strangers {
 pub struct Notes {
     /// The totals of the second.
     pub totals: Totals,
+    /// For how many seconds nothing was read.
+    pub stall: Option<f64>,
     /// Sampled packets.
     pub samples: Samples,
     /// Who tries many ports.
@@ -73,6 +75,7 @@ impl Notes {
     pub fn new(notable: Option<u64>, probing: Option<u32>) -> Self {
         Self {
             totals: Totals::default(),
+            stall: None,
             samples: Samples::default(),
             probes: Probes::new(probing),
             strangers: Strangers::default(),
@@ -82,6 +85,11 @@ impl Notes {
             busy: Vec::new(),
             notable,
         }
+    }
+
+    /// Nothing was read for so many seconds.
+    pub fn stalled(&mut self, seconds: f64) {
+        self.stall = Some(seconds);
     }
 
     /// Packets were counted, those of no known source too.
@@ -146,6 +154,7 @@ impl Notes {
     /// A second is over.
     pub fn next_second(&mut self) {
         self.totals = Totals::default();
+        self.stall = None;
         self.samples.clear();
         self.probes.next_second();
         self.strangers = Strangers::default();

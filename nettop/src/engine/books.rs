@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
 use nettop_geo::Geo;
 
-use super::{prefixes::Prefixes, regions::Regions};
+use super::{detail::Known, prefixes::Prefixes, regions::Regions};
 use crate::{
     detect::Notes,
     ledger::{Account, Ledger, Watch},
@@ -43,7 +43,8 @@ pub struct Books {
     pub prefixes: Prefixes,
     /// Cumulative tables, and what they said at the start.
     pub tables: Tables,
-    base: Tables,
+    /// See `tables`.
+    pub base: Tables,
     /// Distinct sources ever entered; the tables have those for which there was no slot.
     distinct: Box<Registers>,
 }
@@ -89,6 +90,17 @@ impl Books {
     /// Packets of a source in the newest whole second.
     pub fn pps(&self, address: &Address) -> f64 {
         self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.slots, 1.0).current)
+    }
+
+    /// What decides whether a source has detail; `None`: it has no account.
+    pub fn known(&self, address: &Address) -> Option<Known> {
+        let Account { total, history, .. } = self.sources.get(address)?;
+        Some(Known {
+            packets: total.packets,
+            lately: history.last_minute(&self.slots),
+            first_ns: total.first_ns,
+            silent: history.silent(&self.slots),
+        })
     }
 
     /// Everything counted of one key; `None`: it has no account.

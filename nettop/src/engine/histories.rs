@@ -20,6 +20,8 @@ const PREFIXES: usize = 20;
 const KEPT: usize = 60;
 /// The steps of the ten minutes, seconds, less the jitter of a timer.
 const STEP: f64 = 9.5;
+/// So many seconds fill both; of a longer time without a reading no more is kept.
+const MOST_SECONDS: f64 = 600.0;
 
 /// They.
 #[derive(Debug)]
@@ -38,8 +40,8 @@ pub struct Track {
     seen: Tally,
     seconds: VecDeque<Pace>,
     tens: VecDeque<Pace>,
-    /// What came in the step that is not over, and its length in seconds.
-    step: Tally,
+    /// Packets and bytes that came in the step that is not over, and its length in seconds.
+    step: (f64, f64),
     step_seconds: f64,
     /// The second in which it was wanted last.
     wanted: u64,
@@ -105,15 +107,22 @@ impl Histories {
 }
 
 impl Track {
+    /// Where no reading came for longer than a second, what came meanwhile is spread evenly over as many values as seconds have
+    /// passed, so that those before stay where they belong.
     fn close(&mut self, seconds: f64, total: Tally) {
-        let new = total.since(self.seen);
+        let Tally { packets, bytes } = total.since(self.seen);
         self.seen = total;
-        push(&mut self.seconds, pace(new, seconds));
-        self.step.add(new);
-        self.step_seconds += seconds;
-        if self.step_seconds >= STEP {
-            push(&mut self.tens, pace(self.step, self.step_seconds));
-            (self.step, self.step_seconds) = (Tally::default(), 0.0);
+        let values = seconds.round().clamp(1.0, MOST_SECONDS);
+        let (packets, bytes, length) = (packets as f64 / values, bytes as f64 / values, seconds / values);
+        for _ in 0..values as usize {
+            push(&mut self.seconds, pace((packets, bytes), length));
+            self.step.0 += packets;
+            self.step.1 += bytes;
+            self.step_seconds += length;
+            if self.step_seconds >= STEP {
+                push(&mut self.tens, pace(self.step, self.step_seconds));
+                (self.step, self.step_seconds) = ((0.0, 0.0), 0.0);
+            }
         }
     }
 
@@ -127,10 +136,10 @@ impl Track {
     }
 }
 
-fn pace(tally: Tally, seconds: f64) -> Pace {
+fn pace((packets, bytes): (f64, f64), seconds: f64) -> Pace {
     // Never over nothing: a slot has at least the length of a reading.
-    let per_second = |count: u64| (count as f64 / seconds.max(1e-3)) as f32;
-    Pace { pps: per_second(tally.packets), bps: per_second(tally.bytes) }
+    let per_second = |count: f64| (count / seconds.max(1e-3)) as f32;
+    Pace { pps: per_second(packets), bps: per_second(bytes) }
 }
 
 fn push(paces: &mut VecDeque<Pace>, pace: Pace) {
@@ -160,6 +169,25 @@ mod tests {
         assert!(history.seconds.iter().chain(&history.tens).all(|pace| *pace == Pace { pps: 5.0, bps: 500.0 }));
         assert_eq!(histories.pps(&subject), Some(5.0));
         assert!(histories.all.history().seconds.iter().all(|pace| pace.pps == 7.0));
+    }
+
+    #[test]
+    fn a_time_without_readings_keeps_its_place_on_the_axis() {
+        for (stall, seconds, tens) in
+            [(0.97, 1, 0), (2.4, 2, 0), (5.0, 5, 0), (31.0, 31, 3), (60.0, 60, 6), (200.0, 60, 20), (9e5, 60, 60)]
+        {
+            let (mut histories, mut total) = (Histories::new(), 0);
+            for (length, packets) in (0..60).map(|_| (1.0, 7)).chain([(stall, (stall * 50.0) as u64), (1.0, 3)]) {
+                total += packets;
+                histories.close(length, tally(total), |_| None);
+            }
+            let history = histories.all.history();
+            let of_stall = |paces: &[Pace]| paces.iter().filter(|pace| (45.0..55.0).contains(&pace.pps)).count();
+            assert_eq!(history.seconds.len(), 60, "{stall}");
+            assert_eq!(of_stall(&history.seconds), seconds.min(59), "{stall}: {:?}", history.seconds);
+            assert_eq!(history.seconds[59].pps, 3.0, "{stall}");
+            assert!(of_stall(&history.tens).abs_diff(tens) <= 1, "{stall}: {:?}", history.tens);
+        }
     }
 
     #[test]

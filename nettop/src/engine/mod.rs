@@ -10,12 +10,14 @@ mod prefixes;
 mod publish;
 mod regions;
 mod sampler;
+mod stall;
+mod tables;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use nettop_common::{
-    Address, Outcome,
+    Address, Outcome, Protocol,
     counters::{Part, Table},
 };
 use nettop_geo::Watcher;
@@ -26,7 +28,7 @@ use tokio::{
 
 use self::{
     books::Books, detail::Details, histories::Histories, outlets::Outlets, own::OwnCost, regions::Regions,
-    sampler::Sampler,
+    sampler::Sampler, stall::Missed,
 };
 use crate::{
     cause,
@@ -34,8 +36,8 @@ use crate::{
     detect::{Detector, Thresholds},
     export::log::Log,
     filter::{FilterText, ParsedFilter},
-    reading::{InterfaceRow, Moment, Reading},
-    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, TOP_RANGE, Tick},
+    reading::{Calendar, InterfaceRow, Moment, Reading},
+    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
     source::Source,
 };
 
@@ -97,6 +99,9 @@ pub struct Engine {
     sampler: Sampler,
     detector: Detector,
     outlets: Outlets,
+    /// What the clock on the wall showed.
+    calendar: Calendar,
+    missed: Missed,
     paused: bool,
     message: String,
     /// Tables that had no slot for some key since the newest tick.
@@ -105,6 +110,8 @@ pub struct Engine {
     passed: u64,
     /// Packets counted since the start, whatever was reset.
     counted: u64,
+    /// Of these, those of TCP.
+    counted_tcp: u64,
     interfaces: Vec<InterfaceRow>,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
@@ -134,12 +141,15 @@ impl Engine {
             sampler: Sampler::new(settings.event_rate),
             detector: Detector::new(settings.thresholds),
             outlets,
+            calendar: Calendar::new(now),
+            missed: Missed::default(),
             reading: Reading::new(now),
             paused: false,
             message: String::new(),
             full: Vec::new(),
             passed: 0,
             counted: 0,
+            counted_tcp: 0,
             interfaces: source.interfaces(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -226,11 +236,20 @@ impl Engine {
     /// read for them.
     pub fn drain(&mut self) -> bool {
         let started = Instant::now();
-        let Self { source, reading, books, details, histories, detector, geo, full, .. } = self;
+        let Self { source, reading, books, details, histories, detector, geo, full, calendar, missed, .. } = self;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
             books.replace_geo(geo);
         }
+        let before = reading.at;
         source.read(reading);
+        calendar.note(reading.at);
+        // The time of a capture passes as it will.
+        if self.settings.mode != Mode::Replay
+            && let Some(seconds) = missed.read(before, reading.at)
+        {
+            detector.notes.stalled(seconds);
+        }
+        missed.lose(reading.totals.events_lost, reading.at);
         if let Some(beginning) = source.take_beginning() {
             books.reset(beginning);
             *histories = Histories::new();
@@ -258,8 +277,9 @@ impl Engine {
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { books, detector, outlets, reading, histories, .. } = self;
+        let Self { books, detector, outlets, reading, histories, details, .. } = self;
         if let Some(seconds) = books.close() {
+            details.close(|source| books.known(source));
             histories.close(seconds, books.totals.outcome(Outcome::Counted), |subject| books.total(subject));
             let pps = |address: &Address| books.pps(address);
             let changes = detector.judge(reading.at, seconds, &books.tables, pps);
@@ -268,19 +288,22 @@ impl Engine {
     }
 
     fn drain_events(&mut self) {
-        let Self { source, reading, details, detector, outlets, .. } = self;
-        let offset = reading.at.unix_offset_ns();
+        let Self { source, reading, books, details, detector, outlets, calendar, .. } = self;
         source.drain_events(|event| {
-            details.record(event);
+            details.record(event, |source| books.known(source));
             detector.notes.sample(event);
-            outlets.event(event, offset);
+            outlets.event(event, calendar.offset_ns(event.at_ns));
         });
+        if self.sampler.every() > 1 {
+            details.note_thinning(reading.at.monotonic_ns);
+        }
         self.counted += reading.totals.outcome(Outcome::Counted).packets;
+        self.counted_tcp += reading.totals.protocol(Protocol::Tcp).packets;
         if let Some(every) = self.sampler.adapt(reading.at, self.counted) {
             source.set_sampling(every);
         }
         if reading.totals.events_lost > 0 {
-            details.note_loss();
+            details.note_loss(reading.at.monotonic_ns);
         }
     }
 
@@ -340,6 +363,9 @@ impl Engine {
                 return reader.map(Answer::MapsReader).ok_or_else(|| NO_MAPS.into());
             }
             Request::History(subject) => {
+                if let Subject::Source(ip) = subject {
+                    self.details.want(ip.into());
+                }
                 self.histories.want(subject, self.books.total(&subject).unwrap_or_default());
                 return Ok(Answer::History(Box::new(self.histories.get(&subject).unwrap_or_default())));
             }
@@ -384,15 +410,13 @@ impl Engine {
     fn reset(&mut self) {
         // What has come until now belongs to what is forgotten.
         self.settle();
-        self.source.read_tables(&mut self.books.tables);
+        let base = self.tables_at_reading();
         self.books.reset(self.reading.at);
+        self.books.base = base;
         self.passed = 0;
         self.details.reset();
         self.histories = Histories::new();
-        self.detector
-            .reset(self.reading.at, &self.books.tables)
-            .into_iter()
-            .for_each(|alert| self.outlets.alert(alert));
+        self.detector.reset(self.reading.at, &self.books.base).into_iter().for_each(|alert| self.outlets.alert(alert));
         self.source.clear_unique();
         self.message = "counters reset".into();
     }

@@ -55,7 +55,7 @@ impl Engine {
         Snapshot {
             runtime: self.runtime(),
             link: None,
-            started_ns: books.started.monotonic_ns.wrapping_add(reading.at.unix_offset_ns()),
+            started_ns: books.started.unix_ns,
             now_ns: reading.at.unix_ns,
             elapsed,
             total_packets: counted.packets,
@@ -103,7 +103,7 @@ impl Engine {
             last_events: self
                 .details
                 .newest(NEWEST_EVENTS)
-                .map(|event| EventRow::new(event, reading.at.unix_offset_ns()))
+                .map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns)))
                 .collect(),
             accounting,
             interfaces: self.interfaces.clone(),
@@ -137,12 +137,11 @@ impl Engine {
 
     /// Sources, and sums over those left out.
     fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> (Sources, u64, Tally) {
-        let Self { books, details, .. } = self;
-        let offset = self.reading.at.unix_offset_ns();
+        let Self { books, details, calendar, .. } = self;
         // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
         let all = |counted| {
             let (geo, details) = (books.regions.geo().cloned(), details.all());
-            Sources::All(Arc::new(AllSources { counted, packets, unix_offset_ns: offset, geo, details }))
+            Sources::All(Arc::new(AllSources { counted, packets, calendar: calendar.clone(), geo, details }))
         };
         if limit == 0 {
             let counted = books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
@@ -155,14 +154,16 @@ impl Engine {
         }
         let rows = counted.map(|counted| {
             let source = &counted.address;
-            let detail = details.get(source).map_or_else(Arc::default, Arc::clone);
-            SourceRow::new(&counted, packets, offset, books.regions.place(source), detail)
+            let detail = details.get(source).map(Arc::clone);
+            SourceRow::new(&counted, packets, calendar, books.regions.place(source), detail)
         });
         (Sources::Rows(rows.collect()), others, rest)
     }
 
     fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
-        let Rates { current, ten_seconds, minute, peak, low } = account.history.rates(&self.books.slots, elapsed);
+        let since_first = self.reading.at.monotonic_ns.saturating_sub(account.total.first_ns) as f64 / 1e9;
+        let Rates { current, ten_seconds, minute, peak, low } =
+            account.history.rates(&self.books.slots, since_first.min(elapsed));
         Counted {
             address: *address,
             total: account.total,
@@ -358,6 +359,7 @@ impl Engine {
                 "a higher --event-rate",
             );
         }
+        rows.extend(self.missed.degraded(self.reading.at));
         rows.extend(outlets::degraded(exports));
         rows.extend(self.settings.log.iter().filter_map(Log::degraded));
         rows.extend(self.settings.found.iter().cloned());

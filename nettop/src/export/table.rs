@@ -82,7 +82,7 @@ impl From<&SourceRow> for Row {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, sync::Arc};
+    use std::net::Ipv4Addr;
 
     use super::*;
     use crate::snapshot::{Snapshot, SourceRow};
@@ -105,7 +105,7 @@ mod tests {
             udp: 3,
             icmp: 0,
             place: None,
-            detail: Arc::default(),
+            detail: None,
         };
         let snapshot = Snapshot { ips: vec![row].into(), ..Snapshot::default() };
         let header = "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n";

@@ -16,6 +16,9 @@ use super::{
 /// Something that a rule found worth telling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
+    /// Its number, which no other one has.
+    #[serde(default)]
+    pub id: u64,
     /// The rule: `new-ip`, `new-mac`, `high-pps`, …
     #[serde(deserialize_with = "names::name")]
     pub kind: Name,
@@ -25,12 +28,18 @@ pub struct Alert {
     pub source: Option<Origin>,
     /// What was found, in a few words.
     pub message: String,
-    /// When it began.
+    /// When it began: what the clock showed then.
     pub since_ns: u64,
-    /// When it was found last.
+    /// When it was found last, likewise.
     pub last_ns: u64,
-    /// When it was over; `None` while it lasts.
+    /// When it was over, likewise; `None` while it lasts.
     pub until_ns: Option<u64>,
+    /// For how many seconds it lasts, or lasted, whatever the clock showed.
+    #[serde(default)]
+    pub seconds: f64,
+    /// The seconds that `value` is an average over, because nothing was read for so long; `None`: it is of one second.
+    #[serde(default)]
+    pub averaged_over: Option<f64>,
     /// What was found last: packets per second; SYNs per second for `syn-flood`, new sources per second for
     /// `spoofed-flood`, ports for `port-scan`, a number of addresses in one second for `new-ip` and `new-mac`.
     pub value: f64,
@@ -45,6 +54,14 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// When it began, as a clock would have it that was not set since.
+    pub fn began_ns(&self, now_ns: u64) -> u64 {
+        match self.until_ns {
+            None => now_ns.saturating_sub((self.seconds * 1e9) as u64),
+            Some(_) => self.since_ns,
+        }
+    }
+
     /// Whether it lasts, and is worth acting upon.
     pub fn is_alarm(&self) -> bool {
         self.until_ns.is_none() && self.severity == Severity::Critical

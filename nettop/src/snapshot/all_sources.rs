@@ -8,6 +8,7 @@ use nettop_geo::Geo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Detail, Place, SourceRow};
+use crate::reading::Calendar;
 
 /// Sources, most packets first.
 #[derive(Clone, Debug)]
@@ -25,8 +26,8 @@ pub struct AllSources {
     pub counted: Vec<Counted>,
     /// Counted packets of everybody.
     pub packets: u64,
-    /// What to add to a monotonic time to get Unix time.
-    pub unix_offset_ns: u64,
+    /// What the clock showed.
+    pub calendar: Calendar,
     /// Where places come from; `None`: geography is off.
     pub geo: Option<Arc<Geo>>,
     /// Of those that have any.
@@ -85,8 +86,8 @@ impl AllSources {
         order.into_iter().map(|at| {
             let counted = &self.counted[at as usize];
             let place = self.geo.as_ref().map(|geo| Place::from(geo.look_up(counted.address.to_ip())));
-            let detail = self.details.get(&counted.address).map_or_else(Arc::default, Arc::clone);
-            SourceRow::new(counted, self.packets, self.unix_offset_ns, place, detail)
+            let detail = self.details.get(&counted.address).map(Arc::clone);
+            SourceRow::new(counted, self.packets, &self.calendar, place, detail)
         })
     }
 }
@@ -118,6 +119,7 @@ impl<'de> Deserialize<'de> for Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reading::Moment;
 
     #[test]
     fn rows_are_made_most_packets_first() {
@@ -133,7 +135,7 @@ mod tests {
         let all = AllSources {
             counted: vec![counted(1, 5), counted(3, 9), counted(2, 9)],
             packets: 46,
-            unix_offset_ns: 1000,
+            calendar: Calendar::new(Moment { monotonic_ns: 0, unix_ns: 1000 }),
             geo: None,
             details: HashMap::default(),
         };

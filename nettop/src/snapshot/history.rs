@@ -34,9 +34,9 @@ impl fmt::Display for Subject {
 /// The last minutes, as far as they were looked at; oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// Each of the last 60 seconds, or of the last 60 ticks where those are longer.
+    /// Each of the last 60 seconds. Where there was no reading for longer than a second, each of these has the average.
     pub seconds: Vec<Pace>,
-    /// Each ten seconds of the last ten minutes, or each tick where those are longer; the newest may not be over.
+    /// Each ten seconds of the last ten minutes, likewise; the newest may not be over.
     pub tens: Vec<Pace>,
 }
 

@@ -3,9 +3,10 @@
 use std::{net::IpAddr, sync::Arc};
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{Counted, Mac, Place, TcpFlags, json::from_map, names::Name};
+use crate::reading::Calendar;
 
 /// One source address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,15 +17,15 @@ pub struct SourceRow {
     pub packets: u64,
     /// Bytes.
     pub bytes: u64,
-    /// When its first packet came.
+    /// When its first packet came: what the clock showed then.
     pub first_ns: u64,
-    /// When its newest packet came.
+    /// When its newest packet came, likewise.
     pub last_ns: u64,
     /// Packets in the newest whole second.
     pub pps: f64,
-    /// Packets of the last 10 s, over 10.
+    /// Packets of the last 10 s, over 10 or the seconds since the first one, at least one.
     pub pps_10s: f64,
-    /// Packets of the last 60 s, over 60 or the time since the start.
+    /// Packets of the last 60 s, over 60 or the seconds since the first one, at least one.
     pub pps_60s: f64,
     /// The busiest second ever.
     pub peak_pps: f64,
@@ -41,27 +42,40 @@ pub struct SourceRow {
     /// Where it is; `None`: geography is off.
     #[serde(flatten)]
     pub place: Option<Place>,
-    /// Ports, protocols, MACs and flags, from sampled packets.
-    #[serde(flatten)]
-    pub detail: Arc<Detail>,
+    /// Ports, protocols, MACs and flags, from sampled packets; `None`: it has none, because others send more.
+    #[serde(flatten, serialize_with = "detail_or_mark")]
+    pub detail: Option<Arc<Detail>>,
+}
+
+/// What `detail_estimated` is called.
+const ESTIMATED: &str = "detail_estimated";
+
+/// Where there is none, the maps are missing, and instead of whether they are estimates there is `null`.
+fn detail_or_mark<S: Serializer>(detail: &Option<Arc<Detail>>, serializer: S) -> Result<S::Ok, S::Error> {
+    if let Some(detail) = detail {
+        return detail.serialize(serializer);
+    }
+    let mut map = serializer.serialize_map(Some(1))?;
+    map.serialize_entry(ESTIMATED, &None::<bool>)?;
+    map.end()
 }
 
 impl SourceRow {
-    /// From what was counted for it, of so many packets of everybody; `unix_offset_ns` turns the kernel's clock into Unix time.
+    /// From what was counted for it, of so many packets of everybody.
     pub fn new(
         counted: &Counted,
         packets: u64,
-        unix_offset_ns: u64,
+        calendar: &Calendar,
         place: Option<Place>,
-        detail: Arc<Detail>,
+        detail: Option<Arc<Detail>>,
     ) -> Self {
         let Counted { address, total, pps, pps_10s, pps_60s, peak_pps, low_pps } = *counted;
         Self {
             ip: address.to_ip(),
             packets: total.packets,
             bytes: total.bytes,
-            first_ns: total.first_ns.wrapping_add(unix_offset_ns),
-            last_ns: total.last_ns.wrapping_add(unix_offset_ns),
+            first_ns: calendar.unix_ns(total.first_ns),
+            last_ns: calendar.unix_ns(total.last_ns),
             pps,
             pps_10s,
             pps_60s,
@@ -95,7 +109,8 @@ pub struct Detail {
     /// By TCP flags.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub tcp_flags: LiteMap<TcpFlags, u64>,
-    /// Whether these are estimates: packets were sampled, or events lost, or there were more keys than are kept.
+    /// Whether these are estimates: packets were sampled, or events lost, or it began later than the source, or there were more
+    /// keys than are kept.
     #[serde(rename = "detail_estimated")]
     pub estimated: bool,
 }
@@ -114,6 +129,40 @@ pub struct MacRow {
     pub packets: u64,
     /// Packets in the newest whole second.
     pub pps: f64,
-    /// Packets of the last 60 s, over 60 or the time since the start.
+    /// Packets of the last 60 s, over 60 or the seconds since the start, at least one.
     pub pps_60s: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_common::{Address, SourceCounters};
+
+    use super::*;
+
+    #[test]
+    fn detail_that_is_not_there_is_no_empty_list() {
+        let counted = Counted {
+            address: Address::default(),
+            total: SourceCounters::default(),
+            pps: 0.0,
+            pps_10s: 0.0,
+            pps_60s: 0.0,
+            peak_pps: 0.0,
+            low_pps: 0.0,
+        };
+        let lists = ["src_ports", "dst_ports", "protocols", "macs", "tcp_flags"];
+        for (detail, estimated) in [
+            (None, serde_json::Value::Null),
+            (Some(Detail::default()), false.into()),
+            (Some(Detail { estimated: true, ..Detail::default() }), true.into()),
+        ] {
+            let row = SourceRow::new(&counted, 1, &Calendar::default(), None, detail.clone().map(Arc::new));
+            let json = serde_json::to_value(&row).unwrap();
+            assert_eq!(json[ESTIMATED], estimated);
+            assert!(json.as_object().unwrap().contains_key(ESTIMATED), "the mark is always there");
+            assert!(lists.iter().all(|list| json.get(list).is_some() == detail.is_some()), "{json}");
+            let back: SourceRow = serde_json::from_value(json).unwrap();
+            assert_eq!(back.detail.as_deref(), detail.as_ref());
+        }
+    }
 }

@@ -105,6 +105,14 @@ impl Source {
         }
     }
 
+    /// The same, also what came since the newest reading.
+    pub fn read_tables_anew(&mut self, tables: &mut Tables) {
+        if let Self::Xdp(xdp) = self {
+            xdp.expect_news();
+        }
+        self.read_tables(tables);
+    }
+
     /// Calls `each` for every event since the last time.
     pub fn drain_events(&mut self, each: impl FnMut(&Event)) {
         match self {

@@ -51,7 +51,7 @@ pub fn sources(total: u64) -> Vec<SourceRow> {
                 udp: 0,
                 icmp: 0,
                 place: Some(place(n)),
-                detail: Arc::new(Detail::default()),
+                detail: Some(Arc::new(Detail::default())),
             }
         })
         .collect()
@@ -266,6 +266,7 @@ pub fn degraded() -> Vec<Degraded> {
 pub fn alerts() -> Vec<Alert> {
     const SECOND: u64 = 1_000_000_000;
     let row = |kind, severity, message: &str, since: u64, lasts: bool| Alert {
+        id: since,
         kind,
         severity,
         source: message.split(' ').next().and_then(|word| word.parse().ok()).map(Origin::Ip),
@@ -273,6 +274,8 @@ pub fn alerts() -> Vec<Alert> {
         since_ns: NOW - since * SECOND,
         last_ns: NOW,
         until_ns: (!lasts).then_some(NOW - since * SECOND / 2),
+        seconds: if lasts { since as f64 } else { since as f64 / 2.0 },
+        averaged_over: None,
         value: 1.0,
         peak: 1.0,
         count: 1,
@@ -301,6 +304,7 @@ pub fn alerts() -> Vec<Alert> {
 /// A spoofed SYN flood that lasts, in front of what was before.
 pub fn floods() -> Vec<Alert> {
     let flood = |kind, message: &str, value| Alert {
+        id: 1_000,
         kind,
         severity: Severity::Critical,
         source: None,
@@ -308,6 +312,8 @@ pub fn floods() -> Vec<Alert> {
         since_ns: NOW - 12_000_000_000,
         last_ns: NOW,
         until_ns: None,
+        seconds: 12.0,
+        averaged_over: None,
         value,
         peak: value,
         count: 9_412,

@@ -81,7 +81,7 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
     let mut snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
     let source = Subject::Source([198, 51, 100, 100].into());
     let mut sources = super::fixture::sources(snapshot.total_packets);
-    sources[0].detail = std::sync::Arc::new(super::fixture::detail());
+    sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
     snapshot.ips = sources.into();
     let detail = |subject| Some(Detail { subject, history: Some(super::fixture::history()), top: 0 });
     for (name, state) in [
@@ -96,6 +96,44 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
     }
 }
 
+#[test]
+fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted() {
+    let mut snapshot = busy();
+    let mut sources = super::fixture::sources(snapshot.total_packets);
+    sources.iter_mut().for_each(|row| row.detail = None);
+    let (silent, ip) = (sources[0].clone(), sources[0].ip);
+    sources[1].detail = Some(std::sync::Arc::new(super::fixture::detail()));
+    snapshot.ips = sources.into();
+    let filtered = |filter: &str| {
+        let mut state = State::default();
+        state.table_mut().filter = super::query::parse(filter).expect("a filter");
+        state
+    };
+    for (size, filter, expected) in [
+        ((120, 40), "port:443", &["1 of 1,254", "29 rows could not be judged: no detail"][..]),
+        ((250, 70), "port:443", &["1 of 1,254 sources, 29 unjudged"]),
+        ((80, 24), "proto:udp", &["29 rows could not be judged: no detail"]),
+        ((120, 40), "!mac:02:42", &["No sources pass", "hides 30. 29 rows could not be judged: no detail."]),
+        ((120, 40), "port:443 ip:198.51.100.0/24", &["rows could not be judged"]),
+        ((60, 16), "port:22", &["29 unjudged"]),
+    ] {
+        let text = screen(size, &snapshot, &filtered(filter));
+        assert!(expected.iter().all(|part| text.contains(part)), "{filter}: {text}");
+    }
+    for filter in ["country:DE", "pps>1 ip:198.51.100.0/24", "frankfurt", "country:DE or port:443 and ip:10.0.0.0/8"] {
+        let text = screen((120, 40), &snapshot, &filtered(filter));
+        assert!(!text.contains("judged"), "{filter}: {text}");
+    }
+    assert!(screen((120, 40), &snapshot, &State::default()).contains("SYN –"));
+    let opened =
+        |subject, view| State { detail: Some(Detail { subject, history: None, top: 0 }), view, ..State::default() };
+    let text = screen((120, 40), &snapshot, &opened(Subject::Source(ip), 0));
+    assert!(text.contains("no detail: others send more") && !text.contains("none known"), "{text}");
+    let text = screen((120, 40), &snapshot, &opened(Subject::Port(443), 2));
+    assert!(text.contains("29 rows could not be judged: no detail"), "{text}");
+    assert!(serde_json::to_value(&silent).expect("it can be written")["detail_estimated"].is_null());
+}
+
 /// A snapshot as another process gets it.
 fn sent(snapshot: &Snapshot) -> Snapshot {
     let json = serde_json::to_vec(&Whole::from(snapshot)).expect("it can be written");
@@ -107,8 +145,9 @@ fn sent(snapshot: &Snapshot) -> Snapshot {
 fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
     let mut detailed = busy();
     let mut sources = super::fixture::sources(detailed.total_packets);
-    sources[0].detail = std::sync::Arc::new(super::fixture::detail());
+    sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
     sources[1].place = None;
+    sources[2].detail = None;
     detailed.ips = sources.into();
     let snapshots = [
         busy(),

@@ -187,8 +187,8 @@ fn resize(bytes: &mut Unstructured) -> Result<()> {
         Arc::make_mut(&mut screen.snapshot);
     (*started_ns, *now_ns, *total_packets, *total_bytes) = bytes.arbitrary()?;
     (*elapsed, *avg_pps, *current_bps, runtime.top) = bytes.arbitrary()?;
-    for Alert { since_ns, last_ns, until_ns, value, count, .. } in &mut Arc::make_mut(&mut screen.snapshot).alerts {
-        (*since_ns, *last_ns, *until_ns, *value, *count) = bytes.arbitrary()?;
+    for Alert { since_ns, seconds, until_ns, value, count, .. } in &mut Arc::make_mut(&mut screen.snapshot).alerts {
+        (*since_ns, *seconds, *until_ns, *value, *count) = bytes.arbitrary()?;
     }
     for row in &mut Arc::make_mut(&mut screen.snapshot).countries {
         (row.sums.ips, row.sums.packets, row.sums.pps) = bytes.arbitrary()?;
@@ -275,6 +275,7 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
     snapshot.degraded = vec![Degraded { badge, what, reason, remedy }];
     let severity = *bytes.choose(&[Severity::Info, Severity::Warn, Severity::Critical])?;
     snapshot.alerts = vec![Alert {
+        id: bytes.arbitrary()?,
         kind: "high-pps",
         severity,
         source: None,
@@ -282,6 +283,8 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
         since_ns: bytes.arbitrary()?,
         last_ns: bytes.arbitrary()?,
         until_ns: bytes.arbitrary()?,
+        seconds: bytes.arbitrary()?,
+        averaged_over: None,
         value: bytes.arbitrary()?,
         peak: bytes.arbitrary()?,
         count: bytes.arbitrary()?,

@@ -65,6 +65,43 @@ fn suspended_for_a_while_it_loses_nothing_and_says_that_it_was_late() {
 }
 
 #[test]
+fn a_stall_is_told_and_moves_nothing_in_time() {
+    if !skip::privileged("a_stall_is_told_and_moves_nothing_in_time") {
+        return;
+    }
+    // Seconds, and packets per second.
+    const STALL: f64 = 5.0;
+    const RATE: u64 = 1_500;
+    let net = Net::new(1);
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --interval 0.2");
+    let sender = Sender::new(&net.sender, "out0");
+    let mut traffic = Traffic::default();
+    let seconds = |snapshot: &Value| snapshot["history"]["seconds"].as_array().expect("a list").len();
+    let before = monitor.wait_until("a second", |snapshot| seconds(snapshot) >= 1);
+    assert!(!degraded(&before).contains("stalled"), "{}", degraded(&before));
+
+    let stopped = Instant::now();
+    monitor.signal(libc::SIGSTOP);
+    send_steadily(&mut traffic, &sender, RATE, RATE * STALL as u64);
+    monitor.signal(libc::SIGCONT);
+    let after = monitor.wait_until("all of it", |snapshot| {
+        packets(snapshot, "seen") == traffic.seen() && degraded(snapshot).contains("stalled")
+    });
+    let took = stopped.elapsed().as_secs_f64();
+    traffic.assert_is(&after);
+    // As many seconds more as have passed, each with a part of what came.
+    let (came, of_stall) = (seconds(&after) - seconds(&before), |pace: &&Value| pace["pps"].as_f64() > Some(500.0));
+    assert!((STALL - 1.0..took + 2.0).contains(&(came as f64)), "{came} seconds more in {took:.1} s");
+    let paces = after["history"]["seconds"].as_array().expect("a list");
+    assert!(paces.iter().filter(of_stall).count() as f64 >= STALL - 1.0, "{paces:?}");
+    let alerts = after["alerts"].as_array().expect("a list");
+    let busy = alerts.iter().find(|alert| alert["kind"] == "high-pps").expect("an alert");
+    let message = busy["message"].as_str().expect("text");
+    assert!(message.contains("rates are averages over that"), "{message}");
+    assert!(busy["averaged_over"].as_f64() >= Some(STALL - 1.0), "{busy}");
+}
+
+#[test]
 fn with_ten_ticks_a_second_a_flood_is_counted_and_late_ticks_are_said() {
     if !skip::privileged("with_ten_ticks_a_second_a_flood_is_counted_and_late_ticks_are_said") {
         return;
@@ -106,7 +143,9 @@ fn a_ring_of_samples_that_is_full_is_said_and_costs_no_count() {
     let sampling = &snapshot["sampling"];
     assert!(sampling["lost"].as_u64() > Some(0), "{sampling}");
     assert_eq!(snapshot["ips"][0]["detail_estimated"], true, "what was lost is not made up");
-    assert!(degraded(&snapshot).contains("detail per source is estimated"), "{}", degraded(&snapshot));
+    for part in ["detail per source is estimated", "samples lost"] {
+        assert!(degraded(&snapshot).contains(part), "{}", degraded(&snapshot));
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ use crate::{
     cause,
     maps::Program,
     memory, privilege,
-    reading::{InterfaceRow, Moment, Reading, Tables},
+    reading::{InterfaceRow, Moment, Reading, Tables, asleep_ns},
 };
 
 /// The first kernel with XDP programs for multi-buffer frames, and their whole length.
@@ -75,6 +75,8 @@ pub struct Xdp {
     cpus: Arc<Cpus>,
     /// When the program last turned to the other set.
     turned: Moment,
+    /// For how long the machine had been suspended then, nanoseconds.
+    asleep_ns: u64,
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
     sources: Windows<Slot<SourceCounters>>,
@@ -117,6 +119,7 @@ impl Xdp {
             capacity,
             cpus: cpus.into(),
             turned: Moment::now(),
+            asleep_ns: asleep_ns(),
             entries: [0; Table::COUNT],
             sources,
             destinations,
@@ -144,8 +147,15 @@ impl Xdp {
         for cpu in 0..self.cpus.count() {
             self.empty(cpu, idle, reading);
         }
+        // The program's clock stands still while the machine is suspended.
+        if self.asleep_ns > 0 {
+            for (_, counters) in &mut reading.sources {
+                counters.first_ns += self.asleep_ns;
+                counters.last_ns += self.asleep_ns;
+            }
+        }
         self.cpus.tell(Config { set: idle, ..config });
-        self.turned = Moment::now();
+        (self.turned, self.asleep_ns) = (Moment::now(), asleep_ns());
         if now.seconds_since(&self.rested) > REST {
             self.rested = now;
             self.sources.rest();
@@ -201,6 +211,11 @@ impl Xdp {
         GRACE
     }
 
+    /// The cumulative tables may have changed since the newest call of [`read`](Self::read).
+    pub fn expect_news(&mut self) {
+        self.has_news = true;
+    }
+
     /// Reads the cumulative tables. They are those of the last call, which is spared where no packet came since: what a quiet
     /// monitor costs is this, most of all.
     pub fn read_tables(&mut self, tables: &mut Tables) {
@@ -215,8 +230,8 @@ impl Xdp {
     pub fn drain_events(&mut self, mut each: impl FnMut(&Event)) {
         for _ in 0..MOST_EVENTS {
             let Some(item) = self.events.next() else { return };
-            if let Ok(event) = bytemuck::try_pod_read_unaligned(&item) {
-                each(&event);
+            if let Ok(event) = bytemuck::try_pod_read_unaligned::<Event>(&item) {
+                each(&Event { at_ns: event.at_ns + self.asleep_ns, ..event });
             }
         }
     }

@@ -68,7 +68,14 @@ fn filters(picture: &Picture, columns: usize) -> Line<'static> {
     let (runtime, theme) = (&picture.snapshot.runtime, picture.theme);
     let shown = picture.state.table().filter.as_ref().map(|filter| {
         let text = text::cut(&format::visible(&filter.text), columns / 2);
-        Line::from(vec![Span::styled("showing ", theme.label), Span::styled(text, theme.warn)])
+        let mut line = Line::from(vec![Span::styled("showing ", theme.label), Span::styled(text, theme.warn)]);
+        let unjudged = picture.state.listed(picture.snapshot).unjudged();
+        if unjudged > 0 {
+            let whole = format!("  {}", format::unjudged(unjudged));
+            let fits = line.width() + text::width(&whole) <= columns;
+            line.push_span(Span::styled(if fits { whole } else { format!("  {unjudged} unjudged") }, theme.warn));
+        }
+        line
     });
     let room = columns.saturating_sub(shown.as_ref().map_or(0, |shown| shown.width() + 2));
     let parts = filter_items(&runtime.filter, theme, usize::MAX);

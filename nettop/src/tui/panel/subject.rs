@@ -73,7 +73,11 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
     for (label, packets) in [("SYN", row.syn), ("UDP", row.udp), ("ICMP", row.icmp)] {
         facts.push(fact(picture, label, format::count(packets, 15)));
     }
-    let detail = &row.detail;
+    let Some(detail) = &row.detail else {
+        let text = "no detail: others send more, or none of it was sampled yet; ports, flags and MACs are not known";
+        facts.push(Line::styled(text, picture.theme.warn));
+        return (facts, Vec::new());
+    };
     let mark = if detail.estimated { "~" } else { "" };
     let port = |port: &u16| port_name(picture, *port);
     let groups = vec![
@@ -84,7 +88,8 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
         ("MACs", items(picture, mark, detail.macs.iter().map(|(key, n)| (key.to_string(), *n)))),
     ];
     if detail.estimated {
-        facts.push(Line::styled("~ estimated: sampled packets, or more kinds than are kept", picture.theme.warn));
+        let text = "~ estimated: sampled, begun late, or more kinds than are kept";
+        facts.push(Line::styled(text, picture.theme.warn));
     }
     (facts, groups)
 }
@@ -115,8 +120,13 @@ fn port(picture: &Picture, port: u16) -> About {
     facts.extend(amounts(picture, row.packets, None));
     facts.extend(row.pps.map(|pps| rates(picture, &[("now", pps)])));
     facts.push(fact(picture, "packets from it", format::count(row.from_packets, 26)));
-    let sources = picture.snapshot.ips.iter();
-    let senders = sources.filter_map(|row| Some((row.ip.to_string(), *row.detail.dst_ports.get(&port)?)));
+    let sources = || picture.snapshot.ips.iter();
+    let senders = sources().filter_map(|row| Some((row.ip.to_string(), *row.detail.as_ref()?.dst_ports.get(&port)?)));
+    let without = sources().filter(|row| row.detail.is_none()).count();
+    if without > 0 {
+        let text = format::unjudged(without);
+        facts.push(Line::styled(text, picture.theme.warn));
+    }
     (facts, vec![("sources", items(picture, "~", senders))])
 }
 

@@ -129,8 +129,12 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
         (0, _) => format!("No {many} yet."),
         (hidden, _) => {
             let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);
+            let unjudged = match listed.unjudged() {
+                0 => String::new(),
+                unjudged => format!(" {}.", format::unjudged(unjudged)),
+            };
             format!(
-                "No {many} pass the filter {}: it hides {hidden}. {} clears it.",
+                "No {many} pass the filter {}: it hides {hidden}.{unjudged} {} clears it.",
                 format::visible(filter),
                 picture.state.keys().first("back")
             )

@@ -75,6 +75,10 @@ fn notes(picture: &Picture) -> Vec<String> {
     let (filtered, unlisted) = listed.hidden();
     let all = (listed.len() + filtered) as u64 + unlisted;
     let count = format::count(all, 9);
+    let unjudged = match listed.unjudged() {
+        0 => String::new(),
+        unjudged => format!(", {} unjudged", format::count(unjudged as u64, 9)),
+    };
     let rows = if filtered > 0 { format!("{} of {count}", listed.len()) } else { count };
     let heads = state.listing().heads();
     let order = state.table().order.and_then(|order| {
@@ -83,7 +87,12 @@ fn notes(picture: &Picture) -> Vec<String> {
     });
     let order = order.unwrap_or_default();
     let name = state.listing().many();
-    vec![format!("{rows} {name}{order}"), format!("{rows}{order}"), rows]
+    vec![
+        format!("{rows} {name}{unjudged}{order}"),
+        format!("{rows}{unjudged}{order}"),
+        format!("{rows}{unjudged}"),
+        rows,
+    ]
 }
 
 #[cfg(test)]

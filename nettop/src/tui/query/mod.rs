@@ -11,6 +11,7 @@ mod parse;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use nettop_common::Protocol;
 use nettop_geo::CountryCode;
 
 use crate::snapshot::Mac;
@@ -36,6 +37,19 @@ pub enum Fact<'a> {
     Number(Quantity, f64),
     /// Something else in words.
     Text(&'a str),
+    /// Ports, protocols and MACs are not known: none of them is told.
+    NoDetail,
+}
+
+/// Whether a row passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does.
+    Passes,
+    /// It does not.
+    Fails,
+    /// What was asked for is not known of it.
+    Unknown,
 }
 
 /// What can be compared with a number.
@@ -98,27 +112,65 @@ enum Relation {
 
 impl Query {
     /// Whether a row passes, of which `facts` tells all that is known.
-    pub fn matches(&self, facts: impl Fn(&mut dyn FnMut(Fact))) -> bool {
-        self.root.matches(&facts)
+    pub fn judge(&self, facts: impl Fn(&mut dyn FnMut(Fact))) -> Verdict {
+        self.root.judge(&facts)
     }
 }
 
 impl Node {
-    fn matches(&self, facts: &impl Fn(&mut dyn FnMut(Fact))) -> bool {
+    /// As in Kleene's logic: what is not known decides nothing that something else decides.
+    fn judge(&self, facts: &impl Fn(&mut dyn FnMut(Fact))) -> Verdict {
         match self {
-            Self::Any(nodes) => nodes.iter().any(|node| node.matches(facts)),
-            Self::All(nodes) => nodes.iter().all(|node| node.matches(facts)),
-            Self::Not(node) => !node.matches(facts),
+            Self::Any(nodes) => Self::first(nodes, facts, Verdict::Passes, Verdict::Fails),
+            Self::All(nodes) => Self::first(nodes, facts, Verdict::Fails, Verdict::Passes),
+            Self::Not(node) => match node.judge(facts) {
+                Verdict::Passes => Verdict::Fails,
+                Verdict::Fails => Verdict::Passes,
+                Verdict::Unknown => Verdict::Unknown,
+            },
             Self::Is(test) => {
-                let mut found = false;
-                facts(&mut |fact| found = found || test.passes(fact));
-                found
+                let (mut found, mut unknown) = (false, false);
+                facts(&mut |fact| {
+                    found = found || test.passes(fact);
+                    unknown = unknown || matches!(fact, Fact::NoDetail) && test.needs_detail();
+                });
+                match (found, unknown) {
+                    (true, _) => Verdict::Passes,
+                    (false, true) => Verdict::Unknown,
+                    (false, false) => Verdict::Fails,
+                }
             }
         }
+    }
+
+    /// `decisive`, if one of them says so; else whether one does not know; else the other one.
+    fn first(nodes: &[Self], facts: &impl Fn(&mut dyn FnMut(Fact)), decisive: Verdict, otherwise: Verdict) -> Verdict {
+        let mut verdict = otherwise;
+        for node in nodes {
+            match node.judge(facts) {
+                judged if judged == decisive => return decisive,
+                Verdict::Unknown => verdict = Verdict::Unknown,
+                _ => {}
+            }
+        }
+        verdict
     }
 }
 
 impl Test {
+    /// Whether it may be about what [`Fact::NoDetail`] says is not known. A text most likely is about something else, unless it
+    /// is a port's or a protocol's.
+    fn needs_detail(&self) -> bool {
+        match self {
+            Self::Ports(..) | Self::Protocol(_) | Self::Mac(_) => true,
+            Self::Text(text) => {
+                let mut labels = Protocol::ALL.iter().map(|protocol| protocol.label());
+                text.parse::<u16>().is_ok() || labels.any(|label| label.eq_ignore_ascii_case(text))
+            }
+            Self::Net(_) | Self::Country(_) | Self::Asn(_) | Self::Number(..) => false,
+        }
+    }
+
     fn passes(&self, fact: Fact) -> bool {
         match (self, fact) {
             (Self::Net(net), Fact::Net(ip, length)) => net.prefix_len() <= length && net.contains(&ip),
@@ -148,7 +200,7 @@ impl Fact<'_> {
             Self::Country(code) => code.to_string().to_lowercase() == part,
             Self::Asn(asn) => format!("as{asn}") == part,
             Self::Mac(mac) => mac.to_string().contains(part),
-            Self::Number(..) => false,
+            Self::Number(..) | Self::NoDetail => false,
         }
     }
 }
@@ -226,7 +278,44 @@ mod tests {
             ("\"and\"", false),
         ] {
             let query = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")).expect("a filter");
-            assert_eq!(query.matches(facts), expected, "{text}");
+            let expected = if expected { Verdict::Passes } else { Verdict::Fails };
+            assert_eq!(query.judge(facts), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_row_is_neither_so_nor_otherwise() {
+        use Verdict::{Fails, Passes, Unknown};
+        let facts = |see: &mut dyn FnMut(Fact)| {
+            see(Fact::Net("198.51.100.7".parse().unwrap(), 32));
+            see(Fact::Country(CountryCode(*b"DE")));
+            see(Fact::Number(Quantity::Pps, 1_500.0));
+            see(Fact::NoDetail);
+        };
+        for (text, expected) in [
+            ("port:22", Unknown),
+            ("port:1-65535", Unknown),
+            ("proto:tcp", Unknown),
+            ("mac:02", Unknown),
+            ("!port:22", Unknown),
+            ("22", Unknown),
+            ("udp", Unknown),
+            ("198", Passes),
+            ("frankfurt", Fails),
+            ("ip:10.0.0.0/8", Fails),
+            ("country:de", Passes),
+            ("country:de port:22", Unknown),
+            ("country:fr port:22", Fails),
+            ("port:22 country:fr", Fails),
+            ("country:de or port:22", Passes),
+            ("port:22 or country:de", Passes),
+            ("country:fr or port:22", Unknown),
+            ("!(country:fr and port:22)", Passes),
+            ("pps>1k and !proto:udp", Unknown),
+            ("pps<1k or !(port:22 or country:de)", Fails),
+        ] {
+            let query = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")).expect("a filter");
+            assert_eq!(query.judge(facts), expected, "{text}");
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum Id {
     Country(CountryCode),
     /// An autonomous system.
     Network(u32),
-    /// An alert: its rule, whom it is about, and when it began.
+    /// An alert: its rule, whom it is about, and its number.
     Alert(&'static str, Option<Origin>, u64),
     /// Something else that has a name.
     Name(String),
@@ -29,7 +29,7 @@ pub enum Id {
 
 impl From<&Alert> for Id {
     fn from(alert: &Alert) -> Self {
-        Self::Alert(alert.kind, alert.source, alert.since_ns)
+        Self::Alert(alert.kind, alert.source, alert.id)
     }
 }
 

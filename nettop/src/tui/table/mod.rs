@@ -18,7 +18,7 @@ pub use self::{
     column::{Cell, Column, Head, Key},
     id::Id,
 };
-use super::query::Fact;
+use super::query::{Fact, Verdict};
 use crate::snapshot::{Snapshot, Subject};
 
 /// A table of rows `R`.
@@ -81,6 +81,8 @@ pub trait Listed {
     }
     /// How many the filter hides, and how many the snapshot does not list.
     fn hidden(&self) -> (usize, u64);
+    /// Of those that the filter hides, how many it could not judge.
+    fn unjudged(&self) -> usize;
     /// What the row at a place is known by.
     fn id(&self, at: usize) -> Option<Id>;
     /// Everything that the snapshot has of it, as its JSON has it.
@@ -98,6 +100,7 @@ struct Rows<'a, R: Clone + 'static> {
     /// Places in `rows`.
     order: Vec<u32>,
     unlisted: u64,
+    unjudged: usize,
 }
 
 impl<R: Clone + Serialize + Sync> Listing for Table<R> {
@@ -120,8 +123,13 @@ impl<R: Clone + Serialize + Sync> Listing for Table<R> {
     fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &Arrangement) -> Box<dyn Listed + 'a> {
         let rows = (self.rows)(snapshot);
         let mut order: Vec<u32> = (0..).take(rows.len()).collect();
+        let mut unjudged = 0;
         if let Some(filter) = arrangement.filter.as_ref() {
-            order.retain(|at| filter.matches(|see| (self.facts)(&rows[*at as usize], see)));
+            order.retain(|at| {
+                let verdict = filter.judge(|see| (self.facts)(&rows[*at as usize], see));
+                unjudged += usize::from(verdict == Verdict::Unknown);
+                verdict == Verdict::Passes
+            });
         }
         if let Some(Order { column, reversed }) = arrangement.order
             && let Some(key) = self.columns.get(column).and_then(|column| column.key)
@@ -132,7 +140,7 @@ impl<R: Clone + Serialize + Sync> Listing for Table<R> {
             order = keyed.into_iter().map(|(_, at)| at).collect();
         }
         let unlisted = (self.unlisted)(snapshot);
-        Box::new(Rows { table: self, rows, order, unlisted })
+        Box::new(Rows { table: self, rows, order, unlisted, unjudged })
     }
 }
 
@@ -149,6 +157,10 @@ impl<R: Clone + Serialize> Listed for Rows<'_, R> {
 
     fn hidden(&self) -> (usize, u64) {
         (self.rows.len() - self.order.len(), self.unlisted)
+    }
+
+    fn unjudged(&self) -> usize {
+        self.unjudged
     }
 
     fn id(&self, at: usize) -> Option<Id> {

@@ -33,9 +33,11 @@ pub static TABLE: Table<Alert> = Table {
 type Column = table::Column<Alert>;
 
 const COLUMNS: &[Column] = &[
-    Column::number("Began", "how long ago it began", 3, [5, 5, 5], |row, cell| format::ago(cell.now_ns, row.since_ns))
-        .styled(|theme| theme.dim)
-        .sorted(|row| Key::Number(row.since_ns as f64)),
+    Column::number("Began", "how long ago it began", 3, [5, 5, 5], |row, cell| {
+        format::ago(cell.now_ns, row.began_ns(cell.now_ns))
+    })
+    .styled(|theme| theme.dim)
+    .sorted(|row| Key::Number(row.id as f64)),
     Column::text("State", "whether it lasts, was marked as seen, or is muted", 4, [5, 5, 5], |row, cell| {
         let marked = if cell.attention.is_muted(row) { Some("muted") } else { None };
         marked.or(cell.attention.is_acknowledged(row).then_some("seen")).unwrap_or(lasts(row)).into()
@@ -69,8 +71,7 @@ const COLUMNS: &[Column] = &[
     )
     .styled(|theme| theme.value)
     .sorted(|row| Key::Number(row.peak)),
-    Column::number("For", "how long it lasts, or lasted", 8, [5, 5, 5], lasted)
-        .sorted(|row| Key::Number(length_ns(row))),
+    Column::number("For", "how long it lasts, or lasted", 8, [5, 5, 5], lasted).sorted(|row| Key::Number(row.seconds)),
     Column::text("What", "what was found", 0, [15, 40, 400], |row, _| format::visible(&row.message)),
 ];
 
@@ -82,13 +83,8 @@ fn severity(severity: Severity) -> f64 {
     f64::from(severity as u8)
 }
 
-/// Until it was found last: exact to a second.
-fn length_ns(row: &Alert) -> f64 {
-    row.until_ns.unwrap_or(row.last_ns).saturating_sub(row.since_ns) as f64
-}
-
 fn lasted(row: &Alert, cell: &Cell) -> String {
-    format::ago(row.until_ns.unwrap_or(cell.now_ns), row.since_ns)
+    format::ago(cell.now_ns, cell.now_ns.saturating_sub((row.seconds * 1e9) as u64))
 }
 
 fn facts(row: &Alert, see: &mut dyn FnMut(Fact)) {

@@ -53,7 +53,7 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| Key::Number(row.place.as_ref().map_or(0.0, |place| place.asn.into()))),
     Column::text(
         "With",
-        "most of what it sends (exact), and the port most of it goes to (sampled)",
+        "most of what it sends (exact), and the port most of it goes to (sampled; –: it has no detail)",
         6,
         [9, 9, 14],
         with,
@@ -105,9 +105,12 @@ fn with(row: &SourceRow, cell: &Cell) -> String {
     let most = kinds.into_iter().find(|(_, packets)| packets.saturating_mul(2) > row.packets);
     // Neither UDP nor ICMP, and seldom a new connection.
     let rest = row.packets.saturating_sub(row.udp).saturating_sub(row.icmp).saturating_mul(2) > row.packets;
-    let sampled = row.detail.protocols.iter().max_by_key(|(_, packets)| **packets).map(|(name, _)| *name);
+    let detail = row.detail.as_ref();
+    let sampled = detail.and_then(|detail| detail.protocols.iter().max_by_key(|(_, packets)| **packets));
+    let sampled = sampled.map(|(name, _)| *name);
     let kind = most.map(|(kind, _)| kind).or(sampled.filter(|_| rest)).unwrap_or(if rest { "" } else { "mixed" });
-    let port = row.detail.dst_ports.iter().filter(|(port, _)| **port != 0).max_by_key(|(_, packets)| **packets);
+    let Some(detail) = detail else { return format!("{kind} –").trim().into() };
+    let port = detail.dst_ports.iter().filter(|(port, _)| **port != 0).max_by_key(|(_, packets)| **packets);
     let Some((port, _)) = port else { return kind.into() };
     let name = services::name(*port).filter(|_| !cell.numeric && cell.width >= 12);
     match name {
@@ -125,7 +128,7 @@ fn facts(row: &SourceRow, see: &mut dyn FnMut(Fact)) {
         see(Fact::Asn(place.asn));
         [&place.country, &place.city, &place.org].into_iter().for_each(|text| see(Fact::Text(text)));
     }
-    let detail = &row.detail;
+    let Some(detail) = &row.detail else { return see(Fact::NoDetail) };
     detail.dst_ports.keys().chain(detail.src_ports.keys()).for_each(|port| see(Fact::Port(*port)));
     detail.protocols.keys().for_each(|name| see(Fact::Protocol(name)));
     detail.macs.keys().for_each(|mac| see(Fact::Mac(*mac)));
