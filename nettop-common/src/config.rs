@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, Packet};
+use crate::{Address, Packet, late};
 
 /// [`Config::filter`]: no filter, every packet is counted.
 pub const NO_FILTER: u32 = 0;
@@ -21,7 +21,7 @@ pub struct Config {
     pub set: u32,
 }
 
-/// An address prefix: `address & mask == network`.
+/// An address prefix: `address & mask == network`, in the 16-byte form of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub struct Prefix {
@@ -32,6 +32,9 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// What the unused places of a list hold.
+    const NONE: Self = Self { network: Address([0; 2]), mask: Address([0; 2]) };
+
     /// The prefix of `length` bits of the 16-byte form of `address`: 96 more than the IPv4 prefix length.
     pub fn new(address: Address, length: u8) -> Self {
         let mut mask = Address::default();
@@ -44,21 +47,38 @@ impl Prefix {
         Self { network, mask }
     }
 
-    /// Whether `address` lies in it.
+    /// Whether it is of IPv4: all its addresses are. An IPv6 prefix such as `::/0` holds the mapped form that IPv4 addresses have
+    /// here, but is not meant to.
+    fn is_v4(&self) -> bool {
+        self.network.is_v4() && self.mask.0[1] as u32 == u32::MAX
+    }
+
+    /// Whether `address`, which is of the same family, lies in it.
     #[inline(always)]
-    pub fn contains(&self, address: &Address) -> bool {
+    fn contains(&self, address: &Address) -> bool {
         let (Address([high, low]), Self { network, mask }) = (*address, *self);
-        ((high & mask.0[0]) ^ network.0[0]) | ((low & mask.0[1]) ^ network.0[1]) == 0
+        // One comparison: of two, the verifier would follow each through all the prefixes behind.
+        late(&(((high & mask.0[0]) ^ network.0[0]) | ((low & mask.0[1]) ^ network.0[1]))) == 0
     }
 }
 
-/// How many prefixes one side of a filter holds, accepted and rejected each.
+/// How many prefixes one side of a filter holds: of IPv4 and of IPv6, accepted and rejected each.
 pub const MAX_PREFIXES: usize = 16;
 
 /// Prefixes of which an address must match one (or there is none), and prefixes it must not match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub struct Prefixes {
+    /// By [`Address::family`].
+    families: [Family; 2],
+    /// Accepted ones of both.
+    accept_count: u64,
+}
+
+/// Those of one family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Family {
     accept: [Prefix; MAX_PREFIXES],
     reject: [Prefix; MAX_PREFIXES],
     accept_count: u32,
@@ -66,25 +86,34 @@ pub struct Prefixes {
 }
 
 impl Prefixes {
-    /// Adds a prefix. False: there is no room for another.
+    /// None.
+    const NONE: Self = {
+        let none = [Prefix::NONE; MAX_PREFIXES];
+        Self { families: [Family { accept: none, reject: none, accept_count: 0, reject_count: 0 }; 2], accept_count: 0 }
+    };
+
+    /// Adds a prefix. False: there is no room for another of its family.
     #[must_use]
     pub fn push(&mut self, prefix: Prefix, negated: bool) -> bool {
+        let family = &mut self.families[usize::from(!prefix.is_v4())];
         let (list, count) = match negated {
-            false => (&mut self.accept, &mut self.accept_count),
-            true => (&mut self.reject, &mut self.reject_count),
+            false => (&mut family.accept, &mut family.accept_count),
+            true => (&mut family.reject, &mut family.reject_count),
         };
         let Some(slot) = list.get_mut(*count as usize) else { return false };
         *slot = prefix;
         *count += 1;
+        self.accept_count += u64::from(!negated);
         true
     }
 
     #[inline(always)]
     fn matches(&self, address: &Address) -> bool {
-        if any_contains(&self.reject, self.reject_count, address) {
+        let family = &self.families[address.family() & 1];
+        if any_contains(&family.reject, family.reject_count, address) {
             return false;
         }
-        self.accept_count == 0 || any_contains(&self.accept, self.accept_count, address)
+        self.accept_count == 0 || any_contains(&family.accept, family.accept_count, address)
     }
 }
 
@@ -147,12 +176,7 @@ pub struct Filter {
 impl Filter {
     /// The filter that everything passes.
     pub const fn pass_all() -> Self {
-        let prefixes = Prefixes {
-            accept: [Prefix { network: Address([0; 2]), mask: Address([0; 2]) }; MAX_PREFIXES],
-            reject: [Prefix { network: Address([0; 2]), mask: Address([0; 2]) }; MAX_PREFIXES],
-            accept_count: 0,
-            reject_count: 0,
-        };
+        let prefixes = Prefixes::NONE;
         Self { sources: prefixes, destinations: prefixes, protocols: BitSet::ALL, ports: BitSet::ALL }
     }
 
@@ -185,12 +209,22 @@ mod tests {
             ("2001:db8::", 32, "2001:db8:ffff::1", "2001:db9::"),
             ("2001:db8::8000", 113, "2001:db8::ffff", "2001:db8::7fff"),
             ("0.0.0.0", 96, "203.0.113.9", "2001:db8::"),
+            ("::", 0, "2001:db8::1", "0.0.0.0"),
+            ("::", 0, "::1", "255.255.255.255"),
+            ("::", 80, "::1:0:0", "192.0.2.1"),
+            ("::", 95, "::1.2.3.4", "1.2.3.4"),
+            ("::ffff:0:0", 96, "1.2.3.4", "::1.2.3.4"),
+            ("::fffe:0:0", 95, "::fffe:1.2.3.4", "1.2.3.4"),
         ] {
-            let prefix = Prefix::new(address(network), length);
-            assert!(prefix.contains(&address(inside)), "{inside} in {network}/{length}");
-            assert!(!prefix.contains(&address(outside)), "{outside} not in {network}/{length}");
+            let mut prefixes = Prefixes::default();
+            assert!(prefixes.push(Prefix::new(address(network), length), false));
+            assert!(prefixes.matches(&address(inside)), "{inside} in {network}/{length}");
+            assert!(!prefixes.matches(&address(outside)), "{outside} not in {network}/{length}");
+            let mut prefixes = Prefixes::default();
+            assert!(prefixes.push(Prefix::new(address(network), length), true));
+            assert!(!prefixes.matches(&address(inside)), "{inside} in !{network}/{length}");
+            assert!(prefixes.matches(&address(outside)), "{outside} not in !{network}/{length}");
         }
-        assert!(Prefix::new(address("1.2.3.4"), 0).contains(&address("2001:db8::1")));
     }
 
     #[test]
@@ -212,6 +246,7 @@ mod tests {
         }
         assert!(!prefixes.push(Prefix::default(), false));
         assert!(prefixes.push(Prefix::default(), true), "rejected prefixes have their own room");
+        assert!(prefixes.push(Prefix::new(address("10.0.0.0"), 104), false), "and so has the other family");
     }
 
     #[test]

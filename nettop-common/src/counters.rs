@@ -167,6 +167,8 @@ indexed! {
         NotIp = "not_ip",
         /// Claims to be IP but its header is cut short or contradicts itself.
         Malformed = "malformed",
+        /// IPv6 from or to an IPv4-mapped address, which no packet on a wire may have.
+        Martian = "martian",
     }
 }
 

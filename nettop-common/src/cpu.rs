@@ -10,7 +10,7 @@ use crate::{
     counters::Table,
     newest::Newest,
     slots::{GROUPS, Layout, MOST_BITS, SETS, Tags},
-    unique::Registers,
+    unique::Distinct,
 };
 
 /// Values of a TCP flag byte.
@@ -37,7 +37,7 @@ pub struct Cpu {
     /// Packets by source port.
     pub src_ports: [u64; PORTS],
     /// Distinct sources, of those for which there was no slot.
-    pub unique: Registers,
+    pub unique: Distinct,
 }
 
 // A cache line, of which every packet needs all.

@@ -24,7 +24,7 @@ pub use config::{Config, Filter, Prefix};
 pub use counters::{Outcome, Protocol, SizeBucket, SourceCounters, Tally};
 pub use cpu::Cpu;
 pub use event::Event;
-pub use packet::{Frame, Link, NotIp, Packet};
+pub use packet::{Frame, Link, NotCounted, Packet};
 pub use totals::Totals;
 
 /// Tells the compiler of the kernel program that it seldom gets here, so that what it mostly runs lies together.

@@ -82,13 +82,16 @@ pub enum Link {
     RawIp,
 }
 
-/// Why a frame is not a [`Packet`].
+/// Why a frame is not a [`Packet`] that can be counted by its addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NotIp {
+pub enum NotCounted {
     /// Another EtherType, or too short to have one.
     OtherProtocol,
     /// The header is cut short or contradicts itself.
     Malformed,
+    /// An IPv6 packet from or to an IPv4-mapped address, which no packet on a wire may have (RFC 6890 table 20). It has to be kept
+    /// apart: its addresses would be taken for those of IPv4 hosts.
+    Martian,
 }
 
 /// What parsing found.
@@ -226,8 +229,8 @@ impl<const N: usize> Header<'_, N> {
 /// Parses a frame.
 ///
 /// # Errors
-/// [`NotIp`] when it holds no IP packet.
-pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotIp> {
+/// [`NotCounted`] when it holds no IP packet.
+pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotCounted> {
     let mut packet = Packet::default();
     parse_into(frame, link, &mut packet).map(|()| packet)
 }
@@ -236,7 +239,7 @@ pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotIp> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
+pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotCounted> {
     let mut packet = Packet { macs, ..Packet::default() };
     let payload = network(frame, ether_type.to_be(), &mut packet)?;
     payload.parse_into(&mut packet);
@@ -249,13 +252,13 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
 /// # Errors
 /// As [`parse`]; what is then in `packet` means nothing.
 #[inline(always)]
-pub fn parse_into(frame: Frame<'_>, link: Link, packet: &mut Packet) -> Result<(), NotIp> {
+pub fn parse_into(frame: Frame<'_>, link: Link, packet: &mut Packet) -> Result<(), NotCounted> {
     let payload = match link {
         Link::Ethernet => ethernet(frame, packet)?,
-        Link::RawIp => match frame.header::<1>().ok_or(NotIp::OtherProtocol)?.byte::<0>() >> 4 {
+        Link::RawIp => match frame.header::<1>().ok_or(NotCounted::OtherProtocol)?.byte::<0>() >> 4 {
             4 => ipv4(frame, packet)?,
             6 => ipv6(frame, packet)?,
-            _ => return Err(NotIp::OtherProtocol),
+            _ => return Err(NotCounted::OtherProtocol),
         },
     };
     payload.parse_into(packet);
@@ -263,8 +266,8 @@ pub fn parse_into(frame: Frame<'_>, link: Link, packet: &mut Packet) -> Result<(
 }
 
 #[inline(always)]
-fn ethernet<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
-    let header = frame.header::<ETHERNET>().ok_or(NotIp::OtherProtocol)?;
+fn ethernet<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCounted> {
+    let header = frame.header::<ETHERNET>().ok_or(NotCounted::OtherProtocol)?;
     packet.macs = MacPair([header.word::<u64, 0>(), header.word::<u32, 8>().into()]);
     network(frame.skip(ETHERNET), header.word::<u16, 12>(), packet)
 }
@@ -275,17 +278,17 @@ const IPV6_TYPE: u16 = ether_type::IPV6.to_be();
 
 /// What follows the header of a link that says this type, in network byte order.
 #[inline(always)]
-fn network<'a>(frame: Frame<'a>, ether_type: u16, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
+fn network<'a>(frame: Frame<'a>, ether_type: u16, packet: &mut Packet) -> Result<Payload<'a>, NotCounted> {
     let (mut frame, mut ether_type) = (frame, ether_type);
     if ether_type != IPV4_TYPE && ether_type != IPV6_TYPE {
         rare();
-        let (behind, what) = look_through(frame, u16::from_be(ether_type)).ok_or(NotIp::OtherProtocol)?;
+        let (behind, what) = look_through(frame, u16::from_be(ether_type)).ok_or(NotCounted::OtherProtocol)?;
         (frame, ether_type) = (behind, what.to_be());
     }
     match ether_type {
         IPV4_TYPE => ipv4(frame, packet),
         IPV6_TYPE => ipv6(frame, packet),
-        _ => Err(NotIp::OtherProtocol),
+        _ => Err(NotCounted::OtherProtocol),
     }
 }
 
@@ -346,14 +349,14 @@ fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
 }
 
 #[inline(always)]
-fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
-    let header = frame.header::<IPV4>().ok_or(NotIp::Malformed)?;
+fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCounted> {
+    let header = frame.header::<IPV4>().ok_or(NotCounted::Malformed)?;
     // Version, and header length in words.
     let first = header.byte::<0>();
     let header_length = match first {
         0x45 => IPV4,
         0x46..=0x4f => (first as usize & 0x0f) << 2,
-        _ => return Err(NotIp::Malformed),
+        _ => return Err(NotCounted::Malformed),
     };
     packet.source = Address::from_v4_word(header.word::<u32, 12>());
     packet.destination = Address::from_v4_word(header.word::<u32, 16>());
@@ -361,7 +364,7 @@ fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp>
     // The total length counts the header itself.
     let claimed = claimed(header.short::<2>()) - header_length as i64;
     if claimed < 0 {
-        return Err(NotIp::Malformed);
+        return Err(NotCounted::Malformed);
     }
     // Flags, of which one says "more fragments", and thirteen bits of offset.
     let fragment = header.word::<u16, 6>();
@@ -381,14 +384,18 @@ fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp>
 }
 
 #[inline(always)]
-fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotIp> {
-    let header = frame.header::<IPV6>().ok_or(NotIp::Malformed)?;
+fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCounted> {
+    let header = frame.header::<IPV6>().ok_or(NotCounted::Malformed)?;
     // Version, and half of the class.
     if header.byte::<0>() >> 4 != 6 {
-        return Err(NotIp::Malformed);
+        return Err(NotCounted::Malformed);
     }
     packet.source = header.address::<8, 16>();
     packet.destination = header.address::<24, 32>();
+    if packet.source.is_v4_opaque() || packet.destination.is_v4_opaque() {
+        rare();
+        return Err(NotCounted::Martian);
+    }
     packet.protocol = header.byte::<6>();
     let mut frame = frame.skip(IPV6);
     let mut claimed = claimed(header.short::<4>());

@@ -138,7 +138,7 @@ pub const fn group_shift(bits: u32) -> u32 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct Layout {
-    /// Odd numbers chosen at random when the program is loaded, so that nobody can send keys that all want the same bucket.
+    /// Odd numbers from the kernel's random source, chosen when the program is loaded, so that nobody can send keys that all want the same bucket.
     pub multipliers: [u64; 2],
     /// By [`Table`]: how far a hash is shifted to be the number of a bucket ...
     shifts: [u8; Table::COUNT],

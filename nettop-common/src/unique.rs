@@ -1,7 +1,7 @@
 //! Distinct sources in bounded memory: HyperLogLog registers (Flajolet, Fusy, Gandouet, Meunier 2007).
 //!
-//! The kernel adds the addresses for which it has no slot; user space adds those that it reads from slots. Both use
-//! [`hash`], so that their registers merge by maximum.
+//! The kernel adds the addresses for which it has no slot; user space adds those that it reads from slots. Both hash with
+//! the same [`Key`], so that their registers merge by maximum.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,12 +17,19 @@ pub const REGISTERS: usize = 1 << PRECISION;
 #[repr(C, align(64))]
 pub struct Registers(pub [u8; REGISTERS]);
 
-/// A 64-bit hash of an address: two rounds of multiply and xor-shift with the constants of splitmix64
-/// (Steele, Lea, Flood 2014). Not keyed: it spreads addresses, it does not defend against chosen ones.
-#[inline(always)]
-pub const fn hash(address: Address) -> u64 {
-    let Address([high, low]) = address;
-    mix(mix(high) ^ low)
+/// The key of the hash: random words, so that nobody can choose addresses that count as many, or as none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct Key(pub [u64; 2]);
+
+impl Key {
+    /// A 64-bit hash of an address: two rounds of multiply and xor-shift with the constants of splitmix64 (Steele, Lea, Flood
+    /// 2014), each with a word of the key. For each key and upper half, it is a permutation of the lower half.
+    #[inline(always)]
+    pub const fn hash(self, address: Address) -> u64 {
+        let (Self([first, second]), Address([high, low])) = (self, address);
+        mix(mix(high ^ first) ^ low ^ second)
+    }
 }
 
 #[inline(always)]
@@ -41,11 +48,31 @@ const fn register(hash: u64) -> (usize, u64) {
     (index, (hash << PRECISION) | (1 << (PRECISION - 1)))
 }
 
-impl Registers {
+/// Registers, and the key of what is added to them.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Distinct {
+    /// What was added.
+    pub registers: Registers,
+    /// Of the hash.
+    pub key: Key,
+    /// To the end of a cache line.
+    padding: [u64; 6],
+}
+
+impl Distinct {
     /// Adds an address.
     #[inline(always)]
     pub fn insert(&mut self, address: Address) {
-        let (index, rest) = register(hash(address));
+        self.registers.insert(self.key.hash(address));
+    }
+}
+
+impl Registers {
+    /// Adds what has this hash.
+    #[inline(always)]
+    pub fn insert(&mut self, hash: u64) {
+        let (index, rest) = register(hash);
         // Whether it has as many leading zeros as the register says, or more: seldom, and so they are seldom counted, for which BPF
         // has no instruction.
         if let Some(longest) = self.0.get_mut(index)

@@ -6,7 +6,7 @@ use etherparse::{
     IpAuthHeader, IpHeaders, Ipv4Extensions, Ipv4Header, NetSlice, PacketBuilder, SingleVlanHeader, SlicedPacket,
     TransportSlice, VlanId, ip_number,
 };
-use nettop_common::{Address, Frame, Link, NotIp, Packet, packet};
+use nettop_common::{Address, Frame, Link, NotCounted, Packet, packet};
 use proptest::prelude::*;
 
 const SOURCE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -15,7 +15,7 @@ const V4: ([u8; 4], [u8; 4]) = ([198, 51, 100, 7], [192, 0, 2, 1]);
 const V6: (Ipv6Addr, Ipv6Addr) =
     (Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 
-fn parse(frame: &[u8]) -> Result<Packet, NotIp> {
+fn parse(frame: &[u8]) -> Result<Packet, NotCounted> {
     packet::parse(Frame::from(frame), Link::Ethernet)
 }
 
@@ -109,8 +109,8 @@ fn raw_ip_is_told_by_its_version() {
         let ethernet = parse(&frame).unwrap();
         assert_eq!(Packet { macs: ethernet.macs, ..raw }, ethernet);
     }
-    assert_eq!(packet::parse(Frame::from(&[0x15u8, 0][..]), Link::RawIp), Err(NotIp::OtherProtocol));
-    assert_eq!(packet::parse(Frame::from(&[][..]), Link::RawIp), Err(NotIp::OtherProtocol));
+    assert_eq!(packet::parse(Frame::from(&[0x15u8, 0][..]), Link::RawIp), Err(NotCounted::OtherProtocol));
+    assert_eq!(packet::parse(Frame::from(&[][..]), Link::RawIp), Err(NotCounted::OtherProtocol));
 }
 
 /// What a frame cut at each length is: nothing without an EtherType, malformed within the IP header, then a packet that
@@ -123,8 +123,8 @@ fn every_truncation_has_its_outcome() {
         for length in 0..=frame.len() {
             let result = parse(&frame[..length]);
             match length {
-                _ if length < ether_type => assert_eq!(result, Err(NotIp::OtherProtocol), "{name} {length}"),
-                _ if length < ip => assert_eq!(result, Err(NotIp::Malformed), "{name} {length}"),
+                _ if length < ether_type => assert_eq!(result, Err(NotCounted::OtherProtocol), "{name} {length}"),
+                _ if length < ip => assert_eq!(result, Err(NotCounted::Malformed), "{name} {length}"),
                 _ => {
                     let packet = result.unwrap();
                     assert_eq!(packet.source_port != 0, length >= ip + 4, "{name} {length}");

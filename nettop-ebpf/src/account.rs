@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use nettop_common::{
-    Address, Class, Config, Cpu, Event, Frame, Link, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
+    Address, Class, Config, Cpu, Event, Frame, Link, NotCounted, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
     Tally, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
@@ -18,7 +18,7 @@ use nettop_common::{
     event::is_chosen,
     late, packet, rare,
     slots::{self, Key, Layout, Missed, SETS, Slot, Tags},
-    unique::Registers,
+    unique::Distinct,
 };
 
 use crate::maps::{CPUS, DESTINATIONS, EVENTS, FILTERS, MACS, SOURCES};
@@ -55,7 +55,7 @@ struct Books<'a> {
     tcp_flags: &'a mut [u64; TCP_FLAGS],
     dst_ports: &'a mut [u64; PORTS],
     src_ports: &'a mut [u64; PORTS],
-    unique: &'a mut Registers,
+    unique: &'a mut Distinct,
 }
 
 impl<'a> Books<'a> {
@@ -76,8 +76,9 @@ fn classify(ctx: &XdpContext, link: Link, length: u64, books: &mut Books<'_>, co
     let mut packet = Packet::default();
     match packet::parse_into(frame, link, &mut packet) {
         Ok(()) => {}
-        Err(NotIp::OtherProtocol) => return Class::of(Outcome::NotIp),
-        Err(NotIp::Malformed) => return Class::of(Outcome::Malformed),
+        Err(NotCounted::OtherProtocol) => return Class::of(Outcome::NotIp),
+        Err(NotCounted::Malformed) => return Class::of(Outcome::Malformed),
+        Err(NotCounted::Martian) => return Class::of(Outcome::Martian),
     }
     if books.config.paused != 0 || !passes(books.config.filter, &packet) {
         return Class::of(Outcome::Filtered);
@@ -184,7 +185,7 @@ fn source<'a>(
     now: u64,
     layout: &Layout,
     set: &'a mut Set,
-    unique: &mut Registers,
+    unique: &mut Distinct,
     counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
     let first = set.first[Table::Sources as usize];
@@ -214,7 +215,7 @@ fn seek_source<'a>(
     sought: &Sought,
     layout: &Layout,
     set: &'a mut Set,
-    unique: &mut Registers,
+    unique: &mut Distinct,
     counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
     let Sought { source, missed, now } = *sought;

@@ -114,7 +114,9 @@ fn prefixes(text: &str) -> Result<Prefixes, String> {
             _ => return Err(format!("{item:?} is not an IP address or prefix")),
         };
         if !prefixes.push(prefix, negated) {
-            return Err(format!("more than {MAX_PREFIXES} addresses or prefixes; the kernel program holds no more"));
+            return Err(format!(
+                "more than {MAX_PREFIXES} addresses or prefixes of one family; the kernel program holds no more"
+            ));
         }
     }
     Ok(prefixes)
@@ -242,6 +244,21 @@ mod tests {
             (text("", "!10.0.0.0/8", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, false),
             (text("", "!10.0.0.0/8", "", ""), "192.0.2.1", "11.0.0.1", 80, 6, true),
             (text("", "0.0.0.0/0", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, false),
+            (text("", "0.0.0.0/0", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, true),
+            (text("", "!0.0.0.0/0", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, true),
+            (text("", "::/0", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, true),
+            (text("", "::/0", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, false),
+            (text("::/0", "", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, false),
+            (text("", "!::/0", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, true),
+            (text("", "!::/0", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, false),
+            (text("", "::/64", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, false),
+            (text("", "::/0,10.0.0.0/8", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, true),
+            (text("", "::/0,!::/0", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, false),
+            // What is written in mapped form means the IPv4 addresses.
+            (text("", "::ffff:10.0.0.0/104", "", ""), "192.0.2.1", "10.9.8.7", 80, 6, true),
+            (text("", "::ffff:10.0.0.0/104", "", ""), "192.0.2.1", "11.9.8.7", 80, 6, false),
+            (text("", "::ffff:10.0.0.1", "", ""), "192.0.2.1", "10.0.0.1", 80, 6, true),
+            (text("", "::ffff:0:0/96", "", ""), "192.0.2.1", "2001:db8::1", 80, 6, false),
             (text("", "", "80,8000-8100", ""), "192.0.2.1", "10.0.0.1", 8050, 6, true),
             (text("", "", "80,8000-8100", ""), "192.0.2.1", "10.0.0.1", 81, 6, false),
             (text("", "", "8000-8100,!8050", ""), "192.0.2.1", "10.0.0.1", 8050, 6, false),

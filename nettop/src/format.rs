@@ -17,6 +17,11 @@ pub fn count(number: u64, width: usize) -> String {
     if full.len() <= width { full } else { decimal(number as f64) }
 }
 
+/// A [`count`] that is marked with ≥ where it is a lower bound.
+pub fn at_least(is_lower_bound: bool, number: u64, width: usize) -> String {
+    if is_lower_bound { format!("≥{}", count(number, width.saturating_sub(1))) } else { count(number, width) }
+}
+
 /// A number in at most six columns: `9,999`, then `12.3k`.
 pub fn short(number: u64) -> String {
     count(number, 5)

@@ -25,6 +25,7 @@ pub mod manual;
 pub mod maps;
 pub mod memory;
 pub mod privilege;
+mod random;
 pub mod rates;
 pub mod reading;
 pub mod replay;

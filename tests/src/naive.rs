@@ -35,19 +35,16 @@ fn part(text: &str, matches: impl Fn(&str) -> bool) -> bool {
     (!has_accepted || accepted) && !rejected
 }
 
-/// IPv4-mapped IPv6 is IPv4 on both sides.
+/// An address is of one family, and so is a prefix; what is written in IPv4-mapped form is of IPv4.
 fn holds_address(item: &str, address: Address) -> bool {
-    let address = address.to_ip();
+    let address = address.to_ip().to_canonical();
     match (item.parse::<IpAddr>(), item.parse::<IpNet>()) {
-        (Ok(one), _) => one.to_canonical() == address.to_canonical(),
-        (_, Ok(net @ IpNet::V4(_))) => net.contains(&address.to_canonical()),
-        (_, Ok(IpNet::V6(net))) => {
-            let address = match address {
-                IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-                IpAddr::V6(v6) => v6,
-            };
-            net.contains(&address)
-        }
+        (Ok(one), _) => one.to_canonical() == address,
+        (_, Ok(IpNet::V6(net))) if net.prefix_len() >= 96 && net.addr().to_ipv4_mapped().is_some() => match address {
+            IpAddr::V4(v4) => net.contains(&v4.to_ipv6_mapped()),
+            IpAddr::V6(_) => false,
+        },
+        (_, Ok(net)) => net.contains(&address),
         _ => panic!("{item:?} was taken for an address"),
     }
 }

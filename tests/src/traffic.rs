@@ -32,6 +32,7 @@ pub struct Traffic {
     filtered: (u64, u64),
     not_ip: (u64, u64),
     malformed: (u64, u64),
+    martian: (u64, u64),
 }
 
 impl Traffic {
@@ -64,15 +65,20 @@ impl Traffic {
         send_and_add(&mut self.malformed, sender, frame, count);
     }
 
+    /// Sends a packet `count` times, which no wire may carry.
+    pub fn send_martian(&mut self, sender: &Sender, spec: &Spec, count: usize) {
+        send_and_add(&mut self.martian, sender, &spec.frame(), count);
+    }
+
     /// Packets of all kinds.
     pub fn seen(&self) -> u64 {
-        self.all.packets + self.filtered.0 + self.not_ip.0 + self.malformed.0
+        self.all.packets + self.filtered.0 + self.not_ip.0 + self.malformed.0 + self.martian.0
     }
 
     /// Expects a snapshot to say all of this and nothing else.
     #[track_caller]
     pub fn assert_is(&self, snapshot: &Value) {
-        let Self { all, sources, destinations, mac_ends, sizes, filtered, not_ip, malformed } = self;
+        let Self { all, sources, destinations, mac_ends, sizes, filtered, not_ip, malformed, martian } = self;
         let amount = |(packets, bytes): (u64, u64)| json!({"packets": packets, "bytes": bytes});
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
         let counted = (all.packets, all.bytes);
@@ -83,7 +89,8 @@ impl Traffic {
         assert_eq!(accounting["filtered"], amount(*filtered), "filtered");
         assert_eq!(accounting["malformed"], amount(*malformed), "malformed");
         assert_eq!(accounting["not_ip"], amount(no_ip), "not IP");
-        assert_eq!(accounting["seen"], amount(sum(sum(counted, *filtered), no_ip)), "seen");
+        assert_eq!(accounting["martian"], amount(*martian), "martian");
+        assert_eq!(accounting["seen"], amount(sum(sum(sum(counted, *filtered), no_ip), *martian)), "seen");
         assert_eq!(accounting["sources"], amount(counted), "counted for sources");
         assert_eq!(accounting["untracked"], amount((0, 0)), "untracked");
         assert_eq!(accounting["evicted"], amount((0, 0)), "evicted");

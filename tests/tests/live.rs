@@ -73,6 +73,10 @@ fn every_count_equals_what_was_sent() {
         traffic.send_not_ip(&sender, &frames::ethernet(0x88cc, &[]), 1);
         traffic.send_malformed(&sender, &frames::ipv4(17, &[0; 40], |packet| packet[0] = 0x41), 4);
         traffic.send_malformed(&sender, &frames::ethernet(0x86dd, &[0x60; 39]), 3);
+        let mapped = |host: &str| format!("::ffff:{host}").parse().expect("an address");
+        let udp = Transport::Udp(5353, 53);
+        traffic.send_martian(&sender, &Spec { source: mapped("198.51.100.1"), ..Spec::v6(udp) }, 5);
+        traffic.send_martian(&sender, &Spec { destination: mapped("192.0.2.1"), ..Spec::v6(udp) }, 2);
         traffic.assert_is(&monitor.wait_until_seen(traffic.seen()));
     }
     assert_eq!(net.receiver.received("in0"), traffic.seen(), "nothing else was on the wire");

@@ -25,12 +25,13 @@ const OLD_SERVICE_VLAN: u16 = TAGS[2];
 enum Expected {
     NotIp,
     Malformed,
+    Martian,
     /// IPv4 or IPv6 between the usual addresses: protocol number, ports, TCP flags.
     V4(u8, u16, u16, Option<u8>),
     V6(u8, u16, u16, Option<u8>),
 }
 
-use Expected::{Malformed, NotIp, V4, V6};
+use Expected::{Malformed, Martian, NotIp, V4, V6};
 
 /// Counts a frame on both sides, and expects it to be read so.
 fn expect(both: &mut Both, name: &str, frame: &[u8], link: Link, expected: Expected) {
@@ -38,6 +39,7 @@ fn expect(both: &mut Both, name: &str, frame: &[u8], link: Link, expected: Expec
     let read = match (outcome, event) {
         (Outcome::NotIp, None) => NotIp,
         (Outcome::Malformed, None) => Malformed,
+        (Outcome::Martian, None) => Martian,
         (Outcome::Counted, Some(event)) => {
             let (source, destination) = (event.source.to_ip(), event.destination.to_ip());
             if link == Link::Ethernet {
@@ -94,6 +96,34 @@ fn every_transport_is_read_from_ethernet_and_from_raw_ip() {
     expect(&mut both, "raw, version 5", &[0x55; 40], Link::RawIp, NotIp);
     expect(&mut both, "raw, version 0", &[0; 40], Link::RawIp, NotIp);
     expect(&mut both, "raw, IPv6 cut short", &[0x60; 39], Link::RawIp, Malformed);
+    both.expect_equal_tables();
+}
+
+/// Their addresses would be taken for those of IPv4 hosts.
+#[test]
+fn ipv6_from_or_to_a_mapped_address_is_a_martian() {
+    if !skip::privileged("ipv6_from_or_to_a_mapped_address_is_a_martian") {
+        return;
+    }
+    let mut both = Both::load();
+    let [proper_source, proper_destination] = [SOURCE_V6.to_string(), DESTINATION_V6.to_string()];
+    let (proper_source, proper_destination) = (&*proper_source, &*proper_destination);
+    let read = V6(17, 5353, 53, None);
+    for (name, source, destination, expected) in [
+        ("neither", proper_source, proper_destination, read),
+        ("source", "::ffff:8.8.8.8", proper_destination, Martian),
+        ("destination", proper_source, "::ffff:192.0.2.1", Martian),
+        ("both", "::ffff:192.0.2.1", "::ffff:192.0.2.2", Martian),
+        ("mapped zero", "::ffff:0.0.0.0", proper_destination, Martian),
+        ("mapped broadcast", "::ffff:255.255.255.255", proper_destination, Martian),
+        ("mapped loopback", "::ffff:127.0.0.1", "::1", Martian),
+    ] {
+        let mut spec = Spec::v6(Transport::Udp(5353, 53));
+        spec.source = source.parse().expect("an address");
+        spec.destination = destination.parse().expect("an address");
+        expect(&mut both, name, &spec.frame(), Link::Ethernet, expected);
+        expect(&mut both, &format!("raw, {name}"), &spec.raw_ip(), Link::RawIp, expected);
+    }
     both.expect_equal_tables();
 }
 
@@ -497,7 +527,10 @@ fn the_filter_and_pause_reject_the_same_packets() {
         (text("", "192.0.2.1", "", ""), [true, true, true, false, false, false, false]),
         (text("", "!192.0.2.0/24", "", ""), [false, false, false, true, true, true, true]),
         (text("", "0.0.0.0/0,!10.1.0.0/16", "", ""), [true, true, true, false, false, false, false]),
-        (text("", "::/0", "", ""), [true; 7]),
+        (text("", "::/0", "", ""), [false, false, false, true, true, true, false]),
+        (text("", "!::/0", "", ""), [true, true, true, false, false, false, true]),
+        (text("::/0,10.0.0.0/8", "", "", ""), [false, false, false, true, true, true, true]),
+        (text("::/1,!::ffff:10.0.0.0/104", "", "", ""), [false, false, false, true, true, true, false]),
         (text("", "", "53", ""), [true, false, false, true, false, false, false]),
         (text("", "", "440-450,8080,65535", ""), [false, true, false, false, true, false, true]),
         (text("", "", "!53", ""), [false, true, true, false, true, true, true]),

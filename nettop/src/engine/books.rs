@@ -3,7 +3,12 @@
 
 use std::sync::Arc;
 
-use nettop_common::{Address, MacPair, Outcome, SourceCounters, Tally, Totals, counters::Table, unique::Registers};
+use bytemuck::Zeroable;
+use nettop_common::{
+    Address, MacPair, Outcome, SourceCounters, Tally, Totals,
+    counters::Table,
+    unique::{Distinct, Key},
+};
 use nettop_geo::Geo;
 
 use super::{detail::Known, prefixes::Prefixes, regions::Regions};
@@ -46,12 +51,14 @@ pub struct Books {
     /// See `tables`.
     pub base: Tables,
     /// Distinct sources ever entered; the tables have those for which there was no slot.
-    distinct: Box<Registers>,
+    distinct: Box<Distinct>,
 }
 
 impl Books {
-    /// Empty ones, for at most so many sources.
-    pub fn new(started: Moment, max_sources: usize, regions: Regions) -> Self {
+    /// Empty ones, for at most so many sources, whose distinct ones are hashed with that key.
+    pub fn new(started: Moment, max_sources: usize, regions: Regions, unique_key: Key) -> Self {
+        let mut distinct: Box<Distinct> = bytemuck::zeroed_box();
+        distinct.key = unique_key;
         Self {
             started,
             slots: Slots::new(started.monotonic_ns),
@@ -65,7 +72,7 @@ impl Books {
             prefixes: Prefixes::new(),
             tables: Tables::default(),
             base: Tables::default(),
-            distinct: bytemuck::zeroed_box(),
+            distinct,
         }
     }
 
@@ -106,7 +113,7 @@ impl Books {
     /// Everything counted of one key; `None`: it has no account.
     pub fn total(&self, subject: &Subject) -> Option<Tally> {
         match *subject {
-            Subject::Source(ip) => Some(self.sources.get(&ip.into())?.total.tally()),
+            Subject::Source(ip) => Some(self.sources.get(&ip.into())?.tally()),
             Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.total),
             Subject::Prefix(prefix) => self.prefixes.total(prefix),
             Subject::Port(port) => {
@@ -140,7 +147,7 @@ impl Books {
         self.regions.reset();
         self.prefixes.reset();
         self.base = self.tables.clone();
-        self.distinct = bytemuck::zeroed_box();
+        self.distinct.registers = Zeroable::zeroed();
     }
 
     /// Non-zero packets by TCP flag byte since the start.
@@ -162,8 +169,9 @@ impl Books {
     /// against each other.
     pub fn accounting(&self) -> Accounting {
         let Self { totals, sources, .. } = self;
-        let [counted, filtered, other, malformed] =
-            [Outcome::Counted, Outcome::Filtered, Outcome::NotIp, Outcome::Malformed].map(|part| totals.outcome(part));
+        let [counted, filtered, other, malformed, martian] =
+            [Outcome::Counted, Outcome::Filtered, Outcome::NotIp, Outcome::Malformed, Outcome::Martian]
+                .map(|part| totals.outcome(part));
         let untracked = totals.untracked(Table::Sources);
         let sum = |parts: &[Tally]| {
             let mut sum = Tally::default();
@@ -177,13 +185,16 @@ impl Books {
             filtered: filtered.into(),
             not_ip: not_ip.into(),
             malformed: malformed.into(),
+            martian: martian.into(),
             sources: sources.entered().since(sources.evicted()).into(),
             evicted: sources.evicted().into(),
             passed: sources.passed().into(),
             untracked: untracked.into(),
             untracked_destinations: totals.untracked(Table::Destinations).into(),
             untracked_macs: totals.untracked(Table::Macs).into(),
-            holds: sum(&[counted, filtered, not_ip]) == totals.seen && sum(&[sources.entered(), untracked]) == counted,
+            incomplete_sources: sources.lacking() as u64,
+            holds: sum(&[counted, filtered, not_ip, martian]) == totals.seen
+                && sum(&[sources.entered(), untracked]) == counted,
         }
     }
 
@@ -192,7 +203,7 @@ impl Books {
         if self.totals.untracked(Table::Sources).packets == 0 && self.sources.evicted().packets == 0 {
             return (self.sources.count() as u64, false);
         }
-        let mut registers = self.distinct.clone();
+        let mut registers = Box::new(self.distinct.registers);
         registers.merge(&self.tables.unique);
         (unique::estimate(&registers).round() as u64, true)
     }

@@ -19,6 +19,7 @@ use anyhow::Result;
 use nettop_common::{
     Address, Outcome, Protocol,
     counters::{Part, Table},
+    unique,
 };
 use nettop_geo::Watcher;
 use tokio::{
@@ -36,6 +37,7 @@ use crate::{
     detect::{Detector, Thresholds},
     export::log::Log,
     filter::{FilterText, ParsedFilter},
+    random,
     reading::{Calendar, InterfaceRow, Moment, Reading},
     snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
     source::Source,
@@ -135,7 +137,12 @@ impl Engine {
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
         let mut engine = Self {
-            books: Books::new(now, settings.max_sources, Regions::new(geo.as_ref().map(Watcher::current))),
+            books: Books::new(
+                now,
+                settings.max_sources,
+                Regions::new(geo.as_ref().map(Watcher::current)),
+                source.unique_key().unwrap_or_else(|| unique::Key(random::words())),
+            ),
             details: Details::new(settings.max_events),
             histories: Histories::new(),
             sampler: Sampler::new(settings.event_rate),

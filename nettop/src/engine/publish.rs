@@ -167,6 +167,7 @@ impl Engine {
         Counted {
             address: *address,
             total: account.total,
+            lacks: account.note.lacks(),
             pps: current,
             pps_10s: ten_seconds,
             pps_60s: minute,
@@ -181,7 +182,9 @@ impl Engine {
         for (pair, account) in self.books.macs.iter() {
             let rates = account.history.rates(&self.books.slots, elapsed);
             for mac in [Mac(pair.source()), Mac(pair.destination())] {
-                let row = by_mac.entry(mac).or_insert(MacRow { mac, packets: 0, pps: 0.0, pps_60s: 0.0 });
+                let row =
+                    by_mac.entry(mac).or_insert(MacRow { mac, packets: 0, pps: 0.0, pps_60s: 0.0, at_least: false });
+                row.at_least |= account.note.lacks();
                 row.packets += account.total.packets;
                 row.pps += rates.current;
                 row.pps_60s += rates.minute;
@@ -203,7 +206,7 @@ impl Engine {
         let row = |(ip, account): (IpAddr, &Account<Tally>)| {
             let Tally { packets, bytes } = account.total;
             let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(slots, elapsed);
-            DestinationRow { ip, packets, bytes, pps, pps_60s, peak_pps }
+            DestinationRow { ip, packets, bytes, pps, pps_60s, peak_pps, at_least: account.note.lacks() }
         };
         let usual = if is_usual(limit) { accounts().map(row).collect() } else { Vec::new() };
         (listed, usual, Others { rows, packets: others, bytes: Some(bytes) })
@@ -287,6 +290,21 @@ impl Engine {
                     "{passed} packets of sources seen once or so are only in the sums; busy and steady ones are listed"
                 ),
                 "none in a flood; else a larger --max-sources",
+            );
+        }
+        let lacking = [
+            ("sources", self.books.sources.lacking(), "a larger --max-sources"),
+            ("destinations", self.books.destinations.lacking(), "a filter, if few of them matter"),
+            ("MAC pairs", self.books.macs.lacking(), "a filter, if few of them matter"),
+        ];
+        for (rows, count, remedy) in lacking.into_iter().filter(|(_, count, _)| *count > 0) {
+            push(
+                &format!("{rows} incomplete"),
+                format!("{count} {rows} lack packets that came before they were remembered"),
+                "there was no room for them, or they may have been among those there was none for; these packets are in \
+                 the sums, the rows are marked with ≥"
+                    .into(),
+                &format!("a reset counts everybody anew; {remedy}"),
             );
         }
         for part in &self.settings.without {

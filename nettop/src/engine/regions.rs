@@ -10,7 +10,7 @@ use nettop_common::{Address, SourceCounters, Tally};
 use nettop_geo::{CountryCode, Geo};
 
 use crate::{
-    ledger::Ledger,
+    ledger::{Ledger, Note},
     rates::{Rates, Slots},
     snapshot::{CountryRow, NetworkRow, Others, Place, Sums},
 };
@@ -51,11 +51,11 @@ impl Regions {
     }
 
     /// Enters what a source has sent; `note` is where its account keeps the number of its region.
-    pub fn enter(&mut self, source: &Address, note: &mut u32, tally: Tally, new: bool) {
-        if *note == 0 {
-            *note = self.number_of(source);
+    pub fn enter(&mut self, source: &Address, note: &mut Note, tally: Tally, new: bool) {
+        if note.number() == 0 {
+            note.set_number(self.number_of(source));
         }
-        if let Some(region) = self.region(*note) {
+        if let Some(region) = self.region(note.number()) {
             region.sources += u64::from(new);
             region.tally.add(tally);
             region.fresh.add(tally);
@@ -63,8 +63,8 @@ impl Regions {
     }
 
     /// A source with this note is forgotten.
-    pub fn leave(&mut self, note: u32) {
-        if let Some(region) = self.region(note) {
+    pub fn leave(&mut self, note: Note) {
+        if let Some(region) = self.region(note.number()) {
             region.sources = region.sources.saturating_sub(1);
         }
     }
@@ -88,8 +88,8 @@ impl Regions {
     pub fn replace(&mut self, geo: Arc<Geo>, sources: &mut Ledger<Address, SourceCounters>, slots: &Slots) {
         self.geo = Some(geo);
         for (_, account) in sources.iter() {
-            let tally = account.total.tally();
-            if let Some(region) = self.region(account.note) {
+            let tally = account.tally();
+            if let Some(region) = self.region(account.note.number()) {
                 region.tally = region.tally.since(tally);
             }
         }
@@ -100,8 +100,9 @@ impl Regions {
         self.countries.ledger.reset();
         self.networks.ledger.reset();
         for (address, account) in sources.iter_mut() {
-            account.note = 0;
-            self.enter(address, &mut account.note, account.total.tally(), true);
+            account.note.set_number(0);
+            let tally = account.tally();
+            self.enter(address, &mut account.note, tally, true);
         }
         self.enter_sums(slots);
         // All of it came at once, but not in this second.

@@ -27,7 +27,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         top_prefixes,
         ..
     } = snapshot;
-    let Accounting { seen, filtered, not_ip, evicted, untracked, holds, .. } = accounting;
+    let Accounting { seen, filtered, not_ip, martian, evicted, untracked, holds, .. } = accounting;
     let about = if *unique_estimated { "~" } else { "" };
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -36,9 +36,10 @@ pub fn text(snapshot: &Snapshot) -> String {
     let _ = writeln!(text, "  bytes        {total_bytes}");
     let _ = writeln!(text, "  unique IPs   {about}{unique_ips}");
     let _ = writeln!(text, "  average pps  {avg_pps:.1}");
+    let martians = if martian.packets > 0 { format!(" + {} martian", martian.packets) } else { String::new() };
     let _ = writeln!(
         text,
-        "  accounting   {} seen = {total_packets} counted + {} filtered + {} not IP{}",
+        "  accounting   {} seen = {total_packets} counted + {} filtered + {} not IP{martians}{}",
         seen.packets,
         filtered.packets,
         not_ip.packets,

@@ -94,6 +94,7 @@ mod tests {
             packets: 3,
             bytes: 180,
             first_ns: 1,
+            since: None,
             last_ns: 2,
             pps: 3.0,
             pps_10s: 0.3,

@@ -6,18 +6,18 @@ use std::hash::{BuildHasher as _, Hash};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::Account;
+use super::{Account, Entry};
 use crate::heap;
 
 #[derive(Debug)]
-pub struct Accounts<K, C> {
+pub struct Accounts<K, C: Entry> {
     rows: Vec<(K, Account<C>)>,
     /// Where in `rows` a key is.
     index: HashTable<u32>,
     hasher: RandomState,
 }
 
-impl<K: Copy + Eq + Hash, C> Accounts<K, C> {
+impl<K: Copy + Eq + Hash, C: Entry> Accounts<K, C> {
     pub fn new() -> Self {
         Self { rows: Vec::new(), index: HashTable::new(), hasher: RandomState::default() }
     }

@@ -7,13 +7,20 @@
 //! behind goes soon.
 
 mod accounts;
+mod lost;
+mod note;
 mod strangers;
+mod total;
 
 use std::{cmp::Reverse, hash::Hash, mem};
 
-use nettop_common::{Tally, counters::Counters};
+use nettop_common::Tally;
 
-use self::{accounts::Accounts, strangers::Strangers};
+use self::{accounts::Accounts, lost::Lost, strangers::Strangers};
+pub use self::{
+    note::Note,
+    total::{Entry, SourceTotal},
+};
 use crate::rates::{History, SECOND_NS, Slots};
 
 /// After so many slots of time, which are seconds or longer, a packet counts half as much when room has to be made.
@@ -37,27 +44,33 @@ const MOST_STRANGERS: usize = 1 << 23;
 
 /// One key's account.
 #[derive(Clone, Debug, Default)]
-pub struct Account<C> {
+pub struct Account<C: Entry> {
     /// Counted since the start, the last reset, or since it got the account.
-    pub total: C,
+    pub total: C::Total,
     /// Packets per slot of time.
     pub history: History,
     /// Packets when the newest came, each half as much for every half-life since it came itself.
     weight: f32,
-    /// What the owner notes about the key; 0: nothing yet.
-    pub note: u32,
+    /// What the owner notes about the key, and whether packets of it are missing here.
+    pub note: Note,
 }
 
-impl<C: Counters> Account<C> {
-    fn add(&mut self, counted: &C, slots: &Slots) {
+impl<C: Entry> Account<C> {
+    /// Packets and bytes.
+    pub fn tally(&self) -> Tally {
+        C::of(&self.total)
+    }
+
+    /// Adds what was counted. False: it may be less than there was.
+    fn add(&mut self, counted: &C, slots: &Slots) -> bool {
         let packets = counted.tally().packets;
         let silent = self.history.silent(slots);
         if silent > 0 {
             self.weight *= (-(silent as f32) / HALF_LIFE as f32).exp2();
         }
         self.weight += packets as f32;
-        self.total.add(counted);
         self.history.add(slots, packets);
+        counted.add_to(&mut self.total)
     }
 
     /// What it is worth now, for comparing: the bits of a positive number of single precision are nearly its logarithm.
@@ -68,7 +81,7 @@ impl<C: Counters> Account<C> {
 }
 
 /// Is told what becomes of entries.
-pub trait Watch<K, C> {
+pub trait Watch<K, C: Entry> {
     /// One was added to its key's account. `new`: to an empty one, which is the key's first since the start, the last
     /// reset, or since it was evicted.
     fn entered(&mut self, _key: &K, _account: &mut Account<C>, _counted: &C, _new: bool) {}
@@ -78,11 +91,11 @@ pub trait Watch<K, C> {
     fn evicted(&mut self, _key: &K, _account: &Account<C>) {}
 }
 
-impl<K, C> Watch<K, C> for () {}
+impl<K, C: Entry> Watch<K, C> for () {}
 
 /// Accounts by key.
 #[derive(Debug)]
-pub struct Ledger<K, C> {
+pub struct Ledger<K, C: Entry> {
     accounts: Accounts<K, C>,
     most: usize,
     entered: Tally,
@@ -93,9 +106,13 @@ pub struct Ledger<K, C> {
     strangers: Strangers,
     /// How often a stranger has to be seen.
     seen_enough: u8,
+    /// Keys of which packets are in no account.
+    lost: Lost,
+    /// How many accounts lack packets.
+    lacking: usize,
 }
 
-impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
+impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     /// An empty one, for at most so many accounts.
     pub fn new(most: usize) -> Self {
         Self {
@@ -107,6 +124,8 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
             now_ns: 0,
             strangers: Strangers::default(),
             seen_enough: SEEN_AT_LEAST,
+            lost: Lost::default(),
+            lacking: 0,
         }
     }
 
@@ -140,6 +159,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
                     let (seen, first) = self.strangers.see(hash, tally.packets, self.strangers_size());
                     if seen < self.seen_enough {
                         self.passed.add(tally);
+                        self.lost.add(hash, self.most);
                         watch.passed(counted, first);
                         continue;
                     }
@@ -149,7 +169,10 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
                 }
             };
             let account = self.accounts.at(position);
-            account.add(counted, slots);
+            if !account.add(counted, slots) && !account.note.lacks() {
+                account.note.set_lacks();
+                self.lacking += 1;
+            }
             watch.entered(key, account, counted, new);
         }
         let enough = free_at_most * ADMITTED;
@@ -169,7 +192,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
         if self.accounts.len() >= self.most {
             self.evict((self.most / EVICTED_SHARE).max(1), slots, watch);
         }
-        let account = Account { weight: before as f32, ..Account::default() };
+        let mut account = Account { weight: before as f32, ..Account::default() };
+        if self.lost.has(hash) {
+            account.note.set_lacks();
+            self.lacking += 1;
+        }
         self.accounts.push(hash, key, account)
     }
 
@@ -185,7 +212,9 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
         accounts.sort_unstable_by_key(|(_, position)| Reverse(*position));
         for (_, position) in accounts {
             let (key, account) = self.accounts.swap_remove(position as usize);
-            self.evicted.add(account.total.tally());
+            self.evicted.add(account.tally());
+            self.lost.add(self.accounts.hash(&key), self.most);
+            self.lacking -= usize::from(account.note.lacks());
             watch.evicted(&key, &account);
         }
     }
@@ -210,6 +239,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
     /// Of that, what none ever had: there was no room for a key seen so seldom.
     pub fn passed(&self) -> Tally {
         self.passed
+    }
+
+    /// How many accounts lack packets of their key, which came before it got the account.
+    pub fn lacking(&self) -> usize {
+        self.lacking
     }
 
     /// How many keys there are.
@@ -239,7 +273,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Counters> Ledger<K, C> {
 
     /// The `limit` (0: all) keys with the most packets, most first, then sums over the others: how many, and their tally.
     pub fn top(&self, limit: usize) -> (Vec<K>, u64, Tally) {
-        let tallies = self.iter().map(|(key, account)| (account.total.tally(), *key));
+        let tallies = self.iter().map(|(key, account)| (account.tally(), *key));
         let mut keys: Vec<_> = tallies.map(|(tally, key)| (Reverse(tally.packets), key, tally.bytes)).collect();
         let (mut others, mut rest) = (0, Tally::default());
         if limit > 0 && limit < keys.len() {
@@ -317,6 +351,68 @@ mod tests {
         let told = enter(&mut ledger, &slots, &[(3, 5)]);
         assert_eq!((told.new, told.evicted), (vec![(3, true)], vec![1]));
         assert_eq!(enter(&mut ledger, &slots, &[(1, 5)]).new, [(1, true)]);
+    }
+
+    /// Keys whose accounts lack packets.
+    fn lacking(ledger: &Ledger<u32, Tally>) -> Vec<u32> {
+        let mut keys: Vec<_> = ledger.iter().filter(|(_, account)| account.note.lacks()).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        assert_eq!(ledger.lacking(), keys.len());
+        keys
+    }
+
+    #[test]
+    fn whoever_was_forgotten_and_comes_again_is_known_to_lack_packets() {
+        let (mut ledger, slots) = (Ledger::new(2), Slots::new(0));
+        enter(&mut ledger, &slots, &[(1, 1), (2, 9)]);
+        enter(&mut ledger, &slots, &[(1, 1)]);
+        assert!(lacking(&ledger).is_empty());
+        for (name, key, packets, expected) in [
+            ("it takes the place of 1", 3, 5, Some(false)),
+            ("it comes again, and takes the place of 3", 1, 6, Some(true)),
+            ("it sends more", 1, 1, Some(true)),
+            ("it comes again, too", 3, 8, Some(true)),
+            ("it is seen too seldom, and only in the sums", 4, 1, None),
+            ("it was seen often enough, but lacks what was only in the sums", 4, 12, Some(true)),
+            ("it is seen often enough at once", 5, 30, Some(false)),
+        ] {
+            enter(&mut ledger, &slots, &[(key, packets)]);
+            assert_eq!(ledger.get(&key).map(|account| account.note.lacks()), expected, "{key}: {name}");
+            lacking(&ledger);
+        }
+        ledger.reset();
+        enter(&mut ledger, &slots, &[(1, 1), (4, 1)]);
+        assert!(lacking(&ledger).is_empty(), "after a reset");
+    }
+
+    #[test]
+    fn after_a_flood_every_account_that_lacks_packets_says_so() {
+        let (mut ledger, mut slots) = (Ledger::new(1000), Slots::new(0));
+        let mut sent = std::collections::HashMap::<u32, u64>::new();
+        let mut random = fastrand::Rng::with_seed(3);
+        for second in 1..=30 {
+            slots.reach(second * 1_000_000_000);
+            // Sources that come and go; from the twentieth second on those that there were before, and new ones.
+            let keys = if second < 20 { 0..20_000 } else { 10_000..20_100 };
+            let entries: Vec<_> = (0..3000).map(|_| (random.u32(keys.clone()), random.u64(1..4))).collect();
+            // Some begin late, but with so much that they are remembered at once.
+            let busy = (30_000..30_010).map(|key| (key, 50)).filter(|_| second > 25);
+            let entries: Vec<_> = entries.into_iter().chain(busy).collect();
+            entries.iter().for_each(|(key, packets)| *sent.entry(*key).or_default() += packets);
+            enter(&mut ledger, &slots, &entries);
+            slots.close_if_due();
+        }
+        let (mut exact, mut lacking) = (0, 0);
+        for (key, account) in ledger.iter() {
+            assert!(account.total.packets <= sent[key], "{key}");
+            if account.note.lacks() {
+                lacking += 1;
+            } else {
+                assert_eq!(account.total.packets, sent[key], "{key} is not marked");
+                exact += 1;
+            }
+        }
+        assert!(exact >= 10 && lacking > 500, "{exact} exact, {lacking} marked");
     }
 
     #[test]

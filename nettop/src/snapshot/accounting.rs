@@ -3,7 +3,7 @@
 use nettop_common::Tally;
 use serde::{Deserialize, Serialize};
 
-/// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip`, and
+/// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip` + `martian`, and
 /// `counted` = `sources` + `evicted` + `untracked`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
@@ -17,6 +17,10 @@ pub struct Accounting {
     pub not_ip: Amount,
     /// Of `not_ip`: claimed to be IP but was cut short or contradicted itself.
     pub malformed: Amount,
+    /// IPv6 from or to an IPv4-mapped address, which no packet on a wire may have (RFC 6890): not counted for the IPv4 host of that
+    /// number.
+    #[serde(default)]
+    pub martian: Amount,
     /// Counted for the sources in the ledger.
     pub sources: Amount,
     /// Counted for sources the ledger has since forgotten.
@@ -29,6 +33,9 @@ pub struct Accounting {
     pub untracked_destinations: Amount,
     /// Counted, but there was no slot for their MACs.
     pub untracked_macs: Amount,
+    /// How many of the sources in the ledger lack packets that came before they got their place in it; those packets are in `evicted`.
+    #[serde(default)]
+    pub incomplete_sources: u64,
     /// Whether the totals and the sums over sources, which are counted apart, agree.
     pub holds: bool,
 }

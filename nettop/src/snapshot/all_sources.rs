@@ -3,12 +3,12 @@
 use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
 use foldhash::HashMap;
-use nettop_common::{Address, SourceCounters};
+use nettop_common::Address;
 use nettop_geo::Geo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Detail, Place, SourceRow};
-use crate::reading::Calendar;
+use crate::{ledger::SourceTotal, reading::Calendar};
 
 /// Sources, most packets first.
 #[derive(Clone, Debug)]
@@ -40,7 +40,9 @@ pub struct Counted {
     /// The address.
     pub address: Address,
     /// Since it is remembered.
-    pub total: SourceCounters,
+    pub total: SourceTotal,
+    /// Packets came before, and are not in it.
+    pub lacks: bool,
     /// In the newest whole second.
     pub pps: f64,
     /// The last 10 s.
@@ -125,7 +127,8 @@ mod tests {
     fn rows_are_made_most_packets_first() {
         let counted = |last: u32, packets| Counted {
             address: Address::from_v4_word(last.to_be()),
-            total: SourceCounters { packets, bytes: packets * 60, ..SourceCounters::default() },
+            total: SourceTotal { packets, bytes: packets * 60, ..SourceTotal::default() },
+            lacks: last == 3,
             pps: 1.0,
             pps_10s: 0.0,
             pps_60s: 0.0,

@@ -19,6 +19,9 @@ pub struct DestinationRow {
     pub pps_60s: f64,
     /// The busiest second ever.
     pub peak_pps: f64,
+    /// Whether packets and bytes are lower bounds: it was forgotten, or not remembered at once, because there was no room.
+    #[serde(default)]
+    pub at_least: bool,
 }
 
 /// One port, of TCP, UDP and SCTP together.

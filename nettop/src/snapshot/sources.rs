@@ -19,6 +19,10 @@ pub struct SourceRow {
     pub bytes: u64,
     /// When its first packet came: what the clock showed then.
     pub first_ns: u64,
+    /// Since when it is counted, where packets came before that: it was forgotten, or not remembered at once, because there was no
+    /// room. Then all that is counted of it is a lower bound. `None`: every packet of it is counted here.
+    #[serde(default)]
+    pub since: Option<u64>,
     /// When its newest packet came, likewise.
     pub last_ns: u64,
     /// Packets in the newest whole second.
@@ -69,12 +73,13 @@ impl SourceRow {
         place: Option<Place>,
         detail: Option<Arc<Detail>>,
     ) -> Self {
-        let Counted { address, total, pps, pps_10s, pps_60s, peak_pps, low_pps } = *counted;
+        let Counted { address, total, lacks, pps, pps_10s, pps_60s, peak_pps, low_pps } = *counted;
         Self {
             ip: address.to_ip(),
             packets: total.packets,
             bytes: total.bytes,
             first_ns: calendar.unix_ns(total.first_ns),
+            since: lacks.then(|| calendar.unix_ns(total.first_ns)),
             last_ns: calendar.unix_ns(total.last_ns),
             pps,
             pps_10s,
@@ -82,9 +87,9 @@ impl SourceRow {
             peak_pps,
             low_pps,
             share: total.packets as f64 / packets.max(1) as f64,
-            syn: u64::from(total.syn),
-            udp: u64::from(total.udp),
-            icmp: u64::from(total.icmp),
+            syn: total.syn.get(),
+            udp: total.udp.get(),
+            icmp: total.icmp.get(),
             place,
             detail,
         }
@@ -131,11 +136,14 @@ pub struct MacRow {
     pub pps: f64,
     /// Packets of the last 60 s, over 60 or the seconds since the start, at least one.
     pub pps_60s: f64,
+    /// Whether packets are a lower bound: a pair with it was forgotten, or not remembered at once, because there was no room.
+    #[serde(default)]
+    pub at_least: bool,
 }
 
 #[cfg(test)]
 mod tests {
-    use nettop_common::{Address, SourceCounters};
+    use nettop_common::Address;
 
     use super::*;
 
@@ -143,7 +151,8 @@ mod tests {
     fn detail_that_is_not_there_is_no_empty_list() {
         let counted = Counted {
             address: Address::default(),
-            total: SourceCounters::default(),
+            total: crate::ledger::SourceTotal::default(),
+            lacks: false,
             pps: 0.0,
             pps_10s: 0.0,
             pps_60s: 0.0,

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, mem};
 
 use foldhash::HashMap;
 use nettop_common::{
-    Address, Class, Event, Filter, Frame, Link, MacPair, NotIp, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
-    Tally, Totals, event::is_chosen, packet,
+    Address, Class, Event, Filter, Frame, Link, MacPair, NotCounted, Outcome, Packet, Protocol, SizeBucket,
+    SourceCounters, Tally, Totals, event::is_chosen, packet,
 };
 
 use crate::reading::{Moment, Reading, Tables};
@@ -39,11 +39,12 @@ impl HostCounter {
     }
 
     /// Counts a frame of `length` bytes on the wire, in which parsing found this.
-    pub fn count_parsed(&mut self, parsed: Result<Packet, NotIp>, length: u64, at_ns: u64) {
+    pub fn count_parsed(&mut self, parsed: Result<Packet, NotCounted>, length: u64, at_ns: u64) {
         self.totals.seen.count(length);
         let class = match parsed {
-            Err(NotIp::OtherProtocol) => Class::of(Outcome::NotIp),
-            Err(NotIp::Malformed) => Class::of(Outcome::Malformed),
+            Err(NotCounted::OtherProtocol) => Class::of(Outcome::NotIp),
+            Err(NotCounted::Malformed) => Class::of(Outcome::Malformed),
+            Err(NotCounted::Martian) => Class::of(Outcome::Martian),
             Ok(packet) if self.paused || !self.filter.as_ref().is_none_or(|filter| filter.matches(&packet)) => {
                 Class::of(Outcome::Filtered)
             }

@@ -8,7 +8,7 @@ pub mod xdp;
 use std::{io, time::Duration};
 
 use anyhow::{Result, bail};
-use nettop_common::{Event, Filter, counters::Table};
+use nettop_common::{Event, Filter, counters::Table, unique};
 
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
 use crate::{
@@ -146,6 +146,15 @@ impl Source {
             Self::Xdp(xdp) => xdp.set_sampling(every),
             Self::Demo(demo) => demo.counter.set_sampling(every),
             Self::Pcap(pcap) => pcap.counter.set_sampling(every),
+        }
+    }
+
+    /// With which key it hashes distinct sources; `None`: it does not.
+    pub fn unique_key(&self) -> Option<unique::Key> {
+        match self {
+            Self::Xdp(xdp) => Some(xdp.unique_key()),
+            // These have a slot for every source.
+            Self::Demo(_) | Self::Pcap(_) => None,
         }
     }
 

@@ -40,6 +40,7 @@ pub fn sources(total: u64) -> Vec<SourceRow> {
                 packets,
                 bytes: packets * 333,
                 first_ns: NOW - 754_000_000_000,
+                since: (n == 6).then_some(NOW - 754_000_000_000),
                 last_ns: NOW - u64::from(n).pow(5) * 100_000_000,
                 pps: rate,
                 pps_10s: rate,
@@ -147,6 +148,7 @@ pub fn busy() -> Snapshot {
                 packets: 16_799_998 >> n,
                 pps: 3_141_592.0 / f64::from(n + 1),
                 pps_60s: 22_281.0 / f64::from(n + 1),
+                at_least: n == 3,
             })
             .collect(),
         protocols: [12_000_000, 4_799_000, 998, 0, 0, 0].into_iter().zip(Protocol::ALL).map(|(n, p)| (*p, n)).collect(),
@@ -163,6 +165,7 @@ pub fn busy() -> Snapshot {
                 pps: 3_141_592.0 / f64::from(n + 1),
                 pps_60s: 22_281.0,
                 peak_pps: 4_141_592.0,
+                at_least: n == 3,
             })
             .collect(),
         ports: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]

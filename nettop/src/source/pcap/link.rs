@@ -5,7 +5,7 @@ mod nflog;
 mod ppp;
 
 use nettop_common::{
-    Frame, Link, MacPair, NotIp, Packet,
+    Frame, Link, MacPair, NotCounted, Packet,
     packet::{self, ether_type},
 };
 
@@ -17,7 +17,7 @@ use self::{
 use super::capture::Order;
 
 /// Finds the packet in a frame of a file whose numbers are in this order.
-pub type Parse = fn(&[u8], Order) -> Result<Packet, NotIp>;
+pub type Parse = fn(&[u8], Order) -> Result<Packet, NotCounted>;
 
 /// A link type.
 pub struct LinkType {
@@ -103,42 +103,42 @@ pub fn link_type(number: u32) -> Option<&'static LinkType> {
     LINK_TYPES.iter().find(|link| link.number == number)
 }
 
-fn ethernet(frame: &[u8]) -> Result<Packet, NotIp> {
+fn ethernet(frame: &[u8]) -> Result<Packet, NotCounted> {
     packet::parse(Frame::from(frame), Link::Ethernet)
 }
 
-fn raw_ip(frame: &[u8]) -> Result<Packet, NotIp> {
+fn raw_ip(frame: &[u8]) -> Result<Packet, NotCounted> {
     packet::parse(Frame::from(frame), Link::RawIp)
 }
 
 /// What follows a header of `header` bytes.
-fn behind(frame: &[u8], header: usize) -> Result<&[u8], NotIp> {
-    frame.get(header..).ok_or(NotIp::OtherProtocol)
+fn behind(frame: &[u8], header: usize) -> Result<&[u8], NotCounted> {
+    frame.get(header..).ok_or(NotCounted::OtherProtocol)
 }
 
 /// What follows a header of `header` bytes, which says its EtherType.
-fn network(frame: &[u8], header: usize, ether_type: u16, macs: MacPair) -> Result<Packet, NotIp> {
+fn network(frame: &[u8], header: usize, ether_type: u16, macs: MacPair) -> Result<Packet, NotCounted> {
     packet::parse_network(Frame::from(behind(frame, header)?), ether_type, macs)
 }
 
 /// Ethernet with the tag of a switch chip between the addresses and the EtherType (Linux DSA).
-fn tagged_by_switch(frame: &[u8], tag: usize) -> Result<Packet, NotIp> {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *frame.first_chunk().ok_or(NotIp::OtherProtocol)?;
+fn tagged_by_switch(frame: &[u8], tag: usize) -> Result<Packet, NotCounted> {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *frame.first_chunk().ok_or(NotCounted::OtherProtocol)?;
     let macs = MacPair::new([a, b, c, d, e, f], [g, h, i, j, k, l]);
     let header = 12 + tag;
-    let ether_type = behind(frame, header)?.first_chunk().ok_or(NotIp::OtherProtocol)?;
+    let ether_type = behind(frame, header)?.first_chunk().ok_or(NotCounted::OtherProtocol)?;
     network(frame, header + ether_type.len(), u16::from_be_bytes(*ether_type), macs)
 }
 
 /// BSD loopback: the address family as four bytes, in the byte order of the host that captured (always big-endian with
 /// LOOP).
-fn null(frame: &[u8]) -> Result<Packet, NotIp> {
-    let family = u32::from_le_bytes(*frame.first_chunk().ok_or(NotIp::OtherProtocol)?);
+fn null(frame: &[u8]) -> Result<Packet, NotCounted> {
+    let family = u32::from_le_bytes(*frame.first_chunk().ok_or(NotCounted::OtherProtocol)?);
     let ether_type = match if family > 0xffff { family.swap_bytes() } else { family } {
         2 => ether_type::IPV4,
         // Linux, Windows, NetBSD and OpenBSD, FreeBSD, macOS: AF_INET6 is not the same anywhere.
         10 | 23 | 24 | 28 | 30 => ether_type::IPV6,
-        _ => return Err(NotIp::OtherProtocol),
+        _ => return Err(NotCounted::OtherProtocol),
     };
     network(frame, 4, ether_type, MacPair::default())
 }

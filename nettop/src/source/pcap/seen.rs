@@ -1,6 +1,6 @@
 //! The link types that occurred in a capture, and what was found in their packets.
 
-use nettop_common::{NotIp, Packet};
+use nettop_common::{NotCounted, Packet};
 
 use super::{
     capture::Order,
@@ -60,11 +60,11 @@ impl Seen {
     }
 
     /// Finds the packet in a frame of it.
-    pub fn parse(&mut self, frame: &[u8], length: u32, order: Order) -> Result<Packet, NotIp> {
+    pub fn parse(&mut self, frame: &[u8], length: u32, order: Order) -> Result<Packet, NotCounted> {
         self.packets += 1;
         let parsed = match self.kind.and_then(|kind| kind.parse) {
             Some(parse) => parse(frame, order),
-            None => Err(NotIp::OtherProtocol),
+            None => Err(NotCounted::OtherProtocol),
         };
         if parsed.is_err() {
             self.not_ip += 1;

@@ -10,17 +10,22 @@ use nettop_common::{
     cpu::{PORTS, Set, TCP_FLAGS},
     newest::Newest,
     slots::{self, GROUPS, Layout, MOST_BITS, SETS, Slot, Tags},
-    unique::Registers,
+    unique::{self, Distinct, Registers},
 };
 
 use super::mapped::Mapped;
-use crate::reading::Tables;
+use crate::{random, reading::Tables};
+
+/// Where distinct sources are in an element.
+const UNIQUE: usize = offset_of!(Cpu, unique);
 
 /// The elements of all CPUs.
 pub struct Cpus {
     all: Mapped<Cpu>,
     /// The bits of the [`Part`]s that are counted.
     parts: u32,
+    /// With which all of them hash distinct sources.
+    unique_key: unique::Key,
 }
 
 impl Cpus {
@@ -29,10 +34,11 @@ impl Cpus {
     /// # Errors
     /// When the kernel refuses.
     pub fn new(map: &MapData, cpus: usize, bits: [u32; Table::COUNT], parts: u32) -> io::Result<Self> {
-        let all = Self { all: Mapped::new(map, cpus)?, parts };
-        let layout = Layout::new(bits, [fastrand::u64(..), fastrand::u64(..)]);
+        let all = Self { all: Mapped::new(map, cpus)?, parts, unique_key: unique::Key(random::words()) };
+        let layout = Layout::new(bits, random::words());
         for cpu in 0..cpus {
             all.write(cpu, offset_of!(Cpu, layout), layout);
+            all.write(cpu, UNIQUE + offset_of!(Distinct, key), all.unique_key);
             for set in 0..SETS {
                 let first = bits.map(|bits| slots::index(cpu as u32, set, bits, 0));
                 all.write(cpu, at(set) + offset_of!(Set, first), first);
@@ -44,6 +50,11 @@ impl Cpus {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.all.len()
+    }
+
+    /// With which distinct sources are hashed.
+    pub fn unique_key(&self) -> unique::Key {
+        self.unique_key
     }
 
     /// What the program was told last.
@@ -142,13 +153,13 @@ impl Cpus {
 
     /// Distinct sources, of those for which there was no slot.
     pub fn unique(&self, cpu: usize) -> Registers {
-        self.read(cpu, offset_of!(Cpu, unique))
+        self.read(cpu, UNIQUE + offset_of!(Distinct, registers))
     }
 
     /// Forgets them.
     pub fn clear_unique(&self) {
         for cpu in 0..self.count() {
-            self.write(cpu, offset_of!(Cpu, unique), Registers::zeroed());
+            self.write(cpu, UNIQUE + offset_of!(Distinct, registers), Registers::zeroed());
         }
     }
 

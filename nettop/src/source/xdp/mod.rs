@@ -28,6 +28,7 @@ use nettop_common::{
     counters::{Counters, Part, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
+    unique,
 };
 
 use self::{
@@ -268,6 +269,11 @@ impl Xdp {
     /// Makes one packet in `every` an event; 0: none.
     pub fn set_sampling(&self, every: u32) {
         self.cpus.tell(Config { sample: every, ..self.cpus.config() });
+    }
+
+    /// With which key distinct sources are hashed.
+    pub fn unique_key(&self) -> unique::Key {
+        self.cpus.unique_key()
     }
 
     /// Empties the registers of distinct sources.

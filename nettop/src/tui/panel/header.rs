@@ -216,7 +216,8 @@ fn lately(picture: &Picture, width: usize) -> Option<Line<'static>> {
     ]))
 }
 
-/// Seen = counted + filtered + not IP: whoever adds it up sees that nothing went missing.
+/// Seen = counted + filtered + not IP + martian: whoever adds it up sees that nothing went missing. Martians stand here only once there
+/// are any.
 fn accounting(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (accounting, theme) = (&picture.snapshot.accounting, picture.theme);
     // Before the first packet there is nothing to agree on.
@@ -232,7 +233,11 @@ fn accounting(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
             (equals, style, "counted", accounting.counted),
             ("+", theme.label, "filtered", accounting.filtered),
             ("+", theme.label, "not IP", accounting.not_ip),
+            ("+", theme.warn, "martian", accounting.martian),
         ] {
+            if name == "martian" && amount.packets == 0 {
+                continue;
+            }
             if !sign.is_empty() {
                 spans.extend([Span::raw(" "), Span::styled(sign, style), Span::raw(" ")]);
             }

@@ -173,6 +173,7 @@ fn not_counted(picture: &Picture) -> Vec<Entry> {
         entry("filtered", format::short(accounting.filtered.packets), false),
         entry("not IP", format::short(accounting.not_ip.packets), false),
         entry("malformed", format::short(accounting.malformed.packets), false),
+        entry("martian", format::short(accounting.martian.packets), accounting.martian.packets > 0),
     ]
 }
 

@@ -66,6 +66,10 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
         let ago = format::ago(snapshot.now_ns, at);
         facts.push(fact(picture, label, format!("{} ({ago} ago)", format::date(at))));
     }
+    if let Some(since) = row.since {
+        let text = format!("≥ counted since {}: it was forgotten, or had no room, before", format::date(since));
+        facts.push(Line::styled(text, picture.theme.warn));
+    }
     facts.extend(amounts(picture, row.packets, Some(row.bytes)));
     let SourceRow { pps, pps_10s, pps_60s, low_pps, peak_pps, .. } = *row;
     let paces = [("now", pps), ("10s", pps_10s), ("60s", pps_60s), ("low", low_pps), ("peak", peak_pps)];

@@ -35,9 +35,11 @@ const COLUMNS: &[Column] = &[
     })
     .styled(|theme| theme.address)
     .sorted(|row| Key::Ip(row.ip)),
-    Column::number("Pkts", "packets to it", 1, [9, 11, 15], |row, cell| format::count(row.packets, cell.width))
-        .styled(|theme| theme.value)
-        .sorted(|row| Key::Number(row.packets as f64)),
+    Column::number("Pkts", "packets to it", 1, [9, 11, 15], |row, cell| {
+        format::at_least(row.at_least, row.packets, cell.width)
+    })
+    .styled(|theme| theme.value)
+    .sorted(|row| Key::Number(row.packets as f64)),
     Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
         .sorted(|row| Key::Rate(row.pps)),
     Column::number("60s", "packets per second of the last minute", 6, [6, 6, 6], |row, _| format::pps(row.pps_60s))

@@ -32,7 +32,7 @@ const COLUMNS: &[Column] = &[
         .styled(|theme| theme.address)
         .sorted(|row| Key::Text(row.mac.to_string())),
     Column::number("Pkts", "packets from and to it", 1, [9, 11, 15], |row, cell| {
-        format::count(row.packets, cell.width)
+        format::at_least(row.at_least, row.packets, cell.width)
     })
     .styled(|theme| theme.value)
     .sorted(|row| Key::Number(row.packets as f64)),

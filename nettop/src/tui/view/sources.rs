@@ -58,9 +58,11 @@ const COLUMNS: &[Column] = &[
         [9, 9, 14],
         with,
     ),
-    Column::number("Pkts", "packets", 1, [9, 11, 15], |row, cell| format::count(row.packets, cell.width))
-        .styled(|theme| theme.value)
-        .sorted(|row| Key::Number(row.packets as f64)),
+    Column::number("Pkts", "packets; ≥: since it was forgotten or had no room", 1, [9, 11, 15], |row, cell| {
+        format::at_least(row.since.is_some(), row.packets, cell.width)
+    })
+    .styled(|theme| theme.value)
+    .sorted(|row| Key::Number(row.packets as f64)),
     Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
         .sorted(|row| Key::Rate(row.pps)),
     Column::number("60s", "packets per second of the last minute", 12, [6, 6, 6], |row, _| format::pps(row.pps_60s))

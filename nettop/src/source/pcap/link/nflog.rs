@@ -1,6 +1,6 @@
 //! Packets that a firewall rule logged: messages of Linux' nfnetlink_log, as tcpdump captures them from `nflog:GROUP`.
 
-use nettop_common::{MacPair, NotIp, Packet, packet::ether_type};
+use nettop_common::{MacPair, NotCounted, Packet, packet::ether_type};
 
 use super::{super::capture::Order, behind, network};
 
@@ -28,14 +28,14 @@ const INET6: u8 = 10;
 const ETHERNET: usize = 14;
 
 /// Attributes, of which one is the packet.
-pub fn nflog(frame: &[u8], order: Order) -> Result<Packet, NotIp> {
-    let family = *frame.first().ok_or(NotIp::OtherProtocol)?;
+pub fn nflog(frame: &[u8], order: Order) -> Result<Packet, NotCounted> {
+    let family = *frame.first().ok_or(NotCounted::OtherProtocol)?;
     let mut found = Found::default();
     let mut rest = behind(frame, HEADER)?;
     while rest.len() >= ATTRIBUTE {
         let (length, kind) = (usize::from(order.u16(rest, 0)), order.u16(rest, 2));
         // The last one may be cut short where not all was captured.
-        let value = rest.get(ATTRIBUTE..length.min(rest.len())).ok_or(NotIp::OtherProtocol)?;
+        let value = rest.get(ATTRIBUTE..length.min(rest.len())).ok_or(NotCounted::OtherProtocol)?;
         found.note(kind, value);
         // The length does not count the padding, and is ATTRIBUTE at least: `get` says so above.
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -43,9 +43,9 @@ pub fn nflog(frame: &[u8], order: Order) -> Result<Packet, NotIp> {
     let ether_type = match family {
         INET => ether_type::IPV4,
         INET6 => ether_type::IPV6,
-        _ => found.ether_type.ok_or(NotIp::OtherProtocol)?,
+        _ => found.ether_type.ok_or(NotCounted::OtherProtocol)?,
     };
-    network(found.payload.ok_or(NotIp::OtherProtocol)?, 0, ether_type, found.macs)
+    network(found.payload.ok_or(NotCounted::OtherProtocol)?, 0, ether_type, found.macs)
 }
 
 /// What the attributes tell.
@@ -128,13 +128,13 @@ mod tests {
                 ("both, after the sender's", 2, &[(8, sender), (16, header), (9, &v4)], Ok((true, both))),
                 ("of a bridge, IPv4", 7, &[(1, ipv4), (9, &v4)], Ok((true, no_macs))),
                 ("of a device, IPv6", 5, &[(1, ipv6), (9, &v6)], Ok((false, no_macs))),
-                ("of a bridge, ARP", 7, &[(1, arp), (9, &v4)], Err(NotIp::OtherProtocol)),
-                ("of a bridge, nothing told", 7, &[(9, &v4)], Err(NotIp::OtherProtocol)),
+                ("of a bridge, ARP", 7, &[(1, arp), (9, &v4)], Err(NotCounted::OtherProtocol)),
+                ("of a bridge, nothing told", 7, &[(9, &v4)], Err(NotCounted::OtherProtocol)),
                 ("flags on the type", 2, &[(0x8009, &v4)], Ok((true, no_macs))),
-                ("no packet", 2, &[(1, ipv4)], Err(NotIp::OtherProtocol)),
-                ("nothing", 2, &[], Err(NotIp::OtherProtocol)),
-                ("an empty packet", 2, &[(9, &[])], Err(NotIp::Malformed)),
-                ("the wrong family", 10, &[(9, &v4)], Err(NotIp::Malformed)),
+                ("no packet", 2, &[(1, ipv4)], Err(NotCounted::OtherProtocol)),
+                ("nothing", 2, &[], Err(NotCounted::OtherProtocol)),
+                ("an empty packet", 2, &[(9, &[])], Err(NotCounted::Malformed)),
+                ("the wrong family", 10, &[(9, &v4)], Err(NotCounted::Malformed)),
             ] {
                 let found = nflog(&message(order, family, attributes), order).map(|packet| {
                     assert_eq!((packet.source_port, packet.destination_port), (7, 53), "{name}");
@@ -154,7 +154,11 @@ mod tests {
                 } else {
                     u16::to_le_bytes(length)
                 });
-                assert_eq!(nflog(&damaged, order), Err(NotIp::OtherProtocol), "a first attribute of {length} bytes");
+                assert_eq!(
+                    nflog(&damaged, order),
+                    Err(NotCounted::OtherProtocol),
+                    "a first attribute of {length} bytes"
+                );
             }
         }
     }
