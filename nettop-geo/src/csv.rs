@@ -16,12 +16,13 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use csv_core::{ReadRecordResult, Reader};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use crate::{
     CountryCode, Location, Provides,
     flatten::Refused,
     lines::{Line, Lines},
+    prefix,
     table::{Builder, Order, Table},
     text,
 };
@@ -235,11 +236,7 @@ fn prefix(text: &str) -> Bad<(IpAddr, IpAddr)> {
         return address(text).map(|address| (address, address));
     }
     let net: IpNet = text.parse().map_err(|_| format!("{} is not a prefix like 192.0.2.0/24", text::quote(text)))?;
-    let mapped = match net {
-        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
-        IpNet::V4(_) => None,
-    };
-    let net = mapped.and_then(|(v4, length)| Ipv4Net::new(v4, length).ok()).map_or(net, IpNet::V4);
+    let net = prefix::canonical(net);
     Ok((net.network(), net.broadcast()))
 }
 

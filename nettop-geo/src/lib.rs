@@ -16,6 +16,7 @@ mod lines;
 mod location;
 mod mmdb;
 mod places;
+pub mod prefix;
 mod sections;
 mod segments;
 mod sources;

@@ -3,13 +3,13 @@
 //! Addresses are `192.0.2.1,10.0.0.0/8,!10.1.0.0/16`, ports `80,443,8000-8100,!8080`, protocols `tcp,icmp,!udp,47`.
 //! A part matches when it holds no accepted item or one of them matches, and no rejected (`!`) one does.
 
-use std::{net::IpAddr, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
-use ipnet::IpNet;
 use nettop_common::{
-    Address, Filter, Prefix, Protocol,
+    Filter, Prefix, Protocol,
     config::{BitSet, MAX_PREFIXES, Prefixes},
 };
+use nettop_geo::prefix;
 
 use crate::snapshot::FilterView;
 
@@ -105,14 +105,11 @@ fn prefixes(text: &str) -> Result<Prefixes, String> {
     let mut prefixes = Prefixes::default();
     for item in items(text) {
         let (address, negated) = negation(item);
-        let prefix = match (address.parse::<IpAddr>(), address.parse::<IpNet>()) {
-            (Ok(ip), _) => Prefix::new(ip.into(), 128),
-            (_, Ok(net)) => {
-                let embedded = if net.addr().is_ipv4() { 96 } else { 0 };
-                Prefix::new(Address::from(net.addr()), embedded + net.prefix_len())
-            }
-            _ => return Err(format!("{item:?} is not an IP address or prefix")),
+        let Some(net) = prefix::parse(address) else {
+            return Err(format!("{item:?} is not an IP address or prefix"));
         };
+        let embedded = if net.addr().is_ipv4() { 96 } else { 0 };
+        let prefix = Prefix::new(net.addr().into(), embedded + net.prefix_len());
         if !prefixes.push(prefix, negated) {
             return Err(format!(
                 "more than {MAX_PREFIXES} addresses or prefixes of one family; the kernel program holds no more"
@@ -205,7 +202,9 @@ fn protocol_numbers(text: &str) -> Result<Vec<Range>, String> {
 
 #[cfg(test)]
 mod tests {
-    use nettop_common::Packet;
+    use std::net::IpAddr;
+
+    use nettop_common::{Address, Packet};
 
     use super::*;
 

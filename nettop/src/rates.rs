@@ -418,4 +418,53 @@ mod tests {
         let (slots, history) = run(0.25, 1, |_| 100);
         assert!(close(history.rates(&slots, 0.25).current, 400.0));
     }
+
+    #[test]
+    fn a_slot_is_closed_at_the_first_tick_that_is_old_enough() {
+        for (age_ns, due) in [(0, false), (SLOT_NS - 1, false), (SLOT_NS, true), (2 * SECOND_NS, true)] {
+            let mut slots = Slots::new(7);
+            assert_eq!(slots.is_due(7 + age_ns), due, "{age_ns}");
+            slots.reach(7 + age_ns);
+            let closed = slots.close_if_due();
+            assert_eq!(closed, due.then_some(age_ns as f64 / 1e9), "{age_ns}");
+            assert_eq!(slots.open_id(), u32::from(due), "{age_ns}");
+        }
+    }
+
+    #[test]
+    fn a_slot_without_length_has_no_rate() {
+        let (slots, mut history) = (Slots::new(5), History::default());
+        history.add(&slots, 3);
+        assert_eq!(history.rates(&slots, 0.0).current, 0.0);
+    }
+
+    #[test]
+    fn what_is_in_the_open_slot_is_not_what_was_in_another() {
+        let (mut slots, mut history) = (Slots::new(0), History::default());
+        assert_eq!((history.in_open(&slots), history.silent(&slots)), (0, 0), "never any");
+        history.add(&slots, 3);
+        history.add(&slots, 4);
+        assert_eq!((history.in_open(&slots), history.silent(&slots)), (7, 0));
+        for seconds in 1..=2 {
+            slots.reach(u64::from(seconds) * SECOND_NS);
+            slots.close_if_due();
+            assert_eq!((history.in_open(&slots), history.silent(&slots)), (0, seconds), "{seconds} s later");
+        }
+        history.add(&slots, 5);
+        assert_eq!((history.in_open(&slots), history.silent(&slots)), (5, 0));
+    }
+
+    #[test]
+    fn before_the_first_packet_there_is_no_slot_with_none() {
+        let (mut slots, mut history) = (Slots::new(0), History::default());
+        for second in 1..=5 {
+            slots.reach(second * SECOND_NS);
+            slots.close_if_due();
+        }
+        history.add(&slots, 3);
+        slots.reach(6 * SECOND_NS);
+        slots.close_if_due();
+        let rates = history.rates(&slots, 6.0);
+        assert_eq!((rates.current, rates.low, history.last_minute(&slots)), (3.0, 3.0, 3));
+    }
 }

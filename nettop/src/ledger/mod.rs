@@ -496,4 +496,30 @@ mod tests {
         assert_eq!((top, others, rest), (vec![10, 9, 8], 7, tally(28)));
         assert_eq!(ledger.top(0).0.len(), 10);
     }
+
+    /// With room for eight, one is remembered at first sight in a second, and four more are what is aimed at.
+    #[test]
+    fn how_often_a_key_has_to_be_seen_follows_how_many_are_let_in() {
+        let (mut ledger, mut slots) = (Ledger::new(8), Slots::new(0));
+        enter(&mut ledger, &slots, &(0..8).map(|key| (key, 100)).collect::<Vec<_>>());
+        let (mut seconds, mut next) = (0, 1000);
+        for (name, newcomers, times, expected) in [
+            ("five are let in: it rises", 6, 3, SEEN_AT_LEAST + 3),
+            ("four are: it stays", 5, 3, SEEN_AT_LEAST + 3),
+            ("one is: it stays", 2, 3, SEEN_AT_LEAST + 3),
+            ("none is: it falls", 1, 2, SEEN_AT_LEAST + 1),
+            ("to what it was at first, and no lower", 1, 3, SEEN_AT_LEAST),
+            ("it rises to what is counted up to, and no higher", 6, 20, strangers::MOST),
+        ] {
+            for _ in 0..times {
+                seconds += 1;
+                slots.reach(seconds * SECOND_NS);
+                let newcomers: Vec<_> = (next..next + newcomers).map(|key| (key, u64::from(strangers::MOST))).collect();
+                next += 6;
+                enter(&mut ledger, &slots, &newcomers);
+                slots.close_if_due();
+            }
+            assert_eq!(ledger.seen_enough, expected, "{name}");
+        }
+    }
 }

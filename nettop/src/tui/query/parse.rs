@@ -1,8 +1,6 @@
 //! From text to a [`Query`]. Errors know their place, so that it can be shown.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
+use nettop_geo::prefix;
 
 use super::{Node, Quantity, Query, Relation, Test};
 
@@ -25,7 +23,7 @@ type Field = (&'static str, fn(&str) -> std::result::Result<Test, String>);
 
 /// Every field.
 const FIELDS: &[Field] = &[
-    ("ip", |value| net(value).map(Test::Net).ok_or_else(|| format!("{value:?} is not an address or prefix"))),
+    ("ip", |value| prefix::parse(value).map(Test::Net).ok_or_else(|| format!("{value:?} is not an address or prefix"))),
     ("port", |value| ports(value).ok_or_else(|| format!("{value:?} is not a port or range of ports"))),
     ("proto", |value| Ok(Test::Protocol(value.to_uppercase()))),
     ("country", |value| match value.len() {
@@ -163,7 +161,8 @@ impl Parser {
                 return Err(self.error(&format!("{name} wants to be compared, as in {name}>1k")));
             }
             // A prefix is not looked for as text: `10.0.0.0/8` means what lies in it.
-            let test = net(&word).filter(|_| word.contains('/')).map_or(Test::Text(word.to_lowercase()), Test::Net);
+            let test =
+                prefix::parse(&word).filter(|_| word.contains('/')).map_or(Test::Text(word.to_lowercase()), Test::Net);
             return Ok(Node::Is(test));
         };
         let Some((_, read)) = FIELDS.iter().find(|(field, _)| name.eq_ignore_ascii_case(field)) else {
@@ -259,12 +258,7 @@ impl Parser {
 /// Whether what stands before the first colon is meant as a field: not where it begins an address.
 fn may_be_field(word: &str, name: &str) -> bool {
     let hexadecimal = name.len() <= 4 && name.chars().all(|c| c.is_ascii_hexdigit());
-    !hexadecimal && net(word).is_none()
-}
-
-/// A prefix, or an address as one.
-fn net(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    !hexadecimal && prefix::parse(word).is_none()
 }
 
 fn ports(text: &str) -> Option<Test> {
