@@ -4,10 +4,14 @@ mod files;
 mod screen;
 mod thresholds;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
-use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser as _},
+    error::ErrorKind,
+};
 use nettop_common::counters::Part;
 use nettop_geo::Watcher;
 
@@ -25,7 +29,7 @@ use crate::{
     snapshot::{Mode, TOP_RANGE},
     source::{
         demo,
-        xdp::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES},
+        xdp::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
     },
     tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
@@ -198,8 +202,9 @@ pub enum Program {
 /// Options of the live monitor.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Interfaces, separated by commas [default: that of the default route]
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    /// Interfaces, separated by commas or repeated (\, is a comma of a name, \xNN a byte of one) [default: those that the default
+    /// routes lead to, wherever they move]
+    #[arg(long, value_name = "NAME", value_parser = OsStringValueParser::new().map(|name| names::shown(name.as_bytes())))]
     pub iface: Vec<String>,
     /// Replay a capture (pcap or pcapng; - is standard input) instead of watching interfaces; needs no privilege
     #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "without", "log"])]

@@ -162,6 +162,43 @@ pub struct InterfaceRow {
     pub note: String,
 }
 
+/// An interface that is watched, with what only the engine needs to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedInterface {
+    /// What everybody may know.
+    pub row: InterfaceRow,
+    /// The name it was asked for by.
+    pub wanted: String,
+    /// Its index; 0 while it is gone.
+    pub index: u32,
+    /// Packets it has received, as it counts them itself; `None`: it does not say.
+    pub received: Option<u64>,
+    /// What its driver calls its kind: `vrf`, `ifb`, `veth`; empty for most hardware.
+    pub kind: String,
+    /// The interfaces below it, as words of a command, where somebody asked for them.
+    pub below: Vec<String>,
+}
+
+impl WatchedInterface {
+    /// The kernel did not say how it is, and this is why.
+    pub fn is_unknown(&mut self, why: &str) {
+        self.row.state = InterfaceState::Unknown;
+        self.row.note = why.into();
+        self.received = None;
+    }
+}
+
+/// What is watched, as it was at one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Every interface the program is, was or should be attached to.
+    pub interfaces: Vec<WatchedInterface>,
+    /// Why they may be the wrong ones, where they were chosen by themselves.
+    pub doubt: Option<String>,
+    /// What the newest change was that nobody asked for.
+    pub change: Option<String>,
+}
+
 /// How an XDP program runs on an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -195,6 +232,8 @@ pub enum InterfaceState {
     Detached,
     /// It has left this network namespace; counting goes on.
     Moved,
+    /// The kernel did not say. Where the program is attached, counting goes on.
+    Unknown,
 }
 
 impl fmt::Display for InterfaceState {
@@ -205,6 +244,7 @@ impl fmt::Display for InterfaceState {
             Self::Gone => "gone",
             Self::Detached => "detached",
             Self::Moved => "moved",
+            Self::Unknown => "unknown",
         })
     }
 }

@@ -116,7 +116,7 @@ pub const CHECKS: &[Check] = &[
         NEEDED,
         program::load,
     ),
-    Check::new("network", "interface", "the one that is watched by default", NEEDED, network::interface),
+    Check::new("network", "interface", "what is watched by default", NEEDED, network::interface),
     Check::new("network", "driver", "decides between native and generic XDP", USEFUL, network::driver),
     Check::new("network", "other XDP", "an interface has room for one XDP program", NEEDED, network::other_programs),
     Check::new("network", "interfaces", "how XDP would run on each", USEFUL, network::interfaces),

@@ -1,39 +1,45 @@
-//! The interfaces, and the one that is watched by default.
+//! The interfaces, and those that are watched by default.
 
 use std::{fs, path::Path};
 
 use super::Finding;
 use crate::{
     shell,
-    source::xdp::{self, netdev, netlink::Interface},
+    source::xdp::{self, Defaults, netdev, netlink::Interface},
 };
 
 /// Interfaces that are listed: a host of containers has thousands.
 const MOST_INTERFACES: usize = 32;
 
-/// Which one it is.
+/// Which ones they are.
 pub fn interface() -> Finding {
-    match xdp::default_interface() {
-        Ok(Interface { name, link: None, .. }) => {
-            Finding::missing(format!("{name} has a kind of link that nettop cannot read"), "name another with --iface")
+    match xdp::defaults() {
+        Ok(Defaults { interfaces, doubt }) => {
+            let states: Vec<_> = interfaces.iter().map(state).collect();
+            // It starts all the same.
+            let doubt = doubt.map_or(String::new(), |doubt| format!(", but it may be the wrong one: {doubt}"));
+            Finding::good(states.join(", ") + &doubt)
         }
-        Ok(Interface { name, up: false, .. }) => Finding::good(format!(
-            "{name}, which is down: packets come when it is up (ip link set {} up)",
-            shell::word(&name)
-        )),
-        Ok(Interface { name, mtu, .. }) => Finding::good(format!("{name} is up, MTU {mtu}")),
         Err(error) => Finding::failed(&error, "name one with --iface"),
     }
 }
 
-/// Its driver, and whether that runs XDP programs itself.
+fn state(Interface { name, up, mtu, .. }: &Interface) -> String {
+    match up {
+        true => format!("{name} is up, MTU {mtu}"),
+        false => format!("{name}, which is down: packets come when it is up (ip link set {} up)", shell::word(name)),
+    }
+}
+
+/// Their drivers, and whether these run XDP programs themselves.
 pub fn driver() -> Finding {
-    let Ok(Interface { name, index, .. }) = xdp::default_interface() else {
-        return Finding::Unknown("there is no interface".into());
-    };
-    let who = driver_name(&name, index)
+    of_defaults(driver_of)
+}
+
+fn driver_of(Interface { name, index, .. }: &Interface) -> Finding {
+    let who = driver_name(name, *index)
         .map_or_else(|| format!("the driver of {name}"), |driver| format!("{driver} ({name})"));
-    match netdev::is_native(index) {
+    match netdev::is_native(*index) {
         Ok(Some(true)) => Finding::good(format!("{who} can run XDP natively, if its offloads and the MTU allow it")),
         Ok(Some(false)) => Finding::missing(
             format!("{who} has no native XDP; nettop uses generic XDP, which costs more per packet"),
@@ -43,6 +49,32 @@ pub fn driver() -> Finding {
             Finding::Unknown(format!("{who}: this kernel tells only when nettop attaches whether XDP is native"))
         }
         Err(error) => Finding::Unknown(format!("{who}: {error}")),
+    }
+}
+
+/// What there is to say of all interfaces that are watched by default, the worst first.
+fn of_defaults(look: fn(&Interface) -> Finding) -> Finding {
+    let Ok(Defaults { interfaces, .. }) = xdp::defaults() else {
+        return Finding::Unknown("there is no interface".into());
+    };
+    let (mut good, mut unknown, mut missing, mut remedies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for finding in interfaces.iter().map(look) {
+        match finding {
+            Finding::Good(text) => good.push(text),
+            Finding::Unknown(text) => unknown.push(text),
+            Finding::Missing { what, remedy } => {
+                missing.push(what);
+                remedies.push(remedy);
+            }
+        }
+    }
+    remedies.dedup();
+    let is_missing = !missing.is_empty();
+    let text = [missing, unknown.clone(), good].concat().join(", ");
+    match (is_missing, unknown.is_empty()) {
+        (true, _) => Finding::missing(text, remedies.join("; ")),
+        (false, false) => Finding::Unknown(text),
+        (false, true) => Finding::good(text),
     }
 }
 
@@ -94,20 +126,19 @@ fn driver_name(name: &str, index: u32) -> Option<String> {
     Some(driver.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Who is attached to it.
+/// Who is attached to them.
 pub fn other_programs() -> Finding {
-    let Ok(Interface { name, xdp_programs, .. }) = xdp::default_interface() else {
-        return Finding::Unknown("there is no interface".into());
-    };
-    if xdp_programs.is_empty() {
-        return Finding::good(format!("none on {name}"));
-    }
-    let programs: Vec<_> = xdp_programs.iter().map(|id| xdp::describe_program(*id)).collect();
-    Finding::missing(
-        format!("{name} has {}", programs.join(" and ")),
-        format!(
-            "end its owner (nettopctl stop, if it is a nettop), or `ip link set dev {} xdp off` if nobody owns it",
-            shell::word(&name)
-        ),
-    )
+    of_defaults(|Interface { name, xdp_programs, .. }| {
+        if xdp_programs.is_empty() {
+            return Finding::good(format!("none on {name}"));
+        }
+        let programs: Vec<_> = xdp_programs.iter().map(|id| xdp::describe_program(*id)).collect();
+        Finding::missing(
+            format!("{name} has {}", programs.join(" and ")),
+            format!(
+                "end its owner (nettopctl stop, if it is a nettop), or `ip link set dev {} xdp off` if nobody owns it",
+                shell::word(name)
+            ),
+        )
+    })
 }

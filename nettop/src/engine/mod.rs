@@ -4,12 +4,14 @@
 mod books;
 mod detail;
 mod histories;
+mod interfaces;
 pub mod outlets;
 pub mod own;
 mod prefixes;
 mod publish;
 mod regions;
 mod sampler;
+mod sight;
 mod stall;
 mod tables;
 
@@ -28,8 +30,8 @@ use tokio::{
 };
 
 use self::{
-    books::Books, detail::Details, histories::Histories, outlets::Outlets, own::OwnCost, regions::Regions,
-    sampler::Sampler, stall::Missed,
+    books::Books, detail::Details, histories::Histories, interfaces::Interfaces, outlets::Outlets, own::OwnCost,
+    regions::Regions, sampler::Sampler, stall::Missed,
 };
 use crate::{
     cause,
@@ -38,7 +40,7 @@ use crate::{
     export::log::Log,
     filter::{FilterText, ParsedFilter},
     random,
-    reading::{Calendar, InterfaceRow, Moment, Reading},
+    reading::{Calendar, Moment, Reading},
     snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
     source::Source,
 };
@@ -114,7 +116,9 @@ pub struct Engine {
     counted: u64,
     /// Of these, those of TCP.
     counted_tcp: u64,
-    interfaces: Vec<InterfaceRow>,
+    /// Packets seen since the start, too.
+    seen: u64,
+    interfaces: Interfaces,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     tick: Tick,
@@ -157,7 +161,8 @@ impl Engine {
             passed: 0,
             counted: 0,
             counted_tcp: 0,
-            interfaces: source.interfaces(),
+            seen: 0,
+            interfaces: Interfaces::default(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
             cost,
@@ -166,6 +171,7 @@ impl Engine {
             source,
             settings,
         };
+        engine.look();
         engine.publish();
         (engine, receiver)
     }
@@ -194,7 +200,12 @@ impl Engine {
                 }
                 () = &mut drain => {
                     drain.as_mut().reset(Instant::now() + pause());
-                    tokio::task::block_in_place(|| self.drain());
+                    tokio::task::block_in_place(|| {
+                        self.drain();
+                        if self.look() {
+                            self.publish();
+                        }
+                    });
                 }
                 envelope = requests.recv() => {
                     let Some(Envelope { request, reply }) = envelope else { break };
@@ -229,13 +240,24 @@ impl Engine {
         if !self.drain() {
             self.source.read_tables(&mut self.books.tables);
         }
-        self.interfaces = self.source.interfaces();
+        self.look();
         self.tick.count += 1;
         self.own = self.cost.measure(&self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
         self.full.clear();
         self.passed = self.books.sources.passed().packets;
+    }
+
+    /// Takes what is known of the interfaces by now; returns whether there is anything new to say of them. However long the
+    /// interval is, that is not left until it is over.
+    fn look(&mut self) -> bool {
+        let before = self.interfaces.change().map(str::to_string);
+        let is_new = self.interfaces.update(&mut self.source, Moment::now(), self.seen);
+        if let Some(change) = self.interfaces.change().filter(|change| before.as_deref() != Some(change)) {
+            self.message = change.into();
+        }
+        is_new
     }
 
     /// Enters what has come since the last time, and keeps the number of events within the budget: what [`run`](Self::run) does
@@ -306,6 +328,7 @@ impl Engine {
         }
         self.counted += reading.totals.outcome(Outcome::Counted).packets;
         self.counted_tcp += reading.totals.protocol(Protocol::Tcp).packets;
+        self.seen += reading.totals.seen.packets;
         if let Some(every) = self.sampler.adapt(reading.at, self.counted) {
             source.set_sampling(every);
         }
@@ -402,10 +425,10 @@ impl Engine {
         };
         let parsed = text.parse().map_err(anyhow::Error::msg)?;
         if let Some(names) = &change.iface {
-            let names: Vec<_> =
-                names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_string).collect();
+            let names = names.trim();
+            let names = if names.is_empty() { Vec::new() } else { vec![names.to_string()] };
             self.source.set_interfaces(&names)?;
-            self.interfaces = self.source.interfaces();
+            self.look();
         }
         self.source.set_filter(parsed.filter.as_deref());
         self.settings.filter = parsed;

@@ -14,7 +14,6 @@ use crate::{
     export::log::Log,
     ledger::Account,
     rates::Rates,
-    reading::{AttachMode, InterfaceState},
     snapshot::{
         AllSources, Counted, DEFAULT_LIMIT, Degraded, DestinationRow, EventRow, ExportRow, GeoView, LinkRow, Mac,
         MacRow, MapRow, Others, PortRow, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, Subject,
@@ -106,7 +105,7 @@ impl Engine {
                 .map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns)))
                 .collect(),
             accounting,
-            interfaces: self.interfaces.clone(),
+            interfaces: self.interfaces.rows(),
             history: self.histories.all.history(),
             alerts: self.detector.alerts(reading.at),
             exports,
@@ -236,43 +235,10 @@ impl Engine {
         exports: &[ExportRow],
         replay: Option<&Replay>,
     ) -> Vec<Degraded> {
-        let mut rows = Vec::new();
+        let mut rows = self.interfaces.degraded();
         let mut push = |badge: &str, what: String, reason: String, remedy: &str| {
             rows.push(Degraded { badge: badge.to_string(), what, reason, remedy: remedy.to_string() });
         };
-        for row in &self.interfaces {
-            match (row.state, row.mode) {
-                (InterfaceState::Gone, _) => {
-                    push(
-                        &format!("{} gone", row.name),
-                        format!("{} is gone", row.name),
-                        row.note.clone(),
-                        "bring the interface back",
-                    );
-                }
-                (InterfaceState::Detached, _) => {
-                    push(
-                        &format!("{} not watched", row.name),
-                        format!("{} is not watched", row.name),
-                        row.note.clone(),
-                        "it is attached again once that is gone",
-                    );
-                }
-                (InterfaceState::Down, _) => push(
-                    &format!("{} down", row.name),
-                    format!("{} is down", row.name),
-                    "nothing arrives while it is".into(),
-                    "ip link set up, if it should not be",
-                ),
-                (_, Some(AttachMode::Generic)) => push(
-                    &format!("{} generic", row.name),
-                    format!("generic XDP on {}", row.name),
-                    row.note.clone(),
-                    "counts are exact, each packet costs more; a lower MTU or other offloads may allow native",
-                ),
-                _ => {}
-            }
-        }
         for table in Table::ALL.iter().filter(|table| self.full.contains(table)) {
             push(
                 &format!("{} untracked", table.label()),

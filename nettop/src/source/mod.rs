@@ -13,7 +13,7 @@ use nettop_common::{Event, Filter, counters::Table, unique};
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
 use crate::{
     maps::Reader,
-    reading::{InterfaceRow, Moment, Reading, Tables},
+    reading::{Moment, Reading, Tables, Watched},
     replay::Replay,
 };
 
@@ -223,11 +223,19 @@ impl Source {
         }
     }
 
-    /// How the interfaces are.
-    pub fn interfaces(&mut self) -> Vec<InterfaceRow> {
+    /// What is watched, when somebody has looked since the last time.
+    pub fn watched(&mut self) -> Option<Watched> {
         match self {
-            Self::Xdp(xdp) => xdp.interfaces(),
-            Self::Demo(_) | Self::Pcap(_) => Vec::new(),
+            Self::Xdp(xdp) => xdp.watched(),
+            Self::Demo(_) | Self::Pcap(_) => None,
+        }
+    }
+
+    /// From the next look on, says what is below the interfaces with these indexes.
+    pub fn explain_below(&mut self, indexes: Vec<u32>) {
+        match self {
+            Self::Xdp(xdp) => xdp.explain_below(indexes),
+            Self::Demo(_) | Self::Pcap(_) => {}
         }
     }
 }

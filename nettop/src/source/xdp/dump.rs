@@ -98,7 +98,7 @@ impl Xdp {
     /// What counting has cost so far.
     pub fn cost(&self) -> Cost {
         let memory = self.inventory.maps.iter().map(|map| map.memory).sum();
-        let programs = self.attachments.programs();
+        let programs = &self.programs;
         [&programs.ethernet, &programs.raw_ip].into_iter().fold(Cost { memory, ..Cost::default() }, |sum, program| {
             let (runs, run_ns) = bpf::program_runs(program.as_fd()).unwrap_or_default();
             Cost { runs: sum.runs + runs, run_ns: sum.run_ns + run_ns, ..sum }
@@ -110,7 +110,7 @@ impl Xdp {
     /// # Errors
     /// No file descriptor is left.
     pub fn maps_reader(&self) -> io::Result<Reader> {
-        let programs = self.attachments.programs();
+        let programs = &self.programs;
         let [ethernet, raw_ip] = [&programs.ethernet, &programs.raw_ip].map(|program| program.try_clone());
         let held = Held {
             inventory: self.inventory.clone(),

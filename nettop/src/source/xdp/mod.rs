@@ -1,16 +1,20 @@
 //! The live source: the XDP program counts, this reads its maps.
 
 mod attach;
+mod attachments;
 mod bpf;
 mod budget;
 mod capacity;
 pub mod cpus;
+mod defaults;
 mod dump;
 mod gather;
 mod mapped;
+pub mod names;
 pub mod netdev;
 pub mod netlink;
 mod refusal;
+mod watcher;
 mod windows;
 
 use std::{io, os::fd::AsFd as _, sync::Arc, time::Duration};
@@ -32,22 +36,25 @@ use nettop_common::{
 };
 
 use self::{
-    attach::{Attachments, Programs},
+    attach::Programs,
+    attachments::Attachments,
     capacity::Capacity,
     cpus::Cpus,
     dump::Inventory,
     mapped::{Mapped, map_data},
+    watcher::Watcher,
     windows::Windows,
 };
 pub use self::{
-    attach::{default_interface, describe_program},
+    attach::describe_program,
     budget::{Budget, MOST_SOURCES},
+    defaults::{Defaults, defaults},
 };
 use crate::{
     cause,
     maps::Program,
     memory, privilege,
-    reading::{InterfaceRow, Moment, Reading, Tables, asleep_ns},
+    reading::{Moment, Reading, Tables, Watched, asleep_ns},
 };
 
 /// The first kernel with XDP programs for multi-buffer frames, and their whole length.
@@ -70,7 +77,8 @@ const REST: f64 = 5.0;
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
     ebpf: Ebpf,
-    attachments: Attachments,
+    programs: Arc<Programs>,
+    watcher: Watcher,
     inventory: Arc<Inventory>,
     capacity: Capacity,
     cpus: Arc<Cpus>,
@@ -112,10 +120,12 @@ impl Xdp {
         let cpus = Cpus::new(map_of(&ebpf, maps::CPUS)?, cpus, capacity.bits, options.parts).context("mapping CPUS")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
-        let attachments = Attachments::new(programs, interfaces)?;
+        let programs = Arc::new(programs);
+        let watcher = Watcher::new(Attachments::new(Arc::clone(&programs), interfaces)?);
         Ok(Self {
             ebpf,
-            attachments,
+            programs,
+            watcher,
             inventory: inventory.into(),
             capacity,
             cpus: cpus.into(),
@@ -287,17 +297,23 @@ impl Xdp {
     /// # Errors
     /// As [`Xdp::open`]; everything then stays as it was.
     pub fn set_interfaces(&mut self, names: &[String]) -> Result<()> {
-        self.attachments.set(names)
+        self.watcher.set(names)
     }
 
-    /// The interfaces asked for.
+    /// The interfaces asked for, as they can be asked for again.
     pub fn interface_names(&self) -> Vec<String> {
-        self.attachments.names().map(str::to_string).collect()
+        self.watcher.names().map(names::listed).collect()
     }
 
-    /// How the interfaces are, after attaching to those that came back.
-    pub fn interfaces(&mut self) -> Vec<InterfaceRow> {
-        self.attachments.refresh()
+    /// What is watched, when somebody has looked since the last time: a thread looks each second, attaches to interfaces that have
+    /// come back, and goes where the default route leads; nobody waits for it.
+    pub fn watched(&mut self) -> Option<Watched> {
+        self.watcher.news()
+    }
+
+    /// From the next look on, it is said what is below the interfaces with these indexes.
+    pub fn explain_below(&mut self, indexes: Vec<u32>) {
+        self.watcher.explain_below(indexes);
     }
 
     /// The loaded program, for its log.

@@ -1,0 +1,19 @@
+//! What the kernel says about interfaces, routes and next hops, over rtnetlink: right in any network namespace, where `/sys`
+//! may still show another one. Of each message only the attributes that are used are looked at, so that nothing else in it,
+//! a text in an unknown encoding for one, can hide the rest.
+
+mod attributes;
+mod exchange;
+mod links;
+mod routes;
+
+pub(super) use self::{
+    attributes::{attribute, attributes},
+    exchange::ask,
+    links::by_written_name,
+    routes::{Ways, ways},
+};
+pub use self::{
+    exchange::PATIENCE,
+    links::{Interface, interface_by_index, interface_by_name, interfaces},
+};
