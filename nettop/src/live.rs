@@ -27,7 +27,7 @@ use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
     control::{self, Request, Requests, channel::Channel, server},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    export::{log::Log, summary},
+    export::{destination::Destination, log::Log, session::Place, summary},
     files::{Files, Hangup},
     heap,
     reading::Moment,
@@ -150,6 +150,10 @@ impl Opened {
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
         outputs.chain(self.log.as_ref().map(Log::path)).for_each(|path| folders.output(path));
+        // At the end of a link there may be nothing yet.
+        let ends = self.files.snapshot.iter().filter_map(Destination::file);
+        let ends = ends.chain(self.files.session.iter().flat_map(Place::files));
+        ends.for_each(|path| folders.output(&path));
         if args.screen().is_some() {
             folders.write_here();
         }

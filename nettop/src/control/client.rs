@@ -1,7 +1,7 @@
 //! `nettopctl`: sends one request to a running monitor and prints the answer.
 
 use std::{
-    io::{self, Write},
+    io::{self, Write, stderr},
     path::PathBuf,
 };
 
@@ -20,8 +20,9 @@ use super::{
     token::Token,
 };
 use crate::{
-    export::{FORMATS, file, maps, sorted},
+    export::{FORMATS, file, maps, site, sorted},
     snapshot::{DEFAULT_LIMIT, TOP_RANGE},
+    visible::visible,
 };
 
 /// What `nettopctl` is asked to do.
@@ -90,7 +91,7 @@ enum Command {
         /// What to write: the whole snapshot, or the table of sources
         #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))]
         format: String,
-        /// Where to; replaced whole [default: standard output]
+        /// Where to; a file is replaced whole, a device or a pipe written to [default: standard output]
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -202,7 +203,13 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
             let Some(form) = known else { bail!("there is no form {format}") };
             let write = |out: &mut dyn Write| (form.rewrite)(snapshot, out);
             match output {
-                Some(path) => file::replace(path, write).with_context(|| format!("writing {}", path.display()))?,
+                Some(path) => {
+                    let kept = site::write(path, None, write).with_context(|| format!("writing {}", path.display()))?;
+                    if let Some(kept) = kept {
+                        // Nobody may be there to read it.
+                        let _ = writeln!(stderr(), "{}: {kept}", visible(&path.display().to_string()));
+                    }
+                }
                 None => print(write)?,
             }
         }

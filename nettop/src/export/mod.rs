@@ -10,6 +10,7 @@ pub mod maps;
 pub mod patient;
 pub mod prefixes;
 pub mod session;
+pub mod site;
 pub mod sorted;
 pub mod summary;
 pub mod table;

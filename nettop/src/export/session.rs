@@ -9,17 +9,20 @@ use std::{
 use anyhow::{Context as _, Result};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{FORMATS, destination::Destination, until::Until};
+use super::{FORMATS, destination::Destination, site::Kept, until::Until};
 use crate::snapshot::Snapshot;
 
 /// Sorts by time. In UTC: the local offset cannot be read safely once threads run.
 const STAMP: &[BorrowedFormatItem] = format_description!("nettop-[year][month][day]-[hour][minute][second]");
 
+/// A file that was written, and what was not replaced there, if it was not.
+pub type Written = (PathBuf, Option<Kept>);
+
 /// Writes the files beside `path`, each whole or not at all; returns where.
 ///
 /// # Errors
 /// Say which one could not be written, and why.
-pub fn write(snapshot: &Snapshot, path: &Path) -> Result<Vec<PathBuf>> {
+pub fn write(snapshot: &Snapshot, path: &Path) -> Result<Vec<Written>> {
     Place(paths(path).into_iter().map(Destination::new).collect()).write(snapshot, None)
 }
 
@@ -37,17 +40,25 @@ impl Place {
         Ok(Self(paths(path).into_iter().map(open).collect::<io::Result<_>>()?))
     }
 
-    /// Writes the files, none after `until`; returns where.
+    /// Writes the files, also those after one that cannot be written, and none after `until`; returns where.
     ///
     /// # Errors
-    /// Say which one could not be written, and why.
-    pub fn write(&self, snapshot: &Snapshot, until: Option<Instant>) -> Result<Vec<PathBuf>> {
-        for (destination, format) in self.0.iter().zip(FORMATS) {
-            destination
+    /// Say which one could not be written first, and why.
+    pub fn write(&self, snapshot: &Snapshot, until: Option<Instant>) -> Result<Vec<Written>> {
+        let write = |(destination, format): (&Destination, &super::Format)| {
+            let path = destination.path();
+            let kept = destination
                 .write(|out| (format.write)(snapshot, &mut Until::new(out, until)))
-                .with_context(|| format!("writing {}", destination.path().display()))?;
-        }
-        Ok(self.0.iter().map(|destination| destination.path().to_path_buf()).collect())
+                .with_context(|| format!("writing {}", path.display()))?;
+            Ok((path.to_path_buf(), kept))
+        };
+        let all: Vec<_> = self.0.iter().zip(FORMATS).map(write).collect();
+        all.into_iter().collect()
+    }
+
+    /// The files that will be made or replaced.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.0.iter().filter_map(Destination::file)
     }
 }
 
@@ -83,10 +94,16 @@ mod tests {
             ("plain", ["plain.snapshot.json", "plain.top.csv", "plain.prefixes.csv"]),
         ] {
             let written = write(&Snapshot::default(), &folder.path().join(given)).unwrap();
-            assert_eq!(written, names.map(|name| folder.path().join(name)));
-            assert!(written.iter().all(|path| path.is_file()));
+            assert_eq!(written, names.map(|name| (folder.path().join(name), None)));
+            assert!(written.iter().all(|(path, _)| path.is_file()));
         }
         let error = write(&Snapshot::default(), &folder.path().join("no/a.jsonl")).unwrap_err();
         assert!(format!("{error:#}").contains("no/a.snapshot.json"), "{error:#}");
+
+        // One that cannot be written costs no other.
+        std::fs::create_dir(folder.path().join("b.snapshot.json")).unwrap();
+        let error = write(&Snapshot::default(), &folder.path().join("b.jsonl")).unwrap_err();
+        assert!(format!("{error:#}").contains("b.snapshot.json: it is a folder"), "{error:#}");
+        assert!(folder.path().join("b.top.csv").is_file());
     }
 }

@@ -14,7 +14,12 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     cause,
-    export::{destination::Destination, file, json, session::Place, until::Until},
+    export::{
+        destination::Destination,
+        file, json,
+        session::{Place, Written},
+        until::Until,
+    },
     snapshot::Snapshot,
     visible::visible,
 };
@@ -96,20 +101,17 @@ impl Ending {
         let session = session.map(|place| {
             let last = last.clone();
             start("the session".into(), move || {
-                let paths = place.write(&last, until)?;
-                Ok(paths
-                    .iter()
-                    .map(|path| format!("  written      {}\n", visible(&path.display().to_string())))
-                    .collect())
+                Ok(place.write(&last, until)?.iter().map(told).collect())
             })
         });
         let snapshot = snapshot.map(|place| {
             let (last, path) = (last.clone(), place.path().display().to_string());
             start(format!("the snapshot {path}"), move || {
-                place.write(|out| json::pretty(&*last, &mut Until::new(out, until))).with_context(|| {
+                let kept = place.write(|out| json::pretty(&*last, &mut Until::new(out, until))).with_context(|| {
                     format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
                 })?;
-                Ok(String::new())
+                // Only what is not as it was asked for.
+                Ok(kept.map_or(String::new(), |kept| told(&(place.path().to_path_buf(), Some(kept)))))
             })
         });
         Kept { ending: self, running: session.into_iter().chain(snapshot).collect() }
@@ -154,6 +156,12 @@ fn start(name: String, work: impl FnOnce() -> Result<String> + Send + 'static) -
         let _ = failed.send(Err(error).with_context(|| format!("starting a thread that writes {name}")));
     }
     Running { name, result }
+}
+
+/// A line that tells of a file that was written.
+fn told((path, kept): &Written) -> String {
+    let kept = kept.as_ref().map_or(String::new(), |kept| format!(": {kept}"));
+    format!("  written      {}\n", visible(&format!("{}{kept}", path.display())))
 }
 
 /// What is being kept.

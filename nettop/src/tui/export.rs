@@ -14,7 +14,13 @@ use super::state::State;
 use crate::{
     cause,
     control::{Answer, Request, Requests, ask},
-    export::{self, cell::inert, file, session},
+    export::{
+        self,
+        cell::inert,
+        destination::Destination,
+        session::{self, Written},
+        site::Kept,
+    },
     snapshot::{Export, Snapshot},
 };
 
@@ -42,6 +48,9 @@ pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Resul
     let _ = exported.send(result.map(|written| names(&written))).await;
 }
 
+/// Writes rows in one form.
+type Form<'a> = &'a dyn Fn(&mut dyn io::Write) -> io::Result<()>;
+
 /// The rows of a view, as filtered and sorted, with everything that the snapshot has of them.
 pub struct ViewRows {
     path: PathBuf,
@@ -67,13 +76,16 @@ impl ViewRows {
         let _ = exported.send(result.map(|paths| names(&paths))).await;
     }
 
-    fn to_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+    fn to_files(&self) -> anyhow::Result<Vec<Written>> {
         let paths = ["csv", "json"].map(|extension| self.path.with_extension(extension));
-        let [csv, json] = &paths;
-        file::replace(csv, |out| self.to_csv(out)).with_context(|| format!("writing {}", csv.display()))?;
-        let json_form = |out: &mut dyn io::Write| export::json::pretty(&self.rows, out);
-        file::replace(json, json_form).with_context(|| format!("writing {}", json.display()))?;
-        Ok(paths.into())
+        let forms: [Form; 2] = [&|out| self.to_csv(out), &|out| export::json::pretty(&self.rows, out)];
+        let write = |(path, form): (PathBuf, Form)| {
+            let destination = Destination::new(path);
+            let path = destination.path();
+            let kept = destination.write(form).with_context(|| format!("writing {}", path.display()))?;
+            Ok((path.to_path_buf(), kept))
+        };
+        paths.into_iter().zip(forms).map(write).collect()
     }
 
     /// What has one value a row, header first: lists within a row are in the JSON only.
@@ -97,11 +109,16 @@ impl ViewRows {
     }
 }
 
-/// The first file whole, of the others, which are in the same folder, their names.
-fn names(written: &[PathBuf]) -> String {
+/// The first file whole, of the others, which are in the same folder, their names; and what was not replaced.
+fn names(written: &[Written]) -> String {
     let Some((first, others)) = written.split_first() else { return String::new() };
-    let others = others.iter().filter_map(|path| path.file_name()).map(|name| format!(" and {}", name.display()));
-    first.display().to_string() + &others.collect::<String>()
+    let name = |name: &dyn std::fmt::Display, kept: &Option<Kept>| match kept {
+        Some(kept) => format!("{name} ({kept})"),
+        None => name.to_string(),
+    };
+    let others = others.iter().filter_map(|(path, kept)| Some((path.file_name()?, kept)));
+    let others = others.map(|(path, kept)| format!(" and {}", name(&path.display(), kept)));
+    name(&first.0.display(), &first.1) + &others.collect::<String>()
 }
 
 fn explain(error: &anyhow::Error) -> String {
@@ -128,8 +145,8 @@ mod tests {
         let mut state = State { view: SOURCES, ..State::default() };
         state.table_mut().filter = query::parse("country:DE packets>1M").unwrap();
         let written = ViewRows::new(&state, &busy(), &folder.path().join("a")).to_files().unwrap();
-        assert_eq!(written, ["a-sources.csv", "a-sources.json"].map(|name| folder.path().join(name)));
-        let text = std::fs::read_to_string(&written[0]).unwrap();
+        assert_eq!(written, ["a-sources.csv", "a-sources.json"].map(|name| (folder.path().join(name), None)));
+        let text = std::fs::read_to_string(&written[0].0).unwrap();
         let mut lines = text.lines();
         let heads: Vec<_> = lines.next().unwrap().split(',').collect();
         let fields: Vec<_> = lines.next().unwrap().split(',').collect();
@@ -139,8 +156,19 @@ mod tests {
             ["2001:db8:1234:5678:9abc:def0:1234:5601", "4200000", "Frankfurt am Main"]
         );
         assert_eq!(lines.next(), None);
-        let json: Value = serde_json::from_str(&std::fs::read_to_string(&written[1]).unwrap()).unwrap();
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(&written[1].0).unwrap()).unwrap();
         assert_eq!(json[0]["tcp_flags"], serde_json::json!({}), "lists are in the JSON only");
+    }
+
+    #[test]
+    fn what_is_not_replaced_is_told() {
+        let path = |name: &str| Path::new("/a").join(name);
+        assert_eq!(names(&[(path("b.csv"), None), (path("b.json"), None)]), "/a/b.csv and b.json");
+        let kept = [Some(Kept::Stream("a pipe")), Some(Kept::Link(path("c")))];
+        assert_eq!(
+            names(&[(path("b.csv"), kept[0].clone()), (path("b.json"), kept[1].clone())]),
+            "/a/b.csv (a pipe, which was written to) and b.json (a link, through which /a/c was written)"
+        );
     }
 
     #[test]

@@ -31,7 +31,11 @@ use self::{
     progress::Progress,
     rows::Rows,
 };
-use crate::{reading::Moment, visible::visible};
+use crate::{
+    export::site::{self, Site},
+    reading::Moment,
+    visible::visible,
+};
 
 /// Where the table is made unless asked otherwise; the first place where nettop looks for it.
 const DEFAULT_OUTPUT: &str = "/var/lib/nettop/location.csv";
@@ -160,11 +164,11 @@ pub fn run(args: &UpdateDbArgs, limits: &Limits) -> Result<String> {
     Ok(text)
 }
 
-/// The file to make. Its default folder is made too.
+/// The file to make, at the end of links. Its default folder is made too.
 fn target(args: &UpdateDbArgs) -> Result<PathBuf> {
     if let Some(path) = &args.output {
         ensure!(!path.is_dir(), "{} is a folder; --output names a file", path.display());
-        return Ok(path.clone());
+        return regular(path);
     }
     let target = PathBuf::from(DEFAULT_OUTPUT);
     if let Some(folder) = target.parent() {
@@ -172,7 +176,18 @@ fn target(args: &UpdateDbArgs) -> Result<PathBuf> {
             format!("making {}; run as root, or name another place with --output", folder.display())
         })?;
     }
-    Ok(target)
+    regular(&target)
+}
+
+/// That only a file is ever replaced.
+fn regular(path: &Path) -> Result<PathBuf> {
+    match site::find(path) {
+        Ok(Site::File(file)) => Ok(file),
+        Ok(Site::Node(..) | Site::Inherited(_)) => {
+            bail!("{}: it is a device or a pipe; --output names a file", path.display())
+        }
+        Err(error) => Err(error).with_context(|| format!("{}; --output names a file", path.display())),
+    }
 }
 
 /// Puts the finished file in its place: after a power cut there is the old one or the new one, whole.
@@ -180,6 +195,7 @@ fn publish(output: NamedTempFile, target: &Path, folder: &Path) -> Result<()> {
     // The umask has no say: everybody may read it.
     output.as_file().set_permissions(Permissions::from_mode(0o644))?;
     output.as_file().sync_all()?;
+    ensure!(regular(target)? == target, "something else has been put there meanwhile");
     output.persist(target)?;
     File::open(folder)?.sync_all()?;
     Ok(())
