@@ -37,6 +37,7 @@ pub mod tui;
 pub mod unique;
 pub mod update_db;
 pub mod visible;
+pub mod winsize;
 
 use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 

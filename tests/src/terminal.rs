@@ -23,6 +23,14 @@ const ANSWER: &[u8] = b"\x1b[0n";
 /// How soon somebody notices that he is to look away, or to leave.
 const BLINK: Duration = Duration::from_millis(10);
 
+/// Changes the size of the terminal of which this is the keyboard, as its user does with a window.
+pub fn resize(keyboard: &File, columns: u16, rows: u16) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel reads one size, which lives as long as the call.
+    let result = unsafe { libc::ioctl(keyboard.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 /// A pseudo-terminal. It stays when this is dropped, until the last program on it has ended.
 #[derive(Debug)]
 pub struct Terminal {
@@ -30,6 +38,7 @@ pub struct Terminal {
     pub keyboard: File,
     leaves: Arc<AtomicBool>,
     away: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
     person: JoinHandle<()>,
 }
 
@@ -73,11 +82,16 @@ impl Terminal {
         let (mut person, program) = open(columns, rows)?;
         let keyboard = person.try_clone()?;
         let copy = || program.try_clone().map(Stdio::from);
-        command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
+        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LC_ALL", "C.UTF-8")] {
+            if command.get_envs().all(|(given, _)| given != name) {
+                command.env(name, value);
+            }
+        }
         command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
         let leaves = Arc::new(AtomicBool::new(false));
         let away = Arc::new(AtomicBool::new(false));
-        let (left, looks_away) = (leaves.clone(), away.clone());
+        let answers_nothing = Arc::new(AtomicBool::new(false));
+        let (left, looks_away, silent) = (leaves.clone(), away.clone(), answers_nothing.clone());
         let person = thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             let mut last = Vec::new();
@@ -91,13 +105,13 @@ impl Terminal {
                 see(&buffer[..count]);
                 // A question may come in two parts.
                 last.extend(&buffer[..count]);
-                let asked = questions(&last);
+                let asked = if silent.load(Ordering::SeqCst) { 0 } else { questions(&last) };
                 last.drain(..last.len().saturating_sub(QUESTION.len() - 1));
                 // As for reading.
                 (0..asked).for_each(|_| drop(person.write_all(ANSWER)));
             }
         });
-        Ok(Self { keyboard, leaves, away, person })
+        Ok(Self { keyboard, leaves, away, silent: answers_nothing, person })
     }
 
     /// Has the person read nothing from now on, until told otherwise.
@@ -105,6 +119,11 @@ impl Terminal {
         self.away.store(away, Ordering::SeqCst);
         // What was being read is read then.
         thread::sleep(2 * BLINK);
+    }
+
+    /// Has the terminal answer no question from now on, until told otherwise.
+    pub fn fall_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::SeqCst);
     }
 
     /// Makes it the controlling terminal of `command`, in a session of its own: closing it then sends SIGHUP.

@@ -13,6 +13,7 @@ use std::{
 use nettop_tests::{
     monitor,
     program::{self, wait_for},
+    screen::Screen,
     terminal::{self, Terminal, questions},
 };
 use serde_json::{Value, json};
@@ -137,6 +138,137 @@ fn a_terminal_that_was_not_read_shows_what_is_newest_and_not_all_that_was() {
     let (left, asked) =
         (find(&drawn, b"\x1b[?1049l"), drawn.windows(4).rposition(|window| window == terminal::QUESTION));
     assert!(left.is_some() && left > asked, "the terminal is given back, after the last picture");
+}
+
+/// The demonstration on a terminal of so many columns and rows, with these variables; it has drawn its sources.
+fn shown(folder: &TempDir, (columns, rows): (u16, u16), variables: &[(&str, Option<&str>)]) -> Screen {
+    let mut command = Command::new(program::path("nettop"));
+    command.args(["demo", "--seed", "7", "--no-geo", "--interval", "0.2", "--control-socket"]);
+    command.arg(folder.path().join("s")).current_dir(folder);
+    for name in ["COLUMNS", "LINES", "LC_CTYPE", "LANG"] {
+        command.env_remove(name);
+    }
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let screen = Screen::start(command, columns, rows);
+    screen.wait_until("its sources", |text| text.contains("Sources") && text.contains("pps"));
+    screen
+}
+
+/// Ends it.
+fn quit(screen: Screen) {
+    screen.press("\x03");
+    assert!(screen.end().0.success());
+}
+
+#[test]
+fn a_terminal_that_does_not_tell_its_size_is_drawn_on_all_the_same() {
+    let folder = TempDir::new().expect("a folder");
+    for (size, variables, expected) in [
+        ((0, 0), &[][..], (80, 24)),
+        ((0, 0), &[("COLUMNS", Some("60")), ("LINES", Some("20"))], (60, 20)),
+        ((0, 20), &[("COLUMNS", Some("70"))], (70, 20)),
+        ((0, 0), &[("COLUMNS", Some("wide")), ("LINES", Some("-1"))], (80, 24)),
+    ] {
+        let screen = shown(&folder, size, variables);
+        // Rules are as wide as the screen, and the last line has the keys.
+        let widest = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max();
+        let drawn = |text: &str| (widest(text), text.lines().count()) == (Some(expected.0), expected.1);
+        screen.wait_until(&format!("{expected:?} of {size:?}"), drawn);
+        quit(screen);
+    }
+    // While it runs.
+    let screen = shown(&folder, (100, 30), &[]);
+    terminal::resize(&screen.terminal().keyboard, 0, 0);
+    screen.press("?");
+    screen.wait_until("80 by 24", |text| text.lines().all(|line| line.trim_end().chars().count() <= 80));
+    quit(screen);
+}
+
+#[test]
+fn the_largest_size_costs_bounded_memory() {
+    let folder = TempDir::new().expect("a folder");
+    let mut command = Command::new(program::path("nettop"));
+    command.args(["demo", "--no-geo", "--interval", "0.2", "--control-socket"]).arg(folder.path().join("s"));
+    // What is drawn is thrown away: no test could keep it.
+    let mut terminal = Terminal::of(command.current_dir(&folder), u16::MAX, u16::MAX).expect("a terminal");
+    let mut child = program::spawn(&mut command);
+    let highest = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse::<u64>().ok())
+    };
+    // Until a picture is among it: three buffers of half a million cells.
+    let drawn = wait_for(|| highest().filter(|kilobytes| *kilobytes > 50 << 10));
+    thread::sleep(Duration::from_secs(1));
+    let kilobytes = highest().expect("its memory");
+    assert!(drawn.is_some(), "nothing is drawn: {kilobytes} KiB");
+    assert!(kilobytes < 200 << 10, "{kilobytes} KiB; of all that it reports it would be gigabytes");
+    terminal.keyboard.write_all(b"q").expect("a keyboard");
+    let status = program::wait(&mut child);
+    let _ = child.kill();
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+}
+
+#[test]
+fn ascii_is_for_terminals_and_locales_without_more() {
+    let folder = TempDir::new().expect("a folder");
+    for (variables, ascii) in [
+        (&[("LC_ALL", Some("C.UTF-8"))][..], false),
+        (&[("LC_ALL", None), ("LANG", Some("en_US.utf8"))], false),
+        (&[("LC_ALL", None), ("LC_CTYPE", Some("C")), ("LANG", Some("C.UTF-8"))], true),
+        (&[("LC_ALL", Some("POSIX"))], true),
+        (&[("LC_ALL", None)], true),
+        (&[("TERM", Some("dumb"))], true),
+        (&[("TERM", None)], true),
+        (&[("LC_ALL", Some("C")), ("NETTOP_ASCII", Some("false"))], false),
+        (&[("NETTOP_ASCII", Some("true"))], true),
+    ] {
+        let screen = shown(&folder, (120, 40), variables);
+        // The rules above panels.
+        screen.wait_until("a rule", |text| text.contains("──") || text.contains("-- "));
+        let text = screen.text();
+        assert_eq!(text.is_ascii(), ascii, "{variables:?}\n{text}");
+        quit(screen);
+    }
+}
+
+#[test]
+fn a_terminal_whose_answers_are_lost_shows_on_and_says_so() {
+    let folder = TempDir::new().expect("a folder");
+    let screen = shown(&folder, (120, 40), &[]);
+    screen.terminal().fall_silent(true);
+    screen.wait_until("the badge", |text| text.contains("terminal silent"));
+    // It still shows what is new, and what keys do.
+    let before = screen.text();
+    screen.wait_until("news", |text| text != before);
+    screen.press("?");
+    screen.wait_until("the help, with the reason", |text| text.contains("does not say when it has shown a picture"));
+    screen.press("?");
+    screen.terminal().fall_silent(false);
+    screen.wait_until("no badge", |text| !text.contains("terminal silent"));
+    quit(screen);
+}
+
+#[test]
+fn however_much_is_typed_or_pasted_into_a_prompt_is_cut_and_told() {
+    // A megabyte works too, but takes an unoptimised program a while.
+    const MUCH: usize = 1 << 17;
+    let folder = TempDir::new().expect("a folder");
+    let screen = shown(&folder, (120, 40), &[]);
+    let pasted = format!("\x1b[200~{}\x1b[201~", "x".repeat(MUCH));
+    for typed in ["a".repeat(MUCH), pasted, "pps>1 or ".repeat(MUCH / 9)] {
+        screen.press("/");
+        screen.press(&typed);
+        screen.wait_until("what was cut", |text| text.contains("cut: a prompt takes 512 characters"));
+        // Keys are heeded: the prompt is closed, and the filter is what it was.
+        screen.press("\x1b");
+        screen.wait_until("no prompt", |text| !text.contains("Filter:"));
+    }
+    quit(screen);
 }
 
 fn find(drawn: &[u8], sequence: &[u8]) -> Option<usize> {

@@ -2,7 +2,10 @@
 
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::tui::{format::Units, preferences::Preferences, state::Options, theme::Choice, view};
+use crate::{
+    locale,
+    tui::{format::Units, preferences::Preferences, state::Options, theme::Choice, view},
+};
 
 /// How the screen begins.
 #[derive(Clone, Debug, Args)]
@@ -14,7 +17,7 @@ pub struct ScreenArgs {
     /// Units of bytes: rates in bits, both in powers of 1024, both in powers of 1000
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub units: Units,
-    /// ASCII only, for terminals without Unicode
+    /// ASCII only. By itself so where TERM names no terminal (dumb) or the locale is not UTF-8; --ascii=false never
     #[arg(long)]
     pub ascii: bool,
     /// Leave the mouse to the terminal, to select text; the key m does so, too
@@ -35,7 +38,7 @@ impl ScreenArgs {
         Options {
             view: view::named(view).unwrap_or_default(),
             units: *units,
-            ascii: *ascii,
+            ascii: *ascii || (!preferences.unicode && locale::wants_ascii().is_some()),
             mouse: !no_mouse,
             theme: *theme,
             numeric: *numeric,

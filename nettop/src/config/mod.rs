@@ -22,10 +22,13 @@ pub use self::print::{effective, sample};
 use self::{
     catalogue::{Catalogue, is_of_screen},
     merge::{Merged, merge},
-    origin::Entry,
+    origin::{Entry, Said},
     target::{Choice, Target},
 };
 use crate::{cause, cli::Exit, tui::preferences::Preferences};
+
+/// The switch that the environment turns on, unless it is turned off.
+const ASCII: &str = "ascii";
 
 /// What is in force, and where it comes from.
 #[derive(Debug, Default)]
@@ -84,7 +87,9 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     layers.push(environment::read(environment::variables(), &catalogue).map_err(Exit::Usage)?);
     let mut merged = merge(layers, &given, &off, target.command);
     let matches = target.settle(&command, &arguments, &mut merged)?;
-    let preferences = screen::preferences(&merged.kept).map_err(Exit::Usage)?;
+    let mut preferences = screen::preferences(&merged.kept).map_err(Exit::Usage)?;
+    let turned_off = |entry: &Entry| entry.key == ASCII && entry.said == Said::Switch(false);
+    preferences.unicode = off.iter().any(|name| name == ASCII) || merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
     Ok((cli, Config { preferences, matches, merged, given, off, files }))

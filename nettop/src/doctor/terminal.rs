@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Finding;
-use crate::locale;
+use crate::{locale, winsize};
 
 /// Narrower than this, columns are left out.
 const WIDTH: u16 = 80;
@@ -18,7 +18,7 @@ pub fn size() -> Finding {
     if !stdout().is_terminal() {
         return Finding::Unknown("standard output is no terminal here; run without one, nettop needs --quiet".into());
     }
-    match crossterm::terminal::size() {
+    match winsize::of(stdout()) {
         Ok((columns, rows)) if columns < WIDTH || rows < HEIGHT => Finding::missing(
             format!("{columns} columns and {rows} rows, so not everything is shown"),
             format!("{WIDTH} by {HEIGHT} or more show it"),
@@ -42,12 +42,12 @@ pub fn colours() -> Finding {
 
 /// Its characters.
 pub fn locale() -> Finding {
-    match locale::from_env() {
-        Some((name, value)) if locale::is_utf8(&value) => Finding::good(format!("{name}={value}")),
-        Some((name, value)) => Finding::missing(
-            format!("{name}={value} is not UTF-8: lines and bars may look wrong"),
-            "set LC_ALL=C.UTF-8",
+    match (locale::wants_ascii(), locale::from_env()) {
+        (None, Some((name, value))) => Finding::good(format!("{name}={value}")),
+        (None, None) => Finding::good("UTF-8"),
+        (Some(why), _) => Finding::missing(
+            format!("{why}: the screen is drawn in ASCII"),
+            "set LC_ALL=C.UTF-8, and TERM to what the terminal is, or use --ascii=false",
         ),
-        None => Finding::Unknown("no locale is set; nettop writes UTF-8".into()),
     }
 }

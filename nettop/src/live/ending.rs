@@ -100,9 +100,7 @@ impl Ending {
         let until = self.until.checked_sub(LEAST);
         let session = session.map(|place| {
             let last = last.clone();
-            start("the session".into(), move || {
-                Ok(place.write(&last, until)?.iter().map(told).collect())
-            })
+            start("the session".into(), move || Ok(place.write(&last, until)?.iter().map(told).collect()))
         });
         let snapshot = snapshot.map(|place| {
             let (last, path) = (last.clone(), place.path().display().to_string());

@@ -75,6 +75,7 @@ const ANY: &[c_long] = &[
     libc::SYS_geteuid,
     libc::SYS_getpid,
     libc::SYS_gettid,
+    libc::SYS_getpgid,
     libc::SYS_sched_getaffinity,
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -94,7 +95,7 @@ const ANY: &[c_long] = &[
 /// Older forms of them, by architecture.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[c_long] =
-    &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_unlink, libc::SYS_rename, libc::SYS_readlink];
+    &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_unlink, libc::SYS_rename, libc::SYS_readlink, libc::SYS_getpgrp];
 #[cfg(target_arch = "aarch64")]
 const OLDER: &[c_long] = &[SYS_RENAMEAT];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -138,7 +139,7 @@ const CERTAIN: &[(c_long, Argument)] = &[
             ],
         ),
     ),
-    // The terminal's size and settings, throwing away what it has not read, never input in its user's name (TIOCSTI); and
+    // The terminal's size and settings, whose turn it is to use it, throwing away what it has not read, never input in its user's name (TIOCSTI); and
     // whether a descriptor blocks.
     (
         libc::SYS_ioctl,
@@ -154,6 +155,7 @@ const CERTAIN: &[(c_long, Argument)] = &[
                 libc::TCSETSW2,
                 libc::TCSETSF2,
                 libc::TIOCGWINSZ,
+                libc::TIOCGPGRP,
                 libc::TCFLSH,
                 libc::FIONBIO,
             ],
@@ -161,8 +163,11 @@ const CERTAIN: &[(c_long, Argument)] = &[
     ),
     // The names of threads.
     (libc::SYS_prctl, OneOf(0, &[libc::PR_SET_NAME as u64])),
-    // abort(3): signals to others are Landlock's matter.
-    (libc::SYS_tgkill, OneOf(2, &[libc::SIGABRT as u64])),
+    // abort(3), and to stop as the shell's user wants it: signals to others are Landlock's matter.
+    (
+        libc::SYS_tgkill,
+        OneOf(2, &[libc::SIGABRT as u64, libc::SIGTSTP as u64, libc::SIGTTIN as u64, libc::SIGTTOU as u64]),
+    ),
 ];
 
 impl Argument {

@@ -94,6 +94,8 @@ pub enum Does {
     Mouse,
     /// Paints the whole screen again.
     Repaint,
+    /// Gives the terminal back to the shell, and stops.
+    Suspend,
     /// Ends the monitor.
     Quit,
 }
@@ -181,6 +183,14 @@ pub const ACTIONS: &[Action] = &[
     row("first", &[plain('g'), code(KeyCode::Home)], "", "to the first row", ALL, Does::Move(Motion::First)),
     row("last", &[plain('G'), code(KeyCode::End)], "", "to the last row", ALL, Does::Move(Motion::Last)),
     row("repaint", &[ctrl('l')], "", "paint the whole screen again", ALL, Does::Repaint),
+    row(
+        "suspend",
+        &[ctrl('z')],
+        "",
+        "stop, counting too, and give the terminal back to the shell, whose fg goes on",
+        ALL,
+        Does::Suspend,
+    ),
     row("end", &[ctrl('c')], "", "end the monitor, even from a prompt", ALL, Does::Quit),
     row("close", &[plain('q')], "close", "close this", HELP | COLUMNS, Does::Back),
     row("quit", &[plain('q')], "quit", "end the monitor", SCREEN, Does::Quit),

@@ -42,19 +42,20 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use crossterm::event::Event;
+use crossterm::event::{Event, KeyCode};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 
 use self::{
     drawn::Drawn,
     input::Input,
+    key::Key,
     panel::Picture,
     state::{Notice, Options, State},
-    terminal::Screen,
+    terminal::{Job, Screen},
     theme::Theme,
     update::Effect,
 };
@@ -73,10 +74,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ANSWERS: Duration = Duration::from_millis(500);
 /// How long keys are worked through before a picture shows what they did.
 const BATCH: Duration = Duration::from_millis(10);
+/// How soon it is noticed that the terminal is ours again, where no signal tells: `fg` sends none to a job that runs.
+const AWAY: Duration = Duration::from_millis(200);
 /// The terminal takes nothing any more.
 const GONE: &str = "the terminal is gone";
 /// It gives nothing any more.
 const UNREADABLE: &str = "the keyboard cannot be read";
+/// Nobody could continue it.
+const ORPHAN: &str = "no shell is there that could continue nettop, so it is not stopped";
+/// Whoever started it wants no job control.
+const UNSTOPPABLE: &str = "nettop was started with SIGTSTP ignored, so it is not stopped";
 
 /// Shows the screen until the user quits (the engine has then been asked to stop) or the engine ends.
 ///
@@ -91,7 +98,9 @@ pub async fn run(
     options: Options,
 ) -> anyhow::Result<()> {
     let mut resized = signal(SignalKind::window_change()).context("cannot learn when the terminal's size changes")?;
-    let mut screen = Screen::open(options.mouse)?;
+    let mut screen = Screen::open(options.mouse, suspending(&options))?;
+    // Only now: whoever is started in the background waits for its turn by the signals' own defaults.
+    let mut job = Job::listen().context("cannot learn when the shell wants the terminal")?;
     let mut inputs = input::listen().context(UNREADABLE)?;
     let (wishes, mut answers) = messenger(requests.clone());
     let (exported, mut exports) = mpsc::channel(1);
@@ -103,10 +112,17 @@ pub async fn run(
     let mut newest = Instant::now();
     update::on_snapshot(&mut state, &snapshot);
     let mut drawn = Drawn::default();
+    // Whether more was typed than one batch could take.
+    let mut flooded = false;
     loop {
         if screen.is_lost() {
             bail!(LOST);
         }
+        if screen.come_back(state.mouse).context(GONE)? {
+            state.size = screen.size();
+            drawn.forget();
+        }
+        state.misses_answers = screen.misses_answers();
         let wanted = drawn.wanted(&state, &snapshot, unix_seconds());
         let due = wanted.and_then(|awaited| screen.ready(awaited));
         if due.is_some_and(|due| due <= Instant::now()) {
@@ -117,12 +133,26 @@ pub async fn run(
             continue;
         }
 
-        // In this order: keys first, but for what pictures wait for; and a snapshot before the answer to a request that it cannot
-        // know of yet.
+        // In this order: what pictures wait for and what is known of the terminal; then keys, but for a snapshot once in a while,
+        // however much is typed; and a snapshot before the answer to a request that it cannot know of yet.
+        let has_news = std::mem::take(&mut flooded) && snapshots.has_changed().unwrap_or(true);
         tokio::select! {
             biased;
             written = screen.written() => written.context(GONE)?,
-            input = inputs.recv() => {
+            () = job.changed() => {
+                stand_aside(&mut screen, &mut inputs, &mut job, &mut state).await;
+                if job.was_continued() && !screen.is_away() {
+                    screen.check_turn(state.mouse).context(GONE)?;
+                    state.size = screen.size();
+                    drawn.forget();
+                }
+            }
+            Some(()) = resized.recv() => {
+                screen.resize();
+                drawn.forget();
+                state.size = screen.size();
+            }
+            input = inputs.recv(), if !has_news => {
                 // All that is there, before the next picture; but not for longer than anybody waits for one.
                 let began = Instant::now();
                 let mut input = input.ok_or_else(|| anyhow!(UNREADABLE))?;
@@ -154,6 +184,12 @@ pub async fn run(
                             screen.repaint();
                             drawn.forget();
                         }
+                        Some(Effect::Suspend) if terminal::can_stop() => {
+                            job.ask_to_stop();
+                            stand_aside(&mut screen, &mut inputs, &mut job, &mut state).await;
+                            break;
+                        }
+                        Some(Effect::Suspend) => state.notice = Some(Notice::error(UNSTOPPABLE)),
                         Some(Effect::Quit) => {
                             stop(&requests).await;
                             settle(&mut screen, &mut inputs).await;
@@ -162,6 +198,7 @@ pub async fn run(
                         None => {}
                     }
                     if began.elapsed() > BATCH {
+                        flooded = true;
                         break;
                     }
                     match inputs.try_recv() {
@@ -169,6 +206,8 @@ pub async fn run(
                         Err(_) => break,
                     }
                 }
+                let shown = Arc::clone(state.shown(&snapshot));
+                update::settle(&mut state, &shown);
                 drawn.is_awaited |= drawn.state != state;
             }
             changed = snapshots.changed() => {
@@ -184,12 +223,36 @@ pub async fn run(
             Some((request, reply)) = answers.recv() => update::on_reply(&mut state, &request, reply),
             Some(result) = exports.recv() => update::on_exported(&mut state, result),
             _ = clock.tick() => update::on_second(&mut state, newest.elapsed()),
-            Some(()) = resized.recv() => {
-                screen.resize();
-                drawn.forget();
-                state.size = screen.size();
-            }
             () = sleep_until(due.unwrap_or(newest)), if due.is_some() => {}
+            () = sleep(AWAY), if screen.is_away() => {}
+        }
+    }
+}
+
+/// The byte of the key that stops the process, if Ctrl and a letter type it: the kernel makes the signal of it then.
+fn suspending(options: &Options) -> Option<u8> {
+    let keys = options.preferences.keys.keys("suspend").iter().filter(|_| terminal::can_stop());
+    let byte = |key: &Key| match key.code {
+        KeyCode::Char(letter @ 'a'..='z') if key.ctrl => Some(letter as u8 & 0x1f),
+        _ => None,
+    };
+    keys.filter_map(byte).next()
+}
+
+/// Gives the terminal back and stops, as often as that is wanted. Where no shell is there, the kernel stops nobody.
+async fn stand_aside(
+    screen: &mut Screen,
+    inputs: &mut mpsc::Receiver<io::Result<Input>>,
+    job: &mut Job,
+    state: &mut State,
+) {
+    while let Some(signal) = job.to_stop() {
+        if screen.has_keyboard() {
+            settle(screen, inputs).await;
+        }
+        screen.give_back();
+        if !job.stop(signal) {
+            state.notice = Some(Notice::error(ORPHAN));
         }
     }
 }
@@ -199,7 +262,7 @@ fn on_event(state: &mut State, snapshot: &Arc<Snapshot>, event: Event) -> Option
         Event::Key(key) => update::on_key(state, snapshot, key),
         Event::Mouse(mouse) => update::on_mouse(state, snapshot, mouse),
         Event::Paste(text) => {
-            update::on_paste(state, snapshot, &text);
+            update::on_paste(state, &text);
             None
         }
         Event::Resize(..) | Event::FocusGained | Event::FocusLost => None,

@@ -16,6 +16,8 @@ pub struct Preferences {
     pub keys: Bindings,
     /// How the table of each view begins.
     pub tables: [Arrangement; VIEWS.len()],
+    /// Unicode, whatever the environment says of the terminal: ASCII was turned off.
+    pub unicode: bool,
 }
 
 /// What files call a column.

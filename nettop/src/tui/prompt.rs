@@ -80,15 +80,14 @@ impl Prompt {
         self.text.iter().collect()
     }
 
-    /// Types or pastes at the cursor; what cannot be seen is left out, and what is too long.
-    pub fn insert(&mut self, text: &str) {
-        for character in text.chars().filter(|character| !format::is_unseen(*character)) {
-            if self.text.len() >= MAX_LENGTH {
-                return;
-            }
-            self.text.insert(self.cursor, character);
-            self.cursor += 1;
-        }
+    /// Types or pastes at the cursor; what cannot be seen is left out, and what is too long. Whether all of it fitted in.
+    pub fn insert(&mut self, text: &str) -> bool {
+        let mut seen = text.chars().filter(|character| !format::is_unseen(*character));
+        let room = MAX_LENGTH.saturating_sub(self.text.len());
+        let before = self.text.len();
+        self.text.splice(self.cursor..self.cursor, seen.by_ref().take(room));
+        self.cursor += self.text.len() - before;
+        seen.next().is_none()
     }
 
     /// Puts another text in its place.
@@ -178,8 +177,12 @@ mod tests {
     fn the_length_is_bounded() {
         let mut prompt = prompt(&"1".repeat(10_000));
         assert_eq!(prompt.text().len(), MAX_LENGTH);
-        prompt.insert("2");
+        assert!(!prompt.insert("2"));
         assert_eq!(prompt.text().len(), MAX_LENGTH);
+        prompt.edit(Edit::Home);
+        prompt.edit(Edit::Delete);
+        assert!(!prompt.insert("23") && prompt.insert("\n"), "what cannot be seen is not missed");
+        assert!(prompt.text().starts_with("21") && prompt.text().len() == MAX_LENGTH);
     }
 
     #[test]

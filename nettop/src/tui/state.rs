@@ -54,6 +54,8 @@ pub struct State {
     pub help: Option<usize>,
     /// The prompt, while one is open.
     pub prompt: Option<Prompt>,
+    /// Whether the prompt's text may have changed since it was last looked at.
+    pub typed: bool,
     /// The filter that was in force when its prompt was opened.
     pub query_before: Option<Query>,
     /// Filters of views that were applied, the newest last.
@@ -78,6 +80,8 @@ pub struct State {
     pub pause_asked: Option<bool>,
     /// Whether an export is being written.
     pub exporting: bool,
+    /// Whether the terminal owes answers, so that nobody knows what of the picture it has shown.
+    pub misses_answers: bool,
     /// How long ago the newest snapshot came, in whole seconds.
     pub silent_for: Duration,
     /// The engine's message in the newest snapshot, to see when it changes.

@@ -97,7 +97,7 @@ impl Screen {
                 let effect = update::on_key(state, &shown, KeyEvent::new(key(bytes)?, modifiers));
                 self.answer(effect);
             }
-            9 => update::on_paste(state, &shown, bytes.arbitrary()?),
+            9 => update::on_paste(state, bytes.arbitrary()?),
             10 => update::on_reply(state, &Request::Reset, Err(bytes.arbitrary()?)),
             11 => update::on_exported(state, bytes.arbitrary()?),
             12 => update::on_second(state, Duration::from_secs(bytes.arbitrary()?)),
@@ -120,6 +120,11 @@ impl Screen {
                 state.size = (columns, rows);
                 self.terminal.backend_mut().resize(columns, rows);
             }
+        }
+        // What was typed is taken in before a picture, and mostly not with every key.
+        if what < 17 {
+            let shown = self.state.shown(&self.snapshot).clone();
+            update::settle(&mut self.state, &shown);
         }
         Ok(what < 17)
     }

@@ -6,9 +6,11 @@ mod disk;
 mod ending;
 mod hook;
 mod interfaces;
+mod job;
 mod killed;
 mod memory;
 mod readers;
+mod sites;
 mod terminal;
 mod time;
 

@@ -7,9 +7,8 @@
 mod parse;
 
 use std::{
-    fs::File,
-    io::{self, IsTerminal as _, stdin},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
     thread,
     time::Duration,
 };
@@ -21,10 +20,14 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
+use super::terminal;
+
 /// How soon the thread ends once nobody listens: until then it would swallow what is typed for the shell.
 const LISTEN: Duration = Duration::from_millis(200);
 /// How long the rest of an escape sequence may take: then the Escape key was pressed.
 const ESCAPE: Duration = Duration::from_millis(25);
+/// How soon it notices that the terminal is ours again.
+const AWAY: Duration = Duration::from_millis(50);
 /// Events that may wait; a keyboard is slower, a paste is one event.
 const WAITING: usize = 64;
 /// Bytes read at once.
@@ -44,7 +47,7 @@ pub enum Input {
 /// # Errors
 /// When there is no terminal to read from, or no thread can be started.
 pub fn listen() -> io::Result<mpsc::Receiver<io::Result<Input>>> {
-    let keyboard = open()?;
+    let keyboard = terminal::keyboard()?;
     let (inputs, receiver) = mpsc::channel(WAITING);
     thread::Builder::new().name("nettop-keys".into()).spawn(move || {
         // No receiver: nobody wants to know how it ended.
@@ -55,18 +58,24 @@ pub fn listen() -> io::Result<mpsc::Receiver<io::Result<Input>>> {
     Ok(receiver)
 }
 
-/// Standard input; where that is no terminal, as with a capture that is read from it, the one that controls the process.
-fn open() -> io::Result<OwnedFd> {
-    if stdin().is_terminal() { stdin().as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
-}
-
 /// Reads until nobody listens.
 fn forward(keyboard: BorrowedFd, inputs: &mpsc::Sender<io::Result<Input>>) -> io::Result<()> {
     let mut parser = parse::Parser::default();
     let mut buffer = [0; CHUNK];
     while !inputs.is_closed() {
+        // What is typed then is for somebody else; and whoever reads in the background is stopped (SIGTTIN).
+        if !terminal::is_ours() {
+            parser = parse::Parser::default();
+            thread::sleep(AWAY);
+            continue;
+        }
         let patience = if parser.is_within() { ESCAPE } else { LISTEN };
         if wait(keyboard, patience)? {
+            // Looked at each time: whoever is stopped, and goes on in the background, has not been told yet.
+            if !terminal::is_ours() || !terminal::is_foreground() {
+                thread::sleep(AWAY);
+                continue;
+            }
             let count = match read(keyboard, &mut buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => count,

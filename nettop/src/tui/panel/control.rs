@@ -22,11 +22,13 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
     if let Some(prompt) = &picture.state.prompt {
         let (line, column) = self::prompt(prompt, columns, picture);
+        // An error is about what was typed last, too, and goes with the next key.
+        let has_news = picture.state.notice.as_ref().is_some_and(|notice| notice.error);
         let below = match &prompt.error {
-            Some((at, error)) => {
+            Some((at, error)) if !has_news => {
                 Line::styled(text::cut(&format!("at {}: {error}", at + 1), columns), picture.theme.error)
             }
-            None => message(picture, columns, 1).pop().unwrap_or_default(),
+            _ => message(picture, columns, 1).pop().unwrap_or_default(),
         };
         lines(frame, area, vec![line, below]);
         return frame.set_cursor_position(Position::new(area.x + column, area.y));

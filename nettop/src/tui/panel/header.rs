@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, labelled, lines, or_any};
+use super::{Picture, degraded, labelled, lines, or_any};
 use crate::{
     snapshot::{InterfaceRow, InterfaceState, Link, Mode, Replay},
     tui::{chart, format, text},
@@ -54,7 +54,7 @@ fn groups(picture: &Picture, columns: usize) -> Vec<Vec<Line<'static>>> {
 fn in_one_line(picture: &Picture) -> Vec<Line<'static>> {
     let mut items = vec![badge(picture)];
     items.extend(alarms(picture));
-    let troubles = picture.snapshot.degraded.len();
+    let troubles = degraded::all(picture).count();
     if troubles > 0 {
         // A screen so low has no strip.
         items.push(Line::styled(format!("{troubles} degraded"), picture.theme.warn));

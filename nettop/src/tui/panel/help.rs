@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, scrolled, titled};
+use super::{Picture, degraded, lines, scrolled, titled};
 use crate::{
     control::COMMANDS,
     tui::{bindings::label, format, text, view::VIEWS},
@@ -65,12 +65,12 @@ fn all(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
             drawn.extend(about.map(|line| Line::styled(format!("{indent}{line}"), theme.text)));
         }
     };
-    let degraded = picture.snapshot.degraded.iter().map(|row| {
+    let troubles = degraded::all(picture).map(|row| {
         let [what, reason, remedy] = [&row.what, &row.reason, &row.remedy].map(|text| format::visible(text));
         let said: Vec<_> = [what, reason, remedy].into_iter().filter(|text| !text.is_empty()).collect();
         (format!("! {}", row.badge), said.join("; "))
     });
-    part("What is degraded, why, and what to do", degraded.collect());
+    part("What is degraded, why, and what to do", troubles.collect());
     part(
         "Keys",
         keys.all()

@@ -13,28 +13,32 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
+use super::{job, modes::Turn};
+
 /// Bytes written at once: when the terminal is to be given back, what has begun has to end first.
 const CHUNK: usize = 512;
 
 /// The line.
 #[derive(Debug)]
 pub struct Line {
-    pages: Sender<Vec<u8>>,
+    pages: Sender<(Turn, Vec<u8>)>,
     written: mpsc::Receiver<io::Result<()>>,
     busy: bool,
 }
 
 impl Line {
-    /// Starts the thread, which writes while `is_ours` says so.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn open(is_ours: fn() -> bool) -> io::Result<Self> {
-        let (pages, received) = channel::<Vec<u8>>();
+    pub fn open() -> io::Result<Self> {
+        let (pages, received) = channel::<(Turn, Vec<u8>)>();
         let (tell, written) = mpsc::channel(1);
         thread::Builder::new().name("nettop-screen".into()).spawn(move || {
-            for page in received {
-                if tell.blocking_send(write_out(&page, is_ours)).is_err() {
+            for (turn, page) in received {
+                // Looked at each time: whoever is stopped within a page, and goes on in the background, has not been told yet.
+                let may_go_on = || turn.lasts() && job::is_foreground();
+                if tell.blocking_send(write_out(&page, may_go_on)).is_err() {
                     return;
                 }
             }
@@ -47,11 +51,11 @@ impl Line {
         self.busy
     }
 
-    /// Has this written; not while it is busy.
-    pub fn write(&mut self, bytes: Vec<u8>) {
+    /// Has this written, as long as the terminal is ours for this turn; not while it is busy.
+    pub fn write(&mut self, turn: Turn, bytes: Vec<u8>) {
         debug_assert!(!self.busy, "one thing at a time");
         // Without a receiver the thread has ended; `written` says so.
-        self.busy = self.pages.send(bytes).is_ok();
+        self.busy = self.pages.send((turn, bytes)).is_ok();
     }
 
     /// Waits until the kernel has taken what was written; for ever, where nothing was.
@@ -68,13 +72,13 @@ impl Line {
     }
 }
 
-/// Writes all of it to standard output, and waits as long as it takes.
+/// Writes all of it to standard output, and waits as long as it takes and `goes_on` says so.
 ///
 /// # Errors
 /// When the terminal is gone.
-pub fn write_out(bytes: &[u8], is_ours: impl Fn() -> bool) -> io::Result<()> {
+pub fn write_out(bytes: &[u8], goes_on: impl Fn() -> bool) -> io::Result<()> {
     let mut left = bytes;
-    while !left.is_empty() && is_ours() {
+    while !left.is_empty() && goes_on() {
         match write(stdout().as_fd(), &left[..left.len().min(CHUNK)]) {
             Ok(count) => left = &left[count..],
             Err(Errno::INTR) => {}

@@ -1,4 +1,4 @@
-//! The terminal as the screen needs it, and its return to what it was: at the end, after an error and in a panic.
+//! The terminal as the screen needs it, and its return to what it was: at the end, after an error, in a panic, and while its shell has it.
 //!
 //! ```text
 //! picture ─► Page: the bytes that differ ─► Line: a thread that writes ─► terminal
@@ -6,47 +6,29 @@
 //!   └────── Pace: when the next one may come ◄── answers (input) ◄──────────┘
 //! ```
 
+mod job;
 mod line;
+mod modes;
 mod pace;
 mod page;
 
 use std::{
     fmt,
     io::{self, IsTerminal as _, stdout},
-    os::fd::AsFd as _,
-    sync::{
-        Once,
-        atomic::{AtomicBool, Ordering},
-        mpsc::channel,
-    },
-    thread,
-    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use crossterm::{
-    Command,
-    clipboard::CopyToClipboard,
-    cursor,
-    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste},
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
-};
+use crossterm::{Command, clipboard::CopyToClipboard, event::DisableMouseCapture};
 use ratatui::{Terminal, layout::Size};
-use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
 use tokio::time::Instant;
 
-use self::{line::Line, pace::Pace, page::Page};
+pub use self::{
+    job::{Job, can_stop, is_foreground},
+    modes::{is_ours, is_stuck, keyboard},
+};
+use self::{line::Line, modes::Turn, pace::Pace, page::Page};
 use super::panel::{self, Picture};
-
-/// Whether the terminal is ours at the moment. A panic hook has no other way to know.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-/// Whether it took nothing when it was to be given back.
-static STUCK: AtomicBool = AtomicBool::new(false);
-
-/// How long the terminal may take to be given back; a terminal of 9600 baud still has some kilobytes before it.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Ends whatever was broken off when the rest was thrown away (ST).
-const END_OF_SEQUENCE: &str = "\x1b\\";
+use crate::winsize;
 
 /// The screen; dropping it gives the terminal back.
 pub struct Screen {
@@ -59,6 +41,12 @@ pub struct Screen {
     mouse: Option<bool>,
     /// Whether the next picture is a whole one.
     repaint: bool,
+    /// Whether the next picture has to have the terminal show pictures first.
+    enter: bool,
+    /// Of what the kernel makes SIGTSTP.
+    suspend: Option<u8>,
+    /// While the terminal is ours.
+    turn: Option<Turn>,
     _guard: Guard,
 }
 
@@ -76,29 +64,91 @@ impl Command for ListenToButtons {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        restore();
+        modes::give_back();
     }
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal; of the byte `suspend` the kernel makes SIGTSTP.
     ///
     /// # Errors
     /// When standard output is not a terminal, or it does not obey.
-    pub fn open(mouse: bool) -> anyhow::Result<Self> {
+    pub fn open(mouse: bool, suspend: Option<u8>) -> anyhow::Result<Self> {
         if !stdout().is_terminal() {
             bail!("standard output is not a terminal; run with --quiet to do without the screen");
         }
-        restore_on_panic();
-        TAKEN.store(true, Ordering::SeqCst);
+        modes::give_back_on_panic();
+        let turn =
+            modes::take(suspend).context("cannot switch the terminal to raw mode; --quiet does without the screen")?;
         let guard = Guard;
-        enable_raw_mode().context("cannot switch the terminal to raw mode; --quiet does without the screen")?;
         let size = size().context("cannot learn the terminal's size")?;
         let terminal = Terminal::new(Page::new(size)).context("cannot draw")?;
-        let mut line = Line::open(is_ours).context("cannot start the thread that writes to the terminal")?;
-        line.write(sequence(&[&EnterAlternateScreen, &EnableBracketedPaste, &cursor::Hide]));
-        let (pace, mouse) = (Pace::new(Instant::now()), mouse.then_some(true));
-        Ok(Self { terminal, line, pace, copy: None, mouse, repaint: true, _guard: guard })
+        let line = Line::open().context("cannot start the thread that writes to the terminal")?;
+        Ok(Self {
+            terminal,
+            line,
+            pace: Pace::new(Instant::now()),
+            copy: None,
+            mouse: mouse.then_some(true),
+            repaint: true,
+            enter: true,
+            suspend,
+            turn: Some(turn),
+            _guard: guard,
+        })
+    }
+
+    /// Gives the terminal back to the shell, until [`Screen::come_back`].
+    pub fn give_back(&mut self) {
+        self.turn = None;
+        modes::give_back();
+    }
+
+    /// Somebody else may have used the terminal, and may do so still. Takes it as it is now, if it is this process's turn; else
+    /// leaves it alone, until [`Screen::come_back`].
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn check_turn(&mut self, mouse: bool) -> io::Result<()> {
+        if job::is_foreground() {
+            return self.take(mouse);
+        }
+        self.turn = None;
+        modes::leave();
+        Ok(())
+    }
+
+    /// Takes the terminal again, once it is this process's turn. Whether it has done so.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn come_back(&mut self, mouse: bool) -> io::Result<bool> {
+        let comes = self.is_away() && job::is_foreground();
+        if comes {
+            self.take(mouse)?;
+        }
+        Ok(comes)
+    }
+
+    fn take(&mut self, mouse: bool) -> io::Result<()> {
+        self.turn = Some(modes::take(self.suspend)?);
+        self.pace.forget();
+        self.terminal.backend_mut().forget();
+        self.enter = true;
+        self.mouse = mouse.then_some(true);
+        self.repaint = true;
+        self.resize();
+        Ok(())
+    }
+
+    /// Whether the terminal is somebody else's, and nothing may be written to it or read from it.
+    pub fn is_away(&self) -> bool {
+        self.turn.is_none()
+    }
+
+    /// Whether the terminal is ours, and nobody else reads what it answers.
+    pub fn has_keyboard(&self) -> bool {
+        !self.is_away() && job::is_foreground()
     }
 
     /// Columns and lines.
@@ -130,9 +180,10 @@ impl Screen {
         self.repaint = true;
     }
 
-    /// When the next picture may be drawn; `None`: not before [`Screen::written`]. `awaited`: somebody waits for it.
+    /// When the next picture may be drawn; `None`: not before [`Screen::written`], or [`Screen::come_back`]. `awaited`: somebody
+    /// waits for it.
     pub fn ready(&self, awaited: bool) -> Option<Instant> {
-        (!self.line.is_busy()).then(|| self.pace.next(awaited))
+        (!self.line.is_busy() && !self.is_away()).then(|| self.pace.next(awaited))
     }
 
     /// Draws the picture; only what differs from the last one is written, and nothing where nothing does. Not before
@@ -141,11 +192,13 @@ impl Screen {
     /// # Errors
     /// When it cannot be drawn.
     pub fn draw(&mut self, picture: &Picture) -> io::Result<()> {
-        let mut bytes = match self.mouse.take() {
-            Some(true) => sequence(&[&ListenToButtons]),
-            Some(false) => sequence(&[&DisableMouseCapture]),
-            None => Vec::new(),
-        };
+        let Some(turn) = self.turn else { return Ok(()) };
+        let mut bytes = if std::mem::take(&mut self.enter) { modes::entrance() } else { Vec::new() };
+        match self.mouse.take() {
+            Some(true) => bytes.extend(sequence(&[&ListenToButtons])),
+            Some(false) => bytes.extend(sequence(&[&DisableMouseCapture])),
+            None => {}
+        }
         if let Some(text) = self.copy.take() {
             bytes.extend(sequence(&[&CopyToClipboard::to_clipboard_from(text)]));
         }
@@ -157,7 +210,7 @@ impl Screen {
         if !bytes.is_empty() {
             self.pace.sent(bytes.len(), Instant::now());
             bytes.extend(pace::QUESTION);
-            self.line.write(bytes);
+            self.line.write(turn, bytes);
         }
         Ok(())
     }
@@ -174,32 +227,27 @@ impl Screen {
 
     /// The terminal has answered that it has shown a picture.
     pub fn answered(&mut self) {
-        self.pace.answered();
+        self.pace.answered(Instant::now());
     }
 
-    /// Whether answers are on their way, as far as it answers at all.
+    /// Whether answers are, or may be, on their way.
     pub fn waits_for_answers(&self) -> bool {
-        self.pace.waits_for_answers()
+        self.pace.waits_for_answers(Instant::now())
+    }
+
+    /// Whether answers that should be here are not.
+    pub fn misses_answers(&self) -> bool {
+        !self.is_away() && self.pace.misses_answers(Instant::now())
     }
 
     /// Whether a panic elsewhere has given the terminal back: nothing may be painted any more.
     pub fn is_lost(&self) -> bool {
-        !is_ours()
+        self.turn.is_some_and(|turn| !turn.lasts())
     }
 }
 
-/// Whether the terminal took nothing when it was to be given back: nobody should write to it then, and wait.
-pub fn is_stuck() -> bool {
-    STUCK.load(Ordering::SeqCst)
-}
-
-fn is_ours() -> bool {
-    TAKEN.load(Ordering::SeqCst)
-}
-
 fn size() -> io::Result<Size> {
-    let size = tcgetwinsize(stdout().as_fd())?;
-    Ok(Size::new(size.ws_col, size.ws_row))
+    winsize::of(stdout()).map(|(columns, lines)| Size::new(columns, lines))
 }
 
 /// The bytes of commands.
@@ -221,37 +269,4 @@ impl<C: Command> Ansi for C {
     fn write(&self, text: &mut String) -> fmt::Result {
         self.write_ansi(text)
     }
-}
-
-/// Gives the terminal back, once. What it was sent and has not read is thrown away first. Nothing can be done about errors:
-/// then the terminal is gone; and a terminal that takes nothing is not waited for.
-fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        let _ = tcflush(stdout().as_fd(), QueueSelector::OFlush);
-        let mut bytes = END_OF_SEQUENCE.as_bytes().to_vec();
-        bytes.extend(sequence(&[&DisableMouseCapture, &DisableBracketedPaste, &LeaveAlternateScreen, &cursor::Show]));
-        let (done, written) = channel();
-        let writer = thread::Builder::new().name("nettop-restore".into());
-        let started = writer.spawn(move || {
-            let _ = line::write_out(&bytes, || true);
-            let _ = done.send(());
-        });
-        let given_back = started.is_ok() && written.recv_timeout(PATIENCE).is_ok();
-        STUCK.store(!given_back, Ordering::SeqCst);
-        // What it has answered since is not for the shell.
-        let _ = tcflush(stdout().as_fd(), QueueSelector::IFlush);
-        let _ = disable_raw_mode();
-    }
-}
-
-/// A panic's message would go down with the alternate screen: gives the terminal back first.
-fn restore_on_panic() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let next = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            restore();
-            next(info);
-        }));
-    });
 }

@@ -18,19 +18,27 @@ const BRIDGE: u16 = 6;
 pub struct Page {
     bytes: Vec<u8>,
     shown: Buffer,
+    /// Where the cursor is, as far as that is known, and whether it can be seen.
     cursor: Option<Position>,
+    shows_cursor: bool,
 }
 
 impl Page {
     /// An empty page of this size, with its cursor hidden.
     pub fn new(size: Size) -> Self {
         let shown = Buffer::empty(Rect::from((Position::ORIGIN, size)));
-        Self { bytes: Vec::new(), shown, cursor: None }
+        Self { bytes: Vec::new(), shown, cursor: None, shows_cursor: false }
     }
 
     /// The terminal has another size; what it shows now is for ratatui to find out.
     pub fn resize(&mut self, size: Size) {
         self.shown.resize(Rect::from((Position::ORIGIN, size)));
+    }
+
+    /// The terminal was somebody else's meanwhile: its cursor is hidden again, and what it shows is nothing of ours.
+    pub fn forget(&mut self) {
+        (self.cursor, self.shows_cursor) = (None, false);
+        self.shown.reset();
     }
 
     /// What is to be written; none where nothing has changed.
@@ -98,11 +106,12 @@ impl Backend for Page {
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
-        if self.cursor.take().is_some() { self.writer().hide_cursor() } else { Ok(()) }
+        self.cursor = None;
+        if mem::take(&mut self.shows_cursor) { self.writer().hide_cursor() } else { Ok(()) }
     }
 
     fn show_cursor(&mut self) -> io::Result<()> {
-        if self.cursor.is_none() { self.writer().show_cursor() } else { Ok(()) }
+        if mem::replace(&mut self.shows_cursor, true) { Ok(()) } else { self.writer().show_cursor() }
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {
@@ -179,6 +188,27 @@ mod tests {
         assert!(pictures[1].starts_with("\x1b[1;5H5,568"), "{:?}", pictures[1]);
         // What is wide stays whole.
         assert!(pictures[5].contains("\x1b[1;1H8\x1b[1;7H3"), "{:?}", pictures[5]);
+    }
+
+    #[test]
+    fn whoever_had_the_terminal_meanwhile_has_left_nothing_of_it() {
+        let mut terminal = Terminal::new(Page::new(Size::new(12, 1))).expect("a page");
+        let draw = |terminal: &mut Terminal<Page>| {
+            let render = |frame: &mut ratatui::Frame| {
+                frame.render_widget(Paragraph::new("one"), frame.area());
+                frame.set_cursor_position((3, 0));
+            };
+            terminal.draw(render).expect("drawing");
+            String::from_utf8(terminal.backend_mut().take()).expect("UTF-8")
+        };
+        let first = draw(&mut terminal);
+        assert_eq!(draw(&mut terminal), "");
+        terminal.backend_mut().forget();
+        terminal.clear().expect("clearing");
+        let again = draw(&mut terminal);
+        for part in ["one", "\x1b[?25h", "\x1b[1;4H"] {
+            assert!(first.contains(part) && again.contains(part), "{first:?} {again:?}");
+        }
     }
 
     #[test]

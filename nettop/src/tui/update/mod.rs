@@ -43,6 +43,8 @@ pub enum Effect {
     Mouse(bool),
     /// Paint the whole screen again.
     Repaint,
+    /// Give the terminal back, and stop.
+    Suspend,
     /// End the monitor.
     Quit,
 }
@@ -59,7 +61,9 @@ pub fn on_key(state: &mut State, snapshot: &Arc<Snapshot>, event: KeyEvent) -> O
     match found {
         // A letter belongs to an open prompt; what ends or repaints does not.
         Some((action, nth)) if state.prompt.is_none() => act(state, snapshot, action.does, nth),
-        Some((action, nth)) if matches!(action.does, Does::Quit | Does::Repaint) && key.is_some_and(|key| key.ctrl) => {
+        Some((action, nth))
+            if matches!(action.does, Does::Quit | Does::Repaint | Does::Suspend) && key.is_some_and(|key| key.ctrl) =>
+        {
             act(state, snapshot, action.does, nth)
         }
         _ => typing::edit(state, snapshot, event),
@@ -67,11 +71,17 @@ pub fn on_key(state: &mut State, snapshot: &Arc<Snapshot>, event: KeyEvent) -> O
 }
 
 /// Text was pasted: only a prompt wants it. Elsewhere it must not work as if its letters had been pressed.
-pub fn on_paste(state: &mut State, snapshot: &Snapshot, text: &str) {
+pub fn on_paste(state: &mut State, text: &str) {
     if let Some(prompt) = &mut state.prompt {
-        prompt.insert(text);
-        typing::changed(state, snapshot);
+        let whole = prompt.insert(text);
+        typing::changed(state, whole);
     }
+}
+
+/// Nothing more is typed for the moment: what was is taken in. Not with every key, for a filter is read and applied to every row:
+/// a megabyte that is typed or pasted in pieces has to cost no more than reading it.
+pub fn settle(state: &mut State, snapshot: &Snapshot) {
+    typing::settle(state, snapshot);
 }
 
 /// A request is on its way.
@@ -226,6 +236,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
             return Some(Effect::Mouse(state.mouse));
         }
         Does::Repaint => return Some(Effect::Repaint),
+        Does::Suspend => return Some(Effect::Suspend),
         Does::Quit => return Some(Effect::Quit),
     }
     None

@@ -99,10 +99,10 @@ fn rows_that_are_no_number_are_refused_here() {
 #[test]
 fn pasted_text_goes_into_the_prompt_only() {
     let mut state = State::default();
-    on_paste(&mut state, &snapshot(), "q\n");
+    on_paste(&mut state, "q\n");
     assert!(state.prompt.is_none());
     press(&mut state, &typed("s"));
-    on_paste(&mut state, &snapshot(), "192.0.2.1\n\u{1b}[31m");
+    on_paste(&mut state, "192.0.2.1\n\u{1b}[31m");
     assert_eq!(state.prompt.as_ref().map(Prompt::text).as_deref(), Some("192.0.2.1[31m"));
 }
 

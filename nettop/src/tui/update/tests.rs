@@ -27,7 +27,9 @@ impl Person {
     }
 
     fn press(&mut self, code: KeyCode) -> Option<Effect> {
-        on_key(&mut self.state, &self.snapshot, KeyEvent::new(code, KeyModifiers::NONE))
+        let effect = on_key(&mut self.state, &self.snapshot, KeyEvent::new(code, KeyModifiers::NONE));
+        settle(&mut self.state, &self.snapshot);
+        effect
     }
 
     fn types(&mut self, text: &str) {

@@ -1,4 +1,4 @@
-//! Typing into a prompt. The value of a field is applied at the end, the filter of the view with every key.
+//! Typing into a prompt. The value of a field is applied at the end, the filter of the view as it is typed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -6,7 +6,7 @@ use super::Effect;
 use crate::{
     snapshot::Snapshot,
     tui::{
-        prompt::{Edit, Prompt, Purpose},
+        prompt::{Edit, MAX_LENGTH, Prompt, Purpose},
         query,
         state::{Notice, State},
     },
@@ -27,13 +27,18 @@ pub fn find(state: &mut State) {
 pub fn edit(state: &mut State, snapshot: &Snapshot, event: KeyEvent) -> Option<Effect> {
     let prompt = state.prompt.as_mut()?;
     let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+    let mut whole = true;
     match event.code {
-        KeyCode::Enter => return apply(state),
+        KeyCode::Enter => {
+            settle(state, snapshot);
+            return apply(state);
+        }
         KeyCode::Esc => {
             if let Some(Prompt { purpose: Purpose::Find(_), .. }) = state.prompt.take() {
                 let before = state.query_before.take();
                 state.table_mut().filter = before;
             }
+            state.typed = false;
             return None;
         }
         KeyCode::Up => recall(state, 1),
@@ -46,17 +51,26 @@ pub fn edit(state: &mut State, snapshot: &Snapshot, event: KeyEvent) -> Option<E
         KeyCode::End => prompt.edit(Edit::End),
         KeyCode::Char('u' | 'U') if ctrl => prompt.edit(Edit::Clear),
         KeyCode::Char(character) if !ctrl && !event.modifiers.contains(KeyModifiers::ALT) => {
-            prompt.insert(character.encode_utf8(&mut [0; 4]));
+            whole = prompt.insert(character.encode_utf8(&mut [0; 4]));
         }
         _ => {}
     }
-    changed(state, snapshot);
+    changed(state, whole);
     None
 }
 
-/// After the text has changed: a filter that can be read is in force at once, one that cannot says where not.
-pub fn changed(state: &mut State, snapshot: &Snapshot) {
-    let Some(prompt) = &mut state.prompt else { return };
+/// After the text may have changed: what did not fit in is told.
+pub fn changed(state: &mut State, whole: bool) {
+    state.typed = true;
+    if !whole {
+        state.notice = Some(Notice::error(format!("cut: a prompt takes {MAX_LENGTH} characters")));
+    }
+}
+
+/// A filter that can be read is in force, one that cannot says where not.
+pub fn settle(state: &mut State, snapshot: &Snapshot) {
+    let typed = std::mem::take(&mut state.typed);
+    let Some(prompt) = state.prompt.as_mut().filter(|_| typed) else { return };
     if !matches!(prompt.purpose, Purpose::Find(_)) {
         return;
     }
