@@ -74,10 +74,10 @@ fn sort(ways: &Ways, interfaces: Vec<Interface>) -> Routed {
 /// # Errors
 /// There is none, or the kernel does not say.
 pub fn by_state(routed: &Routed) -> Result<Defaults> {
-    first_up(netlink::interfaces().context("listing the interfaces")?, routed.why())
+    first_up(&netlink::interfaces().context("listing the interfaces")?, routed.why())
 }
 
-fn first_up(interfaces: Vec<Interface>, why: Option<String>) -> Result<Defaults> {
+fn first_up(interfaces: &[Interface], why: Option<String>) -> Result<Defaults> {
     let is_usable = |interface: &&Interface| interface.up && !interface.loopback && interface.link.is_some();
     let usable: Vec<_> = interfaces.iter().filter(is_usable).collect();
     let Some(first) = usable.iter().find(|interface| interface.has_carrier).or(usable.first()) else {
@@ -167,13 +167,13 @@ mod tests {
             ("2:can0? 3:eth1", "eth1", &["eth1 is the only"]),
             ("2:a 3:b 4:c 5:d 6:e 7:f 8:g 9:h", "a", &["b, c, d, e, f and 2 more"]),
         ] {
-            let found = first_up(interfaces(words), Some("IPv4: there is no route".into())).expect("one of them");
+            let found = first_up(&interfaces(words), Some("IPv4: there is no route".into())).expect("one of them");
             assert_eq!(names(&found.interfaces), taken, "{words}");
             let doubt = found.doubt.expect("a doubt");
             assert!(says.iter().all(|part| doubt.contains(part)), "{words}: {doubt}");
         }
         for words in ["", "1:lo*", "1:lo* 2:eth0!", "2:can0?"] {
-            let error = first_up(interfaces(words), None).expect_err("there is none");
+            let error = first_up(&interfaces(words), None).expect_err("there is none");
             assert!(error.to_string().contains("no interface is up"), "{words}: {error}");
         }
     }

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn what_is_before_a_broken_attribute_is_found() {
         let (small, nested): (&[u8], &[u8]) = (&[6, 0, 1, 0, 7, 8, 0, 0], &[8, 0, 2, 0x80, 1, 2, 3, 4]);
-        let (one, two): ((u16, &[u8]), (u16, &[u8])) = ((1, &[7, 8]), (2, &[1, 2, 3, 4]));
+        let one = (1, &[7, 8][..]);
+        let two = (2, &[1, 2, 3, 4][..]);
         for (name, message, expected) in [
             ("both", &[small, nested][..], &[one, two][..]),
             ("of a length of zero", &[small, &[0, 0, 3, 0], nested], &[one]),
