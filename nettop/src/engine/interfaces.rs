@@ -122,3 +122,68 @@ fn received(watched: &Watched) -> Vec<Received> {
     });
     all.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, index: u32, mode: Option<AttachMode>, state: InterfaceState) -> WatchedInterface {
+        let row = InterfaceRow { name: name.into(), mode, state, mtu: 1500, note: "as noted".into() };
+        let (kind, below) = (String::new(), Vec::new());
+        WatchedInterface { row, wanted: name.into(), index, received: Some(0), kind, below }
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_has_a_badge() {
+        use AttachMode::{Generic, Native};
+        use InterfaceState::{Detached, Down, Gone, Moved, Unknown, Up};
+        for (mode, state, unseen, badge, reason) in [
+            (Some(Native), Up, None, "", ""),
+            (Some(Native), Moved, None, "", ""),
+            (Some(Generic), Up, None, "in0 generic", "as noted"),
+            (Some(Generic), Up, Some(50), "in0 not seen", "50 packets"),
+            (Some(Native), Up, Some(50), "in0 not seen", "50 packets"),
+            (Some(Native), Down, Some(50), "in0 down", "while it is"),
+            (Some(Native), Unknown, None, "in0 unknown", "as noted"),
+            (None, Unknown, None, "in0 unknown", "as noted"),
+            (None, Gone, None, "in0 gone", "as noted"),
+            (None, Detached, None, "in0 not watched", "as noted"),
+        ] {
+            let watched = Watched { interfaces: vec![interface("in0", 2, mode, state)], ..Watched::default() };
+            let blind = unseen.map(|unseen| (2, unseen)).into_iter().collect();
+            let rows = Interfaces { watched, blind, ..Interfaces::default() }.degraded();
+            let badges: Vec<_> = rows.iter().map(|row| row.badge.as_str()).collect();
+            assert_eq!(badges.concat(), badge, "{mode:?} {state:?}");
+            assert!(rows.iter().all(|row| row.reason.contains(reason)), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn what_to_watch_instead_is_named_where_it_is_known() {
+        for (kind, below, remedy) in [
+            ("vrf", &["in0", "in1"][..], "--iface in0,in1"),
+            ("ifb", &[], "tc filter show"),
+            ("ifb", &["in0"], "--iface in0"),
+            ("ipvlan", &["eth0"], "--iface eth0"),
+            ("", &[], "come in instead"),
+        ] {
+            let mut blind = interface("x0", 3, Some(AttachMode::Generic), InterfaceState::Up);
+            blind.kind = kind.into();
+            blind.below = below.iter().map(ToString::to_string).collect();
+            let told = instead(&blind);
+            assert!(told.contains(remedy), "{kind}: {told}");
+        }
+    }
+
+    #[test]
+    fn interfaces_that_are_a_guess_are_told_beside_what_else_there_is() {
+        let watched = Watched {
+            interfaces: vec![interface("in0", 2, Some(AttachMode::Native), InterfaceState::Down)],
+            doubt: Some("no route tells".into()),
+            change: None,
+        };
+        let rows = Interfaces { watched, ..Interfaces::default() }.degraded();
+        let badges: Vec<_> = rows.iter().map(|row| (row.badge.as_str(), row.reason.as_str())).collect();
+        assert_eq!(badges, [("in0 down", "nothing arrives while it is"), ("default route", "no route tells")]);
+    }
+}

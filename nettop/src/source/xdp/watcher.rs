@@ -203,3 +203,50 @@ fn run(mut attachments: Attachments, wishes: &Receiver<Wish>, looks: &Mutex<Opti
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::{AttachMode, InterfaceRow, WatchedInterface};
+
+    fn watched(state: InterfaceState) -> Watched {
+        let (mode, note) = (Some(AttachMode::Native), String::new());
+        let row = InterfaceRow { name: "in0".into(), mode, state, mtu: 1500, note };
+        let (kind, below) = (String::new(), Vec::new());
+        let interface = WatchedInterface { row, wanted: "in0".into(), index: 2, received: Some(7), kind, below };
+        Watched { interfaces: vec![interface], ..Watched::default() }
+    }
+
+    /// A watcher whose thread looked last so long ago, and where to put another look of its.
+    fn looked(ago: Duration) -> (Watcher, Arc<Mutex<Option<Watched>>>) {
+        let (looks, (wishes, _)) = (Arc::default(), mpsc::channel());
+        let hand = Hand::Thread(Thread { wishes, looks: Arc::clone(&looks), end: mpsc::channel().1 });
+        let looked = Instant::now().checked_sub(ago).expect("the machine has run for longer");
+        (Watcher { hand, watched: watched(InterfaceState::Up), looked, is_news: false }, looks)
+    }
+
+    #[test]
+    fn without_a_look_for_long_states_are_unknown_until_there_is_one() {
+        for (ago, is_known) in [(Duration::ZERO, true), (STALE / 2, true), (STALE + LOOK, false), (STALE * 3, false)] {
+            let (mut watcher, looks) = looked(ago);
+            let news = watcher.news();
+            assert_eq!(news.is_none(), is_known, "{ago:?}: {news:?}");
+            for WatchedInterface { row, received, .. } in news.into_iter().flat_map(|watched| watched.interfaces) {
+                assert_eq!((row.state, received), (InterfaceState::Unknown, None), "{ago:?}");
+                assert!(row.note.contains("look"), "{}", row.note);
+                assert_eq!(row.mode, Some(AttachMode::Native), "it is attached all the same");
+            }
+            assert_eq!(watcher.news(), None, "{ago:?}: it is said once");
+            *looks.lock().unwrap() = Some(watched(InterfaceState::Down));
+            assert_eq!(watcher.news(), Some(watched(InterfaceState::Down)), "{ago:?}");
+        }
+    }
+
+    #[test]
+    fn other_interfaces_are_not_waited_for_where_nobody_looks_any_more() {
+        let (mut watcher, _) = looked(Duration::ZERO);
+        let error = watcher.set(&["in1".into()]).expect_err("its thread has ended");
+        assert!(error.to_string().contains("has ended"), "{error}");
+        assert_eq!(watcher.names().collect::<Vec<_>>(), ["in0"], "everything stays as it was");
+    }
+}
