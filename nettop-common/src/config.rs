@@ -250,6 +250,30 @@ mod tests {
     }
 
     #[test]
+    fn every_part_of_a_filter_has_to_match() {
+        let packet = Packet {
+            source: address("192.0.2.1"),
+            destination: address("2001:db8::1"),
+            protocol: 6,
+            destination_port: 443,
+            ..Packet::default()
+        };
+        assert!(Filter::pass_all().matches(&packet));
+        type Change = fn(&mut Filter);
+        let changes: [(&str, Change); 4] = [
+            ("protocol", |filter| filter.protocols.set(6, false)),
+            ("port", |filter| filter.ports.set(443, false)),
+            ("source", |filter| assert!(filter.sources.push(Prefix::new(address("192.0.2.0"), 120), true))),
+            ("destination", |filter| assert!(filter.destinations.push(Prefix::new(address("::"), 0), true))),
+        ];
+        for (name, change) in changes {
+            let mut filter = Filter::pass_all();
+            change(&mut filter);
+            assert!(!filter.matches(&packet), "{name}");
+        }
+    }
+
+    #[test]
     fn bit_sets_hold_their_edges() {
         let mut set = BitSet::<1024>::EMPTY;
         for port in [0, 63, 64, 65_535] {

@@ -296,6 +296,87 @@ mod tests {
     }
 
     #[test]
+    fn what_has_been_restarted_is_all_new_in_either_count() {
+        let earlier = Tally { packets: 10, bytes: 1000 };
+        for (packets, bytes, expected) in
+            [(10, 1000, (0, 0)), (11, 1000, (1, 0)), (10, 999, (10, 999)), (9, 2000, (9, 2000)), (10, 1001, (0, 1))]
+        {
+            let Tally { packets, bytes } = Tally { packets, bytes }.since(earlier);
+            assert_eq!((packets, bytes), expected);
+        }
+    }
+
+    #[test]
+    fn each_packet_of_a_source_is_counted_in_what_it_is() {
+        let syn = Flags::from(0x02);
+        for (name, protocol, flags, fragment, expected) in [
+            ("a SYN", Protocol::Tcp, syn, false, [1, 0, 0, 0]),
+            ("a SYN with ECN", Protocol::Tcp, Flags::from(0xc2), false, [1, 0, 0, 0]),
+            ("a SYN with ACK", Protocol::Tcp, Flags::from(0x12), false, [0, 0, 0, 0]),
+            ("an ACK", Protocol::Tcp, Flags::from(0x10), false, [0, 0, 0, 0]),
+            ("TCP without flags in sight", Protocol::Tcp, Flags::default(), true, [0, 0, 0, 1]),
+            ("UDP", Protocol::Udp, Flags::default(), false, [0, 1, 0, 0]),
+            ("a fragment of UDP", Protocol::Udp, Flags::default(), true, [0, 1, 0, 1]),
+            ("ICMP", Protocol::Icmp, Flags::default(), false, [0, 0, 1, 0]),
+            ("ICMPv6", Protocol::Icmpv6, Flags::default(), false, [0, 0, 1, 0]),
+            ("SCTP", Protocol::Sctp, Flags::default(), false, [0, 0, 0, 0]),
+            ("anything else", Protocol::Other, syn, false, [0, 0, 0, 0]),
+        ] {
+            let mut source = SourceCounters { first_ns: 5, ..SourceCounters::default() };
+            source.count(protocol, flags, fragment, 60, 7);
+            source.count(protocol, flags, fragment, 40, 9);
+            let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = source;
+            assert_eq!((packets, bytes, first_ns, last_ns), (2, 100, 5, 9), "{name}");
+            assert_eq!([syn, udp, icmp, fragments], expected.map(|count| 2 * count), "{name}");
+            assert_eq!(Counters::tally(&source), Tally { packets: 2, bytes: 100 }, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_two_cpus_counted_adds_up() {
+        let counters = |first_ns, last_ns, count| SourceCounters {
+            packets: count,
+            bytes: 10 * count,
+            first_ns,
+            last_ns,
+            syn: count as u32,
+            udp: 2 * count as u32,
+            icmp: 3 * count as u32,
+            fragments: 4 * count as u32,
+        };
+        for (name, one, two, first_ns, last_ns) in [
+            ("the other was there before", (5, 9), (3, 7), 3, 9),
+            ("the other came later", (3, 7), (5, 9), 3, 9),
+            ("nothing yet", (0, 0), (5, 9), 5, 9),
+            ("nothing on the other", (5, 9), (0, 0), 5, 9),
+        ] {
+            let mut sum = counters(one.0, one.1, 2);
+            Counters::add(&mut sum, &counters(two.0, two.1, 3));
+            assert_eq!(sum, counters(first_ns, last_ns, 5), "{name}");
+        }
+        let mut tally = Tally { packets: 1, bytes: 2 };
+        Counters::add(&mut tally, &Tally { packets: 3, bytes: 4 });
+        assert_eq!(Counters::tally(&tally), Tally { packets: 4, bytes: 6 });
+    }
+
+    #[test]
+    fn every_part_has_a_bit_of_its_own() {
+        let bits = [
+            Part::Sources,
+            Part::Unique,
+            Part::Destinations,
+            Part::Macs,
+            Part::Protocols,
+            Part::Ports,
+            Part::Flags,
+            Part::Events,
+        ]
+        .map(Part::bit);
+        assert_eq!(bits, [1, 2, 4, 8, 16, 32, 64, 128]);
+        assert_eq!(Part::EVERY, 255);
+    }
+
+    #[test]
     fn size_buckets_meet_without_gaps() {
         for (length, label) in
             [(0, "<128B"), (127, "<128B"), (128, "128-511B"), (511, "128-511B"), (512, "512-1499B"), (1500, ">=1500B")]

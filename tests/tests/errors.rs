@@ -25,7 +25,6 @@ fn wrong_options_are_named() {
         (&["run", "--top", "many"], "many"),
         (&["run", "--top", "0"], "1..=500"),
         (&["demo", "--top", "-1"], "1..=500"),
-        (&["ctl", "top", "501"], "1..=500"),
         (&["run", "--max-sources", "0"], "from 1 on"),
         (&["run", "--map-memory", "0"], "--map-memory"),
         (&["run", "--max-events", "-1"], "-1"),

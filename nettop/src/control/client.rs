@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     export::{FORMATS, file, maps, site, sorted},
-    snapshot::{DEFAULT_LIMIT, TOP_RANGE},
+    snapshot::DEFAULT_LIMIT,
     visible::visible,
 };
 
@@ -65,7 +65,7 @@ enum Command {
     /// Show so many sources on the screen
     Top {
         /// How many, 1 to 500
-        #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(TOP_RANGE))]
+        #[arg(allow_negative_numbers = true)]
         count: i64,
     },
     /// Stop counting
