@@ -3,10 +3,8 @@
 
 use std::io;
 
-use anyhow::Error;
-use rustix::process::{Resource, getrlimit};
-
 use crate::memory;
+use anyhow::Error;
 
 /// The message and those of its causes, separated by colons, and a remedy where a resource is used up.
 ///
@@ -56,14 +54,11 @@ fn shortage(error: &Error) -> Option<String> {
 
 /// The same of an error number.
 fn remedy(code: i32) -> Option<String> {
-    let limit = |resource| match getrlimit(resource).current {
-        Some(most) => format!(" (now {most})"),
-        None => String::new(),
-    };
+    let limit = |resource| memory::limit_of_process(resource).map_or(String::new(), |most| format!(" (now {most})"));
     Some(match code {
         libc::EMFILE => format!(
             "this process may not open more files{}: raise RLIMIT_NOFILE with `ulimit -n 1024`, or LimitNOFILE= of the service",
-            limit(Resource::Nofile)
+            limit(libc::RLIMIT_NOFILE)
         ),
         libc::ENFILE => "the whole host has no more open files to give: raise `sysctl fs.file-max`".into(),
         libc::ENOMEM => memory::remedy(),

@@ -166,8 +166,17 @@ impl Opened {
 /// # Errors
 /// When the kernel gives none.
 pub fn runtime(threads: usize) -> Result<Runtime> {
+    spare_descriptors().context("looking for descriptors that are free")?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(threads).enable_all().build().context("starting the async runtime")
+}
+
+/// Whether there are as many as the runtime takes, and some for clients: where it gets none for signals, it panics.
+fn spare_descriptors() -> io::Result<()> {
+    const SPARE: usize = 24;
+    let first = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?;
+    let spare: Result<Vec<_>, _> = (1..SPARE).map(|_| rustix::io::fcntl_dupfd_cloexec(&first, 0)).collect();
+    Ok(spare.map(drop)?)
 }
 
 /// Has the log written out at the end, also of a start that fails.

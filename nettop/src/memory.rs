@@ -7,8 +7,6 @@ mod groups;
 
 use std::{fmt, mem, path::PathBuf};
 
-use rustix::process::{Resource, getrlimit};
-
 /// A limit of a control group that this process is in, or of one above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -61,12 +59,22 @@ pub fn of_host() -> u64 {
     }
 }
 
+/// A limit of this process; `None`: there is none, or it cannot be told. Inside of the sandbox this call is not made, which rustix
+/// takes for impossible.
+pub fn limit_of_process(resource: libc::__rlimit_resource_t) -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: a buffer of the right type; where the call fails, it stays as it is.
+    unsafe { libc::getrlimit(resource, &raw mut limit) };
+    (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+}
+
 /// What to do where the kernel has given no memory.
 pub fn remedy() -> String {
     let mut limits = Vec::new();
     limits.extend(tightest().map(|limit| limit.to_string()));
-    limits
-        .extend(getrlimit(Resource::As).current.map(|bytes| format!("{} by RLIMIT_AS (ulimit -v)", mebibytes(bytes))));
+    limits.extend(
+        limit_of_process(libc::RLIMIT_AS).map(|bytes| format!("{} by RLIMIT_AS (ulimit -v)", mebibytes(bytes))),
+    );
     let allowed = match limits[..] {
         [] => String::new(),
         _ => format!(" (allowed are {})", limits.join(", and ")),

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cause", &["memory"]),
     ("privilege", &["shell"]),
     ("rates", &[]),
-    ("sandbox", &["snapshot"]),
+    ("sandbox", &["cause", "snapshot"]),
     ("shell", &[]),
     ("unique", &[]),
     ("visible", &[]),

@@ -235,6 +235,10 @@ mod tests {
                 libc::mmap(std::ptr::null_mut(), 4096, read | execute, private, -1, 0)
             };
             assert_eq!(code, libc::MAP_FAILED, "no code");
+            // Errors are told from inside, too.
+            for code in [libc::EMFILE, libc::ENFILE, libc::ENOMEM] {
+                assert!(crate::cause::told(&io::Error::from_raw_os_error(code).into()).contains("; "));
+            }
         });
         confined.join().unwrap();
     }
