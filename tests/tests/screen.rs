@@ -154,7 +154,8 @@ fn shown(folder: &TempDir, (columns, rows): (u16, u16), variables: &[(&str, Opti
             None => command.env_remove(name),
         };
     }
-    let screen = Screen::start(command, columns, rows);
+    // Of its own terminal, whose size it is told of.
+    let screen = Screen::start_session(command, columns, rows);
     screen.wait_until("its sources", |text| text.contains("Sources") && text.contains("pps"));
     screen
 }

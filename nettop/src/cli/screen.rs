@@ -17,7 +17,7 @@ pub struct ScreenArgs {
     /// Units of bytes: rates in bits, both in powers of 1024, both in powers of 1000
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub units: Units,
-    /// ASCII only. By itself so where TERM names no terminal (dumb) or the locale is not UTF-8; --ascii=false never
+    /// ASCII only; by itself where TERM names no terminal (dumb) or the locale is not UTF-8, unless it is turned off
     #[arg(long)]
     pub ascii: bool,
     /// Leave the mouse to the terminal, to select text; the key m does so, too

@@ -41,6 +41,8 @@ pub struct Pace {
     /// Bytes of all pictures.
     sent: usize,
     newest: Option<Instant>,
+    /// When it was first asked.
+    first: Option<Instant>,
     /// Bytes per second of one that does not answer.
     rate: f64,
     /// When that one will have shown everything.
@@ -63,6 +65,7 @@ impl Pace {
             began: now,
             sent: 0,
             newest: None,
+            first: None,
             rate: UNKNOWN,
             shown: now,
             answers: false,
@@ -84,6 +87,7 @@ impl Pace {
         }
         self.unanswered.push_back((now, bytes));
         self.newest = Some(now);
+        self.first.get_or_insert(now);
         self.sent += bytes;
         self.shown = self.shown.max(now) + Duration::from_secs_f64(bytes as f64 / self.rate);
     }
@@ -121,7 +125,8 @@ impl Pace {
 
     /// Whether it answers, or is too new to tell, and has not yet answered everything.
     pub fn waits_for_answers(&self, now: Instant) -> bool {
-        (self.answers || now < self.began + PATIENCE) && !self.unanswered.is_empty()
+        let is_new = self.first.is_some_and(|first| now < first + PATIENCE);
+        (self.answers || is_new) && !self.unanswered.is_empty()
     }
 
     /// Whether answers that are due have not come.
