@@ -33,6 +33,7 @@ pub mod sandbox;
 pub mod shell;
 pub mod snapshot;
 pub mod source;
+pub mod totals;
 pub mod tui;
 pub mod unique;
 pub mod update_db;

@@ -6,8 +6,8 @@ use std::hash::{BuildHasher as _, Hash};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::{Account, Entry};
-use crate::heap;
+use super::Account;
+use crate::{heap, totals::Entry};
 
 #[derive(Debug)]
 pub struct Accounts<K, C: Entry> {

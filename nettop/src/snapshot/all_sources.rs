@@ -8,7 +8,7 @@ use nettop_geo::Geo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Detail, Place, SourceRow};
-use crate::{ledger::SourceTotal, reading::Calendar};
+use crate::{reading::Calendar, totals::SourceTotal};
 
 /// Sources, most packets first.
 #[derive(Clone, Debug)]

@@ -151,7 +151,7 @@ mod tests {
     fn detail_that_is_not_there_is_no_empty_list() {
         let counted = Counted {
             address: Address::default(),
-            total: crate::ledger::SourceTotal::default(),
+            total: crate::totals::SourceTotal::default(),
             lacks: false,
             pps: 0.0,
             pps_10s: 0.0,
