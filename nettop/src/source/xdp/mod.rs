@@ -456,9 +456,13 @@ fn explain_load(error: anyhow::Error) -> anyhow::Error {
     if KernelVersion::current().is_ok_and(|version| version < LEAST_KERNEL) {
         return anyhow!("this kernel ({}) is too old: nettop needs Linux 5.18 or newer; start a newer one", release());
     }
-    // Neither is about the program: the verifier had no memory, or arrays are larger than the kernel can make them.
+    // None is about the program: no memory for the verifier, no descriptor for what it made, or arrays are larger than the kernel can make them.
     match code() {
         Some(libc::ENOMEM) => return error.context("loading the program into the kernel"),
+        Some(code @ (libc::EMFILE | libc::ENFILE)) => {
+            return anyhow::Error::new(io::Error::from_raw_os_error(code))
+                .context("loading the program into the kernel");
+        }
         Some(libc::E2BIG) if error.chain().any(|cause| cause.is::<MapError>()) => {
             let what = cause::told(&error.context("loading the program into the kernel"));
             return anyhow!("{what}; {}", memory::remedy());
