@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
-/// A pipe that can be written to takes so many bytes at once without waiting (PIPE_BUF).
+/// Bytes written at once: so many a pipe takes without waiting when it says that it takes any (pipe(7), `PIPE_BUF`).
 const PIECE: usize = 4096;
 
 /// Writes all of it, but waits no longer than this.
@@ -19,22 +22,35 @@ pub fn write(to: impl AsFd, bytes: &[u8], patience: Duration) -> io::Result<()> 
     let until = Instant::now() + patience;
     let mut rest = bytes;
     while !rest.is_empty() {
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        match poll(&mut [PollFd::new(&to, PollFlags::OUT)], Some(&left)) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        }
-        match rustix::io::write(&to, &rest[..rest.len().min(PIECE)]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            Err(error) => return Err(error.into()),
+        match some(&to, rest, Some(until))? {
+            None => return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
+            Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Some(written) => rest = &rest[written..],
         }
     }
     Ok(())
+}
+
+/// Writes some of it, once there is room; how many bytes. `None`: there was none `until` then. Without `until`, it waits for ever.
+///
+/// # Errors
+/// What the kernel says.
+pub fn some(to: impl AsFd, bytes: &[u8], until: Option<Instant>) -> io::Result<Option<usize>> {
+    loop {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&to, PollFlags::OUT)], timeout.as_ref()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        match rustix::io::write(&to, &bytes[..bytes.len().min(PIECE)]) {
+            // Somebody else has filled it.
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            other => return Ok(Some(other?)),
+        }
+    }
 }
 
 #[cfg(test)]

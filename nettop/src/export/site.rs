@@ -19,23 +19,20 @@ use std::{
         unix::ffi::OsStringExt as _,
     },
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
     fs::{CWD, FileType, Mode, OFlags, fstat, openat, readlinkat},
     io::Errno,
     process::geteuid,
 };
 
-use super::file;
+use super::{file, patient};
 
 /// Links in a row: as many as the kernel follows.
 const LINKS: usize = 40;
-/// Bytes written at once: so many a pipe takes without waiting when it says that it takes any (pipe(7), `PIPE_BUF`).
-const CHUNK: usize = 4096;
-/// The same for what is gathered before.
+/// Bytes gathered before they are written.
 const BUFFER: usize = 256 << 10;
 /// This process's descriptors.
 const DESCRIPTORS: &str = "/proc/self/fd";
@@ -201,24 +198,11 @@ struct Patient<'a> {
 impl Write for Patient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Stream { kind, open } = self.stream;
-        let timeout = self.patience.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
-        loop {
-            match poll(&mut [PollFd::new(open, PollFlags::OUT)], timeout.as_ref()) {
-                Ok(0) => {
-                    let seconds = self.patience.unwrap_or_default().as_secs();
-                    let what = format!("{kind} whose reader has taken nothing for {seconds} s; giving up");
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, what));
-                }
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(error) => return Err(error.into()),
-            }
-            match rustix::io::write(open, &bytes[..bytes.len().min(CHUNK)]) {
-                // Somebody else has filled it.
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                other => return Ok(other?),
-            }
-        }
+        patient::some(open, bytes, self.patience.map(|patience| Instant::now() + patience))?.ok_or_else(|| {
+            let seconds = self.patience.unwrap_or_default().as_secs();
+            let what = format!("{kind} whose reader has taken nothing for {seconds} s; giving up");
+            io::Error::new(io::ErrorKind::TimedOut, what)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
