@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
+    clock::Moment,
     control::{self, Answer},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    reading::Moment,
     snapshot::{Mode, Snapshot},
     source::{Source, xdp::Xdp},
     tui::{

@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod cause;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod detect;
@@ -28,7 +29,6 @@ pub mod privilege;
 mod random;
 pub mod rates;
 pub mod reading;
-pub mod replay;
 pub mod sandbox;
 pub mod shell;
 pub mod snapshot;

@@ -25,12 +25,12 @@ use tokio::{
 use self::ending::{Ending, Reason};
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
+    clock::Moment,
     control::{self, Request, Requests, channel::Channel, server},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
     export::{destination::Destination, log::Log, session::Place, summary},
     files::{Files, Hangup},
     heap,
-    reading::Moment,
     sandbox::{self, Folders, Invoker},
     snapshot::{Mode, Replay, Snapshot},
     source::{

@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
+    clock::Moment,
     control::{Answer, Request},
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    reading::Moment,
     snapshot::{Mode, Snapshot, Subject},
     source::{Source, pcap::Pcap},
     tui::{

@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use nettop::{
-    reading::{Moment, Reading, Tables},
+    clock::Moment,
+    reading::{Reading, Tables},
     source::host::HostCounter,
 };
 use nettop_common::{Event, Link, Outcome, SourceCounters, Tally};

@@ -8,7 +8,8 @@ use aya::{
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use nettop::{
-    reading::{Moment, Reading, Tables},
+    clock::Moment,
+    reading::{Reading, Tables},
     source::xdp::cpus::Cpus,
 };
 use nettop_common::{

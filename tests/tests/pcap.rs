@@ -9,11 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nettop::{
-    reading::{Moment, Reading},
-    replay::Replay,
-    source::pcap::Pcap,
-};
+use nettop::{clock::Moment, reading::Reading, snapshot::Replay, source::pcap::Pcap};
 use nettop_common::{Outcome, Totals};
 use nettop_tests::{
     captures::{Captured, Order, Pcapng, savefile},

@@ -13,10 +13,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use nettop::{
-    reading::{Moment, Reading},
-    source::pcap::Pcap,
-};
+use nettop::{clock::Moment, reading::Reading, source::pcap::Pcap};
 use nettop_tests::{
     captures::{Captured, Order, savefile},
     frames::{Spec, Transport},

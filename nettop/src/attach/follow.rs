@@ -8,12 +8,12 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{
     cause,
+    clock::Moment,
     control::{
         Request,
         connection::{Connection, MAX_LINE, Monitor, patience},
         wire::{self, Head},
     },
-    reading::Moment,
     snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
 };
 

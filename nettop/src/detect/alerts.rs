@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Effect, Finding, Rule, Scene, samples::Focus};
 use crate::{
-    reading::Moment,
+    clock::Moment,
     snapshot::{Alert, Origin, Severity},
 };
 

@@ -36,7 +36,8 @@ use self::{
     samples::{Focus, Samples},
 };
 use crate::{
-    reading::{Moment, Tables},
+    clock::Moment,
+    reading::Tables,
     snapshot::{Alert, Mac, Origin, Severity},
 };
 

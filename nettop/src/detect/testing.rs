@@ -5,10 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use nettop_common::{Address, Class, Event, Packet, Protocol, SizeBucket, Tally, counters::Table};
 
 use super::{Detector, Thresholds};
-use crate::{
-    reading::{Moment, Tables},
-    snapshot::Alert,
-};
+use crate::{clock::Moment, reading::Tables, snapshot::Alert};
 
 /// Packets of a kind in one second.
 #[derive(Clone, Copy, Debug)]

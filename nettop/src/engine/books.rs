@@ -13,10 +13,11 @@ use nettop_geo::Geo;
 
 use super::{detail::Known, prefixes::Prefixes, regions::Regions};
 use crate::{
+    clock::Moment,
     detect::Notes,
     ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
-    reading::{Moment, Reading, Tables, since},
+    reading::{Reading, Tables, since},
     snapshot::{Accounting, Subject},
     unique,
 };

@@ -2,8 +2,9 @@
 
 use super::sight::{Received, Sight};
 use crate::{
-    reading::{AttachMode, InterfaceRow, InterfaceState, Moment, Watched, WatchedInterface},
-    snapshot::Degraded,
+    clock::Moment,
+    reading::{Watched, WatchedInterface},
+    snapshot::{AttachMode, Degraded, InterfaceRow, InterfaceState},
     source::Source,
 };
 

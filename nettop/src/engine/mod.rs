@@ -35,12 +35,13 @@ use self::{
 };
 use crate::{
     cause,
+    clock::{Calendar, Moment},
     control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
     export::log::Log,
     filter::{FilterText, ParsedFilter},
     random,
-    reading::{Calendar, Moment, Reading},
+    reading::Reading,
     snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
     source::Source,
 };

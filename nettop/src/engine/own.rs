@@ -3,7 +3,7 @@
 use std::{fs::File, mem, os::unix::fs::FileExt as _, time::Duration};
 
 use crate::{
-    reading::Moment,
+    clock::Moment,
     snapshot::Own,
     source::{Cost, Source},
 };

@@ -8,7 +8,7 @@ use nettop_geo::Geo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Detail, Place, SourceRow};
-use crate::{reading::Calendar, totals::SourceTotal};
+use crate::{clock::Calendar, totals::SourceTotal};
 
 /// Sources, most packets first.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::Moment;
+    use crate::clock::Moment;
 
     #[test]
     fn rows_are_made_most_packets_first() {

@@ -9,12 +9,14 @@ mod cut;
 mod events;
 mod exports;
 mod history;
+mod interfaces;
 mod json;
 mod link;
 mod monitor;
 mod names;
 mod places;
 mod prefixes;
+mod replay;
 mod rest;
 mod rows;
 mod runtime;
@@ -36,11 +38,13 @@ pub use self::{
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     history::{History, Pace, Subject},
+    interfaces::{AttachMode, InterfaceRow, InterfaceState},
     link::{Link, Lost},
     monitor::{Degraded, MapRow, Own, Sampling, Tick},
     names::Name,
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
+    replay::{LinkRow, Replay},
     rest::{Others, Rest},
     rows::{DestinationRow, PortRow},
     runtime::{FilterView, Mode, Runtime},
@@ -48,11 +52,6 @@ pub use self::{
     sources::{Detail, MacRow, SourceRow},
     values::{Mac, TcpFlags},
     whole::{Rows, VERSION, Whole},
-};
-
-pub use crate::{
-    reading::{AttachMode, InterfaceRow, InterfaceState},
-    replay::{LinkRow, Replay},
 };
 
 /// How many rows each list of a snapshot has at most, unless asked for another limit.

@@ -6,7 +6,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{Counted, Mac, Place, TcpFlags, json::from_map, names::Name};
-use crate::reading::Calendar;
+use crate::clock::Calendar;
 
 /// One source address.
 #[derive(Clone, Debug, Serialize, Deserialize)]

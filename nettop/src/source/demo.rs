@@ -7,7 +7,7 @@ use fastrand::Rng;
 use nettop_common::Link;
 
 use super::host::HostCounter;
-use crate::reading::{Moment, Reading};
+use crate::{clock::Moment, reading::Reading};
 
 /// The seed unless another is asked for.
 pub const DEFAULT_SEED: u64 = 4;

@@ -9,7 +9,10 @@ use nettop_common::{
     SourceCounters, Tally, Totals, event::is_chosen, packet,
 };
 
-use crate::reading::{Moment, Reading, Tables};
+use crate::{
+    clock::Moment,
+    reading::{Reading, Tables},
+};
 
 /// Events kept until they are drained; more are lost, and counted.
 const MAX_EVENTS: usize = 1 << 16;

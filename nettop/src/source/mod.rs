@@ -12,9 +12,10 @@ use nettop_common::{Event, Filter, counters::Table, unique};
 
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
 use crate::{
+    clock::Moment,
     maps::Reader,
-    reading::{Moment, Reading, Tables, Watched},
-    replay::Replay,
+    reading::{Reading, Tables, Watched},
+    snapshot::Replay,
 };
 
 /// A source of counts.

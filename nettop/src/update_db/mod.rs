@@ -32,8 +32,8 @@ use self::{
     rows::Rows,
 };
 use crate::{
+    clock::Moment,
     export::site::{self, Site},
-    reading::Moment,
     visible::visible,
 };
 

@@ -1,9 +1,6 @@
 //! Capture files of both formats, replayed to their end.
 
-use nettop::{
-    reading::{Moment, Reading},
-    source::pcap::Pcap,
-};
+use nettop::{clock::Moment, reading::Reading, source::pcap::Pcap};
 use nettop_common::Outcome;
 
 use super::{expect_visible, memory};

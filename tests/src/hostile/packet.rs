@@ -4,7 +4,8 @@ use std::{cell::RefCell, net::IpAddr};
 
 use arbitrary::{Result, Unstructured};
 use nettop::{
-    reading::{Moment, Reading},
+    clock::Moment,
+    reading::Reading,
     source::{
         host::HostCounter,
         pcap::{capture::Order, link::LINK_TYPES},

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
+    clock::Moment,
     control::{self, Request, Requests},
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    reading::Moment,
     snapshot::Mode,
     source::{Source, demo::Demo},
 };

@@ -11,10 +11,10 @@ use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop::{
     cli::Cli,
+    clock::Moment,
     control::{Answer, FilterChange, Request},
     engine::{Engine, outlets::Outlets, own::OwnCost},
     filter::FilterText,
-    reading::Moment,
     snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
     source::{Source, demo::Demo},
     tui::{

@@ -20,10 +20,7 @@ use self::{
     seen::{Sample, Seen},
 };
 use super::host::HostCounter;
-use crate::{
-    reading::{Moment, Reading},
-    replay::Replay,
-};
+use crate::{clock::Moment, reading::Reading, snapshot::Replay};
 
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;

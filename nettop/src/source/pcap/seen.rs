@@ -7,7 +7,7 @@ use super::{
     link::{LinkType, link_type},
     remedy::remedy,
 };
-use crate::replay::LinkRow;
+use crate::snapshot::LinkRow;
 
 /// Bytes of a packet that are kept, to be looked at.
 const KEPT: usize = 128;

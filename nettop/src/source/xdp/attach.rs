@@ -13,7 +13,7 @@ use super::{
     netlink::Interface,
     refusal,
 };
-use crate::{privilege, reading::AttachMode};
+use crate::{privilege, snapshot::AttachMode};
 
 /// The loaded programs, one per kind of link.
 pub struct Programs {

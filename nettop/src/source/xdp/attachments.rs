@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     cause,
-    reading::{InterfaceRow, InterfaceState, Watched, WatchedInterface},
+    reading::{Watched, WatchedInterface},
     shell,
+    snapshot::{InterfaceRow, InterfaceState},
 };
 
 /// Every interface that is to be watched.

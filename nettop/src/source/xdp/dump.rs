@@ -35,8 +35,8 @@ use super::{
     windows::Array,
 };
 use crate::{
+    clock::Moment,
     maps::{Dump, Facts, Fill, Map, Program, Reader, Rows},
-    reading::Moment,
     source::Cost,
 };
 

@@ -52,9 +52,10 @@ pub use self::{
 };
 use crate::{
     cause,
+    clock::{Moment, asleep_ns},
     maps::Program,
     memory, privilege,
-    reading::{Moment, Reading, Tables, Watched, asleep_ns},
+    reading::{Reading, Tables, Watched},
 };
 
 /// The first kernel with XDP programs for multi-buffer frames, and their whole length.

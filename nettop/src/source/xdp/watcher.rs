@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Result, anyhow};
 
 use super::attachments::Attachments;
-use crate::reading::{InterfaceState, Watched};
+use crate::{reading::Watched, snapshot::InterfaceState};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -207,7 +207,8 @@ fn run(mut attachments: Attachments, wishes: &Receiver<Wish>, looks: &Mutex<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::{AttachMode, InterfaceRow, WatchedInterface};
+    use crate::reading::WatchedInterface;
+    use crate::snapshot::{AttachMode, InterfaceRow};
 
     fn watched(state: InterfaceState) -> Watched {
         let (mode, note) = (Some(AttachMode::Native), String::new());
