@@ -34,7 +34,7 @@ fn up_to_date() -> PathBuf {
     let directory = directory.to_path_buf();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let built = ["nettop", "nettopctl"].iter().map(|name| modified(&directory.join(name))).min().flatten();
-    let sources = ["nettop", "nettop-common", "nettop-geo", "data"].map(|part| newest(&workspace.join(part)));
+    let sources = ["nettop", "nettop-common", "crates", "data"].map(|part| newest(&workspace.join(part)));
     if built < sources.into_iter().max().flatten() {
         let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.args(["build", "--quiet", "--package", "nettop", "--bins"]).current_dir(&workspace);

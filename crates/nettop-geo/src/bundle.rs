@@ -18,7 +18,7 @@ use crate::{
 const MAGIC: &[u8; 8] = b"NTGEO\0\0\x02";
 
 /// `data/geo.bin`.
-static EMBEDDED: &[u8] = include_bytes!("../../data/geo.bin");
+static EMBEDDED: &[u8] = include_bytes!("../../../data/geo.bin");
 
 /// The length of a date such as 2026-01-31.
 const DATE: usize = 10;
