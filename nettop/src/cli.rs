@@ -14,7 +14,12 @@ use clap::{
 };
 use nettop_common::counters::Part;
 use nettop_geo::Watcher;
+use nettop_model::{
+    filter::FilterText,
+    snapshot::{Mode, TOP_RANGE},
+};
 
+pub use self::{files::FileArgs, screen::ScreenArgs};
 use crate::{
     control::{
         channel::ControlArgs,
@@ -24,9 +29,7 @@ use crate::{
     detect::Thresholds,
     doctor::DoctorArgs,
     engine::Settings,
-    filter::FilterText,
     sandbox,
-    snapshot::{Mode, TOP_RANGE},
     source::{
         demo,
         xdp::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
@@ -34,8 +37,6 @@ use crate::{
     tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
-
-pub use self::{files::FileArgs, screen::ScreenArgs};
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
 #[derive(Debug, Parser)]

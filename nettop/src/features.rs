@@ -6,15 +6,14 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use clap::{CommandFactory as _, builder::StyledStr};
 use nettop_common::Protocol;
+use nettop_model::{request::COMMANDS, snapshot::Export};
 use serde::Serialize;
 
 use crate::{
     cli::{Cli, CtlCli, FeaturesArgs},
-    control::COMMANDS,
     detect::RULES,
     doctor::CHECKS,
     export::FORMATS,
-    snapshot::Export,
     source::pcap::link::LINK_TYPES,
     tui::{
         action::ACTIONS,

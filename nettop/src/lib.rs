@@ -5,9 +5,7 @@
 //! something goes back to the engine as a [`control::Request`].
 
 pub mod attach;
-pub mod cause;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod control;
 pub mod detect;
@@ -16,34 +14,26 @@ pub mod engine;
 pub mod export;
 pub mod features;
 pub mod files;
-pub mod filter;
-pub mod format;
-pub mod heap;
 pub mod ledger;
 pub mod live;
 pub mod locale;
 pub mod manual;
-pub mod maps;
-pub mod memory;
 pub mod privilege;
-mod random;
 pub mod rates;
 pub mod reading;
 pub mod sandbox;
-pub mod shell;
-pub mod snapshot;
 pub mod source;
-pub mod totals;
 pub mod tui;
 pub mod unique;
 pub mod update_db;
-pub mod visible;
 pub mod winsize;
 
 use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
+use nettop_model::visible::visible;
+use nettop_process::cause;
 
 use self::{
     cli::{Cli, Command, CtlCli, Exit},
@@ -135,5 +125,5 @@ fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
 /// Says something on standard error, in one line.
 fn complain(name: &str, what: &str) {
     // Nobody may be there to read it, or somebody who does not.
-    let _ = export::patient::write(io::stderr(), format!("{name}: {}\n", visible::visible(what)).as_bytes(), PATIENCE);
+    let _ = export::patient::write(io::stderr(), format!("{name}: {}\n", visible(what)).as_bytes(), PATIENCE);
 }

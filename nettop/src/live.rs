@@ -13,6 +13,14 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
 use nettop_geo::Watcher;
+use nettop_model::{
+    clock::Moment,
+    request::Request,
+    snapshot::{Mode, Replay, Snapshot},
+    visible::visible,
+};
+use nettop_process::heap;
+use nettop_requests::Requests;
 use rustix::process::geteuid;
 use tokio::{
     runtime::Runtime,
@@ -25,14 +33,11 @@ use tokio::{
 use self::ending::{Ending, Reason};
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
-    clock::Moment,
-    control::{self, Request, Requests, channel::Channel, server},
+    control::{channel::Channel, server},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
     export::{destination::Destination, log::Log, session::Place, summary},
     files::{Files, Hangup},
-    heap,
     sandbox::{self, Folders, Invoker},
-    snapshot::{Mode, Replay, Snapshot},
     source::{
         Source,
         demo::Demo,
@@ -40,7 +45,6 @@ use crate::{
         xdp::{self, Budget, Xdp},
     },
     tui::{self, state::Options},
-    visible::visible,
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.
@@ -241,7 +245,7 @@ fn monitor(
         // However it ended, the engine takes its last reading, and clients get their last answers. Meanwhile the terminal is given
         // back.
         let (screen, (engine, server)) = tokio::join!(watched.closed(ending.before_keeping()), async {
-            let _ = timeout(ending.before_keeping(), control::ask(&requests, Request::Stop)).await;
+            let _ = timeout(ending.before_keeping(), nettop_requests::ask(&requests, Request::Stop)).await;
             let engine = ending.join("engine", engine).await;
             (engine, ending.join_if("control server", server).await)
         });

@@ -7,7 +7,7 @@ use std::{
 
 use caps::{CapSet, Capability};
 
-use crate::shell;
+use nettop_process::shell;
 
 /// What the live monitor needs, and why: CAP_BPF for maps and programs, CAP_NET_ADMIN for XDP, CAP_PERFMON because the
 /// verifier otherwise refuses pointer arithmetic and slows the program with speculation barriers.

@@ -6,7 +6,7 @@ use nettop_common::{
     unique::Registers,
 };
 
-use crate::{
+use nettop_model::{
     clock::Moment,
     snapshot::{InterfaceRow, InterfaceState},
 };

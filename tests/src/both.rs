@@ -4,11 +4,11 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use nettop::{
-    clock::Moment,
     reading::{Reading, Tables},
     source::host::HostCounter,
 };
 use nettop_common::{Event, Link, Outcome, SourceCounters, Tally};
+use nettop_model::clock::Moment;
 
 use crate::kernel::Kernel;
 

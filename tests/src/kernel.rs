@@ -8,7 +8,6 @@ use aya::{
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use nettop::{
-    clock::Moment,
     reading::{Reading, Tables},
     source::xdp::cpus::Cpus,
 };
@@ -19,6 +18,7 @@ use nettop_common::{
     maps,
     slots::{self, Key, MOST_BITS, SETS, Slot},
 };
+use nettop_model::clock::Moment;
 
 /// `XDP_PASS` (linux/bpf.h).
 const PASS: u32 = 2;

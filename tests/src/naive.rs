@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use nettop::filter::FilterText;
 use nettop_common::{Address, Packet};
+use nettop_model::filter::FilterText;
 
 /// Names of protocols that are counted apart.
 const NAMES: [(&str, u8); 5] = [("tcp", 6), ("udp", 17), ("icmp", 1), ("icmpv6", 58), ("sctp", 132)];

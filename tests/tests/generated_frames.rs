@@ -3,8 +3,8 @@
 
 use std::{cell::RefCell, net::IpAddr};
 
-use nettop::filter::FilterText;
 use nettop_common::{Frame, Link, Outcome, config::MAX_PREFIXES, event::NO_TCP_FLAGS, packet};
+use nettop_model::filter::FilterText;
 use nettop_tests::{
     both::Both,
     frames::{self, EXTENSIONS, IP, Spec, TAGS, Transport},

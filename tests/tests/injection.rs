@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use nettop::visible::is_unseen;
+use nettop_model::visible::is_unseen;
 use nettop_tests::{
     captures::{Captured, Order, savefile},
     frames::{Spec, Transport},

@@ -1,8 +1,8 @@
 //! The kernel program and user space read every frame alike, and as the standards say: the same bytes go through
 //! `BPF_PROG_TEST_RUN` and through the counter for the host.
 
-use nettop::filter::FilterText;
 use nettop_common::{Link, Outcome, event::NO_TCP_FLAGS};
+use nettop_model::filter::FilterText;
 use nettop_tests::{
     both::Both,
     frames::{self, DESTINATION_V4, DESTINATION_V6, EXTENSIONS, IP, SOURCE_V4, SOURCE_V6, Spec, TAGS, Transport},

@@ -9,8 +9,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nettop::{clock::Moment, reading::Reading, snapshot::Replay, source::pcap::Pcap};
+use nettop::{reading::Reading, source::pcap::Pcap};
 use nettop_common::{Outcome, Totals};
+use nettop_model::{clock::Moment, snapshot::Replay};
 use nettop_tests::{
     captures::{Captured, Order, Pcapng, savefile},
     frames::{self, SOURCE_V4, SOURCE_V6, Spec, Transport},

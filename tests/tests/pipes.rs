@@ -13,7 +13,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use nettop::{clock::Moment, reading::Reading, source::pcap::Pcap};
+use nettop::{reading::Reading, source::pcap::Pcap};
+use nettop_model::clock::Moment;
 use nettop_tests::{
     captures::{Captured, Order, savefile},
     frames::{Spec, Transport},

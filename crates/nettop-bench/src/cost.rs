@@ -7,12 +7,12 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use nettop::filter::FilterText;
 use nettop_common::{
     Link,
     counters::{Part, Table as Keys},
     slots::MOST_BITS,
 };
+use nettop_model::filter::FilterText;
 use nettop_tests::{
     bpf,
     frames::{self, Spec, Transport},

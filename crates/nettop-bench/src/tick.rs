@@ -12,10 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
-    clock::Moment,
-    control::{self, Answer},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    snapshot::{Mode, Snapshot},
     source::{Source, xdp::Xdp},
     tui::{
         panel::{self, Picture},
@@ -24,6 +21,12 @@ use nettop::{
         theme::Theme,
         view::VIEWS,
     },
+};
+use nettop_model::{
+    clock::Moment,
+    request,
+    request::Answer,
+    snapshot::{Mode, Snapshot},
 };
 use nettop_tests::net::Net;
 use ratatui::{Terminal, backend::TestBackend};
@@ -167,7 +170,7 @@ fn measure(sources: u32, ticks: usize) -> Result<Cost> {
             let answer = Ok(Answer::Snapshot { snapshot, runtime: true });
             let (written, json) = milliseconds(|| {
                 let mut text = Vec::new();
-                control::write_json(&answer, &mut text).map(|()| black_box(text))
+                request::write_json(&answer, &mut text).map(|()| black_box(text))
             });
             written.context("writing a snapshot as JSON")?;
             if tick >= WARM_UP {

@@ -10,10 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
-    clock::Moment,
-    control::{Answer, Request},
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    snapshot::{Mode, Snapshot, Subject},
     source::{Source, pcap::Pcap},
     tui::{
         panel::{self, Picture},
@@ -23,6 +20,11 @@ use nettop::{
     },
 };
 use nettop_geo::Watcher;
+use nettop_model::{
+    clock::Moment,
+    request::{Answer, Request},
+    snapshot::{Mode, Snapshot, Subject},
+};
 use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{svg, traffic};

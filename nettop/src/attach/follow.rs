@@ -3,19 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
+use nettop_model::{
+    clock::Moment,
+    request::Request,
+    snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
+    wire::{self, Head},
+};
+use nettop_process::cause;
 use rustix::process::geteuid;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{
-    cause,
-    clock::Moment,
-    control::{
-        Request,
-        connection::{Connection, MAX_LINE, Monitor, patience},
-        wire::{self, Head},
-    },
-    snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
-};
+use crate::control::connection::{Connection, MAX_LINE, Monitor, patience};
 
 /// Between two attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);

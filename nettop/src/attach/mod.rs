@@ -12,13 +12,13 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use nettop_process::heap;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     cli::AttachArgs,
     control::{connection::Monitor, socket::Endpoint, token::Token},
     files::Hangup,
-    heap,
     live::{self, Signals},
     sandbox::{self, Folders, Invoker},
 };

@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use nettop_model::{
+    request::{Answer, Reply, Request},
+    wire,
+};
+use nettop_process::cause;
+use nettop_requests::Envelope;
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::{
-    cause,
-    control::{Answer, Envelope, Reply, Request, connection::Monitor, wire},
-};
+use crate::control::connection::Monitor;
 
 /// The longest answer, bytes; and how long it may take.
 const MAX_ANSWER: u64 = 1 << 20;

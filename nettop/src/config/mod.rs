@@ -17,6 +17,7 @@ mod target;
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use clap::{ArgMatches, Command, Parser};
+use nettop_process::cause;
 
 pub use self::print::{effective, sample};
 use self::{
@@ -25,7 +26,7 @@ use self::{
     origin::{Entry, Said},
     target::{Choice, Target},
 };
-use crate::{cause, cli::Exit, tui::preferences::Preferences};
+use crate::{cli::Exit, tui::preferences::Preferences};
 
 /// The switch that the environment turns on, unless it is turned off.
 const ASCII: &str = "ascii";

@@ -6,18 +6,16 @@ use std::{
     sync::Arc,
 };
 
+use nettop_model::request::{Request, parse, token_of};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, UnixListener},
 };
 
 use super::{
-    Request,
     fair::{Asker, Whose},
-    parse,
     peer::{Access, peer},
     token::Token,
-    token_of,
 };
 
 /// The longest request, bytes.

@@ -7,11 +7,15 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use nettop_model::{
+    request::{FilterChange, Request},
+    snapshot::DEFAULT_LIMIT,
+    visible::visible,
+};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    FilterChange, Request,
     answer::{self, Timed},
     connection::Monitor,
     dial::{Connection, dial},
@@ -19,11 +23,7 @@ use super::{
     stream,
     token::Token,
 };
-use crate::{
-    export::{FORMATS, file, maps, site, sorted},
-    snapshot::DEFAULT_LIMIT,
-    visible::visible,
-};
+use crate::export::{FORMATS, file, maps, site, sorted};
 
 /// What `nettopctl` is asked to do.
 #[derive(Clone, Debug, Args)]

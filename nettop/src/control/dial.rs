@@ -3,6 +3,7 @@
 use std::{io, net::TcpStream, os::unix::net::UnixStream, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use nettop_process::shell;
 use rustix::{
     io::Errno,
     net::{
@@ -16,7 +17,7 @@ use super::{
     place,
     socket::Endpoint,
 };
-use crate::{sandbox, shell};
+use crate::sandbox;
 
 /// How long to wait until a monitor accepts, and until it takes the request.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ use rustix::{
     process::{geteuid, getuid},
 };
 
-use crate::shell;
+use nettop_process::shell;
 
 /// What the socket is called.
 const NAME: &str = "nettop.sock";

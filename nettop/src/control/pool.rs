@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nettop_model::request::{Answer, Reply};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Answer, Reply,
     clients::{self, Clients},
     fair::{Asker, Limits, Permit, Place, Places, Queue},
 };

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use nettop_model::request::{Answer, Reply, write_json};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     sync::mpsc,
@@ -14,12 +15,10 @@ use tokio::{
 };
 
 use super::{
-    Answer, Reply,
     chunks::chunks,
     clients::Turn,
     fair::Asker,
     pool::{Made, Pool},
-    write_json,
 };
 
 /// How long a client may take to read a chunk of its answer, whether it reads nothing or drips; and all of the answer.

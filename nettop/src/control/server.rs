@@ -3,6 +3,12 @@
 
 use std::{future::Future, sync::Arc, thread, time::Duration};
 
+use nettop_model::{
+    kernel_maps::Reader,
+    request::{Answer, Reply, Request},
+    snapshot::{DEFAULT_LIMIT, Snapshot},
+};
+use nettop_requests::{Requests, ask};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -10,18 +16,12 @@ use tokio::{
 };
 
 use super::{
-    Answer, Reply, Request, Requests,
     accept::{Client, Listener, accept, read_line},
-    ask,
     clients::{self, Clients, Served, Turn},
     fair::Limits,
     pool::{Key, Pool},
     send,
     subscribe::Feed,
-};
-use crate::{
-    maps::Reader,
-    snapshot::{DEFAULT_LIMIT, Snapshot},
 };
 
 /// Clients served at once. A further one waits until one of them is done, or keeps us waiting.
@@ -171,7 +171,7 @@ async fn read_maps(reader: Reader, limit: usize) -> Reply {
     started.map_err(|error| format!("starting a thread that reads the maps: {error}"))?;
     match read.await {
         Ok(Ok(dump)) => Ok(Answer::Maps(dump.into())),
-        Ok(Err(error)) => Err(crate::cause::told(&error)),
+        Ok(Err(error)) => Err(nettop_process::cause::told(&error)),
         Err(_) => Err("reading the maps failed".into()),
     }
 }
@@ -188,10 +188,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        control::{Envelope, socket},
-        maps::Dump,
-    };
+    use crate::control::socket;
+    use nettop_model::kernel_maps::Dump;
+    use nettop_requests::Envelope;
 
     /// A server over an engine that answers everything with `reset` and ends at `stop`; and the path of its socket.
     fn start() -> (tempfile::TempDir, std::path::PathBuf) {

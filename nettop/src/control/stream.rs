@@ -3,15 +3,14 @@
 use std::io::{self, Write as _, stdout};
 
 use anyhow::{Context as _, Result, bail};
+use nettop_model::{json, visible::is_unseen, wire};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     answer::BOUNDS,
     connection::{MAX_LINE, Monitor, patience},
-    wire,
 };
-use crate::{export::json, visible::is_unseen};
 
 /// Prints so many lines (`None`: all that come) and hangs up; before that, when nobody reads them any more. Whether the monitor
 /// sends any: else its refusal is printed.
@@ -80,10 +79,10 @@ mod tests {
 
     #[test]
     fn a_line_tells_when_the_next_one_is_due() {
-        let whole = crate::snapshot::Snapshot::default();
-        let tick = crate::snapshot::Tick { interval: 7.5, ..whole.tick };
-        let snapshot = crate::snapshot::Snapshot { tick, ..whole };
-        let line = serde_json::to_vec(&crate::snapshot::Whole::from(&snapshot)).unwrap();
+        let whole = nettop_model::snapshot::Snapshot::default();
+        let tick = nettop_model::snapshot::Tick { interval: 7.5, ..whole.tick };
+        let snapshot = nettop_model::snapshot::Snapshot { tick, ..whole };
+        let line = serde_json::to_vec(&nettop_model::snapshot::Whole::from(&snapshot)).unwrap();
         for (line, expected) in [
             (&line[..], 7.5),
             (b"{\"snapshot\":{\"tick\":{\"interval\":60,\"x\":1}}}", 60.0),

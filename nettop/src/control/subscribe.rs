@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use nettop_model::{
+    json,
+    snapshot::{DEFAULT_LIMIT, Snapshot, Whole},
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -21,10 +25,6 @@ use super::{
     clients::Turn,
     fair::{Asker, Full, Limits, Places},
     peer::Access,
-};
-use crate::{
-    export::json,
-    snapshot::{DEFAULT_LIMIT, Snapshot, Whole},
 };
 
 /// Subscribers at once. Those that may only look have as many places of their own, so that they cannot take those of others.

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::shell;
+use nettop_process::shell;
 
 /// Shorter ones can be tried out.
 const LEAST: usize = 16;

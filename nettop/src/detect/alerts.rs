@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::{Effect, Finding, Rule, Scene, samples::Focus};
-use crate::{
+use nettop_model::{
     clock::Moment,
     snapshot::{Alert, Origin, Severity},
 };
+
+use super::{Effect, Finding, Rule, Scene, samples::Focus};
 
 /// Lasting alerts of one rule about one address each; further ones are told as one.
 pub const SINGLES: usize = 5;

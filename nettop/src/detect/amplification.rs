@@ -3,12 +3,12 @@
 //! The packets by source port are exact, but of any protocol; samples say how many are UDP, and how long they are.
 
 use nettop_common::{Event, Protocol};
+use nettop_model::{format, snapshot::Severity};
 
 use super::{
     Finding, Rule, Scene, flood, level,
     ports::{self, REFLECTORS, Reflector},
 };
-use crate::{format, snapshot::Severity};
 
 /// The rule.
 pub const RULE: Rule = Rule {

@@ -1,7 +1,8 @@
 //! What rules of floods have in common: what stands out, and how it is put into words.
 
+use nettop_model::format;
+
 use super::{Finding, Scene, samples::Focus, spoofed_flood};
-use crate::format;
 
 /// Up to this share of all packets it is noise, unless it is so many times the threshold.
 const NOISE: f64 = 0.05;

@@ -1,9 +1,9 @@
 //! IP fragments in great number: they take memory until they are put together, or never are.
 
 use nettop_common::{Event, Protocol};
+use nettop_model::snapshot::Severity;
 
 use super::{Finding, Rule, Scene, flood, level, ports};
-use crate::snapshot::Severity;
 
 /// The rule.
 pub const RULE: Rule = Rule {

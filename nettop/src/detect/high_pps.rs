@@ -1,12 +1,12 @@
 //! Sources that send many packets per second.
 
 use nettop_common::Address;
-
-use super::{Effect, Finding, HOLDS, Rule, Scene};
-use crate::{
+use nettop_model::{
     format,
     snapshot::{Origin, Severity},
 };
+
+use super::{Effect, Finding, HOLDS, Rule, Scene};
 
 /// What its alerts are called.
 pub const KIND: &str = "high-pps";

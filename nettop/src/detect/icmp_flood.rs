@@ -1,9 +1,9 @@
 //! ICMP in great number, and not just as the noise of a busy host.
 
 use nettop_common::{Event, Protocol, Tally};
+use nettop_model::{format, snapshot::Severity};
 
 use super::{Finding, Rule, Scene, flood, level, ports};
-use crate::{format, snapshot::Severity};
 
 /// The rule.
 pub const RULE: Rule = Rule {

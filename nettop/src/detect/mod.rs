@@ -27,6 +27,10 @@ pub(crate) mod testing;
 mod udp_flood;
 
 use nettop_common::Address;
+use nettop_model::{
+    clock::Moment,
+    snapshot::{Alert, Mac, Origin, Severity},
+};
 
 pub use self::notes::{Newcomers, Notes, Strangers};
 use self::{
@@ -35,11 +39,7 @@ use self::{
     probes::Probed,
     samples::{Focus, Samples},
 };
-use crate::{
-    clock::Moment,
-    reading::Tables,
-    snapshot::{Alert, Mac, Origin, Severity},
-};
+use crate::reading::Tables;
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
 const HOLDS: f64 = 0.8;

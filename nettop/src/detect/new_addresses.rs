@@ -2,11 +2,12 @@
 //!
 //! Memory is bounded: an address that has been forgotten since, because too many others came, is new again.
 
-use super::{Effect, Finding, Newcomers, Rule, Scene, notes::TOLD, spoofed_flood};
-use crate::{
+use nettop_model::{
     format,
     snapshot::{Origin, Severity},
 };
+
+use super::{Effect, Finding, Newcomers, Rule, Scene, notes::TOLD, spoofed_flood};
 
 /// The rule for sources. In a spoofed flood that many are new is said already.
 pub const NEW_IP: Rule = Rule {

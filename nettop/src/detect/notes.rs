@@ -2,10 +2,10 @@
 
 use foldhash::{HashSet, HashSetExt as _};
 use nettop_common::{Address, Event, MacPair, Totals, counters::Table};
+use nettop_model::snapshot::Mac;
 use smallvec::SmallVec;
 
 use super::{probes::Probes, samples::Samples};
-use crate::snapshot::Mac;
 
 /// New addresses of one second that are told one by one.
 pub const TOLD: usize = 3;

@@ -1,10 +1,11 @@
 //! Sources that try many destination ports.
 
-use super::{Effect, Finding, HOLDS, Rule, Scene, samples::Focus, spoofed_flood};
-use crate::{
+use nettop_model::{
     format,
     snapshot::{Origin, Severity, Target},
 };
+
+use super::{Effect, Finding, HOLDS, Rule, Scene, samples::Focus, spoofed_flood};
 
 /// What its alerts are called.
 pub const KIND: &str = "port-scan";

@@ -5,10 +5,8 @@ use std::net::IpAddr;
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, Event, MacPair};
 
-use crate::{
-    heap,
-    snapshot::{Target, TopSource},
-};
+use nettop_model::snapshot::{Target, TopSource};
+use nettop_process::heap;
 
 /// Fewer, of which each stands for several, tell nothing.
 const ENOUGH: f64 = 20.0;

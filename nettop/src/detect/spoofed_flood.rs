@@ -1,7 +1,8 @@
 //! A flood with forged source addresses: ever new sources, and each sends next to nothing.
 
+use nettop_model::{format, snapshot::Severity};
+
 use super::{Finding, Rule, Scene, flood, level};
-use crate::{format, snapshot::Severity};
 
 /// What its alerts are called: others keep quiet while it lasts.
 pub const KIND: &str = "spoofed-flood";

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use nettop_common::Event;
+use nettop_model::{format, snapshot::Severity};
 
 use super::{Effect, Finding, Rule, Scene, flood, level, samples::Focus, tcp};
-use crate::{format, snapshot::Severity};
 
 /// The rule.
 pub const RULE: Rule = Rule {

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use nettop_common::{Address, Class, Event, Packet, Protocol, SizeBucket, Tally, counters::Table};
+use nettop_model::{clock::Moment, snapshot::Alert};
 
 use super::{Detector, Thresholds};
-use crate::{clock::Moment, reading::Tables, snapshot::Alert};
+use crate::reading::Tables;
 
 /// Packets of a kind in one second.
 #[derive(Clone, Copy, Debug)]

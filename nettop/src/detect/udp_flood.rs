@@ -4,9 +4,9 @@
 //! and tunnels have much traffic anyway, so their packets count for a tenth. What reflectors send is another rule's.
 
 use nettop_common::{Event, Protocol};
+use nettop_model::{format, snapshot::Severity};
 
 use super::{Finding, Rule, Scene, amplification, flood, level, ports};
-use crate::{format, snapshot::Severity};
 
 /// The rule.
 pub const RULE: Rule = Rule {

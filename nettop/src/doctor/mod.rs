@@ -18,7 +18,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
-use crate::{cause, export::json, visible::visible};
+use nettop_model::{json, visible::visible};
+use nettop_process::cause;
 
 /// Options of `doctor`.
 #[derive(Clone, Copy, Debug, Args)]

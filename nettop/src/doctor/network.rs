@@ -2,11 +2,10 @@
 
 use std::{fs, path::Path};
 
+use nettop_process::shell;
+
 use super::Finding;
-use crate::{
-    shell,
-    source::xdp::{self, Defaults, netdev, netlink::Interface},
-};
+use crate::source::xdp::{self, Defaults, netdev, netlink::Interface};
 
 /// Interfaces that are listed: a host of containers has thousands.
 const MOST_INTERFACES: usize = 32;

@@ -2,11 +2,11 @@
 
 use std::fs;
 
+use nettop_process::memory::{self, mebibytes};
+
 use super::Finding;
 use crate::{
-    config,
-    memory::{self, mebibytes},
-    privilege,
+    config, privilege,
     source::xdp::{self, Budget, DEFAULT_EVENT_RATE},
 };
 

@@ -10,15 +10,17 @@ use nettop_common::{
     unique::{Distinct, Key},
 };
 use nettop_geo::Geo;
+use nettop_model::{
+    clock::Moment,
+    snapshot::{Accounting, Subject},
+};
 
 use super::{detail::Known, prefixes::Prefixes, regions::Regions};
 use crate::{
-    clock::Moment,
     detect::Notes,
     ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
     reading::{Reading, Tables, since},
-    snapshot::{Accounting, Subject},
     unique,
 };
 

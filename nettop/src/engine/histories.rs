@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::Tally;
 
-use crate::snapshot::{History, Pace, Snapshot, Subject};
+use nettop_model::snapshot::{History, Pace, Snapshot, Subject};
 
 /// Keys followed at a time; who was wanted longest ago makes room.
 const MOST: usize = 512;

@@ -1,10 +1,13 @@
 //! What is watched, and what there is to say of it.
 
+use nettop_model::{
+    clock::Moment,
+    snapshot::{AttachMode, Degraded, InterfaceRow, InterfaceState},
+};
+
 use super::sight::{Received, Sight};
 use crate::{
-    clock::Moment,
     reading::{Watched, WatchedInterface},
-    snapshot::{AttachMode, Degraded, InterfaceRow, InterfaceState},
     source::Source,
 };
 

@@ -24,6 +24,14 @@ use nettop_common::{
     unique,
 };
 use nettop_geo::Watcher;
+use nettop_model::{
+    clock::{Calendar, Moment},
+    filter::{FilterText, ParsedFilter},
+    request::{Answer, FilterChange, Reply, Request},
+    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
+};
+use nettop_process::{cause, random};
+use nettop_requests::Envelope;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at},
@@ -34,15 +42,9 @@ use self::{
     regions::Regions, sampler::Sampler, stall::Missed,
 };
 use crate::{
-    cause,
-    clock::{Calendar, Moment},
-    control::{Answer, Envelope, FilterChange, Reply, Request},
     detect::{Detector, Thresholds},
     export::log::Log,
-    filter::{FilterText, ParsedFilter},
-    random,
     reading::Reading,
-    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
     source::Source,
 };
 

@@ -3,13 +3,11 @@
 use std::{io, time::Instant};
 
 use nettop_common::Event;
+use nettop_model::snapshot::{Alert, Degraded, Export, ExportRow, Sampled};
 
-use crate::{
-    export::{
-        jsonl::{Jsonl, LAST_WRITES, Reopener},
-        target::Target,
-    },
-    snapshot::{Alert, Degraded, Export, ExportRow, Sampled},
+use crate::export::{
+    jsonl::{Jsonl, LAST_WRITES, Reopener},
+    target::Target,
 };
 
 /// The files, where there are any.

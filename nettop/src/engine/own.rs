@@ -2,11 +2,9 @@
 
 use std::{fs::File, mem, os::unix::fs::FileExt as _, time::Duration};
 
-use crate::{
-    clock::Moment,
-    snapshot::Own,
-    source::{Cost, Source},
-};
+use nettop_model::{clock::Moment, snapshot::Own};
+
+use crate::source::{Cost, Source};
 
 /// What makes the kernel measure the program.
 const HINT: &str = "sysctl kernel.bpf_stats_enabled=1";

@@ -6,20 +6,14 @@ use nettop_common::{
     Address, Protocol, SourceCounters, Tally,
     counters::{SizeBucket, Table},
 };
-
 use nettop_geo::{Database, Watcher};
+use nettop_model::snapshot::{
+    AllSources, Counted, DEFAULT_LIMIT, Degraded, DestinationRow, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow,
+    MapRow, Others, PortRow, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, Subject, TcpFlags,
+};
 
 use super::{Engine, books::Books, outlets};
-use crate::{
-    export::log::Log,
-    ledger::Account,
-    rates::Rates,
-    snapshot::{
-        AllSources, Counted, DEFAULT_LIMIT, Degraded, DestinationRow, EventRow, ExportRow, GeoView, LinkRow, Mac,
-        MacRow, MapRow, Others, PortRow, Replay, Rest, Runtime, Sampling, Snapshot, SourceRow, Sources, Subject,
-        TcpFlags,
-    },
-};
+use crate::{export::log::Log, ledger::Account, rates::Rates};
 
 /// Sampled packets that a snapshot carries.
 const NEWEST_EVENTS: usize = 50;

@@ -8,11 +8,11 @@ use std::{hash::Hash, sync::Arc};
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, SourceCounters, Tally};
 use nettop_geo::{CountryCode, Geo};
+use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place, Sums};
 
 use crate::{
     ledger::{Ledger, Note},
     rates::{Rates, Slots},
-    snapshot::{CountryRow, NetworkRow, Others, Place, Sums},
 };
 
 /// Sources by country and by network.

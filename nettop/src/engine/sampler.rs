@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::Moment;
+use nettop_model::clock::Moment;
 
 /// The budget is one of a second, so that a short burst is still sampled whole.
 const WINDOW_SECONDS: f64 = 1.0;

@@ -5,7 +5,7 @@
 //! what was seen in the network stack is the rest; there, packets may have been merged before, so that *fewer* proves nothing,
 //! but *none* does.
 
-use crate::clock::Moment;
+use nettop_model::clock::Moment;
 
 /// So few packets may be something of the driver's that is never passed on, such as frames to others.
 const LEAST: u64 = 10;

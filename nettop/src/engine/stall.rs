@@ -1,7 +1,7 @@
 //! Times in which nothing was read, and samples that were lost: the monitor was stopped, the machine suspended or too busy. What
 //! was counted meanwhile is complete, but nobody knows when it came; that is told for as long as the last minute has some of it.
 
-use crate::{clock::Moment, snapshot::Degraded};
+use nettop_model::{clock::Moment, snapshot::Degraded};
 
 /// Seconds without a reading from which on it is told. Readings come ten times a second; one that is merely late is a matter of
 /// `tick.late`.

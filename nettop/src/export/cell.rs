@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::visible::visible;
+use nettop_model::visible::visible;
 
 /// Text that stands in a cell as itself: nothing in it is obeyed, neither by a terminal nor by a spreadsheet.
 #[derive(Debug, PartialEq, Eq, Deserialize)]

@@ -15,10 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nettop_model::{
+    json,
+    snapshot::{Export, ExportRow},
+};
 use serde::Serialize;
 
-use super::{json, target::Target};
-use crate::snapshot::{Export, ExportRow};
+use super::target::Target;
 
 /// Rows that are handed over at once, at most.
 const BATCH: usize = 4096;

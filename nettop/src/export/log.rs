@@ -11,8 +11,9 @@ use std::{
     time::Duration,
 };
 
+use nettop_model::snapshot::Degraded;
+
 use super::target::Target;
-use crate::snapshot::Degraded;
 
 /// Records that may wait, and bytes of them; one record by itself may be longer, as the verifier's log is.
 const MOST_RECORDS: usize = 1024;

@@ -1,9 +1,13 @@
 //! What leaves the program other than through the screen and the control channel.
 
+use std::io::{self, Write};
+
+use nettop_model::{json, snapshot::Snapshot};
+use serde_json::value::RawValue;
+
 pub mod cell;
 pub mod destination;
 pub mod file;
-pub mod json;
 pub mod jsonl;
 pub mod log;
 pub mod maps;
@@ -16,12 +20,6 @@ pub mod summary;
 pub mod table;
 pub mod target;
 pub mod until;
-
-use std::io::{self, Write};
-
-use serde_json::value::RawValue;
-
-use crate::snapshot::Snapshot;
 
 /// A form in which everything counted can be written to a file.
 pub struct Format {

@@ -5,11 +5,11 @@ use std::{
     io::{self, Write},
 };
 
+use nettop_model::snapshot::{PrefixRow, Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{cell::Cell, table};
-use crate::snapshot::{PrefixRow, Snapshot};
 
 const COLUMNS: &[&str] = &["prefix", "ips", "packets", "bytes", "pps", "pps_60s"];
 
@@ -64,7 +64,7 @@ impl From<&PrefixRow> for Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{Prefix, Sums};
+    use nettop_model::snapshot::{Prefix, Sums};
 
     #[test]
     fn both_ways_lead_to_the_same_table() {

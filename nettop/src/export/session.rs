@@ -7,10 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use nettop_model::snapshot::Snapshot;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 use super::{FORMATS, destination::Destination, site::Kept, until::Until};
-use crate::snapshot::Snapshot;
 
 /// Sorts by time. In UTC: the local offset cannot be read safely once threads run.
 const STAMP: &[BorrowedFormatItem] = format_description!("nettop-[year][month][day]-[hour][minute][second]");

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap, io};
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 use serde_json::{Value, value::RawValue};
 
-use super::json;
+use nettop_model::json;
 
 /// Down to this depth values stay text: an answer, its snapshot, a list of that, whose rows are small.
 const SHALLOW: u8 = 3;

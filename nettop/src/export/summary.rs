@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
+use nettop_model::{
     snapshot::{Accounting, ExportRow, GeoView, LinkRow, Place, PrefixRow, Replay, Snapshot, Sums},
     visible::visible,
 };

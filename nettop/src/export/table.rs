@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
+use nettop_model::snapshot::{SourceRow, Sources};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::cell::Cell;
-use crate::snapshot::{SourceRow, Sources};
 
 const COLUMNS: &[&str] =
     &["ip", "packets", "bytes", "pps", "pps_10s", "pps_60s", "peak_pps", "low_pps", "first_ns", "last_ns"];
@@ -85,7 +85,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::snapshot::{Snapshot, SourceRow};
+    use nettop_model::snapshot::{Snapshot, SourceRow};
 
     #[test]
     fn the_columns_are_the_classics() {

@@ -5,9 +5,10 @@ use std::hash::{BuildHasher as _, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use nettop_model::totals::Entry;
+use nettop_process::heap;
 
 use super::Account;
-use crate::{heap, totals::Entry};
 
 #[derive(Debug)]
 pub struct Accounts<K, C: Entry> {

@@ -14,13 +14,11 @@ mod strangers;
 use std::{cmp::Reverse, hash::Hash, mem};
 
 use nettop_common::Tally;
+use nettop_model::totals::Entry;
 
 pub use self::note::Note;
 use self::{accounts::Accounts, lost::Lost, strangers::Strangers};
-use crate::{
-    rates::{History, SECOND_NS, Slots},
-    totals::Entry,
-};
+use crate::rates::{History, SECOND_NS, Slots};
 
 /// After so many slots of time, which are seconds or longer, a packet counts half as much when room has to be made.
 const HALF_LIFE: i64 = 10;

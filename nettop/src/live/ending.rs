@@ -10,18 +10,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use nettop_model::{json, snapshot::Snapshot, visible::visible};
+use nettop_process::cause;
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::{
-    cause,
-    export::{
-        destination::Destination,
-        file, json,
-        session::{Place, Written},
-        until::Until,
-    },
-    snapshot::Snapshot,
-    visible::visible,
+use crate::export::{
+    destination::Destination,
+    file,
+    session::{Place, Written},
+    until::Until,
 };
 
 /// How long everything may take after a signal, the end of the process not counted: whoever sends one kills after ten seconds, or a

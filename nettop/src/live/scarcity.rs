@@ -1,6 +1,9 @@
 //! What scarce memory means for a start: smaller tables, and saying so.
 
-use crate::{complain, engine::Settings, memory::mebibytes, snapshot::Degraded, source::xdp::Budget};
+use nettop_model::snapshot::Degraded;
+use nettop_process::memory::mebibytes;
+
+use crate::{complain, engine::Settings, source::xdp::Budget};
 
 const BADGE: &str = "memory";
 

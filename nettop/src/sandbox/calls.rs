@@ -7,15 +7,16 @@
 
 use std::{collections::BTreeMap, env};
 
+use Argument::{OneOf, With, Without};
 use aya_obj::generated::bpf_cmd;
 use libc::c_long;
+use nettop_model::snapshot::Guard;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter,
 };
 
 use super::{holds, refused};
-use crate::snapshot::Guard;
 
 pub(super) const PART: &str = "system calls";
 
@@ -115,8 +116,6 @@ pub(super) enum Argument {
     /// All of these bits are set in it.
     With(u8, u64),
 }
-
-use Argument::{OneOf, With, Without};
 
 /// Those that are made only so.
 const CERTAIN: &[(c_long, Argument)] = &[
@@ -237,7 +236,7 @@ mod tests {
             assert_eq!(code, libc::MAP_FAILED, "no code");
             // Errors are told from inside, too.
             for code in [libc::EMFILE, libc::ENFILE, libc::ENOMEM] {
-                assert!(crate::cause::told(&io::Error::from_raw_os_error(code).into()).contains("; "));
+                assert!(nettop_process::cause::told(&io::Error::from_raw_os_error(code).into()).contains("; "));
             }
         });
         confined.join().unwrap();

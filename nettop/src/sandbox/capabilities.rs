@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result, bail};
 use aya::util::KernelVersion;
 use caps::{CapSet, Capability, CapsHashSet};
+use nettop_model::snapshot::Guard;
 
 use super::{holds, refused};
-use crate::snapshot::Guard;
 
 const PART: &str = "capabilities";
 

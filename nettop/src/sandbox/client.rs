@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use caps::Capability;
+use nettop_model::snapshot::Guard;
 use rustix::process::geteuid;
 
 use super::{Folders, Invoker, calls, capabilities, user};
-use crate::snapshot::Guard;
 
 /// Why root keeps a capability.
 const OTHERS_SOCKET: &str =

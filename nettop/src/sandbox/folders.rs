@@ -11,9 +11,9 @@ use landlock::{
     PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
     make_bitflags,
 };
+use nettop_model::snapshot::Guard;
 
 use super::{holds, refused};
-use crate::snapshot::Guard;
 
 /// What was tried: newer rights are not denied, because they were not tried.
 const TRIED: ABI = ABI::V6;

@@ -17,7 +17,7 @@ pub use self::{
     folders::Folders,
     user::{Invoker, later_uid},
 };
-use crate::snapshot::Guard;
+use nettop_model::snapshot::Guard;
 
 /// The parts that Landlock is needed for.
 pub const LANDLOCK: [&str; 3] = folders::PARTS;

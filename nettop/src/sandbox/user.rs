@@ -9,13 +9,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use nettop_model::snapshot::Guard;
 use rustix::{
     process::{Gid, Uid, geteuid, getgroups, getuid},
     thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
 use super::{capabilities, holds};
-use crate::snapshot::Guard;
 
 pub(super) const PART: &str = "user";
 

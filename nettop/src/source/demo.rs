@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use etherparse::PacketBuilder;
 use fastrand::Rng;
 use nettop_common::Link;
+use nettop_model::clock::Moment;
 
 use super::host::HostCounter;
-use crate::{clock::Moment, reading::Reading};
+use crate::reading::Reading;
 
 /// The seed unless another is asked for.
 pub const DEFAULT_SEED: u64 = 4;

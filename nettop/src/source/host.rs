@@ -8,11 +8,9 @@ use nettop_common::{
     Address, Class, Event, Filter, Frame, Link, MacPair, NotCounted, Outcome, Packet, Protocol, SizeBucket,
     SourceCounters, Tally, Totals, event::is_chosen, packet,
 };
+use nettop_model::clock::Moment;
 
-use crate::{
-    clock::Moment,
-    reading::{Reading, Tables},
-};
+use crate::reading::{Reading, Tables};
 
 /// Events kept until they are drained; more are lost, and counted.
 const MAX_EVENTS: usize = 1 << 16;

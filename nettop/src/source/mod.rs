@@ -9,14 +9,10 @@ use std::{io, time::Duration};
 
 use anyhow::{Result, bail};
 use nettop_common::{Event, Filter, counters::Table, unique};
+use nettop_model::{clock::Moment, kernel_maps::Reader, snapshot::Replay};
 
 use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
-use crate::{
-    clock::Moment,
-    maps::Reader,
-    reading::{Reading, Tables, Watched},
-    snapshot::Replay,
-};
+use crate::reading::{Reading, Tables, Watched};
 
 /// A source of counts.
 pub enum Source {

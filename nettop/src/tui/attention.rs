@@ -1,8 +1,9 @@
 //! Which alerts still want attention: an acknowledged one stays in the view of alerts, but is not called out any more; of what is
 //! muted, neither this alert nor a later one of the same rule about the same address is.
 
+use nettop_model::snapshot::{Alert, Origin};
+
 use super::table::Id;
-use crate::snapshot::{Alert, Origin};
 
 /// So many marks are remembered; the oldest goes first.
 const MOST: usize = 64;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use nettop_model::snapshot::Snapshot;
+
 use super::state::State;
-use crate::snapshot::Snapshot;
 
 /// What the newest picture was made of.
 #[derive(Debug, Default)]

@@ -7,21 +7,22 @@ use std::{
 };
 
 use anyhow::Context as _;
+use nettop_model::{
+    json,
+    request::{Answer, Request},
+    snapshot::{Export, Snapshot},
+};
+use nettop_process::cause;
+use nettop_requests::{Requests, ask};
 use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::state::State;
-use crate::{
-    cause,
-    control::{Answer, Request, Requests, ask},
-    export::{
-        self,
-        cell::inert,
-        destination::Destination,
-        session::{self, Written},
-        site::Kept,
-    },
-    snapshot::{Export, Snapshot},
+use crate::export::{
+    cell::inert,
+    destination::Destination,
+    session::{self, Written},
+    site::Kept,
 };
 
 /// What the files are called, without extensions: beside the file of sampled packets where this process writes one, else in the
@@ -78,7 +79,7 @@ impl ViewRows {
 
     fn to_files(&self) -> anyhow::Result<Vec<Written>> {
         let paths = ["csv", "json"].map(|extension| self.path.with_extension(extension));
-        let forms: [Form; 2] = [&|out| self.to_csv(out), &|out| export::json::pretty(&self.rows, out)];
+        let forms: [Form; 2] = [&|out| self.to_csv(out), &|out| json::pretty(&self.rows, out)];
         let write = |(path, form): (PathBuf, Form)| {
             let destination = Destination::new(path);
             let path = destination.path();
@@ -134,9 +135,10 @@ fn explain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use crate::tui::{fixture::busy, view::SOURCES};
+    use nettop_model::{
+        query,
         snapshot::{ExportRow, Link},
-        tui::{fixture::busy, query, view::SOURCES},
     };
 
     #[test]

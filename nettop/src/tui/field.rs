@@ -1,7 +1,7 @@
 //! The fields a prompt can edit, as data: what they are called, what they hold now, and the request that changes them.
 
-use crate::{
-    control::{FilterChange, Request},
+use nettop_model::{
+    request::{FilterChange, Request},
     snapshot::Runtime,
 };
 
@@ -81,7 +81,7 @@ fn set(change: FilterChange) -> Result<Request, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::FilterView;
+    use nettop_model::snapshot::FilterView;
 
     #[test]
     fn prompts_begin_with_the_value_in_force() {

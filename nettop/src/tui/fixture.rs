@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use nettop_common::{Protocol, counters::SizeBucket};
 use nettop_geo::CountryCode;
 
-use crate::snapshot::{
+use nettop_model::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationRow, Detail, FilterView, History,
     InterfaceRow, InterfaceState, Mac, MacRow, Mode, NetworkRow, Origin, Own, Pace, Place, PortRow, Prefix, PrefixRow,
     Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, Sums, TcpFlags, Tick,

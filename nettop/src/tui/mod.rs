@@ -13,14 +13,13 @@ mod export;
 pub mod field;
 mod flags;
 pub use self::terminal::is_stuck;
-pub use crate::format;
+pub use nettop_model::format;
 mod input;
 pub mod key;
 pub mod layout;
 pub mod panel;
 pub mod preferences;
 pub mod prompt;
-pub mod query;
 mod services;
 pub mod state;
 pub mod table;
@@ -43,6 +42,11 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use crossterm::event::{Event, KeyCode};
+use nettop_model::{
+    request::{Reply, Request},
+    snapshot::Snapshot,
+};
+use nettop_requests::{Envelope, Requests, ask};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -58,10 +62,6 @@ use self::{
     terminal::{Job, Screen},
     theme::Theme,
     update::Effect,
-};
-use crate::{
-    control::{Envelope, Reply, Request, Requests, ask},
-    snapshot::Snapshot,
 };
 
 /// How many requests may wait for a slow engine before keys are refused.

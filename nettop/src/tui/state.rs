@@ -2,6 +2,11 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
+use nettop_model::{
+    query::Query,
+    snapshot::{History, Snapshot, Subject},
+};
+
 use super::{
     action::layer,
     attention::Attention,
@@ -9,12 +14,10 @@ use super::{
     format::Units,
     preferences::Preferences,
     prompt::Prompt,
-    query::Query,
     table::{Listed, Listing, arrange::Arrangement},
     theme::Choice,
     view::VIEWS,
 };
-use crate::snapshot::{History, Snapshot, Subject};
 
 /// How the user wants the screen at the start.
 #[derive(Clone, Debug, Default, PartialEq)]

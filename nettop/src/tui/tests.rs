@@ -1,5 +1,8 @@
 //! Whole screens, from fixed snapshots, as plain text: what an operator sees.
 
+use nettop_model::snapshot::{
+    Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject, Whole,
+};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
@@ -10,9 +13,6 @@ use super::{
     state::{Detail, Notice, Options, State},
     theme::Theme,
     view::VIEWS,
-};
-use crate::snapshot::{
-    Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject, Whole,
 };
 
 /// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.
@@ -106,7 +106,7 @@ fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted(
     snapshot.ips = sources.into();
     let filtered = |filter: &str| {
         let mut state = State::default();
-        state.table_mut().filter = super::query::parse(filter).expect("a filter");
+        state.table_mut().filter = nettop_model::query::parse(filter).expect("a filter");
         state
     };
     for (size, filter, expected) in [
@@ -319,11 +319,11 @@ fn books_that_do_not_balance_and_a_silent_engine_are_shown() {
 
 #[test]
 fn a_monitor_that_went_is_named_with_the_reason_however_narrow_the_screen() {
-    let lost = crate::snapshot::Lost {
+    let lost = nettop_model::snapshot::Lost {
         since_ns: 0,
         why: "no running monitor at /run/nettop/nettop.sock: connection refused".into(),
     };
-    let link = crate::snapshot::Link { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
+    let link = nettop_model::snapshot::Link { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
     let snapshot = Snapshot { link: Some(std::sync::Arc::new(link)), alerts: super::fixture::floods(), ..busy() };
     for (columns, lines) in [(40, 20), (80, 24), (120, 40)] {
         let text = screen((columns, lines), &snapshot, &State::default());

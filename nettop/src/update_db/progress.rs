@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::visible::visible;
+use nettop_model::visible::visible;
 
 /// On standard error. Clones draw the same bar.
 #[derive(Clone)]

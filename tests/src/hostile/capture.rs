@@ -1,7 +1,8 @@
 //! Capture files of both formats, replayed to their end.
 
-use nettop::{clock::Moment, reading::Reading, source::pcap::Pcap};
+use nettop::{reading::Reading, source::pcap::Pcap};
 use nettop_common::Outcome;
+use nettop_model::clock::Moment;
 
 use super::{expect_visible, memory};
 

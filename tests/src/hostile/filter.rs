@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use nettop::filter::FilterText;
 use nettop_common::Packet;
+use nettop_model::filter::FilterText;
 
 use crate::naive::passes;
 

@@ -11,7 +11,7 @@ mod places;
 mod request;
 mod screen;
 
-use nettop::visible::is_unseen;
+use nettop_model::visible::is_unseen;
 
 pub use self::{
     capture::capture,

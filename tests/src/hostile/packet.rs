@@ -4,7 +4,6 @@ use std::{cell::RefCell, net::IpAddr};
 
 use arbitrary::{Result, Unstructured};
 use nettop::{
-    clock::Moment,
     reading::Reading,
     source::{
         host::HostCounter,
@@ -12,6 +11,7 @@ use nettop::{
     },
 };
 use nettop_common::{Frame, Link, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};
+use nettop_model::clock::Moment;
 
 use crate::frames::{IP, Spec, TAGS, Transport, tag};
 

@@ -5,12 +5,15 @@ use std::sync::LazyLock;
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
-    clock::Moment,
-    control::{self, Request, Requests},
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    snapshot::Mode,
     source::{Source, demo::Demo},
 };
+use nettop_model::{
+    clock::Moment,
+    request::{self, Request},
+    snapshot::Mode,
+};
+use nettop_requests::Requests;
 use serde_json::Value;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -33,17 +36,17 @@ static ENGINE: LazyLock<(Runtime, Requests)> = LazyLock::new(|| {
 
 /// Reads `data` as a request, and has it answered.
 pub fn request(data: &[u8]) {
-    let reply = match control::parse(data) {
+    let reply = match request::parse(data) {
         Err(error) => Err(error),
         // The engine is needed for those that follow.
         Ok(Request::Stop) => return,
         Ok(request) => {
             let (runtime, requests) = &*ENGINE;
-            runtime.block_on(control::ask(requests, request))
+            runtime.block_on(nettop_requests::ask(requests, request))
         }
     };
     let mut answer = Vec::new();
-    control::write_json(&reply, &mut answer).expect("writing to memory");
+    request::write_json(&reply, &mut answer).expect("writing to memory");
     let text = String::from_utf8(answer).expect("JSON is UTF-8");
     let line = text.strip_suffix('\n').expect("an answer is a line");
     expect_visible("the answer", line);

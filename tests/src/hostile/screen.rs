@@ -11,11 +11,7 @@ use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop::{
     cli::Cli,
-    clock::Moment,
-    control::{Answer, FilterChange, Request},
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    filter::FilterText,
-    snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
     source::{Source, demo::Demo},
     tui::{
         panel::{self, Picture},
@@ -25,6 +21,12 @@ use nettop::{
     },
 };
 use nettop_geo::Watcher;
+use nettop_model::{
+    clock::Moment,
+    filter::FilterText,
+    request::{Answer, FilterChange, Request},
+    snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
+};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::expect_visible;

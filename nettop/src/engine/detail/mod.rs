@@ -11,9 +11,9 @@ use std::{collections::VecDeque, sync::Arc};
 use foldhash::HashMap;
 use litemap::LiteMap;
 use nettop_common::{Address, Event, Protocol};
+use nettop_model::snapshot::{Detail, Mac, TcpFlags};
 
 use self::{gaps::Gaps, places::Places};
-use crate::snapshot::{Detail, Mac, TcpFlags};
 
 /// Keys in one map of one source; more make its detail an estimate.
 const MOST_KEYS: usize = 256;

@@ -143,7 +143,7 @@ impl<T> Places<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Detail;
+    use nettop_model::snapshot::Detail;
 
     #[test]
     fn it_takes_no_more_memory_than_detail_of_whoever_came_first_did() {

@@ -10,15 +10,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, SourceCounters, Tally};
+use nettop_model::snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums};
 
 use self::{
     gathered::Gathered,
     table::{Key, Row, Table},
 };
-use crate::{
-    rates::Slots,
-    snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums},
-};
+use crate::rates::Slots;
 
 /// Rows of the longer prefixes: twice the /24 of a /8. Each costs about a hundred bytes.
 const MOST_LONG: usize = 1 << 17;

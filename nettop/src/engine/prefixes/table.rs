@@ -5,11 +5,9 @@ use std::{cmp::Reverse, hash::BuildHasher as _};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use nettop_common::Tally;
+use nettop_process::heap;
 
-use crate::{
-    heap,
-    rates::{Slots, recent::Recent},
-};
+use crate::rates::{Slots, recent::Recent};
 
 /// Where there is little room, a reading brings at most about one in so many rows in.
 const NEWCOMERS: usize = 64;

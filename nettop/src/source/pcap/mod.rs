@@ -12,6 +12,7 @@ mod seen;
 use std::{fs::File, os::fd::AsFd as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
+use nettop_model::{clock::Moment, snapshot::Replay};
 
 use self::{
     capture::{Capture, Found, Next},
@@ -20,7 +21,7 @@ use self::{
     seen::{Sample, Seen},
 };
 use super::host::HostCounter;
-use crate::{clock::Moment, reading::Reading, snapshot::Replay};
+use crate::reading::Reading;
 
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;

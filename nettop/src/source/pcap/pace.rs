@@ -1,6 +1,6 @@
 //! How the stamps of a pipe keep pace with the real time: so that time goes on where nothing comes any more.
 
-use crate::clock::Moment;
+use nettop_model::clock::Moment;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// What is known of the delay counts for this stretch of time in which packets came, and for the one before.

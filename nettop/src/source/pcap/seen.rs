@@ -1,13 +1,13 @@
 //! The link types that occurred in a capture, and what was found in their packets.
 
 use nettop_common::{NotCounted, Packet};
+use nettop_model::snapshot::LinkRow;
 
 use super::{
     capture::Order,
     link::{LinkType, link_type},
     remedy::remedy,
 };
-use crate::snapshot::LinkRow;
 
 /// Bytes of a packet that are kept, to be looked at.
 const KEPT: usize = 128;

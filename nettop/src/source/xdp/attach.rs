@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 use nettop_common::Link;
+use nettop_model::snapshot::AttachMode;
 
 use super::{
     bpf::{self, XdpFlags},
     netlink::Interface,
     refusal,
 };
-use crate::{privilege, snapshot::AttachMode};
+use crate::privilege;
 
 /// The loaded programs, one per kind of link.
 pub struct Programs {
@@ -79,7 +80,7 @@ fn explain(error: io::Error, interface: &Interface) -> anyhow::Error {
             anyhow!(
                 "{name}: {who} is attached already, and an interface has room for one; end its owner (see `bpftool net` \
                  and `bpftool link`), or `ip link set dev {} xdp off` if nobody owns it",
-                crate::shell::word(name)
+                nettop_process::shell::word(name)
             )
         }
         Some(libc::EPERM | libc::EACCES) => anyhow!("{name}: {}", privilege::explain_refusal()),

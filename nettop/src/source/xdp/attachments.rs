@@ -6,6 +6,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use nettop_model::snapshot::{InterfaceRow, InterfaceState};
+use nettop_process::{cause, shell};
 
 use super::{
     attach::{Attached, Programs, attach},
@@ -14,12 +16,7 @@ use super::{
     names,
     netlink::{self, Interface},
 };
-use crate::{
-    cause,
-    reading::{Watched, WatchedInterface},
-    shell,
-    snapshot::{InterfaceRow, InterfaceState},
-};
+use crate::reading::{Watched, WatchedInterface};
 
 /// Every interface that is to be watched.
 pub struct Attachments {

@@ -3,9 +3,9 @@
 
 use anyhow::{Result, bail};
 use nettop_common::Cpu;
+use nettop_process::memory::{self, Limit, mebibytes};
 
 use super::capacity::{self, Capacity};
-use crate::memory::{self, Limit, mebibytes};
 
 /// The largest budget taken unless asked for: more than this a monitor should not cost.
 const MOST_MAPS: u64 = 256 << 20;

@@ -12,9 +12,10 @@ use nettop_common::{
     slots::{self, GROUPS, Layout, MOST_BITS, SETS, Slot, Tags},
     unique::{self, Distinct, Registers},
 };
+use nettop_process::random;
 
 use super::mapped::Mapped;
-use crate::{random, reading::Tables};
+use crate::reading::Tables;
 
 /// Where distinct sources are in an element.
 const UNIQUE: usize = offset_of!(Cpu, unique);

@@ -26,6 +26,10 @@ use nettop_common::{
     slots::{self, Key, Slot, WAYS},
     unique::Registers,
 };
+use nettop_model::{
+    clock::Moment,
+    kernel_maps::{Dump, Facts, Fill, Map, Program, Reader, Rows},
+};
 
 use super::{
     Xdp, bpf,
@@ -34,11 +38,7 @@ use super::{
     gather::{Dumped, Gathered, MOST, Packets},
     windows::Array,
 };
-use crate::{
-    clock::Moment,
-    maps::{Dump, Facts, Fill, Map, Program, Reader, Rows},
-    source::Cost,
-};
+use crate::source::Cost;
 
 const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, \
                      which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \

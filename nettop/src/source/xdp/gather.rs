@@ -5,7 +5,7 @@ use std::{cmp::Reverse, ops::Range};
 use bytemuck::{Pod, Zeroable};
 use nettop_common::{SourceCounters, Tally, counters::Counters, slots::Key};
 
-use crate::maps::{Map, Rows};
+use nettop_model::kernel_maps::{Map, Rows};
 
 /// Keys that are held of a table at most, each once for every CPU that has it: some megabytes.
 pub const MOST: usize = 1 << 17;
@@ -183,7 +183,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::maps::Facts;
+    use nettop_model::kernel_maps::Facts;
 
     const CPUS: usize = 64;
 

@@ -34,6 +34,11 @@ use nettop_common::{
     slots::{self, Key, Slot, Tags, WAYS},
     unique,
 };
+use nettop_model::{
+    clock::{Moment, asleep_ns},
+    kernel_maps::Program,
+};
+use nettop_process::{cause, memory};
 
 use self::{
     attach::Programs,
@@ -51,10 +56,7 @@ pub use self::{
     defaults::{Defaults, defaults},
 };
 use crate::{
-    cause,
-    clock::{Moment, asleep_ns},
-    maps::Program,
-    memory, privilege,
+    privilege,
     reading::{Reading, Tables, Watched},
 };
 

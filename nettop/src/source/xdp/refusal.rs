@@ -94,7 +94,7 @@ pub fn native(error: &io::Error, name: &str) -> String {
     let code = error.raw_os_error();
     match REASONS.iter().find(|reason| Some(reason.code) == code) {
         Some(Reason { what, remedy, .. }) => {
-            let remedy = remedy.replace("NAME", &crate::shell::word(name));
+            let remedy = remedy.replace("NAME", &nettop_process::shell::word(name));
             format!("{what} ({error}); {remedy}")
         }
         None => format!("the driver refuses native XDP: {error}"),

@@ -12,9 +12,10 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
+use nettop_model::snapshot::InterfaceState;
 
 use super::attachments::Attachments;
-use crate::{reading::Watched, snapshot::InterfaceState};
+use crate::reading::Watched;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -208,7 +209,7 @@ fn run(mut attachments: Attachments, wishes: &Receiver<Wish>, looks: &Mutex<Opti
 mod tests {
     use super::*;
     use crate::reading::WatchedInterface;
-    use crate::snapshot::{AttachMode, InterfaceRow};
+    use nettop_model::snapshot::{AttachMode, InterfaceRow};
 
     fn watched(state: InterfaceState) -> Watched {
         let (mode, note) = (Some(AttachMode::Native), String::new());

@@ -1,5 +1,6 @@
 //! The newest alerts that want attention. Floods that last come first, then what else lasts and is more than information.
 
+use nettop_model::snapshot::{Alert, Severity};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -8,10 +9,7 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::{
-    snapshot::{Alert, Severity},
-    tui::{format, table::Id, text, theme::Theme, view::ALERTS},
-};
+use crate::tui::{format, table::Id, text, theme::Theme, view::ALERTS};
 
 /// How many are shown.
 const TOP: usize = 8;

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use nettop_model::snapshot::Degraded;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -10,10 +11,7 @@ use ratatui::{
 };
 
 use super::{Picture, lines};
-use crate::{
-    snapshot::Degraded,
-    tui::{format, text},
-};
+use crate::tui::{format, text};
 
 /// What only the screen can know.
 static UNANSWERED: LazyLock<Degraded> = LazyLock::new(|| Degraded {

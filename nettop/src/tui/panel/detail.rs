@@ -1,6 +1,7 @@
 //! Everything known of one thing: what was counted, how much there was lately, what was sampled, and which alerts are about it.
 //! What depends on its kind is in [`super::subject`].
 
+use nettop_model::snapshot::{Alert, History, Origin, Pace, Subject};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -8,14 +9,11 @@ use ratatui::{
 };
 
 use super::{Picture, lines, scrolled, subject, titled};
-use crate::{
-    snapshot::{Alert, History, Origin, Pace, Subject},
-    tui::{
-        chart,
-        format::{self, Units},
-        state::Detail,
-        text,
-    },
+use crate::tui::{
+    chart,
+    format::{self, Units},
+    state::Detail,
+    text,
 };
 
 /// From this width on the minute and the ten minutes stand side by side.

@@ -1,5 +1,6 @@
 //! The header: whether it counts, what it watches, how much there was, and that nothing went missing.
 
+use nettop_model::snapshot::{InterfaceRow, InterfaceState, Link, Mode, Replay};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -7,10 +8,7 @@ use ratatui::{
 };
 
 use super::{Picture, degraded, labelled, lines, or_any};
-use crate::{
-    snapshot::{InterfaceRow, InterfaceState, Link, Mode, Replay},
-    tui::{chart, format, text},
-};
+use crate::tui::{chart, format, text};
 
 /// More lines than this for one group would take the table's room.
 const MAX_LINES: usize = 2;

@@ -1,5 +1,6 @@
 //! The help: what is degraded and what to do about it, the keys from their table, the views, and how to filter a view.
 
+use nettop_model::request::COMMANDS;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -7,10 +8,7 @@ use ratatui::{
 };
 
 use super::{Picture, degraded, lines, scrolled, titled};
-use crate::{
-    control::COMMANDS,
-    tui::{bindings::label, format, text, view::VIEWS},
-};
+use crate::tui::{bindings::label, format, text, view::VIEWS};
 
 /// Columns of a key, or of whatever is explained.
 const NAME: usize = 16;

@@ -20,6 +20,7 @@ pub mod table;
 pub mod tabs;
 pub mod waiting;
 
+use nettop_model::snapshot::{FilterView, Snapshot};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -37,7 +38,6 @@ use super::{
     theme::Theme,
     view::SOURCES,
 };
-use crate::snapshot::{FilterView, Snapshot};
 
 /// All that a panel may know.
 #[derive(Clone, Copy)]

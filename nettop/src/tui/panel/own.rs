@@ -1,5 +1,6 @@
 //! What the monitor itself costs.
 
+use nettop_model::snapshot::{Guard, Own, Tick};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -7,10 +8,7 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::{
-    snapshot::{Guard, Own, Tick},
-    tui::format,
-};
+use crate::tui::format;
 
 /// Its height, the title included.
 pub const HEIGHT: u16 = 6;

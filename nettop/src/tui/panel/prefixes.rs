@@ -1,12 +1,13 @@
 //! The most telling prefixes of the sources, most packets first.
 
+use nettop_model::snapshot::Snapshot;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
     Picture,
     ranked::{COUNT, PLACES, TOP, numbers, ranked},
 };
-use crate::{snapshot::Snapshot, tui::format};
+use crate::tui::format;
 
 /// How many rows it has.
 pub fn rows(picture: &Picture) -> u16 {

@@ -1,5 +1,6 @@
 //! Panels of names with numbers, most important first: the first rows of the views beside the sources.
 
+use nettop_model::snapshot::Sums;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -7,10 +8,7 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::{
-    snapshot::Sums,
-    tui::{format, text},
-};
+use crate::tui::{format, text};
 
 /// Rows of a ranked panel.
 pub const TOP: usize = 8;

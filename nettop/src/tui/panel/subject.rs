@@ -2,13 +2,11 @@
 
 use std::net::IpAddr;
 
+use nettop_model::snapshot::{Prefix, SourceRow, Subject, Sums};
 use ratatui::text::{Line, Span};
 
 use super::Picture;
-use crate::{
-    snapshot::{Prefix, SourceRow, Subject, Sums},
-    tui::{format, services},
-};
+use crate::tui::{format, services};
 
 /// Facts, and groups by name, each most important item first.
 pub type About = (Vec<Line<'static>>, Vec<(&'static str, Vec<Line<'static>>)>);
@@ -104,7 +102,7 @@ fn destination(picture: &Picture, ip: IpAddr) -> About {
     facts.push(rates(picture, &[("now", row.pps), ("60s", row.pps_60s), ("peak", row.peak_pps)]));
     // Of all that was sampled lately, what went there.
     let events = || picture.snapshot.last_events.iter().filter(|event| event.dst_ip == ip);
-    let sampled = |key: &dyn Fn(&crate::snapshot::EventRow) -> String| {
+    let sampled = |key: &dyn Fn(&nettop_model::snapshot::EventRow) -> String| {
         let mut counts = std::collections::BTreeMap::<String, u64>::new();
         events().for_each(|event| *counts.entry(key(event)).or_default() += u64::from(event.weight));
         items(picture, "~", counts.into_iter())

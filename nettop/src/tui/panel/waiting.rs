@@ -1,5 +1,6 @@
 //! Until the first counted packet: where it listens, what the filter lets through, and what came but was rejected.
 
+use nettop_model::snapshot::InterfaceState;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -7,10 +8,7 @@ use ratatui::{
 };
 
 use super::{Picture, filter_items, lines, titled};
-use crate::{
-    snapshot::InterfaceState,
-    tui::{action::layer::TABLE, format, text},
-};
+use crate::tui::{action::layer::TABLE, format, text};
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use nettop_model::query::Query;
+
 use super::{Head, Id, Listed};
-use crate::tui::query::Query;
 
 /// By which column, and in which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use nettop_geo::CountryCode;
 
-use crate::snapshot::{Alert, Mac, Origin, Prefix};
+use nettop_model::snapshot::{Alert, Mac, Origin, Prefix};
 
 /// What a row is known by. As text it is what is copied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

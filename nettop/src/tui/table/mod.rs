@@ -10,6 +10,10 @@ mod id;
 
 use std::borrow::Cow;
 
+use nettop_model::{
+    query::{Fact, Verdict},
+    snapshot::{Snapshot, Subject},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,8 +22,6 @@ pub use self::{
     column::{Cell, Column, Head, Key},
     id::Id,
 };
-use super::query::{Fact, Verdict};
-use crate::snapshot::{Snapshot, Subject};
 
 /// A table of rows `R`.
 pub struct Table<R: Clone + 'static> {

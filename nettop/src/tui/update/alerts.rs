@@ -1,13 +1,12 @@
 //! Marking alerts.
 
+use nettop_model::snapshot::{Alert, Snapshot};
+
 use super::moving;
-use crate::{
-    snapshot::{Alert, Snapshot},
-    tui::{
-        state::{Notice, State},
-        table::Id,
-        view::ALERTS,
-    },
+use crate::tui::{
+    state::{Notice, State},
+    table::Id,
+    view::ALERTS,
 };
 
 /// Marks the selected alert as seen, or takes that back.

@@ -12,6 +12,10 @@ mod typing;
 use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{KeyEvent, KeyEventKind};
+use nettop_model::{
+    request::{Answer, Reply, Request},
+    snapshot::{Snapshot, Subject},
+};
 
 pub use self::mouse::on_mouse;
 use super::{
@@ -19,10 +23,6 @@ use super::{
     key::Key,
     prompt::{Prompt, Purpose},
     state::{Frozen, Notice, State},
-};
-use crate::{
-    control::{Answer, Reply, Request},
-    snapshot::{Snapshot, Subject},
 };
 
 /// For how many seconds good news stays.

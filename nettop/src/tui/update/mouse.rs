@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use nettop_model::snapshot::Snapshot;
 use ratatui::layout::Position;
 
 use super::{Effect, moving};
-use crate::{
-    snapshot::Snapshot,
-    tui::{
-        panel::{table, tabs},
-        state::State,
-    },
+use crate::tui::{
+    panel::{table, tabs},
+    state::State,
 };
 
 /// Rows by a turn of the wheel.

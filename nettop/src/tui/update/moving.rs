@@ -1,21 +1,21 @@
 //! Moving: between views, in a table, into a row and back.
 
+use nettop_model::{
+    query,
+    request::Request,
+    snapshot::{Snapshot, Subject},
+};
 use ratatui::layout::Rect;
 
 use super::Effect;
-use crate::{
-    control::Request,
-    snapshot::{Snapshot, Subject},
-    tui::{
-        action::layer,
-        layout::Areas,
-        panel::{self, Picture, table},
-        query,
-        state::{Detail, Notice, State},
-        table::{Enter, Listed, arrange::Motion},
-        theme::Theme,
-        view::{SOURCES, VIEWS},
-    },
+use crate::tui::{
+    action::layer,
+    layout::Areas,
+    panel::{self, Picture, table},
+    state::{Detail, Notice, State},
+    table::{Enter, Listed, arrange::Motion},
+    theme::Theme,
+    view::{SOURCES, VIEWS},
 };
 
 /// Where the panels stand at the moment.

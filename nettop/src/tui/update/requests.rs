@@ -1,12 +1,12 @@
 //! What the user asks of the engine, and what is said of the answers.
 
 use crossterm::event::{KeyCode, KeyModifiers};
-
-use super::*;
-use crate::{
-    control::FilterChange,
+use nettop_model::{
+    request::FilterChange,
     snapshot::{FilterView, Runtime},
 };
+
+use super::*;
 
 fn snapshot() -> Arc<Snapshot> {
     let runtime = Runtime {

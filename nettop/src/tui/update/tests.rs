@@ -3,15 +3,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use nettop_model::snapshot::{History, Subject};
 
 use super::*;
-use crate::{
-    snapshot::{History, Subject},
-    tui::{
-        fixture::{alerts, busy, history},
-        table::Id,
-        view::{ALERTS, SOURCES, VIEWS},
-    },
+use crate::tui::{
+    fixture::{alerts, busy, history},
+    table::Id,
+    view::{ALERTS, SOURCES, VIEWS},
 };
 
 /// A person in front of a screen of 120 columns and 40 lines.

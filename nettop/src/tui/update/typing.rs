@@ -1,15 +1,12 @@
 //! Typing into a prompt. The value of a field is applied at the end, the filter of the view as it is typed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use nettop_model::{query, snapshot::Snapshot};
 
 use super::Effect;
-use crate::{
-    snapshot::Snapshot,
-    tui::{
-        prompt::{Edit, MAX_LENGTH, Prompt, Purpose},
-        query,
-        state::{Notice, State},
-    },
+use crate::tui::{
+    prompt::{Edit, MAX_LENGTH, Prompt, Purpose},
+    state::{Notice, State},
 };
 
 /// Filters that are remembered.

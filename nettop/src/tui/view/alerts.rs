@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::{
+use nettop_model::{
+    query::{Fact, Quantity},
     snapshot::{Alert, Origin, Severity, Subject},
-    tui::{
-        format,
-        query::{Fact, Quantity},
-        table::{self, Cell, Enter, Id, Key, Table},
-        text,
-    },
+};
+
+use crate::tui::{
+    format,
+    table::{self, Cell, Enter, Id, Key, Table},
+    text,
 };
 
 /// The view.

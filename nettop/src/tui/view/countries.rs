@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use nettop_model::{query::Fact, snapshot::CountryRow};
+
 use super::sums;
-use crate::{
-    snapshot::CountryRow,
-    tui::{
-        format,
-        query::Fact,
-        table::{self, Enter, Id, Key, Table},
-    },
+use crate::tui::{
+    format,
+    table::{self, Enter, Id, Key, Table},
 };
 
 /// The view.

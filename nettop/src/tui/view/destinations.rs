@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::{PERCENT, number_facts, share};
-use crate::{
+use nettop_model::{
+    query::{Fact, Quantity},
     snapshot::{DestinationRow, Subject},
-    tui::{
-        format,
-        query::{Fact, Quantity},
-        table::{self, Enter, Id, Key, Table},
-        text,
-    },
+};
+
+use super::{PERCENT, number_facts, share};
+use crate::tui::{
+    format,
+    table::{self, Enter, Id, Key, Table},
+    text,
 };
 
 /// The view.

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::{PERCENT, share};
-use crate::{
+use nettop_model::{
+    query::{Fact, Quantity},
     snapshot::MacRow,
-    tui::{
-        format,
-        query::{Fact, Quantity},
-        table::{self, Enter, Id, Key, Table},
-    },
+};
+
+use super::{PERCENT, share};
+use crate::tui::{
+    format,
+    table::{self, Enter, Id, Key, Table},
 };
 
 /// The view.

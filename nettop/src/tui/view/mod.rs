@@ -11,9 +11,10 @@ mod prefixes;
 mod sources;
 mod sums;
 
+use nettop_model::query::{Fact, Quantity};
+
 use super::{
     format,
-    query::{Fact, Quantity},
     table::{Cell, Listing},
     text,
 };

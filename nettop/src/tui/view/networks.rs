@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use nettop_model::{query::Fact, snapshot::NetworkRow};
+
 use super::sums;
-use crate::{
-    snapshot::NetworkRow,
-    tui::{
-        format,
-        query::Fact,
-        table::{self, Enter, Id, Key, Table},
-    },
+use crate::tui::{
+    format,
+    table::{self, Enter, Id, Key, Table},
 };
 
 /// The view.

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
+use nettop_model::{
+    query::Fact,
+    snapshot::{Amount, Own, Snapshot},
+};
 use serde::Serialize;
 
-use crate::{
-    snapshot::{Amount, Own, Snapshot},
-    tui::{
-        format,
-        query::Fact,
-        table::{self, Enter, Id, Key, Table},
-    },
+use crate::tui::{
+    format,
+    table::{self, Enter, Id, Key, Table},
 };
 
 /// One fact.

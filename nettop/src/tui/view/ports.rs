@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::{PERCENT, share};
-use crate::{
+use nettop_model::{
+    query::{Fact, Quantity},
     snapshot::{PortRow, Subject},
-    tui::{
-        format,
-        query::{Fact, Quantity},
-        services,
-        table::{self, Enter, Id, Key, Table},
-    },
+};
+
+use super::{PERCENT, share};
+use crate::tui::{
+    format, services,
+    table::{self, Enter, Id, Key, Table},
 };
 
 /// The view.

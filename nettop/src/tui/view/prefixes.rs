@@ -2,14 +2,13 @@
 
 use std::{borrow::Cow, cmp::Reverse};
 
-use super::sums;
-use crate::{
+use nettop_model::{
+    query::Fact,
     snapshot::{PrefixRow, Snapshot, Subject},
-    tui::{
-        query::Fact,
-        table::{self, Enter, Id, Key, Table},
-    },
 };
+
+use super::sums;
+use crate::tui::table::{self, Enter, Id, Key, Table};
 
 /// The view.
 pub static TABLE: Table<PrefixRow> = Table {

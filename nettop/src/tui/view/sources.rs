@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::{PERCENT, number_facts, share};
-use crate::{
+use nettop_model::{
+    query::{Fact, Quantity},
     snapshot::{Place, SourceRow, Sources, Subject},
-    tui::{
-        format,
-        query::{Fact, Quantity},
-        services,
-        table::{self, Cell, Enter, Id, Key, Table},
-        text,
-    },
+};
+
+use super::{PERCENT, number_facts, share};
+use crate::tui::{
+    format, services,
+    table::{self, Cell, Enter, Id, Key, Table},
+    text,
 };
 
 /// The view.

@@ -1,13 +1,14 @@
 //! What the views of countries, networks and prefixes have in common: each row sums up sources.
 
-use super::{PERCENT, number_facts, share};
-use crate::{
+use nettop_model::{
+    query::{Fact, Quantity},
     snapshot::{CountryRow, NetworkRow, PrefixRow, Sums},
-    tui::{
-        format,
-        query::{Fact, Quantity},
-        table::{Column, Key},
-    },
+};
+
+use super::{PERCENT, number_facts, share};
+use crate::tui::{
+    format,
+    table::{Column, Key},
 };
 
 /// A row that sums up sources.

@@ -1,12 +1,14 @@
-//! Requests and answers as JSON, at a client's end: what [`parse`](super::parse) reads and [`write_json`](super::write_json) wrote.
+//! Requests and answers as JSON, at a client's end: what [`parse`](crate::request::parse) reads and [`write_json`](crate::request::write_json) wrote.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, FilterChange, Reply, Request};
-use crate::snapshot::{History, Runtime, Snapshot, Subject};
+use crate::{
+    request::{Answer, FilterChange, Reply, Request},
+    snapshot::{History, Runtime, Snapshot, Subject},
+};
 
 /// Characters of an error that comes from a monitor, at most: it may be none.
 const ERROR: usize = 400;
@@ -104,7 +106,7 @@ fn read<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{parse, write_json};
+    use crate::request::{parse, write_json};
 
     #[test]
     fn what_is_asked_is_what_is_read() {

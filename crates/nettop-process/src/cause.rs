@@ -3,8 +3,9 @@
 
 use std::io;
 
-use crate::memory;
 use anyhow::Error;
+
+use crate::memory;
 
 /// The message and those of its causes, separated by colons, and a remedy where a resource is used up.
 ///

@@ -1,0 +1,15 @@
+//! What crosses a boundary, between layers, threads or processes: the [`snapshot`] that every view reads, the
+//! [`request`]s that change something, both as JSON ([`wire`]), the filters ([`filter`] of what is counted, [`query`] of what is
+//! shown), clocks, and how numbers and foreign text are shown.
+
+pub mod clock;
+pub mod filter;
+pub mod format;
+pub mod json;
+pub mod kernel_maps;
+pub mod query;
+pub mod request;
+pub mod snapshot;
+pub mod totals;
+pub mod visible;
+pub mod wire;
