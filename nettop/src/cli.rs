@@ -12,6 +12,10 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser as _},
     error::ErrorKind,
 };
+use nettop_collect::{
+    demo,
+    kernel::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
+};
 use nettop_common::counters::Part;
 use nettop_geo::Watcher;
 use nettop_model::{
@@ -30,10 +34,6 @@ use crate::{
     doctor::DoctorArgs,
     engine::Settings,
     sandbox,
-    source::{
-        demo,
-        xdp::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
-    },
     tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
@@ -238,8 +238,8 @@ impl RunArgs {
     }
 
     /// How the kernel program is loaded.
-    pub fn load_options(&self, budget: &Budget) -> xdp::Options {
-        xdp::Options {
+    pub fn load_options(&self, budget: &Budget) -> kernel::Options {
+        kernel::Options {
             memory: budget.maps,
             event_rate: self.event_rate(),
             log_level: 0,

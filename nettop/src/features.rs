@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use clap::{CommandFactory as _, builder::StyledStr};
+use nettop_collect::pcap::link::LINK_TYPES;
 use nettop_common::Protocol;
 use nettop_model::{request::COMMANDS, snapshot::Export};
 use serde::Serialize;
@@ -14,7 +15,6 @@ use crate::{
     detect::RULES,
     doctor::CHECKS,
     export::FORMATS,
-    source::pcap::link::LINK_TYPES,
     tui::{
         action::ACTIONS,
         bindings::label,

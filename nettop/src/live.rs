@@ -12,6 +12,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
+use nettop_collect::{
+    demo::Demo,
+    kernel::{self, Budget, Xdp},
+    pcap::Pcap,
+    source::Source,
+};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,
@@ -38,12 +44,6 @@ use crate::{
     export::{destination::Destination, log::Log, session::Place, summary},
     files::{Files, Hangup},
     sandbox::{self, Folders, Invoker},
-    source::{
-        Source,
-        demo::Demo,
-        pcap::Pcap,
-        xdp::{self, Budget, Xdp},
-    },
     tui::{self, state::Options},
 };
 
@@ -73,7 +73,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let budget = args.budget()?;
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
     let log_level = if opened.log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
-    let options = xdp::Options { log_level, ..args.load_options(&budget) };
+    let options = kernel::Options { log_level, ..args.load_options(&budget) };
     let mut xdp = Xdp::open(&args.iface, &options)?;
     let logger = match opened.log {
         None => None,

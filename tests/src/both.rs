@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
-use nettop::{
+use nettop_collect::{
+    counter::HostCounter,
     reading::{Reading, Tables},
-    source::host::HostCounter,
 };
 use nettop_common::{Event, Link, Outcome, SourceCounters, Tally};
 use nettop_model::clock::Moment;

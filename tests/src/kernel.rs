@@ -7,9 +7,9 @@ use aya::{
     maps::{Array, Map, MapData, RingBuf},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
-use nettop::{
+use nettop_collect::{
+    kernel::cpus::Cpus,
     reading::{Reading, Tables},
-    source::xdp::cpus::Cpus,
 };
 use nettop_common::{
     Config, Event, Filter, Link, SourceCounters, Tally, Totals,

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nettop::{reading::Reading, source::pcap::Pcap};
+use nettop_collect::{pcap::Pcap, reading::Reading};
 use nettop_common::{Outcome, Totals};
 use nettop_model::{clock::Moment, snapshot::Replay};
 use nettop_tests::{

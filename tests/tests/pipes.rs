@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use nettop::{reading::Reading, source::pcap::Pcap};
+use nettop_collect::{pcap::Pcap, reading::Reading};
 use nettop_model::clock::Moment;
 use nettop_tests::{
     captures::{Captured, Order, savefile},

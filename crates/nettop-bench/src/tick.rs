@@ -13,7 +13,6 @@ use clap::Parser as _;
 use nettop::{
     cli::Cli,
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    source::{Source, xdp::Xdp},
     tui::{
         panel::{self, Picture},
         state::State,
@@ -22,6 +21,7 @@ use nettop::{
         view::VIEWS,
     },
 };
+use nettop_collect::{kernel::Xdp, source::Source};
 use nettop_model::{
     clock::Moment,
     request,

@@ -11,7 +11,6 @@ use clap::Parser as _;
 use nettop::{
     cli::Cli,
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    source::{Source, pcap::Pcap},
     tui::{
         panel::{self, Picture},
         state::{Detail, State},
@@ -19,6 +18,7 @@ use nettop::{
         view::ALERTS,
     },
 };
+use nettop_collect::{pcap::Pcap, source::Source};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,

@@ -1,9 +1,9 @@
 //! What one second counted, exactly.
 
+use nettop_collect::reading::{Tables, since};
 use nettop_common::{Outcome, Protocol, Tally, Totals};
 
 use super::{ports::REFLECTORS, tcp};
-use crate::reading::{Tables, since};
 
 /// Them. What comes from cumulative tables may be of a second a little later than what comes from the totals.
 #[derive(Clone, Debug, Default)]

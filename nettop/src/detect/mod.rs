@@ -26,6 +26,7 @@ mod tcp;
 pub(crate) mod testing;
 mod udp_flood;
 
+use nettop_collect::reading::Tables;
 use nettop_common::Address;
 use nettop_model::{
     clock::Moment,
@@ -39,7 +40,6 @@ use self::{
     probes::Probed,
     samples::{Focus, Samples},
 };
-use crate::reading::Tables;
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
 const HOLDS: f64 = 0.8;

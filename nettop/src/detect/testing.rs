@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use nettop_collect::reading::Tables;
 use nettop_common::{Address, Class, Event, Packet, Protocol, SizeBucket, Tally, counters::Table};
 use nettop_model::{clock::Moment, snapshot::Alert};
 
 use super::{Detector, Thresholds};
-use crate::reading::Tables;
 
 /// Packets of a kind in one second.
 #[derive(Clone, Copy, Debug)]

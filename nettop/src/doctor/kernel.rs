@@ -3,9 +3,9 @@
 use std::{fs, path::Path};
 
 use aya::util::KernelVersion;
+use nettop_collect::kernel::LEAST_KERNEL;
 
 use super::Finding;
-use crate::source::xdp::LEAST_KERNEL;
 
 /// Access to maps through open descriptors, without CAP_BPF.
 const WITHOUT_CAPABILITIES: KernelVersion = KernelVersion::new(5, 19, 0);

@@ -2,17 +2,20 @@
 
 use std::{fs, path::Path};
 
+use nettop_collect::{
+    kernel::{self, Defaults},
+    netlink::{self, Interface, netdev},
+};
 use nettop_process::shell;
 
 use super::Finding;
-use crate::source::xdp::{self, Defaults, netdev, netlink::Interface};
 
 /// Interfaces that are listed: a host of containers has thousands.
 const MOST_INTERFACES: usize = 32;
 
 /// Which ones they are.
 pub fn interface() -> Finding {
-    match xdp::defaults() {
+    match kernel::defaults() {
         Ok(Defaults { interfaces, doubt }) => {
             let states: Vec<_> = interfaces.iter().map(state).collect();
             // It starts all the same.
@@ -53,7 +56,7 @@ fn driver_of(Interface { name, index, .. }: &Interface) -> Finding {
 
 /// What there is to say of all interfaces that are watched by default, the worst first.
 fn of_defaults(look: fn(&Interface) -> Finding) -> Finding {
-    let Ok(Defaults { interfaces, .. }) = xdp::defaults() else {
+    let Ok(Defaults { interfaces, .. }) = kernel::defaults() else {
         return Finding::Unknown("there is no interface".into());
     };
     let (mut good, mut unknown, mut missing, mut remedies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -79,7 +82,7 @@ fn of_defaults(look: fn(&Interface) -> Finding) -> Finding {
 
 /// Every interface: its driver, how XDP would run there, and what runs there already.
 pub fn interfaces() -> Finding {
-    let mut interfaces = match xdp::netlink::interfaces() {
+    let mut interfaces = match netlink::interfaces() {
         Ok(interfaces) => interfaces,
         Err(error) => return Finding::Unknown(format!("the kernel does not list them: {error}")),
     };
@@ -108,7 +111,7 @@ fn describe(interface: &Interface) -> String {
         text.push_str(", down");
     }
     if !xdp_programs.is_empty() {
-        let programs: Vec<_> = xdp_programs.iter().map(|id| xdp::describe_program(*id)).collect();
+        let programs: Vec<_> = xdp_programs.iter().map(|id| kernel::describe_program(*id)).collect();
         text.push_str(&format!(", taken by {}", programs.join(" and ")));
     }
     text
@@ -131,7 +134,7 @@ pub fn other_programs() -> Finding {
         if xdp_programs.is_empty() {
             return Finding::good(format!("none on {name}"));
         }
-        let programs: Vec<_> = xdp_programs.iter().map(|id| xdp::describe_program(*id)).collect();
+        let programs: Vec<_> = xdp_programs.iter().map(|id| kernel::describe_program(*id)).collect();
         Finding::missing(
             format!("{name} has {}", programs.join(" and ")),
             format!(

@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use nettop_collect::{
+    kernel::{self, Budget, DEFAULT_EVENT_RATE},
+    privilege,
+};
 use nettop_process::memory::{self, mebibytes};
 
 use super::Finding;
-use crate::{
-    config, privilege,
-    source::xdp::{self, Budget, DEFAULT_EVENT_RATE},
-};
+use crate::config;
 
 /// CPUs that could be there.
 pub fn cpus() -> Finding {
@@ -66,7 +67,7 @@ pub fn configuration() -> Finding {
 
 /// Loads the program for real.
 pub fn load() -> Finding {
-    match xdp::try_load() {
+    match kernel::try_load() {
         Ok(sources) => Finding::good(format!("the kernel accepts the program; room for {sources} sources at once")),
         Err(error) => Finding::failed(
             &error,

@@ -3,10 +3,11 @@
 use std::{ffi::CString, fs, mem, os::unix::ffi::OsStrExt as _};
 
 use caps::CapSet;
+use nettop_collect::privilege;
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::Finding;
-use crate::{privilege, sandbox::Invoker};
+use crate::sandbox::Invoker;
 
 const MATTERS_NOT: &str = "the capabilities are there already";
 

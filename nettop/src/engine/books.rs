@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytemuck::Zeroable;
+use nettop_collect::reading::{Reading, Tables, since};
 use nettop_common::{
     Address, MacPair, Outcome, SourceCounters, Tally, Totals,
     counters::Table,
@@ -20,7 +21,6 @@ use crate::{
     detect::Notes,
     ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
-    reading::{Reading, Tables, since},
     unique,
 };
 

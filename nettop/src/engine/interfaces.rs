@@ -1,15 +1,15 @@
 //! What is watched, and what there is to say of it.
 
+use nettop_collect::{
+    reading::{Watched, WatchedInterface},
+    source::Source,
+};
 use nettop_model::{
     clock::Moment,
     snapshot::{AttachMode, Degraded, InterfaceRow, InterfaceState},
 };
 
 use super::sight::{Received, Sight};
-use crate::{
-    reading::{Watched, WatchedInterface},
-    source::Source,
-};
 
 /// What is watched.
 #[derive(Debug, Default)]

@@ -18,6 +18,7 @@ mod tables;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use nettop_collect::{reading::Reading, source::Source};
 use nettop_common::{
     Address, Outcome, Protocol,
     counters::{Part, Table},
@@ -44,8 +45,6 @@ use self::{
 use crate::{
     detect::{Detector, Thresholds},
     export::log::Log,
-    reading::Reading,
-    source::Source,
 };
 
 /// One tick comes before its time, so that there is something to see at once.

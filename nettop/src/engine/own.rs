@@ -4,7 +4,7 @@ use std::{fs::File, mem, os::unix::fs::FileExt as _, time::Duration};
 
 use nettop_model::{clock::Moment, snapshot::Own};
 
-use crate::source::{Cost, Source};
+use nettop_collect::source::{Cost, Source};
 
 /// What makes the kernel measure the program.
 const HINT: &str = "sysctl kernel.bpf_stats_enabled=1";
@@ -92,7 +92,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::source::demo::Demo;
+    use nettop_collect::demo::Demo;
 
     #[test]
     fn what_is_used_is_measured() {

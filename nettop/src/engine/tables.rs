@@ -7,8 +7,9 @@
 
 use std::thread;
 
+use nettop_collect::reading::Tables;
+
 use super::Engine;
-use crate::reading::Tables;
 
 impl Engine {
     /// Reads until now, and returns what the tables said at the instant until which everything is in the books then.

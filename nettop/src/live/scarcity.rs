@@ -1,9 +1,10 @@
 //! What scarce memory means for a start: smaller tables, and saying so.
 
+use nettop_collect::kernel::Budget;
 use nettop_model::snapshot::Degraded;
 use nettop_process::memory::mebibytes;
 
-use crate::{complain, engine::Settings, source::xdp::Budget};
+use crate::{complain, engine::Settings};
 
 const BADGE: &str = "memory";
 

@@ -1,6 +1,6 @@
 //! Capture files of both formats, replayed to their end.
 
-use nettop::{reading::Reading, source::pcap::Pcap};
+use nettop_collect::{pcap::Pcap, reading::Reading};
 use nettop_common::Outcome;
 use nettop_model::clock::Moment;
 

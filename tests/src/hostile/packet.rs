@@ -3,12 +3,10 @@
 use std::{cell::RefCell, net::IpAddr};
 
 use arbitrary::{Result, Unstructured};
-use nettop::{
+use nettop_collect::{
+    counter::HostCounter,
+    pcap::{capture::Order, link::LINK_TYPES},
     reading::Reading,
-    source::{
-        host::HostCounter,
-        pcap::{capture::Order, link::LINK_TYPES},
-    },
 };
 use nettop_common::{Frame, Link, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};
 use nettop_model::clock::Moment;

@@ -6,8 +6,8 @@ use clap::Parser as _;
 use nettop::{
     cli::Cli,
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    source::{Source, demo::Demo},
 };
+use nettop_collect::{demo::Demo, source::Source};
 use nettop_model::{
     clock::Moment,
     request::{self, Request},

@@ -12,7 +12,6 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use nettop::{
     cli::Cli,
     engine::{Engine, outlets::Outlets, own::OwnCost},
-    source::{Source, demo::Demo},
     tui::{
         panel::{self, Picture},
         state::{Options, State},
@@ -20,6 +19,7 @@ use nettop::{
         update::{self, Effect},
     },
 };
+use nettop_collect::{demo::Demo, source::Source};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,

@@ -14,9 +14,11 @@ use super::{
     bpf,
     defaults::{self, Defaults},
     names,
-    netlink::{self, Interface},
 };
-use crate::reading::{Watched, WatchedInterface};
+use crate::{
+    netlink::{self, Interface},
+    reading::{Watched, WatchedInterface},
+};
 
 /// Every interface that is to be watched.
 pub struct Attachments {

@@ -9,7 +9,7 @@ use super::{
     attributes::{attribute, attributes, number, number_at, text},
     exchange::{ask, dump},
 };
-use crate::source::xdp::names;
+use crate::kernel::names;
 
 /// `struct ifinfomsg` (linux/rtnetlink.h): family, kind of link, index, flags, change.
 const HEADER: usize = 16;

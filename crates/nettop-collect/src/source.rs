@@ -1,18 +1,17 @@
 //! Where packets are counted. Each source fills a [`Reading`]; what differs between them stays in here.
 
-pub mod demo;
-pub mod host;
-pub mod pcap;
-pub mod xdp;
-
 use std::{io, time::Duration};
 
 use anyhow::{Result, bail};
 use nettop_common::{Event, Filter, counters::Table, unique};
 use nettop_model::{clock::Moment, kernel_maps::Reader, snapshot::Replay};
 
-use self::{demo::Demo, pcap::Pcap, xdp::Xdp};
-use crate::reading::{Reading, Tables, Watched};
+use crate::{
+    demo::Demo,
+    kernel::Xdp,
+    pcap::Pcap,
+    reading::{Reading, Tables, Watched},
+};
 
 /// A source of counts.
 pub enum Source {

@@ -4,7 +4,7 @@ use std::io;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::netlink::{self, Interface, Ways};
+use crate::netlink::{self, Interface, Ways};
 
 /// Which ones they are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,8 +20,7 @@ use self::{
     pace::Pace,
     seen::{Sample, Seen},
 };
-use super::host::HostCounter;
-use crate::reading::Reading;
+use crate::{counter::HostCounter, reading::Reading};
 
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;

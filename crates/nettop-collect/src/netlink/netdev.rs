@@ -5,7 +5,7 @@ use std::io;
 
 use netlink_sys::protocols::NETLINK_GENERIC;
 
-use super::netlink::{ask, attribute, attributes};
+use crate::netlink::{ask, attribute, attributes};
 
 /// `genlmsghdr`, which is before the attributes: command, version.
 const HEADER: usize = 4;

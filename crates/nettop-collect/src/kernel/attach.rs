@@ -11,10 +11,9 @@ use nettop_model::snapshot::AttachMode;
 
 use super::{
     bpf::{self, XdpFlags},
-    netlink::Interface,
     refusal,
 };
-use crate::privilege;
+use crate::{netlink::Interface, privilege};
 
 /// The loaded programs, one per kind of link.
 pub struct Programs {

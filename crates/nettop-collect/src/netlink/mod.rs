@@ -5,6 +5,7 @@
 mod attributes;
 mod exchange;
 mod links;
+pub mod netdev;
 mod routes;
 
 pub(super) use self::{

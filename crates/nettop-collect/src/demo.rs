@@ -7,8 +7,7 @@ use fastrand::Rng;
 use nettop_common::Link;
 use nettop_model::clock::Moment;
 
-use super::host::HostCounter;
-use crate::reading::Reading;
+use crate::{counter::HostCounter, reading::Reading};
 
 /// The seed unless another is asked for.
 pub const DEFAULT_SEED: u64 = 4;

@@ -11,8 +11,6 @@ mod dump;
 mod gather;
 mod mapped;
 pub mod names;
-pub mod netdev;
-pub mod netlink;
 mod refusal;
 mod watcher;
 mod windows;

@@ -1,0 +1,10 @@
+//! Collectors: where counts come from. Each fills readings of its own kind, and derives nothing.
+
+pub mod counter;
+pub mod demo;
+pub mod kernel;
+pub mod netlink;
+pub mod pcap;
+pub mod privilege;
+pub mod reading;
+pub mod source;
