@@ -33,7 +33,6 @@ use crate::{
     detect::Thresholds,
     doctor::DoctorArgs,
     engine::Settings,
-    sandbox,
     tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
@@ -367,11 +366,11 @@ pub enum Sandbox {
 
 impl CommonArgs {
     /// How much of the sandbox must hold.
-    pub fn sandbox(&self) -> sandbox::Mode {
+    pub fn sandbox(&self) -> nettop_sandbox::Mode {
         match self.sandbox {
-            _ if self.no_sandbox => sandbox::Mode::Off,
-            Sandbox::BestEffort => sandbox::Mode::BestEffort,
-            Sandbox::Strict => sandbox::Mode::Strict,
+            _ if self.no_sandbox => nettop_sandbox::Mode::Off,
+            Sandbox::BestEffort => nettop_sandbox::Mode::BestEffort,
+            Sandbox::Strict => nettop_sandbox::Mode::Strict,
         }
     }
 

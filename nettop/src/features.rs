@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{CommandFactory as _, builder::StyledStr};
 use nettop_collect::pcap::link::LINK_TYPES;
 use nettop_common::Protocol;
+use nettop_export::FORMATS;
 use nettop_model::{request::COMMANDS, snapshot::Export};
 use serde::Serialize;
 
@@ -14,7 +15,6 @@ use crate::{
     cli::{Cli, CtlCli, FeaturesArgs},
     detect::RULES,
     doctor::CHECKS,
-    export::FORMATS,
     tui::{
         action::ACTIONS,
         bindings::label,

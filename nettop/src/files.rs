@@ -4,11 +4,9 @@
 use std::{fs::File, path::PathBuf};
 
 use anyhow::{Context as _, Result};
+use nettop_export::{destination::Destination, jsonl::Reopener, log::Log, session::Place, target::Target};
 
-use crate::{
-    cli::CommonArgs,
-    export::{destination::Destination, jsonl::Reopener, log::Log, session::Place, target::Target},
-};
+use crate::cli::CommonArgs;
 
 /// Those of `--jsonl`, `--alerts` and `--snapshot`.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ pub mod control;
 pub mod detect;
 pub mod doctor;
 pub mod engine;
-pub mod export;
 pub mod features;
 pub mod files;
 pub mod ledger;
@@ -19,7 +18,6 @@ pub mod live;
 pub mod locale;
 pub mod manual;
 pub mod rates;
-pub mod sandbox;
 pub mod tui;
 pub mod unique;
 pub mod update_db;
@@ -104,7 +102,7 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<(T, Conf
 
 /// Prints what a command has to say.
 fn print(text: &[u8]) -> anyhow::Result<()> {
-    export::file::print(text).context("writing to standard output")
+    nettop_export::file::print(text).context("writing to standard output")
 }
 
 /// Turns a result into an exit code, and an error into one line on standard error.
@@ -122,5 +120,5 @@ fn finish(name: &str, result: anyhow::Result<bool>) -> ExitCode {
 /// Says something on standard error, in one line.
 fn complain(name: &str, what: &str) {
     // Nobody may be there to read it, or somebody who does not.
-    let _ = export::patient::write(io::stderr(), format!("{name}: {}\n", visible(what)).as_bytes(), PATIENCE);
+    let _ = nettop_export::patient::write(io::stderr(), format!("{name}: {}\n", visible(what)).as_bytes(), PATIENCE);
 }

@@ -18,6 +18,7 @@ use nettop_collect::{
     pcap::Pcap,
     source::Source,
 };
+use nettop_export::{destination::Destination, log::Log, session::Place, summary};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,
@@ -27,6 +28,7 @@ use nettop_model::{
 };
 use nettop_process::heap;
 use nettop_requests::Requests;
+use nettop_sandbox::{self as sandbox, Folders, Invoker};
 use rustix::process::geteuid;
 use tokio::{
     runtime::Runtime,
@@ -41,9 +43,7 @@ use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
     control::{channel::Channel, server},
     engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
-    export::{destination::Destination, log::Log, session::Place, summary},
     files::{Files, Hangup},
-    sandbox::{self, Folders, Invoker},
     tui::{self, state::Options},
 };
 

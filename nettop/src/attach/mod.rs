@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use nettop_process::heap;
+use nettop_sandbox::{self as sandbox, Folders, Invoker};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
     control::{connection::Monitor, socket::Endpoint, token::Token},
     files::Hangup,
     live::{self, Signals},
-    sandbox::{self, Folders, Invoker},
 };
 
 /// Requests on their way; further ones wait with the screen's messenger.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{getegid, geteuid, getgid, getuid};
 
-use crate::sandbox::Invoker;
+use nettop_sandbox::Invoker;
 
 /// The system's.
 const SYSTEM: &str = "/etc/nettop/config.toml";

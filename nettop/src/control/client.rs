@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use nettop_export::{FORMATS, file, maps, site, sorted};
 use nettop_model::{
     request::{FilterChange, Request},
     snapshot::DEFAULT_LIMIT,
@@ -23,7 +24,6 @@ use super::{
     stream,
     token::Token,
 };
-use crate::export::{FORMATS, file, maps, site, sorted};
 
 /// What `nettopctl` is asked to do.
 #[derive(Clone, Debug, Args)]

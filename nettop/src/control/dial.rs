@@ -17,7 +17,6 @@ use super::{
     place,
     socket::Endpoint,
 };
-use crate::sandbox;
 
 /// How long to wait until a monitor accepts, and until it takes the request.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -77,7 +76,7 @@ pub fn dial_unix(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
 /// # Errors
 /// It is neither root, nor this user, nor the service's.
 pub fn expect_known(peer: &Peer, socket: &Path) -> Result<()> {
-    let later = sandbox::later_uid();
+    let later = nettop_sandbox::later_uid();
     if place::may_answer(socket, peer.uid, later) {
         return Ok(());
     }

@@ -15,7 +15,6 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{dial::dial_unix, peer::peer, place};
-use crate::sandbox;
 
 /// How long whoever holds a socket may take to accept.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,7 +31,7 @@ pub enum Endpoint {
 impl Endpoint {
     /// Where a client finds a monitor unless told.
     pub fn of_running() -> Self {
-        Self::Unix(place::of_running(sandbox::later_uid()))
+        Self::Unix(place::of_running(nettop_sandbox::later_uid()))
     }
 }
 

@@ -3,10 +3,7 @@
 use std::{fs, io, os::unix::fs::FileTypeExt as _, time::Duration};
 
 use super::Finding;
-use crate::{
-    control::{dial::dial_unix, peer::peer, place::Place},
-    sandbox,
-};
+use crate::control::{dial::dial_unix, peer::peer, place::Place};
 
 const ANOTHER: &str = "choose another with --control-socket";
 /// How long whoever holds the socket may take to accept.
@@ -14,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a monitor can listen where it does by default.
 pub fn socket() -> Finding {
-    look_at(&Place::of_monitor(sandbox::later_uid(), false))
+    look_at(&Place::of_monitor(nettop_sandbox::later_uid(), false))
 }
 
 fn look_at(place: &Place) -> Finding {

@@ -4,10 +4,10 @@ use std::{ffi::CString, fs, mem, os::unix::ffi::OsStrExt as _};
 
 use caps::CapSet;
 use nettop_collect::privilege;
+use nettop_sandbox::Invoker;
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::Finding;
-use crate::sandbox::Invoker;
 
 const MATTERS_NOT: &str = "the capabilities are there already";
 

@@ -1,7 +1,8 @@
 //! What can confine a running monitor.
 
+use nettop_sandbox::{self as sandbox, LANDLOCK, SECCOMP};
+
 use super::Finding;
-use crate::sandbox::{self, LANDLOCK, SECCOMP};
 
 const REMEDY: &str = "nettop runs without; a newer kernel, or landlock in its lsm=, has it";
 

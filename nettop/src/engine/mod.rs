@@ -24,6 +24,7 @@ use nettop_common::{
     counters::{Part, Table},
     unique,
 };
+use nettop_export::log::Log;
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::{Calendar, Moment},
@@ -42,10 +43,7 @@ use self::{
     books::Books, detail::Details, histories::Histories, interfaces::Interfaces, outlets::Outlets, own::OwnCost,
     regions::Regions, sampler::Sampler, stall::Missed,
 };
-use crate::{
-    detect::{Detector, Thresholds},
-    export::log::Log,
-};
+use crate::detect::{Detector, Thresholds};
 
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);

@@ -5,7 +5,7 @@ use std::{io, time::Instant};
 use nettop_common::Event;
 use nettop_model::snapshot::{Alert, Degraded, Export, ExportRow, Sampled};
 
-use crate::export::{
+use nettop_export::{
     jsonl::{Jsonl, LAST_WRITES, Reopener},
     target::Target,
 };

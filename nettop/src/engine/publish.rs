@@ -6,6 +6,7 @@ use nettop_common::{
     Address, Protocol, SourceCounters, Tally,
     counters::{SizeBucket, Table},
 };
+use nettop_export::log::Log;
 use nettop_geo::{Database, Watcher};
 use nettop_model::snapshot::{
     AllSources, Counted, DEFAULT_LIMIT, Degraded, DestinationRow, EventRow, ExportRow, GeoView, LinkRow, Mac, MacRow,
@@ -13,7 +14,7 @@ use nettop_model::snapshot::{
 };
 
 use super::{Engine, books::Books, outlets};
-use crate::{export::log::Log, ledger::Account, rates::Rates};
+use crate::{ledger::Account, rates::Rates};
 
 /// Sampled packets that a snapshot carries.
 const NEWEST_EVENTS: usize = 50;

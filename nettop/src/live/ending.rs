@@ -14,7 +14,7 @@ use nettop_model::{json, snapshot::Snapshot, visible::visible};
 use nettop_process::cause;
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::export::{
+use nettop_export::{
     destination::Destination,
     file,
     session::{Place, Written},

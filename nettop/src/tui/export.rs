@@ -7,6 +7,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use nettop_export::{
+    cell::inert,
+    destination::Destination,
+    session::{self, Written},
+    site::Kept,
+};
 use nettop_model::{
     json,
     request::{Answer, Request},
@@ -18,12 +24,6 @@ use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::state::State;
-use crate::export::{
-    cell::inert,
-    destination::Destination,
-    session::{self, Written},
-    site::Kept,
-};
 
 /// What the files are called, without extensions: beside the file of sampled packets where this process writes one, else in the
 /// current folder.

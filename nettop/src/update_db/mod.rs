@@ -22,6 +22,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
+use nettop_export::site::{self, Site};
 use nettop_model::{clock::Moment, visible::visible};
 use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,7 +33,6 @@ use self::{
     progress::Progress,
     rows::Rows,
 };
-use crate::export::site::{self, Site};
 
 /// Where the table is made unless asked otherwise; the first place where nettop looks for it.
 const DEFAULT_OUTPUT: &str = "/var/lib/nettop/location.csv";
