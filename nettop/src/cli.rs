@@ -17,12 +17,14 @@ use nettop_collect::{
     kernel::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
 };
 use nettop_common::counters::Part;
+use nettop_engine::Settings;
 use nettop_geo::Watcher;
 use nettop_model::{
     filter::FilterText,
     snapshot::{Mode, TOP_RANGE},
 };
 
+use self::thresholds::ThresholdArgs;
 pub use self::{files::FileArgs, screen::ScreenArgs};
 use crate::{
     control::{
@@ -30,9 +32,7 @@ use crate::{
         client::{self, CtlArgs},
         socket::Endpoint,
     },
-    detect::Thresholds,
     doctor::DoctorArgs,
-    engine::Settings,
     tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
@@ -348,7 +348,7 @@ pub struct CommonArgs {
     pub alerts: Option<PathBuf>,
     /// From where on there are alerts.
     #[command(flatten)]
-    pub thresholds: Thresholds,
+    pub thresholds: ThresholdArgs,
     /// Remember so many sources, at least 1; beyond it, those with the fewest packets lately are forgotten first
     /// [default: 131072, fewer where a control group leaves little memory]
     #[arg(long, value_parser = parse_max_sources, value_name = "N")]
@@ -410,7 +410,7 @@ impl CommonArgs {
             }),
             max_sources: self.max_sources.unwrap_or(MOST_SOURCES),
             without: Vec::new(),
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.0,
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
             sandbox: Arc::default(),

@@ -7,13 +7,13 @@ use anyhow::Result;
 use clap::{CommandFactory as _, builder::StyledStr};
 use nettop_collect::pcap::link::LINK_TYPES;
 use nettop_common::Protocol;
+use nettop_engine::detect::RULES;
 use nettop_export::FORMATS;
 use nettop_model::{request::COMMANDS, snapshot::Export};
 use serde::Serialize;
 
 use crate::{
     cli::{Cli, CtlCli, FeaturesArgs},
-    detect::RULES,
     doctor::CHECKS,
     tui::{
         action::ACTIONS,

@@ -8,18 +8,13 @@ pub mod attach;
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod detect;
 pub mod doctor;
-pub mod engine;
 pub mod features;
 pub mod files;
-pub mod ledger;
 pub mod live;
 pub mod locale;
 pub mod manual;
-pub mod rates;
 pub mod tui;
-pub mod unique;
 pub mod update_db;
 pub mod winsize;
 

@@ -18,6 +18,7 @@ use nettop_collect::{
     pcap::Pcap,
     source::Source,
 };
+use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
 use nettop_export::{destination::Destination, log::Log, session::Place, summary};
 use nettop_geo::Watcher;
 use nettop_model::{
@@ -42,7 +43,6 @@ use self::ending::{Ending, Reason};
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
     control::{channel::Channel, server},
-    engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
     files::{Files, Hangup},
     tui::{self, state::Options},
 };

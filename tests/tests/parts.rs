@@ -2,11 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use nettop::unique;
 use nettop_common::{
     Link, Outcome, Protocol,
     counters::{Part, Table},
 };
+use nettop_engine::hyperloglog;
 use nettop_tests::{
     frames::{Spec, Transport},
     kernel::Kernel,
@@ -74,7 +74,7 @@ fn who_finds_no_slot_is_known_to_be_distinct() {
         let untracked = reading.totals.untracked(Table::Sources).packets;
         assert_eq!(reading.sources.len() as u64 + untracked, u64::from(SOURCES), "{parts:#b}, {slots} slots");
         assert_eq!(untracked > 0, slots == "few");
-        let distinct = unique::estimate(&tables.unique).round() as u64;
+        let distinct = hyperloglog::estimate(&tables.unique).round() as u64;
         let expected = if expected { untracked } else { 0 };
         assert!(distinct.abs_diff(expected) <= expected / 10, "{parts:#b}, {slots} slots: {distinct} of {expected}");
     }

@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
-    engine::{Engine, Settings, outlets::Outlets, own::OwnCost},
     tui::{
         panel::{self, Picture},
         state::State,
@@ -22,6 +21,7 @@ use nettop::{
     },
 };
 use nettop_collect::{kernel::Xdp, source::Source};
+use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
 use nettop_model::{
     clock::Moment,
     request,

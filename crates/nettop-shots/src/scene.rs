@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use nettop::{
     cli::Cli,
-    engine::{Engine, outlets::Outlets, own::OwnCost},
     tui::{
         panel::{self, Picture},
         state::{Detail, State},
@@ -19,6 +18,7 @@ use nettop::{
     },
 };
 use nettop_collect::{pcap::Pcap, source::Source};
+use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,

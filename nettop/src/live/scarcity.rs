@@ -1,10 +1,11 @@
 //! What scarce memory means for a start: smaller tables, and saying so.
 
 use nettop_collect::kernel::Budget;
+use nettop_engine::Settings;
 use nettop_model::snapshot::Degraded;
 use nettop_process::memory::mebibytes;
 
-use crate::{complain, engine::Settings};
+use crate::complain;
 
 const BADGE: &str = "memory";
 

@@ -3,11 +3,9 @@
 use std::sync::LazyLock;
 
 use clap::Parser as _;
-use nettop::{
-    cli::Cli,
-    engine::{Engine, outlets::Outlets, own::OwnCost},
-};
+use nettop::cli::Cli;
 use nettop_collect::{demo::Demo, source::Source};
+use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_model::{
     clock::Moment,
     request::{self, Request},

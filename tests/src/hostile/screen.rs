@@ -11,7 +11,6 @@ use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop::{
     cli::Cli,
-    engine::{Engine, outlets::Outlets, own::OwnCost},
     tui::{
         panel::{self, Picture},
         state::{Options, State},
@@ -20,6 +19,7 @@ use nettop::{
     },
 };
 use nettop_collect::{demo::Demo, source::Source};
+use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,

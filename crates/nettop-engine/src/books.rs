@@ -19,9 +19,9 @@ use nettop_model::{
 use super::{detail::Known, prefixes::Prefixes, regions::Regions};
 use crate::{
     detect::Notes,
+    hyperloglog,
     ledger::{Account, Ledger, Watch},
     rates::{History, Slots},
-    unique,
 };
 
 /// Destinations and MAC pairs remembered.
@@ -208,7 +208,7 @@ impl Books {
         }
         let mut registers = Box::new(self.distinct.registers);
         registers.merge(&self.tables.unique);
-        (unique::estimate(&registers).round() as u64, true)
+        (hyperloglog::estimate(&registers).round() as u64, true)
     }
 }
 

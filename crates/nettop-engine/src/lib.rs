@@ -3,12 +3,16 @@
 
 mod books;
 mod detail;
+pub mod detect;
 mod histories;
+pub mod hyperloglog;
 mod interfaces;
+pub mod ledger;
 pub mod outlets;
 pub mod own;
 mod prefixes;
 mod publish;
+pub mod rates;
 mod regions;
 mod sampler;
 mod sight;
