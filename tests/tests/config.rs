@@ -240,9 +240,9 @@ fn the_sample_is_what_the_program_prints_and_its_values_are_the_usual_ones() {
 }
 
 #[test]
-fn the_example_in_the_readme_is_one() {
-    let readme = include_str!("../../README.md");
-    let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+fn the_example_in_the_documentation_is_one() {
+    let page = include_str!("../../docs/configuration.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let ended = Home::with(example).config("");
     let said = example.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     for line in said.filter(|line| line.contains(" = ")) {
