@@ -17,23 +17,20 @@ use nettop_collect::{
     kernel::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
 };
 use nettop_common::counters::Part;
+use nettop_control::{channel::ControlArgs, socket::Endpoint};
 use nettop_engine::Settings;
 use nettop_geo::Watcher;
 use nettop_model::{
     filter::FilterText,
     snapshot::{Mode, TOP_RANGE},
 };
+use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
 pub use self::{files::FileArgs, screen::ScreenArgs};
 use crate::{
-    control::{
-        channel::ControlArgs,
-        client::{self, CtlArgs},
-        socket::Endpoint,
-    },
+    commands::{ctl as client, ctl::CtlArgs},
     doctor::DoctorArgs,
-    tui::{preferences::Preferences, state::Options},
     update_db::UpdateDbArgs,
 };
 

@@ -10,17 +10,17 @@ use nettop_common::Protocol;
 use nettop_engine::detect::RULES;
 use nettop_export::FORMATS;
 use nettop_model::{request::COMMANDS, snapshot::Export};
+use nettop_tui::{
+    action::ACTIONS,
+    bindings::label,
+    panel::PANELS,
+    view::{SOURCES, VIEWS},
+};
 use serde::Serialize;
 
 use crate::{
     cli::{Cli, CtlCli, FeaturesArgs},
     doctor::CHECKS,
-    tui::{
-        action::ACTIONS,
-        bindings::label,
-        panel::PANELS,
-        view::{SOURCES, VIEWS},
-    },
 };
 
 /// A part of the catalogue.

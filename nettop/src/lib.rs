@@ -6,17 +6,14 @@
 
 pub mod attach;
 pub mod cli;
+mod commands;
 pub mod config;
-pub mod control;
 pub mod doctor;
 pub mod features;
 pub mod files;
 pub mod live;
-pub mod locale;
 pub mod manual;
-pub mod tui;
 pub mod update_db;
-pub mod winsize;
 
 use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 
@@ -28,9 +25,9 @@ use nettop_process::cause;
 use self::{
     cli::{Cli, Command, CtlCli, Exit},
     config::Config,
-    control::client,
     update_db::Limits,
 };
+use crate::commands::ctl as client;
 
 /// How long standard error may take for a line.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -18,6 +18,7 @@ use nettop_collect::{
     pcap::Pcap,
     source::Source,
 };
+use nettop_control::{channel::Channel, server};
 use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
 use nettop_export::{destination::Destination, log::Log, session::Place, summary};
 use nettop_geo::Watcher;
@@ -30,6 +31,7 @@ use nettop_model::{
 use nettop_process::heap;
 use nettop_requests::Requests;
 use nettop_sandbox::{self as sandbox, Folders, Invoker};
+use nettop_tui::{self as tui, state::Options};
 use rustix::process::geteuid;
 use tokio::{
     runtime::Runtime,
@@ -42,9 +44,7 @@ use tokio::{
 use self::ending::{Ending, Reason};
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
-    control::{channel::Channel, server},
     files::{Files, Hangup},
-    tui::{self, state::Options},
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.

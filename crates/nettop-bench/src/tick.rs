@@ -10,16 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
-use nettop::{
-    cli::Cli,
-    tui::{
-        panel::{self, Picture},
-        state::State,
-        table::arrange::Order,
-        theme::Theme,
-        view::VIEWS,
-    },
-};
+use nettop::cli::Cli;
 use nettop_collect::{kernel::Xdp, source::Source};
 use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
 use nettop_model::{
@@ -29,6 +20,13 @@ use nettop_model::{
     snapshot::{Mode, Snapshot},
 };
 use nettop_tests::net::Net;
+use nettop_tui::{
+    panel::{self, Picture},
+    state::State,
+    table::arrange::Order,
+    theme::Theme,
+    view::VIEWS,
+};
 use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{

@@ -8,15 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
-use nettop::{
-    cli::Cli,
-    tui::{
-        panel::{self, Picture},
-        state::{Detail, State},
-        theme::{Choice, Theme},
-        view::ALERTS,
-    },
-};
+use nettop::cli::Cli;
 use nettop_collect::{pcap::Pcap, source::Source};
 use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_geo::Watcher;
@@ -24,6 +16,12 @@ use nettop_model::{
     clock::Moment,
     request::{Answer, Request},
     snapshot::{Mode, Snapshot, Subject},
+};
+use nettop_tui::{
+    panel::{self, Picture},
+    state::{Detail, State},
+    theme::{Choice, Theme},
+    view::ALERTS,
 };
 use ratatui::{Terminal, backend::TestBackend};
 

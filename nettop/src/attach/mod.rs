@@ -1,9 +1,6 @@
 //! `nettop attach`: the screen over a monitor that runs elsewhere, as a service for example. It reads the snapshots that the
 //! monitor publishes (`follow`), and carries keys to it as requests (`relay`).
 
-mod follow;
-mod relay;
-
 use std::{
     fs,
     io::{IsTerminal as _, stdout},
@@ -12,13 +9,18 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use nettop_control::{
+    connection::Monitor,
+    remote::{follow, relay},
+    socket::Endpoint,
+    token::Token,
+};
 use nettop_process::heap;
 use nettop_sandbox::{self as sandbox, Folders, Invoker};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     cli::AttachArgs,
-    control::{connection::Monitor, socket::Endpoint, token::Token},
     files::Hangup,
     live::{self, Signals},
 };

@@ -2,10 +2,8 @@
 
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::{
-    locale,
-    tui::{format::Units, preferences::Preferences, state::Options, theme::Choice, view},
-};
+use nettop_model::format::Units;
+use nettop_tui::{locale, preferences::Preferences, state::Options, theme::Choice, view};
 
 /// How the screen begins.
 #[derive(Clone, Debug, Args)]

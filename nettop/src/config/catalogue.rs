@@ -3,18 +3,16 @@
 use std::{collections::BTreeSet, ffi::OsString};
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, builder::Resettable};
+use nettop_tui::{
+    action::ACTIONS,
+    view::{self, VIEWS},
+};
 
 use super::{
     merge::conflict,
     origin::{Entry, Said},
 };
-use crate::{
-    cli::{Configured, FileArgs, ScreenArgs, one_line},
-    tui::{
-        action::ACTIONS,
-        view::{self, VIEWS},
-    },
-};
+use crate::cli::{Configured, FileArgs, ScreenArgs, one_line};
 
 /// The table of keys.
 pub const KEYS: &str = "keys";

@@ -18,6 +18,7 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use clap::{ArgMatches, Command, Parser};
 use nettop_process::cause;
+use nettop_tui::preferences::Preferences;
 
 pub use self::print::{effective, sample};
 use self::{
@@ -26,7 +27,7 @@ use self::{
     origin::{Entry, Said},
     target::{Choice, Target},
 };
-use crate::{cli::Exit, tui::preferences::Preferences};
+use crate::cli::Exit;
 
 /// The switch that the environment turns on, unless it is turned off.
 const ASCII: &str = "ascii";

@@ -4,16 +4,16 @@ use std::{any::TypeId, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches};
 use nettop_model::visible::{is_unseen, visible};
+use nettop_tui::{
+    preferences::{Preferences, column_name},
+    text,
+    view::{self, VIEWS},
+};
 
 use super::{
     Config,
     catalogue::{COLUMNS, Catalogue, KEYS, of_variable, screen_options, variable},
     environment,
-};
-use crate::tui::{
-    preferences::{Preferences, column_name},
-    text,
-    view::{self, VIEWS},
 };
 
 /// What the sample begins with.

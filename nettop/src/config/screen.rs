@@ -1,10 +1,11 @@
 //! The tables of keys and columns, as the screen wants them.
 
+use nettop_tui::{bindings::Clash, key::Key, preferences::Preferences, view::VIEWS};
+
 use super::{
     catalogue::{KEYS, view_of},
     origin::{Entry, Said},
 };
-use crate::tui::{bindings::Clash, key::Key, preferences::Preferences, view::VIEWS};
 
 /// What `entries` say of the screen's keys and tables.
 ///

@@ -2,8 +2,9 @@
 
 use std::{fs, io, os::unix::fs::FileTypeExt as _, time::Duration};
 
+use nettop_control::{dial::dial_unix, peer::peer, place::Place};
+
 use super::Finding;
-use crate::control::{dial::dial_unix, peer::peer, place::Place};
 
 const ANOTHER: &str = "choose another with --control-socket";
 /// How long whoever holds the socket may take to accept.

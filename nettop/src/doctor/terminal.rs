@@ -5,8 +5,9 @@ use std::{
     io::{IsTerminal as _, stdout},
 };
 
+use nettop_tui::{locale, winsize};
+
 use super::Finding;
-use crate::{locale, winsize};
 
 /// Narrower than this, columns are left out.
 const WIDTH: u16 = 80;

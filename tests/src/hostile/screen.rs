@@ -9,15 +9,7 @@ use std::{
 use arbitrary::{Result, Unstructured};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use nettop::{
-    cli::Cli,
-    tui::{
-        panel::{self, Picture},
-        state::{Options, State},
-        theme::Theme,
-        update::{self, Effect},
-    },
-};
+use nettop::cli::Cli;
 use nettop_collect::{demo::Demo, source::Source};
 use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_geo::Watcher;
@@ -26,6 +18,12 @@ use nettop_model::{
     filter::FilterText,
     request::{Answer, FilterChange, Request},
     snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
+};
+use nettop_tui::{
+    panel::{self, Picture},
+    state::{Options, State},
+    theme::Theme,
+    update::{self, Effect},
 };
 use ratatui::{Terminal, backend::TestBackend};
 

@@ -1,0 +1,19 @@
+//! The control channel: how [`Request`](nettop_model::request::Request)s come in from outside, and how answers go back.
+
+mod accept;
+pub mod answer;
+pub mod channel;
+mod chunks;
+mod clients;
+pub mod connection;
+pub mod dial;
+mod fair;
+pub mod peer;
+pub mod place;
+mod pool;
+pub mod remote;
+mod send;
+pub mod server;
+pub mod socket;
+mod subscribe;
+pub mod token;

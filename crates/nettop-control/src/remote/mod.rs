@@ -1,0 +1,4 @@
+//! A screen over a monitor that runs elsewhere: [`follow`] reads the snapshots that it publishes, [`relay`] carries requests to it.
+
+pub mod follow;
+pub mod relay;

@@ -1,0 +1,136 @@
+//! The newest alerts that want attention. Floods that last come first, then what else lasts and is more than information.
+
+use nettop_model::{
+    format,
+    snapshot::{Alert, Severity},
+};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{Picture, lines, titled};
+use crate::{table::Id, text, theme::Theme, view::ALERTS};
+
+/// How many are shown.
+const TOP: usize = 8;
+/// Columns of the severity, the longest of which is "critical".
+const SEVERITY: usize = 8;
+/// Under this width the message is worth more than the name of the rule.
+const KIND_FROM: u16 = 70;
+
+/// How many lines it wants.
+pub fn height(picture: &Picture, width: u16) -> u16 {
+    rows(picture, width).iter().map(|row| row.len() as u16).sum()
+}
+
+/// How many of them are about floods that last.
+pub fn alarm_height(picture: &Picture, width: u16) -> u16 {
+    let alarms = wanted(picture).filter(|alert| alert.is_alarm()).count();
+    rows(picture, width).iter().take(alarms).map(|row| row.len() as u16).sum()
+}
+
+/// Draws it: as many alerts as fit; of the last one, what fits.
+///
+/// ```text
+/// ── Alerts ──
+/// for  12s critical a flood that lasts, in as many words as it takes, and as many
+///          lines as these take
+/// for  12s warn     high-pps  what was found and still lasts
+///   5m ago info     new-ip    what was found
+/// ```
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let room = usize::from(area.height).saturating_sub(1);
+    let (mut drawn, mut shown) = (Vec::new(), 0);
+    for mut row in rows(picture, area.width) {
+        let left = room - drawn.len();
+        if left == 0 {
+            break;
+        }
+        if row.len() > left {
+            row.truncate(left);
+            row.iter_mut().skip(left - 1).for_each(|last| last.push_span(" …"));
+        }
+        drawn.extend(row);
+        shown += 1;
+    }
+    let (title, note) = match wanted(picture).count().saturating_sub(shown) {
+        _ if picture.state.view == ALERTS => ("Selected alert", String::new()),
+        0 => ("Alerts", String::new()),
+        more => ("Alerts", format!("{more} more")),
+    };
+    let area = titled(frame, area, picture.theme, title, &note);
+    lines(frame, area, drawn);
+}
+
+/// In the view of alerts the one that is selected, or the first that can be seen.
+fn selected<'a>(picture: &Picture<'a>) -> Option<&'a Alert> {
+    let state = picture.state;
+    if state.view != ALERTS {
+        return None;
+    }
+    let listed = state.listed(picture.snapshot);
+    let at = state.table().position(&*listed).unwrap_or(state.table().top);
+    let id = listed.id(at)?;
+    picture.snapshot.alerts.iter().find(|alert| Id::from(*alert) == id)
+}
+
+/// Those that are neither acknowledged nor muted.
+fn wanted<'a>(picture: &Picture<'a>) -> impl Iterator<Item = &'a Alert> {
+    let (alerts, attention) = (&picture.snapshot.alerts, &picture.state.attention);
+    alerts.iter().filter(|alert| attention.wants(alert))
+}
+
+/// The lines of each alert, the most urgent one first; beside the table of alerts, of the selected one, with nothing left out.
+fn rows(picture: &Picture, width: u16) -> Vec<Vec<Line<'static>>> {
+    if let Some(alert) = selected(picture) {
+        return vec![row(alert, picture, width, true)];
+    }
+    let mut alerts: Vec<_> = wanted(picture).collect();
+    // "And so many more" stands behind those that it adds to.
+    alerts.sort_by_key(|alert| (!alert.is_alarm(), !is_urgent(alert), is_urgent(alert) && alert.source.is_none()));
+    alerts.into_iter().take(TOP).map(|alert| row(alert, picture, width, alert.is_alarm())).collect()
+}
+
+fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let began = format::ago(picture.snapshot.now_ns, alert.began_ns(picture.snapshot.now_ns));
+    let when = if alert.until_ns.is_none() { format!("for {began:>4} ") } else { format!("{began:>4} ago ") };
+    // What a flood is, its message says.
+    let named = width >= KIND_FROM && alert.severity < Severity::Critical;
+    let kind = if named { format!("{:<9} ", format::visible(alert.kind)) } else { String::new() };
+    let message = format!("{:<1$} {kind}{2}", alert.severity.label(), SEVERITY, format::visible(&alert.message));
+    let columns = usize::from(width).saturating_sub(text::width(&when));
+    let texts = if whole { text::wrap(&message, columns.max(SEVERITY)) } else { vec![message] };
+    let text = if is_urgent(alert) { theme.value } else { theme.text };
+    let indent = " ".repeat(text::width(&when));
+    let line = |(at, line): (usize, String)| {
+        if at > 0 {
+            return Line::from(vec![Span::raw(indent.clone()), Span::styled(line, text)]);
+        }
+        let (severity, rest) = line.split_at(line.len().min(SEVERITY));
+        let (kind, rest) = rest.split_at(rest.len().min(kind.len() + 1));
+        Line::from(vec![
+            Span::styled(when.clone(), theme.dim),
+            Span::styled(severity.to_string(), style(alert, theme)),
+            Span::styled(kind.to_string(), theme.label),
+            Span::styled(rest.to_string(), text),
+        ])
+    };
+    texts.into_iter().enumerate().map(line).collect()
+}
+
+fn is_urgent(alert: &Alert) -> bool {
+    alert.until_ns.is_none() && alert.severity > Severity::Info
+}
+
+fn style(alert: &Alert, theme: &Theme) -> Style {
+    match alert.severity {
+        _ if alert.until_ns.is_some() => theme.dim,
+        Severity::Info => theme.text,
+        Severity::Warn => theme.warn,
+        Severity::Critical => theme.alarm,
+    }
+}

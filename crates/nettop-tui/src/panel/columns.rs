@@ -1,0 +1,38 @@
+//! The list of columns: which are wanted, and what they show.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Picture, lines, scrolled, titled};
+use crate::text;
+
+/// Columns of a name.
+const NAME: usize = 12;
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let (state, theme) = (picture.state, picture.theme);
+    let area = titled(
+        frame,
+        area,
+        theme,
+        &format!("Columns of {}", state.listing().name()),
+        &format!("{}: show or not", state.keys().first("choose")),
+    );
+    let cursor = state.columns.unwrap_or_default();
+    let heads = state.listing().heads();
+    let room = usize::from(area.height);
+    let drawn = heads.iter().enumerate().map(|(at, head)| {
+        let sign = if state.table().without.contains(&at) { "[ ] " } else { "[x] " };
+        let name = format!("{sign}{}", text::left(head.title, NAME));
+        if at == cursor {
+            return Line::styled(text::left(&format!("{name} {}", head.help), area.width.into()), theme.selected);
+        }
+        Line::from(vec![Span::styled(name, theme.value), Span::styled(format!(" {}", head.help), theme.text)])
+    });
+    let first = (cursor + 1).saturating_sub(room);
+    lines(frame, area, scrolled(drawn.collect(), first, room));
+}

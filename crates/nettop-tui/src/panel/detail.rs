@@ -1,0 +1,173 @@
+//! Everything known of one thing: what was counted, how much there was lately, what was sampled, and which alerts are about it.
+//! What depends on its kind is in [`super::subject`].
+
+use nettop_model::{
+    format::{self, Units},
+    snapshot::{Alert, History, Origin, Pace, Subject},
+};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Picture, lines, scrolled, subject, titled};
+use crate::{chart, state::Detail, text};
+
+/// From this width on the minute and the ten minutes stand side by side.
+const BESIDE: usize = 90;
+/// Columns between them.
+const GUTTER: usize = 3;
+/// Two columns for each value show no more than one.
+const WIDEST: usize = 2 * chart::VALUES;
+/// Lines of a chart; where the screen is low, one.
+const CHART: usize = 4;
+/// A lower screen is low.
+const LOW: u16 = 16;
+/// The name of a group before its line.
+const NAME: usize = 12;
+
+/// How many lines it has in this area.
+pub fn length(picture: &Picture, area: Rect) -> usize {
+    picture.state.detail.as_ref().map_or(0, |detail| all(picture, detail, area).len())
+}
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let Some(detail) = &picture.state.detail else { return };
+    let drawn = all(picture, detail, area);
+    let room = usize::from(area.height.saturating_sub(1));
+    let more = drawn.len().saturating_sub(detail.top + room);
+    let back = format!("{} goes back", picture.state.keys().first("back"));
+    let note = if more > 0 { format!("{more} more lines, {back}") } else { back };
+    let area = titled(frame, area, picture.theme, &detail.subject.to_string(), &note);
+    lines(frame, area, scrolled(drawn, detail.top, room));
+}
+
+fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
+    let columns = usize::from(area.width);
+    let (facts, groups) = subject::about(picture, detail.subject);
+    let mut drawn = text::flow(facts, columns, 6);
+    drawn.push(Line::default());
+    drawn.extend(charts(picture, detail, columns, if area.height < LOW { 1 } else { CHART }));
+    drawn.push(Line::default());
+    drawn.extend(groups.into_iter().flat_map(|(name, items)| group(name, items, columns, picture)));
+    let alerts: Vec<_> = picture.snapshot.alerts.iter().filter(|alert| is_about(alert, detail.subject)).collect();
+    if !alerts.is_empty() {
+        drawn.push(Line::default());
+        drawn.push(Line::styled("alerts", picture.theme.head));
+    }
+    for alert in alerts {
+        let ago = format::ago(picture.snapshot.now_ns, alert.began_ns(picture.snapshot.now_ns));
+        let when = if alert.until_ns.is_none() { format!("for {ago}") } else { format!("{ago} ago") };
+        let style = if alert.is_alarm() { picture.theme.error } else { picture.theme.text };
+        let text = format!("{when} {} {}", alert.severity.label(), format::visible(&alert.message));
+        drawn.extend(text::wrap(&text, columns).into_iter().map(|line| Line::styled(line, style)));
+    }
+    drawn
+}
+
+/// The lines of a group: its name, and items most important first.
+fn group(name: &str, items: Vec<Line<'static>>, columns: usize, picture: &Picture) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let mut flowed = text::flow(items, columns.saturating_sub(NAME), 3);
+    if flowed.is_empty() {
+        flowed.push(Line::styled("none known", theme.dim));
+    }
+    for (at, line) in flowed.iter_mut().enumerate() {
+        let name = if at == 0 { name } else { "" };
+        line.spans.insert(0, Span::styled(text::left(name, NAME), theme.label));
+    }
+    flowed
+}
+
+/// What a chart is of.
+#[derive(Clone, Copy)]
+enum Measure {
+    Packets,
+    Bytes,
+}
+
+impl Measure {
+    fn of(self, pace: Pace) -> f32 {
+        match self {
+            Self::Packets => pace.pps,
+            Self::Bytes => pace.bps,
+        }
+    }
+
+    fn text(self, value: f32, units: Units) -> String {
+        match self {
+            Self::Packets => format!("{} pps", format::pps(value.into())),
+            Self::Bytes => units.rate(value.into()),
+        }
+    }
+}
+
+/// A minute and ten minutes, of packets and of bytes.
+fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let Some(History { seconds, tens }) = &detail.history else {
+        return vec![Line::styled("asking how much there was lately …", theme.dim)];
+    };
+    // Of ports no bytes are counted.
+    let measures: &[Measure] = match detail.subject {
+        Subject::Port(_) => &[Measure::Packets],
+        _ => &[Measure::Packets, Measure::Bytes],
+    };
+    let beside = columns >= BESIDE;
+    let width = if beside { (columns - GUTTER) / 2 } else { columns }.min(WIDEST);
+    let mut drawn = Vec::new();
+    for measure in measures {
+        let minute = chart(picture, "60 s", seconds, *measure, (width, height));
+        let ten = chart(picture, "10 min", tens, *measure, (width, height));
+        if beside {
+            drawn.extend(minute.into_iter().zip(ten).map(|(mut left, right)| {
+                left.push_span(" ".repeat(GUTTER));
+                left.spans.extend(right.spans);
+                left
+            }));
+        } else {
+            drawn.extend(minute.into_iter().chain(ten));
+        }
+    }
+    if tens.len() < chart::VALUES {
+        let seconds = if seconds.len() < chart::VALUES { seconds.len() } else { 10 * tens.len() };
+        let followed = format::duration(seconds as f64);
+        drawn.push(Line::styled(format!("followed for {followed}; before, nothing is known"), theme.dim));
+    }
+    drawn
+}
+
+/// A chart under its head, in so many columns.
+fn chart(
+    picture: &Picture,
+    title: &str,
+    paces: &[Pace],
+    measure: Measure,
+    (width, height): (usize, usize),
+) -> Vec<Line<'static>> {
+    let values: Vec<f32> = paces.iter().map(|pace| measure.of(*pace)).collect();
+    let text = |value| measure.text(value, picture.state.units);
+    let (now, peak) = (values.last().copied().unwrap_or_default(), chart::peak(values.iter().copied()));
+    let head = text::left(&format!("{title}: {} now, peak {}", text(now), text(peak)), width);
+    let mut lines = vec![Line::from(Span::styled(head, picture.theme.label))];
+    let bars = chart::lines(&values, width, height).into_iter();
+    lines.extend(bars.map(|line| Line::from(Span::styled(line, picture.theme.bar))));
+    lines
+}
+
+/// Whether an alert is about it.
+fn is_about(alert: &Alert, subject: Subject) -> bool {
+    match subject {
+        Subject::Source(ip) => {
+            alert.source == Some(Origin::Ip(ip)) || alert.sources.iter().any(|source| source.ip == ip)
+        }
+        Subject::Destination(ip) => alert.target.is_some_and(|target| target.ip == ip),
+        Subject::Port(port) => alert.target.is_some_and(|target| target.port == Some(port)),
+        Subject::Prefix(prefix) => {
+            let mut sources = alert.sources.iter().map(|source| source.ip);
+            sources.any(|ip| prefix.contains(ip)) || matches!(alert.source, Some(Origin::Ip(ip)) if prefix.contains(ip))
+        }
+    }
+}

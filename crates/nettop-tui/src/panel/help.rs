@@ -1,0 +1,87 @@
+//! The help: what is degraded and what to do about it, the keys from their table, the views, and how to filter a view.
+
+use nettop_model::{format, request::COMMANDS};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Picture, degraded, lines, scrolled, titled};
+use crate::{bindings::label, text, view::VIEWS};
+
+/// Columns of a key, or of whatever is explained.
+const NAME: usize = 16;
+
+/// How to filter a view.
+const FILTER: &[(&str, &str)] = &[
+    ("text", "rows with this text: an address, name, place, network, service, message; \"in quotes\" with blanks"),
+    ("ip:10.0.0.0/8", "an address or a prefix; several with commas"),
+    ("port:80,8000-8100", "a port, of sources one they were sampled with; those without detail cannot be judged"),
+    ("proto:udp", "a protocol, as sampled"),
+    ("country:DE", "the code of a country"),
+    ("asn:13335", "the number of a network"),
+    ("mac:02:42", "a MAC address, or a part of one"),
+    ("pps>1k", "also packets, bytes, ips, peak; > >= < <= =; k M G, Ki Mi Gi"),
+    ("! and or ( )", "not, both (as is a blank), either, grouped"),
+];
+
+/// How many lines it has at this width.
+pub fn length(picture: &Picture, width: u16) -> usize {
+    all(picture, width.into()).len()
+}
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let first = |id| picture.state.keys().first(id);
+    let note = format!("{} {} scroll, {} closes", first("up"), first("down"), first("back"));
+    let area = titled(frame, area, picture.theme, "Help", &note);
+    let room = usize::from(area.height);
+    lines(frame, area, scrolled(all(picture, area.width.into()), picture.state.help.unwrap_or_default(), room));
+}
+
+fn all(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
+    let (theme, keys) = (picture.theme, picture.state.keys());
+    let mut drawn = Vec::new();
+    let mut part = |title: &str, rows: Vec<(String, String)>| {
+        if rows.is_empty() {
+            return;
+        }
+        if !drawn.is_empty() {
+            drawn.push(Line::default());
+        }
+        drawn.push(Line::styled(title.to_string(), theme.title));
+        for (name, about) in rows {
+            let beside = text::width(&name) <= NAME;
+            let mut about = text::wrap(&about, columns.saturating_sub(NAME + 1)).into_iter();
+            let first = if beside { about.next().unwrap_or_default() } else { String::new() };
+            drawn.push(Line::from(vec![
+                Span::styled(text::left(&name, NAME.max(text::width(&name))), theme.key),
+                Span::styled(format!(" {first}"), theme.text),
+            ]));
+            let indent = " ".repeat(NAME + 1);
+            drawn.extend(about.map(|line| Line::styled(format!("{indent}{line}"), theme.text)));
+        }
+    };
+    let troubles = degraded::all(picture).map(|row| {
+        let [what, reason, remedy] = [&row.what, &row.reason, &row.remedy].map(|text| format::visible(text));
+        let said: Vec<_> = [what, reason, remedy].into_iter().filter(|text| !text.is_empty()).collect();
+        (format!("! {}", row.badge), said.join("; "))
+    });
+    part("What is degraded, why, and what to do", troubles.collect());
+    part(
+        "Keys",
+        keys.all()
+            .filter(|(_, keys)| !keys.is_empty())
+            .map(|(action, keys)| (label(keys), action.help.into()))
+            .collect(),
+    );
+    part("Views", VIEWS.iter().map(|view| (view.name().to_string(), view.about().into())).collect());
+    part(
+        &format!("Filter of a view ({})", keys.first("find")),
+        FILTER.iter().map(|(name, about)| (name.to_string(), about.to_string())).collect(),
+    );
+    let rows = COMMANDS.iter().map(|command| (format!("nettopctl {}", command.name), command.help.into()));
+    part("From another terminal", rows.collect());
+    drawn
+}

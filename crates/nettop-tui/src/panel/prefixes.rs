@@ -1,0 +1,28 @@
+//! The most telling prefixes of the sources, most packets first.
+
+use nettop_model::{format, snapshot::Snapshot};
+use ratatui::{Frame, layout::Rect};
+
+use super::{
+    Picture,
+    ranked::{COUNT, PLACES, TOP, numbers, ranked},
+};
+
+/// How many rows it has.
+pub fn rows(picture: &Picture) -> u16 {
+    let Snapshot { top_prefixes, accounting, .. } = picture.snapshot;
+    (top_prefixes.len() + usize::from(accounting.untracked.packets > 0)).min(TOP) as u16
+}
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let Snapshot { top_prefixes, accounting, .. } = picture.snapshot;
+    let mut rows: Vec<_> = top_prefixes.iter().map(|row| (row.prefix.to_string(), numbers(&row.sums))).collect();
+    // What came from nobody knows where, in a flood: above what would not be seen any more.
+    if accounting.untracked.packets > 0 {
+        let untracked = format::count(accounting.untracked.packets, COUNT);
+        rows.insert(rows.len().min(TOP - 1), ("untracked".into(), [String::new(), untracked, String::new()]));
+    }
+    let rows = rows.into_iter();
+    ranked(frame, area, picture, ("Prefixes", "Prefix"), PLACES, rows);
+}

@@ -1,0 +1,148 @@
+//! The table of the view that is open. Only rows that can be seen are made.
+
+use nettop_model::format;
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Picture, lines};
+use crate::{
+    state::State,
+    table::{
+        Cell, Listed,
+        fit::{GAP, fit},
+    },
+    text,
+};
+
+/// From this height on there is room for the heads of the columns.
+const HEAD_FROM: u16 = 2;
+
+/// How many rows an area has room for.
+pub fn room(area: Rect) -> usize {
+    usize::from(if area.height >= HEAD_FROM { area.height - 1 } else { area.height })
+}
+
+/// The columns that are shown: the place of each, and its width.
+pub fn columns(state: &State, width: u16) -> Vec<(usize, u16)> {
+    fit(&state.listing().heads(), |at| !state.table().without.contains(&at), width)
+}
+
+/// The column at a column of the screen.
+pub fn column_at(state: &State, width: u16, x: u16) -> Option<usize> {
+    let mut from = 0;
+    for (at, width) in columns(state, width) {
+        if (from..from + width).contains(&x) {
+            return Some(at);
+        }
+        from += width + GAP;
+    }
+    None
+}
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let (state, theme) = (picture.state, picture.theme);
+    let (columns, heads) = (columns(state, area.width), state.listing().heads());
+    let listed = state.listed(picture.snapshot);
+    let mut drawn = Vec::new();
+    if area.height >= HEAD_FROM {
+        let order = state.table().order;
+        let spans = columns.iter().flat_map(|(at, width)| {
+            let (head, width) = (&heads[*at], usize::from(*width));
+            let arrow = match order.filter(|order| order.column == *at) {
+                Some(order) if head.title.len() < width => {
+                    if order.reversed {
+                        "↓"
+                    } else {
+                        "↑"
+                    }
+                }
+                _ => "",
+            };
+            let style = if order.is_some_and(|order| order.column == *at) { theme.selected } else { theme.head };
+            [
+                Span::styled((head.align)(&format!("{}{arrow}", head.title), width), style),
+                Span::styled(gap(), theme.head),
+            ]
+        });
+        let mut spans: Vec<_> = spans.collect();
+        spans.pop();
+        drawn.push(Line::from(spans));
+    }
+    let room = room(area);
+    let first = state.table().first(&*listed, room);
+    let selected = state.table().position(&*listed);
+    for at in first..listed.len().min(first + room) {
+        let mut spans = Vec::new();
+        for (column, width) in &columns {
+            if !spans.is_empty() {
+                spans.push(Span::raw(gap()));
+            }
+            let width = usize::from(*width);
+            let text = listed.cell(at, *column, &cell(picture, at, width));
+            spans.push(Span::styled((heads[*column].align)(&text, width), (heads[*column].style)(theme)));
+        }
+        let mut line = Line::from(spans);
+        if selected == Some(at) {
+            line.spans.iter_mut().for_each(|span| span.style = theme.selected);
+            line.push_span(Span::styled(
+                " ".repeat(usize::from(area.width).saturating_sub(line.width())),
+                theme.selected,
+            ));
+        }
+        drawn.push(line);
+    }
+    if listed.is_empty() {
+        let columns = usize::from(area.width);
+        drawn.extend(
+            text::wrap(&empty(picture, &*listed), columns).into_iter().map(|line| Line::styled(line, theme.dim)),
+        );
+    }
+    lines(frame, area, drawn);
+}
+
+/// What a cell may know.
+pub fn cell<'a>(picture: &Picture<'a>, at: usize, width: usize) -> Cell<'a> {
+    let Picture { snapshot, state, theme, .. } = picture;
+    Cell {
+        now_ns: snapshot.now_ns,
+        packets: snapshot.total_packets,
+        place: at + 1,
+        width,
+        flags: theme.flags,
+        numeric: state.options.numeric,
+        units: state.units,
+        attention: &state.attention,
+    }
+}
+
+/// Why there is no row.
+fn empty(picture: &Picture, listed: &dyn Listed) -> String {
+    let (name, many) = (picture.state.listing().name(), picture.state.listing().many());
+    match listed.hidden() {
+        (0, _) if matches!(name, "Countries" | "Networks") && picture.snapshot.geo.is_none() => {
+            "Places are not looked up: nettop was started with --no-geo.".into()
+        }
+        (0, _) => format!("No {many} yet."),
+        (hidden, _) => {
+            let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);
+            let unjudged = match listed.unjudged() {
+                0 => String::new(),
+                unjudged => format!(" {}.", format::unjudged(unjudged)),
+            };
+            format!(
+                "No {many} pass the filter {}: it hides {hidden}.{unjudged} {} clears it.",
+                format::visible(filter),
+                picture.state.keys().first("back")
+            )
+        }
+    }
+}
+
+fn gap() -> &'static str {
+    const BLANKS: &str = "    ";
+    &BLANKS[..usize::from(GAP).min(BLANKS.len())]
+}

@@ -1,0 +1,116 @@
+//! The tabs: the views and their keys, and of the one that is open how many rows there are, in which order.
+
+use nettop_model::format;
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Picture, lines};
+use crate::{
+    key::Key,
+    text,
+    view::{ALERTS, VIEWS},
+};
+
+/// Names of views that are not open, shortened where there is no room for all.
+const SHORT: usize = 4;
+
+/// Where each tab begins, and its text: the key of the view, and its name.
+pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
+    let laid = |gap: usize, most: usize| {
+        let mut at = 0;
+        let tab = |(number, name): (usize, &str)| {
+            let key = keys.get(number).map_or(String::new(), |key| key.label());
+            // A view without a key is still there to be clicked on.
+            let most = if number == open { usize::MAX } else { most.max(usize::from(key.is_empty())) };
+            let name: String = name.chars().take(most).collect();
+            let text = format!("{key} {name}").trim().to_string();
+            let begins = at;
+            at += text::width(&text) + gap;
+            (begins, text)
+        };
+        VIEWS.iter().map(|view| view.name()).enumerate().map(tab).collect::<Vec<_>>()
+    };
+    let end = |tabs: &[(usize, String)]| tabs.last().map_or(0, |(at, text)| at + text::width(text));
+    [(2, usize::MAX), (1, SHORT), (1, 0)]
+        .into_iter()
+        .map(|(gap, most)| laid(gap, most))
+        .find(|tabs| end(tabs) <= columns)
+        .unwrap_or_else(|| laid(1, 0))
+}
+
+/// The view whose tab is at this column.
+pub fn view_at(column: usize, columns: usize, keys: &[Key], open: usize) -> Option<usize> {
+    tabs(columns, keys, open).iter().position(|(at, text)| (*at..at + text::width(text)).contains(&column))
+}
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let (theme, state) = (picture.theme, picture.state);
+    let columns = usize::from(area.width);
+    let alarms = picture.snapshot.alerts.iter().any(|alert| alert.is_alarm() && state.attention.wants(alert));
+    let mut line = Line::default();
+    for (number, (at, text)) in tabs(columns, state.keys().keys("view"), state.view).into_iter().enumerate() {
+        line.push_span(" ".repeat(at.saturating_sub(line.width())));
+        let style = match number {
+            number if number == state.view => theme.selected,
+            ALERTS if alarms => theme.alarm,
+            _ => theme.label,
+        };
+        line.push_span(Span::styled(text, style));
+    }
+    let room = columns.saturating_sub(line.width() + 2);
+    let note = notes(picture).into_iter().find(|note| text::width(note) <= room).unwrap_or_default();
+    line.push_span(" ".repeat(columns.saturating_sub(line.width() + text::width(&note))));
+    line.push_span(Span::styled(note, theme.dim));
+    lines(frame, area, vec![line]);
+}
+
+/// How many rows there are, and how they are sorted; shorter and shorter.
+fn notes(picture: &Picture) -> Vec<String> {
+    let state = picture.state;
+    let listed = state.listed(picture.snapshot);
+    let (filtered, unlisted) = listed.hidden();
+    let all = (listed.len() + filtered) as u64 + unlisted;
+    let count = format::count(all, 9);
+    let unjudged = match listed.unjudged() {
+        0 => String::new(),
+        unjudged => format!(", {} unjudged", format::count(unjudged as u64, 9)),
+    };
+    let rows = if filtered > 0 { format!("{} of {count}", listed.len()) } else { count };
+    let heads = state.listing().heads();
+    let order = state.table().order.and_then(|order| {
+        let arrow = if order.reversed { '↓' } else { '↑' };
+        heads.get(order.column).map(|head| format!(", by {} {arrow}", head.title))
+    });
+    let order = order.unwrap_or_default();
+    let name = state.listing().many();
+    vec![
+        format!("{rows} {name}{unjudged}{order}"),
+        format!("{rows}{unjudged}{order}"),
+        format!("{rows}{unjudged}"),
+        rows,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{DIGITS, ctrl};
+
+    #[test]
+    fn every_tab_can_be_hit_at_any_width() {
+        for (columns, open) in (40..200).flat_map(|columns| (0..VIEWS.len()).map(move |open| (columns, open))) {
+            let tabs = tabs(columns, &DIGITS, open);
+            assert!(tabs.iter().all(|(at, text)| at + text.len() <= columns), "{columns}: {tabs:?}");
+            for (number, (at, _)) in tabs.iter().enumerate() {
+                assert_eq!(view_at(*at, columns, &DIGITS, open), Some(number));
+            }
+            assert_eq!(tabs[open].1, format!("{} {}", open + 1, VIEWS[open].name()));
+        }
+        let named = |keys: &[Key]| tabs(200, keys, 0).into_iter().take(2).map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(named(&[ctrl('s')]), ["Ctrl-S Sources", "Destinations"]);
+    }
+}

@@ -1,0 +1,203 @@
+//! What the screen itself remembers; everything else it shows comes from the snapshot.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use nettop_model::{
+    format::Units,
+    query::Query,
+    snapshot::{History, Snapshot, Subject},
+};
+
+use super::{
+    action::layer,
+    attention::Attention,
+    bindings::Bindings,
+    preferences::Preferences,
+    prompt::Prompt,
+    table::{Listed, Listing, arrange::Arrangement},
+    theme::Choice,
+    view::VIEWS,
+};
+
+/// How the user wants the screen at the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The place of the first view in [`VIEWS`].
+    pub view: usize,
+    /// The units of bytes.
+    pub units: Units,
+    /// Numbers only: no names of ports.
+    pub numeric: bool,
+    /// ASCII only.
+    pub ascii: bool,
+    /// Listen to the mouse; then the terminal selects text only with Shift held.
+    pub mouse: bool,
+    /// The colours; `None`: as the environment wants it.
+    pub theme: Option<Choice>,
+    /// Its keys and tables.
+    pub preferences: Preferences,
+}
+
+/// The screen's own state. Two that are equal make the same picture of the same snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// How the user wanted it.
+    pub options: Arc<Options>,
+    /// The terminal's columns and lines.
+    pub size: (u16, u16),
+    /// The place of the view in [`VIEWS`].
+    pub view: usize,
+    /// How each view's table is wanted.
+    pub tables: [Arrangement; VIEWS.len()],
+    /// Everything known of one thing, while that is open.
+    pub detail: Option<Detail>,
+    /// The column under the cursor of the list of columns, while that is open.
+    pub columns: Option<usize>,
+    /// The first line of the help that can be seen, while it is open.
+    pub help: Option<usize>,
+    /// The prompt, while one is open.
+    pub prompt: Option<Prompt>,
+    /// Whether the prompt's text may have changed since it was last looked at.
+    pub typed: bool,
+    /// The filter that was in force when its prompt was opened.
+    pub query_before: Option<Query>,
+    /// Filters of views that were applied, the newest last.
+    pub queries: Vec<String>,
+    /// What is shown while nothing new is to be shown.
+    pub frozen: Option<Frozen>,
+    /// Alerts that were seen, and those that are not wanted.
+    pub attention: Attention,
+    /// Whether the sources have the screen for themselves.
+    pub without_panels: bool,
+    /// The units of bytes.
+    pub units: Units,
+    /// The colours.
+    pub theme: Choice,
+    /// Whether the screen listens to the mouse.
+    pub mouse: bool,
+    /// The newest thing to tell; where there is room, the engine's message is shown when there is none.
+    pub notice: Option<Notice>,
+    /// Requests whose answer has not come yet.
+    pub unanswered: usize,
+    /// What pause was last asked for, until a snapshot can have it: two quick presses must undo each other.
+    pub pause_asked: Option<bool>,
+    /// Whether an export is being written.
+    pub exporting: bool,
+    /// Whether the terminal owes answers, so that nobody knows what of the picture it has shown.
+    pub misses_answers: bool,
+    /// How long ago the newest snapshot came, in whole seconds.
+    pub silent_for: Duration,
+    /// The engine's message in the newest snapshot, to see when it changes.
+    pub engine_message: String,
+}
+
+/// A snapshot that stays. It never changes, so it equals only itself: thousands of rows are not compared at every key.
+#[derive(Clone, Debug)]
+pub struct Frozen(pub Arc<Snapshot>);
+
+impl PartialEq for Frozen {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for Frozen {
+    type Target = Arc<Snapshot>;
+
+    fn deref(&self) -> &Arc<Snapshot> {
+        &self.0
+    }
+}
+
+/// Everything known of one thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// Of what.
+    pub subject: Subject,
+    /// How much there was lately; `None`: the engine has not told yet.
+    pub history: Option<History>,
+    /// The first line that can be seen.
+    pub top: usize,
+}
+
+impl From<Options> for State {
+    fn from(options: Options) -> Self {
+        Self {
+            view: options.view,
+            tables: options.preferences.tables.clone(),
+            units: options.units,
+            theme: options.theme.unwrap_or_else(Choice::from_env),
+            mouse: options.mouse,
+            options: options.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl State {
+    /// Which keys do what.
+    pub fn keys(&self) -> &Bindings {
+        &self.options.preferences.keys
+    }
+
+    /// The snapshot that is to be seen: the newest, or the one that stays.
+    pub fn shown<'a>(&'a self, newest: &'a Arc<Snapshot>) -> &'a Arc<Snapshot> {
+        self.frozen.as_deref().unwrap_or(newest)
+    }
+
+    /// The view.
+    pub fn listing(&self) -> &'static dyn Listing {
+        VIEWS[self.view.min(VIEWS.len() - 1)]
+    }
+
+    /// How its table is wanted.
+    pub fn table(&self) -> &Arrangement {
+        &self.tables[self.view.min(VIEWS.len() - 1)]
+    }
+
+    /// The same, to change it.
+    pub fn table_mut(&mut self) -> &mut Arrangement {
+        &mut self.tables[self.view.min(VIEWS.len() - 1)]
+    }
+
+    /// The rows of the view.
+    pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Box<dyn Listed + 'a> {
+        self.listing().list(snapshot, self.table())
+    }
+
+    /// What keys are about: what was opened last.
+    pub fn layer(&self) -> u8 {
+        if self.help.is_some() {
+            layer::HELP
+        } else if self.columns.is_some() {
+            layer::COLUMNS
+        } else if self.detail.is_some() {
+            layer::DETAIL
+        } else {
+            layer::TABLE
+        }
+    }
+}
+
+/// Something to tell the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// In a sentence.
+    pub text: String,
+    /// Whether something went wrong: then it stays until a key is pressed.
+    pub error: bool,
+    /// For how many seconds it has been shown.
+    pub age: u32,
+}
+
+impl Notice {
+    /// Something worth knowing for a while.
+    pub fn info(text: impl Into<String>) -> Self {
+        Self { text: text.into(), error: false, age: 0 }
+    }
+
+    /// Something that went wrong.
+    pub fn error(text: impl Into<String>) -> Self {
+        Self { text: text.into(), error: true, age: 0 }
+    }
+}

@@ -1,0 +1,423 @@
+//! Whole screens, from fixed snapshots, as plain text: what an operator sees.
+
+use nettop_model::snapshot::{
+    Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject, Whole,
+};
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::{
+    field,
+    fixture::{NOW, amount, busy, degraded, idle},
+    panel::{self, Picture},
+    prompt::{Prompt, Purpose},
+    state::{Detail, Notice, Options, State},
+    theme::Theme,
+    view::VIEWS,
+};
+
+/// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.
+fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a test backend has no errors");
+    paint(&mut terminal, snapshot, state)
+}
+
+fn paint(terminal: &mut Terminal<TestBackend>, snapshot: &Snapshot, state: &State) -> String {
+    let theme = Theme { flags: true, ..Theme::colour() };
+    let picture = Picture { snapshot, state, theme: &theme, unix_seconds: NOW / 1_000_000_000 };
+    terminal.draw(|frame| panel::draw(frame, &picture)).expect("a test backend has no errors");
+    let buffer = terminal.backend().buffer().clone();
+    let mut text: String = buffer
+        .content()
+        .chunks(buffer.area.width.max(1).into())
+        .map(|row| {
+            let line: String = row.iter().map(|cell| cell.symbol()).collect();
+            format!("{}\n", line.trim_end())
+        })
+        .collect();
+    if state.prompt.is_some() {
+        let position = terminal.get_cursor_position().expect("a test backend has no errors");
+        text.push_str(&format!("cursor at {position}\n"));
+    }
+    text
+}
+
+fn with_prompt(field: &'static field::Field, text: &str) -> State {
+    State { prompt: Some(Prompt::new(Purpose::Field(field), text)), ..State::default() }
+}
+
+#[test]
+fn numbers_only_where_names_are_not_wanted() {
+    let numeric = State { options: Options { numeric: true, ..Options::default() }.into(), ..State::default() };
+    for (state, named) in [(State::default(), true), (numeric, false)] {
+        let screen = screen((250, 70), &busy(), &state);
+        for (number, name) in [("443", "443 https"), ("51820", "51820 wireguard")] {
+            assert!(screen.contains(number), "{screen}");
+            assert_eq!(screen.contains(name), named, "{screen}");
+        }
+    }
+}
+
+#[test]
+fn busy_at_every_size() {
+    for (width, height) in [(40, 10), (60, 16), (80, 24), (94, 30), (94, 50), (120, 40), (250, 70)] {
+        insta::assert_snapshot!(format!("busy_{width}x{height}"), screen((width, height), &busy(), &State::default()));
+    }
+}
+
+#[test]
+fn every_view_at_two_sizes() {
+    let snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    for (at, view) in VIEWS.iter().enumerate().skip(1) {
+        let state = State { view: at, ..State::default() };
+        for (width, height) in [(80, 24), (120, 40)] {
+            let name = format!("view_{}_{width}x{height}", view.name().to_lowercase());
+            insta::assert_snapshot!(name, screen((width, height), &snapshot, &state));
+        }
+    }
+}
+
+#[test]
+fn what_was_opened_has_the_screen_at_two_sizes() {
+    let mut snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let source = Subject::Source([198, 51, 100, 100].into());
+    let mut sources = super::fixture::sources(snapshot.total_packets);
+    sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
+    snapshot.ips = sources.into();
+    let detail = |subject| Some(Detail { subject, history: Some(super::fixture::history()), top: 0 });
+    for (name, state) in [
+        ("detail_source", State { detail: detail(source), ..State::default() }),
+        ("detail_port", State { detail: detail(Subject::Port(443)), view: 2, ..State::default() }),
+        ("help", State { help: Some(0), ..State::default() }),
+        ("columns", State { columns: Some(3), ..State::default() }),
+    ] {
+        for (width, height) in [(80, 24), (120, 40)] {
+            insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen((width, height), &snapshot, &state));
+        }
+    }
+}
+
+#[test]
+fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted() {
+    let mut snapshot = busy();
+    let mut sources = super::fixture::sources(snapshot.total_packets);
+    sources.iter_mut().for_each(|row| row.detail = None);
+    let (silent, ip) = (sources[0].clone(), sources[0].ip);
+    sources[1].detail = Some(std::sync::Arc::new(super::fixture::detail()));
+    snapshot.ips = sources.into();
+    let filtered = |filter: &str| {
+        let mut state = State::default();
+        state.table_mut().filter = nettop_model::query::parse(filter).expect("a filter");
+        state
+    };
+    for (size, filter, expected) in [
+        ((120, 40), "port:443", &["1 of 1,254", "29 rows could not be judged: no detail"][..]),
+        ((250, 70), "port:443", &["1 of 1,254 sources, 29 unjudged"]),
+        ((80, 24), "proto:udp", &["29 rows could not be judged: no detail"]),
+        ((120, 40), "!mac:02:42", &["No sources pass", "hides 30. 29 rows could not be judged: no detail."]),
+        ((120, 40), "port:443 ip:198.51.100.0/24", &["rows could not be judged"]),
+        ((60, 16), "port:22", &["29 unjudged"]),
+    ] {
+        let text = screen(size, &snapshot, &filtered(filter));
+        assert!(expected.iter().all(|part| text.contains(part)), "{filter}: {text}");
+    }
+    for filter in ["country:DE", "pps>1 ip:198.51.100.0/24", "frankfurt", "country:DE or port:443 and ip:10.0.0.0/8"] {
+        let text = screen((120, 40), &snapshot, &filtered(filter));
+        assert!(!text.contains("judged"), "{filter}: {text}");
+    }
+    assert!(screen((120, 40), &snapshot, &State::default()).contains("SYN –"));
+    let opened =
+        |subject, view| State { detail: Some(Detail { subject, history: None, top: 0 }), view, ..State::default() };
+    let text = screen((120, 40), &snapshot, &opened(Subject::Source(ip), 0));
+    assert!(text.contains("no detail: others send more") && !text.contains("none known"), "{text}");
+    let text = screen((120, 40), &snapshot, &opened(Subject::Port(443), 2));
+    assert!(text.contains("29 rows could not be judged: no detail"), "{text}");
+    assert!(serde_json::to_value(&silent).expect("it can be written")["detail_estimated"].is_null());
+}
+
+/// A snapshot as another process gets it.
+fn sent(snapshot: &Snapshot) -> Snapshot {
+    let json = serde_json::to_vec(&Whole::from(snapshot)).expect("it can be written");
+    let whole: Whole = serde_json::from_slice(&json).expect("it can be read");
+    whole.into()
+}
+
+#[test]
+fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
+    let mut detailed = busy();
+    let mut sources = super::fixture::sources(detailed.total_packets);
+    sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
+    sources[1].place = None;
+    sources[2].detail = None;
+    detailed.ips = sources.into();
+    let snapshots = [
+        busy(),
+        idle(),
+        replayed(),
+        detailed,
+        Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() },
+        Snapshot::default(),
+    ];
+    let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
+    for snapshot in &snapshots {
+        let sent = sent(snapshot);
+        let json = |snapshot: &Snapshot| serde_json::to_value(Whole::from(snapshot)).expect("it can be written");
+        assert_eq!(json(&sent), json(snapshot));
+        let detail = |subject| Some(Detail { subject, history: None, top: 0 });
+        let views = (0..VIEWS.len()).map(|view| State { view, ..State::default() });
+        let details = opened.iter().map(|ip| State { detail: detail(Subject::Source(*ip)), ..State::default() });
+        for state in views.chain(details).chain([State { help: Some(0), ..State::default() }]) {
+            for size in [(80, 24), (250, 70)] {
+                assert_eq!(screen(size, &sent, &state), screen(size, snapshot, &state));
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_breaks_at_any_size() {
+    let snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let detail = Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, top: 9 };
+    for state in [
+        State { view: 7, ..State::default() },
+        State { detail: Some(detail), ..State::default() },
+        State { help: Some(999), ..State::default() },
+        State { columns: Some(12), ..State::default() },
+        State { prompt: Some(Prompt::new(Purpose::Find(0), "port:x")), ..State::default() },
+    ] {
+        for (width, height) in
+            (1..130).step_by(26).flat_map(|width| (1..40).step_by(3).map(move |height| (width, height)))
+        {
+            screen((width, height), &snapshot, &state);
+        }
+    }
+}
+
+#[test]
+fn ascii_is_enough() {
+    let options = Options { ascii: true, ..Options::default() };
+    let text = screen((120, 40), &busy(), &State { options: options.into(), ..State::default() });
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.contains("-- Traffic ---"), "{text}");
+}
+
+#[test]
+fn waiting_for_the_first_packet() {
+    insta::assert_snapshot!("waiting_80x24", screen((80, 24), &idle(), &State::default()));
+    insta::assert_snapshot!("waiting_40x10", screen((40, 10), &idle(), &State::default()));
+
+    let mut rejected = idle();
+    rejected.accounting = Accounting {
+        seen: amount(1234),
+        filtered: amount(1200),
+        not_ip: amount(34),
+        holds: true,
+        ..Accounting::default()
+    };
+    rejected.runtime.paused = true;
+    rejected.interfaces[1] = InterfaceRow {
+        mode: None,
+        state: InterfaceState::Gone,
+        note: "attached again should it come back".into(),
+        ..rejected.interfaces[1].clone()
+    };
+    insta::assert_snapshot!("waiting_rejected_80x24", screen((80, 24), &rejected, &State::default()));
+}
+
+#[test]
+fn paused() {
+    let mut snapshot = busy();
+    snapshot.runtime.paused = true;
+    snapshot.runtime.mode = Mode::Demo;
+    (snapshot.current_pps, snapshot.current_bps) = (0.0, 0.0);
+    insta::assert_snapshot!("paused_80x24", screen((80, 24), &snapshot, &State::default()));
+}
+
+/// A capture being replayed.
+fn replayed() -> Snapshot {
+    let replay = Replay {
+        file: "/var/tmp/captures/monday.pcapng".into(),
+        packets: 17_146_910,
+        size: Some(4_000_000_000),
+        percent: Some(99.96),
+        ..Replay::default()
+    };
+    let mut snapshot = Snapshot { interfaces: Vec::new(), replay: Some(replay), ..busy() };
+    snapshot.runtime.mode = Mode::Replay;
+    snapshot.runtime.filter.iface = "/var/tmp/captures/monday.pcapng".into();
+    snapshot
+}
+
+#[test]
+fn a_replay_says_how_far_it_is_and_that_it_has_ended() {
+    let header = |snapshot: &Snapshot| {
+        let screen = screen((120, 40), snapshot, &State::default());
+        screen.lines().next().unwrap_or_default().to_string()
+    };
+    let mut snapshot = replayed();
+    insta::assert_snapshot!("replay_120x40", screen((120, 40), &snapshot, &State::default()));
+    snapshot.runtime.paused = true;
+    assert!(header(&snapshot).contains("PAUSED REPLAY"), "{}", header(&snapshot));
+    snapshot.replay =
+        Some(Replay { ended: true, error: Some("cut short".into()), ..replayed().replay.unwrap_or_default() });
+    let ended = header(&snapshot);
+    assert!(ended.contains("REPLAY ENDED") && ended.contains("monday.pcapng 99 % broken"), "{ended}");
+}
+
+#[test]
+fn before_its_first_packet_a_replay_names_its_file() {
+    let snapshot = Snapshot { replay: replayed().replay, interfaces: Vec::new(), ..idle() };
+    let screen = screen((80, 24), &snapshot, &State::default());
+    assert!(screen.contains("Replaying /var/tmp/captures/monday.pcapng"), "{screen}");
+}
+
+#[test]
+fn a_prompt_keeps_its_text_when_the_terminal_is_resized() {
+    let state = with_prompt(&field::PORTS, "80,443,8000-8100");
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a test backend has no errors");
+    insta::assert_snapshot!("prompt_80x24", paint(&mut terminal, &busy(), &state));
+    terminal.backend_mut().resize(40, 10);
+    insta::assert_snapshot!("prompt_resized_40x10", paint(&mut terminal, &busy(), &state));
+    terminal.backend_mut().resize(120, 40);
+    assert!(paint(&mut terminal, &busy(), &state).contains("Destination ports: 80,443,8000-8100"));
+}
+
+#[test]
+fn a_long_prompt_scrolls() {
+    let state = with_prompt(&field::SOURCE, &"2001:db8::1,".repeat(30));
+    insta::assert_snapshot!("prompt_long_80x24", screen((80, 24), &busy(), &state));
+}
+
+#[test]
+fn an_error_is_shown_beside_the_filter_that_stays() {
+    let state = State { notice: Some(Notice::error("\"10.0.0.300\" is not an address")), ..State::default() };
+    insta::assert_snapshot!("error_80x24", screen((80, 24), &busy(), &state));
+    assert!(screen((40, 10), &busy(), &state).contains("error: \"10.0.0.300\" is not an address"));
+}
+
+#[test]
+fn what_is_degraded_is_named_and_never_hides_the_table() {
+    let snapshot = Snapshot { degraded: degraded(), ..busy() };
+    for (width, height) in [(40, 10), (80, 24), (120, 40)] {
+        insta::assert_snapshot!(
+            format!("degraded_{width}x{height}"),
+            screen((width, height), &snapshot, &State::default())
+        );
+    }
+    for (width, height) in [(20, 6), (40, 10), (80, 24), (250, 70)] {
+        let many = Snapshot { degraded: [(); 20].map(|()| degraded()).concat(), ..busy() };
+        assert!(screen((width, height), &many, &State::default()).contains("198.51.100.100"), "{width}x{height}");
+    }
+}
+
+#[test]
+fn books_that_do_not_balance_and_a_silent_engine_are_shown() {
+    let mut snapshot = busy();
+    snapshot.accounting.holds = false;
+    let state = State { silent_for: std::time::Duration::from_secs(75), ..State::default() };
+    insta::assert_snapshot!("trouble_80x24", screen((80, 24), &snapshot, &state));
+}
+
+#[test]
+fn a_monitor_that_went_is_named_with_the_reason_however_narrow_the_screen() {
+    let lost = nettop_model::snapshot::Lost {
+        since_ns: 0,
+        why: "no running monitor at /run/nettop/nettop.sock: connection refused".into(),
+    };
+    let link = nettop_model::snapshot::Link { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
+    let snapshot = Snapshot { link: Some(std::sync::Arc::new(link)), alerts: super::fixture::floods(), ..busy() };
+    for (columns, lines) in [(40, 20), (80, 24), (120, 40)] {
+        let text = screen((columns, lines), &snapshot, &State::default());
+        assert!(text.contains("STALE   no news for "), "{columns}x{lines}: {text}");
+    }
+}
+
+#[test]
+fn hostile_strings_are_spelled_out() {
+    const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\nsecond line\u{202e}drawkcab\u{9b}31m";
+    let mut snapshot = Snapshot { degraded: degraded(), ..idle() };
+    snapshot.runtime.message = HOSTILE.into();
+    snapshot.runtime.filter.dst = HOSTILE.into();
+    snapshot.runtime.filter.protocols = vec![HOSTILE.into()];
+    snapshot.interfaces[0].name = HOSTILE.into();
+    snapshot.interfaces[1].note = HOSTILE.into();
+    snapshot.degraded[0].reason = HOSTILE.into();
+    let mut state = State::default();
+    insta::assert_snapshot!("hostile_120x40", screen((120, 40), &snapshot, &state));
+
+    state = with_prompt(&field::DESTINATION, HOSTILE);
+    state.notice = Some(Notice::error(HOSTILE));
+    for snapshot in [snapshot, Snapshot { degraded: degraded(), ..busy() }] {
+        for size in [(40, 10), (80, 24), (120, 40)] {
+            let text = screen(size, &snapshot, &state);
+            let obeyed =
+                text.chars().find(|character| *character != '\n' && nettop_model::format::is_unseen(*character));
+            assert_eq!(obeyed, None);
+            assert_eq!(text.lines().count(), usize::from(size.1) + 1);
+        }
+    }
+}
+
+#[test]
+fn no_size_panics() {
+    let hostile_numbers = Snapshot {
+        avg_pps: f64::NAN,
+        current_bps: f64::INFINITY,
+        elapsed: -1.0,
+        total_packets: u64::MAX,
+        runtime: Runtime { top: usize::MAX, ..busy().runtime },
+        ..busy()
+    };
+    let state = with_prompt(&field::SOURCE, "日本語 2001:db8::1");
+    let snapshots = [
+        busy(),
+        idle(),
+        Snapshot::default(),
+        hostile_numbers,
+        Snapshot { degraded: [(); 9].map(|()| degraded()).concat(), alerts: super::fixture::alerts(), ..busy() },
+    ];
+    // One of them at each size, in turn: every snapshot meets small, narrow, low and large screens.
+    let widths = (1..=30).chain((31..=260).step_by(7));
+    let heights = (1..=14).chain((15..=80).step_by(5));
+    let sizes = widths.flat_map(|width| heights.clone().map(move |height| (width, height)));
+    for (size, (at, snapshot)) in sizes.zip(snapshots.iter().enumerate().cycle()) {
+        let state = if at % 2 == 0 { &state } else { &State::default() };
+        screen(size, snapshot, state);
+    }
+}
+
+/// The monitor runs the screen beside its signal handlers, on another thread where it wants to.
+#[test]
+fn the_screen_can_be_spawned() {
+    fn spawnable<T: Send>(_: T) {}
+    let (_, snapshots) = tokio::sync::watch::channel(std::sync::Arc::new(Snapshot::default()));
+    let (requests, _) = tokio::sync::mpsc::channel(1);
+    spawnable(super::run(snapshots, requests, Options::default()));
+}
+
+#[test]
+fn alerts_are_listed_and_never_hide_the_table() {
+    let snapshot = Snapshot { alerts: super::fixture::alerts(), ..busy() };
+    for (width, height) in [(40, 20), (80, 24), (94, 50), (120, 40)] {
+        let text = screen((width, height), &snapshot, &State::default());
+        assert!(text.contains("198.51.100.100"), "{text}");
+        insta::assert_snapshot!(format!("alerts_{width}x{height}"), text);
+    }
+    let hostile = "a\u{1b}[2J\nb\u{202e}";
+    let alerts = super::fixture::alerts().into_iter().map(|alert| Alert { message: hostile.into(), ..alert }).collect();
+    let text = screen((80, 24), &Snapshot { alerts, ..busy() }, &State::default());
+    assert!(text.contains("a\\u{1b}[2J\\nb\\u{202e}"), "{text}");
+}
+
+#[test]
+fn a_flood_is_unmistakable_with_and_without_colour() {
+    let snapshot = Snapshot { alerts: super::fixture::floods(), ..busy() };
+    for (width, height) in [(40, 10), (40, 20), (80, 24), (120, 40)] {
+        let text = screen((width, height), &snapshot, &State::default());
+        insta::assert_snapshot!(format!("flood_{width}x{height}"), text);
+    }
+    for theme in [Theme::colour(), Theme::plain()] {
+        let (alarm, ordinary) = (theme.alarm, theme.text);
+        assert!(alarm.bg.is_some() || alarm.add_modifier.contains(ratatui::style::Modifier::REVERSED));
+        assert_ne!(alarm, ordinary);
+    }
+}

@@ -1,0 +1,39 @@
+//! Marking alerts.
+
+use nettop_model::snapshot::{Alert, Snapshot};
+
+use super::moving;
+use crate::{
+    state::{Notice, State},
+    table::Id,
+    view::ALERTS,
+};
+
+/// Marks the selected alert as seen, or takes that back.
+pub fn acknowledge(state: &mut State, snapshot: &Snapshot) {
+    let Some(alert) = selected(state, snapshot) else { return };
+    let seen = state.attention.acknowledge(alert);
+    let text = if seen { "seen: it is not called out any more" } else { "it is called out again" };
+    state.notice = Some(Notice::info(text));
+}
+
+/// Mutes alerts such as the selected one, or takes that back.
+pub fn mute(state: &mut State, snapshot: &Snapshot) {
+    let Some(alert) = selected(state, snapshot) else { return };
+    let muted = state.attention.mute(alert);
+    let whom = alert.source.map_or(String::new(), |source| format!(" about {source}"));
+    let text = if muted { "muted" } else { "called out again" };
+    state.notice = Some(Notice::info(format!("{}{whom}: {text}", alert.kind)));
+}
+
+/// The selected alert; says what to do where there is none.
+fn selected<'a>(state: &mut State, snapshot: &'a Snapshot) -> Option<&'a Alert> {
+    if state.view != ALERTS {
+        state.notice = Some(Notice::info(format!("alerts are marked in their view: press {}", ALERTS + 1)));
+        return None;
+    }
+    let listed = state.listed(snapshot);
+    let id = listed.id(moving::place(state, &*listed));
+    drop(listed);
+    snapshot.alerts.iter().find(|alert| Some(Id::from(*alert)) == id)
+}

@@ -1,0 +1,197 @@
+//! Moving: between views, in a table, into a row and back.
+
+use nettop_model::{
+    query,
+    request::Request,
+    snapshot::{Snapshot, Subject},
+};
+use ratatui::layout::Rect;
+
+use super::Effect;
+use crate::{
+    action::layer,
+    layout::Areas,
+    panel::{self, Picture, table},
+    state::{Detail, Notice, State},
+    table::{Enter, Listed, arrange::Motion},
+    theme::Theme,
+    view::{SOURCES, VIEWS},
+};
+
+/// Where the panels stand at the moment.
+pub fn areas(state: &State, snapshot: &Snapshot) -> Areas {
+    panel::areas(&picture(state, snapshot, &Theme::plain()), Rect::new(0, 0, state.size.0, state.size.1))
+}
+
+/// As far as lengths depend on it.
+fn picture<'a>(state: &'a State, snapshot: &'a Snapshot, theme: &'a Theme) -> Picture<'a> {
+    Picture { snapshot, state, theme, unix_seconds: 0 }
+}
+
+/// Rows of the table that can be seen.
+fn room(state: &State, snapshot: &Snapshot) -> usize {
+    table::room(areas(state, snapshot).table)
+}
+
+/// After the rows have changed.
+pub fn follow(state: &mut State, snapshot: &Snapshot) {
+    let room = room(state, snapshot);
+    // While something else covers the table, its place on the screen stays.
+    if room > 0 {
+        let mut table = state.table().clone();
+        table.follow(&*state.listed(snapshot), room);
+        *state.table_mut() = table;
+    }
+}
+
+/// Moves in whatever was opened last.
+pub fn step(state: &mut State, snapshot: &Snapshot, motion: Motion) {
+    match state.layer() {
+        layer::COLUMNS => {
+            let last = state.listing().heads().len().saturating_sub(1);
+            state.columns = state.columns.map(|at| moved(at, motion, 1, last));
+        }
+        layer::TABLE => {
+            let room = room(state, snapshot);
+            let mut table = state.table().clone();
+            table.step(&*state.listed(snapshot), motion, room);
+            *state.table_mut() = table;
+        }
+        _ => scroll_text(state, snapshot, motion),
+    }
+}
+
+/// Scrolls the help or the detail.
+fn scroll_text(state: &mut State, snapshot: &Snapshot, motion: Motion) {
+    let (areas, theme) = (areas(state, snapshot), Theme::plain());
+    let picture = picture(state, snapshot, &theme);
+    let (area, length) = match state.layer() {
+        layer::HELP => (areas.help, panel::help::length(&picture, areas.help.width)),
+        _ => (areas.detail, panel::detail::length(&picture, areas.detail)),
+    };
+    // Both have a title.
+    let room = usize::from(area.height.saturating_sub(1));
+    let last = length.saturating_sub(room);
+    if let Some(top) = state.help.as_mut().or(state.detail.as_mut().map(|detail| &mut detail.top)) {
+        *top = moved(*top, motion, room, last);
+    }
+}
+
+fn moved(at: usize, motion: Motion, page: usize, last: usize) -> usize {
+    match motion {
+        Motion::Rows(rows) => at.saturating_add_signed(rows),
+        Motion::Pages(pages) => at.saturating_add_signed(pages * page as isize),
+        Motion::First => 0,
+        Motion::Last => last,
+    }
+    .min(last)
+}
+
+/// Scrolls by a turn of the mouse wheel.
+pub fn scroll(state: &mut State, snapshot: &Snapshot, rows: isize) {
+    if state.layer() != layer::TABLE {
+        return step(state, snapshot, Motion::Rows(rows));
+    }
+    let room = room(state, snapshot);
+    let mut table = state.table().clone();
+    table.scroll(&*state.listed(snapshot), rows, room);
+    *state.table_mut() = table;
+}
+
+/// Goes so many views further.
+pub fn turn(state: &mut State, views: isize) {
+    let count = VIEWS.len() as isize;
+    open(state, (state.view as isize + views).rem_euclid(count) as usize);
+}
+
+/// Opens a view.
+pub fn open(state: &mut State, view: usize) {
+    if view < VIEWS.len() {
+        (state.view, state.detail, state.columns) = (view, None, None);
+    }
+}
+
+/// The place that keys are about: of the selected row, else of the first that can be seen.
+pub fn place(state: &State, listed: &dyn Listed) -> usize {
+    state.table().position(listed).unwrap_or(state.table().top.min(listed.len().saturating_sub(1)))
+}
+
+/// Opens the selected row, or takes the column under the cursor in or out.
+pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    if let Some(at) = state.columns {
+        choose(state, at);
+        return None;
+    }
+    let listed = state.listed(snapshot);
+    let at = place(state, &*listed);
+    match listed.enter(at) {
+        Enter::Detail(subject) => {
+            let mut table = state.table().clone();
+            table.select(&*listed, at);
+            drop(listed);
+            *state.table_mut() = table;
+            state.detail = Some(Detail { subject, history: None, top: 0 });
+            Some(Effect::Send(Request::History(subject)))
+        }
+        Enter::Sources(text) => {
+            drop(listed);
+            open(state, SOURCES);
+            let table = state.table_mut();
+            // Made of what a row is known by, so that it can be read.
+            table.filter = query::parse(&text).ok().flatten();
+            (table.selected, table.top) = (None, 0);
+            state.notice =
+                Some(Notice::info(format!("sources filtered by {text}; {} shows all", state.keys().first("back"))));
+            None
+        }
+        Enter::Nowhere => None,
+    }
+}
+
+/// Takes a column in or out; the most important one stays.
+fn choose(state: &mut State, at: usize) {
+    let heads = state.listing().heads();
+    if heads.get(at).is_some_and(|head| head.rank == 0) {
+        state.notice = Some(Notice::info("this column always stays"));
+    } else if !state.table_mut().without.remove(&at) {
+        state.table_mut().without.insert(at);
+    }
+}
+
+/// Closes what was opened last; then the selection goes, then the filter, then the order.
+pub fn back(state: &mut State) {
+    if state.help.take().is_some() || state.columns.take().is_some() || state.detail.take().is_some() {
+        return;
+    }
+    let table = state.table_mut();
+    if table.selected.take().is_some() || table.top > 0 {
+        table.top = 0;
+    } else if table.filter.take().is_none() {
+        table.order = None;
+    }
+}
+
+/// Sorts by the next column of those shown.
+pub fn sort(state: &mut State, snapshot: &Snapshot) {
+    let width = areas(state, snapshot).table.width.max(1);
+    let shown: Vec<_> = table::columns(state, width).into_iter().map(|(at, _)| at).collect();
+    let heads = state.listing().heads();
+    state.table_mut().next_order(&heads, &shown);
+}
+
+/// Copies what the selected row, or what is open, is known by.
+pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    let text = match &state.detail {
+        Some(Detail { subject, .. }) => match subject {
+            Subject::Source(ip) | Subject::Destination(ip) => ip.to_string(),
+            Subject::Prefix(prefix) => prefix.to_string(),
+            Subject::Port(port) => port.to_string(),
+        },
+        None => {
+            let listed = state.listed(snapshot);
+            listed.id(place(state, &*listed))?.to_string()
+        }
+    };
+    state.notice = Some(Notice::info(format!("copied, if the terminal allows it: {text}")));
+    Some(Effect::Copy(text))
+}

@@ -1,0 +1,310 @@
+//! What a person does at the keyboard and with the mouse, and what comes of it.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use nettop_model::snapshot::{History, Subject};
+
+use super::*;
+use crate::{
+    fixture::{alerts, busy, history},
+    table::Id,
+    view::{ALERTS, SOURCES, VIEWS},
+};
+
+/// A person in front of a screen of 120 columns and 40 lines.
+struct Person {
+    state: State,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Person {
+    fn new() -> Self {
+        let snapshot = Snapshot { alerts: alerts(), ..busy() };
+        Self { state: State { size: (120, 40), ..State::default() }, snapshot: Arc::new(snapshot) }
+    }
+
+    fn press(&mut self, code: KeyCode) -> Option<Effect> {
+        let effect = on_key(&mut self.state, &self.snapshot, KeyEvent::new(code, KeyModifiers::NONE));
+        settle(&mut self.state, &self.snapshot);
+        effect
+    }
+
+    fn types(&mut self, text: &str) {
+        text.chars().for_each(|character| _ = self.press(KeyCode::Char(character)));
+    }
+
+    fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> Option<Effect> {
+        on_mouse(&mut self.state, &self.snapshot, MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    }
+
+    fn click(&mut self, column: u16, row: u16) -> Option<Effect> {
+        self.mouse(MouseEventKind::Down(MouseButton::Left), column, row)
+    }
+
+    /// The addresses in the order of the table.
+    fn ips(&self) -> Vec<String> {
+        let listed = self.state.listed(&self.snapshot);
+        (0..listed.len()).filter_map(|at| listed.id(at)).map(|id| id.to_string()).collect()
+    }
+
+    fn selected(&self) -> Option<String> {
+        self.state.table().selected.as_ref().map(Id::to_string)
+    }
+
+    /// A second later every source has other numbers: the last one comes first.
+    fn turn_sources_around(&mut self) {
+        let mut snapshot = Snapshot::clone(&self.snapshot);
+        let rows: Vec<_> = snapshot.ips.iter().map(std::borrow::Cow::into_owned).collect();
+        snapshot.ips = rows.into_iter().rev().collect::<Vec<_>>().into();
+        self.snapshot = Arc::new(snapshot);
+        on_snapshot(&mut self.state, &self.snapshot);
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn views_by_tab_and_number() {
+    let mut person = Person::new();
+    let mut views = Vec::new();
+    for _ in VIEWS {
+        person.press(KeyCode::Tab);
+        views.push(person.state.view);
+    }
+    assert_eq!(views, [1, 2, 3, 4, 5, 6, 7, 8, 0]);
+    person.press(KeyCode::BackTab);
+    assert_eq!(person.state.view, VIEWS.len() - 1);
+    person.types("8");
+    assert_eq!(person.state.view, ALERTS);
+}
+
+#[test]
+fn the_selection_stays_with_its_row() {
+    let mut person = Person::new();
+    assert_eq!(person.selected(), None);
+    person.press(KeyCode::Down);
+    assert_eq!(person.selected().as_deref(), Some("198.51.100.100"));
+    person.types("jjk");
+    let chosen = person.selected().unwrap();
+    assert_eq!(chosen, person.ips()[1]);
+    person.turn_sources_around();
+    assert_eq!(person.selected(), Some(chosen.clone()));
+    let listed = person.state.listed(&person.snapshot);
+    assert_eq!(person.state.table().position(&*listed), Some(28));
+    assert!(person.state.table().top > 0, "it is brought into view");
+    drop(listed);
+    person.press(KeyCode::Esc);
+    assert_eq!((person.selected(), person.state.table().top), (None, 0));
+}
+
+#[test]
+fn one_that_is_gone_leaves_its_place_to_another() {
+    let mut person = Person::new();
+    person.types("jjj");
+    let mut snapshot = Snapshot::clone(&person.snapshot);
+    let rows: Vec<_> = snapshot.ips.iter().map(std::borrow::Cow::into_owned).collect();
+    snapshot.ips =
+        rows.into_iter().filter(|row| Some(row.ip.to_string()) != person.selected()).collect::<Vec<_>>().into();
+    person.snapshot = Arc::new(snapshot);
+    on_snapshot(&mut person.state, &person.snapshot);
+    let listed = person.state.listed(&person.snapshot);
+    assert_eq!(person.state.table().position(&*listed), Some(2));
+}
+
+#[test]
+fn moving_stays_within_the_rows() {
+    let mut person = Person::new();
+    for (code, at) in [
+        (KeyCode::Char('G'), 29),
+        (KeyCode::Down, 29),
+        (KeyCode::Char('g'), 0),
+        (KeyCode::Up, 0),
+        (KeyCode::End, 29),
+        (KeyCode::Home, 0),
+    ] {
+        person.press(code);
+        assert_eq!(person.selected(), Some(person.ips()[at].clone()), "{code:?}");
+    }
+    (0..20).for_each(|_| _ = person.press(KeyCode::PageDown));
+    assert_eq!(person.selected(), Some(person.ips()[29].clone()));
+    (0..20).for_each(|_| _ = person.press(KeyCode::PageUp));
+    assert_eq!(person.selected(), Some(person.ips()[0].clone()));
+}
+
+#[test]
+fn sorting_by_any_column_and_back() {
+    let mut person = Person::new();
+    let before = person.ips();
+    person.types("o");
+    let by_address = person.ips();
+    let mut sorted: Vec<IpAddr> = before.iter().map(|text| ip(text)).collect();
+    sorted.sort();
+    assert_eq!(by_address.iter().map(|text| ip(text)).collect::<Vec<_>>(), sorted);
+    person.types("O");
+    assert_eq!(person.ips(), by_address.into_iter().rev().collect::<Vec<_>>());
+    let columns = person.state.listing().heads().len();
+    let presses = (0..columns).take_while(|_| {
+        person.types("o");
+        person.state.table().order.is_some()
+    });
+    assert!((5..columns).contains(&presses.count()), "through every column that is shown");
+    assert_eq!(person.ips(), before);
+    person.types("O");
+    assert_eq!(person.ips()[29], before[0]);
+}
+
+#[test]
+fn a_filter_works_while_it_is_typed() {
+    let mut person = Person::new();
+    person.types("/198.51");
+    assert_eq!(person.ips().len(), 15);
+    assert!(person.ips().iter().all(|ip| ip.starts_with("198.51")));
+    person.types(" (");
+    let error = person.state.prompt.as_ref().and_then(|prompt| prompt.error.clone());
+    assert_eq!(error.map(|(at, _)| at), Some(8));
+    assert_eq!(person.ips().len(), 15, "the last filter that could be read is in force");
+    person.types("pps>");
+    person.press(KeyCode::Enter);
+    assert!(person.state.prompt.is_some(), "what is wrong is to be mended first");
+    person.types("1k)");
+    person.press(KeyCode::Enter);
+    assert!(person.state.prompt.is_none());
+    assert_eq!(person.ips(), ["198.51.100.100", "198.51.100.103"]);
+
+    person.types("/ zz");
+    assert_eq!(person.ips(), [""; 0]);
+    person.press(KeyCode::Esc);
+    assert_eq!(person.ips().len(), 2, "cancelling brings the old one back");
+    person.press(KeyCode::Esc);
+    assert_eq!(person.ips().len(), 30);
+}
+
+#[test]
+fn filters_are_remembered() {
+    let mut person = Person::new();
+    for text in ["one", "two", "one", "three"] {
+        person.types("/");
+        on_key(&mut person.state, &person.snapshot, KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        person.types(text);
+        person.press(KeyCode::Enter);
+    }
+    assert_eq!(person.state.queries, ["two", "one", "three"]);
+    person.types("/");
+    let mut shown = |code| {
+        person.press(code);
+        person.state.prompt.as_ref().map(Prompt::text).unwrap()
+    };
+    let up = [KeyCode::Up; 4].map(&mut shown);
+    assert_eq!(up, ["three", "one", "two", "two"]);
+    assert_eq!([KeyCode::Down; 3].map(shown), ["one", "three", ""]);
+}
+
+#[test]
+fn enter_opens_and_escape_closes() {
+    let mut person = Person::new();
+    let subject = Subject::Source(ip("198.51.100.100"));
+    assert_eq!(person.press(KeyCode::Enter), Some(Effect::Send(Request::History(subject))));
+    let answer = |of| (Request::History(of), Ok(Answer::History(Box::new(history()))));
+    let (request, reply) = answer(Subject::Port(1));
+    on_reply(&mut person.state, &request, reply);
+    assert_eq!(person.state.detail.as_ref().and_then(|detail| detail.history.clone()), None::<History>, "of another");
+    let (request, reply) = answer(subject);
+    on_reply(&mut person.state, &request, reply);
+    assert_eq!(person.state.detail.as_ref().and_then(|detail| detail.history.clone()), Some(history()));
+    assert_eq!(on_snapshot(&mut person.state, &person.snapshot), Some(Effect::Send(Request::History(subject))));
+    person.press(KeyCode::Esc);
+    assert_eq!(person.state.detail, None);
+    assert_eq!(person.selected().as_deref(), Some("198.51.100.100"));
+    assert_eq!(on_snapshot(&mut person.state, &person.snapshot), None);
+}
+
+#[test]
+fn a_country_leads_to_its_sources() {
+    let mut person = Person::new();
+    person.types("5");
+    person.press(KeyCode::Enter);
+    assert_eq!(person.state.view, SOURCES);
+    assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("country:US"));
+    assert_eq!(person.ips().len(), 8);
+}
+
+#[test]
+fn columns_can_be_chosen_but_for_the_most_important() {
+    let mut person = Person::new();
+    person.types("cj ");
+    assert!(person.state.table().without.is_empty());
+    person.types("j j ");
+    assert_eq!(person.state.table().without, [2, 3].into());
+    person.types(" q");
+    assert_eq!((person.state.table().without.clone(), person.state.columns), ([2].into(), None));
+}
+
+#[test]
+fn alerts_are_marked_in_their_view() {
+    let mut person = Person::new();
+    person.types("a");
+    assert!(person.state.notice.as_ref().is_some_and(|notice| notice.text.contains("press 8")));
+    person.types("8jja");
+    let alert = person.snapshot.alerts[1].clone();
+    assert!(person.state.attention.is_acknowledged(&alert));
+    person.types("ax");
+    assert!(!person.state.attention.is_acknowledged(&alert) && person.state.attention.is_muted(&alert));
+}
+
+#[test]
+fn a_frozen_picture_stays_until_it_is_let_go() {
+    let mut person = Person::new();
+    person.types("f");
+    assert!(person.state.frozen.as_ref().is_some_and(|frozen| Arc::ptr_eq(frozen, &person.snapshot)));
+    person.types("f");
+    assert!(person.state.frozen.is_none());
+}
+
+#[test]
+fn copying_takes_the_selected_row() {
+    let mut person = Person::new();
+    person.types("jj");
+    let chosen = person.selected().unwrap();
+    assert_eq!(person.press(KeyCode::Char('Y')), Some(Effect::Copy(chosen)));
+}
+
+#[test]
+fn the_mouse_does_what_the_keys_do() {
+    let mut person = Person::new();
+    let tabs = 3;
+    assert_eq!(person.click(13, tabs), None);
+    assert_eq!(person.state.view, 1);
+    person.click(0, tabs);
+    // A row, and once more.
+    person.click(20, tabs + 3);
+    assert_eq!(person.selected(), Some(person.ips()[1].clone()));
+    let effect = person.click(20, tabs + 3);
+    assert_eq!(effect, Some(Effect::Send(Request::History(Subject::Source(ip(&person.ips()[1]))))));
+    person.press(KeyCode::Esc);
+    person.press(KeyCode::Esc);
+    // The head of the second column.
+    person.click(6, tabs + 1);
+    let first = person.ips();
+    person.click(6, tabs + 1);
+    assert_eq!(person.ips(), first.into_iter().rev().collect::<Vec<_>>());
+    person.mouse(MouseEventKind::ScrollDown, 10, 10);
+    assert_eq!(person.state.table().top, 3);
+    (0..5).for_each(|_| _ = person.mouse(MouseEventKind::ScrollUp, 10, 10));
+    assert_eq!((person.state.table().top, person.selected()), (0, None));
+    assert_eq!(person.press(KeyCode::Char('m')), Some(Effect::Mouse(true)));
+}
+
+#[test]
+fn keys_without_a_meaning_and_clicks_beside_do_nothing() {
+    let mut person = Person::new();
+    let before = format!("{:?}", person.state);
+    for code in [KeyCode::Char('z'), KeyCode::F(5), KeyCode::Insert, KeyCode::Char('ü')] {
+        assert_eq!(person.press(code), None);
+    }
+    assert_eq!(person.click(119, 39), None);
+    assert_eq!(person.mouse(MouseEventKind::Moved, 5, 5), None);
+    assert_eq!(format!("{:?}", person.state), before);
+}

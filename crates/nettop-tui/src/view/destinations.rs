@@ -1,0 +1,60 @@
+//! The destinations: what is being hit.
+
+use std::borrow::Cow;
+
+use nettop_model::{
+    format,
+    query::{Fact, Quantity},
+    snapshot::{DestinationRow, Subject},
+};
+
+use super::{PERCENT, number_facts, share};
+use crate::{
+    table::{self, Enter, Id, Key, Table},
+    text,
+};
+
+/// The view.
+pub static TABLE: Table<DestinationRow> = Table {
+    name: "Destinations",
+    many: "destinations",
+    about: "what is being hit: the destination addresses with the most packets",
+    columns: COLUMNS,
+    rows: |snapshot| Cow::Borrowed(&snapshot.destinations),
+    unlisted: |snapshot| snapshot.rest.dst_ips.rows,
+    id: |row| Id::Ip(row.ip),
+    facts,
+    enter: |row| Enter::Detail(Subject::Destination(row.ip)),
+};
+
+type Column = table::Column<DestinationRow>;
+
+const COLUMNS: &[Column] = &[
+    Column::number("#", "place in the table", 4, [3, 3, 4], |_, cell| cell.place.to_string()).styled(|theme| theme.dim),
+    Column::text("Destination", "destination address", 0, [15, 28, 39], |row, cell| {
+        text::cut_middle(&row.ip.to_string(), cell.width)
+    })
+    .styled(|theme| theme.address)
+    .sorted(|row| Key::Ip(row.ip)),
+    Column::number("Pkts", "packets to it", 1, [9, 11, 15], |row, cell| {
+        format::at_least(row.at_least, row.packets, cell.width)
+    })
+    .styled(|theme| theme.value)
+    .sorted(|row| Key::Number(row.packets as f64)),
+    Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
+        .sorted(|row| Key::Rate(row.pps)),
+    Column::number("60s", "packets per second of the last minute", 6, [6, 6, 6], |row, _| format::pps(row.pps_60s))
+        .sorted(|row| Key::Rate(row.pps_60s)),
+    Column::number("Peak", "packets in the busiest second ever", 7, [6, 6, 6], |row, _| format::pps(row.peak_pps))
+        .sorted(|row| Key::Rate(row.peak_pps)),
+    Column::number("Bytes", "bytes on the wire", 5, [8, 8, 8], |row, cell| cell.units.amount(row.bytes))
+        .sorted(|row| Key::Number(row.bytes as f64)),
+    Column::text("Share", "share of all counted packets", 3, [PERCENT, 12, 48], |row, cell| share(row.packets, cell))
+        .styled(|theme| theme.bar),
+];
+
+fn facts(row: &DestinationRow, see: &mut dyn FnMut(Fact)) {
+    see(Fact::Net(row.ip, if row.ip.is_ipv4() { 32 } else { 128 }));
+    number_facts(row.packets, row.bytes, row.pps, see);
+    see(Fact::Number(Quantity::Peak, row.peak_pps));
+}

@@ -1,0 +1,97 @@
+//! The views: one file each, and one row each in [`VIEWS`].
+
+mod alerts;
+mod countries;
+mod destinations;
+mod macs;
+mod networks;
+pub mod own;
+mod ports;
+mod prefixes;
+mod sources;
+mod sums;
+
+use nettop_model::{
+    format,
+    query::{Fact, Quantity},
+};
+
+use super::{
+    table::{Cell, Listing},
+    text,
+};
+
+/// Every view, in the order of its tabs; the first is what the screen begins with.
+pub const VIEWS: &[&dyn Listing] = &[
+    &sources::TABLE,
+    &destinations::TABLE,
+    &ports::TABLE,
+    &macs::TABLE,
+    &countries::TABLE,
+    &networks::TABLE,
+    &prefixes::TABLE,
+    &alerts::TABLE,
+    &own::TABLE,
+];
+
+/// The place of the sources in [`VIEWS`].
+pub const SOURCES: usize = 0;
+/// The place of the alerts.
+pub const ALERTS: usize = 7;
+
+/// What options and configuration files call the views, in their order.
+pub fn names() -> impl Iterator<Item = String> {
+    VIEWS.iter().map(|view| view.name().to_lowercase())
+}
+
+/// The place in [`VIEWS`] of the view that options and files call so.
+pub fn named(name: &str) -> Option<usize> {
+    names().position(|one| one == name)
+}
+
+/// The width of a share in digits.
+const PERCENT: u16 = 5;
+
+/// A share, and a bar where there is room for one.
+fn share(packets: u64, cell: &Cell) -> String {
+    let share = packets as f64 / cell.packets.max(1) as f64;
+    let percent = text::right(&format::percent(share), PERCENT.into());
+    match cell.width.saturating_sub(usize::from(PERCENT) + 1) {
+        0 => percent,
+        width => format!("{percent} {}", format::bar(share, width)),
+    }
+}
+
+/// What a filter can ask of numbers that nearly every row has.
+fn number_facts(packets: u64, bytes: u64, pps: f64, see: &mut dyn FnMut(Fact)) {
+    see(Fact::Number(Quantity::Packets, packets as f64));
+    see(Fact::Number(Quantity::Bytes, bytes as f64));
+    see(Fact::Number(Quantity::Pps, pps));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_view_has_a_name_of_its_own_and_a_number_key() {
+        let names: std::collections::BTreeSet<_> = VIEWS.iter().map(|view| view.name()).collect();
+        assert_eq!(names.len(), VIEWS.len());
+        assert!(VIEWS.len() <= 9);
+        assert_eq!([VIEWS[SOURCES].name(), VIEWS[ALERTS].name()], ["Sources", "Alerts"]);
+    }
+
+    #[test]
+    fn every_view_can_be_sorted_and_has_one_column_that_never_goes() {
+        for view in VIEWS {
+            let heads = view.heads();
+            assert!(heads.iter().any(|head| head.sorts), "{}", view.name());
+            assert_eq!(heads.iter().filter(|head| head.rank == 0).count(), 1, "{}", view.name());
+            for head in heads {
+                let [least, good, most] = head.widths;
+                assert!(least <= good && good <= most, "{} {}", view.name(), head.title);
+                assert!(!head.title.is_empty() && !head.help.is_empty());
+            }
+        }
+    }
+}

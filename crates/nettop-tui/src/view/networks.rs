@@ -1,0 +1,34 @@
+//! The networks (autonomous systems) of the sources.
+
+use std::borrow::Cow;
+
+use nettop_model::{format, query::Fact, snapshot::NetworkRow};
+
+use super::sums;
+use crate::table::{self, Enter, Id, Key, Table};
+
+/// The view.
+pub static TABLE: Table<NetworkRow> = Table {
+    name: "Networks",
+    many: "networks",
+    about: "who carries it: the networks (autonomous systems) of the sources",
+    columns: COLUMNS,
+    rows: |snapshot| Cow::Borrowed(&snapshot.networks),
+    unlisted: |snapshot| snapshot.rest.networks.rows,
+    id: |row| Id::Network(row.asn),
+    facts: |row, see| {
+        see(Fact::Asn(row.asn));
+        see(Fact::Text(&row.org));
+        sums::facts(row, see);
+    },
+    enter: |row| Enter::Sources(format!("asn:{}", row.asn)),
+};
+
+type Column = table::Column<NetworkRow>;
+
+const COLUMNS: &[Column] = &sums::columns(
+    Column::text("Network", "number of the autonomous system, and who runs it", 0, [14, 30, 60], |row, _| {
+        format::network(row.asn, &row.org)
+    })
+    .sorted(|row| Key::Number(row.asn.into())),
+);

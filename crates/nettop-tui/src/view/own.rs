@@ -1,0 +1,141 @@
+//! The monitor itself: how it is attached, whether its books balance, how full its tables are, what confines it, what it samples and costs.
+
+use std::borrow::Cow;
+
+use nettop_model::{
+    format,
+    query::Fact,
+    snapshot::{Amount, Own, Snapshot},
+};
+use serde::Serialize;
+
+use crate::table::{self, Enter, Id, Key, Table};
+
+/// One fact.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    part: &'static str,
+    name: String,
+    value: String,
+    note: String,
+}
+
+/// The view.
+pub static TABLE: Table<Row> = Table {
+    name: "Self",
+    many: "facts",
+    about: "the monitor itself: attachment, accounts, fill of its tables, sandbox, sampling, cost, what is degraded",
+    columns: COLUMNS,
+    rows: |snapshot| Cow::Owned(rows(snapshot)),
+    unlisted: |_| 0,
+    id: |row| Id::Name(format!("{}: {}", row.part, row.name)),
+    facts: |row, see| {
+        [row.part, &row.name, &row.value, &row.note].into_iter().for_each(|text| see(Fact::Text(text)));
+    },
+    enter: |_| Enter::Nowhere,
+};
+
+type Column = table::Column<Row>;
+
+const COLUMNS: &[Column] = &[
+    Column::text("Part", "which part of the monitor", 2, [10, 11, 12], |row, _| row.part.into())
+        .styled(|theme| theme.label)
+        .sorted(|row| Key::Text(row.part.into())),
+    Column::text("Name", "of what", 0, [16, 24, 34], |row, _| row.name.clone())
+        .sorted(|row| Key::Text(row.name.clone())),
+    Column::text("Value", "how it is", 1, [12, 28, 40], |row, _| row.value.clone()).styled(|theme| theme.value),
+    Column::text("Note", "what else is to say", 3, [10, 40, 400], |row, _| row.note.clone()).styled(|theme| theme.dim),
+];
+
+fn row(part: &'static str, name: &str, value: impl Into<String>, note: impl Into<String>) -> Row {
+    let (name, note) = (format::visible(name), format::visible(&note.into()));
+    Row { part, name, value: format::visible(&value.into()), note }
+}
+
+fn rows(snapshot: &Snapshot) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for one in &snapshot.degraded {
+        let note = [one.reason.as_str(), &one.remedy].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        rows.push(row("degraded", &one.what, one.badge.clone(), note.join("; ")));
+    }
+    if let Some(link) = snapshot.link.as_deref() {
+        let note = format!("{} snapshots came too fast for it", format::count(link.missed, 15));
+        rows.push(row("this screen", "attached to", link.name.clone(), note));
+    }
+    for one in &snapshot.interfaces {
+        let mode = one.mode.map_or("not attached".into(), |mode| format!("{mode} XDP"));
+        rows.push(row("interface", &one.name, format!("{mode}, {}, MTU {}", one.state, one.mtu), one.note.clone()));
+    }
+    accounts(snapshot, &mut rows);
+    for map in &snapshot.maps {
+        let value = format!("{} of {}", format::count(map.entries, 15), format::count(map.capacity, 15));
+        let note = format!("{} full", format::percent(map.entries as f64 / map.capacity.max(1) as f64));
+        rows.push(row("kernel map", map.table.label(), value, note));
+    }
+    for guard in snapshot.sandbox.iter() {
+        let value = if guard.holds { "holds" } else { "DOES NOT HOLD" };
+        rows.push(row("sandbox", guard.part, value, guard.detail.clone()));
+    }
+    let sampling = snapshot.sampling;
+    let every = match sampling.weight {
+        0 => "off".into(),
+        1 => "every packet".into(),
+        weight => format!("one packet in {}", format::count(weight.into(), 9)),
+    };
+    rows.push(row("sampling", "events", every, "detail per source, targets of floods"));
+    let lost = format!("{} of {} lost", format::count(sampling.lost, 15), format::count(sampling.events, 15));
+    rows.push(row("sampling", "events taken", lost, ""));
+    cost(snapshot, &mut rows);
+    for database in snapshot.geo.iter().flat_map(|geo| &geo.databases) {
+        let note = format!("{} rows not used", format::count(database.bad_rows, 15));
+        rows.push(row("places", &database.name, "in force", note));
+    }
+    for export in &snapshot.exports {
+        let value = format!("{} lines, {} lost", format::count(export.lines, 15), format::count(export.lost, 15));
+        rows.push(row("file", &export.path, value, export.error.clone().unwrap_or_default()));
+    }
+    rows
+}
+
+/// Where every packet went: the two equations.
+fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
+    let accounting = &snapshot.accounting;
+    let (balance, note) = match (accounting.seen.packets, accounting.holds) {
+        (0, _) => ("no packet yet", ""),
+        (_, true) => {
+            ("balance", "seen = counted + filtered + not IP + martian; counted = sources + evicted + untracked")
+        }
+        (_, false) => ("DO NOT BALANCE", "please report it, with the output of nettopctl status"),
+    };
+    rows.push(row("accounts", "equations", balance, note));
+    let mut push = |name, Amount { packets, bytes }, note| {
+        rows.push(row(
+            "accounts",
+            name,
+            format!("{} packets", format::count(packets, 26)),
+            format!("{}{note}", format::bytes(bytes)),
+        ));
+    };
+    push("seen", accounting.seen, "");
+    push("counted", accounting.counted, "");
+    push("filtered", accounting.filtered, ": rejected by the filter or by pause");
+    push("not IP", accounting.not_ip, "");
+    push("malformed", accounting.malformed, ": of those not IP");
+    push("martian", accounting.martian, ": IPv6 from or to an IPv4-mapped address");
+    push("of listed sources", accounting.sources, "");
+    push("evicted", accounting.evicted, ": of sources forgotten since");
+    push("passed", accounting.passed, ": of those evicted, sources seen too seldom in a flood of new ones");
+    push("untracked", accounting.untracked, ": no slot was left for their source");
+}
+
+fn cost(snapshot: &Snapshot, rows: &mut Vec<Row>) {
+    let Own { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &snapshot.own;
+    let tick = snapshot.tick;
+    let packet = packet_ns.map_or("not measured".into(), |ns| format!("{ns:.0} ns in the kernel"));
+    rows.push(row("cost", "packet", packet, packet_ns_hint.unwrap_or_default()));
+    let late = format!("{} of {} late", format::count(tick.late, 15), format::count(tick.count, 15));
+    rows.push(row("cost", "tick", format!("{:.1} ms every {} s", tick.took_ms, tick.interval), late));
+    rows.push(row("cost", "longest reading", format!("{drain_ms:.1} ms"), "since the last tick"));
+    rows.push(row("cost", "CPU", format!("{:.1} % of one", cpu * 100.0), ""));
+    rows.push(row("cost", "memory", format::bytes(*memory), format!("kernel maps {}", format::bytes(*kernel_memory))));
+}

@@ -1,0 +1,96 @@
+//! `nettopctl subscribe`: prints what a monitor publishes, as it comes.
+
+use std::io::{self, Write as _, stdout};
+
+use anyhow::{Context as _, Result, bail};
+use nettop_model::{json, visible::is_unseen, wire};
+use serde::Deserialize;
+use serde_json::Value;
+
+use nettop_control::{
+    answer::BOUNDS,
+    connection::{MAX_LINE, Monitor, patience},
+};
+
+/// Prints so many lines (`None`: all that come) and hangs up; before that, when nobody reads them any more. Whether the monitor
+/// sends any: else its refusal is printed.
+///
+/// # Errors
+/// There is no monitor, it ends before that, or it says nothing for much longer than it said it would.
+pub fn print(monitor: &Monitor, request: Value, count: Option<u64>) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let mut connection = monitor.send(request).await?;
+        let mut left = count.unwrap_or(u64::MAX);
+        // What is published is sent at once.
+        let mut quiet = BOUNDS.window;
+        while left > 0 {
+            let line = connection.line(MAX_LINE, quiet).await;
+            let Some(line) = line.with_context(|| format!("waiting for the monitor at {}", monitor.endpoint))? else {
+                bail!("the monitor at {} has ended", monitor.endpoint);
+            };
+            match print_line(&line) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                written => written.context("writing to standard output")?,
+            }
+            if wire::head(&line).is_err() {
+                return Ok(false);
+            }
+            quiet = patience(interval(&line));
+            left -= 1;
+        }
+        Ok(true)
+    })
+}
+
+/// How many seconds lie between two snapshots, as this line says; 0: it does not.
+fn interval(line: &[u8]) -> f64 {
+    #[derive(Deserialize)]
+    struct Line {
+        snapshot: Snapshot,
+    }
+    #[derive(Deserialize)]
+    struct Snapshot {
+        tick: Tick,
+    }
+    #[derive(Deserialize)]
+    struct Tick {
+        interval: f64,
+    }
+    serde_json::from_slice(line).map_or(0.0, |Line { snapshot: Snapshot { tick: Tick { interval } } }| interval)
+}
+
+/// As it came; but escaped, should there be anything in it that a terminal would obey: then no monitor wrote it.
+fn print_line(line: &[u8]) -> Result<(), io::Error> {
+    let mut out = stdout().lock();
+    match str::from_utf8(line) {
+        Ok(text) if !text.chars().any(is_unseen) => {
+            out.write_all(line)?;
+            out.write_all(b"\n")?;
+        }
+        _ => json::line(&serde_json::from_slice::<Value>(line)?, &mut out)?,
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_when_the_next_one_is_due() {
+        let whole = nettop_model::snapshot::Snapshot::default();
+        let tick = nettop_model::snapshot::Tick { interval: 7.5, ..whole.tick };
+        let snapshot = nettop_model::snapshot::Snapshot { tick, ..whole };
+        let line = serde_json::to_vec(&nettop_model::snapshot::Whole::from(&snapshot)).unwrap();
+        for (line, expected) in [
+            (&line[..], 7.5),
+            (b"{\"snapshot\":{\"tick\":{\"interval\":60,\"x\":1}}}", 60.0),
+            (b"{\"ok\":true}", 0.0),
+            (b"{\"snapshot\":{\"tick\":{\"interval\":\"60\"}}}", 0.0),
+            (b"x", 0.0),
+        ] {
+            assert_eq!(interval(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+}
