@@ -1,19 +1,12 @@
 //! nettop: who is hitting this host, live and truthfully.
 //!
-//! A source fills [`reading::Reading`]s of what was counted since the one before; the [`engine`] enters them into its
-//! books and publishes one immutable [`snapshot::Snapshot`]; every view only reads snapshots, and every wish to change
-//! something goes back to the engine as a [`control::Request`].
+//! The binary: its options ([`cli`], [`config`]), what the subcommands do ([`commands`]), and the wiring of the layers for
+//! those that show a screen ([`mod@run`]). ARCHITECTURE.md draws the layers.
 
-pub mod attach;
 pub mod cli;
-mod commands;
+pub mod commands;
 pub mod config;
-pub mod doctor;
-pub mod features;
-pub mod files;
-pub mod live;
-pub mod manual;
-pub mod update_db;
+pub mod run;
 
 use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 
@@ -24,10 +17,13 @@ use nettop_process::cause;
 
 use self::{
     cli::{Cli, Command, CtlCli, Exit},
+    commands::{
+        ctl, doctor, features, manual,
+        update_db::{self, Limits},
+    },
     config::Config,
-    update_db::Limits,
+    run::{attach, live},
 };
-use crate::commands::ctl as client;
 
 /// How long standard error may take for a line.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -54,8 +50,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
         }
         Command::Attach(args) => finish("nettop attach", attach::run(&args).map(|()| true)),
-        Command::Ctl(args) => finish("nettop ctl", client::run(&args.ctl)),
-        Command::Maps(args) => finish("nettop maps", client::run_maps(args.socket, args.print)),
+        Command::Ctl(args) => finish("nettop ctl", ctl::run(&args.ctl)),
+        Command::Maps(args) => finish("nettop maps", ctl::run_maps(args.socket, args.print)),
         Command::UpdateDb(args) => finish(
             "nettop update-db",
             update_db::run(&args, &Limits::default()).and_then(|text| print(text.as_bytes())).map(|()| true),
@@ -77,7 +73,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// `nettopctl`, as called with these arguments.
 pub fn run_ctl(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse::<CtlCli>(args) {
-        Ok((cli, _)) => finish("nettopctl", client::run(&cli.client.ctl)),
+        Ok((cli, _)) => finish("nettopctl", ctl::run(&cli.client.ctl)),
         Err(code) => code,
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use nettop::update_db::{self, Kind, Limits, UpdateDbArgs};
+use nettop::commands::update_db::{self, Kind, Limits, UpdateDbArgs};
 use nettop_tests::{
     mirror::{Answer, Mirror},
     program::{self, Ended, PublicCopy, as_nobody, run},

@@ -1,4 +1,8 @@
-//! What the subcommands do.
+//! What the subcommands do, but for those that show a screen ([`run`](crate::run)).
 
 pub mod ctl;
+pub mod doctor;
+pub mod features;
+pub mod manual;
 mod stream;
+pub mod update_db;

@@ -28,11 +28,7 @@ use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
 pub use self::{files::FileArgs, screen::ScreenArgs};
-use crate::{
-    commands::{ctl as client, ctl::CtlArgs},
-    doctor::DoctorArgs,
-    update_db::UpdateDbArgs,
-};
+use crate::commands::{ctl as client, ctl::CtlArgs, doctor::DoctorArgs, update_db::UpdateDbArgs};
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
 #[derive(Debug, Parser)]

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{Cli, CtlCli, FeaturesArgs},
-    doctor::CHECKS,
+    commands::doctor::CHECKS,
 };
 
 /// A part of the catalogue.

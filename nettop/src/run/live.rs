@@ -44,7 +44,7 @@ use tokio::{
 use self::ending::{Ending, Reason};
 use crate::{
     cli::{CommonArgs, DemoArgs, RunArgs},
-    files::{Files, Hangup},
+    run::files::{Files, Hangup},
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.

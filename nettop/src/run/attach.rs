@@ -21,8 +21,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     cli::AttachArgs,
-    files::Hangup,
-    live::{self, Signals},
+    run::{
+        files::Hangup,
+        live::{self, Signals},
+    },
 };
 
 /// Requests on their way; further ones wait with the screen's messenger.

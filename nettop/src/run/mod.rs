@@ -1,0 +1,5 @@
+//! The wiring: what `nettop run`, `demo` and `attach` start, and how it ends.
+
+pub mod attach;
+pub mod files;
+pub mod live;
