@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use nettop_collect::{
-    counter::HostCounter,
+    counter::FrameCounter,
     reading::{Reading, Tables},
 };
 use nettop_common::{Event, Link, Outcome, SourceCounters, Tally};
@@ -17,13 +17,13 @@ pub struct Both {
     /// The program.
     pub kernel: Kernel,
     /// What it has to agree with.
-    pub host: HostCounter,
+    pub host: FrameCounter,
 }
 
 impl Both {
     /// Both, making an event of every packet.
     pub fn load() -> Self {
-        let mut host = HostCounter::default();
+        let mut host = FrameCounter::default();
         host.set_sampling(1);
         Self { kernel: Kernel::load(), host }
     }
@@ -46,7 +46,7 @@ impl Both {
         };
         let kernel_events: Vec<_> = kernel.drain_events().into_iter().map(timeless).collect();
         let mut host_events = Vec::new();
-        host.drain_events(|event| host_events.push(timeless(*event)));
+        host.drain_events(&mut |event| host_events.push(timeless(*event)));
         assert_eq!(kernel_events, host_events, "{name:?}: packets of kernel and host, frame {frame:02x?}");
 
         let is = |outcome: &&Outcome| of_host.outcome(**outcome).packets == 1;

@@ -18,10 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "nettop-engine",
         &["nettop-collect", "nettop-export", "nettop-geo", "nettop-model", "nettop-process", "nettop-requests"],
     ),
-    (
-        "nettop-control",
-        &["nettop-export", "nettop-model", "nettop-process", "nettop-requests", "nettop-sandbox"],
-    ),
+    ("nettop-control", &["nettop-export", "nettop-model", "nettop-process", "nettop-requests", "nettop-sandbox"]),
     ("nettop-tui", &["nettop-export", "nettop-geo", "nettop-model", "nettop-process", "nettop-requests"]),
 ];
 

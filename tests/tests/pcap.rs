@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nettop_collect::{pcap::Pcap, reading::Reading};
+use nettop_collect::{pcap::Pcap, reading::Reading, traffic::Traffic as _};
 use nettop_common::{Outcome, Totals};
 use nettop_model::{clock::Moment, snapshot::Replay};
 use nettop_tests::{
@@ -51,7 +51,7 @@ fn replay(file: &[u8]) -> Result<Replayed, String> {
     let mut reading = Reading::new(Moment::default());
     // Each reading ends a second, steps over a gap, or has a packet: more than these is a replay that hangs.
     for _ in 0..3 * file.len() + 10 {
-        pcap.read(Moment::default(), &mut reading);
+        pcap.read_at(Moment::default(), &mut reading);
         replayed.totals.add(&reading.totals);
         for (address, counters) in &reading.sources {
             let (packets, bytes) = replayed.sources.entry(address.to_ip()).or_default();
@@ -59,15 +59,15 @@ fn replay(file: &[u8]) -> Result<Replayed, String> {
             *bytes += counters.bytes;
         }
         replayed.macs.extend(reading.macs.iter().map(|(pair, _)| pair.source()));
-        pcap.counter.drain_events(|event| {
+        pcap.counter.drain_events(&mut |event| {
             replayed.events.push((event.at_ns, event.source_port, event.destination_port));
         });
         if pcap.has_ended() {
-            replayed.status = pcap.replay();
+            replayed.status = pcap.progress();
             return Ok(replayed);
         }
     }
-    panic!("the replay does not end: {:?}", pcap.replay())
+    panic!("the replay does not end: {:?}", pcap.progress())
 }
 
 /// An IPv4 and an IPv6 packet, without a link header.

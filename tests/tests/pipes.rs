@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use nettop_collect::{pcap::Pcap, reading::Reading};
+use nettop_collect::{pcap::Pcap, reading::Reading, traffic::Traffic as _};
 use nettop_model::clock::Moment;
 use nettop_tests::{
     captures::{Captured, Order, savefile},
@@ -63,7 +63,7 @@ impl Replayed {
         let wall = Moment { monotonic_ns: SECOND_NS + ns, unix_ns: BEGIN_NS + 100 * 86_400 * SECOND_NS + ns };
         // While it is asked at once, some of it is to be read.
         for _ in 0..1000 {
-            self.pcap.read(wall, &mut self.reading);
+            self.pcap.read_at(wall, &mut self.reading);
             let since = self.reading.at.monotonic_ns.saturating_sub(BEGIN_NS);
             let packets = self.reading.totals.seen.packets;
             if packets > 0 {
@@ -74,7 +74,7 @@ impl Replayed {
                 return;
             }
         }
-        panic!("more than a thousand readings: {:?}", self.pcap.replay());
+        panic!("more than a thousand readings: {:?}", self.pcap.progress());
     }
 }
 
@@ -90,9 +90,9 @@ fn time_goes_on_where_a_live_pipe_brings_nothing() {
     let (_reader, mut writer, path) = pipe();
     let mut replayed = Replayed::open(&path);
     replayed.read(0.0);
-    assert_eq!((replayed.now, replayed.pcap.replay().silence), (0.0, 0.0), "nothing came yet");
+    assert_eq!((replayed.now, replayed.pcap.progress().silence), (0.0, 0.0), "nothing came yet");
     replayed.read(7.0);
-    assert_eq!(replayed.pcap.replay().silence, 7.0, "nothing came since the start");
+    assert_eq!(replayed.pcap.progress().silence, 7.0, "nothing came since the start");
     writer.write_all(&capture(BEGIN_NS, [], true)).expect("writing");
     // Five seconds of packets, each when it is captured.
     for tenth in 0..50 {
@@ -100,25 +100,25 @@ fn time_goes_on_where_a_live_pipe_brings_nothing() {
         writer.write_all(&capture(BEGIN_NS, [at], false)).expect("writing");
         replayed.read(10.0 + at);
     }
-    assert_eq!((replayed.pcap.replay().packets, replayed.now), (50, 4.9));
+    assert_eq!((replayed.pcap.progress().packets, replayed.now), (50, 4.9));
     assert!(replayed.pcap.has_more(), "it is asked again at once");
     for (silent, now) in [(1.0, 4.9), (2.0, 4.9), (3.0, 5.9), (5.0, 7.9), (12.0, 14.9)] {
         replayed.read(14.9 + silent);
         assert!((replayed.now - now).abs() < 0.001, "after {silent} s at {} s", replayed.now);
-        assert!((replayed.pcap.replay().silence - silent).abs() < 0.001);
+        assert!((replayed.pcap.progress().silence - silent).abs() < 0.001);
     }
     assert!(!replayed.pcap.has_more(), "it is not asked at once for ever");
     // What comes then is counted in its second, and the time is that of the stamps again.
     writer.write_all(&capture(BEGIN_NS, [17.0, 17.5], false)).expect("writing");
     replayed.read(27.5);
-    assert_eq!((replayed.counted.get(&17), replayed.now, replayed.pcap.replay().silence), (Some(&2), 17.5, 0.0));
+    assert_eq!((replayed.counted.get(&17), replayed.now, replayed.pcap.progress().silence), (Some(&2), 17.5, 0.0));
     replayed.pcap.set_paused(true);
     replayed.read(99.0);
-    assert_eq!((replayed.now, replayed.pcap.replay().silence), (17.5, 0.0), "a pause is no silence");
+    assert_eq!((replayed.now, replayed.pcap.progress().silence), (17.5, 0.0), "a pause is no silence");
     replayed.pcap.set_paused(false);
     drop(writer);
     replayed.read(100.0);
-    assert_eq!((replayed.pcap.has_ended(), replayed.pcap.replay().silence), (true, 0.0));
+    assert_eq!((replayed.pcap.has_ended(), replayed.pcap.progress().silence), (true, 0.0));
 }
 
 #[test]

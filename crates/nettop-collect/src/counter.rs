@@ -17,7 +17,7 @@ const MAX_EVENTS: usize = 1 << 16;
 
 /// The counters of a source in user space.
 #[derive(Default)]
-pub struct HostCounter {
+pub struct FrameCounter {
     filter: Option<Box<Filter>>,
     paused: bool,
     sample: u32,
@@ -33,7 +33,7 @@ pub struct HostCounter {
     events: VecDeque<Event>,
 }
 
-impl HostCounter {
+impl FrameCounter {
     /// Counts a frame of which `frame` was captured and which was `length` bytes on the wire.
     pub fn count(&mut self, frame: &[u8], link: Link, length: u64, at_ns: u64) {
         self.count_parsed(packet::parse(Frame::from(frame), link), length, at_ns);
@@ -108,7 +108,7 @@ impl HostCounter {
     }
 
     /// Calls `each` for every event since the last time.
-    pub fn drain_events(&mut self, mut each: impl FnMut(&Event)) {
+    pub fn drain_events(&mut self, each: &mut dyn FnMut(&Event)) {
         self.events.drain(..).for_each(|event| each(&event));
     }
 
@@ -127,3 +127,25 @@ impl HostCounter {
         self.sample = every;
     }
 }
+
+/// The methods of [`Traffic`](crate::traffic::Traffic) that a field of this type answers.
+macro_rules! answered_by_counter {
+    ($counter:ident) => {
+        fn read_tables(&mut self, tables: &mut $crate::reading::Tables) {
+            self.$counter.read_tables(tables);
+        }
+
+        fn drain_events(&mut self, each: &mut dyn FnMut(&nettop_common::Event)) {
+            self.$counter.drain_events(each);
+        }
+
+        fn set_filter(&mut self, filter: Option<&nettop_common::Filter>) {
+            self.$counter.set_filter(filter.map(|filter| Box::new(*filter)));
+        }
+
+        fn set_sampling(&mut self, every: u32) {
+            self.$counter.set_sampling(every);
+        }
+    };
+}
+pub(crate) use answered_by_counter;

@@ -7,7 +7,12 @@ use fastrand::Rng;
 use nettop_common::Link;
 use nettop_model::clock::Moment;
 
-use crate::{counter::HostCounter, reading::Reading};
+use crate::{
+    counter::{FrameCounter, answered_by_counter},
+    reading::Reading,
+    traffic::{Traffic, no_interfaces},
+};
+use anyhow::Result;
 
 /// The seed unless another is asked for.
 pub const DEFAULT_SEED: u64 = 4;
@@ -29,7 +34,7 @@ const OWN_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 10);
 /// Synthetic traffic.
 pub struct Demo {
     /// What it has counted.
-    pub counter: HostCounter,
+    pub counter: FrameCounter,
     talkers: Vec<Talker>,
     rng: Rng,
     until: Option<Moment>,
@@ -52,11 +57,11 @@ impl Demo {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let talkers = (0..TALKERS).map(|rank| Talker::new(rank, &mut rng)).collect();
-        Self { counter: HostCounter::default(), talkers, rng, until: None, sent: 0.0 }
+        Self { counter: FrameCounter::default(), talkers, rng, until: None, sent: 0.0 }
     }
 
     /// Sends what is due until `at`, and reads it.
-    pub fn read(&mut self, at: Moment, reading: &mut Reading) {
+    pub fn read_until(&mut self, at: Moment, reading: &mut Reading) {
         let seconds = self.until.map_or(0.2, |until| at.seconds_since(&until)).min(MOST_CATCHING_UP);
         self.until = Some(at);
         for talker in &mut self.talkers {
@@ -79,6 +84,26 @@ impl Demo {
         }
         self.sent += seconds;
         self.counter.read(at, reading);
+    }
+}
+
+impl Traffic for Demo {
+    answered_by_counter!(counter);
+
+    fn read(&mut self, reading: &mut Reading) {
+        self.read_until(Moment::now(), reading);
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.counter.set_paused(paused);
+    }
+
+    fn interface_names(&self) -> Vec<String> {
+        vec!["demo".into()]
+    }
+
+    fn set_interfaces(&mut self, _: &[String]) -> Result<()> {
+        no_interfaces("the demonstration", "without `demo`")
     }
 }
 
@@ -164,7 +189,7 @@ mod tests {
         let (mut demo, mut whole) = (Demo::new(seed), Reading::new(Moment::default()));
         for second in 0..5 {
             let mut reading = Reading::new(Moment::default());
-            demo.read(Moment { monotonic_ns: second * 1_000_000_000, unix_ns: 0 }, &mut reading);
+            demo.read_until(Moment { monotonic_ns: second * 1_000_000_000, unix_ns: 0 }, &mut reading);
             whole.totals.add(&reading.totals);
             whole.sources.append(&mut reading.sources);
         }
@@ -184,7 +209,7 @@ mod tests {
         let packets: Vec<_> = (0..130)
             .map(|second| {
                 let mut reading = Reading::new(Moment::default());
-                demo.read(Moment { monotonic_ns: second * 1_000_000_000, unix_ns: 0 }, &mut reading);
+                demo.read_until(Moment { monotonic_ns: second * 1_000_000_000, unix_ns: 0 }, &mut reading);
                 reading.sources.len()
             })
             .collect();

@@ -1,10 +1,12 @@
 //! Collectors: where counts come from. Each fills readings of its own kind, and derives nothing.
 
+pub mod collector;
 pub mod counter;
 pub mod demo;
+pub mod host;
 pub mod kernel;
 pub mod netlink;
 pub mod pcap;
 pub mod privilege;
 pub mod reading;
-pub mod source;
+pub mod traffic;

@@ -2,7 +2,7 @@
 
 use nettop_collect::{
     reading::{Watched, WatchedInterface},
-    source::Source,
+    traffic::Traffic,
 };
 use nettop_model::{
     clock::Moment,
@@ -23,7 +23,7 @@ pub struct Interfaces {
 impl Interfaces {
     /// Takes what the newest look brought, of which `seen` packets had been seen until now; returns whether there is anything new
     /// to say.
-    pub fn update(&mut self, source: &mut Source, now: Moment, seen: u64) -> bool {
+    pub fn update(&mut self, source: &mut dyn Traffic, now: Moment, seen: u64) -> bool {
         let Some(watched) = source.watched() else { return false };
         let blind = self.sight.judge(now, &received(&watched), seen);
         let indexes = |blind: &[(u32, u64)]| blind.iter().map(|(index, _)| *index).collect::<Vec<_>>();

@@ -5,6 +5,7 @@ mod books;
 mod detail;
 pub mod detect;
 mod histories;
+mod host;
 pub mod hyperloglog;
 mod interfaces;
 pub mod ledger;
@@ -22,7 +23,11 @@ mod tables;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use nettop_collect::{reading::Reading, source::Source};
+use nettop_collect::{
+    collector::{self, Collectors},
+    reading::Reading,
+    traffic::Traffic,
+};
 use nettop_common::{
     Address, Outcome, Protocol,
     counters::{Part, Table},
@@ -44,8 +49,8 @@ use tokio::{
 };
 
 use self::{
-    books::Books, detail::Details, histories::Histories, interfaces::Interfaces, outlets::Outlets, own::OwnCost,
-    regions::Regions, sampler::Sampler, stall::Missed,
+    books::Books, detail::Details, histories::Histories, host::HostState, interfaces::Interfaces, outlets::Outlets,
+    own::OwnCost, regions::Regions, sampler::Sampler, stall::Missed,
 };
 use crate::detect::{Detector, Thresholds};
 
@@ -98,7 +103,7 @@ pub struct Settings {
 
 /// The engine's state.
 pub struct Engine {
-    source: Source,
+    source: Box<dyn Traffic>,
     settings: Settings,
     reading: Reading,
     books: Books,
@@ -123,6 +128,9 @@ pub struct Engine {
     /// Packets seen since the start, too.
     seen: u64,
     interfaces: Interfaces,
+    /// What is collected beside packets.
+    collectors: Collectors,
+    host: HostState,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     tick: Tick,
@@ -134,7 +142,7 @@ pub struct Engine {
 impl Engine {
     /// An engine over a source, and where its snapshots appear.
     pub fn new(
-        mut source: Source,
+        mut source: Box<dyn Traffic>,
         settings: Settings,
         geo: Option<Watcher>,
         outlets: Outlets,
@@ -167,6 +175,8 @@ impl Engine {
             counted_tcp: 0,
             seen: 0,
             interfaces: Interfaces::default(),
+            collectors: Collectors::default(),
+            host: HostState::default(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
             cost,
@@ -178,6 +188,12 @@ impl Engine {
         engine.look();
         engine.publish();
         (engine, receiver)
+    }
+
+    /// The same, with what these collectors read.
+    #[must_use]
+    pub fn with_collectors(self, collectors: Collectors) -> Self {
+        Self { collectors, ..self }
     }
 
     /// Runs until told to stop, or until nobody can ask any more. Returns the last snapshot.
@@ -244,9 +260,14 @@ impl Engine {
         if !self.drain() {
             self.source.read_tables(&mut self.books.tables);
         }
+        for reading in self.collectors.readings() {
+            match reading {
+                collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
+            }
+        }
         self.look();
         self.tick.count += 1;
-        self.own = self.cost.measure(&self.source, Moment::now());
+        self.own = self.cost.measure(&*self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
         self.full.clear();
@@ -257,7 +278,7 @@ impl Engine {
     /// interval is, that is not left until it is over.
     fn look(&mut self) -> bool {
         let before = self.interfaces.change().map(str::to_string);
-        let is_new = self.interfaces.update(&mut self.source, Moment::now(), self.seen);
+        let is_new = self.interfaces.update(&mut *self.source, Moment::now(), self.seen);
         if let Some(change) = self.interfaces.change().filter(|change| before.as_deref() != Some(change)) {
             self.message = change.into();
         }
@@ -295,7 +316,7 @@ impl Engine {
         books.enter(reading, &mut detector.notes, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         // What the kernel counted is read with a delay, its events are not: those of the last time are of the same second.
-        let events_ahead = !self.source.grace().is_zero();
+        let events_ahead = !self.source.drain_delay().is_zero();
         if events_ahead {
             self.judge();
             self.drain_events();
@@ -322,7 +343,7 @@ impl Engine {
 
     fn drain_events(&mut self) {
         let Self { source, reading, books, details, detector, outlets, calendar, .. } = self;
-        source.drain_events(|event| {
+        source.drain_events(&mut |event| {
             details.record(event, |source| books.known(source));
             detector.notes.sample(event);
             outlets.event(event, calendar.offset_ns(event.at_ns));
@@ -345,7 +366,7 @@ impl Engine {
     fn settle(&mut self) {
         // Twice: the first reading brings what came before the one before it, and is empty if that was just now.
         for _ in 0..2 {
-            std::thread::sleep(self.source.grace());
+            std::thread::sleep(self.source.drain_delay());
             self.drain();
         }
     }

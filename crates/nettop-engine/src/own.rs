@@ -2,9 +2,8 @@
 
 use std::{fs::File, mem, os::unix::fs::FileExt as _, time::Duration};
 
+use nettop_collect::traffic::{Cost, Traffic};
 use nettop_model::{clock::Moment, snapshot::Own};
-
-use nettop_collect::source::{Cost, Source};
 
 /// What makes the kernel measure the program.
 const HINT: &str = "sysctl kernel.bpf_stats_enabled=1";
@@ -47,7 +46,7 @@ impl OwnCost {
     }
 
     /// The cost since the last time.
-    pub fn measure(&mut self, source: &Source, now: Moment) -> Own {
+    pub fn measure(&mut self, source: &dyn Traffic, now: Moment) -> Own {
         let (cost, cpu) = (source.cost(), cpu_time());
         let before = mem::replace(&mut self.cost, cost);
         let used = cpu.saturating_sub(mem::replace(&mut self.cpu, cpu));
@@ -96,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_used_is_measured() {
-        let source = Source::Demo(Box::new(Demo::new(1)));
+        let source = Demo::new(1);
         let mut cost = OwnCost::new(Moment::now());
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(50) {

@@ -101,6 +101,7 @@ impl Engine {
                 .collect(),
             accounting,
             interfaces: self.interfaces.rows(),
+            host: self.host.host(),
             history: self.histories.all.history(),
             alerts: self.detector.alerts(reading.at),
             exports,
@@ -338,6 +339,8 @@ impl Engine {
                 "a higher --event-rate",
             );
         }
+        rows.extend(self.host.degraded());
+        rows.extend(self.collectors.degraded());
         rows.extend(self.missed.degraded(self.reading.at));
         rows.extend(outlets::degraded(exports));
         rows.extend(self.settings.log.iter().filter_map(Log::degraded));

@@ -14,19 +14,19 @@ use super::Engine;
 impl Engine {
     /// Reads until now, and returns what the tables said at the instant until which everything is in the books then.
     pub(super) fn tables_at_reading(&mut self) -> Tables {
-        let grace = self.source.grace();
-        if grace.is_zero() {
+        let delay = self.source.drain_delay();
+        if delay.is_zero() {
             self.source.read_tables(&mut self.books.tables);
             return self.books.tables.clone();
         }
-        thread::sleep(grace);
+        thread::sleep(delay);
         self.source.read_tables_anew(&mut self.books.tables);
         let before = self.books.tables.clone();
         self.drain();
         self.source.read_tables_anew(&mut self.books.tables);
         let after = self.books.tables.clone();
         // What came before the program turned in the former call comes with this one.
-        thread::sleep(grace);
+        thread::sleep(delay);
         self.drain();
         between(&before, after, self.counted, self.counted_tcp)
     }

@@ -4,10 +4,12 @@ mod calendar;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 pub use self::calendar::Calendar;
 
 /// An instant on both clocks. Everything that calculates gets one; only [`Moment::now`] reads clocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Nanoseconds of the monotonic clock that goes on while the machine is suspended (`CLOCK_BOOTTIME`): what was a second ago
     /// when it fell asleep is an hour ago when it wakes up. The kernel program's stamps stand still meanwhile: [`asleep_ns`].

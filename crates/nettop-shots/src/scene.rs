@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use nettop::cli::Cli;
-use nettop_collect::{pcap::Pcap, source::Source};
+use nettop_collect::pcap::Pcap;
 use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_geo::Watcher;
 use nettop_model::{
@@ -66,7 +66,7 @@ fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
     fastrand::seed(1);
     let run = Cli::try_parse_from(["nettop"]).context("nettop's own options")?.run;
     let settings = run.common.settings(Mode::Replay)?;
-    let source = Source::Pcap(Box::new(Pcap::open(path, 0.0)?));
+    let source = Box::new(Pcap::open(path, 0.0)?);
     let cost = OwnCost::new(Moment::default());
     let (mut engine, snapshots) = Engine::new(source, settings, Some(Watcher::embedded()?), Outlets::default(), cost);
     let newest = || snapshots.borrow().elapsed;

@@ -5,8 +5,9 @@ use layer::{ALL, COLUMNS, HELP, SCREEN, TABLE};
 
 use super::{
     field::{self, Field},
-    key::{DIGITS, Key, code, ctrl, plain},
+    key::{Key, code, ctrl, plain},
     table::arrange::Motion,
+    view,
 };
 
 /// Keys and what they mean.
@@ -123,7 +124,7 @@ pub const ACTIONS: &[Action] = &[
     ),
     row("next-view", &[code(KeyCode::Tab), code(KeyCode::Right)], "view", "next view", SCREEN, Does::Turn(1)),
     row("previous-view", &[code(KeyCode::BackTab), code(KeyCode::Left)], "", "view before", SCREEN, Does::Turn(-1)),
-    row("view", &DIGITS, "", "go to the view of this number", SCREEN, Does::View),
+    row("view", view::KEYS, "", "go to the view of this key", SCREEN, Does::View),
     row(
         "open",
         &[code(KeyCode::Enter)],

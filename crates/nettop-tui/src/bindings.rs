@@ -1,5 +1,7 @@
 //! Which keys do what: as the table of actions has it, unless files say otherwise.
 
+use crossterm::event::KeyCode;
+
 use super::{
     action::{ACTIONS, Action, Does, layer},
     key::Key,
@@ -79,17 +81,27 @@ impl Bindings {
     }
 }
 
-/// How the help writes the keys of an action.
+/// How the hints write all keys of an action: characters that follow each other as a range, `1-9`.
 pub fn label(keys: &[Key]) -> String {
-    match keys {
-        [first, .., last] if keys.len() > 2 => format!("{}-{}", first.label(), last.label()),
-        keys => keys.iter().map(|key| key.label()).collect::<Vec<_>>().join(" "),
+    let runs = keys.chunk_by(|one, next| follows(*one, *next));
+    let label = |run: &[Key]| match run {
+        [first, .., last] if run.len() > 2 => format!("{}-{}", first.label(), last.label()),
+        run => run.iter().map(|key| key.label()).collect::<Vec<_>>().join(" "),
+    };
+    runs.map(label).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the second is the character after the first.
+fn follows(one: Key, next: Key) -> bool {
+    match (one.code, next.code) {
+        (KeyCode::Char(one), KeyCode::Char(next)) => (one as u32) + 1 == next as u32,
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use crossterm::event::{KeyEvent, KeyModifiers};
 
     use super::{
         super::key::{ctrl, plain},
@@ -166,7 +178,7 @@ mod tests {
     #[test]
     fn labels_are_short() {
         let labels: Vec<_> = ACTIONS.iter().map(|action| label(action.keys)).collect();
-        for label in ["? F1", "1-9", "↑ k", "space", "Ctrl-C", "Shift-Tab ←"] {
+        for label in ["? F1", "1-9 I", "↑ k", "space", "Ctrl-C", "Shift-Tab ←"] {
             assert!(labels.iter().any(|one| one == label), "{label}: {labels:?}");
         }
     }

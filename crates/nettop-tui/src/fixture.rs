@@ -6,9 +6,10 @@ use nettop_common::{Protocol, counters::SizeBucket};
 use nettop_geo::CountryCode;
 
 use nettop_model::snapshot::{
-    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationRow, Detail, FilterView, History,
-    InterfaceRow, InterfaceState, Mac, MacRow, Mode, NetworkRow, Origin, Own, Pace, Place, PortRow, Prefix, PrefixRow,
-    Rest, Runtime, Sampling, Severity, Snapshot, SourceRow, Sums, TcpFlags, Tick,
+    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationRow, Detail, FilterView, History, Host,
+    HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState, Mac, MacRow, Mode,
+    NetworkRow, Origin, Own, Pace, Place, PortRow, Prefix, PrefixRow, Rest, Runtime, Sampling, Severity, Snapshot,
+    SourceRow, Sums, TcpFlags, Tick,
 };
 
 /// When every fixture was taken.
@@ -220,9 +221,51 @@ pub fn busy() -> Snapshot {
             interface("eth0", Some(AttachMode::Native), ""),
             interface("wg0", Some(AttachMode::Generic), "the driver has no native XDP"),
         ],
+        host: Some(Arc::new(host())),
         sampling: Sampling { weight: 64, events: 262_499, lost: 12 },
         tick: Tick { count: 754, interval: 1.0, took_ms: 2.5, late: 0 },
         ..Snapshot::default()
+    }
+}
+
+/// What that host counts itself: an interface of 10 Gbit/s that has no buffers left, a tunnel, one without a carrier.
+pub fn host() -> Host {
+    let rx = |packets, pps, missed| HostDirection {
+        packets,
+        bytes: packets * 64,
+        missed,
+        pps,
+        bps: pps * 64.0,
+        ..HostDirection::default()
+    };
+    let interface = |name: &str, kind: &str, speed_mbit, rx, tx| HostInterface {
+        name: name.into(),
+        kind: kind.into(),
+        up: true,
+        carrier: true,
+        speed_mbit,
+        mtu: 1500,
+        rx,
+        tx,
+        collisions: 0,
+    };
+    Host {
+        at_ns: NOW,
+        seconds: 1.0,
+        interfaces: vec![
+            interface("eth0", "", Some(10_000), rx(1_234_567_890, 3_200_000.0, 42_000), rx(98_765_432, 12_000.0, 0)),
+            interface("wg0", "wireguard", None, rx(54_321, 12.0, 0), rx(12_345, 3.0, 0)),
+            HostInterface { carrier: false, ..interface("eth1", "", None, rx(0, 0.0, 0), rx(0, 0.0, 0)) },
+        ],
+        counters: vec![
+            ("SoftnetDropped", HostCounter { total: 42_000, rate: 1_204.0 }),
+            ("TcpPassiveOpens", HostCounter { total: 7_000_000, rate: 151.0 }),
+            ("UdpNoPorts", HostCounter { total: 12, rate: 0.0 }),
+        ],
+        lost_60s: vec![("SoftnetDropped", 12_040)],
+        cpu: HostCpu { cpus: 8, busy: 0.41, softirq: 0.35, softirq_most: 0.98 },
+        memory: HostMemory { total: 16 << 30, available: 9 << 30 },
+        ..Host::default()
     }
 }
 

@@ -15,10 +15,6 @@ pub struct Key {
     pub ctrl: bool,
 }
 
-/// The keys of the views, in their order.
-pub const DIGITS: [Key; 9] =
-    [plain('1'), plain('2'), plain('3'), plain('4'), plain('5'), plain('6'), plain('7'), plain('8'), plain('9')];
-
 /// A character.
 pub const fn plain(character: char) -> Key {
     code(KeyCode::Char(character))

@@ -13,10 +13,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya_log::EbpfLogger;
 use nettop_collect::{
+    collector::{Collector, Collectors},
     demo::Demo,
+    host::Host,
     kernel::{self, Budget, Xdp},
     pcap::Pcap,
-    source::Source,
+    traffic::Traffic,
 };
 use nettop_control::{channel::Channel, server};
 use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
@@ -79,7 +81,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         None => None,
         Some(_) => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
     };
-    monitor(Source::Xdp(Box::new(xdp)), settings, opened, logger, &args.common)
+    let host: Box<dyn Collector> = Box::new(Host::open());
+    monitor(Sources { traffic: Box::new(xdp), beside: vec![host] }, settings, opened, logger, &args.common)
 }
 
 /// The demonstration.
@@ -90,17 +93,32 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let mut settings = args.common.settings(Mode::Demo)?;
     let opened = Opened::open(&args.common, None)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
-    let source = Source::Demo(Box::new(Demo::new(args.synthetic.seed)));
+    let source = Sources::only(Box::new(Demo::new(args.synthetic.seed)));
     monitor(source, settings, opened, None, &args.common)
 }
 
 /// The replay of a capture.
 fn replay(path: &Path, args: &RunArgs) -> Result<()> {
     let mut settings = args.common.settings(Mode::Replay)?;
-    let source = Source::Pcap(Box::new(Pcap::open(path, args.pcap_speed)?));
+    let source = Sources::only(Box::new(Pcap::open(path, args.pcap_speed)?));
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
     monitor(source, settings, opened, None, &args.common)
+}
+
+/// What is collected.
+struct Sources {
+    /// Packets.
+    traffic: Box<dyn Traffic>,
+    /// What else, each at its own pace.
+    beside: Vec<Box<dyn Collector>>,
+}
+
+impl Sources {
+    /// Nothing but packets, where they are not this host's.
+    fn only(traffic: Box<dyn Traffic>) -> Self {
+        Self { traffic, beside: Vec::new() }
+    }
 }
 
 /// What is open before any thread runs and any privilege is given up.
@@ -198,7 +216,7 @@ fn open_log(path: &Path) -> Result<Log> {
 
 /// Runs engine, control server and screen until one of them ends.
 fn monitor(
-    source: Source,
+    sources: Sources,
     mut settings: Settings,
     opened: Opened,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -228,7 +246,8 @@ fn monitor(
         // Before anybody can know that the monitor runs, and send it one.
         let signals = Signals::listen()?;
         let (listener, _socket) = control.map(Channel::listener).transpose()?.unzip();
-        let (engine, snapshots) = Engine::new(source, settings, geo, outlets, cost);
+        let (engine, snapshots) = Engine::new(sources.traffic, settings, geo, outlets, cost);
+        let engine = engine.with_collectors(Collectors::start(sources.beside));
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));
         let server =

@@ -4,7 +4,7 @@ use std::{cell::RefCell, net::IpAddr};
 
 use arbitrary::{Result, Unstructured};
 use nettop_collect::{
-    counter::HostCounter,
+    counter::FrameCounter,
     pcap::{capture::Order, link::LINK_TYPES},
     reading::Reading,
 };
@@ -14,7 +14,7 @@ use nettop_model::clock::Moment;
 use crate::frames::{IP, Spec, TAGS, Transport, tag};
 
 thread_local! {
-    static COUNTER: RefCell<HostCounter> = RefCell::new(HostCounter::default());
+    static COUNTER: RefCell<FrameCounter> = RefCell::new(FrameCounter::default());
 }
 
 /// Reads `data` as a frame: of a link type by its first byte, or as it was meant and then changed.
@@ -120,7 +120,7 @@ fn count(bytes: &[u8], link: Link) {
         counter.count(bytes, link, bytes.len() as u64, 1);
         let mut reading = Reading::new(Moment::default());
         let mut events = Vec::new();
-        counter.drain_events(|event| events.push(*event));
+        counter.drain_events(&mut |event| events.push(*event));
         counter.read(Moment::default(), &mut reading);
         let totals = reading.totals;
         let outcomes: u64 = Outcome::ALL.iter().map(|outcome| totals.outcome(*outcome).packets).sum();

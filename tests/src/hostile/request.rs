@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use clap::Parser as _;
 use nettop::cli::Cli;
-use nettop_collect::{demo::Demo, source::Source};
+use nettop_collect::demo::Demo;
 use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_model::{
     clock::Moment,
@@ -24,7 +24,7 @@ use super::expect_visible;
 static ENGINE: LazyLock<(Runtime, Requests)> = LazyLock::new(|| {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("starting a runtime");
     let (requests, received) = mpsc::channel(1);
-    let source = Source::Demo(Box::new(Demo::new(1)));
+    let source = Box::new(Demo::new(1));
     let options = Cli::parse_from(["nettop", "--max-sources", "1000", "--max-events", "100"]).run.common;
     let settings = options.settings(Mode::Demo).expect("settings");
     let (engine, _) = Engine::new(source, settings, None, Outlets::default(), OwnCost::new(Moment::now()));

@@ -10,7 +10,7 @@ use arbitrary::{Result, Unstructured};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop::cli::Cli;
-use nettop_collect::{demo::Demo, source::Source};
+use nettop_collect::demo::Demo;
 use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
 use nettop_geo::Watcher;
 use nettop_model::{
@@ -40,7 +40,7 @@ const NOW: u64 = 1_700_000_000;
 
 /// Before the first packet, and after the first of a demonstration.
 static SNAPSHOTS: LazyLock<[Snapshot; 2]> = LazyLock::new(|| {
-    let source = Source::Demo(Box::new(Demo::new(1)));
+    let source = Box::new(Demo::new(1));
     let settings = Cli::parse_from(["nettop"]).run.common.settings(Mode::Demo).expect("settings");
     let geo = Watcher::open(&[]).expect("the embedded places");
     let (mut engine, snapshots) =

@@ -304,11 +304,12 @@ impl Attachment {
             Some(interface) => {
                 row.state = state(&interface);
                 row.mtu = interface.mtu;
+                *received = interface.received();
                 if interface.name != row.name {
                     self.note = format!("renamed from {}", row.name);
                     row.name = interface.name;
                 }
-                (*known, *received, *kind) = (index, interface.received, interface.kind);
+                (*known, *kind) = (index, interface.kind);
             }
             None => {
                 row.state = InterfaceState::Moved;
@@ -357,7 +358,7 @@ fn facts(interface: &Interface) -> WatchedInterface {
         row: row(interface),
         wanted: interface.name.clone(),
         index: interface.index,
-        received: interface.received,
+        received: interface.received(),
         kind: interface.kind.clone(),
         below: Vec::new(),
     }

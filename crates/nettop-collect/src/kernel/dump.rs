@@ -38,7 +38,7 @@ use super::{
     gather::{Dumped, Gathered, MOST, Packets},
     windows::Array,
 };
-use crate::source::Cost;
+use crate::traffic::Cost;
 
 const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, \
                      which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \
@@ -96,7 +96,7 @@ fn memory(fd: i32) -> Option<u64> {
 
 impl Xdp {
     /// What counting has cost so far.
-    pub fn cost(&self) -> Cost {
+    pub(super) fn measure(&self) -> Cost {
         let memory = self.inventory.maps.iter().map(|map| map.memory).sum();
         let programs = &self.programs;
         [&programs.ethernet, &programs.raw_ip].into_iter().fold(Cost { memory, ..Cost::default() }, |sum, program| {
@@ -109,7 +109,7 @@ impl Xdp {
     ///
     /// # Errors
     /// No file descriptor is left.
-    pub fn maps_reader(&self) -> io::Result<Reader> {
+    pub(super) fn dump_reader(&self) -> io::Result<Reader> {
         let programs = &self.programs;
         let [ethernet, raw_ip] = [&programs.ethernet, &programs.raw_ip].map(|program| program.try_clone());
         let held = Held {

@@ -12,10 +12,11 @@ mod gather;
 mod mapped;
 pub mod names;
 mod refusal;
+mod traffic;
 mod watcher;
 mod windows;
 
-use std::{io, os::fd::AsFd as _, sync::Arc, time::Duration};
+use std::{io, os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
@@ -25,12 +26,10 @@ use aya::{
     util::KernelVersion,
 };
 use nettop_common::{
-    Config, Event, Filter, Outcome, SourceCounters, Tally,
-    config::NO_FILTER,
+    Filter, SourceCounters, Tally,
     counters::{Counters, Part, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
-    unique,
 };
 use nettop_model::{
     clock::{Moment, asleep_ns},
@@ -53,10 +52,7 @@ pub use self::{
     budget::{Budget, MOST_SOURCES},
     defaults::{Defaults, defaults},
 };
-use crate::{
-    privilege,
-    reading::{Reading, Tables, Watched},
-};
+use crate::privilege;
 
 /// The first kernel with XDP programs for multi-buffer frames, and their whole length.
 pub const LEAST_KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
@@ -66,14 +62,6 @@ pub const DEFAULT_EVENT_RATE: u32 = 10_000;
 
 /// The compiled program: `cargo xtask ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.o");
-
-/// Events taken at once: a few milliseconds of work.
-const MOST_EVENTS: usize = 16_384;
-/// After so long no CPU is still counting in the set that was turned away from: the program takes less than a microsecond,
-/// and is not interrupted but by hardware.
-const GRACE: Duration = Duration::from_millis(10);
-/// Seconds after which slots that are not in use any more are unmapped.
-const REST: f64 = 5.0;
 
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
@@ -141,180 +129,6 @@ impl Xdp {
             filters,
             events,
         })
-    }
-
-    /// Empties the slots that the program has turned away from into `reading`, then has it turn away from the others. So
-    /// what is read lies back by one call; right after a call there is nothing to read yet.
-    pub fn read(&mut self, reading: &mut Reading) {
-        reading.clear();
-        let now = Moment::now();
-        if now.seconds_since(&self.turned) < GRACE.as_secs_f64() {
-            // Its time stays that of the call before: what came until the sets changed places is yet to be read.
-            return;
-        }
-        reading.at = self.turned;
-        let config = self.cpus.config();
-        let idle = 1 - config.set;
-        self.entries = [0; Table::COUNT];
-        for cpu in 0..self.cpus.count() {
-            self.empty(cpu, idle, reading);
-        }
-        // The program's clock stands still while the machine is suspended.
-        if self.asleep_ns > 0 {
-            for (_, counters) in &mut reading.sources {
-                counters.first_ns += self.asleep_ns;
-                counters.last_ns += self.asleep_ns;
-            }
-        }
-        self.cpus.tell(Config { set: idle, ..config });
-        (self.turned, self.asleep_ns) = (Moment::now(), asleep_ns());
-        if now.seconds_since(&self.rested) > REST {
-            self.rested = now;
-            self.sources.rest();
-            self.destinations.rest();
-            self.macs.rest();
-        }
-    }
-
-    /// Empties one CPU's part of a set.
-    fn empty(&mut self, cpu: usize, set: u32, reading: &mut Reading) {
-        let totals = self.cpus.totals(cpu, set);
-        if totals.seen.packets == 0 {
-            return;
-        }
-        self.has_news = true;
-        self.cpus.clear_totals(cpu, set);
-        reading.totals.add(&totals);
-        if totals.outcome(Outcome::Counted).packets == 0 {
-            return;
-        }
-        let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
-        for (&table, entries) in Table::ALL.iter().zip(entries) {
-            if let Some(newest) = cpus.newest(cpu, set, table) {
-                match table {
-                    Table::Sources => {}
-                    Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
-                    Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
-                }
-                *entries += 1;
-            }
-            let bits = capacity.bits[table as usize];
-            for group in cpus.used(cpu, set, table) {
-                let part = Group { cpus, cpu, set, table, bits, group };
-                let emptied = match table {
-                    Table::Sources => part.empty(sources, &mut reading.sources),
-                    Table::Destinations => part.empty(destinations, &mut reading.destinations),
-                    Table::Macs => part.empty(macs, &mut reading.macs),
-                };
-                match emptied {
-                    Ok(keys) => {
-                        *entries += keys;
-                    }
-                    // It stays in use: what it holds comes with a later reading.
-                    Err(error) => log::error!("mapping slots of the kernel program's: {error}"),
-                }
-            }
-        }
-        cpus.clear_newest(cpu, set);
-    }
-
-    /// How long to wait after a call of [`read`](Self::read) until another brings what has come since.
-    pub fn grace() -> Duration {
-        GRACE
-    }
-
-    /// The cumulative tables may have changed since the newest call of [`read`](Self::read).
-    pub fn expect_news(&mut self) {
-        self.has_news = true;
-    }
-
-    /// Reads the cumulative tables. They are those of the last call, which is spared where no packet came since: what a quiet
-    /// monitor costs is this, most of all.
-    pub fn read_tables(&mut self, tables: &mut Tables) {
-        if !std::mem::take(&mut self.has_news) {
-            return;
-        }
-        self.cpus.read_tables(tables);
-    }
-
-    /// Calls `each` for the events that have come since the last time: so many at most that a flood, which brings more while
-    /// these are taken, cannot keep us here.
-    pub fn drain_events(&mut self, mut each: impl FnMut(&Event)) {
-        for _ in 0..MOST_EVENTS {
-            let Some(item) = self.events.next() else { return };
-            if let Ok(event) = bytemuck::try_pod_read_unaligned::<Event>(&item) {
-                each(&Event { at_ns: event.at_ns + self.asleep_ns, ..event });
-            }
-        }
-    }
-
-    /// How many keys a table has room for, between two readings.
-    pub fn capacity(&self, table: Table) -> u64 {
-        Capacity::keys(self.capacity.bits[table as usize], self.cpus.count())
-    }
-
-    /// How many keys were in a table at the newest reading.
-    pub fn entries(&self, table: Table) -> u64 {
-        self.entries[table as usize]
-    }
-
-    /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
-    pub fn set_filter(&mut self, filter: Option<&Filter>) {
-        let config = self.cpus.config();
-        let slot = match filter {
-            None => NO_FILTER,
-            Some(filter) => {
-                let idle = if config.filter == 1 { 1 } else { 0 };
-                self.filters.set(idle, filter);
-                1 + idle as u32
-            }
-        };
-        self.cpus.tell(Config { filter: slot, ..config });
-    }
-
-    /// Stops or goes on counting.
-    pub fn set_paused(&self, paused: bool) {
-        self.cpus.tell(Config { paused: u32::from(paused), ..self.cpus.config() });
-    }
-
-    /// Makes one packet in `every` an event; 0: none.
-    pub fn set_sampling(&self, every: u32) {
-        self.cpus.tell(Config { sample: every, ..self.cpus.config() });
-    }
-
-    /// With which key distinct sources are hashed.
-    pub fn unique_key(&self) -> unique::Key {
-        self.cpus.unique_key()
-    }
-
-    /// Empties the registers of distinct sources.
-    pub fn clear_unique(&mut self) {
-        self.cpus.clear_unique();
-        self.has_news = true;
-    }
-
-    /// Watches other interfaces.
-    ///
-    /// # Errors
-    /// As [`Xdp::open`]; everything then stays as it was.
-    pub fn set_interfaces(&mut self, names: &[String]) -> Result<()> {
-        self.watcher.set(names)
-    }
-
-    /// The interfaces asked for, as they can be asked for again.
-    pub fn interface_names(&self) -> Vec<String> {
-        self.watcher.names().map(names::listed).collect()
-    }
-
-    /// What is watched, when somebody has looked since the last time: a thread looks each second, attaches to interfaces that have
-    /// come back, and goes where the default route leads; nobody waits for it.
-    pub fn watched(&mut self) -> Option<Watched> {
-        self.watcher.news()
-    }
-
-    /// From the next look on, it is said what is below the interfaces with these indexes.
-    pub fn explain_below(&mut self, indexes: Vec<u32>) {
-        self.watcher.explain_below(indexes);
     }
 
     /// The loaded program, for its log.

@@ -11,7 +11,7 @@ use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
     NetlinkSerializable,
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long all answers to a question may take, however often it has to be asked. The kernel takes a thousandth of it.
@@ -59,13 +59,13 @@ pub fn ask(protocol: isize, kind: u16, body: Vec<u8>) -> io::Result<Vec<u8>> {
     answers.bodies.into_iter().next().ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
 }
 
-/// Asks the routing part for a list.
+/// Asks the kernel's part for this netlink protocol for a list.
 ///
 /// # Errors
 /// As for [`ask`]; that the list changed each time it was read.
-pub fn dump(kind: u16, body: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+pub fn dump(protocol: isize, kind: u16, body: &[u8]) -> io::Result<Vec<Vec<u8>>> {
     let until = Instant::now() + PATIENCE;
-    consistent(|| exchange(NETLINK_ROUTE, Raw { kind, body: body.to_vec() }, true, until))
+    consistent(|| exchange(protocol, Raw { kind, body: body.to_vec() }, true, until))
 }
 
 /// Reads a list until it is one of a single instant.
@@ -172,6 +172,7 @@ fn receive(socket: &Socket, until: Instant) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use netlink_packet_core::{NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN};
+    use netlink_sys::protocols::NETLINK_ROUTE;
 
     use super::*;
 

@@ -41,8 +41,8 @@ pub struct Interface {
     pub link: Option<Link>,
     /// The ids of the XDP programs attached to it.
     pub xdp_programs: Vec<u32>,
-    /// Packets it has received, as it counts them itself.
-    pub received: Option<u64>,
+    /// What it counts itself; `None`: it does not say.
+    pub stats: Option<Stats>,
     /// What its driver calls its kind: `vrf`, `ifb`, `veth`; empty for most hardware.
     pub kind: String,
     /// The index of the interface that it is a port of.
@@ -51,12 +51,64 @@ pub struct Interface {
     pub lower: Option<u32>,
 }
 
+/// What an interface counts itself, of `struct rtnl_link_stats64` (linux/if_link.h), cumulative since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets received with an error.
+    pub rx_errors: u64,
+    /// Packets that could not be sent because of an error.
+    pub tx_errors: u64,
+    /// Packets received, and dropped though nothing was wrong with them.
+    pub rx_dropped: u64,
+    /// Packets dropped instead of being sent.
+    pub tx_dropped: u64,
+    /// Collisions.
+    pub collisions: u64,
+    /// Packets for which the device had no buffer.
+    pub rx_missed_errors: u64,
+}
+
+impl Interface {
+    /// Packets it has received, as it counts them itself; `None`: it does not say.
+    pub fn received(&self) -> Option<u64> {
+        self.stats.map(|stats| stats.rx_packets)
+    }
+}
+
+impl Stats {
+    /// From the structure; `None`: it is too short. Kernels append to it.
+    fn read(value: &[u8]) -> Option<Self> {
+        let (fields, _) = value.as_chunks::<8>();
+        let field = |at: usize| fields.get(at).copied().map(u64::from_ne_bytes);
+        Some(Self {
+            rx_packets: field(0)?,
+            tx_packets: field(1)?,
+            rx_bytes: field(2)?,
+            tx_bytes: field(3)?,
+            rx_errors: field(4)?,
+            tx_errors: field(5)?,
+            rx_dropped: field(6)?,
+            tx_dropped: field(7)?,
+            collisions: field(9)?,
+            rx_missed_errors: field(15)?,
+        })
+    }
+}
+
 /// Every interface of this network namespace.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
-    let answers = dump(libc::RTM_GETLINK, &[0; HEADER])?;
+    let answers = dump(NETLINK_ROUTE, libc::RTM_GETLINK, &[0; HEADER])?;
     Ok(answers.iter().filter_map(|answer| interface(answer)).collect())
 }
 
@@ -131,8 +183,7 @@ fn interface(message: &[u8]) -> Option<Interface> {
                 interface.xdp_programs.sort_unstable();
                 interface.xdp_programs.dedup();
             }
-            // The first of `struct rtnl_link_stats64`.
-            libc::IFLA_STATS64 => interface.received = value.first_chunk().copied().map(u64::from_ne_bytes),
+            libc::IFLA_STATS64 => interface.stats = Stats::read(value),
             libc::IFLA_LINKINFO => {
                 let kind = attributes(value).find(|(kind, _)| *kind == libc::IFLA_INFO_KIND);
                 interface.kind = kind.map_or(String::new(), |(_, kind)| String::from_utf8_lossy(text(kind)).into());
@@ -240,7 +291,7 @@ mod tests {
             nested
         };
         let programs = [nested(1, &[2]), nested(6, &number(9)), nested(4, &number(9)), nested(5, &number(3))].concat();
-        let statistics = [&12u64.to_ne_bytes()[..], &[0; 184]].concat();
+        let statistics: Vec<u8> = (12..36u64).flat_map(u64::to_ne_bytes).collect();
         let kind = [nested(3, b"x"), nested(libc::IFLA_INFO_KIND, b"vrf\0")].concat();
         let (two, seven, zero) = (number(2), number(7), number(0));
         let attributes: [(u16, &[u8]); 6] = [
@@ -259,7 +310,18 @@ mod tests {
             loopback: true,
             link: Some(Link::RawIp),
             xdp_programs: vec![3, 9],
-            received: Some(12),
+            stats: Some(Stats {
+                rx_packets: 12,
+                tx_packets: 13,
+                rx_bytes: 14,
+                tx_bytes: 15,
+                rx_errors: 16,
+                tx_errors: 17,
+                rx_dropped: 18,
+                tx_dropped: 19,
+                collisions: 21,
+                rx_missed_errors: 27,
+            }),
             kind: "vrf".into(),
             master: Some(2),
             lower: Some(2),

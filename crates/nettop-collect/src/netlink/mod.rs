@@ -3,18 +3,18 @@
 //! a text in an unknown encoding for one, can hide the rest.
 
 mod attributes;
+pub mod ethtool;
 mod exchange;
+mod generic;
 mod links;
 pub mod netdev;
 mod routes;
 
-pub(super) use self::{
-    attributes::{attribute, attributes},
-    exchange::ask,
-    links::by_written_name,
-    routes::{Ways, ways},
-};
 pub use self::{
     exchange::PATIENCE,
-    links::{Interface, interface_by_index, interface_by_name, interfaces},
+    links::{Interface, Stats, interface_by_index, interface_by_name, interfaces},
+};
+pub(super) use self::{
+    links::by_written_name,
+    routes::{Ways, ways},
 };

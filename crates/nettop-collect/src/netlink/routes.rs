@@ -227,14 +227,14 @@ fn sources() -> io::Result<Vec<IpAddr>> {
     for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
         let mut request = [0; RULE];
         request[0] = family;
-        let rules = optional(dump(libc::RTM_GETRULE, &request))?;
+        let rules = optional(dump(NETLINK_ROUTE, libc::RTM_GETRULE, &request))?;
         let prefixes: Vec<_> = rules.iter().filter_map(|rule| rule_source(rule)).collect();
         if prefixes.is_empty() {
             continue;
         }
         let mut request = [0; ADDRESS];
         request[0] = family;
-        let addresses = optional(dump(libc::RTM_GETADDR, &request))?;
+        let addresses = optional(dump(NETLINK_ROUTE, libc::RTM_GETADDR, &request))?;
         let own = addresses.iter().filter_map(|address| own_address(address));
         let meant = own.filter(|address| prefixes.iter().any(|prefix| prefix.contains(address)));
         sources.extend(meant.take(MOST_SOURCES));

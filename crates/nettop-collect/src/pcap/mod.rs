@@ -20,7 +20,11 @@ use self::{
     pace::Pace,
     seen::{Sample, Seen},
 };
-use crate::{counter::HostCounter, reading::Reading};
+use crate::{
+    counter::{FrameCounter, answered_by_counter},
+    reading::Reading,
+    traffic::{Traffic, no_interfaces},
+};
 
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;
@@ -31,7 +35,7 @@ const PATIENCE_NS: u64 = SECOND_NS;
 /// A capture being replayed.
 pub struct Pcap {
     /// What it has counted.
-    pub counter: HostCounter,
+    pub counter: FrameCounter,
     capture: Capture,
     /// Everything but what [`replay`](Self::replay) adds.
     status: Replay,
@@ -83,7 +87,7 @@ impl Pcap {
         let pace = capture.size().is_none().then(Pace::default);
         let status = Replay { file: name, speed, size: capture.size(), ..Replay::default() };
         Ok(Self {
-            counter: HostCounter::default(),
+            counter: FrameCounter::default(),
             capture,
             status,
             links: Vec::new(),
@@ -98,13 +102,8 @@ impl Pcap {
         })
     }
 
-    /// What it is called.
-    pub fn name(&self) -> &str {
-        &self.status.file
-    }
-
     /// Counts what is due at the real time `wall`, at most up to the end of a second of the file, and reads it.
-    pub fn read(&mut self, wall: Moment, reading: &mut Reading) {
+    pub fn read_at(&mut self, wall: Moment, reading: &mut Reading) {
         if let Some(before) = self.due_at.replace(wall)
             && !self.paused
         {
@@ -123,28 +122,8 @@ impl Pcap {
         self.counter.read(moment(self.now_ns), reading);
     }
 
-    /// Pauses the replay: nothing is passed over.
-    pub fn set_paused(&mut self, paused: bool) {
-        self.paused = paused;
-    }
-
-    /// The first packet's time; once.
-    pub fn take_beginning(&mut self) -> Option<Moment> {
-        self.beginning.take().map(moment)
-    }
-
-    /// Whether more is due at once.
-    pub fn has_more(&self) -> bool {
-        self.has_more && !self.paused && !self.status.ended
-    }
-
-    /// Whether everything was read, or cannot be.
-    pub fn has_ended(&self) -> bool {
-        self.status.ended
-    }
-
     /// How far it is.
-    pub fn replay(&self) -> Replay {
+    pub fn progress(&self) -> Replay {
         let bytes_read = self.capture.offset();
         let percent = |size: u64| bytes_read as f64 / size.max(1) as f64 * 100.0;
         Replay {
@@ -239,6 +218,47 @@ impl Pcap {
             }
             None => None,
         };
+    }
+}
+
+impl Traffic for Pcap {
+    answered_by_counter!(counter);
+
+    fn read(&mut self, reading: &mut Reading) {
+        self.read_at(Moment::now(), reading);
+    }
+
+    /// Pauses the replay: nothing is passed over.
+    fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    fn interface_names(&self) -> Vec<String> {
+        vec![self.status.file.clone()]
+    }
+
+    fn set_interfaces(&mut self, _: &[String]) -> Result<()> {
+        no_interfaces("a replay", "without --pcap")
+    }
+
+    fn begins(&self) -> Moment {
+        Moment::default()
+    }
+
+    fn take_beginning(&mut self) -> Option<Moment> {
+        self.beginning.take().map(moment)
+    }
+
+    fn has_more(&self) -> bool {
+        self.has_more && !self.paused && !self.status.ended
+    }
+
+    fn has_ended(&self) -> bool {
+        self.status.ended
+    }
+
+    fn replay(&self) -> Option<Replay> {
+        Some(self.progress())
     }
 }
 

@@ -9,6 +9,7 @@ mod cut;
 mod events;
 mod exports;
 mod history;
+mod host;
 mod interfaces;
 mod json;
 mod link;
@@ -38,6 +39,7 @@ pub use self::{
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     history::{History, Pace, Subject},
+    host::{Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory},
     interfaces::{AttachMode, InterfaceRow, InterfaceState},
     link::{Link, Lost},
     monitor::{Degraded, MapRow, Own, Sampling, Tick},
@@ -144,6 +146,9 @@ pub struct Snapshot {
     pub accounting: Accounting,
     /// The interfaces, and how the program is attached to each.
     pub interfaces: Vec<InterfaceRow>,
+    /// What the host itself counts; `None`: not yet, or the traffic is not this host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Arc<Host>>,
     /// How far the replay is; `None`: the traffic is not from a capture file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,

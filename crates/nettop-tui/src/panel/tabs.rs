@@ -17,6 +17,9 @@ use crate::{
 /// Names of views that are not open, shortened where there is no room for all.
 const SHORT: usize = 4;
 
+/// Columns that the note behind the tabs takes: `1,254 sources`.
+const NOTE: usize = 15;
+
 /// Where each tab begins, and its text: the key of the view, and its name.
 pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
     let laid = |gap: usize, most: usize| {
@@ -34,11 +37,12 @@ pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
         VIEWS.iter().map(|view| view.name()).enumerate().map(tab).collect::<Vec<_>>()
     };
     let end = |tabs: &[(usize, String)]| tabs.last().map_or(0, |(at, text)| at + text::width(text));
-    [(2, usize::MAX), (1, SHORT), (1, 0)]
-        .into_iter()
-        .map(|(gap, most)| laid(gap, most))
-        .find(|tabs| end(tabs) <= columns)
-        .unwrap_or_else(|| laid(1, 0))
+    let mut layouts =
+        [(2, usize::MAX), (1, usize::MAX), (1, SHORT), (1, 0)].map(|(gap, most)| laid(gap, most)).to_vec();
+    // Better without a blank than without the note; shorter names do not make up for it.
+    let first = if end(&layouts[0]) + NOTE > columns { 1 } else { 0 };
+    let fits = layouts[first..].iter().position(|tabs| end(tabs) <= columns);
+    layouts.swap_remove(fits.map_or(layouts.len() - 1, |at| first + at))
 }
 
 /// The view whose tab is at this column.
@@ -98,17 +102,17 @@ fn notes(picture: &Picture) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{DIGITS, ctrl};
+    use crate::{key::ctrl, view::KEYS};
 
     #[test]
     fn every_tab_can_be_hit_at_any_width() {
         for (columns, open) in (40..200).flat_map(|columns| (0..VIEWS.len()).map(move |open| (columns, open))) {
-            let tabs = tabs(columns, &DIGITS, open);
+            let tabs = tabs(columns, KEYS, open);
             assert!(tabs.iter().all(|(at, text)| at + text.len() <= columns), "{columns}: {tabs:?}");
             for (number, (at, _)) in tabs.iter().enumerate() {
-                assert_eq!(view_at(*at, columns, &DIGITS, open), Some(number));
+                assert_eq!(view_at(*at, columns, KEYS, open), Some(number));
             }
-            assert_eq!(tabs[open].1, format!("{} {}", open + 1, VIEWS[open].name()));
+            assert_eq!(tabs[open].1, format!("{} {}", KEYS[open].label(), VIEWS[open].name()));
         }
         let named = |keys: &[Key]| tabs(200, keys, 0).into_iter().take(2).map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(named(&[ctrl('s')]), ["Ctrl-S Sources", "Destinations"]);

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     fixture::{alerts, busy, history},
     table::Id,
-    view::{ALERTS, SOURCES, VIEWS},
+    view::{ALERTS, KEYS, SOURCES, VIEWS},
 };
 
 /// A person in front of a screen of 120 columns and 40 lines.
@@ -67,16 +67,20 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn views_by_tab_and_number() {
+fn views_by_tab_and_key() {
     let mut person = Person::new();
     let mut views = Vec::new();
     for _ in VIEWS {
         person.press(KeyCode::Tab);
         views.push(person.state.view);
     }
-    assert_eq!(views, [1, 2, 3, 4, 5, 6, 7, 8, 0]);
+    assert_eq!(views, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
     person.press(KeyCode::BackTab);
     assert_eq!(person.state.view, VIEWS.len() - 1);
+    for (at, view) in VIEWS.iter().enumerate() {
+        person.press(KEYS[at].code);
+        assert_eq!(person.state.view, at, "{}", view.name());
+    }
     person.types("8");
     assert_eq!(person.state.view, ALERTS);
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod countries;
 mod destinations;
+mod interfaces;
 mod macs;
 mod networks;
 pub mod own;
@@ -17,22 +18,33 @@ use nettop_model::{
 };
 
 use super::{
+    key::{Key, plain},
     table::{Cell, Listing},
     text,
 };
 
-/// Every view, in the order of its tabs; the first is what the screen begins with.
-pub const VIEWS: &[&dyn Listing] = &[
-    &sources::TABLE,
-    &destinations::TABLE,
-    &ports::TABLE,
-    &macs::TABLE,
-    &countries::TABLE,
-    &networks::TABLE,
-    &prefixes::TABLE,
-    &alerts::TABLE,
-    &own::TABLE,
-];
+/// Defines [`VIEWS`] and [`KEYS`]: a row for each view, its key and its table.
+macro_rules! views {
+    ($($key:literal => $table:path,)+) => {
+        /// Every view, in the order of its tabs; the first is what the screen begins with.
+        pub const VIEWS: &[&dyn Listing] = &[$(&$table),+];
+        /// The usual key of each.
+        pub const KEYS: &[Key] = &[$(plain($key)),+];
+    };
+}
+
+views! {
+    '1' => sources::TABLE,
+    '2' => destinations::TABLE,
+    '3' => ports::TABLE,
+    '4' => macs::TABLE,
+    '5' => countries::TABLE,
+    '6' => networks::TABLE,
+    '7' => prefixes::TABLE,
+    '8' => alerts::TABLE,
+    '9' => own::TABLE,
+    'I' => interfaces::TABLE,
+}
 
 /// The place of the sources in [`VIEWS`].
 pub const SOURCES: usize = 0;
@@ -74,10 +86,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_view_has_a_name_of_its_own_and_a_number_key() {
+    fn every_view_has_a_name_and_a_key_of_its_own() {
         let names: std::collections::BTreeSet<_> = VIEWS.iter().map(|view| view.name()).collect();
         assert_eq!(names.len(), VIEWS.len());
-        assert!(VIEWS.len() <= 9);
+        let keys: std::collections::BTreeSet<_> = KEYS.iter().map(|key| key.label()).collect();
+        assert_eq!(keys.len(), VIEWS.len());
         assert_eq!([VIEWS[SOURCES].name(), VIEWS[ALERTS].name()], ["Sources", "Alerts"]);
     }
 

@@ -1,11 +1,12 @@
-//! The monitor itself: how it is attached, whether its books balance, how full its tables are, what confines it, what it samples and costs.
+//! The monitor itself: how it is attached, whether its accounts balance, how full its tables are, what confines it, what it samples
+//! and costs; and the counters of its host.
 
 use std::borrow::Cow;
 
 use nettop_model::{
     format,
     query::Fact,
-    snapshot::{Amount, Own, Snapshot},
+    snapshot::{Amount, Host, HostCpu, HostMemory, Own, Snapshot},
 };
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub struct Row {
 pub static TABLE: Table<Row> = Table {
     name: "Self",
     many: "facts",
-    about: "the monitor itself: attachment, accounts, fill of its tables, sandbox, sampling, cost, what is degraded",
+    about: "the monitor and its host: attachment, accounts, fill of its tables, sandbox, sampling, cost, the host's counters",
     columns: COLUMNS,
     rows: |snapshot| Cow::Owned(rows(snapshot)),
     unlisted: |_| 0,
@@ -86,6 +87,9 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
     let lost = format!("{} of {} lost", format::count(sampling.lost, 15), format::count(sampling.events, 15));
     rows.push(row("sampling", "events taken", lost, ""));
     cost(snapshot, &mut rows);
+    if let Some(host) = snapshot.host.as_deref() {
+        of_host(host, &mut rows);
+    }
     for database in snapshot.geo.iter().flat_map(|geo| &geo.databases) {
         let note = format!("{} rows not used", format::count(database.bad_rows, 15));
         rows.push(row("places", &database.name, "in force", note));
@@ -138,4 +142,26 @@ fn cost(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     rows.push(row("cost", "longest reading", format!("{drain_ms:.1} ms"), "since the last tick"));
     rows.push(row("cost", "CPU", format!("{:.1} % of one", cpu * 100.0), ""));
     rows.push(row("cost", "memory", format::bytes(*memory), format!("kernel maps {}", format::bytes(*kernel_memory))));
+}
+
+/// The host as far as it is no table of its own: its CPUs, its memory, and which of its counters move.
+fn of_host(host: &Host, rows: &mut Vec<Row>) {
+    let HostCpu { cpus, busy, softirq, softirq_most } = host.cpu;
+    let [busy, softirq, most] = [busy, softirq, softirq_most].map(|share| format::percent(share).trim().to_string());
+    let note = format!("soft interrupts, where packets are received: {softirq}, on the busiest CPU {most}");
+    rows.push(row("host", &format!("{cpus} CPUs"), format!("{busy} busy"), note));
+    let HostMemory { total, available } = host.memory;
+    rows.push(row(
+        "host",
+        "memory",
+        format!("{} available", format::bytes(available)),
+        format!("of {}", format::bytes(total)),
+    ));
+    for (name, lost) in &host.lost_60s {
+        rows.push(row("host", name, format!("{} lost in the last minute", format::count(*lost, 15)), ""));
+    }
+    for (name, counter) in host.counters.iter().filter(|(_, counter)| counter.rate > 0.0) {
+        let note = format!("{} since the host was started", format::count(counter.total, 26));
+        rows.push(row("host", name, format!("{} per second", format::pps(counter.rate)), note));
+    }
 }

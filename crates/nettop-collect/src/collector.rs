@@ -1,0 +1,167 @@
+//! Collectors beside the one of packets: each reads something else of the host, at a pace of its own, on a thread of its own.
+//! A kernel that takes its time to answer one of them holds up neither the engine nor the others.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nettop_model::snapshot::Degraded;
+
+use crate::host::HostReading;
+
+/// Procfs, netlink messages and error texts need little.
+const STACK: usize = 256 << 10;
+/// The largest share of a CPU that a collector may take: one that takes longer is asked less often.
+const MOST_CPU: f64 = 0.02;
+/// After so many paces without a reading it is said that there is none.
+const LATE: u32 = 5;
+
+/// What a collector has read, one variant for each kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// What the host itself counts.
+    Host(Box<HostReading>),
+}
+
+/// A collector. It derives nothing: what it reads is what was counted.
+pub trait Collector: Send {
+    /// What it collects, in a word or two, for badges.
+    fn name(&self) -> &'static str;
+
+    /// How long after a reading began the next one is due.
+    fn pace(&self) -> Duration;
+
+    /// Reads.
+    fn collect(&mut self) -> Reading;
+}
+
+/// Collectors at work. Dropping this ends them.
+#[derive(Default)]
+pub struct Collectors(Vec<Worker>);
+
+struct Worker {
+    name: &'static str,
+    pace: Duration,
+    newest: Arc<Mutex<Option<Reading>>>,
+    /// When it began, or brought its newest reading.
+    heard: Instant,
+    /// Why it does not work.
+    failure: Option<io::Error>,
+    /// Hung up on at the end.
+    _end: Option<Sender<()>>,
+}
+
+impl Collectors {
+    /// Starts a thread for each. To be called after privileges were given up: a thread keeps those it began with.
+    pub fn start(collectors: impl IntoIterator<Item = Box<dyn Collector>>) -> Self {
+        Self(collectors.into_iter().map(Worker::start).collect())
+    }
+
+    /// What has been read since the last time. Never waits.
+    pub fn readings(&mut self) -> impl Iterator<Item = Reading> {
+        self.0.iter_mut().filter_map(Worker::take)
+    }
+
+    /// Those that bring nothing.
+    pub fn degraded(&self) -> impl Iterator<Item = Degraded> {
+        self.0.iter().filter_map(Worker::degraded)
+    }
+}
+
+impl Worker {
+    fn start(mut collector: Box<dyn Collector>) -> Self {
+        let (name, pace) = (collector.name(), collector.pace());
+        let (end, ended) = mpsc::channel();
+        let newest = Arc::new(Mutex::new(None));
+        let place = Arc::clone(&newest);
+        let thread = thread::Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
+            loop {
+                let started = Instant::now();
+                let reading = collector.collect();
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+                let wait = wait(pace, started.elapsed());
+                if ended.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+            }
+        });
+        Self { name, pace, newest, heard: Instant::now(), failure: thread.err(), _end: Some(end) }
+    }
+
+    fn take(&mut self) -> Option<Reading> {
+        let reading = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        self.heard = Instant::now();
+        Some(reading)
+    }
+
+    fn degraded(&self) -> Option<Degraded> {
+        let reason = match &self.failure {
+            Some(error) => format!("its thread could not be started: {error}"),
+            None if self.heard.elapsed() > self.pace * LATE => {
+                format!("nothing has been read for {} s: the kernel does not answer", self.heard.elapsed().as_secs())
+            }
+            None => return None,
+        };
+        Some(Degraded {
+            badge: format!("no {}", self.name),
+            what: format!("the {} are not up to date", self.name),
+            reason,
+            remedy: "packets are counted all the same; it goes on by itself once the kernel answers".into(),
+        })
+    }
+}
+
+/// How long to wait after a reading that took so long.
+fn wait(pace: Duration, took: Duration) -> Duration {
+    pace.saturating_sub(took).max(took.mul_f64(1.0 / MOST_CPU - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_takes_a_bounded_share_of_a_cpu() {
+        let ms = Duration::from_millis;
+        for (took, expected) in [(ms(0), ms(1000)), (ms(5), ms(995)), (ms(20), ms(980)), (ms(100), ms(4900))] {
+            assert_eq!(wait(ms(1000), took).as_millis(), expected.as_millis(), "after {took:?}");
+        }
+    }
+
+    #[test]
+    fn a_reading_is_handed_over_once_and_a_silent_collector_is_named() {
+        struct Slow(Duration);
+
+        impl Collector for Slow {
+            fn name(&self) -> &'static str {
+                "test readings"
+            }
+
+            fn pace(&self) -> Duration {
+                Duration::from_millis(10)
+            }
+
+            fn collect(&mut self) -> Reading {
+                thread::sleep(self.0);
+                Reading::Host(Box::default())
+            }
+        }
+
+        let slow: Box<dyn Collector> = Box::new(Slow(Duration::from_secs(1)));
+        let mut collectors = Collectors::start([slow]);
+        assert_eq!((collectors.readings().count(), collectors.degraded().count()), (0, 0));
+        thread::sleep(Duration::from_millis(200));
+        let degraded: Vec<_> = collectors.degraded().collect();
+        assert_eq!(degraded[0].badge, "no test readings");
+        while collectors.readings().count() == 0 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!((collectors.readings().count(), collectors.degraded().count()), (0, 0));
+    }
+}

@@ -1,0 +1,199 @@
+//! Reading what the kernel program counts, and telling it what to count.
+
+use std::{io, time::Duration};
+
+use anyhow::Result;
+use nettop_common::{Config, Event, Filter, Outcome, config::NO_FILTER, counters::Table, unique};
+use nettop_model::{
+    clock::{Moment, asleep_ns},
+    kernel_maps::Reader,
+};
+
+use super::{Group, Xdp, capacity::Capacity, names};
+use crate::{
+    reading::{Reading, Tables, Watched},
+    traffic::{Cost, Traffic},
+};
+
+/// Events taken at once: a few milliseconds of work.
+const MOST_EVENTS: usize = 16_384;
+/// After so long no CPU is still counting in the set that was turned away from: the program takes less than a microsecond,
+/// and is not interrupted but by hardware.
+const DRAIN_DELAY: Duration = Duration::from_millis(10);
+/// Seconds after which slots that are not in use any more are unmapped.
+const REST: f64 = 5.0;
+
+impl Traffic for Xdp {
+    /// Empties the slots that the program has turned away from into `reading`, then has it turn away from the others. So
+    /// what is read lies back by one call; right after a call there is nothing to read yet.
+    fn read(&mut self, reading: &mut Reading) {
+        reading.clear();
+        let now = Moment::now();
+        if now.seconds_since(&self.turned) < DRAIN_DELAY.as_secs_f64() {
+            // Its time stays that of the call before: what came until the sets changed places is yet to be read.
+            return;
+        }
+        reading.at = self.turned;
+        let config = self.cpus.config();
+        let idle = 1 - config.set;
+        self.entries = [0; Table::COUNT];
+        for cpu in 0..self.cpus.count() {
+            self.empty(cpu, idle, reading);
+        }
+        // The program's clock stands still while the machine is suspended.
+        if self.asleep_ns > 0 {
+            for (_, counters) in &mut reading.sources {
+                counters.first_ns += self.asleep_ns;
+                counters.last_ns += self.asleep_ns;
+            }
+        }
+        self.cpus.tell(Config { set: idle, ..config });
+        (self.turned, self.asleep_ns) = (Moment::now(), asleep_ns());
+        if now.seconds_since(&self.rested) > REST {
+            self.rested = now;
+            self.sources.rest();
+            self.destinations.rest();
+            self.macs.rest();
+        }
+    }
+
+    fn drain_delay(&self) -> Duration {
+        DRAIN_DELAY
+    }
+
+    fn read_tables_anew(&mut self, tables: &mut Tables) {
+        // They may have changed since the newest reading.
+        self.has_news = true;
+        self.read_tables(tables);
+    }
+
+    /// Reads the cumulative tables. They are those of the last call, which is spared where no packet came since: what a quiet
+    /// monitor costs is this, most of all.
+    fn read_tables(&mut self, tables: &mut Tables) {
+        if !std::mem::take(&mut self.has_news) {
+            return;
+        }
+        self.cpus.read_tables(tables);
+    }
+
+    /// Calls `each` for the events that have come since the last time: so many at most that a flood, which brings more while
+    /// these are taken, cannot keep us here.
+    fn drain_events(&mut self, each: &mut dyn FnMut(&Event)) {
+        for _ in 0..MOST_EVENTS {
+            let Some(item) = self.events.next() else { return };
+            if let Ok(event) = bytemuck::try_pod_read_unaligned::<Event>(&item) {
+                each(&Event { at_ns: event.at_ns + self.asleep_ns, ..event });
+            }
+        }
+    }
+
+    fn capacity(&self, table: Table) -> Option<u64> {
+        Some(Capacity::keys(self.capacity.bits[table as usize], self.cpus.count()))
+    }
+
+    fn entries(&self, table: Table) -> u64 {
+        self.entries[table as usize]
+    }
+
+    /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
+    fn set_filter(&mut self, filter: Option<&Filter>) {
+        let config = self.cpus.config();
+        let slot = match filter {
+            None => NO_FILTER,
+            Some(filter) => {
+                let idle = if config.filter == 1 { 1 } else { 0 };
+                self.filters.set(idle, filter);
+                1 + idle as u32
+            }
+        };
+        self.cpus.tell(Config { filter: slot, ..config });
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.cpus.tell(Config { paused: u32::from(paused), ..self.cpus.config() });
+    }
+
+    fn set_sampling(&mut self, every: u32) {
+        self.cpus.tell(Config { sample: every, ..self.cpus.config() });
+    }
+
+    fn unique_key(&self) -> Option<unique::Key> {
+        Some(self.cpus.unique_key())
+    }
+
+    fn clear_unique(&mut self) {
+        self.cpus.clear_unique();
+        self.has_news = true;
+    }
+
+    fn set_interfaces(&mut self, names: &[String]) -> Result<()> {
+        self.watcher.set(names)
+    }
+
+    /// The interfaces asked for, as they can be asked for again.
+    fn interface_names(&self) -> Vec<String> {
+        self.watcher.names().map(names::listed).collect()
+    }
+
+    /// What is watched, when somebody has looked since the last time: a thread looks each second, attaches to interfaces that have
+    /// come back, and goes where the default route leads; nobody waits for it.
+    fn watched(&mut self) -> Option<Watched> {
+        self.watcher.news()
+    }
+
+    fn explain_below(&mut self, indexes: Vec<u32>) {
+        self.watcher.explain_below(indexes);
+    }
+
+    fn cost(&self) -> Cost {
+        self.measure()
+    }
+
+    fn maps_reader(&self) -> io::Result<Option<Reader>> {
+        self.dump_reader().map(Some)
+    }
+}
+
+impl Xdp {
+    /// Empties one CPU's part of a set.
+    fn empty(&mut self, cpu: usize, set: u32, reading: &mut Reading) {
+        let totals = self.cpus.totals(cpu, set);
+        if totals.seen.packets == 0 {
+            return;
+        }
+        self.has_news = true;
+        self.cpus.clear_totals(cpu, set);
+        reading.totals.add(&totals);
+        if totals.outcome(Outcome::Counted).packets == 0 {
+            return;
+        }
+        let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
+        for (&table, entries) in Table::ALL.iter().zip(entries) {
+            if let Some(newest) = cpus.newest(cpu, set, table) {
+                match table {
+                    Table::Sources => {}
+                    Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
+                    Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
+                }
+                *entries += 1;
+            }
+            let bits = capacity.bits[table as usize];
+            for group in cpus.used(cpu, set, table) {
+                let part = Group { cpus, cpu, set, table, bits, group };
+                let emptied = match table {
+                    Table::Sources => part.empty(sources, &mut reading.sources),
+                    Table::Destinations => part.empty(destinations, &mut reading.destinations),
+                    Table::Macs => part.empty(macs, &mut reading.macs),
+                };
+                match emptied {
+                    Ok(keys) => {
+                        *entries += keys;
+                    }
+                    // It stays in use: what it holds comes with a later reading.
+                    Err(error) => log::error!("mapping slots of the kernel program's: {error}"),
+                }
+            }
+        }
+        cpus.clear_newest(cpu, set);
+    }
+}
