@@ -165,7 +165,7 @@ fn measure(sources: u32, ticks: usize) -> Result<Cost> {
             }
             let publishing = milliseconds(|| engine.tick()).1;
             let snapshot = snapshots.borrow().clone();
-            let answer = Ok(Answer::Snapshot { snapshot, runtime: true });
+            let answer = Ok(Answer::Snapshot { snapshot, form: request::Form::Flat, runtime: true });
             let (written, json) = milliseconds(|| {
                 let mut text = Vec::new();
                 request::write_json(&answer, &mut text).map(|()| black_box(text))
@@ -179,10 +179,10 @@ fn measure(sources: u32, ticks: usize) -> Result<Cost> {
             }
         }
         let snapshot = snapshots.borrow().clone();
-        let known = snapshot.ips.len() as u64 + snapshot.rest.sources;
+        let known = snapshot.sources.rows.len() as u64 + snapshot.sources.rest.rows;
         // A few of many find no slot, each time the same ones.
         ensure!(known >= u64::from(sources) / 100 * 99, "only {known} became known");
-        ensure!(snapshot.accounting.holds, "the accounts do not balance");
+        ensure!(snapshot.traffic.accounting.holds, "the accounts do not balance");
         cost.memory = heap::in_use().saturating_sub(before) as f64 / known as f64;
         cost.pictures = SIZES.map(|size| slowest_picture(size, &snapshot));
         Ok(cost)
@@ -221,7 +221,8 @@ fn picture((columns, rows): (u16, u16), view: usize, snapshot: &Snapshot) -> f64
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a test backend has no errors");
     let (mut state, theme) = (State { view, ..State::default() }, Theme::colour());
     state.table_mut().order = Some(Order { column: 2, reversed: true });
-    let picture = Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.now_ns / 1_000_000_000 };
+    let picture =
+        Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.meta.now_ns / 1_000_000_000 };
     let draw = |_| {
         milliseconds(|| {
             terminal.draw(|frame| panel::draw(frame, &picture)).expect("a test backend has no errors");

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nettop_model::request::{Answer, Reply, write_json};
+use nettop_model::request::{Answer, Form, Reply, write_json};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     sync::mpsc,
@@ -26,6 +26,15 @@ const CHUNK_DEADLINE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(600);
 /// Bytes of the stack of a thread that writes an answer.
 const STACK: usize = 1 << 20;
+
+/// How a snapshot is written, of which the same may be made for several clients.
+#[derive(Debug)]
+pub struct Written {
+    /// In which form.
+    pub form: Form,
+    /// With what the user has set beside it.
+    pub runtime: bool,
+}
 
 /// Sends a short answer.
 ///
@@ -48,11 +57,11 @@ pub async fn long(
     (turn, asker): (&Turn, Asker),
     pool: &Pool,
     made: Arc<Made>,
-    runtime: bool,
+    written: Written,
 ) -> io::Result<()> {
     let all = async {
         let next = pool.write(asker).await;
-        let mut written = write(made, runtime)?;
+        let mut written = write(made, written)?;
         let mut chunk = written.recv().await;
         // Nobody holds a turn while its client reads.
         drop(next);
@@ -75,11 +84,11 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), turn: &Turn, bytes: &[u8])
 }
 
 /// Writes it as JSON, as far ahead as there is room for.
-fn write(made: Arc<Made>, runtime: bool) -> io::Result<mpsc::Receiver<Vec<u8>>> {
+fn write(made: Arc<Made>, Written { form, runtime }: Written) -> io::Result<mpsc::Receiver<Vec<u8>>> {
     let (mut chunks, written) = chunks();
     let write = move || {
         let reply = Ok(match &made.answer {
-            Answer::Snapshot { snapshot, .. } => Answer::Snapshot { snapshot: snapshot.clone(), runtime },
+            Answer::Snapshot { snapshot, .. } => Answer::Snapshot { snapshot: snapshot.clone(), form, runtime },
             other => other.clone(),
         });
         // It fails when the client has gone.

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, thread, time::Duration};
 
 use nettop_model::{
     kernel_maps::Reader,
-    request::{Answer, Reply, Request},
+    request::{Answer, Form, Reply, Request},
     snapshot::{DEFAULT_LIMIT, Snapshot},
 };
 use nettop_requests::{Requests, ask};
@@ -20,7 +20,7 @@ use super::{
     clients::{self, Clients, Served, Turn},
     fair::Limits,
     pool::{Key, Pool},
-    send,
+    send::{self, Written},
     subscribe::Feed,
 };
 
@@ -95,10 +95,16 @@ async fn serve_client(mut client: Client, turn: &Turn, shared: &Shared, clients:
     };
     let reply = match request {
         Err(error) => Err(error),
-        Ok(Request::Subscribe { limit }) => {
+        Ok(Request::Subscribe { limit, form }) => {
             match shared
                 .feed
-                .serve(&mut *client.stream, (client.asker, client.access), turn, shared.snapshots.clone(), limit)
+                .serve(
+                    &mut *client.stream,
+                    (client.asker, client.access),
+                    turn,
+                    shared.snapshots.clone(),
+                    (limit, &form),
+                )
                 .await
             {
                 Ok(()) => return,
@@ -108,12 +114,15 @@ async fn serve_client(mut client: Client, turn: &Turn, shared: &Shared, clients:
         Ok(request) => match shared.pool(&request) {
             None => ask(&shared.requests, request).await,
             Some((pool, which)) => {
-                let runtime = matches!(request, Request::Status { .. });
+                let written = match &request {
+                    Request::Snapshot { form, .. } => Written { form: form.clone(), runtime: false },
+                    _ => Written { form: Form::Flat, runtime: matches!(request, Request::Status { .. }) },
+                };
                 let (key, make) = shared.made_of(request);
                 match pool.get(client.asker, key, clients, make).await {
                     Ok(made) => {
                         turn.holds(which);
-                        let _ = send::long(&mut client.stream, (turn, client.asker), pool, made, runtime).await;
+                        let _ = send::long(&mut client.stream, (turn, client.asker), pool, made, written).await;
                         return;
                     }
                     Err(error) => Err(error),
@@ -128,7 +137,7 @@ impl Shared {
     /// Where that comes from which a long answer is made of; `None`: the answer is short.
     fn pool(&self, request: &Request) -> Option<(&Pool, clients::Pool)> {
         match request {
-            Request::Status { limit: 1..=DEFAULT_LIMIT } | Request::Snapshot { limit: 1..=DEFAULT_LIMIT } => {
+            Request::Status { limit: 1..=DEFAULT_LIMIT } | Request::Snapshot { limit: 1..=DEFAULT_LIMIT, .. } => {
                 Some((&self.usual, clients::Pool::Usual))
             }
             Request::Status { .. } | Request::Snapshot { .. } => Some((&self.whole, clients::Pool::Whole)),
@@ -141,17 +150,17 @@ impl Shared {
     fn made_of(&self, request: Request) -> (Key, impl Future<Output = Reply>) {
         let (limit, published) = match request {
             // What is published already is no business of the engine's.
-            Request::Status { limit: DEFAULT_LIMIT } | Request::Snapshot { limit: DEFAULT_LIMIT } => {
+            Request::Status { limit: DEFAULT_LIMIT } | Request::Snapshot { limit: DEFAULT_LIMIT, .. } => {
                 let snapshot = self.snapshots.borrow().clone();
                 (DEFAULT_LIMIT, Some(snapshot))
             }
-            Request::Status { limit } | Request::Snapshot { limit } | Request::Maps { limit } => (limit, None),
+            Request::Status { limit } | Request::Snapshot { limit, .. } | Request::Maps { limit } => (limit, None),
             _ => (0, None),
         };
         let key = published.as_ref().map_or(Key::Fresh(limit), |it| Key::Published(Arc::as_ptr(it).addr()));
         let make = async move {
             if let Some(snapshot) = published {
-                return Ok(Answer::Snapshot { snapshot, runtime: true });
+                return Ok(Answer::Snapshot { snapshot, form: Form::Flat, runtime: true });
             }
             match ask(&self.requests, request).await? {
                 Answer::MapsReader(reader) => read_maps(reader, limit).await,
@@ -189,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::socket;
-    use nettop_model::kernel_maps::Dump;
+    use nettop_model::{kernel_maps::Dump, snapshot::Traffic};
     use nettop_requests::Envelope;
 
     /// A server over an engine that answers everything with `reset` and ends at `stop`; and the path of its socket.
@@ -203,7 +212,10 @@ mod tests {
         let path = directory.path().join("s");
         let (listener, file) = socket::listen(&path, None).unwrap();
         let (requests, mut received) = mpsc::channel::<Envelope>(4);
-        let (publish, snapshots) = watch::channel(Arc::new(Snapshot { total_packets: 7, ..Snapshot::default() }));
+        let (publish, snapshots) = watch::channel(Arc::new(Snapshot {
+            traffic: Traffic { packets: 7, ..Traffic::default() },
+            ..Snapshot::default()
+        }));
         tokio::spawn(async move {
             let _publish = publish;
             while let Some(Envelope { request, reply }) = received.recv().await {

@@ -9,8 +9,9 @@ use std::{
 };
 
 use nettop_model::{
-    json,
-    snapshot::{DEFAULT_LIMIT, Snapshot, Whole},
+    request::Form,
+    snapshot::{DEFAULT_LIMIT, Snapshot},
+    wire,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
@@ -50,6 +51,7 @@ pub struct Feed {
 struct Line {
     snapshot: Arc<Snapshot>,
     limit: usize,
+    form: Form,
     /// All of it, the line break too.
     json: Vec<u8>,
 }
@@ -73,7 +75,7 @@ impl Feed {
         (asker, access): (Asker, Access),
         turn: &Turn,
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
-        limit: usize,
+        (limit, form): (usize, &Form),
     ) -> Result<(), String> {
         if !(1..=DEFAULT_LIMIT).contains(&limit) {
             return Err(format!("subscribe sends 1 to {DEFAULT_LIMIT} rows of each list; snapshot sends any number"));
@@ -90,9 +92,9 @@ impl Feed {
         let mut sent = None;
         loop {
             let snapshot = snapshots.borrow_and_update().clone();
-            let ticks = snapshot.tick.count;
+            let ticks = snapshot.monitor.tick.count;
             let missed = sent.replace(ticks).map_or(0, |before: u64| ticks.saturating_sub(before + 1));
-            let line = self.line(snapshot, limit).await?;
+            let line = self.line(snapshot, limit, form).await?;
             turn.is_theirs();
             let written = timeout(LINE_DEADLINE, line.write(stream, missed)).await;
             turn.is_ours();
@@ -111,28 +113,30 @@ impl Feed {
         }
     }
 
-    async fn line(&self, snapshot: Arc<Snapshot>, limit: usize) -> Result<Arc<Line>, String> {
+    async fn line(&self, snapshot: Arc<Snapshot>, limit: usize, form: &Form) -> Result<Arc<Line>, String> {
         let mut lines = self.lines.lock().await;
         lines.retain(|line| line.strong_count() > 0);
-        let is_it = |line: &Arc<Line>| line.limit == limit && Arc::ptr_eq(&line.snapshot, &snapshot);
+        let is_it =
+            |line: &Arc<Line>| line.limit == limit && line.form == *form && Arc::ptr_eq(&line.snapshot, &snapshot);
         if let Some(line) = lines.iter().filter_map(Weak::upgrade).find(is_it) {
             return Ok(line);
         }
-        let of = snapshot.clone();
+        let (of, form) = (snapshot.clone(), form.clone());
+        let as_asked = form.clone();
         // Not among the tasks that wait: a full list takes some milliseconds.
-        let json = spawn_blocking(move || to_json(&of, limit)).await;
+        let json = spawn_blocking(move || to_json(&of, limit, &as_asked)).await;
         let json = json.map_err(|error| format!("the snapshot cannot be written: {error}"))?;
-        let line = Arc::new(Line { snapshot, limit, json });
+        let line = Arc::new(Line { snapshot, limit, form, json });
         lines.push(Arc::downgrade(&line));
         Ok(line)
     }
 }
 
-fn to_json(snapshot: &Snapshot, limit: usize) -> Vec<u8> {
+fn to_json(snapshot: &Snapshot, limit: usize, form: &Form) -> Vec<u8> {
     let cut = (limit < DEFAULT_LIMIT).then(|| snapshot.clone().cut(limit));
     let mut json = Vec::new();
     // Writing to memory cannot fail.
-    let _ = json::line(&Whole::from(cut.as_ref().unwrap_or(snapshot)), &mut json);
+    let _ = wire::write_published(cut.as_ref().unwrap_or(snapshot), form, &mut json);
     json
 }
 

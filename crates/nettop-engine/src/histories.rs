@@ -67,16 +67,16 @@ impl Histories {
     /// Follows what stands at the head of the lists.
     pub fn follow(&mut self, snapshot: &Snapshot) {
         let tally = |packets, bytes| Tally { packets, bytes };
-        for row in snapshot.ips.iter().take(SOURCES) {
+        for row in snapshot.sources.rows.iter().take(SOURCES) {
             self.want(Subject::Source(row.ip), tally(row.packets, row.bytes));
         }
-        for row in snapshot.destinations.iter().take(OTHERS) {
+        for row in snapshot.destinations.rows.iter().take(OTHERS) {
             self.want(Subject::Destination(row.ip), tally(row.packets, row.bytes));
         }
-        for row in snapshot.ports.iter().take(OTHERS) {
+        for row in snapshot.ports.rows.iter().take(OTHERS) {
             self.want(Subject::Port(row.port), tally(row.packets, 0));
         }
-        for row in snapshot.prefixes.iter().flat_map(|(_, rows)| rows.iter().take(PREFIXES)) {
+        for row in snapshot.prefixes.lengths.iter().flat_map(|(_, rows)| rows.iter().take(PREFIXES)) {
             self.want(Subject::Prefix(row.prefix), tally(row.sums.packets, row.sums.bytes));
         }
     }

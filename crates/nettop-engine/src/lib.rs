@@ -38,8 +38,8 @@ use nettop_geo::Watcher;
 use nettop_model::{
     clock::{Calendar, Moment},
     filter::{FilterText, ParsedFilter},
-    request::{Answer, FilterChange, Reply, Request},
-    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, Own, Snapshot, Subject, TOP_RANGE, Tick},
+    request::{Answer, FilterChange, Form, Reply, Request},
+    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
 };
 use nettop_process::{cause, random};
 use nettop_requests::Envelope;
@@ -135,7 +135,7 @@ pub struct Engine {
     geo: Option<Watcher>,
     tick: Tick,
     cost: OwnCost,
-    own: Own,
+    own: SelfStats,
     snapshots: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -180,7 +180,7 @@ impl Engine {
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
             cost,
-            own: Own::default(),
+            own: SelfStats::default(),
             snapshots,
             source,
             settings,
@@ -406,10 +406,10 @@ impl Engine {
                 Answer::field("reset", true)
             }
             Request::Status { limit } => {
-                return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: true });
+                return Ok(Answer::Snapshot { snapshot: self.limited(limit), form: Form::Flat, runtime: true });
             }
-            Request::Snapshot { limit } => {
-                return Ok(Answer::Snapshot { snapshot: self.limited(limit), runtime: false });
+            Request::Snapshot { limit, form } => {
+                return Ok(Answer::Snapshot { snapshot: self.limited(limit), form, runtime: false });
             }
             Request::Subscribe { .. } => return Err("only over the control socket".into()),
             Request::Maps { .. } => {

@@ -3,7 +3,7 @@
 use std::{fs::File, mem, os::unix::fs::FileExt as _, time::Duration};
 
 use nettop_collect::traffic::{Cost, Traffic};
-use nettop_model::{clock::Moment, snapshot::Own};
+use nettop_model::{clock::Moment, snapshot::SelfStats};
 
 /// What makes the kernel measure the program.
 const HINT: &str = "sysctl kernel.bpf_stats_enabled=1";
@@ -46,14 +46,14 @@ impl OwnCost {
     }
 
     /// The cost since the last time.
-    pub fn measure(&mut self, source: &dyn Traffic, now: Moment) -> Own {
+    pub fn measure(&mut self, source: &dyn Traffic, now: Moment) -> SelfStats {
         let (cost, cpu) = (source.cost(), cpu_time());
         let before = mem::replace(&mut self.cost, cost);
         let used = cpu.saturating_sub(mem::replace(&mut self.cpu, cpu));
         let seconds = now.seconds_since(&mem::replace(&mut self.at, now));
         let (runs, nanoseconds) = (cost.runs.saturating_sub(before.runs), cost.run_ns.saturating_sub(before.run_ns));
         let packets = mem::take(&mut self.seen);
-        Own {
+        SelfStats {
             cpu: if seconds > 0.0 { used.as_secs_f64() / seconds } else { 0.0 },
             memory: self.resident().unwrap_or(0),
             kernel_memory: cost.memory,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use nettop_model::{json, snapshot::Snapshot};
+use nettop_model::{flat::Flat, json, snapshot::Snapshot};
 use serde_json::value::RawValue;
 
 pub mod cell;
@@ -41,14 +41,14 @@ pub const FORMATS: &[Format] = &[
         name: "json",
         about: "the whole snapshot",
         extension: "snapshot.json",
-        write: |snapshot, out| json::pretty(snapshot, out),
+        write: |snapshot, out| json::pretty(&Flat::from(snapshot), out),
         rewrite: |snapshot, out| sorted::pretty(snapshot, out),
     },
     Format {
         name: "csv",
         about: "the table of sources",
         extension: "top.csv",
-        write: |snapshot, out| table::of_sources(&snapshot.ips, out),
+        write: |snapshot, out| table::of_sources(&snapshot.sources.rows, out),
         rewrite: table::of_json,
     },
     Format {

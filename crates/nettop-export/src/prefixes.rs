@@ -42,7 +42,7 @@ pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// What `out` says.
 pub fn of_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    let mut by_length: Vec<_> = snapshot.prefixes.iter().collect();
+    let mut by_length: Vec<_> = snapshot.prefixes.lengths.iter().collect();
     by_length.sort_by_key(|(length, _)| *length);
     let rows = by_length.into_iter().flat_map(|(_, rows)| rows);
     table::write(COLUMNS, rows.map(Row::from), out)
@@ -64,7 +64,7 @@ impl From<&PrefixRow> for Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nettop_model::snapshot::{Prefix, Sums};
+    use nettop_model::snapshot::{Prefix, PrefixLists, Sums};
 
     #[test]
     fn both_ways_lead_to_the_same_table() {
@@ -78,10 +78,12 @@ mod tests {
             (48, vec![]),
             (32, vec![row("2001:db8::", 32, 3)]),
         ];
-        let snapshot = Snapshot { prefixes, ..Snapshot::default() };
+        let snapshot =
+            Snapshot { prefixes: PrefixLists { lengths: prefixes, ..PrefixLists::default() }, ..Snapshot::default() };
         let (mut one, mut other) = (Vec::new(), Vec::new());
         of_snapshot(&snapshot, &mut one).unwrap();
-        of_json(&serde_json::value::to_raw_value(&snapshot).unwrap(), &mut other).unwrap();
+        of_json(&serde_json::value::to_raw_value(&nettop_model::flat::Flat::from(&snapshot)).unwrap(), &mut other)
+            .unwrap();
         assert_eq!(one, other);
         let expected = "prefix,ips,packets,bytes,pps,pps_60s\n192.0.0.0/16,2,10,600,1.5,0.25\n192.0.2.0/24,2,9,540,1.5,0.25\n\
                         192.0.3.0/24,2,1,60,1.5,0.25\n2001:db8::/32,2,3,180,1.5,0.25\n";

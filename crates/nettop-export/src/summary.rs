@@ -12,23 +12,14 @@ const TOP: usize = 10;
 
 /// The summary as text, one fact per line.
 pub fn text(snapshot: &Snapshot) -> String {
-    let Snapshot {
-        elapsed,
-        total_packets,
-        total_bytes,
-        avg_pps,
-        unique_ips,
-        unique_estimated,
-        ips,
-        accounting,
-        geo,
-        exports,
-        replay,
-        top_prefixes,
-        ..
-    } = snapshot;
+    let Snapshot { meta, traffic, sources, places, prefixes, monitor, .. } = snapshot;
+    let (elapsed, total_packets, total_bytes, avg_pps) =
+        (meta.elapsed, traffic.packets, traffic.bytes, traffic.avg_pps);
+    let unique_ips = traffic.unique_sources;
+    let (ips, accounting, geo) = (&sources.rows, &traffic.accounting, &places.geo);
+    let (exports, replay, top_prefixes) = (&monitor.exports, &monitor.replay, &prefixes.top);
     let Accounting { seen, filtered, not_ip, martian, evicted, untracked, holds, .. } = accounting;
-    let about = if *unique_estimated { "~" } else { "" };
+    let about = if traffic.unique_estimated { "~" } else { "" };
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "Session summary, {elapsed:.1} s");

@@ -85,7 +85,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use nettop_model::snapshot::{Snapshot, SourceRow};
+    use nettop_model::snapshot::{Snapshot, SourceList, SourceRow};
 
     #[test]
     fn the_columns_are_the_classics() {
@@ -108,11 +108,13 @@ mod tests {
             place: None,
             detail: None,
         };
-        let snapshot = Snapshot { ips: vec![row].into(), ..Snapshot::default() };
+        let snapshot =
+            Snapshot { sources: SourceList { rows: vec![row].into(), ..SourceList::default() }, ..Snapshot::default() };
         let header = "ip,packets,bytes,pps,pps_10s,pps_60s,peak_pps,low_pps,first_ns,last_ns\n";
         let (mut one, mut other, mut empty) = (Vec::new(), Vec::new(), Vec::new());
-        of_json(&serde_json::value::to_raw_value(&snapshot).unwrap(), &mut one).unwrap();
-        of_sources(&snapshot.ips, &mut other).unwrap();
+        of_json(&serde_json::value::to_raw_value(&nettop_model::flat::Flat::from(&snapshot)).unwrap(), &mut one)
+            .unwrap();
+        of_sources(&snapshot.sources.rows, &mut other).unwrap();
         for text in [one, other] {
             let expected = format!("{header}192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n");
             assert_eq!(String::from_utf8(text).unwrap(), expected);

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod filter;
+pub mod flat;
 pub mod format;
 pub mod json;
 pub mod kernel_maps;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    flat::Flat,
     json,
     kernel_maps::{Dump, Reader},
-    snapshot::{History, Runtime, Snapshot, Subject},
+    snapshot::{Group, History, Runtime, SCHEMA, Selected, Snapshot, Subject},
 };
 
 /// A wish to change or to know something.
@@ -31,11 +32,15 @@ pub enum Request {
     Snapshot {
         /// Rows.
         limit: usize,
+        /// How it is written.
+        form: Form,
     },
     /// The published snapshot and every further one, of at most `limit` rows. Only the server of the control channel answers it.
     Subscribe {
         /// Rows.
         limit: usize,
+        /// How each is written.
+        form: Form,
     },
     /// What the kernel's maps hold, at most `limit` (0: all) rows of each.
     Maps {
@@ -59,6 +64,23 @@ impl Request {
             | Self::History(_) => true,
             Self::Set(_) | Self::Top(_) | Self::Pause(_) | Self::Reset | Self::Stop => false,
         }
+    }
+}
+
+/// How a snapshot is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As the classic's: see [`flat`](crate::flat).
+    #[default]
+    Flat,
+    /// These groups.
+    Grouped(Vec<Group>),
+}
+
+impl Form {
+    /// Every group.
+    pub fn whole() -> Self {
+        Self::Grouped(Group::ALL.to_vec())
     }
 }
 
@@ -86,6 +108,8 @@ pub enum Answer {
     Snapshot {
         /// It.
         snapshot: Arc<Snapshot>,
+        /// How it is written.
+        form: Form,
         /// Whether the answer is to `status`.
         runtime: bool,
     },
@@ -131,12 +155,12 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "snapshot",
         help: "everything counted so far",
-        parse: |fields| Ok(Request::Snapshot { limit: limit(fields)? }),
+        parse: |fields| Ok(Request::Snapshot { limit: limit(fields)?, form: form(fields)? }),
     },
     Command {
         name: "subscribe",
         help: "the settings and a snapshot, and again each time there is a new one, a line each, until the client hangs up",
-        parse: |fields| Ok(Request::Subscribe { limit: limit(fields)? }),
+        parse: |fields| Ok(Request::Subscribe { limit: limit(fields)?, form: form(fields)? }),
     },
     Command {
         name: "maps",
@@ -184,7 +208,14 @@ pub fn token_of(line: &[u8]) -> Option<String> {
 /// # Errors
 /// What `out` says.
 pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
+    /// A snapshot, in the form that was asked for.
     #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Written<'a> {
+        Flat(Box<Flat>),
+        Grouped(Selected<'a>),
+    }
+    #[derive(Default, Serialize)]
     struct Whole<'a> {
         ok: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,7 +223,7 @@ pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
         #[serde(skip_serializing_if = "Option::is_none")]
         runtime: Option<&'a Runtime>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        snapshot: Option<&'a Snapshot>,
+        snapshot: Option<Written<'a>>,
         #[serde(flatten)]
         fields: Option<&'a Map<String, Value>>,
         #[serde(flatten)]
@@ -200,14 +231,16 @@ pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
         #[serde(skip_serializing_if = "Option::is_none")]
         history: Option<&'a History>,
     }
-    let mut whole =
-        Whole { ok: true, error: None, runtime: None, snapshot: None, fields: None, maps: None, history: None };
+    let mut whole = Whole { ok: true, ..Whole::default() };
     match reply {
         Err(error) => whole = Whole { ok: false, error: Some(error), ..whole },
         Ok(Answer::Fields(fields)) => whole.fields = Some(fields),
-        Ok(Answer::Snapshot { snapshot, runtime }) => {
-            whole.runtime = runtime.then_some(&snapshot.runtime);
-            whole.snapshot = Some(snapshot);
+        Ok(Answer::Snapshot { snapshot, form, runtime }) => {
+            whole.runtime = runtime.then_some(&snapshot.meta.runtime);
+            whole.snapshot = Some(match form {
+                Form::Flat => Written::Flat(Box::new((&**snapshot).into())),
+                Form::Grouped(groups) => Written::Grouped(Selected { snapshot, groups }),
+            });
         }
         Ok(Answer::Maps(dump)) => whole.maps = Some(dump),
         Ok(Answer::MapsReader(_)) => whole = Whole { ok: false, error: Some("only over the control socket"), ..whole },
@@ -224,6 +257,33 @@ fn limit(fields: &Map<String, Value>) -> Result<usize, String> {
             .and_then(|limit| usize::try_from(limit).ok())
             .ok_or_else(|| format!("limit must be a whole number, 0 for all, not {value}")),
     }
+}
+
+/// The form that is asked for by `schema`, with the `groups` named beside it, or all of them. A newer schema is answered with the
+/// newest that is known here.
+fn form(fields: &Map<String, Value>) -> Result<Form, String> {
+    let schema = match fields.get("schema") {
+        None | Some(Value::Null) => 1,
+        Some(value) => value
+            .as_u64()
+            .filter(|schema| *schema > 0)
+            .ok_or_else(|| format!("schema must be a whole number from 1, not {value}"))?,
+    };
+    let groups = match fields.get("groups") {
+        None | Some(Value::Null) => return Ok(if schema < SCHEMA.into() { Form::Flat } else { Form::whole() }),
+        Some(_) if schema < SCHEMA.into() => return Err(format!("groups are those of \"schema\": {SCHEMA}")),
+        Some(Value::Array(groups)) => groups,
+        Some(other) => return Err(format!("groups must be a list of names, not {other}")),
+    };
+    let known = || Group::ALL.iter().map(|group| group.name()).collect::<Vec<_>>().join(", ");
+    let group = |name: &Value| {
+        let group = name.as_str().and_then(Group::named);
+        group.ok_or_else(|| format!("there is no group {name}; there are {}", known()))
+    };
+    let mut groups = groups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(Form::Grouped(groups))
 }
 
 /// Of exactly one thing.
@@ -296,8 +356,14 @@ mod tests {
         for (line, expected) in [
             (r#"{"cmd":"status"}"#, Ok(Request::Status { limit: 1000 })),
             ("{}", Ok(Request::Status { limit: 1000 })),
-            (r#"{"cmd":"snapshot","limit":0}"#, Ok(Request::Snapshot { limit: 0 })),
-            (r#"{"cmd":"subscribe","limit":5}"#, Ok(Request::Subscribe { limit: 5 })),
+            (r#"{"cmd":"snapshot","limit":0}"#, Ok(Request::Snapshot { limit: 0, form: Form::Flat })),
+            (r#"{"cmd":"subscribe","limit":5}"#, Ok(Request::Subscribe { limit: 5, form: Form::Flat })),
+            (r#"{"cmd":"subscribe","limit":5,"schema":2}"#, Ok(Request::Subscribe { limit: 5, form: Form::whole() })),
+            (
+                r#"{"cmd":"snapshot","limit":5,"schema":99,"groups":["host","traffic","host"]}"#,
+                Ok(Request::Snapshot { limit: 5, form: Form::Grouped(vec![Group::Traffic, Group::Host]) }),
+            ),
+            (r#"{"cmd":"snapshot","limit":5,"schema":1}"#, Ok(Request::Snapshot { limit: 5, form: Form::Flat })),
             (r#"{"cmd":"top","top":30}"#, Ok(Request::Top(30))),
             (r#"{"cmd":"top","top":"7"}"#, Ok(Request::Top(7))),
             (r#"{"cmd":"pause"}"#, Ok(Request::Pause(true))),
@@ -329,6 +395,11 @@ mod tests {
             (r#"{"cmd":"top"}"#, "needs a number"),
             (r#"{"cmd":"top","top":1.5}"#, "whole number"),
             (r#"{"cmd":"snapshot","limit":-1}"#, "whole number"),
+            (r#"{"cmd":"snapshot","schema":"2"}"#, "schema must be a whole number"),
+            (r#"{"cmd":"snapshot","schema":0}"#, "schema must be a whole number"),
+            (r#"{"cmd":"snapshot","groups":["host"]}"#, "\"schema\": 2"),
+            (r#"{"cmd":"snapshot","schema":2,"groups":"host"}"#, "must be a list"),
+            (r#"{"cmd":"subscribe","schema":2,"groups":["ips"]}"#, "no group \"ips\"; there are meta, "),
             (r#"{"cmd":"history"}"#, "needs one of"),
             (r#"{"cmd":"history","port":1,"dst":"192.0.2.1"}"#, "needs one of"),
             (r#"{"cmd":"history","prefix":"192.0.2.0/20"}"#, "no prefix whose"),

@@ -69,7 +69,7 @@ fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
     let source = Box::new(Pcap::open(path, 0.0)?);
     let cost = OwnCost::new(Moment::default());
     let (mut engine, snapshots) = Engine::new(source, settings, Some(Watcher::embedded()?), Outlets::default(), cost);
-    let newest = || snapshots.borrow().elapsed;
+    let newest = || snapshots.borrow().meta.elapsed;
     let reached = (0..ENOUGH).any(|_| {
         engine.tick();
         newest() >= SECONDS
@@ -88,7 +88,8 @@ fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<Strin
         }
     }
     let theme = Theme::of(scene.theme);
-    let picture = Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.now_ns / 1_000_000_000 };
+    let picture =
+        Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.meta.now_ns / 1_000_000_000 };
     let mut terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).context("a screen without a terminal")?;
     terminal.draw(|frame| panel::draw(frame, &picture)).context("a screen without a terminal")?;
     let paper = if scene.theme == Choice::Light { &svg::LIGHT } else { &svg::DARK };
@@ -97,6 +98,6 @@ fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<Strin
 
 /// The busiest source, opened.
 fn busiest(snapshot: &Snapshot) -> State {
-    let subject = snapshot.ips.iter().next().map(|row| Subject::Source(row.ip));
+    let subject = snapshot.sources.rows.iter().next().map(|row| Subject::Source(row.ip));
     State { detail: subject.map(|subject| Detail { subject, history: None, top: 0 }), ..State::default() }
 }

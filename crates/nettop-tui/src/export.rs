@@ -15,7 +15,7 @@ use nettop_export::{
 };
 use nettop_model::{
     json,
-    request::{Answer, Request},
+    request::{self, Answer, Request},
     snapshot::{Export, Snapshot},
 };
 use nettop_process::cause;
@@ -28,14 +28,14 @@ use super::state::State;
 /// What the files are called, without extensions: beside the file of sampled packets where this process writes one, else in the
 /// current folder.
 pub fn path(snapshot: &Snapshot, unix_seconds: u64) -> PathBuf {
-    let own = snapshot.exports.iter().filter(|_| snapshot.link.is_none());
+    let own = snapshot.monitor.exports.iter().filter(|_| snapshot.meta.link.is_none());
     let beside = own.into_iter().find(|row| row.kind == Export::Events).and_then(|row| Path::new(&row.path).parent());
     beside.unwrap_or(Path::new("")).join(session::name(unix_seconds))
 }
 
 /// Asks the engine for everything and writes it; then says where, or what went wrong.
 pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Result<String, String>>) {
-    let result = match ask(&requests, Request::Snapshot { limit: 0 }).await {
+    let result = match ask(&requests, Request::Snapshot { limit: 0, form: request::Form::whole() }).await {
         Ok(Answer::Snapshot { snapshot, .. }) => spawn_blocking(move || session::write(&snapshot, &path))
             .await
             .map_err(|error| format!("the export failed: {error}"))
@@ -182,9 +182,10 @@ mod tests {
             (vec![row(Export::Events, "packets.jsonl")], "nettop-19700101-000000"),
             (vec![row(Export::Events, "/var/log/packets.jsonl")], "/var/log/nettop-19700101-000000"),
         ] {
-            let mut snapshot = Snapshot { exports: rows, ..Snapshot::default() };
-            assert_eq!(path(&snapshot, 0), Path::new(expected), "{:?}", snapshot.exports);
-            snapshot.link = Some(Link::default().into());
+            let mut snapshot = Snapshot::default();
+            snapshot.monitor.exports = rows;
+            assert_eq!(path(&snapshot, 0), Path::new(expected), "{:?}", snapshot.monitor.exports);
+            snapshot.meta.link = Some(Link::default().into());
             assert_eq!(path(&snapshot, 0), Path::new("nettop-19700101-000000"), "the monitor's paths are not ours");
         }
     }

@@ -6,10 +6,11 @@ use nettop_common::{Protocol, counters::SizeBucket};
 use nettop_geo::CountryCode;
 
 use nettop_model::snapshot::{
-    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationRow, Detail, FilterView, History, Host,
-    HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState, Mac, MacRow, Mode,
-    NetworkRow, Origin, Own, Pace, Place, PortRow, Prefix, PrefixRow, Rest, Runtime, Sampling, Severity, Snapshot,
-    SourceRow, Sums, TcpFlags, Tick,
+    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, FilterView,
+    History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState, Mac,
+    MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Pace, Place, Places, PortList, PortRow, Prefix,
+    PrefixLists, PrefixRow, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList, SourceRow, Sums, TcpFlags,
+    Tick, Traffic,
 };
 
 /// When every fixture was taken.
@@ -102,7 +103,10 @@ pub fn history() -> History {
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.
 pub fn busy() -> Snapshot {
     let total = 16_799_998;
-    Snapshot {
+    let meta = Meta {
+        started_ns: NOW - 754_000_000_000,
+        now_ns: NOW,
+        elapsed: 754.0,
         runtime: Runtime {
             filter: FilterView {
                 dst: "203.0.113.10".into(),
@@ -117,94 +121,17 @@ pub fn busy() -> Snapshot {
             message: "filter changed by nettopctl".into(),
             mode: Mode::Live,
         },
-        started_ns: NOW - 754_000_000_000,
-        now_ns: NOW,
-        elapsed: 754.0,
-        total_packets: total,
-        total_bytes: total * 333,
+        link: None,
+    };
+    let traffic = Traffic {
+        packets: total,
+        bytes: total * 333,
         avg_pps: 22_281.0,
         avg_bps: 22_281.0 * 333.0,
-        current_pps: 3_141_592.0,
-        current_bps: 3_141_592.0 * 64.0,
-        unique_ips: 1_254_321,
+        pps: 3_141_592.0,
+        bps: 3_141_592.0 * 64.0,
+        unique_sources: 1_254_321,
         unique_estimated: true,
-        filtered_packets: 345_678,
-        ips: sources(total).into(),
-        rest: Rest { sources: 1_224, packets: 5_000, bytes: 400_000, ..Rest::default() },
-        countries: (0..10_u8)
-            .map(|n| {
-                let (Place { country_code, country, .. }, sums) = (place(n), sums(n, 1_200, total, 3_141_592.0));
-                CountryRow { country_code, country, sums }
-            })
-            .collect(),
-        networks: (0..10_u8)
-            .map(|n| {
-                let (Place { asn, org, .. }, sums) = (place(n), sums(n, 900, 12_799_998, 2_141_592.0));
-                NetworkRow { asn, org, sums }
-            })
-            .collect(),
-        macs: (0..12_u8)
-            .map(|n| MacRow {
-                mac: Mac([2, 0x42, 0xac, 0x11, 0, n]),
-                packets: 16_799_998 >> n,
-                pps: 3_141_592.0 / f64::from(n + 1),
-                pps_60s: 22_281.0 / f64::from(n + 1),
-                at_least: n == 3,
-            })
-            .collect(),
-        protocols: [12_000_000, 4_799_000, 998, 0, 0, 0].into_iter().zip(Protocol::ALL).map(|(n, p)| (*p, n)).collect(),
-        top_prefixes: ["198.51.100.0/24", "2001:db8:1234::/48", "198.18.0.0/16"]
-            .iter()
-            .zip(0_u8..)
-            .map(|(prefix, n)| PrefixRow { prefix: self::prefix(prefix), sums: sums(n, 254, 12_799_998, 2_141_592.0) })
-            .collect(),
-        destinations: (0..12_u8)
-            .map(|n| DestinationRow {
-                ip: [203, 0, 113, 10 + n].into(),
-                packets: total >> n,
-                bytes: (total >> n) * 333,
-                pps: 3_141_592.0 / f64::from(n + 1),
-                pps_60s: 22_281.0,
-                peak_pps: 4_141_592.0,
-                at_least: n == 3,
-            })
-            .collect(),
-        ports: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]
-            .into_iter()
-            .zip(0_u32..)
-            .map(|(port, n)| PortRow {
-                port,
-                packets: 9_000_000 >> (n * 2),
-                from_packets: 1_000 << n,
-                pps: (n < 5).then_some(1_000.0 / f64::from(n + 1)),
-            })
-            .collect(),
-        history: history(),
-        prefixes: vec![(
-            24,
-            vec![PrefixRow { prefix: prefix("198.51.100.0/24"), sums: sums(0, 254, 12_799_998, 2_141_592.0) }],
-        )],
-        own: Own {
-            cpu: 0.125,
-            memory: 31_457_280,
-            kernel_memory: 67_108_864,
-            drain_ms: 4.25,
-            packet_ns: Some(71.3),
-            ..Own::default()
-        },
-        top_dst_ports: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]
-            .into_iter()
-            .enumerate()
-            .map(|(n, port)| (port, 9_000_000 >> (n * 2)))
-            .collect(),
-        tcp_flags: [(0x02, 10_200_000), (0x12, 1_200_000), (0x10, 500_000), (0x18, 90_000), (0x11, 9_000), (0xff, 1)]
-            .map(|(flags, packets)| (TcpFlags(flags), packets))
-            .into(),
-        packet_sizes: [15_000_000, 1_000_000, 799_998, 0]
-            .into_iter()
-            .zip(SizeBucket::ALL)
-            .map(|(n, s)| (*s, n))
-            .collect(),
         accounting: Accounting {
             seen: amount(total + 345_678 + 1_234),
             counted: amount(total),
@@ -217,14 +144,112 @@ pub fn busy() -> Snapshot {
             holds: true,
             ..Accounting::default()
         },
-        interfaces: vec![
-            interface("eth0", Some(AttachMode::Native), ""),
-            interface("wg0", Some(AttachMode::Generic), "the driver has no native XDP"),
-        ],
+        protocols: [12_000_000, 4_799_000, 998, 0, 0, 0].into_iter().zip(Protocol::ALL).map(|(n, p)| (*p, n)).collect(),
+        tcp_flags: [(0x02, 10_200_000), (0x12, 1_200_000), (0x10, 500_000), (0x18, 90_000), (0x11, 9_000), (0xff, 1)]
+            .map(|(flags, packets)| (TcpFlags(flags), packets))
+            .into(),
+        packet_sizes: [15_000_000, 1_000_000, 799_998, 0]
+            .into_iter()
+            .zip(SizeBucket::ALL)
+            .map(|(n, s)| (*s, n))
+            .collect(),
+        history: history(),
+        events: Vec::new(),
+    };
+    let places = Places {
+        countries: (0..10_u8)
+            .map(|n| {
+                let (Place { country_code, country, .. }, sums) = (place(n), sums(n, 1_200, total, 3_141_592.0));
+                CountryRow { country_code, country, sums }
+            })
+            .collect(),
+        networks: (0..10_u8)
+            .map(|n| {
+                let (Place { asn, org, .. }, sums) = (place(n), sums(n, 900, 12_799_998, 2_141_592.0));
+                NetworkRow { asn, org, sums }
+            })
+            .collect(),
+        ..Places::default()
+    };
+    let rest = Others { rows: 1_224, packets: 5_000, bytes: Some(400_000) };
+    Snapshot {
+        meta,
+        traffic,
+        sources: SourceList { rows: sources(total).into(), rest },
+        destinations: DestinationList {
+            rows: (0..12_u8)
+                .map(|n| DestinationRow {
+                    ip: [203, 0, 113, 10 + n].into(),
+                    packets: total >> n,
+                    bytes: (total >> n) * 333,
+                    pps: 3_141_592.0 / f64::from(n + 1),
+                    pps_60s: 22_281.0,
+                    peak_pps: 4_141_592.0,
+                    at_least: n == 3,
+                })
+                .collect(),
+            ..DestinationList::default()
+        },
+        ports: PortList {
+            rows: [443, 80, 0, 53, 51_820, 11_211, 49_152, 22, 8443]
+                .into_iter()
+                .zip(0_u32..)
+                .map(|(port, n)| PortRow {
+                    port,
+                    packets: 9_000_000 >> (n * 2),
+                    from_packets: 1_000 << n,
+                    pps: (n < 5).then_some(1_000.0 / f64::from(n + 1)),
+                })
+                .collect(),
+            ..PortList::default()
+        },
+        macs: MacList {
+            rows: (0..12_u8)
+                .map(|n| MacRow {
+                    mac: Mac([2, 0x42, 0xac, 0x11, 0, n]),
+                    packets: 16_799_998 >> n,
+                    pps: 3_141_592.0 / f64::from(n + 1),
+                    pps_60s: 22_281.0 / f64::from(n + 1),
+                    at_least: n == 3,
+                })
+                .collect(),
+            ..MacList::default()
+        },
+        places,
+        prefixes: PrefixLists {
+            lengths: vec![(
+                24,
+                vec![PrefixRow { prefix: prefix("198.51.100.0/24"), sums: sums(0, 254, 12_799_998, 2_141_592.0) }],
+            )],
+            rest: Vec::new(),
+            top: ["198.51.100.0/24", "2001:db8:1234::/48", "198.18.0.0/16"]
+                .iter()
+                .zip(0_u8..)
+                .map(|(prefix, n)| PrefixRow {
+                    prefix: self::prefix(prefix),
+                    sums: sums(n, 254, 12_799_998, 2_141_592.0),
+                })
+                .collect(),
+        },
+        alerts: Vec::new(),
         host: Some(Arc::new(host())),
-        sampling: Sampling { weight: 64, events: 262_499, lost: 12 },
-        tick: Tick { count: 754, interval: 1.0, took_ms: 2.5, late: 0 },
-        ..Snapshot::default()
+        monitor: Monitor {
+            interfaces: vec![
+                interface("eth0", Some(AttachMode::Native), ""),
+                interface("wg0", Some(AttachMode::Generic), "the driver has no native XDP"),
+            ],
+            sampling: Sampling { weight: 64, events: 262_499, lost: 12 },
+            tick: Tick { count: 754, interval: 1.0, took_ms: 2.5, late: 0 },
+            overhead: SelfStats {
+                cpu: 0.125,
+                memory: 31_457_280,
+                kernel_memory: 67_108_864,
+                drain_ms: 4.25,
+                packet_ns: Some(71.3),
+                ..SelfStats::default()
+            },
+            ..Monitor::default()
+        },
     }
 }
 
@@ -271,14 +296,21 @@ pub fn host() -> Host {
 
 /// Attached, but nothing has come yet.
 pub fn idle() -> Snapshot {
+    let Snapshot { meta, monitor, .. } = busy();
     Snapshot {
-        runtime: Runtime { message: String::new(), ..busy().runtime },
-        now_ns: NOW,
-        elapsed: 5.0,
-        interfaces: busy().interfaces,
-        sampling: Sampling { weight: 1, ..Sampling::default() },
-        tick: Tick { count: 5, interval: 1.0, ..Tick::default() },
-        accounting: Accounting { holds: true, ..Accounting::default() },
+        meta: Meta {
+            now_ns: NOW,
+            elapsed: 5.0,
+            runtime: Runtime { message: String::new(), ..meta.runtime },
+            ..Meta::default()
+        },
+        traffic: Traffic { accounting: Accounting { holds: true, ..Accounting::default() }, ..Traffic::default() },
+        monitor: Monitor {
+            interfaces: monitor.interfaces,
+            sampling: Sampling { weight: 1, ..Sampling::default() },
+            tick: Tick { count: 5, interval: 1.0, ..Tick::default() },
+            ..Monitor::default()
+        },
         ..Snapshot::default()
     }
 }

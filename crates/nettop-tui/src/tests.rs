@@ -1,7 +1,12 @@
 //! Whole screens, from fixed snapshots, as plain text: what an operator sees.
 
-use nettop_model::snapshot::{
-    Accounting, Alert, InterfaceRow, InterfaceState, Mode, Replay, Runtime, Snapshot, Subject, Whole,
+use nettop_model::{
+    flat::Flat,
+    request::Form,
+    snapshot::{
+        Accounting, Alert, Degraded, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Snapshot, Subject, Traffic,
+    },
+    wire,
 };
 use ratatui::{Terminal, backend::TestBackend};
 
@@ -66,7 +71,7 @@ fn busy_at_every_size() {
 
 #[test]
 fn every_view_at_two_sizes() {
-    let snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let snapshot = Snapshot { alerts: super::fixture::floods(), ..struck(busy(), degraded()) };
     for (at, view) in VIEWS.iter().enumerate().skip(1) {
         let state = State { view: at, ..State::default() };
         for (width, height) in [(80, 24), (120, 40)] {
@@ -78,11 +83,11 @@ fn every_view_at_two_sizes() {
 
 #[test]
 fn what_was_opened_has_the_screen_at_two_sizes() {
-    let mut snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let mut snapshot = Snapshot { alerts: super::fixture::floods(), ..struck(busy(), degraded()) };
     let source = Subject::Source([198, 51, 100, 100].into());
-    let mut sources = super::fixture::sources(snapshot.total_packets);
+    let mut sources = super::fixture::sources(snapshot.traffic.packets);
     sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
-    snapshot.ips = sources.into();
+    snapshot.sources.rows = sources.into();
     let detail = |subject| Some(Detail { subject, history: Some(super::fixture::history()), top: 0 });
     for (name, state) in [
         ("detail_source", State { detail: detail(source), ..State::default() }),
@@ -99,11 +104,11 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
 #[test]
 fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted() {
     let mut snapshot = busy();
-    let mut sources = super::fixture::sources(snapshot.total_packets);
+    let mut sources = super::fixture::sources(snapshot.traffic.packets);
     sources.iter_mut().for_each(|row| row.detail = None);
-    let (silent, ip) = (sources[0].clone(), sources[0].ip);
+    let ip = sources[0].ip;
     sources[1].detail = Some(std::sync::Arc::new(super::fixture::detail()));
-    snapshot.ips = sources.into();
+    snapshot.sources.rows = sources.into();
     let filtered = |filter: &str| {
         let mut state = State::default();
         state.table_mut().filter = nettop_model::query::parse(filter).expect("a filter");
@@ -131,37 +136,46 @@ fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted(
     assert!(text.contains("no detail: others send more") && !text.contains("none known"), "{text}");
     let text = screen((120, 40), &snapshot, &opened(Subject::Port(443), 2));
     assert!(text.contains("29 rows could not be judged: no detail"), "{text}");
-    assert!(serde_json::to_value(&silent).expect("it can be written")["detail_estimated"].is_null());
 }
 
-/// A snapshot as another process gets it.
-fn sent(snapshot: &Snapshot) -> Snapshot {
-    let json = serde_json::to_vec(&Whole::from(snapshot)).expect("it can be written");
-    let whole: Whole = serde_json::from_slice(&json).expect("it can be read");
-    whole.into()
+/// With what does not work as it should.
+fn struck(mut snapshot: Snapshot, degraded: Vec<Degraded>) -> Snapshot {
+    snapshot.monitor.degraded = degraded;
+    snapshot
+}
+
+/// A snapshot as another process gets it: a subscriber of this version, or one that knows only the flat form.
+fn sent(snapshot: &Snapshot, form: &Form) -> Snapshot {
+    let mut line = Vec::new();
+    wire::write_published(snapshot, form, &mut line).expect("it can be written");
+    wire::snapshot(&line).expect("it can be read")
 }
 
 #[test]
 fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
     let mut detailed = busy();
-    let mut sources = super::fixture::sources(detailed.total_packets);
+    let mut sources = super::fixture::sources(detailed.traffic.packets);
     sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
     sources[1].place = None;
     sources[2].detail = None;
-    detailed.ips = sources.into();
+    detailed.sources.rows = sources.into();
     let snapshots = [
         busy(),
         idle(),
         replayed(),
         detailed,
-        Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() },
+        Snapshot { alerts: super::fixture::floods(), ..struck(busy(), degraded()) },
         Snapshot::default(),
     ];
     let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
-    for snapshot in &snapshots {
-        let sent = sent(snapshot);
-        let json = |snapshot: &Snapshot| serde_json::to_value(Whole::from(snapshot)).expect("it can be written");
+    for (snapshot, form) in snapshots.iter().flat_map(|one| [(one, Form::whole()), (one, Form::Flat)]) {
+        let sent = sent(snapshot, &form);
+        let json = |snapshot: &Snapshot| serde_json::to_value(Flat::from(snapshot)).expect("it can be written");
         assert_eq!(json(&sent), json(snapshot));
+        if form == Form::whole() {
+            let json = |snapshot: &Snapshot| serde_json::to_value(snapshot).expect("it can be written");
+            assert_eq!(json(&sent), json(snapshot));
+        }
         let detail = |subject| Some(Detail { subject, history: None, top: 0 });
         let views = (0..VIEWS.len()).map(|view| State { view, ..State::default() });
         let details = opened.iter().map(|ip| State { detail: detail(Subject::Source(*ip)), ..State::default() });
@@ -175,7 +189,7 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
 
 #[test]
 fn nothing_breaks_at_any_size() {
-    let snapshot = Snapshot { degraded: degraded(), alerts: super::fixture::floods(), ..busy() };
+    let snapshot = Snapshot { alerts: super::fixture::floods(), ..struck(busy(), degraded()) };
     let detail = Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, top: 9 };
     for state in [
         State { view: 7, ..State::default() },
@@ -206,19 +220,19 @@ fn waiting_for_the_first_packet() {
     insta::assert_snapshot!("waiting_40x10", screen((40, 10), &idle(), &State::default()));
 
     let mut rejected = idle();
-    rejected.accounting = Accounting {
+    rejected.traffic.accounting = Accounting {
         seen: amount(1234),
         filtered: amount(1200),
         not_ip: amount(34),
         holds: true,
         ..Accounting::default()
     };
-    rejected.runtime.paused = true;
-    rejected.interfaces[1] = InterfaceRow {
+    rejected.meta.runtime.paused = true;
+    rejected.monitor.interfaces[1] = InterfaceRow {
         mode: None,
         state: InterfaceState::Gone,
         note: "attached again should it come back".into(),
-        ..rejected.interfaces[1].clone()
+        ..rejected.monitor.interfaces[1].clone()
     };
     insta::assert_snapshot!("waiting_rejected_80x24", screen((80, 24), &rejected, &State::default()));
 }
@@ -226,9 +240,9 @@ fn waiting_for_the_first_packet() {
 #[test]
 fn paused() {
     let mut snapshot = busy();
-    snapshot.runtime.paused = true;
-    snapshot.runtime.mode = Mode::Demo;
-    (snapshot.current_pps, snapshot.current_bps) = (0.0, 0.0);
+    snapshot.meta.runtime.paused = true;
+    snapshot.meta.runtime.mode = Mode::Demo;
+    (snapshot.traffic.pps, snapshot.traffic.bps) = (0.0, 0.0);
     insta::assert_snapshot!("paused_80x24", screen((80, 24), &snapshot, &State::default()));
 }
 
@@ -241,9 +255,10 @@ fn replayed() -> Snapshot {
         percent: Some(99.96),
         ..Replay::default()
     };
-    let mut snapshot = Snapshot { interfaces: Vec::new(), replay: Some(replay), ..busy() };
-    snapshot.runtime.mode = Mode::Replay;
-    snapshot.runtime.filter.iface = "/var/tmp/captures/monday.pcapng".into();
+    let mut snapshot = busy();
+    snapshot.monitor = Monitor { interfaces: Vec::new(), replay: Some(replay), ..snapshot.monitor };
+    snapshot.meta.runtime.mode = Mode::Replay;
+    snapshot.meta.runtime.filter.iface = "/var/tmp/captures/monday.pcapng".into();
     snapshot
 }
 
@@ -255,17 +270,18 @@ fn a_replay_says_how_far_it_is_and_that_it_has_ended() {
     };
     let mut snapshot = replayed();
     insta::assert_snapshot!("replay_120x40", screen((120, 40), &snapshot, &State::default()));
-    snapshot.runtime.paused = true;
+    snapshot.meta.runtime.paused = true;
     assert!(header(&snapshot).contains("PAUSED REPLAY"), "{}", header(&snapshot));
-    snapshot.replay =
-        Some(Replay { ended: true, error: Some("cut short".into()), ..replayed().replay.unwrap_or_default() });
+    snapshot.monitor.replay =
+        Some(Replay { ended: true, error: Some("cut short".into()), ..replayed().monitor.replay.unwrap_or_default() });
     let ended = header(&snapshot);
     assert!(ended.contains("REPLAY ENDED") && ended.contains("monday.pcapng 99 % broken"), "{ended}");
 }
 
 #[test]
 fn before_its_first_packet_a_replay_names_its_file() {
-    let snapshot = Snapshot { replay: replayed().replay, interfaces: Vec::new(), ..idle() };
+    let mut snapshot = idle();
+    snapshot.monitor = Monitor { replay: replayed().monitor.replay, interfaces: Vec::new(), ..snapshot.monitor };
     let screen = screen((80, 24), &snapshot, &State::default());
     assert!(screen.contains("Replaying /var/tmp/captures/monday.pcapng"), "{screen}");
 }
@@ -296,7 +312,7 @@ fn an_error_is_shown_beside_the_filter_that_stays() {
 
 #[test]
 fn what_is_degraded_is_named_and_never_hides_the_table() {
-    let snapshot = Snapshot { degraded: degraded(), ..busy() };
+    let snapshot = struck(busy(), degraded());
     for (width, height) in [(40, 10), (80, 24), (120, 40)] {
         insta::assert_snapshot!(
             format!("degraded_{width}x{height}"),
@@ -304,7 +320,7 @@ fn what_is_degraded_is_named_and_never_hides_the_table() {
         );
     }
     for (width, height) in [(20, 6), (40, 10), (80, 24), (250, 70)] {
-        let many = Snapshot { degraded: [(); 20].map(|()| degraded()).concat(), ..busy() };
+        let many = struck(busy(), [(); 20].map(|()| degraded()).concat());
         assert!(screen((width, height), &many, &State::default()).contains("198.51.100.100"), "{width}x{height}");
     }
 }
@@ -312,7 +328,7 @@ fn what_is_degraded_is_named_and_never_hides_the_table() {
 #[test]
 fn books_that_do_not_balance_and_a_silent_engine_are_shown() {
     let mut snapshot = busy();
-    snapshot.accounting.holds = false;
+    snapshot.traffic.accounting.holds = false;
     let state = State { silent_for: std::time::Duration::from_secs(75), ..State::default() };
     insta::assert_snapshot!("trouble_80x24", screen((80, 24), &snapshot, &state));
 }
@@ -324,7 +340,8 @@ fn a_monitor_that_went_is_named_with_the_reason_however_narrow_the_screen() {
         why: "no running monitor at /run/nettop/nettop.sock: connection refused".into(),
     };
     let link = nettop_model::snapshot::Link { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
-    let snapshot = Snapshot { link: Some(std::sync::Arc::new(link)), alerts: super::fixture::floods(), ..busy() };
+    let mut snapshot = Snapshot { alerts: super::fixture::floods(), ..busy() };
+    snapshot.meta.link = Some(std::sync::Arc::new(link));
     for (columns, lines) in [(40, 20), (80, 24), (120, 40)] {
         let text = screen((columns, lines), &snapshot, &State::default());
         assert!(text.contains("STALE   no news for "), "{columns}x{lines}: {text}");
@@ -334,19 +351,19 @@ fn a_monitor_that_went_is_named_with_the_reason_however_narrow_the_screen() {
 #[test]
 fn hostile_strings_are_spelled_out() {
     const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\nsecond line\u{202e}drawkcab\u{9b}31m";
-    let mut snapshot = Snapshot { degraded: degraded(), ..idle() };
-    snapshot.runtime.message = HOSTILE.into();
-    snapshot.runtime.filter.dst = HOSTILE.into();
-    snapshot.runtime.filter.protocols = vec![HOSTILE.into()];
-    snapshot.interfaces[0].name = HOSTILE.into();
-    snapshot.interfaces[1].note = HOSTILE.into();
-    snapshot.degraded[0].reason = HOSTILE.into();
+    let mut snapshot = struck(idle(), degraded());
+    snapshot.meta.runtime.message = HOSTILE.into();
+    snapshot.meta.runtime.filter.dst = HOSTILE.into();
+    snapshot.meta.runtime.filter.protocols = vec![HOSTILE.into()];
+    snapshot.monitor.interfaces[0].name = HOSTILE.into();
+    snapshot.monitor.interfaces[1].note = HOSTILE.into();
+    snapshot.monitor.degraded[0].reason = HOSTILE.into();
     let mut state = State::default();
     insta::assert_snapshot!("hostile_120x40", screen((120, 40), &snapshot, &state));
 
     state = with_prompt(&field::DESTINATION, HOSTILE);
     state.notice = Some(Notice::error(HOSTILE));
-    for snapshot in [snapshot, Snapshot { degraded: degraded(), ..busy() }] {
+    for snapshot in [snapshot, struck(busy(), degraded())] {
         for size in [(40, 10), (80, 24), (120, 40)] {
             let text = screen(size, &snapshot, &state);
             let obeyed =
@@ -359,21 +376,18 @@ fn hostile_strings_are_spelled_out() {
 
 #[test]
 fn no_size_panics() {
-    let hostile_numbers = Snapshot {
-        avg_pps: f64::NAN,
-        current_bps: f64::INFINITY,
-        elapsed: -1.0,
-        total_packets: u64::MAX,
-        runtime: Runtime { top: usize::MAX, ..busy().runtime },
-        ..busy()
-    };
+    let mut hostile_numbers = busy();
+    hostile_numbers.meta.elapsed = -1.0;
+    hostile_numbers.meta.runtime.top = usize::MAX;
+    let Traffic { avg_pps, bps, packets, .. } = &mut hostile_numbers.traffic;
+    (*avg_pps, *bps, *packets) = (f64::NAN, f64::INFINITY, u64::MAX);
     let state = with_prompt(&field::SOURCE, "日本語 2001:db8::1");
     let snapshots = [
         busy(),
         idle(),
         Snapshot::default(),
         hostile_numbers,
-        Snapshot { degraded: [(); 9].map(|()| degraded()).concat(), alerts: super::fixture::alerts(), ..busy() },
+        Snapshot { alerts: super::fixture::alerts(), ..struck(busy(), [(); 9].map(|()| degraded()).concat()) },
     ];
     // One of them at each size, in turn: every snapshot meets small, narrow, low and large screens.
     let widths = (1..=30).chain((31..=260).step_by(7));

@@ -16,8 +16,8 @@ use nettop_control::{
 };
 use nettop_export::{FORMATS, file, maps, site, sorted};
 use nettop_model::{
-    request::{FilterChange, Request},
-    snapshot::DEFAULT_LIMIT,
+    request::{FilterChange, Form, Request},
+    snapshot::{DEFAULT_LIMIT, Group},
     visible::visible,
 };
 use serde::Deserialize;
@@ -75,7 +75,12 @@ enum Command {
     /// Start counting anew
     Reset,
     /// Print everything counted so far
-    Snapshot(Limit),
+    Snapshot {
+        #[command(flatten)]
+        limit: Limit,
+        #[command(flatten)]
+        groups: Groups,
+    },
     /// Print the settings and a snapshot each time there is a new one, as one line of JSON each; `missed` says how many came too
     /// fast before it
     Subscribe {
@@ -85,6 +90,8 @@ enum Command {
         /// End after so many
         #[arg(long, value_name = "N")]
         count: Option<u64>,
+        #[command(flatten)]
+        groups: Groups,
     },
     /// Write everything counted so far to a file, or to standard output
     Export {
@@ -129,6 +136,31 @@ struct Limit {
     limit: Option<usize>,
 }
 
+/// In which form a snapshot is printed.
+#[derive(Clone, Debug, Args)]
+struct Groups {
+    /// Only these groups, separated by commas, in the form that has them; `all` for every one [default: the flat form of nettop 3]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = PossibleValuesParser::new(group_names()))]
+    groups: Vec<String>,
+}
+
+/// What stands for every group.
+const ALL: &str = "all";
+
+fn group_names() -> impl Iterator<Item = &'static str> {
+    Group::ALL.iter().map(|group| group.name()).chain([ALL])
+}
+
+impl Groups {
+    fn form(&self) -> Form {
+        match self.groups.as_slice() {
+            [] => Form::Flat,
+            names if names.iter().any(|name| name == ALL) => Form::whole(),
+            names => Form::Grouped(names.iter().filter_map(|name| Group::named(name)).collect()),
+        }
+    }
+}
+
 /// How to print what the kernel's maps hold.
 #[derive(Clone, Debug, Args)]
 pub struct PrintMaps {
@@ -170,9 +202,9 @@ impl Command {
             Self::Pause => Request::Pause(true),
             Self::Resume => Request::Pause(false),
             Self::Reset => Request::Reset,
-            Self::Export { .. } => Request::Snapshot { limit: 0 },
-            Self::Snapshot(Limit { limit }) => Request::Snapshot { limit: rows(limit) },
-            Self::Subscribe { limit, .. } => Request::Subscribe { limit: rows(limit) },
+            Self::Export { .. } => Request::Snapshot { limit: 0, form: Form::Flat },
+            Self::Snapshot { limit, groups } => Request::Snapshot { limit: rows(&limit.limit), form: groups.form() },
+            Self::Subscribe { limit, groups, .. } => Request::Subscribe { limit: rows(limit), form: groups.form() },
             Self::Maps(PrintMaps { limit, .. }) => Request::Maps { limit: rows(limit) },
             Self::Stop => Request::Stop,
         };

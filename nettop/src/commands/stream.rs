@@ -46,18 +46,23 @@ pub fn print(monitor: &Monitor, request: Value, count: Option<u64>) -> Result<bo
 /// How many seconds lie between two snapshots, as this line says; 0: it does not.
 fn interval(line: &[u8]) -> f64 {
     #[derive(Deserialize)]
-    struct Line {
-        snapshot: Snapshot,
+    #[serde(untagged)]
+    enum Line {
+        Grouped { interval: f64 },
+        Flat { snapshot: Flat },
     }
     #[derive(Deserialize)]
-    struct Snapshot {
+    struct Flat {
         tick: Tick,
     }
     #[derive(Deserialize)]
     struct Tick {
         interval: f64,
     }
-    serde_json::from_slice(line).map_or(0.0, |Line { snapshot: Snapshot { tick: Tick { interval } } }| interval)
+    match serde_json::from_slice(line) {
+        Ok(Line::Grouped { interval } | Line::Flat { snapshot: Flat { tick: Tick { interval } } }) => interval,
+        Err(_) => 0.0,
+    }
 }
 
 /// As it came; but escaped, should there be anything in it that a terminal would obey: then no monitor wrote it.
@@ -76,15 +81,21 @@ fn print_line(line: &[u8]) -> Result<(), io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nettop_model::request::Form;
 
     #[test]
     fn a_line_tells_when_the_next_one_is_due() {
-        let whole = nettop_model::snapshot::Snapshot::default();
-        let tick = nettop_model::snapshot::Tick { interval: 7.5, ..whole.tick };
-        let snapshot = nettop_model::snapshot::Snapshot { tick, ..whole };
-        let line = serde_json::to_vec(&nettop_model::snapshot::Whole::from(&snapshot)).unwrap();
+        let mut snapshot = nettop_model::snapshot::Snapshot::default();
+        snapshot.monitor.tick.interval = 7.5;
+        let line = |form| {
+            let mut line = Vec::new();
+            wire::write_published(&snapshot, &form, &mut line).unwrap();
+            line
+        };
+        let [flat, grouped] = [Form::Flat, Form::whole()].map(line);
         for (line, expected) in [
-            (&line[..], 7.5),
+            (&flat[..], 7.5),
+            (&grouped, 7.5),
             (b"{\"snapshot\":{\"tick\":{\"interval\":60,\"x\":1}}}", 60.0),
             (b"{\"ok\":true}", 0.0),
             (b"{\"snapshot\":{\"tick\":{\"interval\":\"60\"}}}", 0.0),

@@ -298,7 +298,7 @@ fn monitor(
     // The kernel takes a hundred thousand rows back faster than they are freed one by one.
     std::mem::forget(last.clone());
     ending::all([engine, closed, kept, printed, server])?;
-    match &last.replay {
+    match &last.monitor.replay {
         Some(Replay { file, error: Some(error), .. }) => bail!("reading {file}: {error}"),
         _ => Ok(()),
     }

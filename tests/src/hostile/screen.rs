@@ -48,7 +48,7 @@ static SNAPSHOTS: LazyLock<[Snapshot; 2]> = LazyLock::new(|| {
     let waiting = Snapshot::clone(&snapshots.borrow());
     engine.tick();
     let counting = Snapshot::clone(&snapshots.borrow());
-    assert!(waiting.total_packets == 0 && counting.total_packets > 0);
+    assert!(waiting.traffic.packets == 0 && counting.traffic.packets > 0);
     [waiting, counting]
 });
 
@@ -136,11 +136,11 @@ impl Screen {
         let reply = match &request {
             Request::Set(change) => self.set(change),
             Request::Top(top) => {
-                Arc::make_mut(&mut self.snapshot).runtime.top = (*top).clamp(1, 500) as usize;
+                Arc::make_mut(&mut self.snapshot).meta.runtime.top = (*top).clamp(1, 500) as usize;
                 Ok(())
             }
             Request::Pause(paused) => {
-                Arc::make_mut(&mut self.snapshot).runtime.paused = *paused;
+                Arc::make_mut(&mut self.snapshot).meta.runtime.paused = *paused;
                 Ok(())
             }
             _ => Ok(()),
@@ -152,7 +152,7 @@ impl Screen {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let FilterChange { dst, src, port, proto, .. } = change;
         let text = FilterText { dst: part(dst), src: part(src), port: part(port), proto: part(proto) };
-        Arc::make_mut(&mut self.snapshot).runtime.filter = text.parse()?.view(&[]);
+        Arc::make_mut(&mut self.snapshot).meta.runtime.filter = text.parse()?.view(&[]);
         Ok(())
     }
 }
@@ -188,14 +188,13 @@ pub fn size(data: &[u8]) {
 
 fn resize(bytes: &mut Unstructured) -> Result<()> {
     let mut screen = Screen::new(bytes)?;
-    let Snapshot { runtime, started_ns, now_ns, elapsed, total_packets, total_bytes, avg_pps, current_bps, .. } =
-        Arc::make_mut(&mut screen.snapshot);
-    (*started_ns, *now_ns, *total_packets, *total_bytes) = bytes.arbitrary()?;
-    (*elapsed, *avg_pps, *current_bps, runtime.top) = bytes.arbitrary()?;
+    let Snapshot { meta, traffic, .. } = Arc::make_mut(&mut screen.snapshot);
+    (meta.started_ns, meta.now_ns, traffic.packets, traffic.bytes) = bytes.arbitrary()?;
+    (meta.elapsed, traffic.avg_pps, traffic.bps, meta.runtime.top) = bytes.arbitrary()?;
     for Alert { since_ns, seconds, until_ns, value, count, .. } in &mut Arc::make_mut(&mut screen.snapshot).alerts {
         (*since_ns, *seconds, *until_ns, *value, *count) = bytes.arbitrary()?;
     }
-    for row in &mut Arc::make_mut(&mut screen.snapshot).countries {
+    for row in &mut Arc::make_mut(&mut screen.snapshot).places.countries {
         (row.sums.ips, row.sums.packets, row.sums.pps) = bytes.arbitrary()?;
     }
     screen.draw();
@@ -252,24 +251,24 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
     if bytes.arbitrary()? {
         return Ok(snapshot);
     }
-    snapshot.runtime.message = bytes.arbitrary()?;
-    snapshot.runtime.filter.dst = bytes.arbitrary()?;
-    snapshot.runtime.filter.protocols = vec![bytes.arbitrary()?];
-    snapshot.countries.iter_mut().take(ROWS).try_for_each(|row| {
+    snapshot.meta.runtime.message = bytes.arbitrary()?;
+    snapshot.meta.runtime.filter.dst = bytes.arbitrary()?;
+    snapshot.meta.runtime.filter.protocols = vec![bytes.arbitrary()?];
+    snapshot.places.countries.iter_mut().take(ROWS).try_for_each(|row| {
         row.country = bytes.arbitrary()?;
         Ok(())
     })?;
-    snapshot.networks.iter_mut().take(ROWS).try_for_each(|row| {
+    snapshot.places.networks.iter_mut().take(ROWS).try_for_each(|row| {
         row.org = bytes.arbitrary()?;
         Ok(())
     })?;
-    let mut rows: Vec<_> = snapshot.ips.iter().map(Cow::into_owned).collect();
+    let mut rows: Vec<_> = snapshot.sources.rows.iter().map(Cow::into_owned).collect();
     for row in rows.iter_mut().take(ROWS) {
         row.place.get_or_insert_default().city = bytes.arbitrary()?;
         row.place.get_or_insert_default().org = bytes.arbitrary()?;
     }
-    snapshot.ips = rows.into();
-    snapshot.interfaces = vec![InterfaceRow {
+    snapshot.sources.rows = rows.into();
+    snapshot.monitor.interfaces = vec![InterfaceRow {
         name: bytes.arbitrary()?,
         mode: None,
         state: InterfaceState::Up,
@@ -277,7 +276,7 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
         note: bytes.arbitrary()?,
     }];
     let (badge, what, reason, remedy) = bytes.arbitrary()?;
-    snapshot.degraded = vec![Degraded { badge, what, reason, remedy }];
+    snapshot.monitor.degraded = vec![Degraded { badge, what, reason, remedy }];
     let severity = *bytes.choose(&[Severity::Info, Severity::Warn, Severity::Critical])?;
     snapshot.alerts = vec![Alert {
         id: bytes.arbitrary()?,
@@ -298,9 +297,9 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
     }];
     if bytes.arbitrary()? {
         let error = bytes.arbitrary()?;
-        snapshot.replay =
+        snapshot.monitor.replay =
             Some(Replay { file: bytes.arbitrary()?, ended: bytes.arbitrary()?, error, ..Replay::default() });
-        snapshot.runtime.mode = Mode::Replay;
+        snapshot.meta.runtime.mode = Mode::Replay;
     }
     Ok(snapshot)
 }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Result, anyhow, bail};
 use nettop_model::{
     clock::Moment,
-    request::Request,
-    snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION, Whole},
+    request::{Form, Request},
+    snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION},
     wire::{self, Head},
 };
 use nettop_process::cause;
@@ -69,11 +69,13 @@ pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<
 /// Publishes the last snapshot as one that is old, unless that is told already.
 fn lose(publish: &watch::Sender<Arc<Snapshot>>, since_ns: u64, why: String) {
     let last = publish.borrow().clone();
-    let link = last.link.as_deref().cloned().unwrap_or_default();
+    let link = last.meta.link.as_deref().cloned().unwrap_or_default();
     let lost = Some(Lost { since_ns, why });
     if link.lost != lost {
         let link = Some(Arc::new(Link { lost, ..link }));
-        publish.send_replace(Arc::new(Snapshot { link, ..Snapshot::clone(&last) }));
+        let mut lost = Snapshot::clone(&last);
+        lost.meta.link = link;
+        publish.send_replace(Arc::new(lost));
     }
 }
 
@@ -89,7 +91,8 @@ pub struct Feed {
 
 impl Feed {
     async fn open(monitor: &Monitor) -> Result<Self> {
-        let connection = monitor.send(Request::Subscribe { limit: DEFAULT_LIMIT }.to_json()).await?;
+        let connection =
+            monitor.send(Request::Subscribe { limit: DEFAULT_LIMIT, form: Form::whole() }.to_json()).await?;
         let endpoint = monitor.endpoint.to_string();
         // Who it is that says all this, unless that is plain.
         let name = match connection.user {
@@ -106,8 +109,8 @@ impl Feed {
         // Some milliseconds, in a thread that has nothing else to do.
         let (missed, mut snapshot) = self.read(&line)?;
         self.missed = self.missed.saturating_add(missed);
-        self.patience = patience(snapshot.tick.interval);
-        snapshot.link = Some(Arc::new(Link { name: self.name.clone(), lost: None, missed: self.missed }));
+        self.patience = patience(snapshot.monitor.tick.interval);
+        snapshot.meta.link = Some(Arc::new(Link { name: self.name.clone(), lost: None, missed: self.missed }));
         Ok(snapshot)
     }
 
@@ -120,13 +123,13 @@ impl Feed {
                 ),
                 false => anyhow!("the monitor at {endpoint}: {error}"),
             })?;
-        let whole: Whole = serde_json::from_slice(line).map_err(|error| {
+        let snapshot = wire::snapshot(line).map_err(|error| {
             let version: String = version.as_deref().unwrap_or("of an unknown version").chars().take(32).collect();
             anyhow!(
                 "the monitor at {endpoint} is nettop {version}, whose snapshots this nettop {VERSION} cannot read ({error}); \
                  use the same version of both"
             )
         })?;
-        Ok((missed, whole.into()))
+        Ok((missed, snapshot))
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip` + `martian`, and
 /// `counted` = `sources` + `evicted` + `untracked`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Accounting {
     /// Every packet the program saw.
     pub seen: Amount,
@@ -19,7 +20,6 @@ pub struct Accounting {
     pub malformed: Amount,
     /// IPv6 from or to an IPv4-mapped address, which no packet on a wire may have (RFC 6890): not counted for the IPv4 host of that
     /// number.
-    #[serde(default)]
     pub martian: Amount,
     /// Counted for the sources in the ledger.
     pub sources: Amount,
@@ -34,7 +34,6 @@ pub struct Accounting {
     /// Counted, but there was no slot for their MACs.
     pub untracked_macs: Amount,
     /// How many of the sources in the ledger lack packets that came before they got their place in it; those packets are in `evicted`.
-    #[serde(default)]
     pub incomplete_sources: u64,
     /// Whether the totals and the sums over sources, which are counted apart, agree.
     pub holds: bool,
@@ -42,6 +41,7 @@ pub struct Accounting {
 
 /// Packets and bytes, as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Amount {
     /// Packets.
     pub packets: u64,

@@ -9,20 +9,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     Mac,
-    json::{Key, from_text},
+    json::{Key, from_text, known_or_default},
     names::{self, Name},
 };
 
 /// Something that a rule found worth telling.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Alert {
     /// Its number, which no other one has.
-    #[serde(default)]
     pub id: u64,
     /// The rule: `new-ip`, `new-mac`, `high-pps`, …
     #[serde(deserialize_with = "names::name")]
     pub kind: Name,
-    /// How bad it is.
+    /// How bad it is; what a newer monitor calls otherwise is worth a look.
+    #[serde(deserialize_with = "known_or_default")]
     pub severity: Severity,
     /// The address it is about; `None` where it is about several.
     pub source: Option<Origin>,
@@ -35,10 +36,8 @@ pub struct Alert {
     /// When it was over, likewise; `None` while it lasts.
     pub until_ns: Option<u64>,
     /// For how many seconds it lasts, or lasted, whatever the clock showed.
-    #[serde(default)]
     pub seconds: f64,
     /// The seconds that `value` is an average over, because nothing was read for so long; `None`: it is of one second.
-    #[serde(default)]
     pub averaged_over: Option<f64>,
     /// What was found last: packets per second; SYNs per second for `syn-flood`, new sources per second for
     /// `spoofed-flood`, ports for `port-scan`, a number of addresses in one second for `new-ip` and `new-mac`.
@@ -96,12 +95,13 @@ pub struct TopSource {
 }
 
 /// How bad an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
     Info,
     /// Worth a look.
+    #[default]
     Warn,
     /// Worth acting upon.
     Critical,

@@ -6,37 +6,34 @@ use super::{Others, Snapshot, SourceRow};
 
 impl Snapshot {
     /// With at most `limit` rows in each list; what that leaves out is added to the sums over the rest.
+    #[must_use]
     pub fn cut(mut self, limit: usize) -> Self {
-        let rest = &mut self.rest;
-        let mut ips: Vec<SourceRow> = self.ips.iter().map(Cow::into_owned).collect();
-        for row in split(&mut ips, limit) {
-            rest.sources += 1;
-            rest.packets += row.packets;
-            rest.bytes += row.bytes;
+        let Self { traffic, sources, destinations, ports, macs, places, prefixes, .. } = &mut self;
+        let mut rows: Vec<SourceRow> = sources.rows.iter().map(Cow::into_owned).collect();
+        split(&mut rows, limit).iter().for_each(|row| sources.rest.add(row.packets, row.bytes));
+        sources.rows = rows.into();
+        let rest = &mut destinations.rest;
+        split(&mut destinations.rows, limit).iter().for_each(|row| rest.add(row.packets, row.bytes));
+        split(&mut macs.rows, limit).iter().for_each(|row| macs.rest.add(row.packets, 0));
+        for (list, rest) in [(&mut ports.to, &mut ports.rest_to), (&mut ports.from, &mut ports.rest_from)] {
+            list.sort_unstable_by_key(|(port, packets)| (Reverse(*packets), *port));
+            split(list, limit).iter().for_each(|(_, packets)| rest.add(*packets, 0));
+            list.sort_unstable();
         }
-        self.ips = ips.into();
-        split(&mut self.countries, limit).iter().for_each(|row| rest.countries.add(row.sums.packets, row.sums.bytes));
-        split(&mut self.networks, limit).iter().for_each(|row| rest.networks.add(row.sums.packets, row.sums.bytes));
-        for (length, rows) in &mut self.prefixes {
-            let others = rest.prefixes.iter_mut().find(|(other, _)| other == length).map(|(_, rest)| &mut rest.others);
+        ports.rows.truncate(limit);
+        let rest = &mut places.rest_countries;
+        split(&mut places.countries, limit).iter().for_each(|row| rest.add(row.sums.packets, row.sums.bytes));
+        let rest = &mut places.rest_networks;
+        split(&mut places.networks, limit).iter().for_each(|row| rest.add(row.sums.packets, row.sums.bytes));
+        for (length, rows) in &mut prefixes.lengths {
+            let rest = prefixes.rest.iter_mut().find(|(other, _)| other == length).map(|(_, rest)| &mut rest.others);
             let left_out = split(rows, limit);
-            others.into_iter().for_each(|others| {
-                left_out.iter().for_each(|row| others.add(row.sums.packets, row.sums.bytes));
+            rest.into_iter().for_each(|rest| {
+                left_out.iter().for_each(|row| rest.add(row.sums.packets, row.sums.bytes));
             });
         }
-        split(&mut self.macs, limit).iter().for_each(|row| rest.macs.add(row.packets, 0));
-        self.dst_ips.truncate(limit);
-        split(&mut self.destinations, limit).iter().for_each(|row| rest.dst_ips.add(row.packets, row.bytes));
-        for (ports, others) in [(&mut self.dst_ports, &mut rest.dst_ports), (&mut self.src_ports, &mut rest.src_ports)]
-        {
-            ports.sort_unstable_by_key(|(port, packets)| (Reverse(*packets), *port));
-            split(ports, limit).iter().for_each(|(_, packets)| others.add(*packets, 0));
-            ports.sort_unstable();
-        }
-        self.ports.truncate(limit);
-        self.top_prefixes.truncate(limit);
-        self.top_dst_ports.truncate(limit);
-        self.last_events.drain(..self.last_events.len().saturating_sub(limit));
+        prefixes.top.truncate(limit);
+        traffic.events.drain(..traffic.events.len().saturating_sub(limit));
         self
     }
 }

@@ -33,6 +33,7 @@ impl fmt::Display for Subject {
 
 /// The last minutes, as far as they were looked at; oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct History {
     /// Each of the last 60 seconds. Where there was no reading for longer than a second, each of these has the average.
     pub seconds: Vec<Pace>,
@@ -42,6 +43,7 @@ pub struct History {
 
 /// How much there was per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pace {
     /// Packets per second.
     pub pps: f32,

@@ -4,12 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::json;
+
 /// An interface the program is, was or should be attached to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InterfaceRow {
     /// Its name now.
     pub name: String,
     /// How the program is attached; `None` while it is not.
+    #[serde(deserialize_with = "json::known")]
     pub mode: Option<AttachMode>,
     /// What state it is in.
     pub state: InterfaceState,
@@ -39,7 +43,7 @@ impl fmt::Display for AttachMode {
 }
 
 /// What state an interface is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InterfaceState {
     /// Administratively up.
@@ -53,6 +57,8 @@ pub enum InterfaceState {
     /// It has left this network namespace; counting goes on.
     Moved,
     /// The kernel did not say. Where the program is attached, counting goes on.
+    #[default]
+    #[serde(other)]
     Unknown,
 }
 

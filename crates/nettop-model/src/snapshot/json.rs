@@ -2,13 +2,11 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, net::IpAddr};
 
-use nettop_common::{
-    Protocol,
-    counters::{SizeBucket, Table},
-};
+use litemap::LiteMap;
+use nettop_common::{Protocol, counters::SizeBucket};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap as _,
 };
 
@@ -18,15 +16,23 @@ use super::{
 };
 
 /// Serialises pairs as a map.
-pub(super) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
+pub(crate) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
     pairs: &[(K, V)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
 }
 
+/// As a map also where it is empty: by itself it is then a list.
+pub(crate) fn litemap_as_map<K: Serialize, S: Serializer>(
+    counts: &LiteMap<K, u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter())
+}
+
 /// An enum of counters, whose labels are JSON keys.
-pub(super) trait Label: Copy + 'static {
+pub(crate) trait Label: Copy + 'static {
     const ALL: &'static [Self];
 
     fn label(&self) -> &'static str;
@@ -45,10 +51,10 @@ macro_rules! labels {
     };
 }
 
-labels! { Protocol SizeBucket Table }
+labels! { Protocol SizeBucket }
 
 /// Serialises counters as a map from their labels.
-pub(super) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(pairs.len()))?;
     for (key, value) in pairs {
         map.serialize_entry(key.label(), value)?;
@@ -56,14 +62,25 @@ pub(super) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: 
     map.end()
 }
 
-pub(super) fn label<K: Label, S: Serializer>(key: &K, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(key.label())
+/// Reads a value of a fixed set; what is not known here is nothing.
+pub(crate) fn known<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Read<T> {
+        Known(T),
+        Unknown(IgnoredAny),
+    }
+    Ok(match Option::<Read<T>>::deserialize(deserializer)? {
+        Some(Read::Known(value)) => Some(value),
+        Some(Read::Unknown(_)) | None => None,
+    })
 }
 
-/// Reads what [`label`] wrote.
-pub(super) fn from_label<'de, K: Label, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
-    let text = Cow::<str>::deserialize(deserializer)?;
-    with_label(&text).ok_or_else(|| unknown(&text))
+/// Reads a value of a fixed set; what is not known here is the default.
+pub(crate) fn known_or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    known(deserializer).map(Option::unwrap_or_default)
 }
 
 fn with_label<K: Label>(text: &str) -> Option<K> {
@@ -71,7 +88,7 @@ fn with_label<K: Label>(text: &str) -> Option<K> {
 }
 
 /// Reads a value that was written as its text.
-pub(super) fn from_text<'de, K: Key, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
+pub(crate) fn from_text<'de, K: Key, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
     let text = Cow::<str>::deserialize(deserializer)?;
     K::read(&text).ok_or_else(|| unknown(&text))
 }
@@ -81,7 +98,7 @@ fn unknown<E: serde::de::Error>(text: &str) -> E {
 }
 
 /// Whatever is a key of a map: all keys of JSON are text.
-pub(super) trait Key: Sized {
+pub(crate) trait Key: Sized {
     fn read(text: &str) -> Option<Self>;
 }
 
@@ -117,7 +134,7 @@ impl Key for Name {
 }
 
 /// Reads a map as pairs, in the order in which they stand there, into whatever is made of pairs.
-pub(super) fn from_map<'de, K, V, C, D>(deserializer: D) -> Result<C, D::Error>
+pub(crate) fn from_map<'de, K, V, C, D>(deserializer: D) -> Result<C, D::Error>
 where
     K: Key,
     V: Deserialize<'de>,
@@ -135,9 +152,14 @@ where
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<C, A::Error> {
             let next = || -> Result<Option<(K, V)>, A::Error> {
-                let Some((key, value)) = map.next_entry::<Cow<str>, V>()? else { return Ok(None) };
-                let key = K::read(&key).ok_or_else(|| A::Error::custom(format_args!("{key:?} is no key here")))?;
-                Ok(Some((key, value)))
+                // A newer monitor may have keys that are not known here.
+                while let Some(key) = map.next_key::<Cow<str>>()? {
+                    match K::read(&key) {
+                        Some(key) => return Ok(Some((key, map.next_value::<V>()?))),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(None)
             };
             std::iter::from_fn({
                 let mut next = next;

@@ -1,7 +1,10 @@
 //! How a snapshot came to a screen that is not the monitor's own.
 
+use serde::{Deserialize, Serialize};
+
 /// The way from a monitor to a screen of another process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Link {
     /// Where the monitor listens, and whose it is where that is worth telling.
     pub name: String,
@@ -12,7 +15,8 @@ pub struct Link {
 }
 
 /// A link that is down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Lost {
     /// When the newest snapshot came, Unix nanoseconds of the clock here.
     pub since_ns: u64,

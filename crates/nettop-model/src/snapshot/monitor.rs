@@ -1,15 +1,41 @@
-//! How the monitor itself is.
+//! The monitor itself.
 
-use nettop_common::counters::Table;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    json::{from_label, label},
+    ExportRow, Guard, InterfaceRow, Replay,
     names::{self, Name},
 };
 
+/// The monitor itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Monitor {
+    /// The interfaces that are watched, and how the program is attached to each.
+    pub interfaces: Vec<InterfaceRow>,
+    /// What does not work as it should, with the remedy.
+    pub degraded: Vec<Degraded>,
+    /// How far the replay is; `None`: the traffic is not from a capture file.
+    pub replay: Option<Replay>,
+    /// The state of event sampling.
+    pub sampling: Sampling,
+    /// Fill of the kernel's tables.
+    pub maps: Vec<MapRow>,
+    /// The monitor's own work.
+    pub tick: Tick,
+    /// Files that rows are appended to.
+    pub exports: Vec<ExportRow>,
+    /// What confines the monitor; empty before it has entered its sandbox.
+    pub sandbox: Arc<[Guard]>,
+    /// What the monitor itself costs.
+    pub overhead: SelfStats,
+}
+
 /// Something that does not work as it should.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Degraded {
     /// What, in a word or two.
     pub badge: String,
@@ -23,6 +49,7 @@ pub struct Degraded {
 
 /// The state of event sampling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sampling {
     /// One packet in this many becomes an event; 0: none.
     pub weight: u32,
@@ -35,9 +62,9 @@ pub struct Sampling {
 /// Fill of one of the kernel's tables at the newest reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapRow {
-    /// Which.
-    #[serde(serialize_with = "label", deserialize_with = "from_label")]
-    pub table: Table,
+    /// What it holds: `sources`, `destinations`, `macs`.
+    #[serde(deserialize_with = "names::name")]
+    pub table: Name,
     /// Entries in use.
     pub entries: u64,
     /// Entries there is room for.
@@ -46,6 +73,7 @@ pub struct MapRow {
 
 /// The monitor's own work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tick {
     /// Ticks so far: the generation of this snapshot.
     pub count: u64,
@@ -60,7 +88,7 @@ pub struct Tick {
 /// What the monitor itself costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Own {
+pub struct SelfStats {
     /// CPU time of the last tick, of all its threads, as a share of one CPU: 1 is all of it.
     pub cpu: f64,
     /// Resident memory, bytes; what is mapped of the kernel's maps included.

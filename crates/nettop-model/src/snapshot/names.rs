@@ -25,7 +25,7 @@ const FURTHER: Name = "?";
 static MET: Mutex<BTreeSet<Name>> = Mutex::new(BTreeSet::new());
 
 /// The name with this text.
-pub(super) fn name_of(text: &str) -> Name {
+pub(crate) fn name_of(text: &str) -> Name {
     let mut met = MET.lock().unwrap_or_else(PoisonError::into_inner);
     match met.get(text) {
         Some(name) => name,
@@ -39,12 +39,12 @@ pub(super) fn name_of(text: &str) -> Name {
 }
 
 /// Reads one.
-pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+pub(crate) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
     Cow::<str>::deserialize(deserializer).map(|text| name_of(&text))
 }
 
 /// Reads one that may be missing.
-pub(super) fn maybe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Name>, D::Error> {
+pub(crate) fn maybe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Name>, D::Error> {
     Ok(Option::<Cow<str>>::deserialize(deserializer)?.map(|text| name_of(&text)))
 }
 

@@ -57,7 +57,6 @@ pub struct CountryRow {
     /// Its name.
     pub country: String,
     /// What came from there.
-    #[serde(flatten)]
     pub sums: Sums,
 }
 
@@ -69,6 +68,5 @@ pub struct NetworkRow {
     /// Who runs it.
     pub org: String,
     /// What came from there.
-    #[serde(flatten)]
     pub sums: Sums,
 }

@@ -76,7 +76,6 @@ pub struct PrefixRow {
     /// Which.
     pub prefix: Prefix,
     /// What came from there, of packets whose source found a slot in the kernel.
-    #[serde(flatten)]
     pub sums: Sums,
 }
 
@@ -84,7 +83,6 @@ pub struct PrefixRow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrefixRest {
     /// Prefixes that the list had no room for.
-    #[serde(flatten)]
     pub others: Others,
     /// What came from prefixes that are not remembered.
     pub evicted: Amount,

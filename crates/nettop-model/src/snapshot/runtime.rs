@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json::known_or_default;
+
 /// What the user has set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Runtime {
     /// The filter in force.
     pub filter: FilterView,
@@ -14,6 +17,7 @@ pub struct Runtime {
     /// The newest thing worth telling the user.
     pub message: String,
     /// What is being watched: live traffic, a demonstration, …
+    #[serde(deserialize_with = "known_or_default")]
     pub mode: Mode,
 }
 
@@ -32,6 +36,7 @@ pub enum Mode {
 
 /// The filter as text, as the classic shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FilterView {
     /// Destination addresses and prefixes; `0.0.0.0` is any.
     pub dst: String,

@@ -3,9 +3,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
+use serde::{Deserialize, Serialize};
 
-use super::{Counted, Mac, Place, TcpFlags, json::from_map, names::Name};
+use super::{
+    Counted, Mac, Place, TcpFlags,
+    json::{from_map, litemap_as_map},
+    names::Name,
+};
 use crate::clock::Calendar;
 
 /// One source address.
@@ -44,24 +48,11 @@ pub struct SourceRow {
     /// ICMP and ICMPv6 messages.
     pub icmp: u64,
     /// Where it is; `None`: geography is off.
-    #[serde(flatten)]
+    #[serde(default)]
     pub place: Option<Place>,
     /// Ports, protocols, MACs and flags, from sampled packets; `None`: it has none, because others send more.
-    #[serde(flatten, serialize_with = "detail_or_mark")]
+    #[serde(default)]
     pub detail: Option<Arc<Detail>>,
-}
-
-/// What `detail_estimated` is called.
-const ESTIMATED: &str = "detail_estimated";
-
-/// Where there is none, the maps are missing, and instead of whether they are estimates there is `null`.
-fn detail_or_mark<S: Serializer>(detail: &Option<Arc<Detail>>, serializer: S) -> Result<S::Ok, S::Error> {
-    if let Some(detail) = detail {
-        return detail.serialize(serializer);
-    }
-    let mut map = serializer.serialize_map(Some(1))?;
-    map.serialize_entry(ESTIMATED, &None::<bool>)?;
-    map.end()
 }
 
 impl SourceRow {
@@ -100,29 +91,23 @@ impl SourceRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// By source port.
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
     pub src_ports: LiteMap<u16, u64>,
     /// By destination port.
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
     pub dst_ports: LiteMap<u16, u64>,
     /// By protocol.
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
     pub protocols: LiteMap<Name, u64>,
     /// By source MAC.
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
     pub macs: LiteMap<Mac, u64>,
     /// By TCP flags.
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
     pub tcp_flags: LiteMap<TcpFlags, u64>,
     /// Whether these are estimates: packets were sampled, or events lost, or it began later than the source, or there were more
     /// keys than are kept.
-    #[serde(rename = "detail_estimated")]
     pub estimated: bool,
-}
-
-/// As a map also where it is empty: by itself it is then a list.
-fn as_map<K: Serialize, S: Serializer>(counts: &LiteMap<K, u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(counts.iter())
 }
 
 /// One MAC address, as source or destination.
@@ -139,39 +124,4 @@ pub struct MacRow {
     /// Whether packets are a lower bound: a pair with it was forgotten, or not remembered at once, because there was no room.
     #[serde(default)]
     pub at_least: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use nettop_common::Address;
-
-    use super::*;
-
-    #[test]
-    fn detail_that_is_not_there_is_no_empty_list() {
-        let counted = Counted {
-            address: Address::default(),
-            total: crate::totals::SourceTotal::default(),
-            lacks: false,
-            pps: 0.0,
-            pps_10s: 0.0,
-            pps_60s: 0.0,
-            peak_pps: 0.0,
-            low_pps: 0.0,
-        };
-        let lists = ["src_ports", "dst_ports", "protocols", "macs", "tcp_flags"];
-        for (detail, estimated) in [
-            (None, serde_json::Value::Null),
-            (Some(Detail::default()), false.into()),
-            (Some(Detail { estimated: true, ..Detail::default() }), true.into()),
-        ] {
-            let row = SourceRow::new(&counted, 1, &Calendar::default(), None, detail.clone().map(Arc::new));
-            let json = serde_json::to_value(&row).unwrap();
-            assert_eq!(json[ESTIMATED], estimated);
-            assert!(json.as_object().unwrap().contains_key(ESTIMATED), "the mark is always there");
-            assert!(lists.iter().all(|list| json.get(list).is_some() == detail.is_some()), "{json}");
-            let back: SourceRow = serde_json::from_value(json).unwrap();
-            assert_eq!(back.detail.as_deref(), detail.as_ref());
-        }
-    }
 }

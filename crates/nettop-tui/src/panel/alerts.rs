@@ -96,7 +96,7 @@ fn rows(picture: &Picture, width: u16) -> Vec<Vec<Line<'static>>> {
 
 fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let began = format::ago(picture.snapshot.now_ns, alert.began_ns(picture.snapshot.now_ns));
+    let began = format::ago(picture.snapshot.meta.now_ns, alert.began_ns(picture.snapshot.meta.now_ns));
     let when = if alert.until_ns.is_none() { format!("for {began:>4} ") } else { format!("{began:>4} ago ") };
     // What a flood is, its message says.
     let named = width >= KIND_FROM && alert.severity < Severity::Critical;

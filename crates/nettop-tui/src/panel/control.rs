@@ -56,7 +56,7 @@ fn message(picture: &Picture, columns: usize, most: usize) -> Vec<Line<'static>>
     let (text, style): (String, Style) = match &picture.state.notice {
         Some(notice) if notice.error => (format!("error: {}", format::visible(&notice.text)), theme.error),
         Some(notice) => (format::visible(&notice.text), theme.good),
-        None => (format::visible(&picture.snapshot.runtime.message), theme.text),
+        None => (format::visible(&picture.snapshot.meta.runtime.message), theme.text),
     };
     let mut wrapped = text::wrap(&text, columns);
     if wrapped.len() > most {
@@ -68,7 +68,7 @@ fn message(picture: &Picture, columns: usize, most: usize) -> Vec<Line<'static>>
 
 /// What is counted, and what of it is shown: the one decides in the kernel, the other on the screen.
 fn filters(picture: &Picture, columns: usize) -> Line<'static> {
-    let (runtime, theme) = (&picture.snapshot.runtime, picture.theme);
+    let (runtime, theme) = (&picture.snapshot.meta.runtime, picture.theme);
     let shown = picture.state.table().filter.as_ref().map(|filter| {
         let text = text::cut(&format::visible(&filter.text), columns / 2);
         let mut line = Line::from(vec![Span::styled("showing ", theme.label), Span::styled(text, theme.warn)]);

@@ -24,7 +24,7 @@ static UNANSWERED: LazyLock<Degraded> = LazyLock::new(|| Degraded {
 /// All that does not work as it should.
 pub fn all<'a>(picture: &Picture<'a>) -> impl Iterator<Item = &'a Degraded> + use<'a> {
     let own: Option<&'static Degraded> = picture.state.misses_answers.then(|| &*UNANSWERED);
-    own.into_iter().chain(&picture.snapshot.degraded)
+    own.into_iter().chain(&picture.snapshot.monitor.degraded)
 }
 
 /// How many lines it wants.

@@ -58,7 +58,7 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
         drawn.push(Line::styled("alerts", picture.theme.head));
     }
     for alert in alerts {
-        let ago = format::ago(picture.snapshot.now_ns, alert.began_ns(picture.snapshot.now_ns));
+        let ago = format::ago(picture.snapshot.meta.now_ns, alert.began_ns(picture.snapshot.meta.now_ns));
         let when = if alert.until_ns.is_none() { format!("for {ago}") } else { format!("{ago} ago") };
         let style = if alert.is_alarm() { picture.theme.error } else { picture.theme.text };
         let text = format!("{when} {} {}", alert.severity.label(), format::visible(&alert.message));

@@ -40,7 +40,7 @@ pub fn hints(picture: &Picture, columns: usize) -> Line<'static> {
         .filter(|(action, _)| !action.name.is_empty() && action.layers & layer != 0)
         .filter_map(|(action, keys)| {
             let name = match action.name {
-                "pause" if picture.snapshot.runtime.paused => "resume",
+                "pause" if picture.snapshot.meta.runtime.paused => "resume",
                 "freeze" if state.frozen.is_some() => "go on",
                 name => name,
             };

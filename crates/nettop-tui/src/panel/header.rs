@@ -65,14 +65,14 @@ fn in_one_line(picture: &Picture) -> Vec<Line<'static>> {
 }
 
 fn badge(picture: &Picture) -> Line<'static> {
-    let (runtime, theme) = (&picture.snapshot.runtime, picture.theme);
+    let (runtime, theme) = (&picture.snapshot.meta.runtime, picture.theme);
     if picture.state.frozen.is_some() {
         return Line::styled(" FROZEN ", theme.paused);
     }
     if silence(picture).is_some() {
         return Line::styled(" STALE ", theme.paused);
     }
-    let ended = picture.snapshot.replay.as_ref().is_some_and(|replay| replay.ended);
+    let ended = picture.snapshot.monitor.replay.as_ref().is_some_and(|replay| replay.ended);
     let (word, style) = match (runtime.paused, runtime.mode) {
         (_, Mode::Replay) if ended => (" REPLAY ENDED ", theme.paused),
         (false, Mode::Replay) => (" REPLAY ", theme.demo),
@@ -101,13 +101,13 @@ fn alarms(picture: &Picture) -> Option<Line<'static>> {
 
 fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (snapshot, theme) = (picture.snapshot, picture.theme);
-    let filter = &snapshot.runtime.filter;
+    let filter = &snapshot.meta.runtime.filter;
     let mut items = vec![badge(picture)];
     // Beside the badge, however much there is to say: whatever else is shown is old.
     let room = columns.saturating_sub(BESIDE).max(NAME);
     items.extend(silence(picture).map(|text| Line::styled(text::cut(&text, room), theme.error)));
     items.extend(alarms(picture));
-    items.extend(snapshot.link.as_ref().map(|link| {
+    items.extend(snapshot.meta.link.as_ref().map(|link| {
         let name = text::cut(&format::visible(&link.name), (columns / 2).max(NAME));
         Line::from(vec![Span::styled("ATTACHED ", theme.label), Span::styled(name, theme.value)])
     }));
@@ -116,10 +116,10 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     items.push(Line::from(vec![Span::styled("to ", theme.label), Span::styled(target, theme.value)]));
     items.push(Line::from(vec![
         Span::styled("up ", theme.label),
-        Span::styled(format::age(snapshot.elapsed), theme.text),
+        Span::styled(format::age(snapshot.meta.elapsed), theme.text),
     ]));
-    items.extend(snapshot.replay.as_ref().map(|replay| replayed(replay, picture)));
-    for (at, row) in snapshot.interfaces.iter().enumerate() {
+    items.extend(snapshot.monitor.replay.as_ref().map(|replay| replayed(replay, picture)));
+    for (at, row) in snapshot.monitor.interfaces.iter().enumerate() {
         let mut item = interface(row, picture);
         if at == 0 {
             item.spans.insert(0, Span::styled("on ", theme.label));
@@ -132,14 +132,14 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
 /// Since when nothing new has come, and why, where something should have.
 fn silence(picture: &Picture) -> Option<String> {
     let snapshot = picture.snapshot;
-    if let Some(Link { lost: Some(lost), .. }) = snapshot.link.as_deref() {
+    if let Some(Link { lost: Some(lost), .. }) = snapshot.meta.link.as_deref() {
         let since = picture.unix_seconds.saturating_sub(lost.since_ns / 1_000_000_000);
         let why = format::visible(&lost.why);
         return Some(format!("no news for {}, trying again: {why}", format::duration(since as f64)));
     }
     let silent = picture.state.silent_for.as_secs_f64();
-    let from = if snapshot.link.is_some() { "monitor" } else { "engine" };
-    let is_long = silent > (snapshot.tick.interval * SILENT_INTERVALS).max(SILENT_INTERVALS);
+    let from = if snapshot.meta.link.is_some() { "monitor" } else { "engine" };
+    let is_long = silent > (snapshot.monitor.tick.interval * SILENT_INTERVALS).max(SILENT_INTERVALS);
     is_long.then(|| format!("no news from the {from} for {}", format::duration(silent)))
 }
 
@@ -182,16 +182,16 @@ fn counters(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (snapshot, theme, units) = (picture.snapshot, picture.theme, picture.state.units);
     let items = |width: usize, digits: usize, with_bytes: bool| {
         let rate = |pps, bytes| format!("{} pps {}", format::pps(pps), units.rate(bytes));
-        let estimated = if snapshot.unique_estimated { "~" } else { "" };
-        let unique = format!("{estimated}{}", format::count(snapshot.unique_ips, digits));
-        let mut items = vec![Line::styled(rate(snapshot.current_pps, snapshot.current_bps), theme.value)];
+        let estimated = if snapshot.traffic.unique_estimated { "~" } else { "" };
+        let unique = format!("{estimated}{}", format::count(snapshot.traffic.unique_sources, digits));
+        let mut items = vec![Line::styled(rate(snapshot.traffic.pps, snapshot.traffic.bps), theme.value)];
         items.extend(lately(picture, width));
-        items.push(labelled(format::count(snapshot.total_packets, digits), theme.value, "packets", theme));
+        items.push(labelled(format::count(snapshot.traffic.packets, digits), theme.value, "packets", theme));
         items.push(labelled(unique, theme.value, "unique", theme));
         if with_bytes {
-            let average = rate(snapshot.avg_pps, snapshot.avg_bps);
+            let average = rate(snapshot.traffic.avg_pps, snapshot.traffic.avg_bps);
             items.push(Line::from(vec![Span::styled("avg ", theme.label), Span::styled(average, theme.text)]));
-            items.push(Line::styled(units.amount(snapshot.total_bytes), theme.text));
+            items.push(Line::styled(units.amount(snapshot.traffic.bytes), theme.text));
         }
         items
     };
@@ -204,7 +204,7 @@ fn counters(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
 
 /// The last minute as a chart, and its busiest second.
 fn lately(picture: &Picture, width: usize) -> Option<Line<'static>> {
-    let seconds: Vec<f32> = picture.snapshot.history.seconds.iter().map(|pace| pace.pps).collect();
+    let seconds: Vec<f32> = picture.snapshot.traffic.history.seconds.iter().map(|pace| pace.pps).collect();
     if seconds.is_empty() {
         return None;
     }
@@ -220,7 +220,7 @@ fn lately(picture: &Picture, width: usize) -> Option<Line<'static>> {
 /// Seen = counted + filtered + not IP + martian: whoever adds it up sees that nothing went missing. Martians stand here only once there
 /// are any.
 fn accounting(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
-    let (accounting, theme) = (&picture.snapshot.accounting, picture.theme);
+    let (accounting, theme) = (&picture.snapshot.traffic.accounting, picture.theme);
     // Before the first packet there is nothing to agree on.
     let holds = accounting.holds || accounting.seen.packets == 0;
     let (equals, style) = if holds { ("=", theme.good) } else { ("≠", theme.error) };

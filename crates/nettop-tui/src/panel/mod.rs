@@ -181,7 +181,7 @@ pub fn areas(picture: &Picture, screen: Rect) -> Areas {
         layer::COLUMNS => Body::Columns,
         layer::DETAIL => Body::Detail,
         _ if state.view != SOURCES => Body::Table,
-        _ if snapshot.total_packets == 0 => Body::Waiting,
+        _ if snapshot.traffic.packets == 0 => Body::Waiting,
         _ if state.without_panels => Body::Table,
         _ => Body::Overview,
     };
@@ -189,7 +189,7 @@ pub fn areas(picture: &Picture, screen: Rect) -> Areas {
         body,
         header: header::height(picture, screen.width),
         degraded: degraded::height(picture),
-        sources: u16::try_from(snapshot.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
+        sources: u16::try_from(snapshot.meta.runtime.top).unwrap_or(u16::MAX).clamp(1, 500),
         places: countries::rows(picture).max(networks::rows(picture)),
         prefixes: prefixes::rows(picture),
         own: own::HEIGHT,

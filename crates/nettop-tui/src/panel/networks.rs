@@ -10,12 +10,12 @@ use super::{
 
 /// How many rows it has.
 pub fn rows(picture: &Picture) -> u16 {
-    picture.snapshot.networks.len().min(TOP) as u16
+    picture.snapshot.places.networks.len().min(TOP) as u16
 }
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
-    let rows = picture.snapshot.networks.iter().map(|row| {
+    let rows = picture.snapshot.places.networks.iter().map(|row| {
         let name = format::network(row.asn, &row.org);
         (name, numbers(&row.sums))
     });

@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{Guard, Own, Tick},
+    snapshot::{Guard, SelfStats, Tick},
 };
 use ratatui::{
     Frame,
@@ -17,8 +17,9 @@ pub const HEIGHT: u16 = 6;
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
-    let Own { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &picture.snapshot.own;
-    let Tick { took_ms, late, count, .. } = picture.snapshot.tick;
+    let SelfStats { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } =
+        &picture.snapshot.monitor.overhead;
+    let Tick { took_ms, late, count, .. } = picture.snapshot.monitor.tick;
     let packet = match packet_ns {
         Some(ns) => format!("{ns:.0} ns in the kernel"),
         None => packet_ns_hint.unwrap_or("no packets").to_string(),
@@ -32,7 +33,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
         ("memory", format!("{}, kernel {}", format::bytes(*memory), format::bytes(*kernel_memory))),
     ];
     let theme = picture.theme;
-    let area = titled(frame, area, theme, "Self", &sandbox(&picture.snapshot.sandbox));
+    let area = titled(frame, area, theme, "Self", &sandbox(&picture.snapshot.monitor.sandbox));
     let line = |(name, value): (&str, String)| {
         Line::from(vec![Span::styled(format!("{name:<8}"), theme.label), Span::styled(value, theme.text)])
     };

@@ -1,6 +1,6 @@
 //! The most telling prefixes of the sources, most packets first.
 
-use nettop_model::{format, snapshot::Snapshot};
+use nettop_model::format;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
@@ -10,13 +10,13 @@ use super::{
 
 /// How many rows it has.
 pub fn rows(picture: &Picture) -> u16 {
-    let Snapshot { top_prefixes, accounting, .. } = picture.snapshot;
+    let (top_prefixes, accounting) = (&picture.snapshot.prefixes.top, &picture.snapshot.traffic.accounting);
     (top_prefixes.len() + usize::from(accounting.untracked.packets > 0)).min(TOP) as u16
 }
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
-    let Snapshot { top_prefixes, accounting, .. } = picture.snapshot;
+    let (top_prefixes, accounting) = (&picture.snapshot.prefixes.top, &picture.snapshot.traffic.accounting);
     let mut rows: Vec<_> = top_prefixes.iter().map(|row| (row.prefix.to_string(), numbers(&row.sums))).collect();
     // What came from nobody knows where, in a flood: above what would not be seen any more.
     if accounting.untracked.packets > 0 {

@@ -141,7 +141,7 @@ fn groups(picture: &Picture) -> Vec<Group> {
     let share = |label: String, packets| Entry {
         label,
         value: format::short(packets),
-        percent: Some(format::percent_short(packets, snapshot.total_packets)),
+        percent: Some(format::percent_short(packets, snapshot.traffic.packets)),
         trouble: false,
     };
     let known = |port| if picture.state.options.numeric { None } else { services::name(port) };
@@ -150,13 +150,23 @@ fn groups(picture: &Picture) -> Vec<Group> {
         (port, Some(name)) => format!("{port} {name}"),
         (port, None) => port.to_string(),
     };
-    let protocols =
-        snapshot.protocols.iter().filter(|(_, packets)| *packets > 0).map(|(key, n)| share(key.label().into(), *n));
-    let ports = snapshot.top_dst_ports.iter().take(TOP).map(|(key, packets)| share(port(*key), *packets));
-    let mut flags: Vec<_> = snapshot.tcp_flags.iter().filter(|(_, packets)| *packets > 0).collect();
+    let protocols = snapshot
+        .traffic
+        .protocols
+        .iter()
+        .filter(|(_, packets)| *packets > 0)
+        .map(|(key, n)| share(key.label().into(), *n));
+    let ports = snapshot
+        .ports
+        .rows
+        .iter()
+        .filter(|row| row.packets > 0)
+        .take(TOP)
+        .map(|row| share(port(row.port), row.packets));
+    let mut flags: Vec<_> = snapshot.traffic.tcp_flags.iter().filter(|(_, packets)| *packets > 0).collect();
     flags.sort_by_key(|(flags, packets)| (std::cmp::Reverse(*packets), *flags));
     let flags = flags.into_iter().take(TOP).map(|(key, packets)| share(key.to_string(), *packets));
-    let sizes = snapshot.packet_sizes.iter().map(|(key, packets)| share(key.label().into(), *packets));
+    let sizes = snapshot.traffic.packet_sizes.iter().map(|(key, packets)| share(key.label().into(), *packets));
     vec![
         Group { name: "protocols", labels: Some(6), entries: protocols.collect() },
         Group { name: "dst ports", labels: Some(15), entries: ports.collect() },
@@ -169,7 +179,7 @@ fn groups(picture: &Picture) -> Vec<Group> {
 }
 
 fn not_counted(picture: &Picture) -> Vec<Entry> {
-    let accounting = &picture.snapshot.accounting;
+    let accounting = &picture.snapshot.traffic.accounting;
     vec![
         entry("filtered", format::short(accounting.filtered.packets), false),
         entry("not IP", format::short(accounting.not_ip.packets), false),
@@ -180,7 +190,7 @@ fn not_counted(picture: &Picture) -> Vec<Entry> {
 
 /// Counted, but for a source that no table can list: it found no room, or was forgotten since.
 fn not_listed(picture: &Picture) -> Vec<Entry> {
-    let accounting = &picture.snapshot.accounting;
+    let accounting = &picture.snapshot.traffic.accounting;
     let untracked = accounting.untracked.packets;
     vec![
         entry("untracked", format::short(untracked), untracked > 0),
@@ -193,7 +203,7 @@ fn entry(label: &str, value: String, trouble: bool) -> Entry {
 }
 
 fn events(picture: &Picture) -> Vec<Entry> {
-    let sampling = picture.snapshot.sampling;
+    let sampling = picture.snapshot.monitor.sampling;
     let rate = match sampling.weight {
         0 => entry("sampling", "off".into(), false),
         1 => entry("sampling", "every packet".into(), false),

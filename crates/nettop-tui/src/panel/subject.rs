@@ -39,7 +39,7 @@ fn unlisted(picture: &Picture) -> About {
 }
 
 fn amounts(picture: &Picture, packets: u64, bytes: Option<u64>) -> Vec<Line<'static>> {
-    let share = packets as f64 / picture.snapshot.total_packets.max(1) as f64;
+    let share = packets as f64 / picture.snapshot.traffic.packets.max(1) as f64;
     let mut facts = vec![fact(picture, "packets", format::count(packets, 26))];
     facts.extend(bytes.map(|bytes| fact(picture, "bytes", picture.state.units.amount(bytes))));
     facts.push(fact(picture, "share", format::percent(share)));
@@ -53,7 +53,7 @@ fn rates(picture: &Picture, rates: &[(&str, f64)]) -> Line<'static> {
 
 fn source(picture: &Picture, ip: IpAddr) -> About {
     let snapshot = picture.snapshot;
-    let Some(row) = snapshot.ips.iter().find(|row| row.ip == ip) else { return unlisted(picture) };
+    let Some(row) = snapshot.sources.rows.iter().find(|row| row.ip == ip) else { return unlisted(picture) };
     let mut facts = Vec::new();
     if let Some(place) = &row.place {
         let name =
@@ -64,7 +64,7 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
         }
     }
     for (label, at) in [("first", row.first_ns), ("last", row.last_ns)] {
-        let ago = format::ago(snapshot.now_ns, at);
+        let ago = format::ago(snapshot.meta.now_ns, at);
         facts.push(fact(picture, label, format!("{} ({ago} ago)", format::date(at))));
     }
     if let Some(since) = row.since {
@@ -100,11 +100,13 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
 }
 
 fn destination(picture: &Picture, ip: IpAddr) -> About {
-    let Some(row) = picture.snapshot.destinations.iter().find(|row| row.ip == ip) else { return unlisted(picture) };
+    let Some(row) = picture.snapshot.destinations.rows.iter().find(|row| row.ip == ip) else {
+        return unlisted(picture);
+    };
     let mut facts = amounts(picture, row.packets, Some(row.bytes));
     facts.push(rates(picture, &[("now", row.pps), ("60s", row.pps_60s), ("peak", row.peak_pps)]));
     // Of all that was sampled lately, what went there.
-    let events = || picture.snapshot.last_events.iter().filter(|event| event.dst_ip == ip);
+    let events = || picture.snapshot.traffic.events.iter().filter(|event| event.dst_ip == ip);
     let sampled = |key: &dyn Fn(&nettop_model::snapshot::EventRow) -> String| {
         let mut counts = std::collections::BTreeMap::<String, u64>::new();
         events().for_each(|event| *counts.entry(key(event)).or_default() += u64::from(event.weight));
@@ -119,13 +121,13 @@ fn destination(picture: &Picture, ip: IpAddr) -> About {
 }
 
 fn port(picture: &Picture, port: u16) -> About {
-    let Some(row) = picture.snapshot.ports.iter().find(|row| row.port == port) else { return unlisted(picture) };
+    let Some(row) = picture.snapshot.ports.rows.iter().find(|row| row.port == port) else { return unlisted(picture) };
     let mut facts = Vec::new();
     facts.extend(services::name(port).map(|name| fact(picture, "service", name.into())));
     facts.extend(amounts(picture, row.packets, None));
     facts.extend(row.pps.map(|pps| rates(picture, &[("now", pps)])));
     facts.push(fact(picture, "packets from it", format::count(row.from_packets, 26)));
-    let sources = || picture.snapshot.ips.iter();
+    let sources = || picture.snapshot.sources.rows.iter();
     let senders = sources().filter_map(|row| Some((row.ip.to_string(), *row.detail.as_ref()?.dst_ports.get(&port)?)));
     let without = sources().filter(|row| row.detail.is_none()).count();
     if without > 0 {
@@ -136,13 +138,13 @@ fn port(picture: &Picture, port: u16) -> About {
 }
 
 fn prefix(picture: &Picture, prefix: Prefix) -> About {
-    let rows = picture.snapshot.prefixes.iter().flat_map(|(_, rows)| rows);
+    let rows = picture.snapshot.prefixes.lengths.iter().flat_map(|(_, rows)| rows);
     let Some(row) = rows.into_iter().find(|row| row.prefix == prefix) else { return unlisted(picture) };
     let Sums { ips, packets, bytes, pps, pps_60s } = row.sums;
     let mut facts = amounts(picture, packets, Some(bytes));
     facts.push(fact(picture, "sources remembered", format::count(ips, 15)));
     facts.push(rates(picture, &[("now", pps), ("60s", pps_60s)]));
-    let sources = picture.snapshot.ips.iter().filter(|row| prefix.contains(row.ip));
+    let sources = picture.snapshot.sources.rows.iter().filter(|row| prefix.contains(row.ip));
     (facts, vec![("sources", items(picture, "", sources.map(|row| (row.ip.to_string(), row.packets))))])
 }
 

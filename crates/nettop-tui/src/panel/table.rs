@@ -108,8 +108,8 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
 pub fn cell<'a>(picture: &Picture<'a>, at: usize, width: usize) -> Cell<'a> {
     let Picture { snapshot, state, theme, .. } = picture;
     Cell {
-        now_ns: snapshot.now_ns,
-        packets: snapshot.total_packets,
+        now_ns: snapshot.meta.now_ns,
+        packets: snapshot.traffic.packets,
         place: at + 1,
         width,
         flags: theme.flags,
@@ -123,7 +123,7 @@ pub fn cell<'a>(picture: &Picture<'a>, at: usize, width: usize) -> Cell<'a> {
 fn empty(picture: &Picture, listed: &dyn Listed) -> String {
     let (name, many) = (picture.state.listing().name(), picture.state.listing().many());
     match listed.hidden() {
-        (0, _) if matches!(name, "Countries" | "Networks") && picture.snapshot.geo.is_none() => {
+        (0, _) if matches!(name, "Countries" | "Networks") && picture.snapshot.places.geo.is_none() => {
             "Places are not looked up: nettop was started with --no-geo.".into()
         }
         (0, _) => format!("No {many} yet."),

@@ -19,7 +19,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     drawn.extend(interfaces(picture));
     drawn.push(Line::default());
     let mut filter = vec![Line::styled("Filter:", theme.label)];
-    filter.extend(filter_items(&snapshot.runtime.filter, theme, columns));
+    filter.extend(filter_items(&snapshot.meta.runtime.filter, theme, columns));
     drawn.extend(text::flow(filter, columns, 4));
     drawn.push(Line::default());
     let named = picture.state.keys().all().filter(|(action, _)| !action.name.is_empty() && action.layers & TABLE != 0);
@@ -34,9 +34,9 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
 
 /// What came, but was not counted: the likely answer to "why is there nothing?".
 fn rejected(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
-    let (accounting, theme) = (&picture.snapshot.accounting, picture.theme);
+    let (accounting, theme) = (&picture.snapshot.traffic.accounting, picture.theme);
     let mut texts = Vec::new();
-    if picture.snapshot.runtime.paused {
+    if picture.snapshot.meta.runtime.paused {
         texts.push(format!("Paused: nothing is counted until {} is pressed.", picture.state.keys().first("pause")));
     }
     if accounting.seen.packets > 0 {
@@ -56,8 +56,8 @@ fn rejected(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
 
 fn interfaces(picture: &Picture) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let rows = &picture.snapshot.interfaces;
-    if let Some(replay) = &picture.snapshot.replay {
+    let rows = &picture.snapshot.monitor.interfaces;
+    if let Some(replay) = &picture.snapshot.monitor.replay {
         return vec![Line::styled(format!("Replaying {}", format::visible(&replay.file)), theme.label)];
     }
     if rows.is_empty() {

@@ -11,10 +11,10 @@ mod id;
 use std::borrow::Cow;
 
 use nettop_model::{
+    flat::Row,
     query::{Fact, Verdict},
     snapshot::{Snapshot, Subject},
 };
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::arrange::{Arrangement, Order};
@@ -105,7 +105,7 @@ struct Rows<'a, R: Clone + 'static> {
     unjudged: usize,
 }
 
-impl<R: Clone + Serialize + Sync> Listing for Table<R> {
+impl<R: Clone + Row + Sync> Listing for Table<R> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -152,7 +152,7 @@ impl<R: Clone> Rows<'_, R> {
     }
 }
 
-impl<R: Clone + Serialize> Listed for Rows<'_, R> {
+impl<R: Clone + Row> Listed for Rows<'_, R> {
     fn len(&self) -> usize {
         self.order.len()
     }
@@ -170,7 +170,7 @@ impl<R: Clone + Serialize> Listed for Rows<'_, R> {
     }
 
     fn fields(&self, at: usize) -> Map<String, Value> {
-        match self.row(at).map(serde_json::to_value) {
+        match self.row(at).map(Row::to_flat) {
             Some(Ok(Value::Object(fields))) => fields,
             // Every row is a struct that can be written.
             _ => Map::new(),

@@ -155,8 +155,8 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if state.unanswered == 0 {
         state.pause_asked = None;
     }
-    if state.engine_message != snapshot.runtime.message {
-        state.engine_message.clone_from(&snapshot.runtime.message);
+    if state.engine_message != snapshot.meta.runtime.message {
+        state.engine_message.clone_from(&snapshot.meta.runtime.message);
         // The newer message wins, but nothing hides an error that nobody has seen yet.
         if !state.engine_message.is_empty() && !state.notice.as_ref().is_some_and(|notice| notice.error) {
             state.notice = Some(Notice::info(state.engine_message.clone()));
@@ -180,7 +180,7 @@ pub fn on_second(state: &mut State, silent_for: Duration) {
 
 /// Does what the key means that is the action's `nth`.
 fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> Option<Effect> {
-    let runtime = &snapshot.runtime;
+    let runtime = &snapshot.meta.runtime;
     match does {
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
         Does::Find => typing::find(state),

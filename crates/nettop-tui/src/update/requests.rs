@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 use nettop_model::{
     request::FilterChange,
-    snapshot::{FilterView, Runtime},
+    snapshot::{FilterView, Meta, Runtime},
 };
 
 use super::*;
@@ -14,7 +14,7 @@ fn snapshot() -> Arc<Snapshot> {
         top: 20,
         ..Runtime::default()
     };
-    Arc::new(Snapshot { runtime, ..Snapshot::default() })
+    Arc::new(Snapshot { meta: Meta { runtime, ..Meta::default() }, ..Snapshot::default() })
 }
 
 /// Presses keys one after another and returns every effect.
@@ -125,7 +125,7 @@ fn an_error_stays_until_a_key_is_pressed_and_good_news_goes_by_itself() {
     let mut snapshot = Snapshot::default();
     on_reply(&mut state, &Request::Reset, Err("no".into()));
     (0..100).for_each(|_| on_second(&mut state, std::time::Duration::ZERO));
-    snapshot.runtime.message = "news".into();
+    snapshot.meta.runtime.message = "news".into();
     on_snapshot(&mut state, &snapshot);
     assert_eq!(state.notice.as_ref().map(|notice| notice.text.as_str()), Some("no"));
     press(&mut state, &typed("z"));

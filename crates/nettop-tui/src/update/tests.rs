@@ -55,8 +55,8 @@ impl Person {
     /// A second later every source has other numbers: the last one comes first.
     fn turn_sources_around(&mut self) {
         let mut snapshot = Snapshot::clone(&self.snapshot);
-        let rows: Vec<_> = snapshot.ips.iter().map(std::borrow::Cow::into_owned).collect();
-        snapshot.ips = rows.into_iter().rev().collect::<Vec<_>>().into();
+        let rows: Vec<_> = snapshot.sources.rows.iter().map(std::borrow::Cow::into_owned).collect();
+        snapshot.sources.rows = rows.into_iter().rev().collect::<Vec<_>>().into();
         self.snapshot = Arc::new(snapshot);
         on_snapshot(&mut self.state, &self.snapshot);
     }
@@ -109,8 +109,8 @@ fn one_that_is_gone_leaves_its_place_to_another() {
     let mut person = Person::new();
     person.types("jjj");
     let mut snapshot = Snapshot::clone(&person.snapshot);
-    let rows: Vec<_> = snapshot.ips.iter().map(std::borrow::Cow::into_owned).collect();
-    snapshot.ips =
+    let rows: Vec<_> = snapshot.sources.rows.iter().map(std::borrow::Cow::into_owned).collect();
+    snapshot.sources.rows =
         rows.into_iter().filter(|row| Some(row.ip.to_string()) != person.selected()).collect::<Vec<_>>().into();
     person.snapshot = Arc::new(snapshot);
     on_snapshot(&mut person.state, &person.snapshot);

@@ -13,8 +13,8 @@ pub static TABLE: Table<CountryRow> = Table {
     many: "countries",
     about: "where it comes from: the countries of the sources",
     columns: COLUMNS,
-    rows: |snapshot| Cow::Borrowed(&snapshot.countries),
-    unlisted: |snapshot| snapshot.rest.countries.rows,
+    rows: |snapshot| Cow::Borrowed(&snapshot.places.countries),
+    unlisted: |snapshot| snapshot.places.rest_countries.rows,
     id: |row| Id::Country(row.country_code),
     facts: |row, see| {
         see(Fact::Country(row.country_code));

@@ -13,8 +13,8 @@ pub static TABLE: Table<NetworkRow> = Table {
     many: "networks",
     about: "who carries it: the networks (autonomous systems) of the sources",
     columns: COLUMNS,
-    rows: |snapshot| Cow::Borrowed(&snapshot.networks),
-    unlisted: |snapshot| snapshot.rest.networks.rows,
+    rows: |snapshot| Cow::Borrowed(&snapshot.places.networks),
+    unlisted: |snapshot| snapshot.places.rest_networks.rows,
     id: |row| Id::Network(row.asn),
     facts: |row, see| {
         see(Fact::Asn(row.asn));

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use nettop_model::{
-    format,
+    flat, format,
     query::Fact,
-    snapshot::{Amount, Host, HostCpu, HostMemory, Own, Snapshot},
+    snapshot::{Amount, Host, HostCpu, HostMemory, SelfStats, Snapshot},
 };
 use serde::Serialize;
 
@@ -19,6 +19,12 @@ pub struct Row {
     name: String,
     value: String,
     note: String,
+}
+
+impl flat::Row for Row {
+    fn to_flat(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
+    }
 }
 
 /// The view.
@@ -55,29 +61,29 @@ fn row(part: &'static str, name: &str, value: impl Into<String>, note: impl Into
 
 fn rows(snapshot: &Snapshot) -> Vec<Row> {
     let mut rows = Vec::new();
-    for one in &snapshot.degraded {
+    for one in &snapshot.monitor.degraded {
         let note = [one.reason.as_str(), &one.remedy].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         rows.push(row("degraded", &one.what, one.badge.clone(), note.join("; ")));
     }
-    if let Some(link) = snapshot.link.as_deref() {
+    if let Some(link) = snapshot.meta.link.as_deref() {
         let note = format!("{} snapshots came too fast for it", format::count(link.missed, 15));
         rows.push(row("this screen", "attached to", link.name.clone(), note));
     }
-    for one in &snapshot.interfaces {
+    for one in &snapshot.monitor.interfaces {
         let mode = one.mode.map_or("not attached".into(), |mode| format!("{mode} XDP"));
         rows.push(row("interface", &one.name, format!("{mode}, {}, MTU {}", one.state, one.mtu), one.note.clone()));
     }
     accounts(snapshot, &mut rows);
-    for map in &snapshot.maps {
+    for map in &snapshot.monitor.maps {
         let value = format!("{} of {}", format::count(map.entries, 15), format::count(map.capacity, 15));
         let note = format!("{} full", format::percent(map.entries as f64 / map.capacity.max(1) as f64));
-        rows.push(row("kernel map", map.table.label(), value, note));
+        rows.push(row("kernel map", map.table, value, note));
     }
-    for guard in snapshot.sandbox.iter() {
+    for guard in snapshot.monitor.sandbox.iter() {
         let value = if guard.holds { "holds" } else { "DOES NOT HOLD" };
         rows.push(row("sandbox", guard.part, value, guard.detail.clone()));
     }
-    let sampling = snapshot.sampling;
+    let sampling = snapshot.monitor.sampling;
     let every = match sampling.weight {
         0 => "off".into(),
         1 => "every packet".into(),
@@ -90,11 +96,11 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
     if let Some(host) = snapshot.host.as_deref() {
         of_host(host, &mut rows);
     }
-    for database in snapshot.geo.iter().flat_map(|geo| &geo.databases) {
+    for database in snapshot.places.geo.iter().flat_map(|geo| &geo.databases) {
         let note = format!("{} rows not used", format::count(database.bad_rows, 15));
         rows.push(row("places", &database.name, "in force", note));
     }
-    for export in &snapshot.exports {
+    for export in &snapshot.monitor.exports {
         let value = format!("{} lines, {} lost", format::count(export.lines, 15), format::count(export.lost, 15));
         rows.push(row("file", &export.path, value, export.error.clone().unwrap_or_default()));
     }
@@ -103,7 +109,7 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
 
 /// Where every packet went: the two equations.
 fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
-    let accounting = &snapshot.accounting;
+    let accounting = &snapshot.traffic.accounting;
     let (balance, note) = match (accounting.seen.packets, accounting.holds) {
         (0, _) => ("no packet yet", ""),
         (_, true) => {
@@ -133,8 +139,8 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
 }
 
 fn cost(snapshot: &Snapshot, rows: &mut Vec<Row>) {
-    let Own { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &snapshot.own;
-    let tick = snapshot.tick;
+    let SelfStats { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &snapshot.monitor.overhead;
+    let tick = snapshot.monitor.tick;
     let packet = packet_ns.map_or("not measured".into(), |ns| format!("{ns:.0} ns in the kernel"));
     rows.push(row("cost", "packet", packet, packet_ns_hint.unwrap_or_default()));
     let late = format!("{} of {} late", format::count(tick.late, 15), format::count(tick.count, 15));

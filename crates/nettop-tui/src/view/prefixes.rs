@@ -17,7 +17,7 @@ pub static TABLE: Table<PrefixRow> = Table {
     about: "which parts of the address space: /24 and /16 of IPv4, /48 and /32 of IPv6; the shorter hold the longer",
     columns: COLUMNS,
     rows: |snapshot| Cow::Owned(rows(snapshot)),
-    unlisted: |snapshot| snapshot.rest.prefixes.iter().map(|(_, rest)| rest.others.rows).sum(),
+    unlisted: |snapshot| snapshot.prefixes.rest.iter().map(|(_, rest)| rest.others.rows).sum(),
     id: |row| Id::Prefix(row.prefix),
     facts: |row, see| {
         see(Fact::Net(row.prefix.ip, row.prefix.length));
@@ -35,7 +35,7 @@ const COLUMNS: &[Column] = &sums::columns(
 
 /// Of all lengths, most packets first; of a prefix and one within it that has all of it, the shorter one.
 fn rows(snapshot: &Snapshot) -> Vec<PrefixRow> {
-    let mut rows: Vec<_> = snapshot.prefixes.iter().flat_map(|(_, rows)| rows).copied().collect();
+    let mut rows: Vec<_> = snapshot.prefixes.lengths.iter().flat_map(|(_, rows)| rows).copied().collect();
     rows.sort_by_key(|row| (Reverse(row.sums.packets), row.prefix.length, row.prefix.ip));
     rows
 }

@@ -21,11 +21,11 @@ pub static TABLE: Table<SourceRow> = Table {
     many: "sources",
     about: "who sends: the source addresses with the most packets, where they are, what they send",
     columns: COLUMNS,
-    rows: |snapshot| match &snapshot.ips {
+    rows: |snapshot| match &snapshot.sources.rows {
         Sources::Rows(rows) => Cow::Borrowed(rows),
         sources @ Sources::All(_) => sources.iter().map(Cow::into_owned).collect(),
     },
-    unlisted: |snapshot| snapshot.rest.sources,
+    unlisted: |snapshot| snapshot.sources.rest.rows,
     id: |row| Id::Ip(row.ip),
     facts,
     enter: |row| Enter::Detail(Subject::Source(row.ip)),

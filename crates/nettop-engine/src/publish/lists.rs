@@ -1,0 +1,136 @@
+//! The lists of a snapshot, from the books.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
+use nettop_common::{Address, SourceCounters, Tally};
+use nettop_model::snapshot::{
+    AllSources, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others, PortList,
+    PortRow, SourceList, SourceRow, Sources, Subject,
+};
+
+use crate::{Engine, books::Books, ledger::Account, rates::Rates};
+
+impl Engine {
+    /// Sources, and sums over those left out.
+    pub(super) fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> SourceList {
+        let Self { books, details, calendar, .. } = self;
+        // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
+        let all = |counted| {
+            let (geo, details) = (books.regions.geo().cloned(), details.all());
+            Sources::All(Arc::new(AllSources { counted, packets, calendar: calendar.clone(), geo, details }))
+        };
+        if limit == 0 {
+            let counted = books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
+            return SourceList { rows: all(counted), rest: sums(0, Tally::default()) };
+        }
+        let (keys, others, rest) = books.sources.top(limit);
+        let rest = sums(others, rest);
+        let counted = keys.iter().filter_map(|key| Some(self.counted(key, books.sources.get(key)?, elapsed)));
+        if limit > DEFAULT_LIMIT {
+            return SourceList { rows: all(counted.collect()), rest };
+        }
+        let rows = counted.map(|counted| {
+            let source = &counted.address;
+            let detail = details.get(source).map(Arc::clone);
+            SourceRow::new(&counted, packets, calendar, books.regions.place(source), detail)
+        });
+        SourceList { rows: Sources::Rows(rows.collect()), rest }
+    }
+
+    fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
+        let since_first = self.reading.at.monotonic_ns.saturating_sub(account.total.first_ns) as f64 / 1e9;
+        let Rates { current, ten_seconds, minute, peak, low } =
+            account.history.rates(&self.books.slots, since_first.min(elapsed));
+        Counted {
+            address: *address,
+            total: account.total,
+            lacks: account.note.lacks(),
+            pps: current,
+            pps_10s: ten_seconds,
+            pps_60s: minute,
+            peak_pps: peak,
+            low_pps: low,
+        }
+    }
+
+    /// MACs, as source and as destination, most packets first; and the others.
+    pub(super) fn macs(&self, limit: usize, elapsed: f64) -> MacList {
+        let mut by_mac: BTreeMap<Mac, MacRow> = BTreeMap::new();
+        for (pair, account) in self.books.macs.iter() {
+            let rates = account.history.rates(&self.books.slots, elapsed);
+            for mac in [Mac(pair.source()), Mac(pair.destination())] {
+                let row =
+                    by_mac.entry(mac).or_insert(MacRow { mac, packets: 0, pps: 0.0, pps_60s: 0.0, at_least: false });
+                row.at_least |= account.note.lacks();
+                row.packets += account.total.packets;
+                row.pps += rates.current;
+                row.pps_60s += rates.minute;
+            }
+        }
+        let mut rows: Vec<_> = by_mac.into_values().collect();
+        rows.sort_by_key(|row| Reverse(row.packets));
+        let others = rows.split_off(kept(rows.len(), limit));
+        let packets = others.iter().map(|row| row.packets).sum();
+        MacList { rows, rest: Others { rows: others.len() as u64, packets, bytes: None } }
+    }
+
+    /// Destinations; and the others.
+    pub(super) fn destinations(&self, limit: usize, elapsed: f64) -> DestinationList {
+        let Books { destinations, slots, .. } = &self.books;
+        let (addresses, others, rest) = destinations.top(limit);
+        let row = |address: &Address| {
+            let account = destinations.get(address)?;
+            let Tally { packets, bytes } = account.total;
+            let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(slots, elapsed);
+            let at_least = account.note.lacks();
+            Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least })
+        };
+        DestinationList { rows: addresses.iter().filter_map(row).collect(), rest: sums(others, rest) }
+    }
+
+    /// The busiest ports; and the others.
+    pub(super) fn ports(&self, limit: usize) -> PortList {
+        let counts = |(port, count): (usize, u64)| (port as u16, count);
+        let (to, rest_to) = busiest(self.books.dst_ports().map(counts).collect(), limit);
+        let (from, rest_from) = busiest(self.books.src_ports().map(counts).collect(), limit);
+        PortList { rows: self.port_rows(&to, &from), to, rest_to, from, rest_from }
+    }
+
+    /// Both directions of each port, most packets to it first.
+    fn port_rows(&self, to: &[(u16, u64)], from: &[(u16, u64)]) -> Vec<PortRow> {
+        let row = |port| PortRow { port, packets: 0, from_packets: 0, pps: None };
+        let mut by_port: BTreeMap<u16, PortRow> = BTreeMap::new();
+        for (port, packets) in to {
+            let pps = self.histories.pps(&Subject::Port(*port));
+            by_port.insert(*port, PortRow { packets: *packets, pps, ..row(*port) });
+        }
+        for (port, packets) in from {
+            by_port.entry(*port).or_insert(row(*port)).from_packets = *packets;
+        }
+        let mut rows: Vec<_> = by_port.into_values().collect();
+        rows.sort_by_key(|row| (Reverse(row.packets), Reverse(row.from_packets)));
+        rows
+    }
+}
+
+/// What a list leaves out, where bytes are counted.
+fn sums(rows: u64, Tally { packets, bytes }: Tally) -> Others {
+    Others { rows, packets, bytes: Some(bytes) }
+}
+
+/// How many of so many rows are within a limit (0: none).
+fn kept(rows: usize, limit: usize) -> usize {
+    if limit == 0 { rows } else { rows.min(limit) }
+}
+
+/// The `limit` (0: all) busiest ports, in order of port; and the others.
+fn busiest(mut ports: Vec<(u16, u64)>, limit: usize) -> (Vec<(u16, u64)>, Others) {
+    let kept = kept(ports.len(), limit);
+    if kept < ports.len() {
+        ports.select_nth_unstable_by_key(kept, |(port, count)| (Reverse(*count), *port));
+    }
+    let others = ports.split_off(kept);
+    ports.sort_unstable();
+    let packets = others.iter().map(|(_, count)| count).sum();
+    (ports, Others { rows: others.len() as u64, packets, bytes: None })
+}

@@ -1,0 +1,119 @@
+//! From the books to a [`Snapshot`].
+
+mod degraded;
+mod lists;
+
+use nettop_common::{
+    Protocol,
+    counters::{SizeBucket, Table},
+};
+use nettop_geo::Watcher;
+use nettop_model::snapshot::{
+    EventRow, GeoView, MapRow, Meta, Monitor, Places, PrefixLists, Runtime, Sampling, Snapshot, TcpFlags, Traffic,
+};
+
+use super::Engine;
+
+/// Sampled packets that a snapshot carries.
+const NEWEST_EVENTS: usize = 50;
+
+impl Engine {
+    /// Everything as it is now, with at most `limit` (0: all) rows in each list.
+    pub(super) fn snapshot(&self, limit: usize) -> Snapshot {
+        let Self { books, reading, .. } = self;
+        let elapsed = reading.at.seconds_since(&books.started);
+        let traffic = self.traffic(elapsed);
+        let places = self.places(limit, elapsed);
+        let (lengths, rest) = books.prefixes.rows(limit, &books.slots, elapsed);
+        Snapshot {
+            meta: Meta {
+                started_ns: books.started.unix_ns,
+                now_ns: reading.at.unix_ns,
+                elapsed,
+                runtime: self.runtime(),
+                link: None,
+            },
+            sources: self.sources(limit, traffic.packets, elapsed),
+            destinations: self.destinations(limit, elapsed),
+            ports: self.ports(limit),
+            macs: self.macs(limit, elapsed),
+            prefixes: PrefixLists { lengths, rest, top: books.prefixes.telling(&books.slots, elapsed) },
+            alerts: self.detector.alerts(reading.at),
+            host: self.host.host(),
+            monitor: self.monitor(&traffic, places.geo.as_ref()),
+            places,
+            traffic,
+        }
+    }
+
+    /// Everything counted, in sums.
+    fn traffic(&self, elapsed: f64) -> Traffic {
+        let Self { books, .. } = self;
+        let accounting = books.accounting();
+        let counted = accounting.counted;
+        let (unique_sources, unique_estimated) = books.unique();
+        let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
+        let protocols = Protocol::ALL.iter().map(|protocol| (*protocol, books.totals.protocol(*protocol).packets));
+        let sizes = SizeBucket::ALL.iter().map(|size| (*size, books.totals.size(*size).packets));
+        let events = self.details.newest(NEWEST_EVENTS);
+        Traffic {
+            packets: counted.packets,
+            bytes: counted.bytes,
+            avg_pps: per_second(counted.packets),
+            avg_bps: per_second(counted.bytes),
+            pps: books.packets.rates(&books.slots, elapsed).current,
+            bps: books.bytes.rates(&books.slots, elapsed).current,
+            unique_sources,
+            unique_estimated,
+            accounting,
+            protocols: protocols.filter(|(_, packets)| *packets > 0).collect(),
+            tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
+            packet_sizes: sizes.collect(),
+            history: self.histories.all.history(),
+            events: events.map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns))).collect(),
+        }
+    }
+
+    /// Countries and networks, and where they are from.
+    fn places(&self, limit: usize, elapsed: f64) -> Places {
+        let Self { books, geo, .. } = self;
+        let (countries, rest_countries) = books.regions.country_rows(limit, &books.slots, elapsed);
+        let (networks, rest_networks) = books.regions.network_rows(limit, &books.slots, elapsed);
+        Places { geo: geo.as_ref().map(geo_view), countries, rest_countries, networks, rest_networks }
+    }
+
+    /// The monitor itself.
+    fn monitor(&self, traffic: &Traffic, geo: Option<&GeoView>) -> Monitor {
+        let (exports, replay) = (self.outlets.rows(), self.source.replay());
+        let totals = self.books.totals;
+        let map = |table: &Table| {
+            let capacity = self.source.capacity(*table)?;
+            Some(MapRow { table: table.label(), entries: self.source.entries(*table), capacity })
+        };
+        Monitor {
+            interfaces: self.interfaces.rows(),
+            degraded: self.degraded(traffic.accounting.holds, geo, &exports, replay.as_ref()),
+            replay,
+            sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
+            maps: Table::ALL.iter().filter_map(map).collect(),
+            tick: self.tick,
+            exports,
+            sandbox: self.settings.sandbox.clone(),
+            overhead: self.own,
+        }
+    }
+
+    fn runtime(&self) -> Runtime {
+        Runtime {
+            filter: self.settings.filter.view(&self.source.interface_names()),
+            top: self.settings.top,
+            paused: self.paused,
+            message: self.message.clone(),
+            mode: self.settings.mode,
+        }
+    }
+}
+
+fn geo_view(watcher: &Watcher) -> GeoView {
+    GeoView { databases: watcher.current().databases().to_vec(), problems: watcher.problems() }
+}

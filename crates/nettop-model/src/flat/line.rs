@@ -1,0 +1,55 @@
+//! What a subscriber gets in the flat form: the snapshot, and beside it all that a screen shows and the flat form has other keys for.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Flat, rows::FlatPrefix};
+use crate::snapshot::{DestinationRow, PortRow, Runtime, Snapshot, VERSION};
+
+/// A line, but for `ok` and `missed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// The version of the program that wrote it.
+    version: Cow<'static, str>,
+    runtime: Runtime,
+    snapshot: Flat,
+    rows: Rows,
+}
+
+/// Rows that a flat snapshot has not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rows {
+    destinations: Vec<DestinationRow>,
+    ports: Vec<PortRow>,
+    top_prefixes: Vec<FlatPrefix>,
+    /// The busiest destination ports, and their packets.
+    top_dst_ports: Vec<(u16, u64)>,
+}
+
+/// How many of the busiest ports are listed by themselves.
+const TOP_PORTS: usize = 20;
+
+impl From<&Snapshot> for Line {
+    fn from(snapshot: &Snapshot) -> Self {
+        let ports = &snapshot.ports.rows;
+        let rows = Rows {
+            destinations: snapshot.destinations.rows.clone(),
+            ports: ports.clone(),
+            top_prefixes: snapshot.prefixes.top.iter().map(FlatPrefix::from).collect(),
+            top_dst_ports: ports.iter().take(TOP_PORTS).map(|row| (row.port, row.packets)).collect(),
+        };
+        Self { version: VERSION.into(), runtime: snapshot.meta.runtime.clone(), snapshot: snapshot.into(), rows }
+    }
+}
+
+impl From<Line> for Snapshot {
+    fn from(Line { runtime, snapshot, rows, .. }: Line) -> Self {
+        let mut snapshot = Self::from(snapshot);
+        snapshot.meta.runtime = runtime;
+        snapshot.destinations.rows = rows.destinations;
+        snapshot.ports.rows = rows.ports;
+        snapshot.prefixes.top = rows.top_prefixes.into_iter().map(Into::into).collect();
+        snapshot
+    }
+}

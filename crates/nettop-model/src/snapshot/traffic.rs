@@ -1,0 +1,46 @@
+//! Everything counted, in sums.
+
+use nettop_common::{Protocol, counters::SizeBucket};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Accounting, EventRow, History, TcpFlags,
+    json::{as_map, from_map, labelled},
+};
+
+/// Everything counted, in sums.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traffic {
+    /// Counted packets.
+    pub packets: u64,
+    /// Counted bytes.
+    pub bytes: u64,
+    /// Packets per second since the start.
+    pub avg_pps: f64,
+    /// Bytes per second since the start.
+    pub avg_bps: f64,
+    /// Packets in the newest whole second.
+    pub pps: f64,
+    /// Bytes in the newest whole second.
+    pub bps: f64,
+    /// Distinct source addresses.
+    pub unique_sources: u64,
+    /// Whether `unique_sources` is an estimate, because not every source could be tracked.
+    pub unique_estimated: bool,
+    /// Where every packet went.
+    pub accounting: Accounting,
+    /// Packets by protocol.
+    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
+    pub protocols: Vec<(Protocol, u64)>,
+    /// Packets by TCP flags.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub tcp_flags: Vec<(TcpFlags, u64)>,
+    /// Packets by frame size.
+    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
+    pub packet_sizes: Vec<(SizeBucket, u64)>,
+    /// The last minutes.
+    pub history: History,
+    /// The newest sampled packets, oldest first.
+    pub events: Vec<EventRow>,
+}
