@@ -3,23 +3,14 @@
 use std::{collections::BTreeSet, ffi::OsString};
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, builder::Resettable};
-use nettop_tui::{
-    action::ACTIONS,
-    view::{self, VIEWS},
-};
 
 use super::{
+    entry::{Entry, Said},
     merge::conflict,
-    origin::{Entry, Said},
+    tables,
 };
 use crate::cli::{Configured, FileArgs, ScreenArgs, one_line};
 
-/// The table of keys.
-pub const KEYS: &str = "keys";
-/// The tables of the views.
-pub const COLUMNS: &str = "columns";
-/// What such a table has: which columns are shown, by which one rows are sorted, and whether the other way round.
-const OF_COLUMNS: [&str; 3] = ["show", "sort", "reverse"];
 /// What the names of variables begin with.
 const PREFIX: &str = "NETTOP_";
 /// How much a key must be like another to be taken for a misspelling of it (Jaro similarity, as clap has it).
@@ -37,15 +28,18 @@ pub struct Catalogue {
 impl Catalogue {
     /// Of this program.
     pub fn new() -> Self {
+        Self::with(tables::names())
+    }
+
+    /// Of its options and of these keys in tables.
+    pub fn with(tables: impl Iterator<Item = String>) -> Self {
         let bare = Command::new("nettop").no_binary_name(true).disable_help_flag(true);
         let mut command = Configured::augment_args(bare);
         // Only then do options know how they are written.
         command.build();
         let of_files = names(&FileArgs::augment_args(Command::new("")));
         let options = names(&command).into_iter().filter(|name| !of_files.contains(name));
-        let actions = ACTIONS.iter().map(|action| format!("{KEYS}.{}", action.id));
-        let columns = view::names().flat_map(|view| OF_COLUMNS.map(|of| format!("{COLUMNS}.{view}.{of}")));
-        let keys = options.chain(actions).chain(columns).collect();
+        let keys = options.chain(tables).collect();
         Self { command, of_files, keys }
     }
 
@@ -72,12 +66,14 @@ impl Catalogue {
         conflict(&self.command, one, other)
     }
 
-    /// That there is such a key.
+    /// That there is such a key, or table of keys.
     ///
     /// # Errors
     /// There is none; perhaps which one was meant.
     pub fn check(&self, key: &str) -> Result<(), String> {
-        if self.keys.contains(key) {
+        let table = format!("{key}.");
+        if self.keys.contains(key) || self.keys.range(table.clone()..).next().is_some_and(|one| one.starts_with(&table))
+        {
             return Ok(());
         }
         let meant = self.meant(key).map_or(String::new(), |meant| format!("; did you mean {meant}?"));
@@ -150,17 +146,9 @@ pub fn screen_options() -> Vec<String> {
     names(&ScreenArgs::augment_args(Command::new("")))
 }
 
-/// Whether nothing but the screen depends on a key.
-pub fn is_of_screen(key: &str) -> bool {
-    let tables = [KEYS, COLUMNS];
-    screen_options().iter().any(|name| name == key)
-        || key.split_once('.').is_some_and(|(table, _)| tables.contains(&table))
-}
-
-/// The place of a view whose name is in a key.
-pub fn view_of(key: &str) -> Option<(usize, &str)> {
-    let (view, of) = key.strip_prefix(COLUMNS)?.strip_prefix('.')?.split_once('.')?;
-    Some((view::named(view).filter(|at| *at < VIEWS.len())?, of))
+/// Whether nothing but the screen depends on an option or a table.
+pub fn is_of_screen(name: &str) -> bool {
+    tables::OF_SCREEN.contains(&name) || screen_options().iter().any(|option| option == name)
 }
 
 fn names(command: &Command) -> Vec<String> {

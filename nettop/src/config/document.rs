@@ -1,44 +1,108 @@
-//! A configuration file, read.
+//! A configuration file, read: keys in no table are options, which clap judges; tables are structs, which serde makes.
 
-use std::{path::Path, sync::Arc};
+#[cfg(test)]
+mod tests;
 
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
+
+use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeTable, DeValue, Deserializer},
 };
 
 use super::{
-    catalogue::Catalogue,
-    origin::{Entry, Origin, Said},
+    catalogue::{Catalogue, is_of_screen},
+    entry::{Entry, Said, place},
+    tables::Tables,
 };
 
-/// What `text`, the file at `path`, says.
-///
-/// # Errors
-/// It is no TOML, has a key that there is not, or a value that the key does not take; with the place.
-pub fn read(text: &str, path: &Arc<Path>, catalogue: &Catalogue) -> Result<Vec<Entry>, String> {
-    let place = |offset| Origin::in_file(path, text, offset);
-    let table = DeTable::parse(text)
-        .map_err(|error| format!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message()))?;
-    let mut entries = Vec::new();
-    // Tables within tables are read without recursion; their keys, joined by dots, are the keys of the catalogue.
-    let mut tables = vec![(String::new(), table.get_ref())];
-    while let Some((prefix, table)) = tables.pop() {
+/// What serde calls a type, and what the user calls it.
+const WORDS: [(&str, &str); 3] = [
+    ("expected a boolean", "expected true or false"),
+    ("expected a map", "expected a table"),
+    ("expected a sequence", "expected a list"),
+];
+
+/// A file with the tables `T`.
+#[derive(Debug, Default)]
+pub struct Document<T = Tables> {
+    /// The options.
+    pub options: Vec<Entry>,
+    /// The tables.
+    pub tables: T,
+    /// Where the value of each key in a table is: `keys.quit`, `columns.sources.show`. In a list of tables a value has its place
+    /// if it is [`Spanned`]: see [`Self::place`].
+    pub places: BTreeMap<String, String>,
+    /// The keys that were not taken, because the file may configure the screen only.
+    pub left_out: Vec<(String, String)>,
+    path: PathBuf,
+    text: String,
+}
+
+impl<T: DeserializeOwned + Default> Document<T> {
+    /// Reads `text`, the file at `path`. A `limited` one configures the screen and nothing else.
+    ///
+    /// # Errors
+    /// It is no TOML, has a key that there is not, or a value that the key does not take; with the place.
+    pub fn read(path: PathBuf, text: &str, limited: bool, catalogue: &Catalogue) -> Result<Self, String> {
+        let mut document = Self { path, text: text.into(), ..Self::default() };
+        let wrong = |document: &Self, span: Option<Range<usize>>, what: &str| {
+            format!("{}: {what}", document.place(&span.unwrap_or_default()))
+        };
+        let root = DeTable::parse(text).map_err(|error| wrong(&document, error.span(), error.message()))?;
+        document.look(root.get_ref(), "", catalogue)?;
+        let mut tables = DeTable::new();
+        for (key, value) in root.into_inner() {
+            let (name, origin) = (key.get_ref().to_string(), document.place(&value.span()));
+            let is_left_out = limited && !is_of_screen(&name);
+            if is_left_out {
+                document.places.retain(|key, _| key.split('.').next() != Some(&name));
+                document.left_out.push((name.clone(), origin.clone()));
+            }
+            if catalogue.option(&name).is_some() {
+                let said = said(&value).map_err(|what| format!("{origin}: {name} {what}"))?;
+                let entry = Entry { key: name, said, origin };
+                catalogue.judge(&entry).map_err(|what| format!("{}: {what}", entry.origin))?;
+                document.options.extend((!is_left_out).then_some(entry));
+            } else if !is_left_out {
+                tables.insert(key, value);
+            }
+        }
+        document.tables = T::deserialize(Deserializer::from(Spanned::new(0..text.len(), tables))).map_err(|error| {
+            let what = error.to_string().trim_end().replace('\n', " ");
+            wrong(&document, error.span(), &WORDS.iter().fold(what, |what, (word, usual)| what.replace(word, usual)))
+        })?;
+        Ok(document)
+    }
+
+    /// Looks that all keys of a table are in the catalogue, those of tables and of lists of tables in it, too, and notes their
+    /// places. Recursive: the parser limits the depth.
+    fn look(&mut self, table: &DeTable, prefix: &str, catalogue: &Catalogue) -> Result<(), String> {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
-            if let DeValue::Table(table) = value.get_ref() {
-                tables.push((format!("{name}."), table));
-                continue;
+            let tables: Vec<_> = match value.get_ref() {
+                DeValue::Table(table) => vec![table],
+                DeValue::Array(values) => values.iter().filter_map(|value| value.get_ref().as_table()).collect(),
+                _ => Vec::new(),
+            };
+            if tables.iter().all(|table| table.is_empty()) {
+                catalogue.check(&name).map_err(|what| format!("{}: {what}", self.place(&key.span())))?;
             }
-            catalogue.check(&name).map_err(|what| format!("{}: {what}", place(key.span().start)))?;
-            let origin = place(value.span().start);
-            let said = said(value).map_err(|what| format!("{origin}: {name} {what}"))?;
-            let entry = Entry { key: name, said, origin };
-            catalogue.judge(&entry).map_err(|what| format!("{}: {what}", entry.origin))?;
-            entries.push(entry);
+            tables.iter().try_for_each(|table| self.look(table, &format!("{name}."), catalogue))?;
+            if !prefix.is_empty() {
+                self.places.insert(name, self.place(&value.span()));
+            }
         }
+        Ok(())
     }
-    Ok(entries)
+}
+
+impl<T> Document<T> {
+    /// Where a part of the file begins.
+    pub fn place(&self, span: &Range<usize>) -> String {
+        place(&self.path, &self.text, span.start)
+    }
 }
 
 fn said(value: &Spanned<DeValue>) -> Result<Said, String> {

@@ -9,7 +9,7 @@ use clap::ArgAction;
 
 use super::{
     catalogue::{Catalogue, of_variable},
-    origin::{Entry, Origin, Said},
+    entry::{Entry, Said},
 };
 
 /// The variables, of which empty ones say nothing.
@@ -35,7 +35,7 @@ pub fn read(variables: impl Iterator<Item = (String, OsString)>, catalogue: &Cat
             ),
             _ => Said::One(value),
         };
-        let entry = Entry { key, said, origin: Origin::Variable(name) };
+        let entry = Entry { key, said, origin: name };
         catalogue.judge(&entry).map_err(|what| format!("{}: {what}", entry.origin))?;
         entries.push(entry);
     }

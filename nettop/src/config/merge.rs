@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, Command};
 
-use super::origin::Entry;
+use super::entry::Entry;
 
 /// What all layers together say.
 #[derive(Debug, Default)]
@@ -17,13 +17,18 @@ pub struct Merged {
 
 /// Of each key what the highest layer says. The command line stands above all of them: it has given some options of
 /// `command`, and turned some switches off. What a layer says is left out where it cannot be used with what a higher one says.
-pub fn merge(layers: Vec<Vec<Entry>>, given: &[String], off: &[String], command: &Command) -> Merged {
+pub fn merge<'a>(
+    layers: impl DoubleEndedIterator<Item = &'a [Entry]>,
+    given: &[String],
+    off: &[String],
+    command: &Command,
+) -> Merged {
     let mut merged = Merged::default();
     let mut said: BTreeSet<String> = given.iter().chain(off).cloned().collect();
     let mut used = given.to_vec();
-    for layer in layers.into_iter().rev() {
+    for layer in layers.rev() {
         let (mut saying, mut using) = (Vec::new(), Vec::new());
-        for entry in layer.into_iter().filter(|entry| !said.contains(&entry.key)) {
+        for entry in layer.iter().filter(|entry| !said.contains(&entry.key)).cloned() {
             saying.push(entry.key.clone());
             let matters = !entry.arguments().is_empty();
             match used.iter().find(|other| matters && conflict(command, &entry.key, other)) {
@@ -52,10 +57,7 @@ pub fn conflict(command: &Command, one: &str, other: &str) -> bool {
 mod tests {
     use clap::ArgAction;
 
-    use super::{
-        super::origin::{Origin, Said},
-        *,
-    };
+    use super::{super::entry::Said, *};
 
     /// Of entries such as `top=5`, `quiet` and `!quiet`.
     fn layer(entries: &str) -> Vec<Entry> {
@@ -65,7 +67,7 @@ mod tests {
                 (None, Some(key)) => (key, Said::Switch(false)),
                 (None, None) => (text, Said::Switch(true)),
             };
-            Entry { key: key.into(), said, origin: Origin::Variable(String::new()) }
+            Entry { key: key.into(), said, origin: String::new() }
         };
         entries.split_whitespace().map(entry).collect()
     }
@@ -89,8 +91,8 @@ mod tests {
             (&["no-geo db=x"], &[], &[], "no-geo db=x", ""),
         ] {
             let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let layers = layers.iter().map(|entries| layer(entries)).collect();
-            let merged = merge(layers, &names(given), &names(off), &command);
+            let layers: Vec<_> = layers.iter().map(|entries| layer(entries)).collect();
+            let merged = merge(layers.iter().map(Vec::as_slice), &names(given), &names(off), &command);
             assert_eq!(merged.kept, layer(kept), "{kept}");
             assert_eq!(merged.idle.into_iter().map(|(entry, _)| entry).collect::<Vec<_>>(), layer(idle), "{kept}");
         }

@@ -1,30 +1,37 @@
 //! Configuration: what files and the environment say of options, below what the command line says of them.
 //!
-//! An option's long name is its key in a file, and its variable is called after it; there is no second list of options. What files
-//! and variables say becomes arguments in front of those that were given, so that clap judges all of them alike. Defaults < the
-//! system's file < the user's < the environment < the command line. The keys and tables of the screen are in files alone.
+//! Defaults < the system's file < the user's < the environment < the command line.
+//!
+//! - Options: an option's long name is its key in a file, and its variable is called after it; there is no second list of options.
+//!   What files and variables say becomes arguments in front of those that were given, so that clap judges all of them alike.
+//! - Tables and lists of tables are in files alone: structs that serde reads ([`tables`]), each value with its place.
 
 mod catalogue;
 mod document;
+mod entry;
 mod environment;
 mod files;
 mod merge;
-mod origin;
 mod print;
+mod quote;
+mod rows;
 mod screen;
+mod tables;
 mod target;
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgMatches, Command, Parser};
+use clap::{ArgMatches, Parser};
 use nettop_process::cause;
 use nettop_tui::preferences::Preferences;
 
 pub use self::print::{effective, sample};
 use self::{
-    catalogue::{Catalogue, is_of_screen},
+    catalogue::Catalogue,
+    document::Document,
+    entry::{Entry, Said},
+    files::Found,
     merge::{Merged, merge},
-    origin::{Entry, Said},
     target::{Choice, Target},
 };
 use crate::cli::Exit;
@@ -45,27 +52,68 @@ pub struct Config {
     given: Vec<String>,
     /// The switches that it turned off.
     off: Vec<String>,
-    files: Files,
+    layers: Layers,
 }
 
-/// Which files were read.
+/// What files and the environment say.
 #[derive(Debug, Default)]
-struct Files {
-    /// Each that was looked for, and whether it is there.
+struct Layers {
+    /// Each file that was looked for, and whether it is there.
     looked: Vec<(PathBuf, bool)>,
-    /// What was left out for safety's sake.
-    left_out: Vec<Entry>,
+    /// The files, each of which overrides those before.
+    files: Vec<Document>,
+    environment: Vec<Entry>,
+}
+
+impl Layers {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What is wrong with a file, or with the environment.
+    fn read(choice: &Choice, catalogue: &Catalogue) -> Result<Self, String> {
+        let found = match choice {
+            Choice::None => Ok(Vec::new()),
+            Choice::Named(path) => files::named(path).map(|found| vec![found]),
+            Choice::Usual => files::usual(),
+        };
+        let mut layers = Self::default();
+        for Found { path, text, limited } in found.map_err(|error| cause::told(&error))? {
+            layers.looked.push((path.clone(), text.is_some()));
+            let document = text.map(|text| Document::read(path, &text, limited, catalogue));
+            layers.files.extend(document.transpose()?);
+        }
+        layers.environment = environment::read(environment::variables(), catalogue)?;
+        Ok(layers)
+    }
+
+    /// What each says of options, each with more to say than the one before.
+    fn options(&self) -> impl DoubleEndedIterator<Item = &[Entry]> {
+        self.files.iter().map(|file| file.options.as_slice()).chain([self.environment.as_slice()])
+    }
 }
 
 impl Config {
     /// What to tell the user: what of a file was left out.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
-        self.files.left_out.iter().map(|Entry { key, origin, .. }| {
+        self.layers.files.iter().flat_map(|file| &file.left_out).map(|(key, origin)| {
             format!(
                 "{origin}: {key} is left out: started by sudo, only what concerns the screen is taken from that file; \
                  it can be in /etc/nettop/config.toml, or --config can name the file"
             )
         })
+    }
+
+    /// Where the value of a key comes from; `None`: it is the default.
+    fn origin(&self, key: &str) -> Option<String> {
+        let is = |name: &String| name == key;
+        if self.given.iter().any(is) {
+            return Some(format!("--{key}"));
+        }
+        if self.off.iter().any(is) {
+            return Some(format!("--{key}=false"));
+        }
+        let option = self.merged.kept.iter().find(|entry| entry.key == key).map(|entry| entry.origin.as_str());
+        option.or_else(|| tables::origin(&self.layers.files, key)).map(String::from)
     }
 }
 
@@ -85,16 +133,15 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
         return Ok((T::from_arg_matches(&matches)?, Config::default()));
     };
     let given = target.given();
-    let (mut layers, files) = read_files(&target.choice().map_err(Exit::Usage)?, &catalogue).map_err(Exit::Usage)?;
-    layers.push(environment::read(environment::variables(), &catalogue).map_err(Exit::Usage)?);
-    let mut merged = merge(layers, &given, &off, target.command);
+    let layers = target.choice().and_then(|choice| Layers::read(&choice, &catalogue)).map_err(Exit::Usage)?;
+    let mut merged = merge(layers.options(), &given, &off, target.command);
     let matches = target.settle(&command, &arguments, &mut merged)?;
-    let mut preferences = screen::preferences(&merged.kept).map_err(Exit::Usage)?;
+    let mut preferences = screen::preferences(&layers.files).map_err(Exit::Usage)?;
     let turned_off = |entry: &Entry| entry.key == ASCII && entry.said == Said::Switch(false);
     preferences.unicode = off.iter().any(|name| name == ASCII) || merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
-    Ok((cli, Config { preferences, matches, merged, given, off, files }))
+    Ok((cli, Config { preferences, matches, merged, given, off, layers }))
 }
 
 /// Which files a monitor that is started now would read, all of which it can.
@@ -102,29 +149,7 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
 /// # Errors
 /// What is wrong with a file, or with the environment.
 pub fn check() -> Result<Vec<PathBuf>, String> {
-    let catalogue = Catalogue::new();
-    let (mut layers, files) = read_files(&Choice::of_environment()?, &catalogue)?;
-    layers.push(environment::read(environment::variables(), &catalogue)?);
-    let merged = merge(layers, &[], &[], &Command::new(""));
-    screen::preferences(&merged.kept)?;
-    Ok(files.looked.into_iter().filter(|(_, is_there)| *is_there).map(|(path, _)| path).collect())
-}
-
-/// What files say, each of which has more to say than the one before.
-fn read_files(choice: &Choice, catalogue: &Catalogue) -> Result<(Vec<Vec<Entry>>, Files), String> {
-    let found = match choice {
-        Choice::None => Ok(Vec::new()),
-        Choice::Named(path) => files::named(path).map(|found| vec![found]),
-        Choice::Usual => files::usual(),
-    };
-    let (mut layers, mut files) = (Vec::new(), Files::default());
-    for file in found.map_err(|error| cause::told(&error))? {
-        files.looked.push((file.path.clone(), file.text.is_some()));
-        let Some(text) = file.text else { continue };
-        let entries = document::read(&text, &Arc::from(file.path), catalogue)?;
-        let (kept, left_out) = entries.into_iter().partition(|entry: &Entry| !file.limited || is_of_screen(&entry.key));
-        layers.push(kept);
-        files.left_out.extend::<Vec<_>>(left_out);
-    }
-    Ok((layers, files))
+    let layers = Layers::read(&Choice::of_environment()?, &Catalogue::new())?;
+    screen::preferences(&layers.files)?;
+    Ok(layers.looked.into_iter().filter(|(_, is_there)| *is_there).map(|(path, _)| path).collect())
 }

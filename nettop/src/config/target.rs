@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::{ArgMatches, Command, error::ErrorKind, parser::ValueSource};
 
-use super::{catalogue::variable, environment::switch, merge::Merged, origin::Entry};
+use super::{catalogue::variable, entry::Entry, environment::switch, merge::Merged};
 use crate::cli::{Exit, one_line};
 
 /// The options of commands that can be configured: which file is read, and that none is.

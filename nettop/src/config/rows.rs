@@ -1,0 +1,108 @@
+//! Every key of a configuration file with its value: what the file in force and the sample are made of.
+
+use std::{any::TypeId, path::PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches};
+use nettop_tui::{
+    preferences::column_name,
+    view::{self, VIEWS},
+};
+
+use super::{
+    Config,
+    catalogue::Catalogue,
+    quote::{is_number, list, quoted},
+};
+
+/// A table of the file.
+#[derive(Default)]
+pub struct Table {
+    /// Its name; empty for what stands in no table.
+    pub name: String,
+    /// What it is about, in paragraphs.
+    pub about: Vec<String>,
+    /// Its keys.
+    pub rows: Vec<Row>,
+}
+
+/// A key.
+pub struct Row {
+    /// Its name in its table.
+    pub key: String,
+    /// What it means; empty: the table says it.
+    pub about: String,
+    /// As TOML has it; `None`: nothing is set.
+    pub value: Option<String>,
+    /// What could be there, in a word.
+    pub placeholder: String,
+}
+
+/// All tables, in the order of the sample.
+pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<Table> {
+    let options = catalogue.options().map(|(name, arg)| Row {
+        key: name.into(),
+        about: about(arg),
+        value: value(arg, &config.matches),
+        placeholder: arg.get_value_names().and_then(|names| names.first()).map_or(name.into(), ToString::to_string),
+    });
+    let keys = config.preferences.keys.all().map(|(action, keys)| Row {
+        key: action.id.into(),
+        about: action.help.into(),
+        value: Some(list(keys.iter().map(|key| key.name()))),
+        placeholder: String::new(),
+    });
+    let mut tables = vec![
+        Table { rows: options.collect(), ..Table::default() },
+        Table {
+            name: "keys".into(),
+            about: vec!["A key, or a list of them, for each action; [] for none.".into()],
+            rows: keys.collect(),
+        },
+    ];
+    tables.extend((0..VIEWS.len()).zip(view::names()).map(|(at, view)| columns(config, at, &view)));
+    tables
+}
+
+/// The columns of a view, which is called `name`.
+fn columns(config: &Config, view: usize, name: &str) -> Table {
+    let (heads, table) = (VIEWS[view].heads(), &config.preferences.tables[view]);
+    let shown = (0..heads.len()).filter(|at| !table.without.contains(at)).map(|at| column_name(&heads[at]));
+    let reverse = table.order.is_some_and(|order| order.reversed != heads[order.column].falls);
+    let row = |key: &str, value| Row { key: key.into(), about: String::new(), value, placeholder: "COLUMN".into() };
+    let rows = vec![
+        row("show", Some(list(shown))),
+        row("sort", table.order.map(|order| quoted(&column_name(&heads[order.column])))),
+        row("reverse", Some(reverse.to_string())),
+    ];
+    let about = heads.iter().map(|head| {
+        let sorts = if head.sorts { "; can be sorted by" } else { "" };
+        format!("{}: {}{sorts}", column_name(head), head.help)
+    });
+    Table { name: format!("columns.{name}"), about: about.collect(), rows }
+}
+
+/// The help of an option, and its values where they are few.
+fn about(arg: &Arg) -> String {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let values: Vec<_> = arg.get_possible_values().iter().map(|value| quoted(value.get_name())).collect();
+    match arg.get_action() {
+        ArgAction::SetTrue => help,
+        _ if values.is_empty() => help,
+        _ => format!("{help}: {}", values.join(", ")),
+    }
+}
+
+/// The value of an option, as TOML.
+fn value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
+    let id = arg.get_id().as_str();
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        return Some(matches.get_flag(id).to_string());
+    }
+    let parser = arg.get_value_parser().type_id();
+    let is_text = parser == TypeId::of::<String>() || parser == TypeId::of::<PathBuf>();
+    let mut texts = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+    match arg.get_action() {
+        ArgAction::Append => Some(list(texts)),
+        _ => texts.next_back().map(|text| if is_number(&text) && !is_text { text } else { quoted(&text) }),
+    }
+}

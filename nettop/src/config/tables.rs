@@ -1,0 +1,73 @@
+//! The tables of a file, as serde makes them. A list of tables is a `Vec` of a struct here, and its keys are among [`names`].
+
+use std::collections::BTreeMap;
+
+use nettop_tui::{action::ACTIONS, view};
+use serde::Deserialize;
+use toml::Value;
+
+use super::document::Document;
+
+/// The tables that nothing but the screen depends on: those that a file of somebody who called sudo may have.
+pub const OF_SCREEN: [&str; 2] = ["keys", "columns"];
+
+/// Every table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tables {
+    /// The keys of each action.
+    pub keys: BTreeMap<String, Texts>,
+    /// The columns of each view's table.
+    pub columns: BTreeMap<String, Columns>,
+}
+
+/// `[columns.VIEW]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Columns {
+    /// Which columns are shown.
+    pub show: Option<Texts>,
+    /// By which one rows are sorted.
+    pub sort: Option<String>,
+    /// Whether the other way round.
+    pub reverse: Option<bool>,
+}
+
+/// The names of all keys of these tables: of lists of tables, those of each element (`hooks.run`).
+pub fn names() -> impl Iterator<Item = String> {
+    let actions = ACTIONS.iter().map(|action| format!("keys.{}", action.id));
+    let columns = view::names().flat_map(|view| ["show", "sort", "reverse"].map(|of| format!("columns.{view}.{of}")));
+    actions.chain(columns)
+}
+
+/// What `pick` takes from the last of `files` that has it: each overrides those before.
+pub fn highest<'a, V>(files: &'a [Document], pick: impl Fn(&'a Tables) -> Option<&'a V>) -> Option<&'a V> {
+    files.iter().rev().find_map(|file| pick(&file.tables))
+}
+
+/// Where the value of a key in a table is.
+pub fn origin<'a>(files: &'a [Document], key: &str) -> Option<&'a str> {
+    files.iter().rev().find_map(|file| file.places.get(key).map(String::as_str))
+}
+
+/// One text, or a list of them; a number is taken for its text.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Texts(pub Vec<String>);
+
+impl TryFrom<Value> for Texts {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let values = match value {
+            Value::Array(values) => values,
+            one => vec![one],
+        };
+        let text = |value| match value {
+            Value::String(text) => Ok(text),
+            Value::Integer(number) => Ok(number.to_string()),
+            other => Err(format!("it takes a text, or a list of texts; this is a {}", other.type_str())),
+        };
+        values.into_iter().map(text).collect::<Result<_, _>>().map(Self)
+    }
+}
