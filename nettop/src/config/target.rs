@@ -104,29 +104,32 @@ impl<'a> Target<'a> {
     /// What clap says, and where it was configured.
     pub fn settle(&self, whole: &Command, arguments: &[OsString], merged: &mut Merged) -> Result<ArgMatches, Exit> {
         let (before, after) = arguments.split_at(self.at.min(arguments.len()));
-        let attempt = |kept: &[&Entry]| {
-            let configured = kept.iter().filter(|entry| self.has(&entry.key)).flat_map(|entry| entry.arguments());
-            let arguments = before.iter().cloned().chain(configured).chain(after.iter().cloned());
-            whole.clone().try_get_matches_from(arguments)
+        let attempt = |kept: &[Entry], further: Option<&Entry>| {
+            let known = kept.iter().chain(further).filter(|entry| self.has(&entry.key));
+            let configured = known.flat_map(Entry::arguments);
+            whole.clone().try_get_matches_from(before.iter().cloned().chain(configured).chain(after.iter().cloned()))
         };
         let lacks = |error: &clap::Error| error.kind() == ErrorKind::MissingRequiredArgument;
-        loop {
-            let kept: Vec<_> = merged.kept.iter().collect();
-            let error = match attempt(&kept) {
-                Ok(matches) => return Ok(matches),
-                Err(error) => error,
-            };
-            let suffices = |kept: &[&Entry]| !attempt(kept).is_err_and(|error| lacks(&error));
-            let without =
-                |at| kept.iter().enumerate().filter(|(one, _)| *one != at).map(|(_, entry)| *entry).collect::<Vec<_>>();
-            match (0..kept.len()).find(|at| lacks(&error) && suffices(&without(*at))) {
-                Some(at) => {
-                    let needless = merged.kept.remove(at);
-                    merged.idle.push((needless, one_line(&error)));
+        let mut matches = attempt(&merged.kept, None);
+        if matches.as_ref().is_err_and(lacks) {
+            let mut rest = std::mem::take(&mut merged.kept);
+            // First what needs nothing is taken, then what needs some of that, and so on.
+            loop {
+                let lacks = |entry: &Entry| attempt(&merged.kept, Some(entry)).is_err_and(|error| lacks(&error));
+                let (idle, able): (Vec<_>, Vec<_>) = rest.into_iter().partition(lacks);
+                rest = idle;
+                if able.is_empty() {
+                    break;
                 }
-                None => return Err(self.explain(&error, &merged.kept)),
+                merged.kept.extend(able);
             }
+            merged.idle.extend(rest.into_iter().map(|entry| {
+                let why = attempt(&merged.kept, Some(&entry)).map_or_else(|error| one_line(&error), |_| String::new());
+                (entry, why)
+            }));
+            matches = attempt(&merged.kept, None);
         }
+        matches.map_err(|error| self.explain(&error, &merged.kept))
     }
 
     /// The error, with the places of the options that it names, where they are configured.
