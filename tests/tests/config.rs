@@ -177,11 +177,11 @@ fn what_has_more_say_overrides_what_it_contradicts() {
     // What needs another option waits for it.
     assert_eq!(value(&ended, "pcap-speed"), Some("0"));
     assert_eq!(value(&home.config("--pcap x.pcap"), "pcap-speed"), Some("5"));
-    let several = Home::with("pcap-speed = 5\ncontrol-tcp-anywhere = true\ntop = 7\n");
+    let several = Home::with("pcap-speed = 5\ncontrol-tcp-anywhere = true\nlog-level = \"warn\"\ntop = 7\n");
     let ended = several.config("");
-    let values = ["pcap-speed", "control-tcp-anywhere", "top"].map(|key| value(&ended, key));
-    assert_eq!(values, [Some("0"), Some("false"), Some("7")], "{ended:?}");
-    assert_eq!(ended.stdout.matches(" has no effect: ").count(), 2, "{ended:?}");
+    let values = ["pcap-speed", "control-tcp-anywhere", "log-level", "top"].map(|key| value(&ended, key));
+    assert_eq!(values, [Some("0"), Some("false"), Some("\"info\""), Some("7")], "{ended:?}");
+    assert_eq!(ended.stdout.matches(" has no effect: ").count(), 3, "{ended:?}");
     let live = Home::with("iface = \"in0\"\nmap-memory = 8\nmax-events = 9\n").config("--pcap x.pcap");
     assert_eq!((value(&live, "iface"), value(&live, "map-memory")), (Some("[]"), None));
     assert_eq!(value(&live, "max-events"), Some("9"));

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod files;
+mod level;
 mod screen;
 mod thresholds;
 
@@ -27,7 +28,7 @@ use nettop_model::{
 use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
-pub use self::{files::FileArgs, screen::ScreenArgs};
+pub use self::{files::FileArgs, level::Level, screen::ScreenArgs};
 use crate::commands::{ctl as client, ctl::CtlArgs, doctor::DoctorArgs, update_db::UpdateDbArgs};
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
@@ -218,6 +219,9 @@ pub struct RunArgs {
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// Log nothing less severe than this
+    #[arg(long, value_name = "LEVEL", requires = "log", value_enum, default_value_t)]
+    pub log_level: Level,
 }
 
 impl RunArgs {
@@ -521,6 +525,8 @@ mod tests {
             (&["--port", "90-80"], "--port"),
             (&["run", "--map-memory", "0"], "--map-memory"),
             (&["--control-tcp-anywhere"], "--control-token"),
+            (&["--log-level", "warn"], "--log"),
+            (&["--log", "x", "--log-level", "loud"], "possible values: error, warn, info, debug"),
             (&["--no-sandbox", "--sandbox", "strict"], "--sandbox"),
             (&["dance"], "dance"),
             (&["ctl", "dance"], "dance"),

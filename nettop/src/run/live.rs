@@ -45,7 +45,7 @@ use tokio::{
 
 use self::ending::{Ending, Reason};
 use crate::{
-    cli::{CommonArgs, DemoArgs, RunArgs},
+    cli::{CommonArgs, DemoArgs, Level, RunArgs},
     run::files::{Files, Hangup},
 };
 
@@ -55,9 +55,7 @@ const QUEUED_REQUESTS: usize = 64;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the last records of the log may take.
 const LOG_PATIENCE: Duration = Duration::from_millis(300);
-/// `info` in aya-log's order: what the kernel program logs when there is a log.
-const KERNEL_LOG_LEVEL: u8 = 3;
-/// How often that is written out.
+/// How often what the kernel program logs is written out.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The live monitor.
@@ -69,12 +67,12 @@ pub fn run(args: &RunArgs) -> Result<()> {
         return replay(path, args);
     }
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
-    let opened = Opened::open(&args.common, args.log.as_deref())?;
+    let opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
     let _last_records = LastRecords(opened.log.clone());
     // Databases are in memory by now.
     let budget = args.budget()?;
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
-    let log_level = if opened.log.is_some() { KERNEL_LOG_LEVEL } else { 0 };
+    let log_level = if opened.log.is_some() { args.log_level.of_kernel() } else { 0 };
     let options = kernel::Options { log_level, ..args.load_options(&budget) };
     let mut xdp = Xdp::open(&args.iface, &options)?;
     let logger = match opened.log {
@@ -132,11 +130,11 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(args: &CommonArgs, log: Option<&Path>) -> Result<Self> {
+    fn open(args: &CommonArgs, log: Option<(&Path, Level)>) -> Result<Self> {
         Self::open_for(args, log, Mode::Live)
     }
 
-    fn open_for(args: &CommonArgs, log: Option<&Path>, mode: Mode) -> Result<Self> {
+    fn open_for(args: &CommonArgs, log: Option<(&Path, Level)>, mode: Mode) -> Result<Self> {
         let invoker = match args.sandbox() {
             sandbox::Mode::Off => None,
             sandbox::Mode::BestEffort | sandbox::Mode::Strict => Invoker::of_sudo()?,
@@ -149,10 +147,11 @@ impl Opened {
         };
         let geo = args.geo()?;
         let files = Invoker::open_first(invoker.as_ref(), || Files::open(args, user))?;
-        let log = log.map(|path| Invoker::open_first(invoker.as_ref(), || open_log(path))).transpose()?;
-        if let Some(log) = &log {
+        let level = log.map(|(_, level)| level.filter());
+        let log = log.map(|(path, _)| Invoker::open_first(invoker.as_ref(), || open_log(path))).transpose()?;
+        if let (Some(log), Some(level)) = (&log, level) {
             env_logger::Builder::new()
-                .filter_level(log::LevelFilter::Info)
+                .filter_level(level)
                 .target(env_logger::Target::Pipe(Box::new(log.clone())))
                 .format(|out, record| {
                     let text = record.args().to_string();
