@@ -1,8 +1,11 @@
 //! Where sources are: the bundled data, the user's own, and their change while the monitor runs.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
-use nettop_tests::{monitor::Monitor, program::run_with};
+use nettop_tests::{
+    monitor::Monitor,
+    program::{self, run_with},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -104,4 +107,30 @@ fn a_database_that_is_damaged_or_provides_nothing_is_told() {
         let provides = &snapshot["geo"]["databases"][0]["provides"];
         assert_eq!(provides.to_string().contains("true"), expected.is_empty(), "{name}: {provides}");
     }
+}
+
+#[test]
+fn databases_of_geoipupdate_are_found_unless_another_is_named_or_others_may_have_written_them() {
+    let home = TempDir::new().expect("making a directory");
+    let (folder, csv) = (home.path().join(".local/share/GeoIP"), home.path().join("own.csv"));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(&csv, "cidr,city\n192.0.2.0/24,x\n").expect("writing");
+    let found = folder.join("GeoLite2-City.mmdb");
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/mmdb/city"), &found).expect("a seed");
+    let geo = |mode: u32, arguments: &[&str]| {
+        fs::set_permissions(&found, fs::Permissions::from_mode(mode)).expect("a mode");
+        let mut command = Command::new(program::path("nettop"));
+        command.args(["demo", "--interval", "0.1"]).args(arguments).env("HOME", home.path()).current_dir(home.path());
+        let monitor = Monitor::start(command, &home.path().join("s"));
+        let mut snapshot = monitor.wait_until("traffic", |snapshot| snapshot["unique_ips"] == 48);
+        snapshot["geo"].take()
+    };
+    let is_first = |geo: &Value| geo["databases"][0]["name"] == found.display().to_string();
+    let trusted = geo(0o644, &[]);
+    assert!(is_first(&trusted) && trusted["problems"] == json!([]), "{trusted}");
+    let named = geo(0o644, &["--location-db", &csv.display().to_string()]);
+    assert!(!named["databases"].to_string().contains("GeoLite2"), "{named}");
+    let doubtful = geo(0o666, &[]);
+    let problems = doubtful["problems"].to_string();
+    assert!(!is_first(&doubtful) && problems.contains("others may have written it"), "{doubtful}");
 }

@@ -17,6 +17,7 @@ mod location;
 mod mmdb;
 mod places;
 pub mod prefix;
+mod search;
 mod sections;
 mod segments;
 mod sources;

@@ -1,7 +1,6 @@
 //! The files that may hold databases, and which of them are in force.
 
 use std::{
-    env,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
@@ -11,21 +10,6 @@ use anyhow::{Result, bail};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::file::{Layer, Loaded, Opened, Stamp, Trust};
-
-/// The names of a database in a folder.
-const NAMES: [&str; 2] = ["nettop-geo.csv", "location.csv"];
-
-/// Where a database is looked for when none is named, in this order: the updated one, the system's folders, and then
-/// the current folder and the home folder.
-pub fn search() -> Vec<(PathBuf, Trust)> {
-    let system = ["/usr/share/nettop", "/usr/local/share/nettop", "/etc/nettop"].map(PathBuf::from);
-    let own = [env::current_dir().ok(), env::home_dir()].into_iter().flatten();
-    let within = |folder: PathBuf, trust| NAMES.map(|name| (folder.join(name), trust));
-    std::iter::once((PathBuf::from("/var/lib/nettop/location.csv"), Trust::Anyone))
-        .chain(system.into_iter().flat_map(|folder| within(folder, Trust::Anyone)))
-        .chain(own.flat_map(|folder| within(folder, Trust::Owner)))
-        .collect()
-}
 
 /// All files, those with the most say first.
 #[derive(Debug)]
@@ -61,8 +45,8 @@ impl Sources {
     pub fn open(&mut self) -> Result<()> {
         let mut has_csv = false;
         for source in &mut self.0 {
-            if !source.named && has_csv {
-                break;
+            if has_csv && !source.joins_a_csv() {
+                continue;
             }
             let comes = source.open();
             if let Some(problem) = source.problem.as_ref().filter(|_| source.named) {
@@ -77,8 +61,7 @@ impl Sources {
     pub fn poll(&mut self, stop: &AtomicBool) -> bool {
         let (mut changed, mut has_csv) = (false, false);
         for source in &mut self.0 {
-            // The first CSV that is found is used, and no other.
-            changed |= if source.named || !has_csv { source.poll(stop) } else { source.forget() };
+            changed |= if has_csv && !source.joins_a_csv() { source.forget() } else { source.poll(stop) };
             has_csv |= source.has_csv();
         }
         changed
@@ -113,6 +96,11 @@ impl Sources {
 }
 
 impl Source {
+    /// Whether it is used beside a CSV that has more say: of the CSVs that are found, only the first is.
+    fn joins_a_csv(&self) -> bool {
+        self.named || self.path.extension().is_some_and(|extension| extension == "mmdb")
+    }
+
     fn has_csv(&self) -> bool {
         self.loaded.as_ref().is_some_and(|loaded| matches!(*loaded.layer, Layer::Csv(_)))
     }
@@ -214,7 +202,10 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::Location;
+    use crate::{
+        Location,
+        testing::{self, Value},
+    };
 
     static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -346,6 +337,26 @@ mod tests {
         sources.open().unwrap();
         assert_eq!((city(&sources).as_str(), sources.problems().len()), ("found", 1));
         assert!(sources.problems()[0].contains("it is empty"), "{:?}", sources.problems());
+    }
+
+    #[test]
+    fn databases_that_are_found_are_used_beside_the_csv_that_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second, mmdb] = ["a.csv", "b.csv", "GeoLite2-City.mmdb"].map(|name| folder.path().join(name));
+        let place = Value::Map(vec![("city", Value::Text("from mmdb"))]);
+        fs::write(&mmdb, testing::mmdb("GeoLite2-City", &[("192.0.2.0/24", place)])).unwrap();
+        let search = || [&first, &second, &mmdb].map(|path| (path.clone(), Trust::Owner)).to_vec();
+        let open = || {
+            let mut sources = Sources::new(&[], search());
+            sources.open().unwrap();
+            sources.poll(&NEVER);
+            let kinds = sources.loaded().map(|loaded| loaded.database.kind.to_string()).collect::<Vec<_>>().join(" ");
+            (kinds, city(&sources), sources.folders().contains(&folder.path().to_path_buf()))
+        };
+        assert_eq!(open(), ("mmdb".into(), "from mmdb".into(), true));
+        fs::write(&first, csv("from csv")).unwrap();
+        fs::write(&second, csv("from neither")).unwrap();
+        assert_eq!(open(), ("csv mmdb".into(), "from csv".into(), true));
     }
 
     #[test]

@@ -12,12 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{
-    Geo,
-    bundle::Bundle,
-    file::Trust,
-    sources::{self, Sources},
-};
+use crate::{Geo, bundle::Bundle, file::Trust, search, sources::Sources};
 
 /// Between two looks at the files; a change is loaded at the second look that finds it.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -50,15 +45,17 @@ struct State {
 }
 
 impl Watcher {
-    /// Opens the databases: the `named` ones, those first in the list having the most say, and else the first CSV in the
-    /// usual places. What they do not know is taken from the embedded data.
+    /// Opens the databases: the `named` ones, those first in the list having the most say; if none of them is a CSV, the first
+    /// CSV in the usual places; if none is named at all, the MaxMind databases in theirs. What they do not know is taken from
+    /// the embedded data.
     ///
     /// # Errors
     /// When one of the `named` files cannot be used at all. Files found in the usual places are [`problems`] then.
     ///
     /// [`problems`]: Self::problems
     pub fn open(named: &[PathBuf]) -> Result<Self> {
-        Self::with(named, sources::search(), INTERVAL)
+        let databases = if named.is_empty() { search::databases() } else { Vec::new() };
+        Self::with(named, search::tables().into_iter().chain(databases).collect(), INTERVAL)
     }
 
     /// The embedded places alone, the same on every machine.
