@@ -143,6 +143,13 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("[columns.ports]\nshow = [\"dance\"]", "2:8", &["\"dance\" is none of port, "]),
         ("[columns.ports]\nsort = \"share\"", "2:8", &["\"share\" is none of"]),
         ("[columns.ports]\nreverse = 1", "2:11", &["true or false"]),
+        ("[columns.ports.width]\nprot = 9", "2:1", &["did you mean columns.ports.width.port?"]),
+        ("[columns.ports]\nwidth = {port = 501}", "2:17", &["columns.ports.width.port: ", "1 to 500 cells"]),
+        ("[columns.ports]\nwidth.port = \"9\"", "2:14", &["invalid type: string \"9\""]),
+        ("[columns.ports]\nwidth = 9", "2:9", &["expected a table"]),
+        ("[views.port]\nfilter = \"x\"", "2:1", &["did you mean views.ports.filter?"]),
+        ("[views.ports]\nfilter = \"pps>1 port:x\"", "2:22", &["views.ports.filter: ", "\"x\" is not a port"]),
+        ("[views.ports]\nfilter = 443", "2:10", &["expected a string"]),
         ("no-geo = true\nlocation-db = [\"/x\"]", "", &["no-geo is from", ":1:10", "location-db is from", ":2:15"]),
     ] {
         let home = Home::with(text);
@@ -196,7 +203,8 @@ fn what_has_more_say_overrides_what_it_contradicts() {
 fn what_is_printed_is_a_file_that_says_the_same() {
     let text = "dst = \"!10.0.0.0/8,192.0.2.1\"\nno-sandbox = true\nlog = \"/tmp/\\u202e\\\"x\\\\y\"\nmax-events = 0x10\n\
                 interval = 0.5\n[keys]\nmute = []\nup = [\"Up\", \"w\"]\nview = \"F2\"\n[columns.sources]\nsort = \"pps\"\n\
-                reverse = true\nshow = [\"ip\", \"Low/Peak\", \"#\"]\n[columns.self]\nreverse = false\n";
+                reverse = true\nshow = [\"ip\", \"Low/Peak\", \"#\"]\nwidth = {ip = 20, \"low/peak\" = 9}\n\
+                [columns.self]\nreverse = false\n[views.sources]\nfilter = \" country:DE or a\\\\b \"\n";
     let home = Home::with(text);
     let first = home.config("--top 7 --event-rate 0");
     for (key, expected) in [
@@ -209,6 +217,9 @@ fn what_is_printed_is_a_file_that_says_the_same() {
         ("up", "[\"Up\", \"w\"]"),
         ("show", "[\"#\", \"ip\", \"low/peak\"]"),
         ("sort", "[\"o\"]"),
+        ("width.ip", "20"),
+        ("width.\"low/peak\"", "9"),
+        ("filter", r#""country:DE or a\\b""#),
     ] {
         assert_eq!(value(&first, key), Some(expected), "{}", first.stdout);
     }
@@ -335,7 +346,7 @@ fn a_monitor_and_its_remote_control_are_configured() {
 fn the_screen_begins_as_configured_and_obeys_the_configured_keys() {
     let home = Home::with(
         "view = \"countries\"\n[keys]\nquit = \"Z\"\nexport-view = [\"F5\"]\nreverse = []\nview = [\"F7\", \"F8\"]\n\
-         [columns.countries]\nsort = \"ips\"\nreverse = true\n",
+         [columns.countries]\nsort = \"ips\"\nreverse = true\n[views.destinations]\nfilter = \"nowhere\"\n",
     );
     let folder = home.0.path();
     let mut command = home.command("nettop", "demo --seed 7 --control-socket");
@@ -362,12 +373,13 @@ fn the_screen_begins_as_configured_and_obeys_the_configured_keys() {
     let head = csv.lines().next().expect("a head").split(',').position(|head| head == "ips").expect("a column");
     let ips: Vec<u64> = csv.lines().skip(1).map(|line| numbers(line, head)).collect();
     assert!(ips.len() > 3 && ips.is_sorted(), "{csv}");
-    // The key of the second view.
+    // The key of the second view, whose filter no row passes.
     let other = wait_for(|| {
         types("\x1b[19~\x1b[15~");
         file("-destinations.csv")
     });
-    assert!(other.is_some());
+    let other = fs::read_to_string(other.expect("the rows")).expect("a file");
+    assert_eq!(other.lines().count(), 1, "{other}");
     types("Z");
     let status = program::wait(&mut child);
     let _ = child.kill();

@@ -78,6 +78,8 @@ pub enum Does {
     Reverse,
     /// Opens the list of columns.
     Columns,
+    /// Widens the chosen column by so many cells; `None`: gives it the width again that follows from the terminal.
+    Widen(Option<i16>),
     /// Shows the panels below the sources, or not.
     Panels,
     /// Marks the selected alert as seen, or not.
@@ -134,6 +136,16 @@ pub const ACTIONS: &[Action] = &[
         Does::Enter,
     ),
     row("choose", &[code(KeyCode::Enter), plain(' ')], "choose", "show the column, or not", COLUMNS, Does::Enter),
+    row("narrower", &[code(KeyCode::Left)], "narrower", "make the column narrower", COLUMNS, Does::Widen(Some(-1))),
+    row("wider", &[code(KeyCode::Right)], "wider", "make the column wider", COLUMNS, Does::Widen(Some(1))),
+    row(
+        "auto-width",
+        &[plain('=')],
+        "auto",
+        "let the width of the column follow from the terminal again",
+        COLUMNS,
+        Does::Widen(None),
+    ),
     row("find", &[plain('/')], "find", "filter the view, not what is counted", TABLE, Does::Find),
     row("sort", &[plain('o')], "sort", "sort by the next column, after the last as counted", TABLE, Does::Sort),
     row("reverse", &[plain('O')], "", "sort the other way round", TABLE, Does::Reverse),

@@ -4,7 +4,7 @@ use super::{
     bindings::Bindings,
     table::{
         Head,
-        arrange::{Arrangement, Order},
+        arrange::{Arrangement, Order, WIDEST},
     },
     view::VIEWS,
 };
@@ -42,6 +42,19 @@ impl Arrangement {
     pub fn show(&mut self, heads: &[Head], names: &[String]) -> Result<(), String> {
         let wanted = names.iter().map(|name| column(heads, name, |_| true)).collect::<Result<Vec<_>, _>>()?;
         self.without = (0..heads.len()).filter(|at| heads[*at].rank != 0 && !wanted.contains(at)).collect();
+        Ok(())
+    }
+
+    /// Gives the column of this name so many cells, whatever the terminal has room for.
+    ///
+    /// # Errors
+    /// The name, if no column has it, or the number, if it is not from 1 to [`WIDEST`].
+    pub fn set_width(&mut self, heads: &[Head], name: &str, cells: i64) -> Result<(), String> {
+        let at = column(heads, name, |_| true)?;
+        match u16::try_from(cells) {
+            Ok(cells) if (1..=WIDEST).contains(&cells) => self.widths.insert(at, cells),
+            _ => return Err(format!("a column has from 1 to {WIDEST} cells, not {cells}")),
+        };
         Ok(())
     }
 
@@ -100,6 +113,23 @@ mod tests {
         assert_eq!(order(Some("pps"), true), Ok(Some(("pps".into(), false))));
         assert_eq!(order(Some("ip"), false), Ok(Some(("ip".into(), false))));
         assert!(order(Some("share"), false).unwrap_err().contains("pkts"));
+    }
+
+    #[test]
+    fn widths_are_set_by_name_within_bounds() {
+        let heads = VIEWS[0].heads();
+        let mut table = Arrangement::default();
+        for (name, cells) in [("ip", 1), ("low/peak", 500), ("IP", 20)] {
+            assert_eq!(table.set_width(&heads, name, cells), Ok(()), "{name} {cells}");
+        }
+        assert_eq!(table.widths, [(1, 20), (8, 500)].into());
+        for (name, cells, part) in
+            [("ip", 0, "1 to 500"), ("ip", 501, "not 501"), ("ip", -1, "not -1"), ("x", 5, "none of")]
+        {
+            let error = table.set_width(&heads, name, cells).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(table.widths, [(1, 20), (8, 500)].into());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
     panel::{self, Picture},
     prompt::{Prompt, Purpose},
     state::{Detail, Notice, Options, State},
+    table::arrange::Arrangement,
     theme::Theme,
     view::VIEWS,
 };
@@ -93,11 +94,26 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
         ("detail_source", State { detail: detail(source), ..State::default() }),
         ("detail_port", State { detail: detail(Subject::Port(443)), view: 2, ..State::default() }),
         ("help", State { help: Some(0), ..State::default() }),
-        ("columns", State { columns: Some(3), ..State::default() }),
+        ("columns", State { columns: Some(3), tables: sized(), ..State::default() }),
     ] {
         for (width, height) in [(80, 24), (120, 40)] {
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen((width, height), &snapshot, &state));
         }
+    }
+}
+
+/// Tables with columns whose width was chosen.
+fn sized() -> [Arrangement; VIEWS.len()] {
+    let mut tables = State::default().tables;
+    tables[0].widths = [(1, 15), (3, 7), (4, 40)].into();
+    tables
+}
+
+#[test]
+fn chosen_widths_are_kept_at_any_width_of_the_terminal_and_the_others_follow() {
+    for (width, height) in [(80, 24), (120, 40)] {
+        let state = State { tables: sized(), ..State::default() };
+        insta::assert_snapshot!(format!("widths_{width}x{height}"), screen((width, height), &busy(), &state));
     }
 }
 

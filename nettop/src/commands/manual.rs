@@ -15,7 +15,7 @@ const NETTOP: &str = r#".SH "EXIT STATUS"
 .SH FILES
 .TP
 \fI/etc/nettop/config.toml\fR, \fI$XDG_CONFIG_HOME/nettop/config.toml\fR (else \fI~/.config/nettop/config.toml\fR)
-Every option of \fBrun\fR and \fBdemo\fR by its long name, the keys, and the columns of the views, as TOML:
+Every option of \fBrun\fR and \fBdemo\fR by its long name, the keys, the columns and filters of the views, as TOML:
 \fBnettop config \-\-sample\fR prints all of it, \fBnettop config\fR what is in force. nettopctl takes control\-socket and
 control\-token from there. The second file has more say than the first. Neither is read if others than its owner could have
 written it. Under sudo, the second is that of the user who called it, read with that user's rights, and only what concerns the

@@ -103,6 +103,15 @@ impl<T> Document<T> {
     pub fn place(&self, span: &Range<usize>) -> String {
         place(&self.path, &self.text, span.start)
     }
+
+    /// Where a character of a text is, counted from 0; where the text begins if it is not written as it is, but with escapes.
+    pub fn place_in(&self, text: &Spanned<String>, character: usize) -> String {
+        let (Range { start, end }, text) = (text.span(), text.get_ref());
+        let written = self.text.get(start..end).and_then(|written| written.find(text.as_str()));
+        let before: usize = text.chars().take(character).map(char::len_utf8).sum();
+        let at = written.map_or(start, |written| start + written + before);
+        self.place(&(at..end))
+    }
 }
 
 fn said(value: &Spanned<DeValue>) -> Result<Said, String> {

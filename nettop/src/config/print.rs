@@ -47,8 +47,9 @@ pub fn effective(config: &Config) -> String {
         lines.push(String::new());
         lines.extend(head(&table));
         for Row { key, value, .. } in table.rows {
-            let origin =
-                config.origin(&if table.name.is_empty() { key.clone() } else { format!("{}.{key}", table.name) });
+            // Places are known by names without the quotes that TOML wants.
+            let name = format!("{}.{key}", table.name).replace('"', "");
+            let origin = config.origin(name.trim_start_matches('.'));
             let rival = || table.name.is_empty() && in_force.iter().any(|other| catalogue.conflict(&key, other));
             lines.push(match (value, origin) {
                 (None, _) => format!("# {key}: not set"),

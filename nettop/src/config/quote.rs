@@ -13,6 +13,12 @@ pub fn list(texts: impl Iterator<Item = String>) -> String {
     format!("[{}]", texts.map(|text| quoted(&text)).collect::<Vec<_>>().join(", "))
 }
 
+/// The name of a key, in quotes where it has to be.
+pub fn key(name: &str) -> String {
+    let is_bare = |character: char| character.is_ascii_alphanumeric() || ['-', '_'].contains(&character);
+    if name.chars().all(is_bare) { name.into() } else { quoted(name) }
+}
+
 /// A text.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -43,6 +49,7 @@ mod tests {
     #[test]
     fn texts_are_quoted_so_that_they_can_be_seen() {
         assert_eq!(quoted("a\"b\\c\n\u{202e}é"), r#""a\"b\\c\U0000000A\U0000202Eé""#);
+        assert_eq!([key("60s"), key("low/peak")], ["60s", "\"low/peak\""]);
         assert_eq!(list(["a", "b"].map(String::from).into_iter()), "[\"a\", \"b\"]");
     }
 }

@@ -11,7 +11,7 @@ use nettop_tui::{
 use super::{
     Config,
     catalogue::Catalogue,
-    quote::{is_number, list, quoted},
+    quote::{is_number, key, list, quoted},
 };
 
 /// A table of the file.
@@ -59,8 +59,22 @@ pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<Table> {
             rows: keys.collect(),
         },
     ];
-    tables.extend((0..VIEWS.len()).zip(view::names()).map(|(at, view)| columns(config, at, &view)));
+    for (at, view) in view::names().enumerate() {
+        tables.extend([columns(config, at, &view), begins(config, at, &view)]);
+    }
     tables
+}
+
+/// How a view begins, which is called `name`.
+fn begins(config: &Config, view: usize, name: &str) -> Table {
+    let filter = config.preferences.tables[view].filter.as_ref().map_or("", |filter| &filter.text);
+    let row = Row {
+        key: "filter".into(),
+        about: "which rows are shown at the start, as typed after /".into(),
+        value: Some(quoted(filter)),
+        placeholder: String::new(),
+    };
+    Table { name: format!("views.{name}"), about: Vec::new(), rows: vec![row] }
 }
 
 /// The columns of a view, which is called `name`.
@@ -69,11 +83,16 @@ fn columns(config: &Config, view: usize, name: &str) -> Table {
     let shown = (0..heads.len()).filter(|at| !table.without.contains(at)).map(|at| column_name(&heads[at]));
     let reverse = table.order.is_some_and(|order| order.reversed != heads[order.column].falls);
     let row = |key: &str, value| Row { key: key.into(), about: String::new(), value, placeholder: "COLUMN".into() };
-    let rows = vec![
+    let mut rows = vec![
         row("show", Some(list(shown))),
         row("sort", table.order.map(|order| quoted(&column_name(&heads[order.column])))),
         row("reverse", Some(reverse.to_string())),
     ];
+    let widths = || table.widths.iter().map(|(at, cells)| (column_name(&heads[*at]), cells));
+    rows.extend(widths().map(|(name, cells)| row(&format!("width.{}", key(&name)), Some(cells.to_string()))));
+    if table.widths.is_empty() {
+        rows.push(Row { placeholder: "CELLS".into(), ..row("width.COLUMN", None) });
+    }
     let about = heads.iter().map(|head| {
         let sorts = if head.sorts { "; can be sorted by" } else { "" };
         format!("{}: {}{sorts}", column_name(head), head.help)

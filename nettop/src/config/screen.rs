@@ -1,10 +1,11 @@
 //! The keys and tables of the screen, as the files have them.
 
+use nettop_model::query::{self, Query};
 use nettop_tui::{
     action::ACTIONS,
     bindings::Clash,
     key::Key,
-    preferences::Preferences,
+    preferences::{Preferences, column_name},
     view::{self, VIEWS},
 };
 
@@ -30,6 +31,12 @@ pub fn preferences(files: &[Document]) -> Result<Preferences, String> {
         if let Some(names) = highest(files, |tables| tables.columns.get(&view)?.show.as_ref()) {
             at(files, &key("show"), table.show(&heads, &names.0))?;
         }
+        for name in heads.iter().map(column_name) {
+            if let Some(cells) = highest(files, |tables| tables.columns.get(&view)?.width.get(&name)) {
+                at(files, &key(&format!("width.{name}")), table.set_width(&heads, &name, *cells))?;
+            }
+        }
+        table.filter = filter(files, &view)?;
         let sort = highest(files, |tables| tables.columns.get(&view)?.sort.as_ref());
         let reverse = highest(files, |tables| tables.columns.get(&view)?.reverse.as_ref());
         let sorted = table.begin_sorted(&heads, sort.map(String::as_str), reverse.is_some_and(|reverse| *reverse));
@@ -37,6 +44,17 @@ pub fn preferences(files: &[Document]) -> Result<Preferences, String> {
     }
     preferences.keys.check().map_err(|clash| explain(clash, files))?;
     Ok(preferences)
+}
+
+/// The filter that a view begins with.
+fn filter(files: &[Document], view: &str) -> Result<Option<Query>, String> {
+    let Some((file, text)) =
+        files.iter().rev().find_map(|file| Some((file, file.tables.views.get(view)?.filter.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    let place = |error: query::Error| format!("{}: views.{view}.filter: {}", file.place_in(text, error.at), error.what);
+    query::parse(text.get_ref()).map_err(place)
 }
 
 /// The same, with the place of the key.

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use nettop_tui::{action::ACTIONS, view};
+use nettop_tui::{
+    action::ACTIONS,
+    preferences::column_name,
+    view::{self, VIEWS},
+};
 use serde::Deserialize;
-use toml::Value;
+use toml::{Spanned, Value};
 
 use super::document::Document;
 
 /// The tables that nothing but the screen depends on: those that a file of somebody who called sudo may have.
-pub const OF_SCREEN: [&str; 2] = ["keys", "columns"];
+pub const OF_SCREEN: [&str; 3] = ["keys", "columns", "views"];
 
 /// Every table.
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +23,8 @@ pub struct Tables {
     pub keys: BTreeMap<String, Texts>,
     /// The columns of each view's table.
     pub columns: BTreeMap<String, Columns>,
+    /// How else each view begins.
+    pub views: BTreeMap<String, View>,
 }
 
 /// `[columns.VIEW]`.
@@ -31,13 +37,29 @@ pub struct Columns {
     pub sort: Option<String>,
     /// Whether the other way round.
     pub reverse: Option<bool>,
+    /// The width of each, in cells.
+    pub width: BTreeMap<String, i64>,
+}
+
+/// `[views.VIEW]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct View {
+    /// The filter that it begins with.
+    pub filter: Option<Spanned<String>>,
 }
 
 /// The names of all keys of these tables: of lists of tables, those of each element (`hooks.run`).
 pub fn names() -> impl Iterator<Item = String> {
     let actions = ACTIONS.iter().map(|action| format!("keys.{}", action.id));
-    let columns = view::names().flat_map(|view| ["show", "sort", "reverse"].map(|of| format!("columns.{view}.{of}")));
-    actions.chain(columns)
+    let views = VIEWS.iter().zip(view::names()).flat_map(|(listing, view)| {
+        let heads = listing.heads();
+        let widths = heads.iter().map(|head| format!("width.{}", column_name(head)));
+        let columns = ["show", "sort", "reverse"].map(String::from).into_iter().chain(widths);
+        let columns = columns.map(|of| format!("columns.{view}.{of}"));
+        columns.chain([format!("views.{view}.filter")]).collect::<Vec<_>>()
+    });
+    actions.chain(views)
 }
 
 /// What `pick` takes from the last of `files` that has it: each overrides those before.

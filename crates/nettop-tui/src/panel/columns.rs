@@ -1,4 +1,4 @@
-//! The list of columns: which are wanted, and what they show.
+//! The list of columns: which are wanted, how wide, and what they show.
 
 use ratatui::{
     Frame,
@@ -9,8 +9,9 @@ use ratatui::{
 use super::{Picture, lines, scrolled, titled};
 use crate::text;
 
-/// Columns of a name.
+/// Cells of a name, and of a width.
 const NAME: usize = 12;
+const WIDTH: usize = 4;
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
@@ -20,14 +21,20 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
         area,
         theme,
         &format!("Columns of {}", state.listing().name()),
-        &format!("{}: show or not", state.keys().first("choose")),
+        &format!(
+            "{}: show or not  {} {}: width",
+            state.keys().first("choose"),
+            state.keys().first("narrower"),
+            state.keys().first("wider")
+        ),
     );
     let cursor = state.columns.unwrap_or_default();
     let heads = state.listing().heads();
     let room = usize::from(area.height);
     let drawn = heads.iter().enumerate().map(|(at, head)| {
         let sign = if state.table().without.contains(&at) { "[ ] " } else { "[x] " };
-        let name = format!("{sign}{}", text::left(head.title, NAME));
+        let width = state.table().widths.get(&at).map_or("auto".into(), u16::to_string);
+        let name = format!("{sign}{} {}", text::left(head.title, NAME), text::right(&width, WIDTH));
         if at == cursor {
             return Line::styled(text::left(&format!("{name} {}", head.help), area.width.into()), theme.selected);
         }

@@ -27,7 +27,8 @@ pub fn room(area: Rect) -> usize {
 
 /// The columns that are shown: the place of each, and its width.
 pub fn columns(state: &State, width: u16) -> Vec<(usize, u16)> {
-    fit(&state.listing().heads(), |at| !state.table().without.contains(&at), width)
+    let table = state.table();
+    fit(&table.sized(state.listing().heads()), |at| !table.without.contains(&at), width)
 }
 
 /// The column at a column of the screen.

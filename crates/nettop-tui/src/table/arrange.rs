@@ -1,10 +1,13 @@
 //! How the user wants a table: sorted, filtered, scrolled, with which columns, and which row is selected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nettop_model::query::Query;
 
 use super::{Head, Id, Listed};
+
+/// The most cells that a column can be given.
+pub const WIDEST: u16 = 500;
 
 /// By which column, and in which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Arrangement {
     pub order: Option<Order>,
     /// Columns that are not wanted.
     pub without: BTreeSet<usize>,
+    /// The cells of columns whose width was chosen; that of the others follows from the terminal.
+    pub widths: BTreeMap<usize, u16>,
     /// `None`: every row.
     pub filter: Option<Query>,
     /// The selected row: what it is known by.
@@ -46,6 +51,16 @@ pub enum Motion {
 }
 
 impl Arrangement {
+    /// The heads, with the widths that were chosen.
+    pub fn sized(&self, mut heads: Vec<Head>) -> Vec<Head> {
+        for (at, width) in &self.widths {
+            if let Some(head) = heads.get_mut(*at) {
+                head.widths = [*width; 3];
+            }
+        }
+        heads
+    }
+
     /// Where the selected row is; one that is gone is taken to be where it stood. `None`: no row is selected, or there is none.
     pub fn position(&self, listed: &dyn Listed) -> Option<usize> {
         let selected = self.selected.as_ref()?;

@@ -210,6 +210,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
             state.table_mut().reverse(&heads);
         }
         Does::Columns => state.columns = Some(0),
+        Does::Widen(by) => moving::widen(state, by),
         Does::Panels => state.without_panels = !state.without_panels,
         Does::Acknowledge => alerts::acknowledge(state, snapshot),
         Does::Mute => alerts::mute(state, snapshot),

@@ -13,7 +13,10 @@ use crate::{
     layout::Areas,
     panel::{self, Picture, table},
     state::{Detail, Notice, State},
-    table::{Enter, Listed, arrange::Motion},
+    table::{
+        Enter, Listed,
+        arrange::{Motion, WIDEST},
+    },
     theme::Theme,
     view::{SOURCES, VIEWS},
 };
@@ -156,6 +159,20 @@ fn choose(state: &mut State, at: usize) {
     } else if !state.table_mut().without.remove(&at) {
         state.table_mut().without.insert(at);
     }
+}
+
+/// Widens the column under the cursor by so many cells; without a number its width follows from the terminal again.
+pub fn widen(state: &mut State, by: Option<i16>) {
+    let Some(at) = state.columns else { return };
+    let chosen = state.table().widths.get(&at).copied();
+    let shown = || table::columns(state, state.size.0).into_iter().find(|(one, _)| *one == at).map(|(_, width)| width);
+    let usual = || state.listing().heads().get(at).map(|head| head.widths[0]);
+    let now = chosen.or_else(shown).or_else(usual).unwrap_or_default();
+    let widths = &mut state.table_mut().widths;
+    match by {
+        Some(by) => widths.insert(at, now.saturating_add_signed(by).clamp(1, WIDEST)),
+        None => widths.remove(&at),
+    };
 }
 
 /// Closes what was opened last; then the selection goes, then the filter, then the order.

@@ -247,6 +247,31 @@ fn columns_can_be_chosen_but_for_the_most_important() {
 }
 
 #[test]
+fn columns_are_made_wider_and_narrower_from_the_width_that_they_have() {
+    let mut person = Person::new();
+    let width = |person: &Person, at| {
+        let shown = crate::panel::table::columns(&person.state, 120);
+        shown.into_iter().find(|(one, _)| *one == at).map(|(_, width)| width)
+    };
+    let before = width(&person, 1).expect("it is shown");
+    person.types("cj");
+    (0..3).for_each(|_| _ = person.press(KeyCode::Left));
+    person.press(KeyCode::Right);
+    assert_eq!((width(&person, 1), person.state.view), (Some(before - 2), SOURCES));
+    (0..99).for_each(|_| _ = person.press(KeyCode::Left));
+    assert_eq!(width(&person, 1), Some(1));
+    (0..999).for_each(|_| _ = person.press(KeyCode::Right));
+    assert_eq!((person.state.table().widths.clone(), width(&person, 1)), ([(1, 500)].into(), Some(120)));
+    assert_eq!(width(&person, 2), None, "there is no room for it");
+    person.types("=");
+    assert_eq!((person.state.table().widths.len(), width(&person, 1)), (0, Some(before)));
+    // One that is not shown begins with the least.
+    person.types("jjj ");
+    person.press(KeyCode::Right);
+    assert_eq!(person.state.table().widths, [(4, person.state.listing().heads()[4].widths[0] + 1)].into());
+}
+
+#[test]
 fn alerts_are_marked_in_their_view() {
     let mut person = Person::new();
     person.types("a");

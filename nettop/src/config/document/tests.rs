@@ -64,3 +64,13 @@ fn a_limited_file_has_only_tables_of_the_screen() {
     assert_eq!((left_out, document.options.len()), (vec!["things f:3:1".into(), "top f:2:7".to_string()], 1));
     assert!(document.tables.things.is_empty() && document.places.is_empty(), "{document:?}");
 }
+
+#[test]
+fn the_place_of_a_character_is_that_in_the_file_unless_there_are_escapes() {
+    for (written, expected) in
+        [("\"aéc\"", "f:2:11"), ("'aéc'", "f:2:11"), ("\"\"\"\naéc\"\"\"", "f:3:3"), ("\"a\\u00e9c\"", "f:2:8")]
+    {
+        let document = read(&format!("[[things]]\nname = {written}"), false).expect("a document");
+        assert_eq!(document.place_in(&document.tables.things[0].name, 2), expected, "{written}");
+    }
+}
