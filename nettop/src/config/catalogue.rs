@@ -11,8 +11,6 @@ use super::{
 };
 use crate::cli::{Configured, FileArgs, ScreenArgs, one_line};
 
-/// What the names of variables begin with.
-const PREFIX: &str = "NETTOP_";
 /// How much a key must be like another to be taken for a misspelling of it (Jaro similarity, as clap has it).
 const ALIKE: f64 = 0.7;
 
@@ -108,8 +106,8 @@ impl Catalogue {
         judged.map(drop).map_err(|error| one_line(&error).replace(&arg.to_string(), &entry.key))
     }
 
-    /// The arguments with which switches are turned off again (`--quiet=false`) taken out, and the names of these switches.
-    pub fn without_switches(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
+    /// The arguments without those that turn switches off again (`--quiet=false`), and what these say.
+    pub fn without_switches(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Vec<Entry>) {
         let (mut left, mut off) = (Vec::<OsString>::new(), Vec::new());
         for argument in arguments {
             let text = argument.to_str().and_then(|text| text.strip_suffix("=false").or(text.strip_suffix("=true")));
@@ -121,24 +119,14 @@ impl Catalogue {
             // The last one decides.
             let on = OsString::from(format!("--{name}"));
             left.retain(|one| *one != on);
-            match argument.to_string_lossy().ends_with("true") {
+            let origin = argument.to_string_lossy().into_owned();
+            match origin.ends_with("true") {
                 true => left.push(on),
-                false => off.push(name.to_string()),
+                false => off.push(Entry { key: name.into(), said: Said::Switch(false), origin }),
             }
         }
         (left, off)
     }
-}
-
-/// The name of the variable that stands for an option.
-pub fn variable(option: &str) -> String {
-    format!("{PREFIX}{}", option.to_uppercase().replace('-', "_"))
-}
-
-/// The name of the option that a variable would stand for, if there is one.
-pub fn of_variable(name: &str) -> Option<String> {
-    let option = name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-");
-    Some(option).filter(|option| variable(option) == name)
 }
 
 /// The options that nothing but the screen depends on.

@@ -8,9 +8,23 @@ use std::{
 use clap::ArgAction;
 
 use super::{
-    catalogue::{Catalogue, of_variable},
+    catalogue::Catalogue,
     entry::{Entry, Said},
 };
+
+/// What the names of variables begin with.
+const PREFIX: &str = "NETTOP_";
+
+/// The name of the variable that stands for an option.
+pub fn variable(option: &str) -> String {
+    format!("{PREFIX}{}", option.to_uppercase().replace('-', "_"))
+}
+
+/// The name of the option that a variable would stand for, if there is one.
+pub fn of_variable(name: &str) -> Option<String> {
+    let option = name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-");
+    Some(option).filter(|option| variable(option) == name)
+}
 
 /// The variables, of which empty ones say nothing.
 pub fn variables() -> impl Iterator<Item = (String, OsString)> {

@@ -15,16 +15,11 @@ pub struct Merged {
     pub idle: Vec<(Entry, String)>,
 }
 
-/// Of each key what the highest layer says. The command line stands above all of them: it has given some options of
-/// `command`, and turned some switches off. What a layer says is left out where it cannot be used with what a higher one says.
-pub fn merge<'a>(
-    layers: impl DoubleEndedIterator<Item = &'a [Entry]>,
-    given: &[String],
-    off: &[String],
-    command: &Command,
-) -> Merged {
+/// Of each key what the highest layer says. Above all of them stand the options of `command` that the command line has given.
+/// What a layer says is left out where it cannot be used with what a higher one says.
+pub fn merge<'a>(layers: impl DoubleEndedIterator<Item = &'a [Entry]>, given: &[String], command: &Command) -> Merged {
     let mut merged = Merged::default();
-    let mut said: BTreeSet<String> = given.iter().chain(off).cloned().collect();
+    let mut said: BTreeSet<String> = given.iter().cloned().collect();
     let mut used = given.to_vec();
     for layer in layers.rev() {
         let (mut saying, mut using) = (Vec::new(), Vec::new());
@@ -78,21 +73,21 @@ mod tests {
         let command = Command::new("x")
             .args([Arg::new("top").long("top"), Arg::new("db").long("db")])
             .args([switch("no-geo").conflicts_with("db"), switch("quiet")]);
-        for (layers, given, off, kept, idle) in [
-            (&["top=1 quiet", "top=2"][..], &[][..], &[][..], "top=2 quiet", ""),
-            (&["top=1 quiet", "top=2"], &["top"], &["quiet"], "", ""),
-            (&["no-geo top=1", "db=x"], &[], &[], "db=x top=1", "no-geo"),
-            (&["db=x", "no-geo"], &[], &[], "no-geo", "db=x"),
-            (&["db=x"], &["no-geo"], &[], "", "db=x"),
+        for (layers, given, kept, idle) in [
+            (&["top=1 quiet", "top=2"][..], &[][..], "top=2 quiet", ""),
+            (&["top=1 quiet", "top=2", "!quiet"], &["top"], "!quiet", ""),
+            (&["no-geo top=1", "db=x"], &[], "db=x top=1", "no-geo"),
+            (&["db=x", "no-geo"], &[], "no-geo", "db=x"),
+            (&["db=x"], &["no-geo"], "", "db=x"),
             // What is off contradicts nothing, and yet overrides.
-            (&["no-geo", "!no-geo db=x"], &[], &[], "!no-geo db=x", ""),
-            (&["no-geo"], &["db"], &["no-geo"], "", ""),
+            (&["no-geo", "!no-geo db=x"], &[], "!no-geo db=x", ""),
+            (&["no-geo", "!no-geo"], &["db"], "!no-geo", ""),
             // Within one layer it is a mistake, which clap tells of.
-            (&["no-geo db=x"], &[], &[], "no-geo db=x", ""),
+            (&["no-geo db=x"], &[], "no-geo db=x", ""),
         ] {
-            let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let given: Vec<_> = given.iter().map(ToString::to_string).collect();
             let layers: Vec<_> = layers.iter().map(|entries| layer(entries)).collect();
-            let merged = merge(layers.iter().map(Vec::as_slice), &names(given), &names(off), &command);
+            let merged = merge(layers.iter().map(Vec::as_slice), &given, &command);
             assert_eq!(merged.kept, layer(kept), "{kept}");
             assert_eq!(merged.idle.into_iter().map(|(entry, _)| entry).collect::<Vec<_>>(), layer(idle), "{kept}");
         }

@@ -46,16 +46,14 @@ pub struct Config {
     pub preferences: Preferences,
     /// What clap made of all options.
     matches: ArgMatches,
-    /// What files and variables said of them.
+    /// What the layers said of them.
     merged: Merged,
     /// The options that the command line gave.
     given: Vec<String>,
-    /// The switches that it turned off.
-    off: Vec<String>,
     layers: Layers,
 }
 
-/// What files and the environment say.
+/// What is said below the options that the command line gives.
 #[derive(Debug, Default)]
 struct Layers {
     /// Each file that was looked for, and whether it is there.
@@ -63,10 +61,12 @@ struct Layers {
     /// The files, each of which overrides those before.
     files: Vec<Document>,
     environment: Vec<Entry>,
+    /// The switches that the command line turns off.
+    off: Vec<Entry>,
 }
 
 impl Layers {
-    /// Reads them.
+    /// What files and the environment say.
     ///
     /// # Errors
     /// What is wrong with a file, or with the environment.
@@ -88,7 +88,7 @@ impl Layers {
 
     /// What each says of options, each with more to say than the one before.
     fn options(&self) -> impl DoubleEndedIterator<Item = &[Entry]> {
-        self.files.iter().map(|file| file.options.as_slice()).chain([self.environment.as_slice()])
+        self.files.iter().map(|file| file.options.as_slice()).chain([self.environment.as_slice(), &self.off])
     }
 }
 
@@ -105,12 +105,8 @@ impl Config {
 
     /// Where the value of a key comes from; `None`: it is the default.
     fn origin(&self, key: &str) -> Option<String> {
-        let is = |name: &String| name == key;
-        if self.given.iter().any(is) {
+        if self.given.iter().any(|given| given == key) {
             return Some(format!("--{key}"));
-        }
-        if self.off.iter().any(is) {
-            return Some(format!("--{key}=false"));
         }
         let option = self.merged.kept.iter().find(|entry| entry.key == key).map(|entry| entry.origin.as_str());
         option.or_else(|| tables::origin(&self.layers.files, key)).map(String::from)
@@ -134,14 +130,15 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     };
     let given = target.given();
     let layers = target.choice().and_then(|choice| Layers::read(&choice, &catalogue)).map_err(Exit::Usage)?;
-    let mut merged = merge(layers.options(), &given, &off, target.command);
+    let layers = Layers { off, ..layers };
+    let mut merged = merge(layers.options(), &given, target.command);
     let matches = target.settle(&command, &arguments, &mut merged)?;
     let mut preferences = screen::preferences(&layers.files).map_err(Exit::Usage)?;
     let turned_off = |entry: &Entry| entry.key == ASCII && entry.said == Said::Switch(false);
-    preferences.unicode = off.iter().any(|name| name == ASCII) || merged.kept.iter().any(turned_off);
+    preferences.unicode = merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
-    Ok((cli, Config { preferences, matches, merged, given, off, layers }))
+    Ok((cli, Config { preferences, matches, merged, given, layers }))
 }
 
 /// Which files a monitor that is started now would read, all of which it can.

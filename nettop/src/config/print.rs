@@ -5,8 +5,8 @@ use nettop_tui::text;
 
 use super::{
     Config,
-    catalogue::{Catalogue, of_variable, screen_options, variable},
-    environment,
+    catalogue::{Catalogue, screen_options},
+    environment::{of_variable, variable, variables},
     rows::{Row, Table, tables},
 };
 
@@ -33,7 +33,7 @@ pub fn effective(config: &Config) -> String {
     for (entry, why) in &config.merged.idle {
         lines.push(format!("# {}: {} has no effect: {why}", entry.origin, entry.key));
     }
-    for (name, _) in environment::variables() {
+    for (name, _) in variables() {
         let key = of_variable(&name).unwrap_or_default();
         if catalogue.option(&key).is_none() && !["config", "no-config"].contains(&key.as_str()) {
             let meant = catalogue.meant(&key).filter(|meant| catalogue.option(meant).is_some());

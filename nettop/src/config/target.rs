@@ -4,7 +4,11 @@ use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::{ArgMatches, Command, error::ErrorKind, parser::ValueSource};
 
-use super::{catalogue::variable, entry::Entry, environment::switch, merge::Merged};
+use super::{
+    entry::Entry,
+    environment::{switch, variable},
+    merge::Merged,
+};
 use crate::cli::{Exit, one_line};
 
 /// The options of commands that can be configured: which file is read, and that none is.
