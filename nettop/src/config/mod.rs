@@ -4,7 +4,7 @@
 //!
 //! - Options: an option's long name is its key in a file, and its variable is called after it; there is no second list of options.
 //!   What files and variables say becomes arguments in front of those that were given, so that clap judges all of them alike.
-//! - Tables and lists of tables are in files alone: structs that serde reads ([`tables`]), each value with its place.
+//! - Tables and lists of tables are in files alone: structs that serde reads (`tables`), each value with its place.
 
 mod catalogue;
 mod document;
