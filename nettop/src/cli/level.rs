@@ -1,24 +1,24 @@
-//! How severe a record has to be to be logged.
+//! The option --log-level.
 
 use clap::ValueEnum;
 use log::LevelFilter;
 
-/// The least severe records that are logged.
+/// The lowest severity that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Level {
-    /// What failed.
+    /// Errors only
     Error,
-    /// What is amiss as well.
+    /// Errors and warnings
     Warn,
-    /// What happens as well.
+    /// Errors, warnings and changes of state
     #[default]
     Info,
-    /// Everything.
+    /// Everything
     Debug,
 }
 
 impl Level {
-    /// For the log of this process.
+    /// The filter for the log of this process.
     pub fn filter(self) -> LevelFilter {
         match self {
             Self::Error => LevelFilter::Error,
@@ -28,7 +28,7 @@ impl Level {
         }
     }
 
-    /// For the kernel program, in the order of aya-log: 1 for errors to 4 for everything.
+    /// The level for the kernel program, as aya-log numbers them: 1 for errors only, 4 for everything.
     pub fn of_kernel(self) -> u8 {
         self as u8 + 1
     }

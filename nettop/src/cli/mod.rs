@@ -219,7 +219,7 @@ pub struct RunArgs {
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
-    /// Log nothing less severe than this
+    /// Write records of this severity and above to --log
     #[arg(long, value_name = "LEVEL", requires = "log", value_enum, default_value_t)]
     pub log_level: Level,
 }

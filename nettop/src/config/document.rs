@@ -1,4 +1,4 @@
-//! A configuration file, read: keys in no table are options, which clap judges; tables are structs, which serde makes.
+//! Reads a configuration file: keys outside of tables are options, which clap checks; serde makes structs of tables.
 
 #[cfg(test)]
 mod tests;
@@ -27,21 +27,21 @@ const WORDS: [(&str, &str); 3] = [
 /// A file with the tables `T`.
 #[derive(Debug, Default)]
 pub struct Document<T = Tables> {
-    /// The options.
+    /// The keys outside of tables.
     pub options: Vec<Entry>,
     /// The tables.
     pub tables: T,
-    /// Where the value of each key in a table is: `keys.quit`, `columns.sources.show`. In a list of tables a value has its place
-    /// if it is [`Spanned`]: see [`Self::place`].
+    /// The place of the value of each key in a table, by its dotted name (`columns.sources.show`). Elements of a list of tables
+    /// have the same names: there a value that is [`Spanned`] has its place, by [`Self::place`].
     pub places: BTreeMap<String, String>,
-    /// The keys that were not taken, because the file may configure the screen only.
+    /// Options and tables that were not taken from a limited file, and the place of each.
     pub left_out: Vec<(String, String)>,
     path: PathBuf,
     text: String,
 }
 
 impl<T: DeserializeOwned + Default> Document<T> {
-    /// Reads `text`, the file at `path`. A `limited` one configures the screen and nothing else.
+    /// Reads `text`, the file at `path`. Of a `limited` file only options and tables of the screen are taken.
     ///
     /// # Errors
     /// It is no TOML, has a key that there is not, or a value that the key does not take; with the place.
@@ -51,7 +51,7 @@ impl<T: DeserializeOwned + Default> Document<T> {
             format!("{}: {what}", document.place(&span.unwrap_or_default()))
         };
         let root = DeTable::parse(text).map_err(|error| wrong(&document, error.span(), error.message()))?;
-        document.look(root.get_ref(), "", catalogue)?;
+        document.check(root.get_ref(), "", catalogue)?;
         let mut tables = DeTable::new();
         for (key, value) in root.into_inner() {
             let (name, origin) = (key.get_ref().to_string(), document.place(&value.span()));
@@ -76,9 +76,9 @@ impl<T: DeserializeOwned + Default> Document<T> {
         Ok(document)
     }
 
-    /// Looks that all keys of a table are in the catalogue, those of tables and of lists of tables in it, too, and notes their
-    /// places. Recursive: the parser limits the depth.
-    fn look(&mut self, table: &DeTable, prefix: &str, catalogue: &Catalogue) -> Result<(), String> {
+    /// Checks that the catalogue has every key of a table, of its tables and of its lists of tables, and notes the places of the
+    /// values. It calls itself for each level; the parser limits how many there are.
+    fn check(&mut self, table: &DeTable, prefix: &str, catalogue: &Catalogue) -> Result<(), String> {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             let tables: Vec<_> = match value.get_ref() {
@@ -89,7 +89,7 @@ impl<T: DeserializeOwned + Default> Document<T> {
             if tables.iter().all(|table| table.is_empty()) {
                 catalogue.check(&name).map_err(|what| format!("{}: {what}", self.place(&key.span())))?;
             }
-            tables.iter().try_for_each(|table| self.look(table, &format!("{name}."), catalogue))?;
+            tables.iter().try_for_each(|table| self.check(table, &format!("{name}."), catalogue))?;
             if !prefix.is_empty() {
                 self.places.insert(name, self.place(&value.span()));
             }
@@ -99,12 +99,12 @@ impl<T: DeserializeOwned + Default> Document<T> {
 }
 
 impl<T> Document<T> {
-    /// Where a part of the file begins.
+    /// Where a span of the file begins: path, line and column.
     pub fn place(&self, span: &Range<usize>) -> String {
         place(&self.path, &self.text, span.start)
     }
 
-    /// Where a character of a text is, counted from 0; where the text begins if it is not written as it is, but with escapes.
+    /// Where a character of a text is, by its number from 0. Of a text that is written with escapes: where the text begins.
     pub fn place_in(&self, text: &Spanned<String>, character: usize) -> String {
         let (Range { start, end }, text) = (text.span(), text.get_ref());
         let written = self.text.get(start..end).and_then(|written| written.find(text.as_str()));

@@ -53,7 +53,7 @@ pub struct Config {
     layers: Layers,
 }
 
-/// What is said below the options that the command line gives.
+/// The layers below the options on the command line.
 #[derive(Debug, Default)]
 struct Layers {
     /// Each file that was looked for, and whether it is there.
@@ -61,12 +61,12 @@ struct Layers {
     /// The files, each of which overrides those before.
     files: Vec<Document>,
     environment: Vec<Entry>,
-    /// The switches that the command line turns off.
+    /// The switches that the command line turns off (`--quiet=false`): they override the environment.
     off: Vec<Entry>,
 }
 
 impl Layers {
-    /// What files and the environment say.
+    /// Reads the files and the environment.
     ///
     /// # Errors
     /// What is wrong with a file, or with the environment.
@@ -86,7 +86,7 @@ impl Layers {
         Ok(layers)
     }
 
-    /// What each says of options, each with more to say than the one before.
+    /// The options of each layer; each layer overrides those before it.
     fn options(&self) -> impl DoubleEndedIterator<Item = &[Entry]> {
         self.files.iter().map(|file| file.options.as_slice()).chain([self.environment.as_slice(), &self.off])
     }

@@ -60,13 +60,13 @@ pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<Table> {
         },
     ];
     for (at, view) in view::names().enumerate() {
-        tables.extend([columns(config, at, &view), begins(config, at, &view)]);
+        tables.extend([columns(config, at, &view), settings(config, at, &view)]);
     }
     tables
 }
 
-/// How a view begins, which is called `name`.
-fn begins(config: &Config, view: usize, name: &str) -> Table {
+/// The settings of a view, which is called `name`.
+fn settings(config: &Config, view: usize, name: &str) -> Table {
     let filter = config.preferences.tables[view].filter.as_ref().map_or("", |filter| &filter.text);
     let row = Row {
         key: "filter".into(),

@@ -1,4 +1,7 @@
-//! The tables of a file, as serde makes them. A list of tables is a `Vec` of a struct here, and its keys are among [`names`].
+//! The tables that a configuration file can have, as structs for serde.
+//!
+//! A further table is a field of [`Tables`]; a list of tables (`[[hooks]]`) is a field of type `Vec`. The names of its keys are
+//! added to [`names`], from which errors suggest what was meant.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +15,7 @@ use toml::{Spanned, Value};
 
 use super::document::Document;
 
-/// The tables that nothing but the screen depends on: those that a file of somebody who called sudo may have.
+/// The tables that affect the screen only. No others are taken from the file of somebody who called sudo.
 pub const OF_SCREEN: [&str; 3] = ["keys", "columns", "views"];
 
 /// Every table.
@@ -23,7 +26,7 @@ pub struct Tables {
     pub keys: BTreeMap<String, Texts>,
     /// The columns of each view's table.
     pub columns: BTreeMap<String, Columns>,
-    /// How else each view begins.
+    /// Other settings of each view.
     pub views: BTreeMap<String, View>,
 }
 
@@ -33,11 +36,11 @@ pub struct Tables {
 pub struct Columns {
     /// Which columns are shown.
     pub show: Option<Texts>,
-    /// By which one rows are sorted.
+    /// The column by which rows are sorted.
     pub sort: Option<String>,
-    /// Whether the other way round.
+    /// Whether that order is reversed.
     pub reverse: Option<bool>,
-    /// The width of each, in cells.
+    /// The width of columns, in cells.
     pub width: BTreeMap<String, i64>,
 }
 
@@ -45,11 +48,11 @@ pub struct Columns {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct View {
-    /// The filter that it begins with.
+    /// The filter at the start.
     pub filter: Option<Spanned<String>>,
 }
 
-/// The names of all keys of these tables: of lists of tables, those of each element (`hooks.run`).
+/// The dotted names of all keys in tables; for a list of tables, those of its elements (`hooks.run`).
 pub fn names() -> impl Iterator<Item = String> {
     let actions = ACTIONS.iter().map(|action| format!("keys.{}", action.id));
     let views = VIEWS.iter().zip(view::names()).flat_map(|(listing, view)| {
@@ -62,12 +65,12 @@ pub fn names() -> impl Iterator<Item = String> {
     actions.chain(views)
 }
 
-/// What `pick` takes from the last of `files` that has it: each overrides those before.
+/// The value that `pick` finds in the last of `files` that has it: each file overrides those before it.
 pub fn highest<'a, V>(files: &'a [Document], pick: impl Fn(&'a Tables) -> Option<&'a V>) -> Option<&'a V> {
     files.iter().rev().find_map(|file| pick(&file.tables))
 }
 
-/// Where the value of a key in a table is.
+/// The place of that value, by the dotted name of its key.
 pub fn origin<'a>(files: &'a [Document], key: &str) -> Option<&'a str> {
     files.iter().rev().find_map(|file| file.places.get(key).map(String::as_str))
 }
