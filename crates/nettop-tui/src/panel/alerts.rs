@@ -12,24 +12,46 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::{table::Id, text, theme::Theme, view::ALERTS};
+use crate::{
+    layout::{Body, Height, RULE, Room},
+    table::Id,
+    text,
+    theme::Theme,
+    view::ALERTS,
+};
 
 /// How many are shown.
 const TOP: usize = 8;
+/// Lines about floods that are granted before other panels, at most.
+const MOST_ALARMS: u16 = 5;
+/// Lines beside a view that has the screen for itself, at most.
+const STRIP: u16 = 3;
+/// Lines between top and bottom from which on such a view has alerts below it.
+const STRIP_FROM: u16 = 10;
 /// Columns of the severity, the longest of which is "critical".
 const SEVERITY: usize = 8;
 /// Under this width the message is worth more than the name of the rule.
 const KIND_FROM: u16 = 70;
 
-/// How many lines it wants.
-pub fn height(picture: &Picture, width: u16) -> u16 {
-    rows(picture, width).iter().map(|row| row.len() as u16).sum()
+/// Its height: none while there are no alerts.
+pub fn height(room: &Room) -> Height {
+    let (all, alarms) = lines_of(room);
+    match room.body {
+        Body::Overview if all > 0 => {
+            Height { least: RULE + 1, wanted: RULE + all.min(2).max(alarms), most: RULE + all }
+        }
+        Body::Table if all > 0 && room.height >= STRIP_FROM => Height::exactly(RULE + all.min(STRIP)),
+        // In the detail stands what is about it; of the rest only floods are worth the room.
+        Body::Detail if alarms > 0 && room.height >= STRIP_FROM => Height::exactly(RULE + alarms.min(STRIP)),
+        _ => Height::NONE,
+    }
 }
 
-/// How many of them are about floods that last.
-pub fn alarm_height(picture: &Picture, width: u16) -> u16 {
-    let alarms = wanted(picture).filter(|alert| alert.is_alarm()).count();
-    rows(picture, width).iter().take(alarms).map(|row| row.len() as u16).sum()
+/// Lines of all alerts, and of those about floods that last, which are granted first: at most [`MOST_ALARMS`].
+pub fn lines_of(room: &Room) -> (u16, u16) {
+    let alarms = wanted(room.picture).filter(|alert| alert.is_alarm()).count();
+    let lengths: Vec<_> = rows(room.picture, room.width).iter().map(|row| row.len() as u16).collect();
+    (lengths.iter().sum(), lengths.iter().take(alarms).sum::<u16>().min(MOST_ALARMS))
 }
 
 /// Draws it: as many alerts as fit; of the last one, what fits.

@@ -7,11 +7,19 @@ use ratatui::{
 };
 
 use super::{Picture, lines, scrolled, titled};
-use crate::text;
+use crate::{
+    layout::{Body, Height, Room},
+    text,
+};
 
 /// Cells of a name, and of a width.
 const NAME: usize = 12;
 const WIDTH: usize = 4;
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    room.rest_if(Body::Columns)
+}
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {

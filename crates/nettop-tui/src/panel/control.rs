@@ -9,7 +9,20 @@ use ratatui::{
 };
 
 use super::{Picture, filter_items, footer, lines};
-use crate::{prompt::Prompt, text};
+use crate::{
+    layout::{Height, Room},
+    prompt::Prompt,
+    text,
+};
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    Height::up_to(match room.screen.height {
+        0..2 => 0,
+        2..14 => 1,
+        _ => 2,
+    })
+}
 
 /// Draws it.
 ///
@@ -36,7 +49,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     }
     let drawn = match height {
         1 if picture.state.notice.is_some() => message(picture, columns, 1),
-        1 if frame.area().height < super::super::layout::FOOTER_FROM => vec![footer::hints(picture, columns)],
+        1 if frame.area().height < footer::FOOTER_FROM => vec![footer::hints(picture, columns)],
         1 => vec![filters(picture, columns)],
         _ => {
             // What is counted stands in the header too: a long message may cover it.

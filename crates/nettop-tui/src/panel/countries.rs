@@ -1,16 +1,18 @@
 //! The countries of the sources, most packets first.
 
-use nettop_model::format;
+use nettop_model::{format, snapshot::Places};
 use ratatui::{Frame, layout::Rect};
 
 use super::{
     Picture,
-    ranked::{PLACES, TOP, numbers, ranked},
+    ranked::{self, PLACES, numbers, ranked},
 };
+use crate::layout::{Height, Room};
 
-/// How many rows it has.
-pub fn rows(picture: &Picture) -> u16 {
-    picture.snapshot.places.countries.len().min(TOP) as u16
+/// Its height: rows for the longer one of countries and networks, which end on the same line.
+pub fn height(room: &Room) -> Height {
+    let Places { countries, networks, .. } = &room.picture.snapshot.places;
+    ranked::height(room, countries.len().max(networks.len()), !room.is_stacked())
 }
 
 /// Draws it.

@@ -10,8 +10,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines};
-use crate::text;
+use super::{Picture, lines, tabs::TABS_FROM};
+use crate::{
+    layout::{Height, Room},
+    text,
+};
 
 /// What only the screen can know.
 static UNANSWERED: LazyLock<Degraded> = LazyLock::new(|| Degraded {
@@ -27,9 +30,10 @@ pub fn all<'a>(picture: &Picture<'a>) -> impl Iterator<Item = &'a Degraded> + us
     own.into_iter().chain(&picture.snapshot.monitor.degraded)
 }
 
-/// How many lines it wants.
-pub fn height(picture: &Picture) -> u16 {
-    u16::from(all(picture).next().is_some())
+/// Its height: none while all is well.
+pub fn height(room: &Room) -> Height {
+    let is_shown = room.screen.height >= TABS_FROM && all(room.picture).next().is_some();
+    Height::up_to(is_shown.into())
 }
 
 /// Draws it: as many badges as fit, and how many there are besides.

@@ -12,7 +12,12 @@ use ratatui::{
 };
 
 use super::{Picture, lines, scrolled, subject, titled};
-use crate::{chart, state::Detail, text};
+use crate::{
+    chart,
+    layout::{Body, Height, Room},
+    state::Detail,
+    text,
+};
 
 /// From this width on the minute and the ten minutes stand side by side.
 const BESIDE: usize = 90;
@@ -30,6 +35,11 @@ const NAME: usize = 12;
 /// How many lines it has in this area.
 pub fn length(picture: &Picture, area: Rect) -> usize {
     picture.state.detail.as_ref().map_or(0, |detail| all(picture, detail, area).len())
+}
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    room.rest_if(Body::Detail)
 }
 
 /// Draws it.

@@ -8,12 +8,25 @@ use ratatui::{
 };
 
 use super::{Picture, lines};
-use crate::{action::layer, text, view::ALERTS};
+use crate::{
+    action::layer,
+    layout::{Height, Room},
+    text,
+    view::ALERTS,
+};
 
 /// The way back, which comes first in a detail, and a word for it.
 const OF_DETAIL: [(&str, &str); 1] = [("back", "back")];
 /// Actions for alerts, which come first there, and a word for each.
 const OF_ALERTS: [(&str, &str); 2] = [("acknowledge", "seen"), ("mute", "mute")];
+
+/// From this height of the screen on there is a footer.
+pub const FOOTER_FROM: u16 = 10;
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    Height::up_to((room.screen.height >= FOOTER_FROM).into())
+}
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {

@@ -11,7 +11,11 @@ use ratatui::{
 };
 
 use super::{Picture, degraded, labelled, lines, or_any};
-use crate::{chart, text};
+use crate::{
+    chart,
+    layout::{Height, Room},
+    text,
+};
 
 /// More lines than this for one group would take the table's room.
 const MAX_LINES: usize = 2;
@@ -22,9 +26,19 @@ const NAME: usize = 24;
 /// Columns of the badge of a silent monitor, and of what is between items and behind the last.
 const BESIDE: usize = 14;
 
-/// How many lines it wants.
-pub fn height(picture: &Picture, width: u16) -> u16 {
-    groups(picture, width.into()).into_iter().map(|group| text::flow(group, width.into(), MAX_LINES).len() as u16).sum()
+/// Its height: 1 to 3 lines on low screens, all of it from 30 lines on.
+pub fn height(room: &Room) -> Height {
+    Height::up_to(match room.screen.height {
+        0..8 => 1,
+        8..14 => 2,
+        14..30 => length(room.picture, room.width.into()).min(3),
+        _ => length(room.picture, room.width.into()),
+    })
+}
+
+/// How many lines it has in so many columns.
+fn length(picture: &Picture, columns: usize) -> u16 {
+    groups(picture, columns).into_iter().map(|group| text::flow(group, columns, MAX_LINES).len() as u16).sum()
 }
 
 /// Draws it.

@@ -8,7 +8,12 @@ use ratatui::{
 };
 
 use super::{Picture, degraded, lines, scrolled, titled};
-use crate::{bindings::label, text, view::VIEWS};
+use crate::{
+    bindings::label,
+    layout::{Body, Height, Room},
+    text,
+    view::VIEWS,
+};
 
 /// Columns of a key, or of whatever is explained.
 const NAME: usize = 16;
@@ -29,6 +34,11 @@ const FILTER: &[(&str, &str)] = &[
 /// How many lines it has at this width.
 pub fn length(picture: &Picture, width: u16) -> usize {
     all(picture, width.into()).len()
+}
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    room.rest_if(Body::Help)
 }
 
 /// Draws it.

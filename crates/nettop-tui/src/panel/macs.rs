@@ -5,12 +5,20 @@ use ratatui::{Frame, layout::Rect};
 
 use super::{
     Picture,
-    ranked::{COUNT, SHORT, TOP, ranked},
+    ranked::{COUNT, FRAME, SHORT, TOP, ranked},
 };
+use crate::layout::{Body, Height, Room};
 
-/// How many rows it has.
-pub fn rows(picture: &Picture) -> u16 {
-    picture.snapshot.macs.rows.len().clamp(1, TOP) as u16
+/// Its height; beside the traffic it grows only with it.
+pub fn height(room: &Room) -> Height {
+    let rows = room.picture.snapshot.macs.rows.len().clamp(1, TOP) as u16;
+    match room.body {
+        Body::Overview if room.is_stacked() => {
+            Height { least: FRAME + rows.min(3), wanted: FRAME + rows, most: FRAME + rows }
+        }
+        Body::Overview => Height { most: FRAME + rows, ..Height::NONE },
+        _ => Height::NONE,
+    }
 }
 
 /// Draws it.

@@ -4,13 +4,17 @@ use nettop_model::format;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    Picture,
-    ranked::{PLACES, TOP, numbers, ranked},
+    Picture, countries,
+    ranked::{PLACES, numbers, ranked},
 };
+use crate::layout::{Height, Room};
 
-/// How many rows it has.
-pub fn rows(picture: &Picture) -> u16 {
-    picture.snapshot.places.networks.len().min(TOP) as u16
+/// From this width on the countries leave room for it beside them.
+pub const FROM: u16 = 78;
+
+/// Its height: on a narrow screen there are only the countries.
+pub fn height(room: &Room) -> Height {
+    if room.screen.width < FROM { Height::NONE } else { countries::height(room) }
 }
 
 /// Draws it.

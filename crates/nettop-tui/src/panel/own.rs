@@ -11,9 +11,15 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
+use crate::layout::{Body, Height, Room};
 
-/// Its height, the title included.
-pub const HEIGHT: u16 = 6;
+/// Its lines, the title included.
+const LINES: u16 = 6;
+
+/// Its height; beside others it has theirs.
+pub fn height(room: &Room) -> Height {
+    if room.body == Body::Overview && room.is_stacked() { Height::exactly(LINES) } else { Height::NONE }
+}
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {

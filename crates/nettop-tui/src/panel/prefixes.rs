@@ -5,13 +5,18 @@ use ratatui::{Frame, layout::Rect};
 
 use super::{
     Picture,
-    ranked::{COUNT, PLACES, TOP, numbers, ranked},
+    ranked::{self, COUNT, PLACES, TOP, numbers, ranked},
 };
+use crate::layout::{Height, Room};
 
-/// How many rows it has.
-pub fn rows(picture: &Picture) -> u16 {
-    let (top_prefixes, accounting) = (&picture.snapshot.prefixes.top, &picture.snapshot.traffic.accounting);
-    (top_prefixes.len() + usize::from(accounting.untracked.packets > 0)).min(TOP) as u16
+/// From this width on it stands beside countries and networks.
+pub const BESIDE_FROM: u16 = 140;
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    let (top_prefixes, accounting) = (&room.picture.snapshot.prefixes.top, &room.picture.snapshot.traffic.accounting);
+    let rows = top_prefixes.len() + usize::from(accounting.untracked.packets > 0);
+    ranked::height(room, rows, room.screen.width >= BESIDE_FROM)
 }
 
 /// Draws it.

@@ -8,14 +8,31 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::text;
+use crate::{
+    layout::{Body, Height, Room},
+    text,
+};
 
+/// Lines of the rule and the head.
+pub const FRAME: u16 = 2;
 /// Rows of a ranked panel.
 pub const TOP: usize = 8;
 /// Columns of a count that keeps its digits, and of one that may be shortened.
 pub const COUNT: usize = 11;
 /// See above.
 pub const SHORT: usize = 6;
+
+/// The height of a ranked panel in the overview: two rows at least, four wanted, and up to eight if `all`.
+pub fn height(room: &Room, rows: usize, all: bool) -> Height {
+    let frame = |most: u16| match rows.min(TOP) as u16 {
+        0 => 0,
+        rows => FRAME + rows.min(most),
+    };
+    match room.body {
+        Body::Overview => Height { least: frame(2), wanted: frame(4), most: frame(if all { u16::MAX } else { 4 }) },
+        _ => Height::NONE,
+    }
+}
 
 /// Draws a panel of names with numbers, most important first, and how many there are besides. `head`: the titles of the
 /// numbers and their widths, the name's own title apart; each row has as many.

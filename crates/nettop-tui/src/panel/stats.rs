@@ -9,10 +9,15 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::{services, text};
+use crate::{
+    layout::{Body, Height, Room},
+    services, text,
+};
 
 /// Its height with one line for each group, the title included.
-pub const SHORT: u16 = 8;
+const SHORT: u16 = 8;
+/// Lines under which it is left out.
+const LEAST: u16 = 4;
 /// How many entries of a group are shown.
 const TOP: usize = 8;
 /// Columns of a value.
@@ -47,12 +52,15 @@ impl Group {
     }
 }
 
-/// How many lines it wants at this width.
-pub fn height(picture: &Picture, width: u16) -> u16 {
-    let groups = groups(picture);
-    let tables = tables(&groups, width.into());
+/// Its height: a line for each group, then tables with nothing left out.
+pub fn height(room: &Room) -> Height {
+    if room.body != Body::Overview {
+        return Height::NONE;
+    }
+    let groups = groups(room.picture);
+    let tables = tables(&groups, room.width.into());
     let rows = if tables > 0 { 1 + TOP } else { 0 };
-    (1 + rows + groups.len() - tables) as u16
+    Height { least: LEAST, wanted: SHORT, most: (1 + rows + groups.len() - tables) as u16 }
 }
 
 /// Draws it.

@@ -7,8 +7,9 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines};
+use super::{Picture, alerts, lines};
 use crate::{
+    layout::{Body, Height, Room},
     state::State,
     table::{
         Cell, Listed,
@@ -19,6 +20,35 @@ use crate::{
 
 /// From this height on there is room for the heads of the columns.
 const HEAD_FROM: u16 = 2;
+
+/// Lines of the heads of the columns.
+const HEAD: u16 = 1;
+/// Rows of the overview that are granted before any other panel; without and with alerts.
+const FIRST: u16 = 8;
+const FIRST_BESIDE_ALERTS: u16 = 6;
+/// Rows that stay in a flood.
+const FEWEST: u16 = 3;
+/// Lines about floods that cost no rows; each further line costs one.
+const FEW_ALARMS: u16 = 2;
+
+/// Its height: in the overview as many rows as `top` says, in other views all lines that are left.
+pub fn height(room: &Room) -> Height {
+    if room.body != Body::Overview {
+        return room.rest_if(Body::Table);
+    }
+    let rows = u16::try_from(room.picture.snapshot.meta.runtime.top).unwrap_or(u16::MAX).clamp(1, 500);
+    // In a flood there is little to learn from single sources.
+    let first = match alerts::lines_of(room) {
+        (0, _) => rows.min(FIRST),
+        (_, alarms) => rows.min(FIRST_BESIDE_ALERTS).saturating_sub(alarms.saturating_sub(FEW_ALARMS)).max(FEWEST),
+    };
+    let further = if room.is_stacked() { 4 } else { 6 };
+    Height {
+        least: (HEAD + first).min(room.height),
+        wanted: HEAD + first + rows.saturating_sub(FIRST).min(further),
+        most: HEAD + rows,
+    }
+}
 
 /// How many rows an area has room for.
 pub fn room(area: Rect) -> usize {

@@ -10,15 +10,23 @@ use ratatui::{
 use super::{Picture, lines};
 use crate::{
     key::Key,
+    layout::{Height, Room},
     text,
     view::{ALERTS, VIEWS},
 };
 
+/// From this height of the screen on there are tabs.
+pub const TABS_FROM: u16 = 8;
 /// Names of views that are not open, shortened where there is no room for all.
 const SHORT: usize = 4;
 
 /// Columns that the note behind the tabs takes: `1,254 sources`.
 const NOTE: usize = 15;
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    Height::up_to((room.screen.height >= TABS_FROM).into())
+}
 
 /// Where each tab begins, and its text: the key of the view, and its name.
 pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {

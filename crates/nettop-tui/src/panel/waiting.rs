@@ -8,7 +8,16 @@ use ratatui::{
 };
 
 use super::{Picture, filter_items, lines, titled};
-use crate::{action::layer::TABLE, text};
+use crate::{
+    action::layer::TABLE,
+    layout::{Body, Height, Room},
+    text,
+};
+
+/// Its height.
+pub fn height(room: &Room) -> Height {
+    room.rest_if(Body::Waiting)
+}
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {

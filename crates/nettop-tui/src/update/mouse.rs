@@ -7,10 +7,7 @@ use nettop_model::snapshot::Snapshot;
 use ratatui::layout::Position;
 
 use super::{Effect, moving};
-use crate::{
-    panel::{table, tabs},
-    state::State,
-};
+use crate::{panel, state::State};
 
 /// Rows by a turn of the wheel.
 const TURN: isize = 3;
@@ -33,23 +30,20 @@ pub fn on_mouse(state: &mut State, snapshot: &Arc<Snapshot>, event: MouseEvent) 
 
 fn click(state: &mut State, snapshot: &Snapshot, at: Position) -> Option<Effect> {
     let areas = moving::areas(state, snapshot);
-    if areas.tabs.contains(at) {
-        let view = tabs::view_at(
-            (at.x - areas.tabs.x).into(),
-            areas.tabs.width.into(),
-            state.keys().keys("view"),
-            state.view,
-        )?;
+    let (tabs, table) = (areas.of("tabs"), areas.of("table"));
+    if tabs.contains(at) {
+        let view =
+            panel::tabs::view_at((at.x - tabs.x).into(), tabs.width.into(), state.keys().keys("view"), state.view)?;
         moving::open(state, view);
         return None;
     }
-    if !areas.table.contains(at) {
+    if !table.contains(at) {
         return None;
     }
-    let room = table::room(areas.table);
-    let heads = usize::from(areas.table.height) - room;
-    let Some(row) = usize::from(at.y - areas.table.y).checked_sub(heads) else {
-        let column = table::column_at(state, areas.table.width, at.x - areas.table.x)?;
+    let room = panel::table::room(table);
+    let heads = usize::from(table.height) - room;
+    let Some(row) = usize::from(at.y - table.y).checked_sub(heads) else {
+        let column = panel::table::column_at(state, table.width, at.x - table.x)?;
         let heads = state.listing().heads();
         state.table_mut().sort_by(&heads, column);
         return None;

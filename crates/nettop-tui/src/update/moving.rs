@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use super::Effect;
 use crate::{
     action::layer,
-    layout::Areas,
+    layout::{self, Areas},
     panel::{self, Picture, table},
     state::{Detail, Notice, State},
     table::{
@@ -23,7 +23,7 @@ use crate::{
 
 /// Where the panels stand at the moment.
 pub fn areas(state: &State, snapshot: &Snapshot) -> Areas {
-    panel::areas(&picture(state, snapshot, &Theme::plain()), Rect::new(0, 0, state.size.0, state.size.1))
+    layout::areas(&picture(state, snapshot, &Theme::plain()), Rect::new(0, 0, state.size.0, state.size.1))
 }
 
 /// As far as lengths depend on it.
@@ -33,7 +33,7 @@ fn picture<'a>(state: &'a State, snapshot: &'a Snapshot, theme: &'a Theme) -> Pi
 
 /// Rows of the table that can be seen.
 fn room(state: &State, snapshot: &Snapshot) -> usize {
-    table::room(areas(state, snapshot).table)
+    table::room(areas(state, snapshot).of("table"))
 }
 
 /// After the rows have changed.
@@ -68,9 +68,10 @@ pub fn step(state: &mut State, snapshot: &Snapshot, motion: Motion) {
 fn scroll_text(state: &mut State, snapshot: &Snapshot, motion: Motion) {
     let (areas, theme) = (areas(state, snapshot), Theme::plain());
     let picture = picture(state, snapshot, &theme);
+    let (help, detail) = (areas.of("help"), areas.of("detail"));
     let (area, length) = match state.layer() {
-        layer::HELP => (areas.help, panel::help::length(&picture, areas.help.width)),
-        _ => (areas.detail, panel::detail::length(&picture, areas.detail)),
+        layer::HELP => (help, panel::help::length(&picture, help.width)),
+        _ => (detail, panel::detail::length(&picture, detail)),
     };
     // Both have a title.
     let room = usize::from(area.height.saturating_sub(1));
@@ -190,7 +191,7 @@ pub fn back(state: &mut State) {
 
 /// Sorts by the next column of those shown.
 pub fn sort(state: &mut State, snapshot: &Snapshot) {
-    let width = areas(state, snapshot).table.width.max(1);
+    let width = areas(state, snapshot).of("table").width.max(1);
     let shown: Vec<_> = table::columns(state, width).into_iter().map(|(at, _)| at).collect();
     let heads = state.listing().heads();
     state.table_mut().next_order(&heads, &shown);
