@@ -82,6 +82,8 @@ pub enum Does {
     Widen(Option<i16>),
     /// Shows the panels below the sources, or not.
     Panels,
+    /// Takes the next span of the chart, or none.
+    Chart,
     /// Marks the selected alert as seen, or not.
     Acknowledge,
     /// Keeps alerts such as the selected one out of the way, or not any more.
@@ -178,6 +180,14 @@ pub const ACTIONS: &[Action] = &[
     ),
     row("columns", &[plain('c')], "columns", "choose the columns", TABLE, Does::Columns),
     row("panels", &[plain('v')], "panels", "show the panels below the sources, or not", TABLE, Does::Panels),
+    row(
+        "chart",
+        &[plain('z')],
+        "",
+        "chart of the last 60 seconds, of the last 10 minutes, or none",
+        TABLE,
+        Does::Chart,
+    ),
     row("units", &[plain('u')], "units", "next units of bytes", SCREEN, Does::Units),
     row("theme", &[plain('T')], "", "next theme", SCREEN, Does::Theme),
     row(

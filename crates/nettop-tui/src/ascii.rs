@@ -24,6 +24,15 @@ fn alike(character: char) -> char {
         '←' => '<',
         '→' => '>',
         '·' => '.',
+        '▼' => 'v',
+        // Braille, by its dots.
+        '\u{2800}'..='\u{28ff}' => match (u32::from(character) - 0x2800).count_ones() {
+            0 => ' ',
+            1..=2 => '.',
+            3..=4 => ':',
+            5..=6 => '+',
+            _ => '#',
+        },
         '▁' => '.',
         '▂' | '▃' => ':',
         '▄' | '▅' => '+',
@@ -43,10 +52,10 @@ mod tests {
     #[test]
     fn nothing_but_ascii_is_left() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 20, 1));
-        buffer.set_string(0, 0, "── a… ▁▃▅█▌ 日本 é", Style::new());
+        buffer.set_string(0, 0, "── a… ▁▃▅█▌⣀⣤⣶⣿ 日本 é", Style::new());
         reduce(&mut buffer);
         let text: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
-        assert!(text.starts_with("-- a~ .:+#- ?"), "{text}");
+        assert!(text.starts_with("-- a~ .:+#-.:+# ?"), "{text}");
         assert!(text.is_ascii());
     }
 }

@@ -1,4 +1,9 @@
-//! Charts of what came over time, in eighths of a character: the newest at the right, what is not known blank.
+//! Charts of what came over time, the newest at the right, what is not known blank: bars in eighths of a character, and filled
+//! areas of braille dots ([`area`]) with a scale and a time axis.
+
+pub mod area;
+pub mod scale;
+pub mod span;
 
 /// Values of a whole chart.
 pub const VALUES: usize = 60;

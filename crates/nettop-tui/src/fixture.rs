@@ -253,6 +253,12 @@ pub fn busy() -> Snapshot {
     }
 }
 
+/// That snapshot after a change.
+pub fn changed(mut snapshot: Snapshot, change: impl FnOnce(&mut Snapshot)) -> Snapshot {
+    change(&mut snapshot);
+    snapshot
+}
+
 /// What that host counts itself: an interface of 10 Gbit/s that has no buffers left, a tunnel, one without a carrier.
 pub fn host() -> Host {
     let rx = |packets, pps, missed| HostDirection {

@@ -6,7 +6,9 @@
 //! │ header                               │    │ header               │
 //! │ degraded, if anything is             │    │ degraded             │
 //! │ tabs                                 │    │ tabs                 │
-//! │ table of the sources                 │    │ table of the sources │
+//! │ ── chart, from 100x35 on ─────────── │    │ table of the sources │
+//! │ ⋮                                    │    │ ⋮                    │
+//! │ table of the sources                 │    │ ⋮                    │
 //! │ ⋮                                    │    │ ⋮                    │
 //! │ ── alerts, if there are any ──────── │    │ ── alerts ────────── │
 //! │ ⋮                                    │    │ ⋮                    │

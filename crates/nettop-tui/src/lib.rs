@@ -7,7 +7,7 @@ pub mod action;
 mod ascii;
 mod attention;
 pub mod bindings;
-mod chart;
+pub mod chart;
 mod drawn;
 mod export;
 pub mod field;

@@ -12,6 +12,7 @@ use super::{
     action::layer,
     attention::Attention,
     bindings::Bindings,
+    chart::span::Span,
     preferences::Preferences,
     prompt::Prompt,
     table::{Listed, Listing, arrange::Arrangement},
@@ -24,6 +25,8 @@ use super::{
 pub struct Options {
     /// The place of the first view in [`VIEWS`].
     pub view: usize,
+    /// How far back the chart goes.
+    pub chart: Span,
     /// The units of bytes.
     pub units: Units,
     /// Numbers only: no names of ports.
@@ -69,6 +72,8 @@ pub struct State {
     pub attention: Attention,
     /// Whether the sources have the screen for themselves.
     pub without_panels: bool,
+    /// How far back the chart goes.
+    pub chart: Span,
     /// The units of bytes.
     pub units: Units,
     /// The colours.
@@ -125,6 +130,7 @@ impl From<Options> for State {
         Self {
             view: options.view,
             tables: options.preferences.tables.clone(),
+            chart: options.chart,
             units: options.units,
             theme: options.theme.unwrap_or_else(Choice::from_env),
             mouse: options.mouse,

@@ -1,5 +1,7 @@
 //! Whole screens, from fixed snapshots, as plain text: what an operator sees.
 
+mod chart;
+
 use nettop_model::{
     flat::Flat,
     request::Form,
@@ -155,9 +157,8 @@ fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted(
 }
 
 /// With what does not work as it should.
-fn struck(mut snapshot: Snapshot, degraded: Vec<Degraded>) -> Snapshot {
-    snapshot.monitor.degraded = degraded;
-    snapshot
+fn struck(snapshot: Snapshot, degraded: Vec<Degraded>) -> Snapshot {
+    super::fixture::changed(snapshot, |it| it.monitor.degraded = degraded)
 }
 
 /// A snapshot as another process gets it: a subscriber of this version, or one that knows only the flat form.

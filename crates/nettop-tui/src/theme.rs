@@ -48,6 +48,8 @@ pub struct Theme {
     pub key: Style,
     /// The bar of a share, and charts.
     pub bar: Style,
+    /// The part of a chart during which a flood lasts.
+    pub flood: Style,
     /// The text being typed.
     pub prompt: Style,
     /// Counting live traffic.
@@ -198,6 +200,7 @@ impl Theme {
             address: Style::new().fg(palette.address),
             key: Style::new().fg(palette.key).add_modifier(bold),
             bar: Style::new().fg(palette.bar),
+            flood: Style::new().fg(palette.error),
             prompt: Style::new().fg(palette.key),
             live: badge(palette.good),
             demo: badge(palette.demo),
@@ -226,6 +229,7 @@ impl Theme {
             address: text,
             key: bold,
             bar: text,
+            flood: bold,
             prompt: bold,
             live: reversed,
             demo: reversed,
@@ -257,6 +261,7 @@ mod tests {
             address,
             key,
             bar,
+            flood,
             prompt,
             live,
             demo,
@@ -268,8 +273,8 @@ mod tests {
             flags: _,
         } = Theme::of(Choice::None);
         for style in [
-            text, label, value, dim, title, rule, head, selected, address, key, bar, prompt, live, demo, paused, good,
-            warn, error, alarm,
+            text, label, value, dim, title, rule, head, selected, address, key, bar, flood, prompt, live, demo, paused,
+            good, warn, error, alarm,
         ] {
             assert_eq!((style.fg, style.bg), (None, None));
         }

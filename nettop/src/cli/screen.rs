@@ -3,7 +3,7 @@
 use clap::{Args, builder::PossibleValuesParser};
 
 use nettop_model::format::Units;
-use nettop_tui::{locale, preferences::Preferences, state::Options, theme::Choice, view};
+use nettop_tui::{chart::span::Span, locale, preferences::Preferences, state::Options, theme::Choice, view};
 
 /// How the screen begins.
 #[derive(Clone, Debug, Args)]
@@ -12,6 +12,9 @@ pub struct ScreenArgs {
     #[arg(long, default_value = "sources", value_name = "NAME",
           value_parser = PossibleValuesParser::new(view::names()))]
     pub view: String,
+    /// Chart above the sources, on terminals from 100 by 35 on: the last 60 seconds, the last 10 minutes, or none
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub chart: Span,
     /// Units of bytes: rates in bits, both in powers of 1024, both in powers of 1000
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub units: Units,
@@ -32,9 +35,10 @@ pub struct ScreenArgs {
 impl ScreenArgs {
     /// The same for the screen, with its keys and tables.
     pub fn options(&self, preferences: Preferences) -> Options {
-        let Self { view, units, ascii, no_mouse, theme, numeric } = self;
+        let Self { view, chart, units, ascii, no_mouse, theme, numeric } = self;
         Options {
             view: view::named(view).unwrap_or_default(),
+            chart: *chart,
             units: *units,
             ascii: *ascii || (!preferences.unicode && locale::wants_ascii().is_some()),
             mouse: !no_mouse,

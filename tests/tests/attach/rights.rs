@@ -60,7 +60,7 @@ fn a_member_of_the_group_sees_everything_and_changes_nothing() {
         let text = screen.wait_until("refused", |text| text.contains("and change nothing"));
         assert!(header(&text).starts_with(" DEMO "), "{text}");
         // The error stays until a key is pressed, this one without a meaning.
-        screen.press("z");
+        screen.press("*");
         screen.wait_until("seen", |text| !text.contains("and change nothing"));
     }
     let runtime = monitor.command(&json!({"cmd": "status"}))["runtime"].take();

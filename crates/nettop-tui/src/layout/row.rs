@@ -84,7 +84,12 @@ pub struct Rank {
 impl Rank {
     /// One rank for all lines and all widths.
     pub const fn of(rank: u8) -> Self {
-        Self { stacked: [rank; 3], beside: [rank; 3] }
+        Self::steps([rank; 3])
+    }
+
+    /// The same ranks for all widths.
+    pub const fn steps(ranks: [u8; 3]) -> Self {
+        Self { stacked: ranks, beside: ranks }
     }
 }
 

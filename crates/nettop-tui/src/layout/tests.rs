@@ -2,7 +2,7 @@ use nettop_model::snapshot::{Runtime, Snapshot};
 
 use super::*;
 use crate::{
-    fixture::{alerts, busy, degraded, floods, idle},
+    fixture::{alerts, busy, changed, degraded, floods, idle},
     state::{Detail, State},
     theme::Theme,
 };
@@ -16,18 +16,64 @@ fn arranged(snapshot: &Snapshot, state: &State, (width, height): (u16, u16)) -> 
 fn pictures() -> Vec<(&'static str, Snapshot, State)> {
     let detail = |subject| Some(Detail { subject, history: None, top: 0 });
     let source = detail(nettop_model::snapshot::Subject::Source([198, 51, 100, 100].into()));
-    let flood = Snapshot { alerts: floods(), degraded: degraded(), ..busy() };
+    let flood = changed(busy(), |it| {
+        it.alerts = floods();
+        it.monitor.degraded = degraded();
+    });
     let many = [(); 3].map(|()| floods()).concat();
     vec![
         ("busy", busy(), State::default()),
-        ("degraded", Snapshot { degraded: degraded(), ..busy() }, State::default()),
-        ("alerts", Snapshot { alerts: alerts(), ..busy() }, State::default()),
+        (
+            "degraded",
+            changed(busy(), |it| {
+                it.monitor.degraded = degraded();
+            }),
+            State::default(),
+        ),
+        (
+            "alerts",
+            changed(busy(), |it| {
+                it.alerts = alerts();
+            }),
+            State::default(),
+        ),
         ("flood", flood.clone(), State::default()),
-        ("many floods", Snapshot { alerts: many, ..busy() }, State::default()),
-        ("without places", Snapshot { countries: Vec::new(), networks: Vec::new(), ..busy() }, State::default()),
-        ("without prefixes", Snapshot { top_prefixes: Vec::new(), ..busy() }, State::default()),
-        ("few sources", Snapshot { runtime: Runtime { top: 1, ..busy().runtime }, ..busy() }, State::default()),
-        ("many sources", Snapshot { runtime: Runtime { top: 500, ..busy().runtime }, ..busy() }, State::default()),
+        (
+            "many floods",
+            changed(busy(), |it| {
+                it.alerts = many;
+            }),
+            State::default(),
+        ),
+        (
+            "without places",
+            changed(busy(), |it| {
+                it.places.countries = Vec::new();
+                it.places.networks = Vec::new();
+            }),
+            State::default(),
+        ),
+        (
+            "without prefixes",
+            changed(busy(), |it| {
+                it.prefixes.top = Vec::new();
+            }),
+            State::default(),
+        ),
+        (
+            "few sources",
+            changed(busy(), |it| {
+                it.meta.runtime = Runtime { top: 1, ..busy().meta.runtime };
+            }),
+            State::default(),
+        ),
+        (
+            "many sources",
+            changed(busy(), |it| {
+                it.meta.runtime = Runtime { top: 500, ..busy().meta.runtime };
+            }),
+            State::default(),
+        ),
         ("waiting", idle(), State::default()),
         ("without panels", flood.clone(), State { without_panels: true, ..State::default() }),
         ("another view", flood.clone(), State { view: 1, ..State::default() }),
@@ -98,25 +144,46 @@ fn every_panel_that_others_stand_beside_exists_and_comes_before_them() {
     }
 }
 
+/// The chart has a quarter of the lines at most, and the table keeps ten rows, or as many as are wanted.
+#[test]
+fn the_chart_leaves_the_table_its_rows() {
+    let mut shown = 0;
+    for (name, snapshot, state) in &pictures() {
+        for size in (96..=260).step_by(13).flat_map(|width| (30..=100).map(move |height| (width, height))) {
+            let areas = arranged(snapshot, state, size);
+            let (chart, table) = (areas.of("chart"), areas.of("table"));
+            if chart.is_empty() {
+                continue;
+            }
+            shown += 1;
+            let rows = snapshot.meta.runtime.top.min(10) as u16;
+            assert!((7..=size.1 / 4).contains(&chart.height), "{name}, {size:?}: {chart:?}");
+            assert!(table.height > rows && table.y == chart.bottom(), "{name}, {size:?}: {table:?}");
+        }
+    }
+    assert!(shown > 5_000, "{shown}");
+}
+
 /// Lines of each panel of the overview, by size: what gives way first where height is scarce.
 #[test]
 fn panels_by_size() {
-    const SHOWN: [&str; 8] = ["table", "alerts", "traffic", "macs", "countries", "networks", "prefixes", "self"];
+    const SHOWN: [&str; 9] =
+        ["chart", "table", "alerts", "traffic", "macs", "countries", "networks", "prefixes", "self"];
     let table = [
-        ("busy", (40, 10), [5, 0, 0, 0, 0, 0, 0, 0]),
-        ("busy", (80, 24), [9, 0, 8, 0, 0, 0, 0, 0]),
-        ("busy", (94, 30), [15, 0, 8, 0, 0, 0, 0, 0]),
-        ("busy", (94, 50), [13, 0, 8, 10, 6, 6, 6, 0]),
-        ("busy", (120, 40), [13, 0, 8, 8, 6, 6, 6, 6]),
-        ("busy", (250, 70), [21, 0, 13, 13, 10, 10, 10, 13]),
-        ("alerts", (40, 10), [5, 0, 0, 0, 0, 0, 0, 0]),
-        ("alerts", (80, 24), [7, 3, 7, 0, 0, 0, 0, 0]),
-        ("alerts", (94, 50), [14, 9, 8, 0, 6, 6, 6, 0]),
-        ("alerts", (120, 40), [10, 3, 8, 8, 6, 6, 6, 6]),
-        ("alerts", (250, 70), [21, 9, 13, 13, 10, 10, 10, 13]),
-        ("flood", (80, 24), [4, 6, 6, 0, 0, 0, 0, 0]),
-        ("flood", (120, 40), [7, 5, 8, 8, 6, 6, 6, 6]),
-        ("without panels", (120, 40), [28, 4, 0, 0, 0, 0, 0, 0]),
+        ("busy", (40, 10), [0, 5, 0, 0, 0, 0, 0, 0, 0]),
+        ("busy", (80, 24), [0, 9, 0, 8, 0, 0, 0, 0, 0]),
+        ("busy", (94, 30), [0, 15, 0, 8, 0, 0, 0, 0, 0]),
+        ("busy", (94, 50), [0, 13, 0, 8, 10, 6, 6, 6, 0]),
+        ("busy", (120, 40), [7, 12, 0, 8, 8, 6, 6, 0, 0]),
+        ("busy", (250, 70), [17, 21, 0, 13, 13, 10, 10, 10, 13]),
+        ("alerts", (40, 10), [0, 5, 0, 0, 0, 0, 0, 0, 0]),
+        ("alerts", (80, 24), [0, 7, 3, 7, 0, 0, 0, 0, 0]),
+        ("alerts", (94, 50), [0, 14, 9, 8, 0, 6, 6, 6, 0]),
+        ("alerts", (120, 40), [7, 11, 3, 8, 8, 4, 4, 0, 0]),
+        ("alerts", (250, 70), [14, 17, 9, 13, 13, 10, 10, 10, 13]),
+        ("flood", (80, 24), [0, 4, 6, 6, 0, 0, 0, 0, 0]),
+        ("flood", (120, 40), [7, 12, 5, 8, 8, 0, 0, 0, 0]),
+        ("without panels", (120, 40), [10, 18, 4, 0, 0, 0, 0, 0, 0]),
     ];
     let pictures = pictures();
     let lines = |name, size| {

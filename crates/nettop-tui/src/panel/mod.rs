@@ -1,6 +1,7 @@
 //! The panels: one file each, and one row each in [`PANELS`].
 
 pub mod alerts;
+pub mod chart;
 pub mod columns;
 pub mod control;
 pub mod countries;
@@ -95,6 +96,14 @@ pub const PANELS: &[Panel] = &[
         rank: Rank::of(0),
         height: waiting::height,
         render: waiting::render,
+    },
+    Panel {
+        name: "chart",
+        about: "packets and bytes per second over the last minute or ten, their peaks, and when floods lasted",
+        stands: Stands::Across,
+        rank: Rank::steps([15, 65, 85]),
+        height: chart::height,
+        render: chart::render,
     },
     Panel {
         name: "table",

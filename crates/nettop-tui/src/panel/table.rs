@@ -7,7 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, alerts, lines};
+use super::{Picture, alerts, chart, lines};
 use crate::{
     layout::{Body, Height, Room},
     state::State,
@@ -23,9 +23,10 @@ const HEAD_FROM: u16 = 2;
 
 /// Lines of the heads of the columns.
 const HEAD: u16 = 1;
-/// Rows of the overview that are granted before any other panel; without and with alerts.
+/// Rows of the overview that are granted before any other panel; without alerts, with alerts, and with a chart.
 const FIRST: u16 = 8;
 const FIRST_BESIDE_ALERTS: u16 = 6;
+const FIRST_BESIDE_CHART: u16 = 10;
 /// Rows that stay in a flood.
 const FEWEST: u16 = 3;
 /// Lines about floods that cost no rows; each further line costs one.
@@ -36,18 +37,29 @@ pub fn height(room: &Room) -> Height {
     if room.body != Body::Overview {
         return room.rest_if(Body::Table);
     }
-    let rows = u16::try_from(room.picture.snapshot.meta.runtime.top).unwrap_or(u16::MAX).clamp(1, 500);
+    let rows = rows(room.picture);
     // In a flood there is little to learn from single sources.
     let first = match alerts::lines_of(room) {
+        _ if chart::is_shown(room) => rows.min(FIRST_BESIDE_CHART),
         (0, _) => rows.min(FIRST),
         (_, alarms) => rows.min(FIRST_BESIDE_ALERTS).saturating_sub(alarms.saturating_sub(FEW_ALARMS)).max(FEWEST),
     };
     let further = if room.is_stacked() { 4 } else { 6 };
     Height {
         least: (HEAD + first).min(room.height),
-        wanted: HEAD + first + rows.saturating_sub(FIRST).min(further),
+        wanted: (HEAD + first + rows.saturating_sub(FIRST).min(further)).min(HEAD + rows),
         most: HEAD + rows,
     }
+}
+
+/// Rows of the overview, as set.
+fn rows(picture: &Picture) -> u16 {
+    u16::try_from(picture.snapshot.meta.runtime.top).unwrap_or(u16::MAX).clamp(1, 500)
+}
+
+/// Lines that the chart leaves: rows that stay, and alerts that are granted before the chart.
+pub fn beside_chart(room: &Room) -> u16 {
+    HEAD + rows(room.picture).min(FIRST_BESIDE_CHART) + alerts::height(room).wanted
 }
 
 /// How many rows an area has room for.

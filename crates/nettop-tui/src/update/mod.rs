@@ -21,6 +21,7 @@ pub use self::mouse::on_mouse;
 use super::{
     action::Does,
     key::Key,
+    panel,
     prompt::{Prompt, Purpose},
     state::{Frozen, Notice, State},
 };
@@ -212,6 +213,13 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
         Does::Columns => state.columns = Some(0),
         Does::Widen(by) => moving::widen(state, by),
         Does::Panels => state.without_panels = !state.without_panels,
+        Does::Chart => {
+            state.chart = state.chart.next();
+            let ((columns, lines), text) = (panel::chart::FROM, format!("chart: {}", state.chart.label()));
+            let has_room = state.size.0 >= columns && state.size.1 >= lines;
+            let needs = format!("; it needs a terminal of {columns} by {lines}");
+            state.notice = Some(Notice::info(if has_room { text } else { text + &needs }));
+        }
         Does::Acknowledge => alerts::acknowledge(state, snapshot),
         Does::Mute => alerts::mute(state, snapshot),
         Does::Help => state.help = if state.help.is_some() { None } else { Some(0) },

@@ -39,7 +39,7 @@ fn keys_become_effects() {
         ('q', Some(Effect::Quit)),
         ('Q', Some(Effect::Quit)),
         ('d', None),
-        ('z', None),
+        ('*', None),
     ] {
         assert_eq!(on_key(&mut State::default(), &snapshot(), KeyEvent::from(KeyCode::Char(key))), effect, "{key}");
     }
@@ -128,7 +128,7 @@ fn an_error_stays_until_a_key_is_pressed_and_good_news_goes_by_itself() {
     snapshot.meta.runtime.message = "news".into();
     on_snapshot(&mut state, &snapshot);
     assert_eq!(state.notice.as_ref().map(|notice| notice.text.as_str()), Some("no"));
-    press(&mut state, &typed("z"));
+    press(&mut state, &typed("*"));
     assert_eq!(state.notice, None);
 
     on_reply(&mut state, &Request::Reset, Ok(Answer::field("reset", true)));

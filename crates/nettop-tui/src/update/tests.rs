@@ -7,6 +7,7 @@ use nettop_model::snapshot::{History, Subject};
 
 use super::*;
 use crate::{
+    chart::span::Span,
     fixture::{alerts, busy, history},
     table::Id,
     view::{ALERTS, KEYS, SOURCES, VIEWS},
@@ -272,6 +273,21 @@ fn columns_are_made_wider_and_narrower_from_the_width_that_they_have() {
 }
 
 #[test]
+fn the_chart_goes_back_a_minute_or_ten_or_is_gone() {
+    let mut person = Person::new();
+    for (span, told) in [(Span::TenMinutes, "chart: 10 min"), (Span::Off, "chart: off"), (Span::Minute, "chart: 60 s")]
+    {
+        person.types("z");
+        assert_eq!(person.state.chart, span);
+        assert_eq!(person.state.notice.as_ref().map(|notice| notice.text.as_str()), Some(told));
+    }
+    person.state.size = (80, 24);
+    person.types("z");
+    let told = person.state.notice.map(|notice| notice.text);
+    assert_eq!(told.as_deref(), Some("chart: 10 min; it needs a terminal of 100 by 35"));
+}
+
+#[test]
 fn alerts_are_marked_in_their_view() {
     let mut person = Person::new();
     person.types("a");
@@ -304,20 +320,21 @@ fn copying_takes_the_selected_row() {
 fn the_mouse_does_what_the_keys_do() {
     let mut person = Person::new();
     let tabs = 3;
+    let table = moving::areas(&person.state, &person.snapshot).of("table").y;
     assert_eq!(person.click(13, tabs), None);
     assert_eq!(person.state.view, 1);
     person.click(0, tabs);
     // A row, and once more.
-    person.click(20, tabs + 3);
+    person.click(20, table + 2);
     assert_eq!(person.selected(), Some(person.ips()[1].clone()));
-    let effect = person.click(20, tabs + 3);
+    let effect = person.click(20, table + 2);
     assert_eq!(effect, Some(Effect::Send(Request::History(Subject::Source(ip(&person.ips()[1]))))));
     person.press(KeyCode::Esc);
     person.press(KeyCode::Esc);
     // The head of the second column.
-    person.click(6, tabs + 1);
+    person.click(6, table);
     let first = person.ips();
-    person.click(6, tabs + 1);
+    person.click(6, table);
     assert_eq!(person.ips(), first.into_iter().rev().collect::<Vec<_>>());
     person.mouse(MouseEventKind::ScrollDown, 10, 10);
     assert_eq!(person.state.table().top, 3);
@@ -330,7 +347,7 @@ fn the_mouse_does_what_the_keys_do() {
 fn keys_without_a_meaning_and_clicks_beside_do_nothing() {
     let mut person = Person::new();
     let before = format!("{:?}", person.state);
-    for code in [KeyCode::Char('z'), KeyCode::F(5), KeyCode::Insert, KeyCode::Char('ü')] {
+    for code in [KeyCode::Char('*'), KeyCode::F(5), KeyCode::Insert, KeyCode::Char('ü')] {
         assert_eq!(person.press(code), None);
     }
     assert_eq!(person.click(119, 39), None);
