@@ -27,8 +27,10 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{svg, traffic};
 
-/// Columns and lines of every picture: without room for what the monitor costs, which is never the same.
+/// Columns and lines of pictures: without room for what the monitor costs, which is never the same.
 const SIZE: (u16, u16) = (110, 34);
+/// The same with room for the chart.
+const LARGE: (u16, u16) = (120, 46);
 /// Seconds of the capture that were read: the flood lasts.
 const SECONDS: f64 = 58.0;
 /// More ticks than there are seconds in the capture.
@@ -37,15 +39,17 @@ const ENOUGH: usize = 1_000;
 /// A picture.
 struct Scene {
     name: &'static str,
+    /// Columns and lines.
+    size: (u16, u16),
     theme: Choice,
     state: fn(&Snapshot) -> State,
 }
 
 const SCENES: &[Scene] = &[
-    Scene { name: "flood-dark", theme: Choice::Dark, state: |_| State::default() },
-    Scene { name: "flood-light", theme: Choice::Light, state: |_| State::default() },
-    Scene { name: "source", theme: Choice::Dark, state: busiest },
-    Scene { name: "alerts", theme: Choice::Dark, state: |_| State { view: ALERTS, ..State::default() } },
+    Scene { name: "flood-dark", size: LARGE, theme: Choice::Dark, state: |_| State::default() },
+    Scene { name: "flood-light", size: LARGE, theme: Choice::Light, state: |_| State::default() },
+    Scene { name: "source", size: SIZE, theme: Choice::Dark, state: busiest },
+    Scene { name: "alerts", size: SIZE, theme: Choice::Dark, state: |_| State { view: ALERTS, ..State::default() } },
 ];
 
 /// The name and the content of each file.
@@ -80,7 +84,7 @@ fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
 }
 
 fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<String> {
-    let mut state = State { size: SIZE, theme: scene.theme, ..(scene.state)(snapshot) };
+    let mut state = State { size: scene.size, theme: scene.theme, ..(scene.state)(snapshot) };
     if let Some(detail) = &mut state.detail {
         match engine.handle(Request::History(detail.subject)) {
             Ok(Answer::History(history)) => detail.history = Some(*history),
@@ -90,7 +94,8 @@ fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<Strin
     let theme = Theme::of(scene.theme);
     let picture =
         Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.meta.now_ns / 1_000_000_000 };
-    let mut terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).context("a screen without a terminal")?;
+    let mut terminal =
+        Terminal::new(TestBackend::new(scene.size.0, scene.size.1)).context("a screen without a terminal")?;
     terminal.draw(|frame| panel::draw(frame, &picture)).context("a screen without a terminal")?;
     let paper = if scene.theme == Choice::Light { &svg::LIGHT } else { &svg::DARK };
     Ok(svg::from(terminal.backend().buffer(), paper))

@@ -68,14 +68,16 @@ pub fn from(buffer: &Buffer, paper: &Paper) -> String {
             if background != paper.background {
                 rectangle(behind.entry(background).or_default(), x, y, span, HEIGHT);
             }
-            match drawn {
-                Some((left, top, part, tall)) if part == WIDTH => {
-                    rectangle(shapes.entry(look).or_default(), x + left, y + top, span, tall);
+            for (left, top, part, tall) in &drawn {
+                let path = shapes.entry(look.clone()).or_default();
+                if *part == WIDTH {
+                    rectangle(path, x + left, y + top, span, *tall);
+                } else {
+                    (0..length).for_each(|n| rectangle(path, x + n * WIDTH + left, y + top, *part, *tall));
                 }
-                Some((left, top, part, tall)) => (0..length).for_each(|n| {
-                    rectangle(shapes.entry(look.clone()).or_default(), x + n * WIDTH + left, y + top, part, tall);
-                }),
-                None => write(&mut texts, &cells[at..at + length], x, y + BASE, &look),
+            }
+            if drawn.is_empty() {
+                write(&mut texts, &cells[at..at + length], x, y + BASE, &look);
             }
             if cells[at].modifier.contains(Modifier::UNDERLINED) {
                 let look = self::look(&cells[at], paper);
@@ -129,10 +131,10 @@ fn write(svg: &mut String, cells: &[Cell], x: usize, y: usize, look: &Look) {
     }
 }
 
-/// Of the characters that charts, bars and rules are made of: left, top, width and height in the cell.
-fn shape(cell: &Cell) -> Option<(usize, usize, usize, usize)> {
-    let character = cell.symbol().chars().next()? as usize;
-    match character {
+/// The rectangles of the characters that charts, bars and rules are made of: left, top, width and height in the cell. None of text.
+fn shape(cell: &Cell) -> Vec<(usize, usize, usize, usize)> {
+    let character = cell.symbol().chars().next().map_or(0, |character| character as usize);
+    let bar = match character {
         // Eighths from below, and from the left.
         0x2581..=0x2588 => {
             let tall = HEIGHT * (character - 0x2580) / 8;
@@ -140,8 +142,21 @@ fn shape(cell: &Cell) -> Option<(usize, usize, usize, usize)> {
         }
         0x2589..=0x258f => Some((0, 0, WIDTH * (0x2590 - character) / 8, HEIGHT)),
         0x2500 => Some((0, HEIGHT / 2 - 4, WIDTH, 8)),
+        0x2800..=0x28ff => return area(character & 0xff),
         _ => None,
+    };
+    bar.into_iter().collect()
+}
+
+/// Of a cell of a filled area, each column of dots as a bar from below.
+fn area(dots: usize) -> Vec<(usize, usize, usize, usize)> {
+    let (left, right) = ((dots & 0x47).count_ones() as usize, (dots & 0xb8).count_ones() as usize);
+    let tall = |dots: usize| HEIGHT * dots / 4;
+    if left == right {
+        return vec![(0, HEIGHT - tall(left), WIDTH, tall(left))];
     }
+    let bars = [(0, left), (WIDTH / 2, right)].into_iter().filter(|(_, dots)| *dots > 0);
+    bars.map(|(x, dots)| (x, HEIGHT - tall(dots), WIDTH / 2, tall(dots))).collect()
 }
 
 fn rectangle(path: &mut String, x: usize, y: usize, width: usize, height: usize) {
