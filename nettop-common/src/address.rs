@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::late;
+use crate::opaque_read;
 
 /// What an IPv4-mapped address (`::ffff:0:0/96`, RFC 4291 §2.5.5.2) has before its last four bytes, as it lies in memory.
 const V4_MAPPED: u64 = 0xffff_0000;
@@ -43,14 +43,14 @@ impl Address {
     /// another way through all that follows.
     #[inline(always)]
     pub fn is_v4_opaque(self) -> bool {
-        late(&self.beyond_v4()) == 0
+        opaque_read(&self.beyond_v4()) == 0
     }
 
     /// 0: IPv4, 1: IPv6. Without a comparison, for the same reason.
     #[inline(always)]
     pub fn family(self) -> usize {
-        let beyond = late(&self.beyond_v4());
-        let negative = late(&beyond.wrapping_neg());
+        let beyond = opaque_read(&self.beyond_v4());
+        let negative = opaque_read(&beyond.wrapping_neg());
         ((beyond | negative) >> (u64::BITS - 1)) as usize
     }
 

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, Packet, late};
+use crate::{Address, Packet, opaque_read};
 
 /// [`Config::filter`]: no filter, every packet is counted.
 pub const NO_FILTER: u32 = 0;
@@ -17,8 +17,8 @@ pub struct Config {
     pub paused: u32,
     /// One packet in this many becomes an event; 0: none.
     pub sample: u32,
-    /// Which set of totals and slots is counted in: 0 or 1.
-    pub set: u32,
+    /// Which bank of totals and slots is counted in: 0 or 1.
+    pub bank: u32,
 }
 
 /// An address prefix: `address & mask == network`, in the 16-byte form of addresses.
@@ -58,7 +58,7 @@ impl Prefix {
     fn contains(&self, address: &Address) -> bool {
         let (Address([high, low]), Self { network, mask }) = (*address, *self);
         // One comparison: of two, the verifier would follow each through all the prefixes behind.
-        late(&(((high & mask.0[0]) ^ network.0[0]) | ((low & mask.0[1]) ^ network.0[1]))) == 0
+        opaque_read(&(((high & mask.0[0]) ^ network.0[0]) | ((low & mask.0[1]) ^ network.0[1]))) == 0
     }
 }
 
@@ -282,6 +282,6 @@ mod tests {
         }
         set.set(64, false);
         assert!(!set.contains(64));
-        assert!(!set.contains(65_536), "outside of the set");
+        assert!(!set.contains(65_536), "outside of the bank");
     }
 }

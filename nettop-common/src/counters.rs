@@ -9,14 +9,14 @@ use crate::packet::Flags;
 /// Packets and bytes; bytes are frame lengths on the wire, without the frame check sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
-pub struct Tally {
+pub struct PacketsBytes {
     /// Packets.
     pub packets: u64,
     /// Bytes.
     pub bytes: u64,
 }
 
-impl Tally {
+impl PacketsBytes {
     /// Counts one packet of `length` bytes.
     #[inline(always)]
     pub fn count(&mut self, length: u64) {
@@ -45,16 +45,16 @@ pub trait Counters: Pod + Default {
     /// Adds what was counted elsewhere, or later, for the same key.
     fn add(&mut self, other: &Self);
     /// Packets and bytes.
-    fn tally(&self) -> Tally;
+    fn tally(&self) -> PacketsBytes;
 }
 
-impl Counters for Tally {
+impl Counters for PacketsBytes {
     fn add(&mut self, other: &Self) {
-        Tally::add(self, *other);
+        PacketsBytes::add(self, *other);
     }
 
     #[inline(always)]
-    fn tally(&self) -> Tally {
+    fn tally(&self) -> PacketsBytes {
         *self
     }
 }
@@ -65,7 +65,7 @@ impl Counters for SourceCounters {
     }
 
     #[inline(always)]
-    fn tally(&self) -> Tally {
+    fn tally(&self) -> PacketsBytes {
         SourceCounters::tally(self)
     }
 }
@@ -279,8 +279,8 @@ impl SourceCounters {
 
     /// Packets and bytes.
     #[inline(always)]
-    pub fn tally(&self) -> Tally {
-        Tally { packets: self.packets, bytes: self.bytes }
+    pub fn tally(&self) -> PacketsBytes {
+        PacketsBytes { packets: self.packets, bytes: self.bytes }
     }
 }
 
@@ -290,18 +290,18 @@ mod tests {
 
     #[test]
     fn a_smaller_counter_is_a_restart() {
-        let earlier = Tally { packets: 10, bytes: 1000 };
-        assert_eq!(Tally { packets: 12, bytes: 1100 }.since(earlier), Tally { packets: 2, bytes: 100 });
-        assert_eq!(Tally { packets: 3, bytes: 200 }.since(earlier), Tally { packets: 3, bytes: 200 });
+        let earlier = PacketsBytes { packets: 10, bytes: 1000 };
+        assert_eq!(PacketsBytes { packets: 12, bytes: 1100 }.since(earlier), PacketsBytes { packets: 2, bytes: 100 });
+        assert_eq!(PacketsBytes { packets: 3, bytes: 200 }.since(earlier), PacketsBytes { packets: 3, bytes: 200 });
     }
 
     #[test]
     fn what_has_been_restarted_is_all_new_in_either_count() {
-        let earlier = Tally { packets: 10, bytes: 1000 };
+        let earlier = PacketsBytes { packets: 10, bytes: 1000 };
         for (packets, bytes, expected) in
             [(10, 1000, (0, 0)), (11, 1000, (1, 0)), (10, 999, (10, 999)), (9, 2000, (9, 2000)), (10, 1001, (0, 1))]
         {
-            let Tally { packets, bytes } = Tally { packets, bytes }.since(earlier);
+            let PacketsBytes { packets, bytes } = PacketsBytes { packets, bytes }.since(earlier);
             assert_eq!((packets, bytes), expected);
         }
     }
@@ -328,7 +328,7 @@ mod tests {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = source;
             assert_eq!((packets, bytes, first_ns, last_ns), (2, 100, 5, 9), "{name}");
             assert_eq!([syn, udp, icmp, fragments], expected.map(|count| 2 * count), "{name}");
-            assert_eq!(Counters::tally(&source), Tally { packets: 2, bytes: 100 }, "{name}");
+            assert_eq!(Counters::tally(&source), PacketsBytes { packets: 2, bytes: 100 }, "{name}");
         }
     }
 
@@ -354,9 +354,9 @@ mod tests {
             Counters::add(&mut sum, &counters(two.0, two.1, 3));
             assert_eq!(sum, counters(first_ns, last_ns, 5), "{name}");
         }
-        let mut tally = Tally { packets: 1, bytes: 2 };
-        Counters::add(&mut tally, &Tally { packets: 3, bytes: 4 });
-        assert_eq!(Counters::tally(&tally), Tally { packets: 4, bytes: 6 });
+        let mut tally = PacketsBytes { packets: 1, bytes: 2 };
+        Counters::add(&mut tally, &PacketsBytes { packets: 3, bytes: 4 });
+        assert_eq!(Counters::tally(&tally), PacketsBytes { packets: 4, bytes: 6 });
     }
 
     #[test]

@@ -7,9 +7,9 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{
     Config, Totals,
+    coalescing::CoalescingCache,
     counters::Table,
-    newest::Newest,
-    slots::{GROUPS, Layout, MOST_BITS, SETS, Tags},
+    slots::{BANKS, GROUPS, Layout, MOST_BITS, Tags},
     unique::Distinct,
 };
 
@@ -29,7 +29,7 @@ pub struct Cpu {
     /// What it remembers from packet to packet.
     pub state: State,
     /// What it counts in while the other one is emptied.
-    pub sets: [Set; SETS as usize],
+    pub banks: [Bank; BANKS as usize],
     /// Packets by TCP flag byte.
     pub tcp_flags: [u64; TCP_FLAGS],
     /// Packets by destination port.
@@ -41,7 +41,7 @@ pub struct Cpu {
 }
 
 // A cache line, of which every packet needs all.
-const _: () = assert!(offset_of!(Cpu, sets) == 64);
+const _: () = assert!(offset_of!(Cpu, banks) == 64);
 
 /// What the program remembers from packet to packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
@@ -60,12 +60,12 @@ pub struct State {
 /// What is emptied together.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-pub struct Set {
+pub struct Bank {
     /// What is in no slot yet.
-    pub newest: Newest,
+    pub coalescing: CoalescingCache,
     /// Of all packets.
     pub totals: Totals,
-    /// By [`Table`]: where this CPU's part of the set begins.
+    /// By [`Table`]: where this CPU's part of the bank begins.
     pub first: [u32; Table::COUNT],
     /// By [`Table`] and group of buckets: not 0 where some bucket is in use.
     pub used: [[u8; GROUPS]; Table::COUNT],

@@ -7,12 +7,12 @@
 
 pub mod address;
 pub mod class;
+pub mod coalescing;
 pub mod config;
 pub mod counters;
 pub mod cpu;
 pub mod event;
 pub mod maps;
-pub mod newest;
 pub mod packet;
 pub mod slots;
 pub mod totals;
@@ -21,15 +21,15 @@ pub mod unique;
 pub use address::{Address, MacPair};
 pub use class::Class;
 pub use config::{Config, Filter, Prefix};
-pub use counters::{Outcome, Protocol, SizeBucket, SourceCounters, Tally};
+pub use counters::{Outcome, PacketsBytes, Protocol, SizeBucket, SourceCounters};
 pub use cpu::Cpu;
 pub use event::Event;
-pub use packet::{Frame, Link, NotCounted, Packet};
+pub use packet::{Frame, LinkLayer, NotCounted, Packet};
 pub use totals::Totals;
 
 /// Tells the compiler of the kernel program that it seldom gets here, so that what it mostly runs lies together.
 #[inline(always)]
-pub const fn rare() {
+pub const fn cold_path() {
     #[cfg(target_arch = "bpf")]
     core::hint::cold_path();
 }
@@ -37,7 +37,7 @@ pub const fn rare() {
 /// Reads from memory what would otherwise be a value that is moved about on every way through the parser, and that the verifier
 /// knows too much about: it would follow each of these ways to the end. Of what it reads it knows how wide it is, as an index needs.
 #[inline(always)]
-pub fn late<T: Copy>(field: &T) -> T {
+pub fn opaque_read<T: Copy>(field: &T) -> T {
     // SAFETY: a reference.
     unsafe { (&raw const *field).read_volatile() }
 }

@@ -8,9 +8,9 @@ pub const CPUS: &str = "CPUS";
 pub const FILTERS: &str = "FILTERS";
 /// Array of [`crate::slots::Slot`]s: source address → [`crate::SourceCounters`]; see [`crate::slots::index`].
 pub const SOURCES: &str = "SOURCES";
-/// The same: destination address → [`crate::Tally`].
+/// The same: destination address → [`crate::PacketsBytes`].
 pub const DESTINATIONS: &str = "DESTINATIONS";
-/// The same: pair of MAC addresses → [`crate::Tally`].
+/// The same: pair of MAC addresses → [`crate::PacketsBytes`].
 pub const MACS: &str = "MACS";
 /// The bits of the [`crate::counters::Part`]s that are counted: a read-only variable of the program, set at load.
 pub const PARTS: &str = "PARTS";

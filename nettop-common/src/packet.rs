@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 
 use bytemuck::{AnyBitPattern, Pod, Zeroable};
 
-use crate::{Address, MacPair, late, rare};
+use crate::{Address, MacPair, cold_path, opaque_read};
 
 /// How many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 4;
@@ -75,7 +75,7 @@ pub mod tcp_flag {
 
 /// What a frame begins with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Link {
+pub enum LinkLayer {
     /// An Ethernet header.
     Ethernet,
     /// An IP header: tunnels and other interfaces without a link layer.
@@ -230,7 +230,7 @@ impl<const N: usize> Header<'_, N> {
 ///
 /// # Errors
 /// [`NotCounted`] when it holds no IP packet.
-pub fn parse(frame: Frame<'_>, link: Link) -> Result<Packet, NotCounted> {
+pub fn parse(frame: Frame<'_>, link: LinkLayer) -> Result<Packet, NotCounted> {
     let mut packet = Packet::default();
     parse_into(frame, link, &mut packet).map(|()| packet)
 }
@@ -252,10 +252,10 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
 /// # Errors
 /// As [`parse`]; what is then in `packet` means nothing.
 #[inline(always)]
-pub fn parse_into(frame: Frame<'_>, link: Link, packet: &mut Packet) -> Result<(), NotCounted> {
+pub fn parse_into(frame: Frame<'_>, link: LinkLayer, packet: &mut Packet) -> Result<(), NotCounted> {
     let payload = match link {
-        Link::Ethernet => ethernet(frame, packet)?,
-        Link::RawIp => match frame.header::<1>().ok_or(NotCounted::OtherProtocol)?.byte::<0>() >> 4 {
+        LinkLayer::Ethernet => ethernet(frame, packet)?,
+        LinkLayer::RawIp => match frame.header::<1>().ok_or(NotCounted::OtherProtocol)?.byte::<0>() >> 4 {
             4 => ipv4(frame, packet)?,
             6 => ipv6(frame, packet)?,
             _ => return Err(NotCounted::OtherProtocol),
@@ -281,7 +281,7 @@ const IPV6_TYPE: u16 = ether_type::IPV6.to_be();
 fn network<'a>(frame: Frame<'a>, ether_type: u16, packet: &mut Packet) -> Result<Payload<'a>, NotCounted> {
     let (mut frame, mut ether_type) = (frame, ether_type);
     if ether_type != IPV4_TYPE && ether_type != IPV6_TYPE {
-        rare();
+        cold_path();
         let (behind, what) = look_through(frame, u16::from_be(ether_type)).ok_or(NotCounted::OtherProtocol)?;
         (frame, ether_type) = (behind, what.to_be());
     }
@@ -369,7 +369,7 @@ fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCou
     // Flags, of which one says "more fragments", and thirteen bits of offset.
     let fragment = header.word::<u16, 6>();
     if fragment & 0x3fff_u16.to_be() != 0 {
-        rare();
+        cold_path();
         packet.fragment = true;
         if fragment & 0x1fff_u16.to_be() != 0 {
             return Ok(Payload { frame, claimed: 0 });
@@ -377,7 +377,7 @@ fn ipv4<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCou
     }
     let payload = Payload { frame: frame.skip(header_length), claimed };
     if packet.protocol == number::AUTHENTICATION {
-        rare();
+        cold_path();
         return Ok(authenticated(payload, packet));
     }
     Ok(payload)
@@ -393,7 +393,7 @@ fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCou
     packet.source = header.address::<8, 16>();
     packet.destination = header.address::<24, 32>();
     if packet.source.is_v4_opaque() || packet.destination.is_v4_opaque() {
-        rare();
+        cold_path();
         return Err(NotCounted::Martian);
     }
     packet.protocol = header.byte::<6>();
@@ -412,7 +412,7 @@ fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCou
             | number::FRAGMENT => {}
             _ => break,
         }
-        rare();
+        cold_path();
         // The chain is followed only as far as the frame goes; what it leads to is then unknown.
         let Some(extension) = frame.header::<4>() else { return Ok(Payload { frame, claimed: 0 }) };
         // The length field counts units of 8, or 4, bytes beyond the first 8. Shifts: the verifier of Linux 6.1 loses the
@@ -431,7 +431,7 @@ fn ipv6<'a>(frame: Frame<'a>, packet: &mut Packet) -> Result<Payload<'a>, NotCou
             }
         }
         // No longer than an extension can be, whichever it is: the verifier would follow each kind by itself, eight times.
-        let length = late(&length) as usize & 0xfff;
+        let length = opaque_read(&length) as usize & 0xfff;
         // May become negative: the verifier follows both sides of a comparison, here eight times.
         claimed -= length as i64;
         frame = frame.skip(length);

@@ -1,5 +1,5 @@
-//! Counters by key in slots: plain memory, of which every CPU has a part of its own, in two sets. While the program counts
-//! in one set, user space empties the other; then they change places. So nothing is ever read while it is written,
+//! Counters by key in slots: plain memory, of which every CPU has a part of its own, in two banks. While the program counts
+//! in one bank, user space empties the other; then they change places. So nothing is ever read while it is written,
 //! a look-up costs one cache line where a hash map costs three, and no key stays that is not seen any more.
 //!
 //! Slots are in buckets of eight, and a bucket has a word of tags, a byte for each of its slots: whether it is taken, and seven
@@ -14,7 +14,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    Address, MacPair, SourceCounters, Tally,
+    Address, MacPair, PacketsBytes, SourceCounters,
     counters::{Counters, Table},
 };
 
@@ -22,11 +22,11 @@ use crate::{
 pub const WAYS: usize = 8;
 /// Buckets that a key may lie in.
 pub const CHOICES: usize = 3;
-/// log₂ of the buckets of a CPU in a set that there are tags for, by [`Table`]: more keys than fit into so many slots within the
+/// log₂ of the buckets of a CPU in a bank that there are tags for, by [`Table`]: more keys than fit into so many slots within the
 /// tenth of a second until they are emptied are no traffic, but a flood.
 pub const MOST_BITS: [u32; Table::COUNT] = [13, 11, 11];
-/// Sets of slots: one to count in, one to empty.
-pub const SETS: u32 = 2;
+/// Banks of slots (double buffering): one to count in, one to empty.
+pub const BANKS: u32 = 2;
 
 /// A key: an address, or a pair of MACs.
 pub type Key = [u64; 2];
@@ -42,11 +42,11 @@ pub struct Slot<C> {
 }
 
 // SAFETY: words all through: the sizes below leave no room for padding.
-unsafe impl Pod for Slot<Tally> {}
+unsafe impl Pod for Slot<PacketsBytes> {}
 // SAFETY: as above.
 unsafe impl Pod for Slot<SourceCounters> {}
 
-const _: () = assert!(size_of::<Slot<Tally>>() == 16 + 16);
+const _: () = assert!(size_of::<Slot<PacketsBytes>>() == 16 + 16);
 const _: () = assert!(size_of::<Slot<SourceCounters>>() == 16 + 48);
 
 /// The tags of a bucket, that of the first slot in the lowest byte; 0: free.
@@ -107,7 +107,7 @@ impl Tags {
     }
 }
 
-/// The number of the lowest byte whose highest bit is set, where others are not.
+/// The number of the lowest byte whose highest bit is bank, where others are not.
 #[inline(always)]
 const fn lowest(bits: u64) -> Option<u32> {
     if bits == 0 {
@@ -118,14 +118,14 @@ const fn lowest(bits: u64) -> Option<u32> {
     Some(((lowest >> 7).wrapping_mul(0x0001_0203_0405_0607) >> 56) as u32)
 }
 
-/// Where the slots of the bucket numbered `bucket` of a CPU's part of a set begin in the whole array, where each part has
+/// Where the slots of the bucket numbered `bucket` of a CPU's part of a bank begin in the whole array, where each part has
 /// 2^`bits` buckets.
 #[inline(always)]
-pub const fn index(cpu: u32, set: u32, bits: u32, bucket: u32) -> u32 {
-    (((cpu * SETS + set) << bits) | bucket) * WAYS as u32
+pub const fn index(cpu: u32, bank: u32, bits: u32, bucket: u32) -> u32 {
+    (((cpu * BANKS + bank) << bits) | bucket) * WAYS as u32
 }
 
-/// Groups that the buckets of one CPU in one set are divided into, to find those in use without looking at all.
+/// Groups that the buckets of one CPU in one bank are divided into, to find those in use without looking at all.
 pub const GROUPS: usize = 256;
 
 /// log₂ of the buckets in a group.
@@ -148,7 +148,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// With 2^`bits` buckets in a set, by [`Table`]; at least one bit. `random`: two numbers.
+    /// With 2^`bits` buckets in a bank, by [`Table`]; at least one bit. `random`: two numbers.
     pub fn new(bits: [u32; Table::COUNT], random: [u64; 2]) -> Self {
         Self {
             multipliers: random.map(|number| number | 1),
@@ -280,11 +280,11 @@ mod tests {
 
     const BITS: u32 = 10;
 
-    /// A set of one table, as the kernel program has it.
+    /// A bank of one table, as the kernel program has it.
     struct One {
         layout: Layout,
         tags: Vec<Tags>,
-        slots: Vec<Slot<Tally>>,
+        slots: Vec<Slot<PacketsBytes>>,
     }
 
     impl One {
@@ -294,7 +294,7 @@ mod tests {
             Self { layout, tags: vec![Tags::default(); 1 << BITS], slots }
         }
 
-        fn find(&mut self, key: &Key) -> Option<&mut Tally> {
+        fn find(&mut self, key: &Key) -> Option<&mut PacketsBytes> {
             let Self { layout, tags, slots } = self;
             assert_eq!(slots.len(), tags.len() * WAYS);
             let first = slots.as_mut_ptr();

@@ -2,18 +2,18 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Class, Outcome, Protocol, SizeBucket, Tally, counters::Table};
+use crate::{Class, Outcome, PacketsBytes, Protocol, SizeBucket, counters::Table};
 
 /// What one CPU counted of all packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct Totals {
     /// Every packet the program saw, counted on entry.
-    pub seen: Tally,
+    pub seen: PacketsBytes,
     /// By [`Class`], counted at the one exit.
-    pub classes: [Tally; Class::COUNT],
+    pub classes: [PacketsBytes; Class::COUNT],
     /// Counted packets for whose key there was no slot, by [`Table`].
-    pub untracked: [Tally; Table::COUNT],
+    pub untracked: [PacketsBytes; Table::COUNT],
     /// Packets chosen as events.
     pub events: u64,
     /// Of those, the ones the ring buffer had no room for.
@@ -51,49 +51,49 @@ impl Totals {
 
     /// The tally of a class, to count in.
     #[inline(always)]
-    pub fn class(&mut self, class: Class) -> &mut Tally {
+    pub fn class(&mut self, class: Class) -> &mut PacketsBytes {
         &mut self.classes[class.index()]
     }
 
     /// What had that outcome.
-    pub fn outcome(&self, outcome: Outcome) -> Tally {
+    pub fn outcome(&self, outcome: Outcome) -> PacketsBytes {
         self.of(|class| class.outcome() == outcome)
     }
 
     /// What was counted of a protocol.
-    pub fn protocol(&self, protocol: Protocol) -> Tally {
+    pub fn protocol(&self, protocol: Protocol) -> PacketsBytes {
         self.of(|class| class.protocol() == Some(protocol))
     }
 
     /// What was counted of that size.
-    pub fn size(&self, size: SizeBucket) -> Tally {
+    pub fn size(&self, size: SizeBucket) -> PacketsBytes {
         self.of(|class| class.size() == Some(size))
     }
 
     /// What was counted of fragments, the first ones included.
-    pub fn fragments(&self) -> Tally {
+    pub fn fragments(&self) -> PacketsBytes {
         self.of(Class::is_fragment)
     }
 
     /// What there was no slot for in one of the tables.
-    pub fn untracked(&self, table: Table) -> Tally {
+    pub fn untracked(&self, table: Table) -> PacketsBytes {
         self.untracked[table as usize]
     }
 
-    fn of(&self, included: impl Fn(Class) -> bool) -> Tally {
-        let mut sum = Tally::default();
+    fn of(&self, included: impl Fn(Class) -> bool) -> PacketsBytes {
+        let mut sum = PacketsBytes::default();
         Class::all().filter(|class| included(*class)).for_each(|class| sum.add(self.classes[class.index()]));
         sum
     }
 }
 
-fn add_all(sums: &mut [Tally], others: &[Tally]) {
+fn add_all(sums: &mut [PacketsBytes], others: &[PacketsBytes]) {
     for (sum, other) in sums.iter_mut().zip(others) {
         sum.add(*other);
     }
 }
 
-fn since_all(nows: &mut [Tally], thens: &[Tally]) {
+fn since_all(nows: &mut [PacketsBytes], thens: &[PacketsBytes]) {
     for (now, then) in nows.iter_mut().zip(thens) {
         *now = now.since(*then);
     }

@@ -5,7 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, rare};
+use crate::{Address, cold_path};
 
 /// log₂ of the number of registers. Standard error is 1.04 / √2¹⁴ = 0.8 %.
 pub const PRECISION: u32 = 14;
@@ -78,7 +78,7 @@ impl Registers {
         if let Some(longest) = self.0.get_mut(index)
             && (rest >> 1) >> (63_u8.wrapping_sub(*longest) & 63) == 0
         {
-            rare();
+            cold_path();
             *longest = rest.leading_zeros() as u8 + 1;
         }
     }

@@ -1,7 +1,7 @@
 //! What is found behind other headers, byte by byte: tags, SNAP, PPPoE, MPLS, IPv4 options, extension headers, fragments.
 
 use nettop_common::{
-    Frame, Link, MacPair, NotCounted, Packet,
+    Frame, LinkLayer, MacPair, NotCounted, Packet,
     packet::{parse, parse_network},
 };
 
@@ -39,7 +39,8 @@ fn udp() -> Vec<u8> {
 }
 
 fn found(frame: &[u8]) -> Result<(u8, u16, u16, bool), NotCounted> {
-    let Packet { protocol, source_port, destination_port, fragment, .. } = parse(Frame::from(frame), Link::Ethernet)?;
+    let Packet { protocol, source_port, destination_port, fragment, .. } =
+        parse(Frame::from(frame), LinkLayer::Ethernet)?;
     Ok((protocol, source_port, destination_port, fragment))
 }
 

@@ -6,7 +6,7 @@ use etherparse::{
     IpAuthHeader, IpHeaders, Ipv4Extensions, Ipv4Header, NetSlice, PacketBuilder, SingleVlanHeader, SlicedPacket,
     TransportSlice, VlanId, ip_number,
 };
-use nettop_common::{Address, Frame, Link, NotCounted, Packet, packet};
+use nettop_common::{Address, Frame, LinkLayer, NotCounted, Packet, packet};
 use proptest::prelude::*;
 
 const SOURCE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -16,7 +16,7 @@ const V6: (Ipv6Addr, Ipv6Addr) =
     (Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 
 fn parse(frame: &[u8]) -> Result<Packet, NotCounted> {
-    packet::parse(Frame::from(frame), Link::Ethernet)
+    packet::parse(Frame::from(frame), LinkLayer::Ethernet)
 }
 
 fn udp_v4() -> Vec<u8> {
@@ -105,12 +105,12 @@ fn later_fragments_have_no_ports() {
 #[test]
 fn raw_ip_is_told_by_its_version() {
     for frame in [udp_v4(), tcp_v6()] {
-        let raw = packet::parse(Frame::from(&frame[14..]), Link::RawIp).unwrap();
+        let raw = packet::parse(Frame::from(&frame[14..]), LinkLayer::RawIp).unwrap();
         let ethernet = parse(&frame).unwrap();
         assert_eq!(Packet { macs: ethernet.macs, ..raw }, ethernet);
     }
-    assert_eq!(packet::parse(Frame::from(&[0x15u8, 0][..]), Link::RawIp), Err(NotCounted::OtherProtocol));
-    assert_eq!(packet::parse(Frame::from(&[][..]), Link::RawIp), Err(NotCounted::OtherProtocol));
+    assert_eq!(packet::parse(Frame::from(&[0x15u8, 0][..]), LinkLayer::RawIp), Err(NotCounted::OtherProtocol));
+    assert_eq!(packet::parse(Frame::from(&[][..]), LinkLayer::RawIp), Err(NotCounted::OtherProtocol));
 }
 
 /// What a frame cut at each length is: nothing without an EtherType, malformed within the IP header, then a packet that
@@ -200,7 +200,7 @@ proptest! {
     #[test]
     fn any_bytes_are_parsed_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes);
-        let _ = packet::parse(Frame::from(bytes.as_slice()), Link::RawIp);
+        let _ = packet::parse(Frame::from(bytes.as_slice()), LinkLayer::RawIp);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable as _;
 use nettop_common::{
-    Address, Class, Outcome, Protocol, SizeBucket, Tally, Totals,
+    Address, Class, Outcome, PacketsBytes, Protocol, SizeBucket, Totals,
     counters::Table,
     slots::{GROUPS, Layout, WAYS, group_shift, index},
     unique::{Distinct, Key, PRECISION, REGISTERS},
@@ -13,7 +13,7 @@ fn each_sum_is_over_its_own_classes() {
     let mut totals = Totals::default();
     let mut weight = 1;
     for class in Class::all() {
-        *totals.class(class) = Tally { packets: weight, bytes: weight * 100 };
+        *totals.class(class) = PacketsBytes { packets: weight, bytes: weight * 100 };
         weight = weight * 7 % 1_000_003;
     }
     let sum = |included: &dyn Fn(Class) -> bool| {
@@ -34,7 +34,7 @@ fn each_sum_is_over_its_own_classes() {
     }
     assert_eq!(totals.fragments().packets, sum(&Class::is_fragment));
     for (at, table) in (1..).zip(Table::ALL) {
-        totals.untracked[*table as usize] = Tally { packets: at, bytes: 0 };
+        totals.untracked[*table as usize] = PacketsBytes { packets: at, bytes: 0 };
         assert_eq!(totals.untracked(*table).packets, at);
     }
     let mut twice = totals;

@@ -10,14 +10,14 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use nettop_common::{
-    Address, Class, Config, Cpu, Event, Frame, Link, NotCounted, Outcome, Packet, Protocol, SizeBucket, SourceCounters,
-    Tally, Totals,
+    Address, Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, PacketsBytes, Protocol,
+    SizeBucket, SourceCounters, Totals, cold_path,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
-    cpu::{PORTS, Set, State, TCP_FLAGS},
+    cpu::{Bank, PORTS, State, TCP_FLAGS},
     event::is_chosen,
-    late, packet, rare,
-    slots::{self, Key, Layout, Missed, SETS, Slot, Tags},
+    opaque_read, packet,
+    slots::{self, BANKS, Key, Layout, Missed, Slot, Tags},
     unique::Distinct,
 };
 
@@ -28,17 +28,17 @@ const NO_WAKEUP: u64 = 1;
 
 /// Counts one packet, in the parts that `counts` says.
 #[inline(always)]
-pub fn account(ctx: &XdpContext, link: Link, counts: impl Counts) {
+pub fn account(ctx: &XdpContext, link: LinkLayer, counts: impl Counts) {
     // SAFETY: no arguments, no preconditions.
     let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes what is counted in its own.
-    let mut books = Books::new(unsafe { &mut *cpu });
+    let mut own = PerCpu::new(unsafe { &mut *cpu });
     // SAFETY: the context is the one the kernel passed.
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
-    books.set.totals.seen.count(length);
-    let class = classify(ctx, link, length, &mut books, counts);
-    books.set.totals.class(class).count(length);
+    own.bank.totals.seen.count(length);
+    let class = classify(ctx, link, length, &mut own, counts);
+    own.bank.totals.class(class).count(length);
 }
 
 /// Tells which parts are counted. By value, and of no size: a function takes five arguments, and this is none.
@@ -46,31 +46,31 @@ pub trait Counts: Fn(Part) -> bool + Copy {}
 
 impl<F: Fn(Part) -> bool + Copy> Counts for F {}
 
-/// What is this CPU's, and of the set that is counted in.
-struct Books<'a> {
+/// What is this CPU's, and of the bank that is counted in.
+struct PerCpu<'a> {
     config: &'a Config,
     layout: &'a Layout,
     state: &'a mut State,
-    set: &'a mut Set,
+    bank: &'a mut Bank,
     tcp_flags: &'a mut [u64; TCP_FLAGS],
     dst_ports: &'a mut [u64; PORTS],
     src_ports: &'a mut [u64; PORTS],
     unique: &'a mut Distinct,
 }
 
-impl<'a> Books<'a> {
+impl<'a> PerCpu<'a> {
     #[inline(always)]
     fn new(cpu: &'a mut Cpu) -> Self {
-        let Cpu { config, layout, state, sets, tcp_flags, dst_ports, src_ports, unique, .. } = cpu;
-        // Once: what is counted for one packet must all be in the same set.
+        let Cpu { config, layout, state, banks, tcp_flags, dst_ports, src_ports, unique, .. } = cpu;
+        // Once: what is counted for one packet must all be in the same bank.
         // SAFETY: a word of a map value, which user space writes whole.
-        let set = &mut sets[unsafe { (&raw const config.set).read_volatile() } as usize % SETS as usize];
-        Self { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique }
+        let bank = &mut banks[unsafe { (&raw const config.bank).read_volatile() } as usize % BANKS as usize];
+        Self { config, layout, state, bank, tcp_flags, dst_ports, src_ports, unique }
     }
 }
 
 #[inline(always)]
-fn classify(ctx: &XdpContext, link: Link, length: u64, books: &mut Books<'_>, counts: impl Counts) -> Class {
+fn classify(ctx: &XdpContext, link: LinkLayer, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
     let mut packet = Packet::default();
@@ -80,10 +80,10 @@ fn classify(ctx: &XdpContext, link: Link, length: u64, books: &mut Books<'_>, co
         Err(NotCounted::Malformed) => return Class::of(Outcome::Malformed),
         Err(NotCounted::Martian) => return Class::of(Outcome::Martian),
     }
-    if books.config.paused != 0 || !passes(books.config.filter, &packet) {
+    if own.config.paused != 0 || !passes(own.config.filter, &packet) {
         return Class::of(Outcome::Filtered);
     }
-    count(ctx, &packet, length, books, counts)
+    count(ctx, &packet, length, own, counts)
 }
 
 #[inline(always)]
@@ -91,7 +91,7 @@ fn passes(filter: u32, packet: &Packet) -> bool {
     if filter == NO_FILTER {
         return true;
     }
-    rare();
+    cold_path();
     matches(filter, &copy(packet))
 }
 
@@ -99,11 +99,11 @@ fn passes(filter: u32, packet: &Packet) -> bool {
 #[inline(always)]
 fn copy(packet: &Packet) -> Packet {
     Packet {
-        protocol: late(&packet.protocol),
-        fragment: late(&packet.fragment),
-        source_port: late(&packet.source_port),
-        destination_port: late(&packet.destination_port),
-        tcp_flags: late(&packet.tcp_flags),
+        protocol: opaque_read(&packet.protocol),
+        fragment: opaque_read(&packet.fragment),
+        source_port: opaque_read(&packet.source_port),
+        destination_port: opaque_read(&packet.destination_port),
+        tcp_flags: opaque_read(&packet.tcp_flags),
         ..*packet
     }
 }
@@ -118,22 +118,24 @@ fn matches(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, counts: impl Counts) -> Class {
-    let Books { config, layout, state, set, tcp_flags, dst_ports, src_ports, unique } = books;
+fn count(ctx: &XdpContext, packet: &Packet, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
+    let PerCpu { config, layout, state, bank, tcp_flags, dst_ports, src_ports, unique } = own;
     let now = clock_ns(state);
     // SAFETY: no arguments, no preconditions.
     let random = || unsafe { bpf_get_prandom_u32() };
     if counts(Part::Events) && is_chosen(config.sample, &mut state.until_event, random) {
-        rare();
-        emit(&copy(packet), length, now, config.sample, &mut set.totals);
+        cold_path();
+        emit(&copy(packet), length, now, config.sample, &mut bank.totals);
     }
-    let protocol = Protocol::from_number(late(&packet.protocol));
+    let protocol = Protocol::from_number(opaque_read(&packet.protocol));
     if counts(Part::Sources) {
-        match source(packet.source, now, layout, set, unique, counts) {
-            Some(source) => source.count(protocol, late(&packet.tcp_flags), late(&packet.fragment), length, now),
+        match source(packet.source, now, layout, bank, unique, counts) {
+            Some(source) => {
+                source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now)
+            }
             None => {
-                rare();
-                set.totals.untracked[Table::Sources as usize].count(length);
+                cold_path();
+                bank.totals.untracked[Table::Sources as usize].count(length);
                 if state.warned == 0 {
                     state.warned = 1;
                     warn!(ctx, "there is no slot for a further source");
@@ -144,22 +146,22 @@ fn count(ctx: &XdpContext, packet: &Packet, length: u64, books: &mut Books<'_>, 
     if counts(Part::Destinations) || counts(Part::Macs) {
         let destination = if counts(Part::Destinations) { packet.destination.0 } else { [0; 2] };
         let macs = if counts(Part::Macs) { packet.macs.0 } else { [0; 2] };
-        if !set.newest.count(&destination, &macs, length) {
-            rare();
-            turn_to(&[destination, macs], length, layout, set, counts);
+        if !bank.coalescing.count(&destination, &macs, length) {
+            cold_path();
+            coalesce(&[destination, macs], length, layout, bank, counts);
         }
     }
     if counts(Part::Ports) {
-        dst_ports[late(&packet.destination_port) as usize] += 1;
-        src_ports[late(&packet.source_port) as usize] += 1;
+        dst_ports[opaque_read(&packet.destination_port) as usize] += 1;
+        src_ports[opaque_read(&packet.source_port) as usize] += 1;
     }
     if counts(Part::Flags)
-        && let Some(flags) = late(&packet.tcp_flags).get()
+        && let Some(flags) = opaque_read(&packet.tcp_flags).get()
     {
         tcp_flags[flags as usize] += 1;
     }
     if counts(Part::Protocols) {
-        Class::counted(protocol, SizeBucket::of(length), late(&packet.fragment))
+        Class::counted(protocol, SizeBucket::of(length), opaque_read(&packet.fragment))
     } else {
         Class::of(Outcome::Counted)
     }
@@ -184,21 +186,21 @@ fn source<'a>(
     source: Address,
     now: u64,
     layout: &Layout,
-    set: &'a mut Set,
+    bank: &'a mut Bank,
     unique: &mut Distinct,
     counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
-    let first = set.first[Table::Sources as usize];
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+    let first = bank.first[Table::Sources as usize];
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
     let found = unsafe {
         let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
-        slots::find_first(layout, Table::Sources, &set.sources, &source.0, slot)
+        slots::find_first(layout, Table::Sources, &bank.sources, &source.0, slot)
     };
     match found {
         Ok(counters) => Some(counters),
         Err(missed) => {
-            rare();
-            seek_source(&Sought { source, missed, now }, layout, set, unique, counts)
+            cold_path();
+            seek_source(&Sought { source, missed, now }, layout, bank, unique, counts)
         }
     }
 }
@@ -214,12 +216,12 @@ struct Sought {
 fn seek_source<'a>(
     sought: &Sought,
     layout: &Layout,
-    set: &'a mut Set,
+    bank: &'a mut Bank,
     unique: &mut Distinct,
     counts: impl Counts,
 ) -> Option<&'a mut SourceCounters> {
     let Sought { source, missed, now } = *sought;
-    let Some((counters, new)) = seek(&SOURCES, Table::Sources, &source.0, missed, layout, set) else {
+    let Some((counters, new)) = seek(&SOURCES, Table::Sources, &source.0, missed, layout, bank) else {
         if counts(Part::Unique) {
             unique.insert(source);
         }
@@ -233,41 +235,41 @@ fn seek_source<'a>(
 
 /// Counts a packet that has another destination or pair of MACs than the one before, whose counts move into their slots.
 #[inline(never)]
-fn turn_to([destination, macs]: &[Key; 2], length: u64, layout: &Layout, set: &mut Set, counts: impl Counts) {
-    let Some(old) = set.newest.turn_to(destination, macs, length) else { return };
+fn coalesce([destination, macs]: &[Key; 2], length: u64, layout: &Layout, bank: &mut Bank, counts: impl Counts) {
+    let Some(old) = bank.coalescing.replace(destination, macs, length) else { return };
     if counts(Part::Destinations) {
-        add(&DESTINATIONS, Table::Destinations, &old.destination, layout, set);
+        add(&DESTINATIONS, Table::Destinations, &old.destination, layout, bank);
     }
     if counts(Part::Macs)
         && let Some(old) = &old.macs
     {
-        add(&MACS, Table::Macs, old, layout, set);
+        add(&MACS, Table::Macs, old, layout, bank);
     }
 }
 
 #[inline(always)]
-fn add(map: &Array<Slot<Tally>>, table: Table, old: &Slot<Tally>, layout: &Layout, set: &mut Set) {
-    let first = set.first[table as usize];
+fn add(map: &Array<Slot<PacketsBytes>>, table: Table, old: &Slot<PacketsBytes>, layout: &Layout, bank: &mut Bank) {
+    let first = bank.first[table as usize];
     // SAFETY: as in `seek`.
     let found = unsafe {
-        slots::find_first(layout, table, tags(table, set), &old.key, |at| map.get_ptr_mut(first + at as u32))
+        slots::find_first(layout, table, tags(table, bank), &old.key, |at| map.get_ptr_mut(first + at as u32))
     };
     let tally = match found {
         Ok(tally) => Some(tally),
-        Err(missed) => seek(map, table, &old.key, missed, layout, set).map(|(tally, _)| tally),
+        Err(missed) => seek(map, table, &old.key, missed, layout, bank).map(|(tally, _)| tally),
     };
     match tally {
         Some(tally) => tally.add(old.counters),
-        None => set.totals.untracked[table as usize].add(old.counters),
+        None => bank.totals.untracked[table as usize].add(old.counters),
     }
 }
 
 #[inline(always)]
-fn tags(table: Table, set: &mut Set) -> &mut [Tags] {
+fn tags(table: Table, bank: &mut Bank) -> &mut [Tags] {
     match table {
-        Table::Sources => &mut set.sources,
-        Table::Destinations => &mut set.destinations,
-        Table::Macs => &mut set.macs,
+        Table::Sources => &mut bank.sources,
+        Table::Destinations => &mut bank.destinations,
+        Table::Macs => &mut bank.macs,
     }
 }
 
@@ -279,17 +281,17 @@ fn seek<'a, C: Counters>(
     key: &Key,
     missed: Missed,
     layout: &Layout,
-    set: &mut Set,
+    bank: &mut Bank,
 ) -> Option<(&'a mut C, bool)> {
-    let first = set.first[table as usize];
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this set.
+    let first = bank.first[table as usize];
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
     let found = unsafe {
         let slot = |at| map.get_ptr_mut(first + at as u32);
-        slots::find_further(layout, table, tags(table, set), key, missed, slot)
+        slots::find_further(layout, table, tags(table, bank), key, missed, slot)
     };
     let (counters, begun) = found?;
     if let Some(hash) = begun {
-        set.used[table as usize][layout.group(table, hash)] = 1;
+        bank.used[table as usize][layout.group(table, hash)] = 1;
     }
     Some((counters, begun.is_some()))
 }

@@ -8,35 +8,35 @@ mod account;
 mod maps;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-use nettop_common::{Link, counters::Part};
+use nettop_common::{LinkLayer, counters::Part};
 
 use self::maps::PARTS;
 
 /// For interfaces whose frames begin with an Ethernet header.
 #[xdp(frags)]
 pub fn nettop(ctx: XdpContext) -> u32 {
-    account::account(&ctx, Link::Ethernet, |_| true);
+    account::account(&ctx, LinkLayer::Ethernet, |_| true);
     xdp_action::XDP_PASS
 }
 
 /// For interfaces whose frames begin with an IP header, such as tunnels.
 #[xdp(frags)]
 pub fn nettop_raw_ip(ctx: XdpContext) -> u32 {
-    account::account(&ctx, Link::RawIp, |_| true);
+    account::account(&ctx, LinkLayer::RawIp, |_| true);
     xdp_action::XDP_PASS
 }
 
 /// As `nettop`, counting some parts only.
 #[xdp(frags)]
 pub fn nettop_parts(ctx: XdpContext) -> u32 {
-    account::account(&ctx, Link::Ethernet, is_counted);
+    account::account(&ctx, LinkLayer::Ethernet, is_counted);
     xdp_action::XDP_PASS
 }
 
 /// As `nettop_raw_ip`, counting some parts only.
 #[xdp(frags)]
 pub fn nettop_raw_ip_parts(ctx: XdpContext) -> u32 {
-    account::account(&ctx, Link::RawIp, is_counted);
+    account::account(&ctx, LinkLayer::RawIp, is_counted);
     xdp_action::XDP_PASS
 }
 

@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, RingBuf},
 };
-use nettop_common::{Cpu, Filter, SourceCounters, Tally, counters::Part, slots::Slot};
+use nettop_common::{Cpu, Filter, PacketsBytes, SourceCounters, counters::Part, slots::Slot};
 
 /// `BPF_F_MMAPABLE` (linux/bpf.h).
 const MMAPABLE: u32 = 1 << 10;
@@ -20,9 +20,9 @@ pub static FILTERS: Array<Filter> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static SOURCES: Array<Slot<SourceCounters>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static DESTINATIONS: Array<Slot<Tally>> = Array::with_max_entries(2, MMAPABLE);
+pub static DESTINATIONS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static MACS: Array<Slot<Tally>> = Array::with_max_entries(2, MMAPABLE);
+pub static MACS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 

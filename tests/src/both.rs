@@ -7,7 +7,7 @@ use nettop_collect::{
     counter::FrameCounter,
     reading::{Reading, Tables},
 };
-use nettop_common::{Event, Link, Outcome, SourceCounters, Tally};
+use nettop_common::{Event, LinkLayer, Outcome, PacketsBytes, SourceCounters};
 use nettop_model::clock::Moment;
 
 use crate::kernel::Kernel;
@@ -29,7 +29,7 @@ impl Both {
     }
 
     /// Counts a frame on both sides; expects the same outcome and the same event, and returns them.
-    pub fn count(&mut self, name: &dyn Debug, frame: &[u8], link: Link) -> (Outcome, Option<Event>) {
+    pub fn count(&mut self, name: &dyn Debug, frame: &[u8], link: LinkLayer) -> (Outcome, Option<Event>) {
         let Self { kernel, host } = self;
         let (kernel_before, host_before) = (kernel.totals(), host.totals());
         kernel.count(frame, link);
@@ -77,8 +77,8 @@ impl Both {
 }
 
 /// One tally for each key: every CPU has counted its own.
-fn sums<K: Ord>(entries: Vec<(K, Tally)>) -> BTreeMap<K, Tally> {
-    let mut sums: BTreeMap<K, Tally> = BTreeMap::new();
+fn sums<K: Ord>(entries: Vec<(K, PacketsBytes)>) -> BTreeMap<K, PacketsBytes> {
+    let mut sums: BTreeMap<K, PacketsBytes> = BTreeMap::new();
     entries.into_iter().for_each(|(key, tally)| sums.entry(key).or_default().add(tally));
     sums
 }

@@ -12,19 +12,19 @@ use nettop_collect::{
     reading::{Reading, Tables},
 };
 use nettop_common::{
-    Config, Event, Filter, Link, SourceCounters, Tally, Totals,
+    Config, Event, Filter, LinkLayer, PacketsBytes, SourceCounters, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     maps,
-    slots::{self, Key, MOST_BITS, SETS, Slot},
+    slots::{self, BANKS, Key, MOST_BITS, Slot},
 };
 use nettop_model::clock::Moment;
 
 /// `XDP_PASS` (linux/bpf.h).
 const PASS: u32 = 2;
-/// log₂ of the buckets of a CPU in a set: room for more keys than any test makes.
+/// log₂ of the buckets of a CPU in a bank: room for more keys than any test makes.
 const BITS: [u32; Table::COUNT] = MOST_BITS;
-/// What the program logs; nettop sets it to nothing unless there is a log, and what would log is then removed.
+/// What the program logs; nettop banks it to nothing unless there is a log, and what would log is then removed.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
 /// In here, so that a test can be taken to another machine.
@@ -52,7 +52,7 @@ impl Kernel {
         Self::load_sized(parts, BITS)
     }
 
-    /// The same, with 2^`bits` buckets for each CPU in a set, by [`Table`].
+    /// The same, with 2^`bits` buckets for each CPU in a bank, by [`Table`].
     pub fn load_sized(parts: u32, bits: [u32; Table::COUNT]) -> Self {
         let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
         let mut loader = EbpfLoader::new();
@@ -102,20 +102,20 @@ impl Kernel {
 
     /// Forgets the sources that a CPU counted, as nettop does ten times in a second.
     pub fn forget_sources(&mut self, cpu: u32) {
-        let set = self.cpus.config().set;
+        let bank = self.cpus.config().bank;
         for bucket in 0..1 << self.bits[Table::Sources as usize] {
-            self.cpus.clear_tags(cpu as usize, set, Table::Sources, bucket);
+            self.cpus.clear_tags(cpu as usize, bank, Table::Sources, bucket);
         }
     }
 
     /// The loaded program.
-    pub fn program(&mut self, link: Link) -> OwnedFd {
+    pub fn program(&mut self, link: LinkLayer) -> OwnedFd {
         let fd = program(&mut self.ebpf, entry(self.parts, link)).fd().expect("the program is loaded");
         fd.as_fd().try_clone_to_owned().expect("duplicating a descriptor")
     }
 
     /// Runs one frame of at least 14 bytes through the program, and expects it to pass.
-    pub fn count(&mut self, frame: &[u8], link: Link) {
+    pub fn count(&mut self, frame: &[u8], link: LinkLayer) {
         let name = entry(self.parts, link);
         let options = TestRunOptions { data_in: Some(frame), repeat: 1, ..TestRunOptions::default() };
         let result = program(&mut self.ebpf, name).test_run(options);
@@ -126,8 +126,8 @@ impl Kernel {
     /// The totals of all CPUs.
     pub fn totals(&self) -> Totals {
         let mut sum = Totals::default();
-        for (cpu, set) in self.sets() {
-            sum.add(&self.cpus.totals(cpu, set));
+        for (cpu, bank) in self.banks() {
+            sum.add(&self.cpus.totals(cpu, bank));
         }
         sum
     }
@@ -153,15 +153,15 @@ impl Kernel {
     }
 
     /// Every key and its tally, those of the newest keys apart from what is in their slots.
-    fn tallies<K: From<Key>>(&self, name: &str, table: Table) -> Vec<(K, Tally)> {
-        let mut all = self.slots::<{ size_of::<Slot<Tally>>() }, K, Tally>(name, table);
-        let newest = self.sets().filter_map(|(cpu, set)| self.cpus.newest(cpu, set, table));
+    fn tallies<K: From<Key>>(&self, name: &str, table: Table) -> Vec<(K, PacketsBytes)> {
+        let mut all = self.slots::<{ size_of::<Slot<PacketsBytes>>() }, K, PacketsBytes>(name, table);
+        let newest = self.banks().filter_map(|(cpu, bank)| self.cpus.newest(cpu, bank, table));
         all.extend(newest.map(|slot| (slot.key.into(), slot.counters)));
         all
     }
 
-    fn sets(&self) -> impl Iterator<Item = (usize, u32)> {
-        (0..self.cpus.count()).flat_map(|cpu| (0..SETS).map(move |set| (cpu, set)))
+    fn banks(&self) -> impl Iterator<Item = (usize, u32)> {
+        (0..self.cpus.count()).flat_map(|cpu| (0..BANKS).map(move |bank| (cpu, bank)))
     }
 
     /// The cumulative tables.
@@ -180,10 +180,10 @@ impl Kernel {
         let array = Array::<_, [u8; SIZE]>::try_from(map).expect("an array of slots");
         let bits = self.bits[table as usize];
         let mut all = Vec::new();
-        for (cpu, set) in self.sets() {
+        for (cpu, bank) in self.banks() {
             for bucket in 0..1 << bits {
-                let first = slots::index(cpu as u32, set, bits, bucket);
-                for way in self.cpus.tags(cpu, set, table, bucket as usize).taken() {
+                let first = slots::index(cpu as u32, bank, bits, bucket);
+                for way in self.cpus.tags(cpu, bank, table, bucket as usize).taken() {
                     let bytes = array.get(&(first + way), 0).expect("reading a slot");
                     let slot: Slot<C> = bytemuck::pod_read_unaligned(&bytes);
                     all.push((slot.key.into(), slot.counters));
@@ -194,11 +194,11 @@ impl Kernel {
     }
 }
 
-fn entry(parts: u32, link: Link) -> &'static str {
+fn entry(parts: u32, link: LinkLayer) -> &'static str {
     let [ethernet, raw_ip] = maps::programs(parts);
     match link {
-        Link::Ethernet => ethernet,
-        Link::RawIp => raw_ip,
+        LinkLayer::Ethernet => ethernet,
+        LinkLayer::RawIp => raw_ip,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, net::IpAddr};
 
-use nettop_common::{Frame, Link, Outcome, config::MAX_PREFIXES, event::NO_TCP_FLAGS, packet};
+use nettop_common::{Frame, LinkLayer, Outcome, config::MAX_PREFIXES, event::NO_TCP_FLAGS, packet};
 use nettop_model::filter::FilterText;
 use nettop_tests::{
     both::Both,
@@ -119,7 +119,7 @@ fn valid_frames_are_read_as_they_were_meant() {
     }
     let both = RefCell::new(Both::load());
     let meant = |spec: Spec| {
-        let (outcome, event) = both.borrow_mut().count(&spec, &spec.frame(), Link::Ethernet);
+        let (outcome, event) = both.borrow_mut().count(&spec, &spec.frame(), LinkLayer::Ethernet);
         prop_assert_eq!(outcome, Outcome::Counted);
         let event = event.expect("a counted packet is an event");
         prop_assert_eq!((event.source.to_ip(), event.destination.to_ip()), (spec.source, spec.destination));
@@ -159,8 +159,8 @@ fn damaged_frames_are_read_alike() {
     let alike = |(mut frame, mutations, raw): (Vec<u8>, Vec<Mutation>, bool)| {
         mutations.iter().for_each(|mutation| mutation.apply(&mut frame));
         let (frame, link) = match raw && frame.len() >= IP + 14 {
-            true => (&frame[IP..], Link::RawIp),
-            false => (&frame[..], Link::Ethernet),
+            true => (&frame[IP..], LinkLayer::RawIp),
+            false => (&frame[..], LinkLayer::Ethernet),
         };
         both.borrow_mut().count(&mutations, frame, link);
         Ok(())
@@ -240,8 +240,8 @@ fn filters_reject_the_same_frames_as_they_say() {
         for (spec, mutations) in frames {
             let mut frame = spec.frame();
             mutations.iter().for_each(|mutation| mutation.apply(&mut frame));
-            let (outcome, _) = both.count(&(&text, &spec, &mutations), &frame, Link::Ethernet);
-            if let Ok(packet) = packet::parse(Frame::from(&frame[..]), Link::Ethernet) {
+            let (outcome, _) = both.count(&(&text, &spec, &mutations), &frame, LinkLayer::Ethernet);
+            if let Ok(packet) = packet::parse(Frame::from(&frame[..]), LinkLayer::Ethernet) {
                 let meant = if naive::passes(&text, &packet) { Outcome::Counted } else { Outcome::Filtered };
                 prop_assert_eq!(outcome, meant, "{:?}", packet);
             }

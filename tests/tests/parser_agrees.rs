@@ -1,7 +1,7 @@
 //! The kernel program and user space read every frame alike, and as the standards say: the same bytes go through
 //! `BPF_PROG_TEST_RUN` and through the counter for the host.
 
-use nettop_common::{Link, Outcome, event::NO_TCP_FLAGS};
+use nettop_common::{LinkLayer, Outcome, event::NO_TCP_FLAGS};
 use nettop_model::filter::FilterText;
 use nettop_tests::{
     both::Both,
@@ -34,7 +34,7 @@ enum Expected {
 use Expected::{Malformed, Martian, NotIp, V4, V6};
 
 /// Counts a frame on both sides, and expects it to be read so.
-fn expect(both: &mut Both, name: &str, frame: &[u8], link: Link, expected: Expected) {
+fn expect(both: &mut Both, name: &str, frame: &[u8], link: LinkLayer, expected: Expected) {
     let (outcome, event) = both.count(&name, frame, link);
     let read = match (outcome, event) {
         (Outcome::NotIp, None) => NotIp,
@@ -42,7 +42,7 @@ fn expect(both: &mut Both, name: &str, frame: &[u8], link: Link, expected: Expec
         (Outcome::Martian, None) => Martian,
         (Outcome::Counted, Some(event)) => {
             let (source, destination) = (event.source.to_ip(), event.destination.to_ip());
-            if link == Link::Ethernet {
+            if link == LinkLayer::Ethernet {
                 assert_eq!(event.macs.destination()[..], frame[..6], "{name}");
                 assert_eq!(event.macs.source()[..], frame[6..12], "{name}");
             }
@@ -89,13 +89,13 @@ fn every_transport_is_read_from_ethernet_and_from_raw_ip() {
         cases.push((Spec::v6(Transport::Tcp(40_000, 443, flags)), V6(6, 40_000, 443, Some(flags))));
     }
     for (spec, expected) in cases {
-        expect(&mut both, &format!("{spec:?}"), &spec.frame(), Link::Ethernet, expected);
+        expect(&mut both, &format!("{spec:?}"), &spec.frame(), LinkLayer::Ethernet, expected);
         let raw = spec.raw_ip();
-        expect(&mut both, &format!("raw {spec:?}"), &raw, Link::RawIp, expected);
+        expect(&mut both, &format!("raw {spec:?}"), &raw, LinkLayer::RawIp, expected);
     }
-    expect(&mut both, "raw, version 5", &[0x55; 40], Link::RawIp, NotIp);
-    expect(&mut both, "raw, version 0", &[0; 40], Link::RawIp, NotIp);
-    expect(&mut both, "raw, IPv6 cut short", &[0x60; 39], Link::RawIp, Malformed);
+    expect(&mut both, "raw, version 5", &[0x55; 40], LinkLayer::RawIp, NotIp);
+    expect(&mut both, "raw, version 0", &[0; 40], LinkLayer::RawIp, NotIp);
+    expect(&mut both, "raw, IPv6 cut short", &[0x60; 39], LinkLayer::RawIp, Malformed);
     both.expect_equal_tables();
 }
 
@@ -121,8 +121,8 @@ fn ipv6_from_or_to_a_mapped_address_is_a_martian() {
         let mut spec = Spec::v6(Transport::Udp(5353, 53));
         spec.source = source.parse().expect("an address");
         spec.destination = destination.parse().expect("an address");
-        expect(&mut both, name, &spec.frame(), Link::Ethernet, expected);
-        expect(&mut both, &format!("raw, {name}"), &spec.raw_ip(), Link::RawIp, expected);
+        expect(&mut both, name, &spec.frame(), LinkLayer::Ethernet, expected);
+        expect(&mut both, &format!("raw, {name}"), &spec.raw_ip(), LinkLayer::RawIp, expected);
     }
     both.expect_equal_tables();
 }
@@ -146,18 +146,18 @@ fn vlan_tags_are_looked_through_up_to_four() {
         ("five", &[(VLAN, 1), (VLAN, 2), (VLAN, 3), (VLAN, 4), (VLAN, 5)], false),
     ] {
         let (v4, v6) = if found { (V4(6, 1, 2, Some(0x10)), V6(17, 1, 2, None)) } else { (NotIp, NotIp) };
-        expect(&mut both, name, &tcp.clone().tags(tags).frame(), Link::Ethernet, v4);
-        expect(&mut both, name, &udp.clone().tags(tags).frame(), Link::Ethernet, v6);
+        expect(&mut both, name, &tcp.clone().tags(tags).frame(), LinkLayer::Ethernet, v4);
+        expect(&mut both, name, &udp.clone().tags(tags).frame(), LinkLayer::Ethernet, v6);
     }
     let mut arp = frames::arp();
     frames::tag(&mut arp, &[(VLAN, 5)]);
-    expect(&mut both, "tagged ARP", &arp, Link::Ethernet, NotIp);
+    expect(&mut both, "tagged ARP", &arp, LinkLayer::Ethernet, NotIp);
     let tagged = tcp.tags(&[(VLAN, 1), (VLAN, 2)]).frame();
     for length in 14..22 {
-        expect(&mut both, "cut within the tags", &tagged[..length], Link::Ethernet, NotIp);
+        expect(&mut both, "cut within the tags", &tagged[..length], LinkLayer::Ethernet, NotIp);
     }
     for length in 22..42 {
-        expect(&mut both, "cut behind the tags", &tagged[..length], Link::Ethernet, Malformed);
+        expect(&mut both, "cut behind the tags", &tagged[..length], LinkLayer::Ethernet, Malformed);
     }
     both.expect_equal_tables();
 }
@@ -201,12 +201,12 @@ fn ip_is_found_behind_snap_pppoe_and_mpls() {
     ] {
         let mut frame = spec.frame();
         frame.splice(12..14, [&u16::to_be_bytes(ether_type)[..], &header].concat());
-        expect(&mut both, name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, LinkLayer::Ethernet, expected);
         frames::tag(&mut frame, &[(VLAN, 5)]);
-        expect(&mut both, &format!("{name}, tagged"), &frame, Link::Ethernet, expected);
+        expect(&mut both, &format!("{name}, tagged"), &frame, LinkLayer::Ethernet, expected);
         if expected != NotIp {
             for length in 18..18 + header.len() {
-                expect(&mut both, &format!("{name}, cut to {length}"), &frame[..length], Link::Ethernet, NotIp);
+                expect(&mut both, &format!("{name}, cut to {length}"), &frame[..length], LinkLayer::Ethernet, NotIp);
             }
         }
     }
@@ -294,12 +294,12 @@ fn ipv4_headers_are_read_as_rfc_791_says() {
     tcp.truncate(13);
     case("TCP cut before its flags", frames::ipv4(6, &tcp, |packet| packet[3] = 40), V4(6, 7, 9, None));
     for (name, frame, expected) in cases {
-        expect(&mut both, &name, &frame, Link::Ethernet, expected);
+        expect(&mut both, &name, &frame, LinkLayer::Ethernet, expected);
         expect(
             &mut both,
             &name,
             &frame[IP..],
-            Link::RawIp,
+            LinkLayer::RawIp,
             if name.starts_with("version") { raw(&frame) } else { expected },
         );
     }
@@ -335,8 +335,8 @@ fn authentication_headers_are_looked_through_alike_in_both_families() {
                 (frames::ipv4(AH, &rest, |_| {}), V4(protocol, from, to, flags)),
                 (frames::ipv6(AH, &rest), V6(protocol, from, to, flags)),
             ] {
-                expect(&mut both, &name, &frame, Link::Ethernet, expected);
-                expect(&mut both, &format!("raw {name}"), &frame[IP..], Link::RawIp, expected);
+                expect(&mut both, &name, &frame, LinkLayer::Ethernet, expected);
+                expect(&mut both, &format!("raw {name}"), &frame[IP..], LinkLayer::RawIp, expected);
             }
         }
     }
@@ -345,7 +345,7 @@ fn authentication_headers_are_looked_through_alike_in_both_families() {
         &mut both,
         "more than are looked through",
         &frames::ipv4(AH, &rest, |_| {}),
-        Link::Ethernet,
+        LinkLayer::Ethernet,
         V4(AH, 0, 0, None),
     );
 
@@ -358,7 +358,7 @@ fn authentication_headers_are_looked_through_alike_in_both_families() {
             _ if length < behind + 4 => V4(17, 0, 0, None),
             _ => V4(17, 7, 9, None),
         };
-        expect(&mut both, &format!("cut after {length}"), &whole[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("cut after {length}"), &whole[..length], LinkLayer::Ethernet, expected);
     }
     for (name, change, expected) in [
         ("a first fragment", (6, 0x20), V4(17, 7, 9, None)),
@@ -370,13 +370,13 @@ fn authentication_headers_are_looked_through_alike_in_both_families() {
         ("a total length below the header", (3, 19), Malformed),
     ] {
         let frame = frames::ipv4(AH, &rest, |packet| packet[change.0] = change.1);
-        expect(&mut both, name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, LinkLayer::Ethernet, expected);
     }
     // Other extension headers of IPv6 are none in IPv4.
     for kind in EXTENSIONS.into_iter().filter(|kind| *kind != AH) {
         let rest = frames::extensions(&[kind], 0, 17, &udp);
         let frame = frames::ipv4(kind, &rest, |_| {});
-        expect(&mut both, &format!("protocol {kind}"), &frame, Link::Ethernet, V4(kind, 0, 0, None));
+        expect(&mut both, &format!("protocol {kind}"), &frame, LinkLayer::Ethernet, V4(kind, 0, 0, None));
     }
     both.expect_equal_tables();
 }
@@ -395,22 +395,34 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
     };
     for kind in EXTENSIONS {
         for units in [0, 1, 7] {
-            expect(&mut both, &format!("extension {kind} of {units}"), &chain(&[kind], units), Link::Ethernet, read);
+            expect(
+                &mut both,
+                &format!("extension {kind} of {units}"),
+                &chain(&[kind], units),
+                LinkLayer::Ethernet,
+                read,
+            );
         }
         for other in EXTENSIONS {
-            expect(&mut both, &format!("extensions {kind}, {other}"), &chain(&[kind, other], 1), Link::Ethernet, read);
+            expect(
+                &mut both,
+                &format!("extensions {kind}, {other}"),
+                &chain(&[kind, other], 1),
+                LinkLayer::Ethernet,
+                read,
+            );
         }
     }
     for count in 0..=8 {
-        expect(&mut both, &format!("{count} extensions"), &chain(&EXTENSIONS[..count], 0), Link::Ethernet, read);
-        expect(&mut both, &format!("{count} options"), &chain(&[60].repeat(count), 2), Link::Ethernet, read);
+        expect(&mut both, &format!("{count} extensions"), &chain(&EXTENSIONS[..count], 0), LinkLayer::Ethernet, read);
+        expect(&mut both, &format!("{count} options"), &chain(&[60].repeat(count), 2), LinkLayer::Ethernet, read);
     }
     for count in 9..12 {
         // The ninth is where the chain is given up: what it leads to is unknown.
         let expected = V6(DESTINATION_OPTIONS, 0, 0, None);
-        expect(&mut both, &format!("{count} options"), &chain(&[60].repeat(count), 0), Link::Ethernet, expected);
+        expect(&mut both, &format!("{count} options"), &chain(&[60].repeat(count), 0), LinkLayer::Ethernet, expected);
     }
-    expect(&mut both, "the largest option", &chain(&[DESTINATION_OPTIONS], 255), Link::Ethernet, read);
+    expect(&mut both, "the largest option", &chain(&[DESTINATION_OPTIONS], 255), LinkLayer::Ethernet, read);
 
     for (name, offset, expected) in [
         ("an atomic fragment", 0u16, read),
@@ -421,12 +433,12 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
     ] {
         let mut frame = chain(&[FRAGMENT], 0);
         frame[IP + 40 + 2..IP + 40 + 4].copy_from_slice(&offset.to_be_bytes());
-        expect(&mut both, name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, LinkLayer::Ethernet, expected);
         // Behind a later fragment there is no further chain.
         let mut frame = chain(&[FRAGMENT, DESTINATION_OPTIONS], 0);
         frame[IP + 40 + 2..IP + 40 + 4].copy_from_slice(&offset.to_be_bytes());
         let expected = if expected == read { read } else { V6(DESTINATION_OPTIONS, 0, 0, None) };
-        expect(&mut both, name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, LinkLayer::Ethernet, expected);
     }
 
     let mut frame = chain(&[HOP_BY_HOP], 0);
@@ -438,12 +450,12 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
         ("a payload beyond the frame", 200, read),
     ] {
         frame[IP + 5] = payload;
-        expect(&mut both, name, &frame, Link::Ethernet, expected);
+        expect(&mut both, name, &frame, LinkLayer::Ethernet, expected);
     }
     for version in (0..16).filter(|version| *version != 6) {
         let mut frame = chain(&[], 0);
         frame[IP] = version << 4;
-        expect(&mut both, &format!("version {version}"), &frame, Link::Ethernet, Malformed);
+        expect(&mut both, &format!("version {version}"), &frame, LinkLayer::Ethernet, Malformed);
     }
     let whole = chain(&[HOP_BY_HOP, ROUTING], 0);
     for (length, expected) in [
@@ -456,7 +468,7 @@ fn ipv6_headers_are_read_as_rfc_8200_says() {
         (IP + 59, V6(17, 0, 0, None)),
         (IP + 60, read),
     ] {
-        expect(&mut both, &format!("cut after {length}"), &whole[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("cut after {length}"), &whole[..length], LinkLayer::Ethernet, expected);
     }
     both.expect_equal_tables();
 }
@@ -467,13 +479,13 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
         return;
     }
     let mut both = Both::load();
-    expect(&mut both, "ARP", &frames::arp(), Link::Ethernet, NotIp);
+    expect(&mut both, "ARP", &frames::arp(), LinkLayer::Ethernet, NotIp);
     for (name, ether_type) in [("802.3 length", 0x0040), ("LLDP", 0x88cc), ("PPPoE", 0x8864), ("MACsec", 0x88e5)] {
-        expect(&mut both, name, &frames::ethernet(ether_type, &[0x45; 46]), Link::Ethernet, NotIp);
+        expect(&mut both, name, &frames::ethernet(ether_type, &[0x45; 46]), LinkLayer::Ethernet, NotIp);
     }
     for length in 14..=60 {
-        expect(&mut both, "a runt of zeros", &vec![0; length], Link::Ethernet, NotIp);
-        expect(&mut both, "a runt of ones", &vec![0xff; length], Link::Ethernet, NotIp);
+        expect(&mut both, "a runt of zeros", &vec![0; length], LinkLayer::Ethernet, NotIp);
+        expect(&mut both, "a runt of ones", &vec![0xff; length], LinkLayer::Ethernet, NotIp);
     }
     // A whole frame, cut at every offset: in the IP header it is malformed, then the ports are missing, then the flags.
     let tcp = Spec::v4(Transport::Tcp(40_000, 443, 0x18)).frame();
@@ -484,7 +496,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
             24..34 => V4(6, 40_000, 443, None),
             _ => V4(6, 40_000, 443, Some(0x18)),
         };
-        expect(&mut both, &format!("TCP cut after {length}"), &tcp[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("TCP cut after {length}"), &tcp[..length], LinkLayer::Ethernet, expected);
     }
     let udp = Spec::v6(Transport::Udp(40_000, 443)).frame();
     for length in 14..=udp.len() {
@@ -493,7 +505,7 @@ fn what_is_not_ip_or_too_short_is_said_to_be() {
             40..44 => V6(17, 0, 0, None),
             _ => V6(17, 40_000, 443, None),
         };
-        expect(&mut both, &format!("UDP cut after {length}"), &udp[..length], Link::Ethernet, expected);
+        expect(&mut both, &format!("UDP cut after {length}"), &udp[..length], LinkLayer::Ethernet, expected);
     }
     both.expect_equal_tables();
 }
@@ -544,11 +556,11 @@ fn the_filter_and_pause_reject_the_same_packets() {
         both.kernel.set_filter(parsed.filter.as_deref());
         both.host.set_filter(parsed.filter);
         for (spec, passes) in specs.iter().zip(passing) {
-            let (outcome, _) = both.count(&(&text, spec), &spec.frame(), Link::Ethernet);
+            let (outcome, _) = both.count(&(&text, spec), &spec.frame(), LinkLayer::Ethernet);
             let expected = if passes { Outcome::Counted } else { Outcome::Filtered };
             assert_eq!(outcome, expected, "{text:?} {spec:?}");
         }
-        let (outcome, _) = both.count(&"not IP", &frames::arp(), Link::Ethernet);
+        let (outcome, _) = both.count(&"not IP", &frames::arp(), LinkLayer::Ethernet);
         assert_eq!(outcome, Outcome::NotIp, "what is not IP is not filtered");
     }
     both.kernel.set_filter(None);
@@ -556,7 +568,7 @@ fn the_filter_and_pause_reject_the_same_packets() {
     both.kernel.set_paused(true);
     both.host.set_paused(true);
     for spec in &specs {
-        let (outcome, event) = both.count(&"paused", &spec.frame(), Link::Ethernet);
+        let (outcome, event) = both.count(&"paused", &spec.frame(), LinkLayer::Ethernet);
         assert_eq!((outcome, event), (Outcome::Filtered, None));
     }
     both.expect_equal_tables();

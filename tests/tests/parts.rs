@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use nettop_common::{
-    Link, Outcome, Protocol,
+    LinkLayer, Outcome, Protocol,
     counters::{Part, Table},
 };
 use nettop_engine::hyperloglog;
@@ -26,8 +26,8 @@ fn each_part_is_counted_or_left_out_by_itself() {
     for parts in one_missing.chain(one_alone).chain([0]) {
         let mut kernel = Kernel::load_parts(parts);
         let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x02)).frame();
-        kernel.count(&frame, Link::Ethernet);
-        kernel.count(&frame[14..], Link::RawIp);
+        kernel.count(&frame, LinkLayer::Ethernet);
+        kernel.count(&frame[14..], LinkLayer::RawIp);
         let (reading, tables) = (kernel.read(), kernel.read_tables());
         let totals = reading.totals;
         assert!(tables.unique.0.iter().all(|value| *value == 0), "{parts:#b}: whoever has a slot is known by it");
@@ -68,7 +68,7 @@ fn who_finds_no_slot_is_known_to_be_distinct() {
         for host in 0..SOURCES {
             let spec =
                 Spec { source: Ipv4Addr::from_bits(0xc633_6400 | host).into(), ..Spec::v4(Transport::Udp(40_000, 53)) };
-            kernel.count(&spec.frame(), Link::Ethernet);
+            kernel.count(&spec.frame(), LinkLayer::Ethernet);
         }
         let (reading, tables) = (kernel.read(), kernel.read_tables());
         let untracked = reading.totals.untracked(Table::Sources).packets;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nettop_common::{
-    Link,
+    LinkLayer,
     counters::{Part, Table as Keys},
     slots::MOST_BITS,
 };
@@ -148,7 +148,7 @@ fn loaded(parts: u32, bits: [u32; Keys::COUNT]) -> Kernel {
 fn one_source(reference: &Reference) -> Result<Vec<Case>> {
     let tcp = Spec::v4(Transport::Tcp(40_000, 443, 0x10)).payload(6).frame();
     let udp = Spec::v4(Transport::Udp(40_000, 53)).payload(18).frame();
-    let ours = |parts: u32| loaded(parts, FEW_BITS).program(Link::Ethernet);
+    let ours = |parts: u32| loaded(parts, FEW_BITS).program(LinkLayer::Ethernet);
     let mut cases = vec![
         Case::new("an empty program", bpf::load_xdp(&assembly::empty())?, &tcp),
         Case::new("the reference", reference.program.try_clone()?, &tcp),
@@ -174,10 +174,10 @@ fn one_source(reference: &Reference) -> Result<Vec<Case>> {
     let filter = FilterText { src: "10.0.0.0/8".into(), ..FilterText::default() };
     let filter = filter.parse().map_err(|error| anyhow!("the filter: {error}"))?;
     filtering.set_filter(filter.filter.as_deref());
-    cases.push(Case::new("rejected by a filter of one prefix", filtering.program(Link::Ethernet), &tcp));
+    cases.push(Case::new("rejected by a filter of one prefix", filtering.program(LinkLayer::Ethernet), &tcp));
     let mut paused = loaded(Part::EVERY, FEW_BITS);
     paused.set_paused(true);
-    cases.push(Case::new("paused", paused.program(Link::Ethernet), &tcp));
+    cases.push(Case::new("paused", paused.program(LinkLayer::Ethernet), &tcp));
     Ok(cases)
 }
 
@@ -187,7 +187,7 @@ fn many_sources() -> Result<Vec<Case>> {
     let empty = || Ok::<_, anyhow::Error>(Case::new("the generator", bpf::load_xdp(&assembly::empty())?, &frame));
     let mut cases = Vec::new();
     for (sources, what) in SPREAD {
-        let ours = loaded(Part::EVERY, BITS).program(Link::Ethernet);
+        let ours = loaded(Part::EVERY, BITS).program(LinkLayer::Ethernet);
         let name = format!("{} sources: {what}", count(sources.into()));
         cases.push(empty()?.from(Sources::Random(sources))?);
         cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Sources::Random(sources))?);
@@ -195,7 +195,7 @@ fn many_sources() -> Result<Vec<Case>> {
     }
     // The program remembers where the newest destination is counted; here that does not help.
     let destinations = Sources::Random(DESTINATIONS);
-    let ours = loaded(Part::EVERY, BITS).program(Link::Ethernet);
+    let ours = loaded(Part::EVERY, BITS).program(LinkLayer::Ethernet);
     let name = format!("1 source, {} destinations: all hits", count(DESTINATIONS.into()));
     cases.push(empty()?.varying(DESTINATION, destinations)?);
     cases.push(Case::new("the reference", Reference::load()?.program, &frame).varying(DESTINATION, destinations)?);
@@ -203,7 +203,8 @@ fn many_sources() -> Result<Vec<Case>> {
     // More than are ever known at once.
     let sources = Sources::InTurn(1 << 24);
     let mut kernel = loaded(Part::EVERY, BITS);
-    let mut new = Case::new("every source new: all misses", kernel.program(Link::Ethernet), &frame).from(sources)?;
+    let mut new =
+        Case::new("every source new: all misses", kernel.program(LinkLayer::Ethernet), &frame).from(sources)?;
     new.forgets = Some(kernel);
     cases.extend([empty()?.from(sources)?, new]);
     Ok(cases)

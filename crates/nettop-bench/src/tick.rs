@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use nettop::cli::Cli;
 use nettop_collect::kernel::Xdp;
-use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
+use nettop_engine::{Engine, Settings, overhead::Overhead, sinks::Sinks};
 use nettop_model::{
     clock::Moment,
     request,
@@ -204,7 +204,7 @@ fn open(sources: u32) -> Result<(Engine, tokio::sync::watch::Receiver<Arc<Snapsh
         }
     }
     let xdp = Xdp::open(&run.iface, &run.load_options(&run.budget()?))?;
-    Ok(Engine::new(Box::new(xdp), settings, geo, Outlets::default(), OwnCost::new(Moment::now())))
+    Ok(Engine::new(Box::new(xdp), settings, geo, Sinks::default(), Overhead::new(Moment::now())))
 }
 
 fn milliseconds<T>(work: impl FnOnce() -> T) -> (T, f64) {

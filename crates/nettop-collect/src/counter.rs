@@ -5,8 +5,8 @@ use std::{collections::VecDeque, mem};
 
 use foldhash::HashMap;
 use nettop_common::{
-    Address, Class, Event, Filter, Frame, Link, MacPair, NotCounted, Outcome, Packet, Protocol, SizeBucket,
-    SourceCounters, Tally, Totals, event::is_chosen, packet,
+    Address, Class, Event, Filter, Frame, LinkLayer, MacPair, NotCounted, Outcome, Packet, PacketsBytes, Protocol,
+    SizeBucket, SourceCounters, Totals, event::is_chosen, packet,
 };
 use nettop_model::clock::Moment;
 
@@ -25,8 +25,8 @@ pub struct FrameCounter {
     until_event: u32,
     totals: Totals,
     sources: HashMap<Address, SourceCounters>,
-    destinations: HashMap<Address, Tally>,
-    macs: HashMap<MacPair, Tally>,
+    destinations: HashMap<Address, PacketsBytes>,
+    macs: HashMap<MacPair, PacketsBytes>,
     tcp_flags: HashMap<u8, u64>,
     dst_ports: HashMap<u16, u64>,
     src_ports: HashMap<u16, u64>,
@@ -35,7 +35,7 @@ pub struct FrameCounter {
 
 impl FrameCounter {
     /// Counts a frame of which `frame` was captured and which was `length` bytes on the wire.
-    pub fn count(&mut self, frame: &[u8], link: Link, length: u64, at_ns: u64) {
+    pub fn count(&mut self, frame: &[u8], link: LinkLayer, length: u64, at_ns: u64) {
         self.count_parsed(packet::parse(Frame::from(frame), link), length, at_ns);
     }
 

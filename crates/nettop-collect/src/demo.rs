@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::PacketBuilder;
 use fastrand::Rng;
-use nettop_common::Link;
+use nettop_common::LinkLayer;
 use nettop_model::clock::Moment;
 
 use crate::{
@@ -72,14 +72,14 @@ impl Demo {
             talker.fraction = due.fract();
             for _ in 0..due as u64 {
                 if let Some(frame) = self.rng.choice(&talker.frames) {
-                    self.counter.count(frame, Link::Ethernet, frame.len() as u64, at.monotonic_ns);
+                    self.counter.count(frame, LinkLayer::Ethernet, frame.len() as u64, at.monotonic_ns);
                 }
             }
         }
         if (FLOOD_FROM..FLOOD_FROM + FLOOD_LASTS).contains(&(self.sent % FLOOD_EVERY)) {
             for _ in 0..(FLOOD_PPS * seconds) as u64 {
                 let frame = forged_syn(&mut self.rng);
-                self.counter.count(&frame, Link::Ethernet, frame.len() as u64, at.monotonic_ns);
+                self.counter.count(&frame, LinkLayer::Ethernet, frame.len() as u64, at.monotonic_ns);
             }
         }
         self.sent += seconds;

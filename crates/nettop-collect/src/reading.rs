@@ -1,7 +1,7 @@
 //! The [`Reading`]: what a source has counted since the one before. Only what was counted; nothing derived.
 
 use nettop_common::{
-    Address, MacPair, SourceCounters, Tally, Totals,
+    Address, MacPair, PacketsBytes, SourceCounters, Totals,
     cpu::{PORTS, TCP_FLAGS},
     unique::Registers,
 };
@@ -20,9 +20,9 @@ pub struct Reading {
     /// By source address; an address may occur more than once.
     pub sources: Vec<(Address, SourceCounters)>,
     /// By destination address; likewise.
-    pub destinations: Vec<(Address, Tally)>,
+    pub destinations: Vec<(Address, PacketsBytes)>,
     /// By MAC pair; likewise.
-    pub macs: Vec<(MacPair, Tally)>,
+    pub macs: Vec<(MacPair, PacketsBytes)>,
 }
 
 impl Reading {

@@ -15,8 +15,8 @@ use clap::Args;
 
 use super::{
     accept::Listener,
-    place::Place,
     socket::{self, Endpoint, SocketFile},
+    socket_dir::SocketDir,
     token::Token,
 };
 
@@ -60,7 +60,7 @@ impl Channel {
             Some(Endpoint::Tcp(address)) => Self::tcp(*address, args),
             Some(Endpoint::Unix(path)) => Self::unix(path, args),
             None => {
-                let place = Place::of_monitor(uid, args.control_group.is_some());
+                let place = SocketDir::of_monitor(uid, args.control_group.is_some());
                 place.prepare(args.control_group)?;
                 let mut channel = Self::unix(&place.socket(), args)?;
                 if let Self::Unix(_, file, _) = &mut channel

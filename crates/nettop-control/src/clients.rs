@@ -23,14 +23,14 @@ pub enum Pool {
     /// Snapshots of the usual size.
     Usual,
     /// Snapshots of everything.
-    Whole,
+    Everything,
     /// What the kernel's maps hold.
     Maps,
 }
 
 /// Whose turn it is, and how the client has used its own.
 #[derive(Debug, Default)]
-pub struct Turn(Mutex<State>);
+pub struct ClientDeadline(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -42,14 +42,14 @@ struct State {
     holds: Option<Pool>,
 }
 
-impl Turn {
+impl ClientDeadline {
     /// From now on the client keeps us waiting.
-    pub fn is_theirs(&self) {
+    pub fn waits_for_client(&self) {
         self.lock().theirs = Some(Instant::now());
     }
 
     /// It has done what we waited for.
-    pub fn is_ours(&self) {
+    pub fn waits_for_monitor(&self) {
         self.lock().theirs = None;
     }
 
@@ -91,7 +91,7 @@ pub struct Served {
     /// Who it is.
     pub asker: Asker,
     /// See there.
-    pub turn: Arc<Turn>,
+    pub turn: Arc<ClientDeadline>,
 }
 
 /// All of them.
@@ -162,7 +162,7 @@ mod tests {
             ("it holds nothing yet", ago(1.1), 0.0, 0, None, false),
         ] {
             let state = State { theirs, spent: Duration::from_secs_f64(spent), read, holds };
-            assert_eq!(Turn(Mutex::new(state)).hinders(Pool::Usual), expected, "{name}");
+            assert_eq!(ClientDeadline(Mutex::new(state)).hinders(Pool::Usual), expected, "{name}");
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
     async fn room_is_made_by_those_who_take_most_of_it() {
         let client = |uid, pid, seconds: f64| {
             let task = tokio::spawn(std::future::pending::<()>());
-            let turn = Turn(Mutex::new(State { theirs: ago(seconds), ..State::default() }));
+            let turn = ClientDeadline(Mutex::new(State { theirs: ago(seconds), ..State::default() }));
             let asker = Asker { whose: Whose::User(uid), pid };
             (Served { task: task.abort_handle(), asker, turn: turn.into() }, task)
         };

@@ -14,8 +14,8 @@ use rustix::{
 
 use super::{
     peer::{Peer, peer},
-    place,
     socket::Endpoint,
+    socket_dir,
 };
 
 /// How long to wait until a monitor accepts, and until it takes the request.
@@ -77,7 +77,7 @@ pub fn dial_unix(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
 /// It is neither root, nor this user, nor the service's.
 pub fn expect_known(peer: &Peer, socket: &Path) -> Result<()> {
     let later = nettop_sandbox::later_uid();
-    if place::may_answer(socket, peer.uid, later) {
+    if socket_dir::may_answer(socket, peer.uid, later) {
         return Ok(());
     }
     bail!(

@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        clients::{Served, Turn},
+        clients::{ClientDeadline, Served},
         fair::Whose,
     };
 
@@ -171,7 +171,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_asked_for_before_it_was_made_is_shared() {
-        let (pool, clients, made) = (Pool::new(clients::Pool::Whole, MANY), Clients::default(), AtomicUsize::new(0));
+        let (pool, clients, made) =
+            (Pool::new(clients::Pool::Everything, MANY), Clients::default(), AtomicUsize::new(0));
         let ask = |key| get(&pool, key, &clients, &made);
         let (fresh, other, published) = (Key::Fresh(0), Key::Fresh(5000), Key::Published(7));
         // The first one begins; those who ask while it is made may not have it, but have the next one together.
@@ -191,13 +192,13 @@ mod tests {
     #[tokio::test]
     async fn there_are_no_more_than_places_and_who_does_not_read_leaves_its_own() {
         const PLACES: usize = 3;
-        let pool = Pool::new(clients::Pool::Whole, Limits { process: PLACES, ..MANY });
+        let pool = Pool::new(clients::Pool::Everything, Limits { process: PLACES, ..MANY });
         let (clients, made) = (Clients::default(), AtomicUsize::new(0));
         let (mut idle, mut turns) = (Vec::new(), Vec::new());
         for _ in 0..PLACES {
-            let turn = Arc::new(Turn::default());
+            let turn = Arc::new(ClientDeadline::default());
             let held = get(&pool, Key::Fresh(0), &clients, &made).await;
-            turn.holds(clients::Pool::Whole);
+            turn.holds(clients::Pool::Everything);
             turns.push(turn.clone());
             let task = tokio::spawn(async move {
                 std::future::pending::<()>().await;
@@ -212,7 +213,7 @@ mod tests {
         let theirs = pool.get(other, Key::Fresh(0), &clients, async { Ok(Answer::field("number", 0)) });
         assert!(timeout(Duration::from_secs(20), theirs).await.is_ok(), "another user waits for them");
         assert!(idle.iter().all(|task| !task.is_finished()), "nobody keeps us waiting");
-        turns.iter().for_each(|turn| turn.is_theirs());
+        turns.iter().for_each(|turn| turn.waits_for_client());
         let next = timeout(Duration::from_secs(20), get(&pool, Key::Fresh(0), &clients, &made)).await;
         assert!(next.is_ok(), "those that do not read were not let go");
         // The first of them, and who was no better by then.
@@ -222,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_without_end_leaves_the_engine_most_of_its_time() {
         const WORK: Duration = Duration::from_millis(20);
-        let (pool, clients) = (Pool::new(clients::Pool::Whole, MANY), Clients::default());
+        let (pool, clients) = (Pool::new(clients::Pool::Everything, MANY), Clients::default());
         let (began, mut made) = (Instant::now(), 0_u64);
         while began.elapsed() < WORK * 20 {
             let make = async {

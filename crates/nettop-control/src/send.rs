@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     chunks::chunks,
-    clients::Turn,
+    clients::ClientDeadline,
     fair::Asker,
     pool::{Made, Pool},
 };
@@ -40,7 +40,7 @@ pub struct Written {
 ///
 /// # Errors
 /// The client has gone, or does not read.
-pub async fn short(stream: &mut (impl AsyncWrite + Unpin), turn: &Turn, reply: &Reply) -> io::Result<()> {
+pub async fn short(stream: &mut (impl AsyncWrite + Unpin), turn: &ClientDeadline, reply: &Reply) -> io::Result<()> {
     let mut text = Vec::new();
     write_json(reply, &mut text)?;
     send(stream, turn, &text).await?;
@@ -54,7 +54,7 @@ pub async fn short(stream: &mut (impl AsyncWrite + Unpin), turn: &Turn, reply: &
 /// The client has gone, or does not read as fast as it has to; no thread is left.
 pub async fn long(
     stream: &mut (impl AsyncWrite + Unpin),
-    (turn, asker): (&Turn, Asker),
+    (turn, asker): (&ClientDeadline, Asker),
     pool: &Pool,
     made: Arc<Made>,
     written: Written,
@@ -76,8 +76,8 @@ pub async fn long(
     timeout(DEADLINE, all).await?
 }
 
-async fn send(stream: &mut (impl AsyncWrite + Unpin), turn: &Turn, bytes: &[u8]) -> io::Result<()> {
-    turn.is_theirs();
+async fn send(stream: &mut (impl AsyncWrite + Unpin), turn: &ClientDeadline, bytes: &[u8]) -> io::Result<()> {
+    turn.waits_for_client();
     timeout(CHUNK_DEADLINE, stream.write_all(bytes)).await??;
     turn.has_read(bytes.len());
     Ok(())

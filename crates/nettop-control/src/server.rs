@@ -17,11 +17,11 @@ use tokio::{
 
 use super::{
     accept::{Client, Listener, accept, read_line},
-    clients::{self, Clients, Served, Turn},
+    clients::{self, ClientDeadline, Clients, Served},
     fair::Limits,
     pool::{Key, Pool},
     send::{self, Written},
-    subscribe::Feed,
+    subscribe::Broadcaster,
 };
 
 /// Clients served at once. A further one waits until one of them is done, or keeps us waiting.
@@ -45,16 +45,16 @@ pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch:
     let shared = Arc::new(Shared {
         requests,
         snapshots: snapshots.clone(),
-        feed: Feed::default(),
+        feed: Broadcaster::default(),
         usual: Pool::new(clients::Pool::Usual, USUAL),
-        whole: Pool::new(clients::Pool::Whole, WHOLE),
+        whole: Pool::new(clients::Pool::Everything, WHOLE),
         maps: Pool::new(clients::Pool::Maps, MAPS),
     });
     loop {
         tokio::select! {
             client = accept(&listener), if tasks.len() < MAX_CLIENTS => match client {
                 Ok(client) => {
-                    let (turn, asker) = (Arc::new(Turn::default()), client.asker);
+                    let (turn, asker) = (Arc::new(ClientDeadline::default()), client.asker);
                     let (theirs, shared, all) = (turn.clone(), shared.clone(), clients.clone());
                     let task = tasks.spawn(async move { serve_client(client, &theirs, &shared, &all).await });
                     clients.add(Served { task, asker, turn });
@@ -78,17 +78,17 @@ async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
 struct Shared {
     requests: Requests,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    feed: Feed,
+    feed: Broadcaster,
     usual: Pool,
     whole: Pool,
     maps: Pool,
 }
 
-async fn serve_client(mut client: Client, turn: &Turn, shared: &Shared, clients: &Clients) {
+async fn serve_client(mut client: Client, turn: &ClientDeadline, shared: &Shared, clients: &Clients) {
     // Also the request of one who may not command us is read: else the answer would be lost with the connection.
-    turn.is_theirs();
+    turn.waits_for_client();
     let line = timeout(REQUEST_DEADLINE, read_line(&mut client.stream)).await;
-    turn.is_ours();
+    turn.waits_for_monitor();
     let request = match line {
         Err(_) => Err(format!("no whole request within {} s", REQUEST_DEADLINE.as_secs())),
         Ok(line) => line.and_then(|line| client.request(&line)),
@@ -140,7 +140,7 @@ impl Shared {
             Request::Status { limit: 1..=DEFAULT_LIMIT } | Request::Snapshot { limit: 1..=DEFAULT_LIMIT, .. } => {
                 Some((&self.usual, clients::Pool::Usual))
             }
-            Request::Status { .. } | Request::Snapshot { .. } => Some((&self.whole, clients::Pool::Whole)),
+            Request::Status { .. } | Request::Snapshot { .. } => Some((&self.whole, clients::Pool::Everything)),
             Request::Maps { .. } => Some((&self.maps, clients::Pool::Maps)),
             _ => None,
         }

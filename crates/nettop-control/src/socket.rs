@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{dial::dial_unix, peer::peer, place};
+use super::{dial::dial_unix, peer::peer, socket_dir};
 
 /// How long whoever holds a socket may take to accept.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub enum Endpoint {
 impl Endpoint {
     /// Where a client finds a monitor unless told.
     pub fn of_running() -> Self {
-        Self::Unix(place::of_running(nettop_sandbox::later_uid()))
+        Self::Unix(socket_dir::of_running(nettop_sandbox::later_uid()))
     }
 }
 
@@ -77,8 +77,8 @@ pub struct SocketFile {
 impl SocketFile {
     /// Makes a link to it where clients of the classic look, if that place is free.
     pub fn link_for_the_classic(&mut self) {
-        let link = Path::new(place::CLASSIC);
-        self.link = place::link_for_the_classic(&self.path, link).then(|| link.into());
+        let link = Path::new(socket_dir::CLASSIC);
+        self.link = socket_dir::link_for_the_classic(&self.path, link).then(|| link.into());
     }
 
     /// What is removed at the end.

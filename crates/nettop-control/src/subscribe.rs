@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     accept::Stream,
-    clients::Turn,
+    clients::ClientDeadline,
     fair::{Asker, Full, Limits, Places},
     peer::Access,
 };
@@ -39,7 +39,7 @@ const MAX_NOISE: u64 = 4096;
 
 /// What all subscribers share.
 #[derive(Debug)]
-pub struct Feed {
+pub struct Broadcaster {
     commanders: Arc<Places>,
     readers: Arc<Places>,
     /// The newest lines, as long as somebody has them: each is made once, whoever sends it.
@@ -56,14 +56,14 @@ struct Line {
     json: Vec<u8>,
 }
 
-impl Default for Feed {
+impl Default for Broadcaster {
     fn default() -> Self {
         let [commanders, readers] = [(); 2].map(|()| Places::new(SUBSCRIBERS));
         Self { commanders, readers, lines: Mutex::default() }
     }
 }
 
-impl Feed {
+impl Broadcaster {
     /// Sends the published snapshot and every further one, of at most `limit` rows in each list, until there is none, the
     /// subscriber hangs up or does not read.
     ///
@@ -73,7 +73,7 @@ impl Feed {
         &self,
         stream: &mut dyn Stream,
         (asker, access): (Asker, Access),
-        turn: &Turn,
+        turn: &ClientDeadline,
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         (limit, form): (usize, &Form),
     ) -> Result<(), String> {
@@ -95,9 +95,9 @@ impl Feed {
             let ticks = snapshot.monitor.tick.count;
             let missed = sent.replace(ticks).map_or(0, |before: u64| ticks.saturating_sub(before + 1));
             let line = self.line(snapshot, limit, form).await?;
-            turn.is_theirs();
+            turn.waits_for_client();
             let written = timeout(LINE_DEADLINE, line.write(stream, missed)).await;
-            turn.is_ours();
+            turn.waits_for_monitor();
             let changed = match written {
                 Ok(Ok(())) => tokio::select! {
                     changed = snapshots.changed() => changed.is_ok(),

@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::Tally;
+use nettop_common::PacketsBytes;
 
-use nettop_model::snapshot::{History, Pace, Snapshot, Subject};
+use nettop_model::snapshot::{History, RatePoint, Snapshot, Subject};
 
 /// Keys followed at a time; who was wanted longest ago makes room.
 const MOST: usize = 512;
@@ -37,9 +37,9 @@ pub struct Histories {
 #[derive(Debug, Default)]
 pub struct Track {
     /// What was counted when the newest second closed.
-    seen: Tally,
-    seconds: VecDeque<Pace>,
-    tens: VecDeque<Pace>,
+    seen: PacketsBytes,
+    seconds: VecDeque<RatePoint>,
+    tens: VecDeque<RatePoint>,
     /// Packets and bytes that came in the step that is not over, and its length in seconds.
     step: (f64, f64),
     step_seconds: f64,
@@ -55,7 +55,7 @@ impl Histories {
 
     /// A second, or a longer tick, is over: `all` was counted since the start, and `total` tells it of one key; `None`: it has no
     /// account.
-    pub fn close(&mut self, seconds: f64, all: Tally, total: impl Fn(&Subject) -> Option<Tally>) {
+    pub fn close(&mut self, seconds: f64, all: PacketsBytes, total: impl Fn(&Subject) -> Option<PacketsBytes>) {
         self.now += 1;
         self.all.close(seconds, all);
         for (subject, track) in &mut self.tracks {
@@ -66,7 +66,7 @@ impl Histories {
 
     /// Follows what stands at the head of the lists.
     pub fn follow(&mut self, snapshot: &Snapshot) {
-        let tally = |packets, bytes| Tally { packets, bytes };
+        let tally = |packets, bytes| PacketsBytes { packets, bytes };
         for row in snapshot.sources.rows.iter().take(SOURCES) {
             self.want(Subject::Source(row.ip), tally(row.packets, row.bytes));
         }
@@ -82,7 +82,7 @@ impl Histories {
     }
 
     /// Follows a key, of which `total` was counted until now.
-    pub fn want(&mut self, subject: Subject, total: Tally) {
+    pub fn want(&mut self, subject: Subject, total: PacketsBytes) {
         if let Some(track) = self.tracks.get_mut(&subject) {
             track.wanted = self.now;
             return;
@@ -109,8 +109,8 @@ impl Histories {
 impl Track {
     /// Where no reading came for longer than a second, what came meanwhile is spread evenly over as many values as seconds have
     /// passed, so that those before stay where they belong.
-    fn close(&mut self, seconds: f64, total: Tally) {
-        let Tally { packets, bytes } = total.since(self.seen);
+    fn close(&mut self, seconds: f64, total: PacketsBytes) {
+        let PacketsBytes { packets, bytes } = total.since(self.seen);
         self.seen = total;
         let values = seconds.round().clamp(1.0, MOST_SECONDS);
         let (packets, bytes, length) = (packets as f64 / values, bytes as f64 / values, seconds / values);
@@ -136,13 +136,13 @@ impl Track {
     }
 }
 
-fn pace((packets, bytes): (f64, f64), seconds: f64) -> Pace {
-    // Never over nothing: a slot has at least the length of a reading.
+fn pace((packets, bytes): (f64, f64), seconds: f64) -> RatePoint {
+    // Never over nothing: a bucket has at least the length of a reading.
     let per_second = |count: f64| (count / seconds.max(1e-3)) as f32;
-    Pace { pps: per_second(packets), bps: per_second(bytes) }
+    RatePoint { pps: per_second(packets), bps: per_second(bytes) }
 }
 
-fn push(paces: &mut VecDeque<Pace>, pace: Pace) {
+fn push(paces: &mut VecDeque<RatePoint>, pace: RatePoint) {
     if paces.len() >= KEPT {
         paces.pop_front();
     }
@@ -153,8 +153,8 @@ fn push(paces: &mut VecDeque<Pace>, pace: Pace) {
 mod tests {
     use super::*;
 
-    fn tally(packets: u64) -> Tally {
-        Tally { packets, bytes: packets * 100 }
+    fn tally(packets: u64) -> PacketsBytes {
+        PacketsBytes { packets, bytes: packets * 100 }
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         }
         let history = histories.get(&subject).unwrap();
         assert_eq!((history.seconds.len(), history.tens.len()), (60, 60));
-        assert!(history.seconds.iter().chain(&history.tens).all(|pace| *pace == Pace { pps: 5.0, bps: 500.0 }));
+        assert!(history.seconds.iter().chain(&history.tens).all(|pace| *pace == RatePoint { pps: 5.0, bps: 500.0 }));
         assert_eq!(histories.pps(&subject), Some(5.0));
         assert!(histories.all.history().seconds.iter().all(|pace| pace.pps == 7.0));
     }
@@ -182,7 +182,7 @@ mod tests {
                 histories.close(length, tally(total), |_| None);
             }
             let history = histories.all.history();
-            let of_stall = |paces: &[Pace]| paces.iter().filter(|pace| (45.0..55.0).contains(&pace.pps)).count();
+            let of_stall = |paces: &[RatePoint]| paces.iter().filter(|pace| (45.0..55.0).contains(&pace.pps)).count();
             assert_eq!(history.seconds.len(), 60, "{stall}");
             assert_eq!(of_stall(&history.seconds), seconds.min(59), "{stall}: {:?}", history.seconds);
             assert_eq!(history.seconds[59].pps, 3.0, "{stall}");
@@ -195,7 +195,7 @@ mod tests {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
         histories.want(subject, tally(100));
         for total in [Some(tally(150)), None, Some(tally(9))] {
-            histories.close(1.0, Tally::default(), |_| total);
+            histories.close(1.0, PacketsBytes::default(), |_| total);
         }
         let paces: Vec<_> = histories.get(&subject).unwrap().seconds.iter().map(|pace| pace.pps).collect();
         assert_eq!(paces, [50.0, 0.0, 9.0]);
@@ -205,9 +205,9 @@ mod tests {
     fn who_was_wanted_longest_ago_makes_room() {
         let mut histories = Histories::new();
         for port in 0..=MOST as u16 {
-            histories.want(Subject::Port(0), Tally::default());
-            histories.want(Subject::Port(port), Tally::default());
-            histories.close(1.0, Tally::default(), |_| None);
+            histories.want(Subject::Port(0), PacketsBytes::default());
+            histories.want(Subject::Port(port), PacketsBytes::default());
+            histories.close(1.0, PacketsBytes::default(), |_| None);
         }
         assert_eq!(histories.tracks.len(), MOST);
         let followed = [0, 1, 2, MOST as u16].map(|port| histories.get(&Subject::Port(port)).is_some());

@@ -1,7 +1,7 @@
 //! The engine: the one task that owns all mutable state. Several times in a second it reads the source and enters what is
-//! new into its books; each tick it publishes a [`Snapshot`]; in between it answers requests.
+//! new into its aggregates; each tick it publishes a [`Snapshot`]; in between it answers requests.
 
-mod books;
+mod aggregates;
 mod detail;
 pub mod detect;
 mod histories;
@@ -9,14 +9,14 @@ mod host;
 pub mod hyperloglog;
 mod interfaces;
 pub mod ledger;
-pub mod outlets;
-pub mod own;
+pub mod overhead;
 mod prefixes;
 mod publish;
 pub mod rates;
 mod regions;
 mod sampler;
 mod sight;
+pub mod sinks;
 mod stall;
 mod tables;
 
@@ -39,7 +39,7 @@ use nettop_model::{
     clock::{Calendar, Moment},
     filter::{FilterText, ParsedFilter},
     request::{Answer, FilterChange, Form, Reply, Request},
-    snapshot::{DEFAULT_LIMIT, Degraded, Guard, Mode, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
+    snapshot::{DEFAULT_LIMIT, Degraded, Mode, SandboxLayer, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
 };
 use nettop_process::{cause, random};
 use nettop_requests::Envelope;
@@ -49,17 +49,17 @@ use tokio::{
 };
 
 use self::{
-    books::Books, detail::Details, histories::Histories, host::HostState, interfaces::Interfaces, outlets::Outlets,
-    own::OwnCost, regions::Regions, sampler::Sampler, stall::Missed,
+    aggregates::Aggregates, detail::Details, histories::Histories, host::HostState, interfaces::Interfaces,
+    overhead::Overhead, regions::Regions, sampler::Sampler, sinks::Sinks, stall::Missed,
 };
 use crate::detect::{Detector, Thresholds};
 
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
-/// How often the source is read, at least. More often there would be more room in its tables, but each of their slots would be
+/// How often the source is read, at least. More often there would be more room in its tables, but each of their buckets would be
 /// taken anew more often, in memory that this side has had in between: that is what costs most while they are many.
 const DRAIN: Duration = Duration::from_millis(100);
-/// By which share of it more or less, at random: in a flood slots are free only soon after, and whoever sends in a rhythm of the
+/// By which share of it more or less, at random: in a flood buckets are free only soon after, and whoever sends in a rhythm of the
 /// same period would always find one, or never.
 const JITTER: f64 = 0.4;
 /// How long it may be busy with a source that has more at once, before it looks at requests.
@@ -94,7 +94,7 @@ pub struct Settings {
     /// The last snapshot lists every source, destination and MAC.
     pub whole_at_end: bool,
     /// What confines the monitor.
-    pub sandbox: Arc<[Guard]>,
+    pub sandbox: Arc<[SandboxLayer]>,
     /// The log, for what is wrong with it.
     pub log: Option<Log>,
     /// What the start found not to be as it should.
@@ -106,21 +106,21 @@ pub struct Engine {
     source: Box<dyn Traffic>,
     settings: Settings,
     reading: Reading,
-    books: Books,
+    aggregates: Aggregates,
     details: Details,
     histories: Histories,
     sampler: Sampler,
     detector: Detector,
-    outlets: Outlets,
+    sinks: Sinks,
     /// What the clock on the wall showed.
     calendar: Calendar,
     missed: Missed,
     paused: bool,
     message: String,
-    /// Tables that had no slot for some key since the newest tick.
+    /// Tables that had no bucket for some key since the newest tick.
     full: Vec<Table>,
     /// Packets that were only added to the sums until the newest tick.
-    passed: u64,
+    unadmitted: u64,
     /// Packets counted since the start, whatever was reset.
     counted: u64,
     /// Of these, those of TCP.
@@ -134,8 +134,8 @@ pub struct Engine {
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     tick: Tick,
-    cost: OwnCost,
-    own: SelfStats,
+    overhead: Overhead,
+    self_stats: SelfStats,
     snapshots: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -145,15 +145,15 @@ impl Engine {
         mut source: Box<dyn Traffic>,
         settings: Settings,
         geo: Option<Watcher>,
-        outlets: Outlets,
-        cost: OwnCost,
+        sinks: Sinks,
+        overhead: Overhead,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let now = source.begins();
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
         let mut engine = Self {
-            books: Books::new(
+            aggregates: Aggregates::new(
                 now,
                 settings.max_sources,
                 Regions::new(geo.as_ref().map(Watcher::current)),
@@ -163,14 +163,14 @@ impl Engine {
             histories: Histories::new(),
             sampler: Sampler::new(settings.event_rate),
             detector: Detector::new(settings.thresholds),
-            outlets,
+            sinks,
             calendar: Calendar::new(now),
             missed: Missed::default(),
             reading: Reading::new(now),
             paused: false,
             message: String::new(),
             full: Vec::new(),
-            passed: 0,
+            unadmitted: 0,
             counted: 0,
             counted_tcp: 0,
             seen: 0,
@@ -179,8 +179,8 @@ impl Engine {
             host: HostState::default(),
             geo,
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
-            cost,
-            own: SelfStats::default(),
+            overhead,
+            self_stats: SelfStats::default(),
             snapshots,
             source,
             settings,
@@ -242,7 +242,7 @@ impl Engine {
         self.settle();
         self.tick();
         // After the last reading the files get their last lines.
-        self.outlets.finish();
+        self.sinks.finish();
         Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
     }
 
@@ -258,7 +258,7 @@ impl Engine {
     pub fn tick(&mut self) {
         let started = Instant::now();
         if !self.drain() {
-            self.source.read_tables(&mut self.books.tables);
+            self.source.read_tables(&mut self.aggregates.tables);
         }
         for reading in self.collectors.readings() {
             match reading {
@@ -267,11 +267,11 @@ impl Engine {
         }
         self.look();
         self.tick.count += 1;
-        self.own = self.cost.measure(&*self.source, Moment::now());
+        self.self_stats = self.overhead.measure(&*self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
         self.full.clear();
-        self.passed = self.books.sources.passed().packets;
+        self.unadmitted = self.aggregates.sources.unadmitted().packets;
     }
 
     /// Takes what is known of the interfaces by now; returns whether there is anything new to say of them. However long the
@@ -290,9 +290,9 @@ impl Engine {
     /// read for them.
     pub fn drain(&mut self) -> bool {
         let started = Instant::now();
-        let Self { source, reading, books, details, histories, detector, geo, full, calendar, missed, .. } = self;
-        if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !books.regions.has(geo)) {
-            books.replace_geo(geo);
+        let Self { source, reading, aggregates, details, histories, detector, geo, full, calendar, missed, .. } = self;
+        if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !aggregates.regions.has(geo)) {
+            aggregates.replace_geo(geo);
         }
         let before = reading.at;
         source.read(reading);
@@ -301,19 +301,19 @@ impl Engine {
         if self.settings.mode != Mode::Replay
             && let Some(seconds) = missed.read(before, reading.at)
         {
-            detector.notes.stalled(seconds);
+            detector.stats.stalled(seconds);
         }
         missed.lose(reading.totals.events_lost, reading.at);
         if let Some(beginning) = source.take_beginning() {
-            books.reset(beginning);
+            aggregates.reset(beginning);
             *histories = Histories::new();
         }
         // Before entering takes its time, so that they are of the same second.
-        let second_over = books.slots.is_due(reading.at.monotonic_ns);
+        let second_over = aggregates.buckets.is_due(reading.at.monotonic_ns);
         if second_over {
-            source.read_tables(&mut books.tables);
+            source.read_tables(&mut aggregates.tables);
         }
-        books.enter(reading, &mut detector.notes, |source| details.forget(source));
+        aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         // What the kernel counted is read with a delay, its events are not: those of the last time are of the same second.
         let events_ahead = !self.source.drain_delay().is_zero();
@@ -324,29 +324,29 @@ impl Engine {
             self.drain_events();
             self.judge();
         }
-        self.outlets.flush();
-        self.cost.note(started.elapsed(), self.reading.totals.seen.packets);
+        self.sinks.flush();
+        self.overhead.note(started.elapsed(), self.reading.totals.seen.packets);
         second_over
     }
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { books, detector, outlets, reading, histories, details, .. } = self;
-        if let Some(seconds) = books.close() {
-            details.close(|source| books.known(source));
-            histories.close(seconds, books.totals.outcome(Outcome::Counted), |subject| books.total(subject));
-            let pps = |address: &Address| books.pps(address);
-            let changes = detector.judge(reading.at, seconds, &books.tables, pps);
-            changes.into_iter().for_each(|alert| outlets.alert(alert));
+        let Self { aggregates, detector, sinks, reading, histories, details, .. } = self;
+        if let Some(seconds) = aggregates.close() {
+            details.close(|source| aggregates.known(source));
+            histories.close(seconds, aggregates.totals.outcome(Outcome::Counted), |subject| aggregates.total(subject));
+            let pps = |address: &Address| aggregates.pps(address);
+            let changes = detector.judge(reading.at, seconds, &aggregates.tables, pps);
+            changes.into_iter().for_each(|alert| sinks.alert(alert));
         }
     }
 
     fn drain_events(&mut self) {
-        let Self { source, reading, books, details, detector, outlets, calendar, .. } = self;
+        let Self { source, reading, aggregates, details, detector, sinks, calendar, .. } = self;
         source.drain_events(&mut |event| {
-            details.record(event, |source| books.known(source));
-            detector.notes.sample(event);
-            outlets.event(event, calendar.offset_ns(event.at_ns));
+            details.record(event, |source| aggregates.known(source));
+            detector.stats.sample(event);
+            sinks.event(event, calendar.offset_ns(event.at_ns));
         });
         if self.sampler.every() > 1 {
             details.note_thinning(reading.at.monotonic_ns);
@@ -421,7 +421,7 @@ impl Engine {
                 if let Subject::Source(ip) = subject {
                     self.details.want(ip.into());
                 }
-                self.histories.want(subject, self.books.total(&subject).unwrap_or_default());
+                self.histories.want(subject, self.aggregates.total(&subject).unwrap_or_default());
                 return Ok(Answer::History(Box::new(self.histories.get(&subject).unwrap_or_default())));
             }
             Request::Stop => {
@@ -466,12 +466,15 @@ impl Engine {
         // What has come until now belongs to what is forgotten.
         self.settle();
         let base = self.tables_at_reading();
-        self.books.reset(self.reading.at);
-        self.books.base = base;
-        self.passed = 0;
+        self.aggregates.reset(self.reading.at);
+        self.aggregates.base = base;
+        self.unadmitted = 0;
         self.details.reset();
         self.histories = Histories::new();
-        self.detector.reset(self.reading.at, &self.books.base).into_iter().for_each(|alert| self.outlets.alert(alert));
+        self.detector
+            .reset(self.reading.at, &self.aggregates.base)
+            .into_iter()
+            .for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();
         self.message = "counters reset".into();
     }

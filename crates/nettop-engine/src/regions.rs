@@ -6,13 +6,13 @@
 use std::{hash::Hash, sync::Arc};
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{Address, SourceCounters, Tally};
+use nettop_common::{Address, PacketsBytes, SourceCounters};
 use nettop_geo::{CountryCode, Geo};
 use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place, Sums};
 
 use crate::{
     ledger::{Ledger, Note},
-    rates::{Rates, Slots},
+    rates::{Rates, TimeBuckets},
 };
 
 /// Sources by country and by network.
@@ -34,9 +34,9 @@ struct Region {
     /// Sources there, of those remembered.
     sources: u64,
     /// Everything ever sent from there.
-    tally: Tally,
+    tally: PacketsBytes,
     /// Of that, what the sums do not have yet.
-    fresh: Tally,
+    fresh: PacketsBytes,
 }
 
 impl Regions {
@@ -51,7 +51,7 @@ impl Regions {
     }
 
     /// Enters what a source has sent; `note` is where its account keeps the number of its region.
-    pub fn enter(&mut self, source: &Address, note: &mut Note, tally: Tally, new: bool) {
+    pub fn enter(&mut self, source: &Address, note: &mut Note, tally: PacketsBytes, new: bool) {
         if note.number() == 0 {
             note.set_number(self.number_of(source));
         }
@@ -70,7 +70,7 @@ impl Regions {
     }
 
     /// Adds what came since the last time to the sums over countries and networks.
-    pub fn enter_sums(&mut self, slots: &Slots) {
+    pub fn enter_sums(&mut self, buckets: &TimeBuckets) {
         let Self { regions, countries, networks, .. } = self;
         let fresh = regions.iter_mut().filter(|region| region.fresh.packets > 0);
         let (by_country, by_network): (Vec<_>, Vec<_>) = fresh
@@ -79,13 +79,13 @@ impl Regions {
                 ((region.country, fresh), (region.asn, fresh))
             })
             .unzip();
-        countries.ledger.enter(&by_country, slots);
-        networks.ledger.enter(&by_network, slots);
+        countries.ledger.enter(&by_country, buckets);
+        networks.ledger.enter(&by_network, buckets);
     }
 
     /// Puts other databases in force, and places everything anew; but what forgotten sources had sent stays where the former
     /// databases placed it.
-    pub fn replace(&mut self, geo: Arc<Geo>, sources: &mut Ledger<Address, SourceCounters>, slots: &Slots) {
+    pub fn replace(&mut self, geo: Arc<Geo>, sources: &mut Ledger<Address, SourceCounters>, buckets: &TimeBuckets) {
         self.geo = Some(geo);
         for (_, account) in sources.iter() {
             let tally = account.tally();
@@ -104,7 +104,7 @@ impl Regions {
             let tally = account.tally();
             self.enter(address, &mut account.note, tally, true);
         }
-        self.enter_sums(slots);
+        self.enter_sums(buckets);
         // All of it came at once, but not in this second.
         self.countries.ledger.forget_rates();
         self.networks.ledger.forget_rates();
@@ -149,14 +149,14 @@ impl Regions {
     }
 
     /// The `limit` (0: all) countries with the most packets, most first; and the others.
-    pub fn country_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> (Vec<CountryRow>, Others) {
-        let (rows, others) = self.countries.top(limit, slots, elapsed, self.sources(|region| region.country));
+    pub fn country_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<CountryRow>, Others) {
+        let (rows, others) = self.countries.top(limit, buckets, elapsed, self.sources(|region| region.country));
         (rows.map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect(), others)
     }
 
     /// The `limit` (0: all) networks with the most packets, most first; and the others.
-    pub fn network_rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> (Vec<NetworkRow>, Others) {
-        let (rows, others) = self.networks.top(limit, slots, elapsed, self.sources(|region| region.asn));
+    pub fn network_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<NetworkRow>, Others) {
+        let (rows, others) = self.networks.top(limit, buckets, elapsed, self.sources(|region| region.asn));
         (rows.map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect(), others)
     }
 
@@ -170,7 +170,7 @@ impl Regions {
 
 /// Sums by one kind of place.
 struct Places<K> {
-    ledger: Ledger<K, Tally>,
+    ledger: Ledger<K, PacketsBytes>,
     names: HashMap<K, Box<str>>,
 }
 
@@ -180,16 +180,16 @@ impl<K: Copy + Eq + Hash + Ord> Places<K> {
     fn top(
         &self,
         limit: usize,
-        slots: &Slots,
+        buckets: &TimeBuckets,
         elapsed: f64,
         sources: HashMap<K, u64>,
     ) -> (impl Iterator<Item = (K, String, Sums)>, Others) {
-        let (keys, rows, Tally { packets, bytes }) = self.ledger.top(limit);
+        let (keys, rows, PacketsBytes { packets, bytes }) = self.ledger.top(limit);
         let places = keys.into_iter().filter_map(move |key| {
             let account = self.ledger.get(&key)?;
             let name = self.names.get(&key).map_or("", |name| name).to_string();
-            let Rates { current, minute, .. } = account.history.rates(slots, elapsed);
-            let Tally { packets, bytes } = account.total;
+            let Rates { current, minute, .. } = account.history.rates(buckets, elapsed);
+            let PacketsBytes { packets, bytes } = account.total;
             let ips = sources.get(&key).copied().unwrap_or(0);
             Some((key, name, Sums { ips, packets, bytes, pps: current, pps_60s: minute }))
         });
@@ -229,8 +229,8 @@ mod tests {
     }
 
     /// Code, sources and packets of each country.
-    fn countries(regions: &Regions, slots: &Slots) -> Vec<(String, u64, u64)> {
-        let rows = regions.country_rows(0, slots, 1.0).0.into_iter();
+    fn countries(regions: &Regions, buckets: &TimeBuckets) -> Vec<(String, u64, u64)> {
+        let rows = regions.country_rows(0, buckets, 1.0).0.into_iter();
         rows.map(|row| (row.country_code.to_string(), row.sums.ips, row.sums.packets)).collect()
     }
 
@@ -238,12 +238,12 @@ mod tests {
         (code.into(), ips, packets)
     }
 
-    /// Enters packets into a ledger of sources and the regions, as the books do.
+    /// Enters packets into a ledger of sources and the regions, as the aggregates do.
     fn enter(regions: &mut Regions, ledger: &mut Ledger<Address, SourceCounters>, entries: &[([u8; 4], u64)]) {
-        let slots = Slots::new(0);
+        let buckets = TimeBuckets::new(0);
         let entries: Vec<_> = entries.iter().map(|(octets, packets)| (address(*octets), counters(*packets))).collect();
-        ledger.enter_watched(&entries, &slots, &mut Watched(regions));
-        regions.enter_sums(&slots);
+        ledger.enter_watched(&entries, &buckets, &mut Watched(regions));
+        regions.enter_sums(&buckets);
     }
 
     struct Watched<'a>(&'a mut Regions);
@@ -266,36 +266,36 @@ mod tests {
 
     #[test]
     fn sources_are_summed_where_they_are_and_stay_when_they_are_forgotten() {
-        let (mut regions, mut ledger, slots) = (regions(), Ledger::new(9), Slots::new(0));
+        let (mut regions, mut ledger, buckets) = (regions(), Ledger::new(9), TimeBuckets::new(0));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 5), (PRIVATE, 3), (GOOGLE, 1)]);
-        assert_eq!(countries(&regions, &slots), [row("US", 1, 6), row("LO", 1, 3)]);
-        assert_eq!(regions.network_rows(1, &slots, 1.0).0[0].asn, 15169);
+        assert_eq!(countries(&regions, &buckets), [row("US", 1, 6), row("LO", 1, 3)]);
+        assert_eq!(regions.network_rows(1, &buckets, 1.0).0[0].asn, 15169);
 
-        ledger.evict(2, &slots, &mut Watched(&mut regions));
-        assert_eq!(countries(&regions, &slots), [row("US", 0, 6), row("LO", 0, 3)]);
+        ledger.evict(2, &buckets, &mut Watched(&mut regions));
+        assert_eq!(countries(&regions, &buckets), [row("US", 0, 6), row("LO", 0, 3)]);
 
         regions.reset();
-        assert_eq!(countries(&regions, &slots), []);
+        assert_eq!(countries(&regions, &buckets), []);
     }
 
     #[test]
     fn other_databases_place_everything_anew_but_what_was_forgotten() {
-        let (mut regions, mut ledger, slots) = (Regions::new(None), Ledger::new(9), Slots::new(0));
+        let (mut regions, mut ledger, buckets) = (Regions::new(None), Ledger::new(9), TimeBuckets::new(0));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 2), (CLOUDFLARE, 1)]);
-        assert_eq!(countries(&regions, &slots), []);
+        assert_eq!(countries(&regions, &buckets), []);
         assert_eq!(regions.place(&address(GOOGLE)), None);
 
         let packets = |regions: &Regions| {
-            let rows = regions.network_rows(0, &slots, 1.0).0.into_iter();
+            let rows = regions.network_rows(0, &buckets, 1.0).0.into_iter();
             rows.map(|row| (row.asn, row.sums.ips, row.sums.packets)).collect::<Vec<_>>()
         };
-        regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
+        regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &buckets);
         assert_eq!(packets(&regions), [(15169, 1, 2), (13335, 1, 1)]);
-        assert_eq!(regions.network_rows(0, &slots, 1.0).0[0].sums.pps, 0.0, "they did not come in this second");
+        assert_eq!(regions.network_rows(0, &buckets, 1.0).0[0].sums.pps, 0.0, "they did not come in this second");
 
-        ledger.evict(2, &slots, &mut Watched(&mut regions));
+        ledger.evict(2, &buckets, &mut Watched(&mut regions));
         enter(&mut regions, &mut ledger, &[(GOOGLE, 7)]);
-        regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &slots);
+        regions.replace(Arc::new(Geo::bundled().unwrap()), &mut ledger, &buckets);
         assert_eq!(packets(&regions), [(15169, 1, 9), (13335, 0, 1)]);
     }
 }

@@ -12,19 +12,19 @@ use nettop_collect::reading::Tables;
 use super::Engine;
 
 impl Engine {
-    /// Reads until now, and returns what the tables said at the instant until which everything is in the books then.
+    /// Reads until now, and returns what the tables said at the instant until which everything is in the aggregates then.
     pub(super) fn tables_at_reading(&mut self) -> Tables {
         let delay = self.source.drain_delay();
         if delay.is_zero() {
-            self.source.read_tables(&mut self.books.tables);
-            return self.books.tables.clone();
+            self.source.read_tables(&mut self.aggregates.tables);
+            return self.aggregates.tables.clone();
         }
         thread::sleep(delay);
-        self.source.read_tables_anew(&mut self.books.tables);
-        let before = self.books.tables.clone();
+        self.source.read_tables_anew(&mut self.aggregates.tables);
+        let before = self.aggregates.tables.clone();
         self.drain();
-        self.source.read_tables_anew(&mut self.books.tables);
-        let after = self.books.tables.clone();
+        self.source.read_tables_anew(&mut self.aggregates.tables);
+        let after = self.aggregates.tables.clone();
         // What came before the program turned in the former call comes with this one.
         thread::sleep(delay);
         self.drain();

@@ -21,7 +21,7 @@ use nettop_model::{
 };
 use serde::Serialize;
 
-use super::target::Target;
+use super::append_file::AppendFile;
 
 /// Rows that are handed over at once, at most.
 const BATCH: usize = 4096;
@@ -86,7 +86,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(export: Export, target: Target) -> io::Result<Self> {
+    pub fn start(export: Export, target: AppendFile) -> io::Result<Self> {
         let (batches, received) = sync_channel(QUEUE);
         let (ending, ended) = sync_channel(1);
         let status = Arc::new(Status::default());
@@ -186,7 +186,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
 
 /// The thread's own.
 struct Writer {
-    target: Target,
+    target: AppendFile,
     status: Arc<Status>,
     /// Why the file could not be opened anew: it is still the old one.
     stale: Option<String>,
@@ -225,7 +225,7 @@ impl Writer {
     }
 
     fn reopen(&mut self) {
-        match Target::open(self.target.path()) {
+        match AppendFile::open(self.target.path()) {
             Ok(target) => {
                 self.target = target;
                 self.stale = None;
@@ -242,8 +242,8 @@ mod tests {
 
     use super::*;
 
-    fn target(path: &Path) -> Target {
-        Target::open(path).unwrap()
+    fn target(path: &Path) -> AppendFile {
+        AppendFile::open(path).unwrap()
     }
 
     fn finished(mut jsonl: Jsonl<u32>, rows: std::ops::Range<u32>) -> ExportRow {

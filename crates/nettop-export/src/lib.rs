@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use nettop_model::{flat::Flat, json, snapshot::Snapshot};
 use serde_json::value::RawValue;
 
+pub mod append_file;
+pub mod atomic_file;
 pub mod cell;
-pub mod destination;
 pub mod file;
 pub mod jsonl;
 pub mod log;
@@ -18,7 +19,6 @@ pub mod site;
 pub mod sorted;
 pub mod summary;
 pub mod table;
-pub mod target;
 pub mod until;
 
 /// A form in which everything counted can be written to a file.

@@ -13,7 +13,7 @@ use std::{
 
 use nettop_model::snapshot::Degraded;
 
-use super::target::Target;
+use super::append_file::AppendFile;
 
 /// Records that may wait, and bytes of them; one record by itself may be longer, as the verifier's log is.
 const MOST_RECORDS: usize = 1024;
@@ -46,7 +46,7 @@ struct Queue {
     /// The thread has records in its hands.
     writing: bool,
     /// The file, until the thread has it.
-    file: Option<Target>,
+    file: Option<AppendFile>,
 }
 
 impl Log {
@@ -55,7 +55,7 @@ impl Log {
     /// # Errors
     /// What the file system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let queue = Queue { file: Some(Target::open(path)?), ..Queue::default() };
+        let queue = Queue { file: Some(AppendFile::open(path)?), ..Queue::default() };
         Ok(Self(Arc::new(Shared {
             path: path.into(),
             queue: Mutex::new(queue),
@@ -152,7 +152,7 @@ impl Queue {
 }
 
 impl Shared {
-    fn write_for_ever(&self, mut file: Target) {
+    fn write_for_ever(&self, mut file: AppendFile) {
         let mut stale = None;
         loop {
             let mut queue = self.lock();
@@ -169,7 +169,7 @@ impl Shared {
             queue.writing = true;
             drop(queue);
             if reopen {
-                match Target::open(&self.path) {
+                match AppendFile::open(&self.path) {
                     Ok(anew) => (file, stale) = (anew, None),
                     Err(error) => {
                         let told =

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use nettop_model::snapshot::Snapshot;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{FORMATS, destination::Destination, site::Kept, until::Until};
+use super::{FORMATS, atomic_file::AtomicFile, site::Kept, until::Until};
 
 /// Sorts by time. In UTC: the local offset cannot be read safely once threads run.
 const STAMP: &[BorrowedFormatItem] = format_description!("nettop-[year][month][day]-[hour][minute][second]");
@@ -23,20 +23,20 @@ pub type Written = (PathBuf, Option<Kept>);
 /// # Errors
 /// Say which one could not be written, and why.
 pub fn write(snapshot: &Snapshot, path: &Path) -> Result<Vec<Written>> {
-    Place(paths(path).into_iter().map(Destination::new).collect()).write(snapshot, None)
+    OutputDir(paths(path).into_iter().map(AtomicFile::new).collect()).write(snapshot, None)
 }
 
 /// Where a session ends up: a file for each form.
 #[derive(Debug)]
-pub struct Place(Vec<Destination>);
+pub struct OutputDir(Vec<AtomicFile>);
 
-impl Place {
+impl OutputDir {
     /// Beside `path`, for a user who will write it.
     ///
     /// # Errors
     /// What the file system says.
     pub fn beside(path: &Path, user: u32) -> io::Result<Self> {
-        let open = |path| Destination::open(path, user);
+        let open = |path| AtomicFile::open(path, user);
         Ok(Self(paths(path).into_iter().map(open).collect::<io::Result<_>>()?))
     }
 
@@ -45,7 +45,7 @@ impl Place {
     /// # Errors
     /// Say which one could not be written first, and why.
     pub fn write(&self, snapshot: &Snapshot, until: Option<Instant>) -> Result<Vec<Written>> {
-        let write = |(destination, format): (&Destination, &super::Format)| {
+        let write = |(destination, format): (&AtomicFile, &super::Format)| {
             let path = destination.path();
             let kept = destination
                 .write(|out| (format.write)(snapshot, &mut Until::new(out, until)))
@@ -58,7 +58,7 @@ impl Place {
 
     /// The files that will be made or replaced.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.0.iter().filter_map(Destination::file)
+        self.0.iter().filter_map(AtomicFile::file)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use nettop_common::{SourceCounters, Tally, counters::Counters};
+use nettop_common::{PacketsBytes, SourceCounters, counters::Counters};
 
 /// Counters that are summed up by key.
 pub trait Entry: Counters {
@@ -12,18 +12,18 @@ pub trait Entry: Counters {
     /// Adds them to a sum. False: their parts may have wrapped before they were read, so that the sum is a lower bound.
     fn add_to(&self, total: &mut Self::Total) -> bool;
     /// Packets and bytes of a sum.
-    fn of(total: &Self::Total) -> Tally;
+    fn of(total: &Self::Total) -> PacketsBytes;
 }
 
-impl Entry for Tally {
-    type Total = Tally;
+impl Entry for PacketsBytes {
+    type Total = PacketsBytes;
 
-    fn add_to(&self, total: &mut Tally) -> bool {
+    fn add_to(&self, total: &mut PacketsBytes) -> bool {
         total.add(*self);
         true
     }
 
-    fn of(total: &Tally) -> Tally {
+    fn of(total: &PacketsBytes) -> PacketsBytes {
         *total
     }
 }
@@ -70,8 +70,8 @@ impl Entry for SourceCounters {
         packets <= u32::MAX.into()
     }
 
-    fn of(total: &SourceTotal) -> Tally {
-        Tally { packets: total.packets, bytes: total.bytes }
+    fn of(total: &SourceTotal) -> PacketsBytes {
+        PacketsBytes { packets: total.packets, bytes: total.bytes }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, env};
 use Argument::{OneOf, With, Without};
 use aya_obj::generated::bpf_cmd;
 use libc::c_long;
-use nettop_model::snapshot::Guard;
+use nettop_model::snapshot::SandboxLayer;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter,
@@ -188,7 +188,7 @@ pub(super) const UNIX_CLIENT: Argument = OneOf(0, &[libc::AF_UNIX as u64]);
 pub(super) const TCP_CLIENT: Argument = OneOf(0, &[libc::AF_INET as u64, libc::AF_INET6 as u64]);
 
 /// From now on, in this thread and those that it starts; `sockets` says which sockets are made.
-pub(super) fn allow_only_what_is_needed(sockets: Argument) -> Guard {
+pub(super) fn allow_only_what_is_needed(sockets: Argument) -> SandboxLayer {
     let applied = filter(sockets).map_err(seccompiler::Error::from).and_then(|filter| apply_filter(&filter));
     match applied {
         Ok(()) => holds(PART, format!("{} of them, no other is made", ANY.len() + OLDER.len() + CERTAIN.len() + 1)),

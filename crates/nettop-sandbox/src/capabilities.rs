@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use aya::util::KernelVersion;
 use caps::{CapSet, Capability, CapsHashSet};
-use nettop_model::snapshot::Guard;
+use nettop_model::snapshot::SandboxLayer;
 
 use super::{holds, refused};
 
@@ -37,7 +37,7 @@ pub(super) fn bpf() -> Option<(Capability, &'static str)> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub(super) fn drop_all(keep: Option<(Capability, &str)>) -> Result<Guard> {
+pub(super) fn drop_all(keep: Option<(Capability, &str)>) -> Result<SandboxLayer> {
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         let kept: CapsHashSet = match (set, keep) {
             (CapSet::Effective | CapSet::Permitted, Some((keep, _))) => {
@@ -60,7 +60,7 @@ pub(super) fn drop_all(keep: Option<(Capability, &str)>) -> Result<Guard> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub(super) fn gain_none() -> Result<Guard> {
+pub(super) fn gain_none() -> Result<SandboxLayer> {
     rustix::thread::set_no_new_privs(true).context("setting no_new_privs")?;
     Ok(holds("no_new_privs", "no program gives any back"))
 }

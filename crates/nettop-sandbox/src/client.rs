@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use caps::Capability;
-use nettop_model::snapshot::Guard;
+use nettop_model::snapshot::SandboxLayer;
 use rustix::process::geteuid;
 
 use super::{Folders, Invoker, calls, capabilities, user};
@@ -21,7 +21,7 @@ pub fn enter_client(
     folders: &Folders,
     port: Option<u16>,
     owner: Option<u32>,
-) -> Result<Vec<Guard>> {
+) -> Result<Vec<SandboxLayer>> {
     capabilities::empty_bounding_set()?;
     let mut fence = folders.open();
     fence.connect(port);

@@ -11,7 +11,7 @@ use landlock::{
     PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
     make_bitflags,
 };
-use nettop_model::snapshot::Guard;
+use nettop_model::snapshot::SandboxLayer;
 
 use super::{holds, refused};
 
@@ -108,7 +108,7 @@ impl Fence {
     }
 
     /// Closes it, for good.
-    pub(super) fn close(self) -> Vec<Guard> {
+    pub(super) fn close(self) -> Vec<SandboxLayer> {
         match self.restrict() {
             Ok(status) => report(status),
             Err(error) => PARTS.map(|part| refused(part, format!("Landlock: {error}"))).into(),
@@ -133,7 +133,7 @@ impl Fence {
 }
 
 /// What holds, by what the kernel knows of Landlock.
-fn report(status: LandlockStatus) -> Vec<Guard> {
+fn report(status: LandlockStatus) -> Vec<SandboxLayer> {
     let version = match status {
         LandlockStatus::Available { effective_abi, .. } => effective_abi,
         LandlockStatus::NotEnabled => {

@@ -17,7 +17,7 @@ pub use self::{
     folders::Folders,
     user::{Invoker, later_uid},
 };
-use nettop_model::snapshot::Guard;
+use nettop_model::snapshot::SandboxLayer;
 
 /// The parts that Landlock is needed for.
 pub const LANDLOCK: [&str; 3] = folders::PARTS;
@@ -40,7 +40,7 @@ pub enum Mode {
 ///
 /// # Errors
 /// Capabilities cannot be given up; the user who called sudo cannot be become; or something does not hold, and all of it must.
-pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result<Vec<Guard>> {
+pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result<Vec<SandboxLayer>> {
     capabilities::empty_bounding_set()?;
     if mode == Mode::Off {
         let mut guards = vec![capabilities::drop_all(capabilities::bpf())?, capabilities::gain_none()?];
@@ -69,7 +69,7 @@ pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result
 
 const OPTED_OUT: &str = "--no-sandbox was asked for";
 
-fn demand_all(guards: &[Guard]) -> Result<()> {
+fn demand_all(guards: &[SandboxLayer]) -> Result<()> {
     let missing: Vec<_> = guards.iter().filter(|guard| !guard.holds).collect();
     if missing.is_empty() {
         return Ok(());
@@ -78,20 +78,20 @@ fn demand_all(guards: &[Guard]) -> Result<()> {
     bail!("--sandbox strict, but not all of it holds: {}; without that option the rest is used", reasons.join("; "))
 }
 
-fn holds(part: &'static str, detail: impl Into<String>) -> Guard {
-    Guard { part, holds: true, detail: detail.into() }
+fn holds(part: &'static str, detail: impl Into<String>) -> SandboxLayer {
+    SandboxLayer { part, holds: true, detail: detail.into() }
 }
 
-fn refused(part: &'static str, why: impl Into<String>) -> Guard {
-    Guard { part, holds: false, detail: why.into() }
+fn refused(part: &'static str, why: impl Into<String>) -> SandboxLayer {
+    SandboxLayer { part, holds: false, detail: why.into() }
 }
 
 /// What this kernel offers, found out by a thread that enters it and ends: `nettop doctor` asks.
 ///
 /// # Errors
 /// There can be no thread.
-pub fn offered() -> Result<Vec<Guard>> {
-    let try_it = || -> Result<Vec<Guard>> {
+pub fn offered() -> Result<Vec<SandboxLayer>> {
+    let try_it = || -> Result<Vec<SandboxLayer>> {
         let fence = Folders::default().open();
         let mut guards = vec![capabilities::gain_none()?];
         guards.extend(fence.close());

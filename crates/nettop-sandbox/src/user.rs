@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use nettop_model::snapshot::Guard;
+use nettop_model::snapshot::SandboxLayer;
 use rustix::{
     process::{Gid, Uid, geteuid, getgroups, getuid},
     thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
@@ -205,7 +205,7 @@ pub fn later_uid() -> u32 {
 ///
 /// # Errors
 /// The kernel refuses: nobody stays root who should not.
-pub(super) fn become_invoker(invoker: Option<&Invoker>) -> Result<Guard> {
+pub(super) fn become_invoker(invoker: Option<&Invoker>) -> Result<SandboxLayer> {
     let Some(invoker) = invoker else {
         return Ok(holds(PART, format!("{}, as it was started", geteuid().as_raw())));
     };

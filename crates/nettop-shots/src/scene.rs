@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use nettop::cli::Cli;
 use nettop_collect::pcap::Pcap;
-use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
+use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,
@@ -71,8 +71,8 @@ fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
     let run = Cli::try_parse_from(["nettop"]).context("nettop's own options")?.run;
     let settings = run.common.settings(Mode::Replay)?;
     let source = Box::new(Pcap::open(path, 0.0)?);
-    let cost = OwnCost::new(Moment::default());
-    let (mut engine, snapshots) = Engine::new(source, settings, Some(Watcher::embedded()?), Outlets::default(), cost);
+    let cost = Overhead::new(Moment::default());
+    let (mut engine, snapshots) = Engine::new(source, settings, Some(Watcher::embedded()?), Sinks::default(), cost);
     let newest = || snapshots.borrow().meta.elapsed;
     let reached = (0..ENOUGH).any(|_| {
         engine.tick();

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::Context as _;
 use nettop_export::{
+    atomic_file::AtomicFile,
     cell::inert,
-    destination::Destination,
     session::{self, Written},
     site::Kept,
 };
@@ -81,7 +81,7 @@ impl ViewRows {
         let paths = ["csv", "json"].map(|extension| self.path.with_extension(extension));
         let forms: [Form; 2] = [&|out| self.to_csv(out), &|out| json::pretty(&self.rows, out)];
         let write = |(path, form): (PathBuf, Form)| {
-            let destination = Destination::new(path);
+            let destination = AtomicFile::new(path);
             let path = destination.path();
             let kept = destination.write(form).with_context(|| format!("writing {}", path.display()))?;
             Ok((path.to_path_buf(), kept))
@@ -138,7 +138,7 @@ mod tests {
     use crate::{fixture::busy, view::SOURCES};
     use nettop_model::{
         query,
-        snapshot::{ExportRow, Link},
+        snapshot::{ExportRow, Remote},
     };
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
             let mut snapshot = Snapshot::default();
             snapshot.monitor.exports = rows;
             assert_eq!(path(&snapshot, 0), Path::new(expected), "{:?}", snapshot.monitor.exports);
-            snapshot.meta.link = Some(Link::default().into());
+            snapshot.meta.link = Some(Remote::default().into());
             assert_eq!(path(&snapshot, 0), Path::new("nettop-19700101-000000"), "the monitor's paths are not ours");
         }
     }

@@ -8,9 +8,9 @@ use nettop_geo::CountryCode;
 use nettop_model::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, FilterView,
     History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState, Mac,
-    MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Pace, Place, Places, PortList, PortRow, Prefix,
-    PrefixLists, PrefixRow, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList, SourceRow, Sums, TcpFlags,
-    Tick, Traffic,
+    MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place, Places, PortList, PortRow, Prefix,
+    PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList, SourceRow, Sums,
+    TcpFlags, Tick, Traffic,
 };
 
 /// When every fixture was taken.
@@ -96,7 +96,7 @@ pub fn detail() -> Detail {
 
 /// A minute in which a flood began, and the ten around it.
 pub fn history() -> History {
-    let pace = |n: u16| Pace { pps: if n > 48 { 3_141_592.0 } else { 20_000.0 + f32::from(n) * 900.0 }, bps: 1e6 };
+    let pace = |n: u16| RatePoint { pps: if n > 48 { 3_141_592.0 } else { 20_000.0 + f32::from(n) * 900.0 }, bps: 1e6 };
     History { seconds: (0..60).map(pace).collect(), tens: (20..60).map(pace).collect() }
 }
 

@@ -4,7 +4,7 @@ use super::{
     bindings::Bindings,
     table::{
         Head,
-        arrange::{Arrangement, Order, WIDEST},
+        arrange::{Order, TableState, WIDEST},
     },
     view::VIEWS,
 };
@@ -15,7 +15,7 @@ pub struct Preferences {
     /// Which keys do what.
     pub keys: Bindings,
     /// How the table of each view begins.
-    pub tables: [Arrangement; VIEWS.len()],
+    pub tables: [TableState; VIEWS.len()],
     /// Unicode, whatever the environment says of the terminal: ASCII was turned off.
     pub unicode: bool,
 }
@@ -34,7 +34,7 @@ fn column(heads: &[Head], name: &str, fit: fn(&Head) -> bool) -> Result<usize, S
     })
 }
 
-impl Arrangement {
+impl TableState {
     /// Shows the columns of these names only, in the table's own order, and the most important one, which always stays.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Arrangement {
 mod tests {
     use super::*;
 
-    fn shown(table: &Arrangement, heads: &[Head]) -> String {
+    fn shown(table: &TableState, heads: &[Head]) -> String {
         let shown = (0..heads.len()).filter(|at| !table.without.contains(at));
         shown.map(|at| column_name(&heads[at])).collect::<Vec<_>>().join(" ")
     }
@@ -90,11 +90,11 @@ mod tests {
         for (names, expected) in
             [(&["PPS", "pkts"][..], "ip pkts pps"), (&[], "ip"), (&["low/peak", "#"], "# ip low/peak")]
         {
-            let mut table = Arrangement::default();
+            let mut table = TableState::default();
             table.show(&heads, &names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
             assert_eq!(shown(&table, &heads), expected);
         }
-        let error = Arrangement::default().show(&heads, &["pkt".into()]).unwrap_err();
+        let error = TableState::default().show(&heads, &["pkt".into()]).unwrap_err();
         assert!(error.starts_with("\"pkt\" is none of #, ip, geo"), "{error}");
     }
 
@@ -102,7 +102,7 @@ mod tests {
     fn tables_begin_sorted_with_the_most_first_unless_reversed() {
         let heads = VIEWS[0].heads();
         let order = |name, reverse| {
-            let mut table = Arrangement::default();
+            let mut table = TableState::default();
             table
                 .begin_sorted(&heads, name, reverse)
                 .map(|()| table.order.map(|order| (column_name(&heads[order.column]), order.reversed)))
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn widths_are_set_by_name_within_bounds() {
         let heads = VIEWS[0].heads();
-        let mut table = Arrangement::default();
+        let mut table = TableState::default();
         for (name, cells) in [("ip", 1), ("low/peak", 500), ("IP", 20)] {
             assert_eq!(table.set_width(&heads, name, cells), Ok(()), "{name} {cells}");
         }

@@ -15,7 +15,7 @@ use super::{
     chart::span::Span,
     preferences::Preferences,
     prompt::Prompt,
-    table::{Listed, Listing, arrange::Arrangement},
+    table::{Listed, Listing, arrange::TableState},
     theme::Choice,
     view::VIEWS,
 };
@@ -51,7 +51,7 @@ pub struct State {
     /// The place of the view in [`VIEWS`].
     pub view: usize,
     /// How each view's table is wanted.
-    pub tables: [Arrangement; VIEWS.len()],
+    pub tables: [TableState; VIEWS.len()],
     /// Everything known of one thing, while that is open.
     pub detail: Option<Detail>,
     /// The column under the cursor of the list of columns, while that is open.
@@ -157,12 +157,12 @@ impl State {
     }
 
     /// How its table is wanted.
-    pub fn table(&self) -> &Arrangement {
+    pub fn table(&self) -> &TableState {
         &self.tables[self.view.min(VIEWS.len() - 1)]
     }
 
     /// The same, to change it.
-    pub fn table_mut(&mut self) -> &mut Arrangement {
+    pub fn table_mut(&mut self) -> &mut TableState {
         &mut self.tables[self.view.min(VIEWS.len() - 1)]
     }
 

@@ -18,7 +18,7 @@ use super::{
     panel::{self, Picture},
     prompt::{Prompt, Purpose},
     state::{Detail, Notice, Options, State},
-    table::arrange::Arrangement,
+    table::arrange::TableState,
     theme::Theme,
     view::VIEWS,
 };
@@ -105,7 +105,7 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
 }
 
 /// Tables with columns whose width was chosen.
-fn sized() -> [Arrangement; VIEWS.len()] {
+fn sized() -> [TableState; VIEWS.len()] {
     let mut tables = State::default().tables;
     tables[0].widths = [(1, 15), (3, 7), (4, 40)].into();
     tables
@@ -356,7 +356,7 @@ fn a_monitor_that_went_is_named_with_the_reason_however_narrow_the_screen() {
         since_ns: 0,
         why: "no running monitor at /run/nettop/nettop.sock: connection refused".into(),
     };
-    let link = nettop_model::snapshot::Link { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
+    let link = nettop_model::snapshot::Remote { name: "/run/nettop/nettop.sock".into(), lost: Some(lost), missed: 0 };
     let mut snapshot = Snapshot { alerts: super::fixture::floods(), ..busy() };
     snapshot.meta.link = Some(std::sync::Arc::new(link));
     for (columns, lines) in [(40, 20), (80, 24), (120, 40)] {

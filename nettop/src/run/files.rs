@@ -4,7 +4,7 @@
 use std::{fs::File, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use nettop_export::{destination::Destination, jsonl::Reopener, log::Log, session::Place, target::Target};
+use nettop_export::{append_file::AppendFile, atomic_file::AtomicFile, jsonl::Reopener, log::Log, session::OutputDir};
 
 use crate::cli::CommonArgs;
 
@@ -12,13 +12,13 @@ use crate::cli::CommonArgs;
 #[derive(Debug)]
 pub struct Files {
     /// Sampled packets.
-    pub events: Option<Target>,
+    pub events: Option<AppendFile>,
     /// Alerts.
-    pub alerts: Option<Target>,
+    pub alerts: Option<AppendFile>,
     /// Beside which file a session ends up; none where packets go into a pipe or a device.
-    pub session: Option<Place>,
+    pub session: Option<OutputDir>,
     /// The last snapshot.
-    pub snapshot: Option<Destination>,
+    pub snapshot: Option<AtomicFile>,
 }
 
 impl Files {
@@ -29,20 +29,20 @@ impl Files {
     pub fn open(args: &CommonArgs, user: u32) -> Result<Self> {
         let open = |path: &Option<PathBuf>, option| match path {
             None => Ok(None),
-            Some(path) => Target::open(path)
+            Some(path) => AppendFile::open(path)
                 .map(Some)
                 .with_context(|| format!("opening {} to append to; name another with {option}", path.display())),
         };
         let (events, alerts) = (open(&args.jsonl, "--jsonl")?, open(&args.alerts, "--alerts")?);
-        let beside = args.jsonl.as_ref().filter(|_| events.as_ref().is_some_and(Target::is_regular));
+        let beside = args.jsonl.as_ref().filter(|_| events.as_ref().is_some_and(AppendFile::is_regular));
         let session = beside
             .map(|path| {
-                Place::beside(path, user)
+                OutputDir::beside(path, user)
                     .with_context(|| format!("opening the files for the end of the session beside {}", path.display()))
             })
             .transpose()?;
         let snapshot = args.snapshot.as_ref().map(|path| {
-            Destination::open(path.clone(), user)
+            AtomicFile::open(path.clone(), user)
                 .with_context(|| format!("opening {}; name another file with --snapshot", path.display()))
         });
         Ok(Self { events, alerts, session, snapshot: snapshot.transpose()? })

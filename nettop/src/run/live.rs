@@ -21,8 +21,8 @@ use nettop_collect::{
     traffic::Traffic,
 };
 use nettop_control::{channel::Channel, server};
-use nettop_engine::{Engine, Settings, outlets::Outlets, own::OwnCost};
-use nettop_export::{destination::Destination, log::Log, session::Place, summary};
+use nettop_engine::{Engine, Settings, overhead::Overhead, sinks::Sinks};
+use nettop_export::{atomic_file::AtomicFile, log::Log, session::OutputDir, summary};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,
@@ -172,8 +172,8 @@ impl Opened {
         let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
         outputs.chain(self.log.as_ref().map(Log::path)).for_each(|path| folders.output(path));
         // At the end of a link there may be nothing yet.
-        let ends = self.files.snapshot.iter().filter_map(Destination::file);
-        let ends = ends.chain(self.files.session.iter().flat_map(Place::files));
+        let ends = self.files.snapshot.iter().filter_map(AtomicFile::file);
+        let ends = ends.chain(self.files.session.iter().flat_map(OutputDir::files));
         ends.for_each(|path| folders.output(&path));
         if args.screen().is_some() {
             folders.write_here();
@@ -222,7 +222,7 @@ fn monitor(
     args: &CommonArgs,
 ) -> Result<()> {
     heap::keep_small();
-    let cost = OwnCost::new(Moment::now());
+    let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
     let Opened { control, mut geo, files, log, .. } = opened;
     // Only now: a thread keeps the privileges it began with.
@@ -233,11 +233,11 @@ fn monitor(
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;
     }
-    let mut outlets = Outlets::start(files.events, files.alerts).context("starting a thread that writes a file")?;
+    let mut sinks = Sinks::start(files.events, files.alerts).context("starting a thread that writes a file")?;
     if settings.mode == Mode::Replay {
-        outlets.be_patient();
+        sinks.be_patient();
     }
-    let hangup = Hangup::new(outlets.reopeners(), log);
+    let hangup = Hangup::new(sinks.reopeners(), log);
     // One thread for the engine, which blocks while it reads; one for the screen, which calculates for some milliseconds; one
     // for everybody else.
     let runtime = runtime(3)?;
@@ -245,7 +245,7 @@ fn monitor(
         // Before anybody can know that the monitor runs, and send it one.
         let signals = Signals::listen()?;
         let (listener, _socket) = control.map(Channel::listener).transpose()?.unzip();
-        let (engine, snapshots) = Engine::new(sources.traffic, settings, geo, outlets, cost);
+        let (engine, snapshots) = Engine::new(sources.traffic, settings, geo, sinks, cost);
         let engine = engine.with_collectors(Collectors::start(sources.beside));
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = tokio::spawn(engine.run(received));

@@ -8,7 +8,7 @@ use nettop_collect::{
     pcap::{capture::Order, link::LINK_TYPES},
     reading::Reading,
 };
-use nettop_common::{Frame, Link, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};
+use nettop_common::{Frame, LinkLayer, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};
 use nettop_model::clock::Moment;
 
 use crate::frames::{IP, Spec, TAGS, Transport, tag};
@@ -22,7 +22,7 @@ pub fn packet(data: &[u8]) {
     let Some((kind, rest)) = data.split_first() else { return };
     match kind {
         0 => frame(rest),
-        1 => count(rest, Link::RawIp),
+        1 => count(rest, LinkLayer::RawIp),
         2..128 => {
             let link = &LINK_TYPES[usize::from(*kind) % LINK_TYPES.len()];
             if let Some(parse) = link.parse {
@@ -41,7 +41,7 @@ pub fn packet(data: &[u8]) {
 fn meant(bytes: &mut Unstructured) -> Result<()> {
     let spec = spec(bytes)?;
     let mut whole = spec.frame();
-    let packet = parser::parse(Frame::from(&whole[..]), Link::Ethernet).expect("a whole packet");
+    let packet = parser::parse(Frame::from(&whole[..]), LinkLayer::Ethernet).expect("a whole packet");
     assert_eq!((packet.source.to_ip(), packet.destination.to_ip()), (spec.source, spec.destination), "{spec:?}");
     assert_eq!((packet.macs.source(), packet.macs.destination()), (spec.source_mac, spec.destination_mac), "{spec:?}");
     assert_eq!((packet.source_port, packet.destination_port), spec.transport.ports(), "{spec:?}");
@@ -51,7 +51,7 @@ fn meant(bytes: &mut Unstructured) -> Result<()> {
         "{spec:?}"
     );
     let raw = spec.raw_ip();
-    let raw = parser::parse(Frame::from(&raw[..]), Link::RawIp).expect("the same without its link");
+    let raw = parser::parse(Frame::from(&raw[..]), LinkLayer::RawIp).expect("the same without its link");
     assert_eq!(Packet { macs: packet.macs, ..raw }, packet, "{spec:?}");
     while !bytes.is_empty() {
         let at = bytes.int_in_range(0..=whole.len().saturating_sub(1))?;
@@ -62,7 +62,7 @@ fn meant(bytes: &mut Unstructured) -> Result<()> {
         }
         frame(&whole);
     }
-    count(whole.get(IP..).unwrap_or_default(), Link::RawIp);
+    count(whole.get(IP..).unwrap_or_default(), LinkLayer::RawIp);
     Ok(())
 }
 
@@ -94,8 +94,8 @@ fn spec(bytes: &mut Unstructured) -> Result<Spec> {
 
 /// An Ethernet frame, and what must be true of any.
 fn frame(bytes: &[u8]) {
-    count(bytes, Link::Ethernet);
-    let parse = |bytes: &[u8]| parser::parse(Frame::from(bytes), Link::Ethernet);
+    count(bytes, LinkLayer::Ethernet);
+    let parse = |bytes: &[u8]| parser::parse(Frame::from(bytes), LinkLayer::Ethernet);
     let Ok(packet) = parse(bytes) else { return };
     // What is cut off can make it unreadable, or take its ports, but not make it come from somebody else.
     for length in [bytes.len() / 2, bytes.len() - 1] {
@@ -113,8 +113,8 @@ fn frame(bytes: &[u8]) {
     }
 }
 
-/// Counts it, and expects the books to balance.
-fn count(bytes: &[u8], link: Link) {
+/// Counts it, and expects the aggregates to balance.
+fn count(bytes: &[u8], link: LinkLayer) {
     COUNTER.with_borrow_mut(|counter| {
         counter.set_sampling(1);
         counter.count(bytes, link, bytes.len() as u64, 1);

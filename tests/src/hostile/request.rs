@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use clap::Parser as _;
 use nettop::cli::Cli;
 use nettop_collect::demo::Demo;
-use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
+use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
 use nettop_model::{
     clock::Moment,
     request::{self, Request},
@@ -27,7 +27,7 @@ static ENGINE: LazyLock<(Runtime, Requests)> = LazyLock::new(|| {
     let source = Box::new(Demo::new(1));
     let options = Cli::parse_from(["nettop", "--max-sources", "1000", "--max-events", "100"]).run.common;
     let settings = options.settings(Mode::Demo).expect("settings");
-    let (engine, _) = Engine::new(source, settings, None, Outlets::default(), OwnCost::new(Moment::now()));
+    let (engine, _) = Engine::new(source, settings, None, Sinks::default(), Overhead::new(Moment::now()));
     runtime.spawn(engine.run(received));
     (runtime, requests)
 });

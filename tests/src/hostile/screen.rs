@@ -11,7 +11,7 @@ use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop::cli::Cli;
 use nettop_collect::demo::Demo;
-use nettop_engine::{Engine, outlets::Outlets, own::OwnCost};
+use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,
@@ -44,7 +44,7 @@ static SNAPSHOTS: LazyLock<[Snapshot; 2]> = LazyLock::new(|| {
     let settings = Cli::parse_from(["nettop"]).run.common.settings(Mode::Demo).expect("settings");
     let geo = Watcher::open(&[]).expect("the embedded places");
     let (mut engine, snapshots) =
-        Engine::new(source, settings, Some(geo), Outlets::default(), OwnCost::new(Moment::now()));
+        Engine::new(source, settings, Some(geo), Sinks::default(), Overhead::new(Moment::now()));
     let waiting = Snapshot::clone(&snapshots.borrow());
     engine.tick();
     let counting = Snapshot::clone(&snapshots.borrow());

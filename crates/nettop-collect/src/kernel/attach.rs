@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
-use nettop_common::Link;
+use nettop_common::LinkLayer;
 use nettop_model::snapshot::AttachMode;
 
 use super::{
@@ -31,10 +31,10 @@ impl Programs {
         interface.xdp_programs.iter().any(|id| self.ids.contains(id))
     }
 
-    fn for_link(&self, link: Link) -> BorrowedFd<'_> {
+    fn for_link(&self, link: LinkLayer) -> BorrowedFd<'_> {
         match link {
-            Link::Ethernet => self.ethernet.as_fd(),
-            Link::RawIp => self.raw_ip.as_fd(),
+            LinkLayer::Ethernet => self.ethernet.as_fd(),
+            LinkLayer::RawIp => self.raw_ip.as_fd(),
         }
     }
 }

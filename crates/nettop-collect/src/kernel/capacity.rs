@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::{Error, Result};
 use nettop_common::{
-    Event, SourceCounters, Tally,
-    slots::{self, MOST_BITS, SETS, Slot, WAYS},
+    Event, PacketsBytes, SourceCounters,
+    slots::{self, BANKS, MOST_BITS, Slot, WAYS},
 };
 
 const LEAST_BITS: u32 = 3;
@@ -13,7 +13,7 @@ const LEAST_BITS: u32 = 3;
 /// Sizes of what is allocated in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// log₂ of the buckets of one CPU in one set, by [`Table`](nettop_common::counters::Table).
+    /// log₂ of the buckets of one CPU in one bank, by [`Table`](nettop_common::counters::Table).
     pub bits: [u32; 3],
 }
 
@@ -22,15 +22,15 @@ impl Capacity {
     /// Three quarters go to the sources.
     pub fn plan(budget: u64, cpus: usize) -> Self {
         let bits = |share: u64, slot: usize, most: u32| {
-            let buckets = share / (cpus.max(1) as u64 * u64::from(SETS) * (WAYS * slot) as u64);
+            let buckets = share / (cpus.max(1) as u64 * u64::from(BANKS) * (WAYS * slot) as u64);
             buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS, most)
         };
         let [sources, destinations, macs] = MOST_BITS;
         Self {
             bits: [
                 bits(budget / 4 * 3, size_of::<Slot<SourceCounters>>(), sources),
-                bits(budget / 8, size_of::<Slot<Tally>>(), destinations),
-                bits(budget / 16, size_of::<Slot<Tally>>(), macs),
+                bits(budget / 8, size_of::<Slot<PacketsBytes>>(), destinations),
+                bits(budget / 16, size_of::<Slot<PacketsBytes>>(), macs),
             ],
         }
     }
@@ -42,7 +42,8 @@ impl Capacity {
 
     /// Bytes that the slots take.
     pub fn bytes(self, cpus: usize) -> u64 {
-        let sizes = [size_of::<Slot<SourceCounters>>(), size_of::<Slot<Tally>>(), size_of::<Slot<Tally>>()];
+        let sizes =
+            [size_of::<Slot<SourceCounters>>(), size_of::<Slot<PacketsBytes>>(), size_of::<Slot<PacketsBytes>>()];
         self.bits.iter().zip(sizes).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64).sum()
     }
 

@@ -5,11 +5,11 @@ use std::{io, mem::offset_of};
 use aya::maps::MapData;
 use bytemuck::{Pod, Zeroable as _};
 use nettop_common::{
-    Config, Cpu, Tally, Totals,
+    Config, Cpu, PacketsBytes, Totals,
+    coalescing::CoalescingCache,
     counters::{Part, Table},
-    cpu::{PORTS, Set, TCP_FLAGS},
-    newest::Newest,
-    slots::{self, GROUPS, Layout, MOST_BITS, SETS, Slot, Tags},
+    cpu::{Bank, PORTS, TCP_FLAGS},
+    slots::{self, BANKS, GROUPS, Layout, MOST_BITS, Slot, Tags},
     unique::{self, Distinct, Registers},
 };
 use nettop_process::random;
@@ -40,9 +40,9 @@ impl Cpus {
         for cpu in 0..cpus {
             all.write(cpu, offset_of!(Cpu, layout), layout);
             all.write(cpu, UNIQUE + offset_of!(Distinct, key), all.unique_key);
-            for set in 0..SETS {
-                let first = bits.map(|bits| slots::index(cpu as u32, set, bits, 0));
-                all.write(cpu, at(set) + offset_of!(Set, first), first);
+            for bank in 0..BANKS {
+                let first = bits.map(|bits| slots::index(cpu as u32, bank, bits, 0));
+                all.write(cpu, at(bank) + offset_of!(Bank, first), first);
             }
         }
         Ok(all)
@@ -74,52 +74,52 @@ impl Cpus {
     }
 
     /// What was counted of all packets.
-    pub fn totals(&self, cpu: usize, set: u32) -> Totals {
-        self.read(cpu, at(set) + offset_of!(Set, totals))
+    pub fn totals(&self, cpu: usize, bank: u32) -> Totals {
+        self.read(cpu, at(bank) + offset_of!(Bank, totals))
     }
 
-    /// Begins the totals of an idle set anew.
-    pub fn clear_totals(&self, cpu: usize, set: u32) {
-        self.write(cpu, at(set) + offset_of!(Set, totals), Totals::zeroed());
+    /// Begins the totals of an idle bank anew.
+    pub fn clear_totals(&self, cpu: usize, bank: u32) {
+        self.write(cpu, at(bank) + offset_of!(Bank, totals), Totals::zeroed());
     }
 
-    /// The tags of a bucket, from an idle set.
-    pub fn tags(&self, cpu: usize, set: u32, table: Table, bucket: usize) -> Tags {
-        self.read(cpu, tags(set, table, bucket))
+    /// The tags of a bucket, from an idle bank.
+    pub fn tags(&self, cpu: usize, bank: u32, table: Table, bucket: usize) -> Tags {
+        self.read(cpu, tags(bank, table, bucket))
     }
 
-    /// Begins a bucket of an idle set anew.
-    pub fn clear_tags(&self, cpu: usize, set: u32, table: Table, bucket: usize) {
-        self.write(cpu, tags(set, table, bucket), Tags::default());
+    /// Begins a bucket of an idle bank anew.
+    pub fn clear_tags(&self, cpu: usize, bank: u32, table: Table, bucket: usize) {
+        self.write(cpu, tags(bank, table, bucket), Tags::default());
     }
 
     /// What was counted for the newest key of a table, and is in no slot yet.
-    pub fn newest(&self, cpu: usize, set: u32, table: Table) -> Option<Slot<Tally>> {
+    pub fn newest(&self, cpu: usize, bank: u32, table: Table) -> Option<Slot<PacketsBytes>> {
         let part = match table {
             Table::Sources => Part::Sources,
             Table::Destinations => Part::Destinations,
             Table::Macs => Part::Macs,
         };
         // Of the two keys there, one may mean nothing.
-        let newest: Newest = self.read(cpu, at(set) + offset_of!(Set, newest));
+        let newest: CoalescingCache = self.read(cpu, at(bank) + offset_of!(Bank, coalescing));
         newest.of(table).filter(|_| self.parts & part.bit() != 0)
     }
 
-    /// Begins that anew, in an idle set.
-    pub fn clear_newest(&self, cpu: usize, set: u32) {
-        self.write(cpu, at(set) + offset_of!(Set, newest), Newest::zeroed());
+    /// Begins that anew, in an idle bank.
+    pub fn clear_newest(&self, cpu: usize, bank: u32) {
+        self.write(cpu, at(bank) + offset_of!(Bank, coalescing), CoalescingCache::zeroed());
     }
 
     /// Which groups of a table's buckets are in use.
-    pub fn used(&self, cpu: usize, set: u32, table: Table) -> impl Iterator<Item = usize> {
-        let used: [u8; GROUPS] = self.read(cpu, at(set) + used(table));
+    pub fn used(&self, cpu: usize, bank: u32, table: Table) -> impl Iterator<Item = usize> {
+        let used: [u8; GROUPS] = self.read(cpu, at(bank) + used(table));
         used.into_iter().enumerate().filter_map(|(group, used)| (used != 0).then_some(group))
     }
 
-    /// Notes that a group of an idle set is not in use.
-    pub fn clear_used(&self, cpu: usize, set: u32, table: Table, group: usize) {
+    /// Notes that a group of an idle bank is not in use.
+    pub fn clear_used(&self, cpu: usize, bank: u32, table: Table, group: usize) {
         assert!(group < GROUPS, "group {group} of {GROUPS}");
-        self.write(cpu, at(set) + used(table) + group, 0_u8);
+        self.write(cpu, at(bank) + used(table) + group, 0_u8);
     }
 
     /// Packets by TCP flag byte.
@@ -177,22 +177,22 @@ impl Cpus {
     }
 }
 
-fn at(set: u32) -> usize {
-    offset_of!(Cpu, sets) + set as usize % SETS as usize * size_of::<Set>()
+fn at(bank: u32) -> usize {
+    offset_of!(Cpu, banks) + bank as usize % BANKS as usize * size_of::<Bank>()
 }
 
-fn tags(set: u32, table: Table, bucket: usize) -> usize {
+fn tags(bank: u32, table: Table, bucket: usize) -> usize {
     assert!(bucket < 1 << MOST_BITS[table as usize], "bucket {bucket}");
     let tags = match table {
-        Table::Sources => offset_of!(Set, sources),
-        Table::Destinations => offset_of!(Set, destinations),
-        Table::Macs => offset_of!(Set, macs),
+        Table::Sources => offset_of!(Bank, sources),
+        Table::Destinations => offset_of!(Bank, destinations),
+        Table::Macs => offset_of!(Bank, macs),
     };
-    at(set) + tags + bucket * size_of::<Tags>()
+    at(bank) + tags + bucket * size_of::<Tags>()
 }
 
 fn used(table: Table) -> usize {
-    offset_of!(Set, used) + table as usize * GROUPS
+    offset_of!(Bank, used) + table as usize * GROUPS
 }
 
 fn add(sums: &mut [u64], counters: impl Iterator<Item = u64>) {

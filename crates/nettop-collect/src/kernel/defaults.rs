@@ -105,7 +105,7 @@ fn some(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nettop_common::Link;
+    use nettop_common::LinkLayer;
 
     use super::*;
 
@@ -120,7 +120,7 @@ mod tests {
                 up: !name.contains('!'),
                 has_carrier: !name.contains(['!', '~']),
                 loopback: name.contains('*'),
-                link: (!name.contains('?')).then_some(Link::Ethernet),
+                link: (!name.contains('?')).then_some(LinkLayer::Ethernet),
                 ..Interface::default()
             }
         };

@@ -19,7 +19,7 @@ use aya::{
 };
 use bytemuck::Pod;
 use nettop_common::{
-    Address, MacPair, Outcome, Protocol, SizeBucket, SourceCounters, Tally, Totals,
+    Address, MacPair, Outcome, PacketsBytes, Protocol, SizeBucket, SourceCounters, Totals,
     counters::Table,
     cpu::{PORTS, TCP_FLAGS},
     maps,
@@ -40,7 +40,7 @@ use super::{
 };
 use crate::traffic::Cost;
 
-const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the set that is counted in was last emptied, \
+const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the bank that is counted in was last emptied, \
                      which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \
                      program was loaded; UNIQUE: since then or the last reset; read CPU by CPU while the program counts; \
                      at most 131,072 keys of a map, each once for every CPU, are held, the busiest";
@@ -133,35 +133,35 @@ struct Held {
     /// Read while the monitor reads and clears it: every access is to a word or a few of them, as those of the kernel program are.
     cpus: Arc<Cpus>,
     sources: Array<Slot<SourceCounters>>,
-    destinations: Array<Slot<Tally>>,
-    macs: Array<Slot<Tally>>,
+    destinations: Array<Slot<PacketsBytes>>,
+    macs: Array<Slot<PacketsBytes>>,
 }
 
 impl Held {
     fn dump(&self, limit: usize) -> Result<Dump> {
         let asked = Asked { limit, until: Instant::now() + DEADLINE };
-        let set = self.cpus.config().set;
+        let bank = self.cpus.config().bank;
         let programs = self.inventory.programs.iter().zip(&self.programs);
         let programs = programs.map(|(program, fd)| {
             let (runs, run_ns) = bpf::program_runs(fd.as_fd()).unwrap_or_default();
             Program { runs, run_ns, ..program.clone() }
         });
         let maps = self.inventory.maps.iter().flat_map(with_parts);
-        let maps = maps.map(|facts| self.dump_map(facts, set, &asked));
+        let maps = maps.map(|facts| self.dump_map(facts, bank, &asked));
         Ok(Dump {
             about: ABOUT,
             now_ns: Moment::now().unix_ns,
-            set,
+            set: bank,
             programs: programs.collect(),
             maps: maps.collect::<Result<_>>()?,
         })
     }
 
-    fn dump_map(&self, facts: Facts, set: u32, asked: &Asked) -> Result<Map> {
+    fn dump_map(&self, facts: Facts, bank: u32, asked: &Asked) -> Result<Map> {
         let (cpus, name) = (&self.cpus, facts.name.clone());
         let mut map = Map::empty(facts);
         match name.as_str() {
-            "TOTALS" => self.dump_totals(&mut map, set),
+            "TOTALS" => self.dump_totals(&mut map, bank),
             "TCP_FLAGS" => self.dump_counters::<TCP_FLAGS, _>(&mut map, |cpu| cpus.tcp_flags(cpu), flags, asked),
             "DST_PORTS" => self.dump_counters::<PORTS, _>(&mut map, |cpu| cpus.dst_ports(cpu), port, asked),
             "SRC_PORTS" => self.dump_counters::<PORTS, _>(&mut map, |cpu| cpus.src_ports(cpu), port, asked),
@@ -174,11 +174,11 @@ impl Held {
                 self.dump_slots(&mut map, &self.sources, Table::Sources, |_, _| None, address, asked)?;
             }
             maps::DESTINATIONS => {
-                let newest = |cpu, set| cpus.newest(cpu, set, Table::Destinations);
+                let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Destinations);
                 self.dump_slots(&mut map, &self.destinations, Table::Destinations, newest, address, asked)?;
             }
             maps::MACS => {
-                let newest = |cpu, set| cpus.newest(cpu, set, Table::Macs);
+                let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Macs);
                 self.dump_slots(&mut map, &self.macs, Table::Macs, newest, mac_pair, asked)?;
             }
             // Filters, constants, the ring of events: nothing is counted in them.
@@ -187,14 +187,14 @@ impl Held {
         Ok(map)
     }
 
-    fn dump_totals(&self, map: &mut Map, set: u32) {
-        let cpus: Vec<_> = (0..self.cpus.count()).map(|cpu| self.cpus.totals(cpu, set)).collect();
+    fn dump_totals(&self, map: &mut Map, bank: u32) {
+        let cpus: Vec<_> = (0..self.cpus.count()).map(|cpu| self.cpus.totals(cpu, bank)).collect();
         let mut sum = Totals::default();
         cpus.iter().for_each(|totals| sum.add(totals));
         map.counters = totals(&sum).into_iter().map(|(name, _)| name).collect();
         let numbers = |of: &Totals| totals(of).into_iter().map(|(_, number)| number).collect::<Vec<_>>();
-        map.rows = Rows::new(|[set, _]| format!("set {set}"), map.counters.len(), cpus.len());
-        map.rows.push([set.into(), 0], &numbers(&sum), (0..).zip(cpus.iter().map(numbers)));
+        map.rows = Rows::new(|[bank, _]| format!("set {bank}"), map.counters.len(), cpus.len());
+        map.rows.push([bank.into(), 0], &numbers(&sum), (0..).zip(cpus.iter().map(numbers)));
     }
 
     /// Packets by number.
@@ -220,7 +220,7 @@ impl Held {
         gathered.into_map(map, self.cpus.count(), asked.limit, label);
     }
 
-    /// The slots of a table in the set that each CPU counts in, and what is in none yet.
+    /// The slots of a table in the bank that each CPU counts in, and what is in none yet.
     fn dump_slots<C: Dumped>(
         &self,
         map: &mut Map,
@@ -240,26 +240,26 @@ impl Held {
             if asked.is_late(map, cpu, cpus.count()) {
                 break;
             }
-            // The sets change places while this goes on.
-            let set = cpus.config().set;
-            let first = slots::index(cpu as u32, set, bits, 0) as usize;
+            // The banks change places while this goes on.
+            let bank = cpus.config().bank;
+            let first = slots::index(cpu as u32, bank, bits, 0) as usize;
             let slots = array.map(first..first + (WAYS << bits));
             let slots = slots.with_context(|| format!("mapping {}", map.facts.name))?;
             for bucket in 0..1 << bits {
-                let tags = cpus.tags(cpu, set, table, bucket);
+                let tags = cpus.tags(cpu, bank, table, bucket);
                 for way in tags.taken() {
                     let slot = bucket * WAYS + way as usize;
                     let Slot { key, counters } = slots.get(slot);
                     used += 1;
                     // Not if it was just taken, or emptied, for another one.
                     if slots.get(slot).key == key
-                        && cpus.tags(cpu, set, table, bucket).taken().any(|taken| taken == way)
+                        && cpus.tags(cpu, bank, table, bucket).taken().any(|taken| taken == way)
                     {
                         gathered.enter(key, cpu, counters);
                     }
                 }
             }
-            if let Some(Slot { key, counters }) = newest(cpu, set) {
+            if let Some(Slot { key, counters }) = newest(cpu, bank) {
                 gathered.enter(key, cpu, counters);
             }
         }
@@ -313,8 +313,9 @@ fn with_parts(facts: &Facts) -> Vec<Facts> {
 /// Names and values of the totals.
 fn totals(of: &Totals) -> Vec<(String, u64)> {
     let Totals { seen, classes: _, untracked, events, events_lost } = of;
-    let pair =
-        |name: &str, tally: Tally| [(format!("{name}_packets"), tally.packets), (format!("{name}_bytes"), tally.bytes)];
+    let pair = |name: &str, tally: PacketsBytes| {
+        [(format!("{name}_packets"), tally.packets), (format!("{name}_bytes"), tally.bytes)]
+    };
     let mut all = Vec::from(pair("seen", *seen));
     all.extend(Outcome::ALL.iter().flat_map(|outcome| pair(outcome.label(), of.outcome(*outcome))));
     all.extend(Protocol::ALL.iter().flat_map(|protocol| pair(protocol.label(), of.protocol(*protocol))));

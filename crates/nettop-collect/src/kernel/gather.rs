@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, ops::Range};
 
 use bytemuck::{Pod, Zeroable};
-use nettop_common::{SourceCounters, Tally, counters::Counters, slots::Key};
+use nettop_common::{PacketsBytes, SourceCounters, counters::Counters, slots::Key};
 
 use nettop_model::kernel_maps::{Map, Rows};
 
@@ -136,7 +136,7 @@ pub trait Dumped: Counters {
     fn numbers(&self) -> Vec<u64>;
 }
 
-impl Dumped for Tally {
+impl Dumped for PacketsBytes {
     const NAMES: &'static [&'static str] = &["packets", "bytes"];
 
     fn numbers(&self) -> Vec<u64> {
@@ -165,8 +165,8 @@ impl Counters for Packets {
         self.0 += other.0;
     }
 
-    fn tally(&self) -> Tally {
-        Tally { packets: self.0, bytes: 0 }
+    fn tally(&self) -> PacketsBytes {
+        PacketsBytes { packets: self.0, bytes: 0 }
     }
 }
 

@@ -26,7 +26,7 @@ use aya::{
     util::KernelVersion,
 };
 use nettop_common::{
-    Filter, SourceCounters, Tally,
+    Filter, PacketsBytes, SourceCounters,
     counters::{Counters, Part, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
@@ -71,15 +71,15 @@ pub struct Xdp {
     inventory: Arc<Inventory>,
     capacity: Capacity,
     cpus: Arc<Cpus>,
-    /// When the program last turned to the other set.
-    turned: Moment,
+    /// When the program last flipped to the other bank.
+    flipped: Moment,
     /// For how long the machine had been suspended then, nanoseconds.
     asleep_ns: u64,
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
     sources: Windows<Slot<SourceCounters>>,
-    destinations: Windows<Slot<Tally>>,
-    macs: Windows<Slot<Tally>>,
+    destinations: Windows<Slot<PacketsBytes>>,
+    macs: Windows<Slot<PacketsBytes>>,
     /// When windows that were not in use were last unmapped.
     rested: Moment,
     /// Whether the cumulative tables may have changed since they were read.
@@ -118,7 +118,7 @@ impl Xdp {
             inventory: inventory.into(),
             capacity,
             cpus: cpus.into(),
-            turned: Moment::now(),
+            flipped: Moment::now(),
             asleep_ns: asleep_ns(),
             entries: [0; Table::COUNT],
             sources,
@@ -206,7 +206,7 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
 struct Group<'a> {
     cpus: &'a Cpus,
     cpu: usize,
-    set: u32,
+    bank: u32,
     table: Table,
     bits: u32,
     group: usize,
@@ -225,21 +225,21 @@ impl Group<'_> {
     where
         Slot<C>: bytemuck::Pod,
     {
-        let Self { cpus, cpu, set, table, bits, group } = *self;
+        let Self { cpus, cpu, bank, table, bits, group } = *self;
         let before = entries.len();
         let shift = slots::group_shift(bits);
         let buckets = group << shift..(group + 1) << shift;
-        let first = slots::index(cpu as u32, set, bits, buckets.start as u32) as usize;
+        let first = slots::index(cpu as u32, bank, bits, buckets.start as u32) as usize;
         let (slots, range) = slots.get(&(first..first + buckets.len() * WAYS))?;
         for (at, bucket) in range.step_by(WAYS).zip(buckets) {
-            let tags = cpus.tags(cpu, set, table, bucket);
+            let tags = cpus.tags(cpu, bank, table, bucket);
             if tags != Tags::default() {
                 let taken = tags.taken().map(|way| slots.get(at + way as usize));
                 entries.extend(taken.map(|slot| (slot.key.into(), slot.counters)));
-                cpus.clear_tags(cpu, set, table, bucket);
+                cpus.clear_tags(cpu, bank, table, bucket);
             }
         }
-        cpus.clear_used(cpu, set, table, group);
+        cpus.clear_used(cpu, bank, table, group);
         Ok((entries.len() - before) as u64)
     }
 }

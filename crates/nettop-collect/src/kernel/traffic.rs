@@ -17,25 +17,25 @@ use crate::{
 
 /// Events taken at once: a few milliseconds of work.
 const MOST_EVENTS: usize = 16_384;
-/// After so long no CPU is still counting in the set that was turned away from: the program takes less than a microsecond,
+/// After so long no CPU is still counting in the bank that was flipped away from: the program takes less than a microsecond,
 /// and is not interrupted but by hardware.
 const DRAIN_DELAY: Duration = Duration::from_millis(10);
 /// Seconds after which slots that are not in use any more are unmapped.
 const REST: f64 = 5.0;
 
 impl Traffic for Xdp {
-    /// Empties the slots that the program has turned away from into `reading`, then has it turn away from the others. So
+    /// Empties the slots that the program has flipped away from into `reading`, then has it turn away from the others. So
     /// what is read lies back by one call; right after a call there is nothing to read yet.
     fn read(&mut self, reading: &mut Reading) {
         reading.clear();
         let now = Moment::now();
-        if now.seconds_since(&self.turned) < DRAIN_DELAY.as_secs_f64() {
-            // Its time stays that of the call before: what came until the sets changed places is yet to be read.
+        if now.seconds_since(&self.flipped) < DRAIN_DELAY.as_secs_f64() {
+            // Its time stays that of the call before: what came until the banks changed places is yet to be read.
             return;
         }
-        reading.at = self.turned;
+        reading.at = self.flipped;
         let config = self.cpus.config();
-        let idle = 1 - config.set;
+        let idle = 1 - config.bank;
         self.entries = [0; Table::COUNT];
         for cpu in 0..self.cpus.count() {
             self.empty(cpu, idle, reading);
@@ -47,8 +47,8 @@ impl Traffic for Xdp {
                 counters.last_ns += self.asleep_ns;
             }
         }
-        self.cpus.tell(Config { set: idle, ..config });
-        (self.turned, self.asleep_ns) = (Moment::now(), asleep_ns());
+        self.cpus.tell(Config { bank: idle, ..config });
+        (self.flipped, self.asleep_ns) = (Moment::now(), asleep_ns());
         if now.seconds_since(&self.rested) > REST {
             self.rested = now;
             self.sources.rest();
@@ -155,21 +155,21 @@ impl Traffic for Xdp {
 }
 
 impl Xdp {
-    /// Empties one CPU's part of a set.
-    fn empty(&mut self, cpu: usize, set: u32, reading: &mut Reading) {
-        let totals = self.cpus.totals(cpu, set);
+    /// Empties one CPU's part of a bank.
+    fn empty(&mut self, cpu: usize, bank: u32, reading: &mut Reading) {
+        let totals = self.cpus.totals(cpu, bank);
         if totals.seen.packets == 0 {
             return;
         }
         self.has_news = true;
-        self.cpus.clear_totals(cpu, set);
+        self.cpus.clear_totals(cpu, bank);
         reading.totals.add(&totals);
         if totals.outcome(Outcome::Counted).packets == 0 {
             return;
         }
         let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
         for (&table, entries) in Table::ALL.iter().zip(entries) {
-            if let Some(newest) = cpus.newest(cpu, set, table) {
+            if let Some(newest) = cpus.newest(cpu, bank, table) {
                 match table {
                     Table::Sources => {}
                     Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
@@ -178,8 +178,8 @@ impl Xdp {
                 *entries += 1;
             }
             let bits = capacity.bits[table as usize];
-            for group in cpus.used(cpu, set, table) {
-                let part = Group { cpus, cpu, set, table, bits, group };
+            for group in cpus.used(cpu, bank, table) {
+                let part = Group { cpus, cpu, bank, table, bits, group };
                 let emptied = match table {
                     Table::Sources => part.empty(sources, &mut reading.sources),
                     Table::Destinations => part.empty(destinations, &mut reading.destinations),
@@ -194,6 +194,6 @@ impl Xdp {
                 }
             }
         }
-        cpus.clear_newest(cpu, set);
+        cpus.clear_newest(cpu, bank);
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
-use nettop_common::Link;
+use nettop_common::LinkLayer;
 
 use super::{
     attributes::{attribute, attributes, number, number_at, text},
@@ -38,7 +38,7 @@ pub struct Interface {
     /// Maximum transmission unit, bytes.
     pub mtu: u32,
     /// What its frames begin with; `None`: nothing the parser knows.
-    pub link: Option<Link>,
+    pub link: Option<LinkLayer>,
     /// The ids of the XDP programs attached to it.
     pub xdp_programs: Vec<u32>,
     /// What it counts itself; `None`: it does not say.
@@ -202,9 +202,9 @@ fn interface(message: &[u8]) -> Option<Interface> {
 
 /// What the frames of a kind of interface begin with, as XDP sees them: most serial lines and tunnels take their own header off
 /// before that. `ARPHRD_RAWHDLC` is left out: it is bare IP or PPP, and the number does not tell which.
-fn link(kind: u16) -> Option<Link> {
+fn link(kind: u16) -> Option<LinkLayer> {
     match kind {
-        libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Some(Link::Ethernet),
+        libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Some(LinkLayer::Ethernet),
         // TUN, WireGuard, XFRM, GTP, mobile modems.
         libc::ARPHRD_NONE
         | ARPHRD_RAWIP
@@ -219,7 +219,7 @@ fn link(kind: u16) -> Option<Link> {
         | libc::ARPHRD_TUNNEL6
         | libc::ARPHRD_SIT
         | libc::ARPHRD_IPGRE
-        | ARPHRD_IP6GRE => Some(Link::RawIp),
+        | ARPHRD_IP6GRE => Some(LinkLayer::RawIp),
         _ => None,
     }
 }
@@ -244,7 +244,7 @@ mod tests {
             name: "eth0".into(),
             up: true,
             mtu: 1500,
-            link: Some(Link::Ethernet),
+            link: Some(LinkLayer::Ethernet),
             ..Interface::default()
         };
         for (what, strange) in [
@@ -308,7 +308,7 @@ mod tests {
             name: "vr0".into(),
             has_carrier: true,
             loopback: true,
-            link: Some(Link::RawIp),
+            link: Some(LinkLayer::RawIp),
             xdp_programs: vec![3, 9],
             stats: Some(Stats {
                 rx_packets: 12,
@@ -343,22 +343,22 @@ mod tests {
     fn kinds_of_interface_are_told_by_what_their_frames_begin_with() {
         // ARPHRD_… (linux/if_arp.h).
         for (number, expected) in [
-            (1, Some(Link::Ethernet)),
-            (772, Some(Link::Ethernet)),
-            (65_534, Some(Link::RawIp)),
-            (256, Some(Link::RawIp)),
-            (257, Some(Link::RawIp)),
-            (258, Some(Link::RawIp)),
-            (259, Some(Link::RawIp)),
-            (264, Some(Link::RawIp)),
-            (512, Some(Link::RawIp)),
-            (519, Some(Link::RawIp)),
-            (768, Some(Link::RawIp)),
-            (769, Some(Link::RawIp)),
-            (776, Some(Link::RawIp)),
-            (778, Some(Link::RawIp)),
-            (821, Some(Link::RawIp)),
-            (823, Some(Link::RawIp)),
+            (1, Some(LinkLayer::Ethernet)),
+            (772, Some(LinkLayer::Ethernet)),
+            (65_534, Some(LinkLayer::RawIp)),
+            (256, Some(LinkLayer::RawIp)),
+            (257, Some(LinkLayer::RawIp)),
+            (258, Some(LinkLayer::RawIp)),
+            (259, Some(LinkLayer::RawIp)),
+            (264, Some(LinkLayer::RawIp)),
+            (512, Some(LinkLayer::RawIp)),
+            (519, Some(LinkLayer::RawIp)),
+            (768, Some(LinkLayer::RawIp)),
+            (769, Some(LinkLayer::RawIp)),
+            (776, Some(LinkLayer::RawIp)),
+            (778, Some(LinkLayer::RawIp)),
+            (821, Some(LinkLayer::RawIp)),
+            (823, Some(LinkLayer::RawIp)),
             // InfiniBand, Cisco HDLC, raw HDLC, Wi-Fi in monitor mode, Netlink, one without any.
             (32, None),
             (513, None),

@@ -5,7 +5,7 @@ mod nflog;
 mod ppp;
 
 use nettop_common::{
-    Frame, Link, MacPair, NotCounted, Packet,
+    Frame, LinkLayer, MacPair, NotCounted, Packet,
     packet::{self, ether_type},
 };
 
@@ -104,11 +104,11 @@ pub fn link_type(number: u32) -> Option<&'static LinkType> {
 }
 
 fn ethernet(frame: &[u8]) -> Result<Packet, NotCounted> {
-    packet::parse(Frame::from(frame), Link::Ethernet)
+    packet::parse(Frame::from(frame), LinkLayer::Ethernet)
 }
 
 fn raw_ip(frame: &[u8]) -> Result<Packet, NotCounted> {
-    packet::parse(Frame::from(frame), Link::RawIp)
+    packet::parse(Frame::from(frame), LinkLayer::RawIp)
 }
 
 /// What follows a header of `header` bytes.

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use nettop_model::{
     clock::Moment,
     request::{Form, Request},
-    snapshot::{DEFAULT_LIMIT, Link, Lost, Snapshot, VERSION},
+    snapshot::{DEFAULT_LIMIT, Lost, Remote, Snapshot, VERSION},
     wire::{self, Head},
 };
 use nettop_process::cause;
@@ -22,8 +22,8 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Nobody is there, or none whose snapshots can be read.
-pub async fn start(monitor: &Monitor) -> Result<(Feed, Arc<Snapshot>)> {
-    let mut feed = Feed::open(monitor).await.map_err(|error| {
+pub async fn start(monitor: &Monitor) -> Result<(Subscription, Arc<Snapshot>)> {
+    let mut feed = Subscription::open(monitor).await.map_err(|error| {
         let refused = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         let remedy = match refused.map(std::io::Error::kind).next() {
             Some(std::io::ErrorKind::PermissionDenied) => {
@@ -39,12 +39,12 @@ pub async fn start(monitor: &Monitor) -> Result<(Feed, Arc<Snapshot>)> {
 
 /// Publishes every snapshot that comes. Where none comes any more, the last one again, with since when and why; and connects
 /// again. Ends with the screen.
-pub async fn run(monitor: Arc<Monitor>, first: Feed, publish: watch::Sender<Arc<Snapshot>>) {
+pub async fn run(monitor: Arc<Monitor>, first: Subscription, publish: watch::Sender<Arc<Snapshot>>) {
     let (mut feed, mut newest_ns) = (Some(first), Moment::now().unix_ns);
     while !publish.is_closed() {
         let next = match &mut feed {
             Some(feed) => feed.next().await,
-            None => match Feed::open(&monitor).await {
+            None => match Subscription::open(&monitor).await {
                 Ok(opened) => feed.insert(opened).next().await,
                 Err(error) => Err(error),
             },
@@ -72,7 +72,7 @@ fn lose(publish: &watch::Sender<Arc<Snapshot>>, since_ns: u64, why: String) {
     let link = last.meta.link.as_deref().cloned().unwrap_or_default();
     let lost = Some(Lost { since_ns, why });
     if link.lost != lost {
-        let link = Some(Arc::new(Link { lost, ..link }));
+        let link = Some(Arc::new(Remote { lost, ..link }));
         let mut lost = Snapshot::clone(&last);
         lost.meta.link = link;
         publish.send_replace(Arc::new(lost));
@@ -80,7 +80,7 @@ fn lose(publish: &watch::Sender<Arc<Snapshot>>, since_ns: u64, why: String) {
 }
 
 /// A subscription.
-pub struct Feed {
+pub struct Subscription {
     connection: Connection,
     /// The monitor, for messages, and for the screen.
     endpoint: String,
@@ -89,7 +89,7 @@ pub struct Feed {
     patience: Duration,
 }
 
-impl Feed {
+impl Subscription {
     async fn open(monitor: &Monitor) -> Result<Self> {
         let connection =
             monitor.send(Request::Subscribe { limit: DEFAULT_LIMIT, form: Form::whole() }.to_json()).await?;
@@ -110,7 +110,7 @@ impl Feed {
         let (missed, mut snapshot) = self.read(&line)?;
         self.missed = self.missed.saturating_add(missed);
         self.patience = patience(snapshot.monitor.tick.interval);
-        snapshot.meta.link = Some(Arc::new(Link { name: self.name.clone(), lost: None, missed: self.missed }));
+        snapshot.meta.link = Some(Arc::new(Remote { name: self.name.clone(), lost: None, missed: self.missed }));
         Ok(snapshot)
     }
 

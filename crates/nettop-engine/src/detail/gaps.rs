@@ -2,9 +2,9 @@
 
 use super::Known;
 
-/// An event may come so much earlier than its source is in the books, nanoseconds.
+/// An event may come so much earlier than its source is in the aggregates, nanoseconds.
 const AHEAD_NS: u64 = 1_000_000_000;
-/// Sampling concerns what is in the books a reading later, so it is heeded for one second more.
+/// Sampling concerns what is in the aggregates a reading later, so it is heeded for one second more.
 const SECONDS: u8 = 2;
 
 /// What was left out.

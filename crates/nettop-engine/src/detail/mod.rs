@@ -18,7 +18,7 @@ use self::{gaps::Gaps, places::Places};
 /// Keys in one map of one source; more make its detail an estimate.
 const MOST_KEYS: usize = 256;
 
-/// What the books know of a source: it decides who has detail.
+/// What the aggregates know of a source: it decides who has detail.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
     /// Packets since it has an account.
@@ -27,7 +27,7 @@ pub struct Known {
     pub lately: u64,
     /// When the first of them came, on the monotonic clock.
     pub first_ns: u64,
-    /// Slots of time since the newest came.
+    /// TimeBuckets of time since the newest came.
     pub silent: u32,
 }
 
@@ -46,7 +46,7 @@ impl Details {
         Self { places: Places::new(), gaps: Gaps::default(), newest: VecDeque::new(), max_events }
     }
 
-    /// Enters a sampled packet. `know` tells what the books know of a source; `None`: it has no account, or not yet.
+    /// Enters a sampled packet. `know` tells what the aggregates know of a source; `None`: it has no account, or not yet.
     pub fn record(&mut self, event: &Event, know: impl Fn(&Address) -> Option<Known>) {
         self.keep(event);
         if event.weight > 1 {

@@ -1,7 +1,7 @@
 //! Who has detail: whoever is sampled while there is room; then the busiest of the last minute, those with the most packets ever,
 //! which head the lists, and those that somebody looks at.
 //!
-//! How much a source sends is what the books have counted, not how often it was sampled: so a flood of forged sources, each of
+//! How much a source sends is what the aggregates have counted, not how often it was sampled: so a flood of forged sources, each of
 //! which is sampled once, pushes nobody out, and who comes late needs no luck. Once a second the sources are weighed; until the
 //! next time, a heavier newcomer takes the place of the lightest. That costs an event no more than a few look-ups.
 

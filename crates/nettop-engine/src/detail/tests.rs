@@ -7,10 +7,10 @@ const SECOND: u64 = 1_000_000_000;
 /// More than there is room for.
 const CROWD: u32 = 6_000;
 
-/// Details, and books that know what was sent.
+/// Details, and aggregates that know what was sent.
 struct Play {
     details: Details,
-    books: Map<Address, Known>,
+    aggregates: Map<Address, Known>,
     at_ns: u64,
 }
 
@@ -20,10 +20,10 @@ fn source(number: u32) -> Address {
 
 impl Play {
     fn new() -> Self {
-        Self { details: Details::new(10), books: Map::new(), at_ns: SECOND }
+        Self { details: Details::new(10), aggregates: Map::new(), at_ns: SECOND }
     }
 
-    /// Each of these sources sends so many packets within a second, all of which are sampled; the books know of them a moment
+    /// Each of these sources sends so many packets within a second, all of which are sampled; the aggregates know of them a moment
     /// later than the events come, as they do.
     fn second(&mut self, sources: &(impl Iterator<Item = u32> + Clone), packets: u32) {
         self.thinned(sources, packets, 1);
@@ -37,11 +37,11 @@ impl Play {
             for sender in sources.clone() {
                 if number % weight == 0 {
                     let event = syn(sender, 80, self.at_ns, weight);
-                    self.details.record(&event, |source| self.books.get(source).copied());
+                    self.details.record(&event, |source| self.aggregates.get(source).copied());
                 }
             }
             for sender in sources.clone() {
-                let known = self.books.entry(source(sender)).or_default();
+                let known = self.aggregates.entry(source(sender)).or_default();
                 if known.packets == 0 {
                     known.first_ns = self.at_ns;
                 }
@@ -53,14 +53,14 @@ impl Play {
     }
 
     fn close(&mut self) {
-        self.books.values_mut().for_each(|known| known.silent += 1);
-        self.details.close(|source| self.books.get(source).copied());
+        self.aggregates.values_mut().for_each(|known| known.silent += 1);
+        self.details.close(|source| self.aggregates.get(source).copied());
     }
 
     /// A minute passes in which nobody sends.
     fn minute(&mut self) {
         self.at_ns += 60 * SECOND;
-        self.books.values_mut().for_each(|known| known.lately = 0);
+        self.aggregates.values_mut().for_each(|known| known.lately = 0);
         self.close();
     }
 
@@ -194,7 +194,7 @@ fn what_lacks_packets_is_an_estimate() {
             "sends while nothing of it is sampled" => {
                 play.second(&(1..2), 5);
                 play.details.note_thinning(play.at_ns);
-                play.books.get_mut(&source(1)).unwrap().silent = 0;
+                play.aggregates.get_mut(&source(1)).unwrap().silent = 0;
                 play.close();
             }
             "begins later, in the flood" => {

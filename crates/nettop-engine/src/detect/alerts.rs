@@ -7,7 +7,7 @@ use nettop_model::{
     snapshot::{Alert, Origin, Severity},
 };
 
-use super::{Effect, Finding, Rule, Scene, samples::Focus};
+use super::{DetectInput, Effect, Finding, Rule, samples::TopTalkers};
 
 /// Lasting alerts of one rule about one address each; further ones are told as one.
 pub const SINGLES: usize = 5;
@@ -26,7 +26,7 @@ type Key = (&'static str, Option<Origin>);
 #[derive(Debug)]
 struct Lasting {
     alert: Alert,
-    focus: Focus,
+    talkers: TopTalkers,
     /// When it began, and when it was found last, on the monotonic clock.
     began_ns: u64,
     found_ns: u64,
@@ -54,7 +54,7 @@ impl Lasting {
 #[derive(Debug)]
 pub struct Alerts {
     lasting: Vec<Lasting>,
-    /// Newest first.
+    /// CoalescingCache first.
     over: VecDeque<Alert>,
     /// What was over lately, and when, on the monotonic clock.
     held_off: Vec<(Key, u64)>,
@@ -72,7 +72,7 @@ impl Default for Alerts {
 
 impl Alerts {
     /// Enters what a rule finds. Returns the alerts raised by it.
-    pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &Scene) -> Vec<Alert> {
+    pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &DetectInput) -> Vec<Alert> {
         let mut raised = Vec::new();
         if rule.yields_to.iter().any(|kind| self.lasts(kind)) {
             return raised;
@@ -134,7 +134,7 @@ impl Alerts {
         lasting.iter().map(|lasting| lasting.over(at)).collect()
     }
 
-    fn raise(&mut self, at: Moment, rule: &Rule, scene: &Scene, finding: &Finding) -> Alert {
+    fn raise(&mut self, at: Moment, rule: &Rule, scene: &DetectInput, finding: &Finding) -> Alert {
         let alert = Alert {
             id: self.next,
             kind: rule.kind,
@@ -149,32 +149,32 @@ impl Alerts {
             value: finding.value,
             peak: finding.value,
             count: finding.count,
-            target: finding.focus.target,
-            sources: finding.focus.rates(finding.value).collect(),
+            target: finding.talkers.target,
+            sources: finding.talkers.rates(finding.value).collect(),
         };
         self.next += 1;
         if finding.effect == Effect::Once {
             self.keep(alert.clone());
         } else {
-            let (focus, now_ns) = (finding.focus.clone(), at.monotonic_ns);
-            self.lasting.push(Lasting { alert: alert.clone(), focus, began_ns: now_ns, found_ns: now_ns });
+            let (talkers, now_ns) = (finding.talkers.clone(), at.monotonic_ns);
+            self.lasting.push(Lasting { alert: alert.clone(), talkers, began_ns: now_ns, found_ns: now_ns });
             self.make_room();
         }
         alert
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
-    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &Scene, mut finding: Finding) -> bool {
+    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &DetectInput, mut finding: Finding) -> bool {
         if finding.effect == Effect::Once {
             return false;
         }
         let key = (rule.kind, finding.source);
         let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.key() == key) else { return false };
         // Samples come in their own time: where there are none, what was known stays known.
-        if finding.focus.distinct > 0 {
-            lasting.focus.clone_from(&finding.focus);
+        if finding.talkers.distinct > 0 {
+            lasting.talkers.clone_from(&finding.talkers);
         } else {
-            finding.focus.clone_from(&lasting.focus);
+            finding.talkers.clone_from(&lasting.talkers);
         }
         let alert = &mut lasting.alert;
         alert.value = finding.value;
@@ -182,8 +182,8 @@ impl Alerts {
         alert.count = finding.count;
         alert.last_ns = at.unix_ns;
         alert.averaged_over = scene.stall;
-        alert.target = finding.focus.target;
-        alert.sources = finding.focus.rates(finding.value).collect();
+        alert.target = finding.talkers.target;
+        alert.sources = finding.talkers.rates(finding.value).collect();
         alert.message = message(rule, &finding, alert.peak, scene);
         lasting.found_ns = at.monotonic_ns;
         true
@@ -223,7 +223,7 @@ impl Alerts {
 }
 
 /// What a rule says of a finding. Where nothing was read for a while, nobody knows how fast it came at its fastest.
-fn message(rule: &Rule, finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn message(rule: &Rule, finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let text = (rule.tell)(finding, peak, scene);
     match scene.stall {
         Some(seconds) => format!("{text} (nothing was read for {seconds:.0} s: rates are averages over that)"),
@@ -234,27 +234,27 @@ fn message(rule: &Rule, finding: &Finding, peak: f64, scene: &Scene) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{Counts, Notes, high_pps};
+    use crate::detect::{Counts, SecondStats, high_pps};
 
-    fn scene(notes: &Notes, stall: Option<f64>) -> Scene<'_> {
-        Scene {
+    fn scene(stats: &SecondStats, stall: Option<f64>) -> DetectInput<'_> {
+        DetectInput {
             seconds: stall.unwrap_or(1.0),
             stall,
             first: false,
             age: 60.0,
             threshold: 1_000.0,
             counts: Counts::default(),
-            samples: &notes.samples,
-            new_sources: &notes.new_sources,
-            strangers: notes.strangers,
-            new_macs: &notes.new_macs,
+            samples: &stats.samples,
+            new_sources: &stats.new_sources,
+            strangers: stats.strangers,
+            new_macs: &stats.new_macs,
             busy: Vec::new(),
             probed: Vec::new(),
         }
     }
 
     fn lasting(alert: Alert) -> Lasting {
-        Lasting { alert, focus: Focus::default(), began_ns: 0, found_ns: 0 }
+        Lasting { alert, talkers: TopTalkers::default(), began_ns: 0, found_ns: 0 }
     }
 
     fn alert(severity: Severity, at: u64) -> Alert {
@@ -320,11 +320,11 @@ mod tests {
 
     /// One that was raised by a rule.
     fn raised(alerts: &mut Alerts, at: Moment) -> Alert {
-        let notes = Notes::new(None, None);
+        let stats = SecondStats::new(None, None);
         alerts.raise(
             at,
             &high_pps::RULE,
-            &scene(&notes, None),
+            &scene(&stats, None),
             &Finding { effect: Effect::Raise, ..Finding::default() },
         )
     }
@@ -366,13 +366,13 @@ mod tests {
 
     #[test]
     fn what_a_stall_brings_is_told_as_an_average() {
-        let notes = Notes::new(None, None);
+        let stats = SecondStats::new(None, None);
         let (mut alerts, at) = (Alerts::default(), Moment { monotonic_ns: 1, unix_ns: 1 });
         let found = Finding { effect: Effect::Raise, value: 5_000.0, ..Finding::default() };
         for (stall, part) in
             [(Some(31.2), "nothing was read for 31 s: rates are averages"), (None, "over"), (Some(4.0), "4 s")]
         {
-            let scene = scene(&notes, stall);
+            let scene = scene(&stats, stall);
             if !alerts.go_on(at, &high_pps::RULE, &scene, found.clone()) {
                 alerts.raise(at, &high_pps::RULE, &scene, &found);
             }

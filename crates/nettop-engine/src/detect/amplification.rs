@@ -6,7 +6,7 @@ use nettop_common::{Event, Protocol};
 use nettop_model::{format, snapshot::Severity};
 
 use super::{
-    Finding, Rule, Scene, flood, level,
+    DetectInput, Finding, Rule, flood, level,
     ports::{self, REFLECTORS, Reflector},
 };
 
@@ -39,18 +39,18 @@ pub fn is_amplified(event: &Event) -> bool {
         && ports::reflector(event.source_port).is_some_and(|at| f64::from(event.length) > REFLECTORS[at].ordinary)
 }
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let answers = answers(scene);
     let value = answers.iter().map(|answers| answers.pps).sum();
     let Some(effect) = level(value, scene.threshold, value >= scene.threshold) else { return Vec::new() };
     let is_answer = |event: &Event| {
         ports::is(event, Protocol::Udp) && answers.iter().any(|answers| answers.from.port == event.source_port)
     };
-    let focus = scene.samples.focus(is_answer);
-    vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
+    let talkers = scene.samples.talkers(is_answer);
+    vec![Finding { value, count: talkers.distinct, effect, talkers, ..Finding::default() }]
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let answers = answers(scene);
     let names: Vec<_> = answers.iter().take(NAMED).map(|answers| answers.from.name).collect();
     let bits = format::bits_per_second(answers.iter().map(|answers| answers.pps * answers.length).sum());
@@ -59,7 +59,7 @@ fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
 }
 
 /// The services whose answers are longer than they usually are, the one with the most packets first.
-fn answers(scene: &Scene) -> Vec<Answers> {
+fn answers(scene: &DetectInput) -> Vec<Answers> {
     let udp = scene.counts.of(Protocol::Udp);
     let average = udp.bytes as f64 / udp.packets.max(1) as f64;
     let mut found: Vec<_> = REFLECTORS

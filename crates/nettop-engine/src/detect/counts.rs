@@ -1,7 +1,7 @@
 //! What one second counted, exactly.
 
 use nettop_collect::reading::{Tables, since};
-use nettop_common::{Outcome, Protocol, Tally, Totals};
+use nettop_common::{Outcome, PacketsBytes, Protocol, Totals};
 
 use super::{ports::REFLECTORS, tcp};
 
@@ -22,12 +22,12 @@ pub struct Counts {
 
 impl Counts {
     /// Counted packets and bytes.
-    pub fn all(&self) -> Tally {
+    pub fn all(&self) -> PacketsBytes {
         self.totals.outcome(Outcome::Counted)
     }
 
     /// Packets and bytes of a protocol.
-    pub fn of(&self, protocol: Protocol) -> Tally {
+    pub fn of(&self, protocol: Protocol) -> PacketsBytes {
         self.totals.protocol(protocol)
     }
 }

@@ -3,7 +3,7 @@
 use nettop_common::{Event, Protocol};
 use nettop_model::snapshot::Severity;
 
-use super::{Finding, Rule, Scene, flood, level, ports};
+use super::{DetectInput, Finding, Rule, flood, level, ports};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -19,14 +19,14 @@ pub const RULE: Rule = Rule {
 /// Longer ICMP is not common outside of fragments, bytes.
 const LONG: u32 = 576;
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let value = scene.per_second(scene.counts.totals.fragments().packets);
     let Some(effect) = level(value, scene.threshold, flood::stands_out(scene, value)) else { return Vec::new() };
-    let focus = scene.samples.focus(looks_like_one);
-    vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
+    let talkers = scene.samples.talkers(looks_like_one);
+    vec![Finding { value, count: talkers.distinct, effect, talkers, ..Finding::default() }]
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     format!("{}{}", flood::rate("fragments flood", finding, peak, "pps"), flood::senders(finding, scene))
 }
 

@@ -6,7 +6,7 @@ use nettop_model::{
     snapshot::{Origin, Severity},
 };
 
-use super::{Effect, Finding, HOLDS, Rule, Scene};
+use super::{DetectInput, Effect, Finding, HOLDS, Rule};
 
 /// What its alerts are called.
 pub const KIND: &str = "high-pps";
@@ -39,7 +39,7 @@ pub fn busiest(noted: &[Address], threshold: u64, pps: impl Fn(&Address) -> f64)
     busy
 }
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let finding = |(address, pps): &(Address, f64)| Finding {
         source: Some(Origin::Ip(address.to_ip())),
         value: *pps,
@@ -50,7 +50,7 @@ fn find(scene: &Scene) -> Vec<Finding> {
     scene.busy.iter().map(finding).collect()
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let Some(address) = finding.source else {
         let threshold = format::count(scene.threshold as u64, 11);
         let plural = if finding.count == 1 { "" } else { "s" };

@@ -1,9 +1,9 @@
 //! ICMP in great number, and not just as the noise of a busy host.
 
-use nettop_common::{Event, Protocol, Tally};
+use nettop_common::{Event, PacketsBytes, Protocol};
 use nettop_model::{format, snapshot::Severity};
 
-use super::{Finding, Rule, Scene, flood, level, ports};
+use super::{DetectInput, Finding, Rule, flood, level, ports};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -16,19 +16,19 @@ pub const RULE: Rule = Rule {
     tell,
 };
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let value = scene.per_second(messages(scene).packets);
     let Some(effect) = level(value, scene.threshold, flood::stands_out(scene, value)) else { return Vec::new() };
-    let focus = scene.samples.focus(is_icmp);
-    vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
+    let talkers = scene.samples.talkers(is_icmp);
+    vec![Finding { value, count: talkers.distinct, effect, talkers, ..Finding::default() }]
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let bits = format::bits_per_second(scene.per_second(messages(scene).bytes));
     format!("{}, {bits}{}", flood::rate("ICMP flood", finding, peak, "pps"), flood::senders(finding, scene))
 }
 
-fn messages(scene: &Scene) -> Tally {
+fn messages(scene: &DetectInput) -> PacketsBytes {
     let mut both = scene.counts.of(Protocol::Icmp);
     both.add(scene.counts.of(Protocol::Icmpv6));
     both

@@ -1,8 +1,8 @@
 //! Detection: rules look at every second, and what they find becomes alerts.
 //!
-//! A rule is one file with a function from a [`Scene`] to [`Finding`]s, and one row in [`RULES`]. It keeps nothing:
+//! A rule is one file with a function from a [`DetectInput`] to [`Finding`]s, and one row in [`RULES`]. It keeps nothing:
 //! whether a finding is a new alert, one that goes on or one that is over is decided in `alerts`, for all rules alike. A
-//! rule that has to know more asks for a field of [`Scene`], which [`Notes`] gathers while the books are entered, so
+//! rule that has to know more asks for a field of [`DetectInput`], which [`SecondStats`] gathers while the aggregates are entered, so
 //! that no source is looked at twice. How much there is of something is counted exactly; where it goes and who sends it
 //! is estimated from sampled packets, which are looked at only when there is enough of it.
 
@@ -14,11 +14,11 @@ mod fragments_flood;
 mod high_pps;
 mod icmp_flood;
 mod new_addresses;
-mod notes;
 mod port_scan;
 mod ports;
 mod probes;
 mod samples;
+mod second_stats;
 mod spoofed_flood;
 mod syn_flood;
 mod tcp;
@@ -33,12 +33,12 @@ use nettop_model::{
     snapshot::{Alert, Mac, Origin, Severity},
 };
 
-pub use self::notes::{Newcomers, Notes, Strangers};
+pub use self::second_stats::{AdmissionFilter, Newcomers, SecondStats};
 use self::{
     alerts::Alerts,
     counts::{Counts, Marks},
     probes::Probed,
-    samples::{Focus, Samples},
+    samples::{Samples, TopTalkers},
 };
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
@@ -75,7 +75,7 @@ impl Thresholds {
 
 /// What one second saw; longer than a second where ticks are.
 #[derive(Debug)]
-pub struct Scene<'a> {
+pub struct DetectInput<'a> {
     /// How long it was.
     pub seconds: f64,
     /// For how many of these nothing was read, where that is no mere delay: then nobody knows when what was counted came.
@@ -93,7 +93,7 @@ pub struct Scene<'a> {
     /// Sources seen for the first time.
     pub new_sources: &'a Newcomers<Address>,
     /// The same with those that could not be looked at, and their packets.
-    pub strangers: Strangers,
+    pub strangers: AdmissionFilter,
     /// MAC addresses seen for the first time, as source or destination.
     pub new_macs: &'a Newcomers<Mac>,
     /// Sources whose packets per second are over the threshold of `high-pps`, or not far below, the busiest first.
@@ -102,7 +102,7 @@ pub struct Scene<'a> {
     pub probed: Vec<(Address, Probed)>,
 }
 
-impl Scene<'_> {
+impl DetectInput<'_> {
     /// So many in this second, per second.
     pub fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.seconds
@@ -121,7 +121,7 @@ pub struct Finding {
     /// What it does to alerts.
     pub effect: Effect,
     /// Where it goes, and who sends it.
-    pub focus: Focus,
+    pub talkers: TopTalkers,
     /// To how many ports, where that is known.
     pub ports: usize,
 }
@@ -158,9 +158,9 @@ pub struct Rule {
     /// While an alert of these kinds lasts, it has nothing to say. Their rules come first.
     pub yields_to: &'static [&'static str],
     /// Finds it, the worst first.
-    find: fn(&Scene) -> Vec<Finding>,
+    find: fn(&DetectInput) -> Vec<Finding>,
     /// Puts a finding into words; `peak` is the highest value so far.
-    tell: fn(&Finding, peak: f64, &Scene) -> String,
+    tell: fn(&Finding, peak: f64, &DetectInput) -> String,
 }
 
 /// Every rule.
@@ -181,7 +181,7 @@ pub const RULES: &[Rule] = &[
 #[derive(Debug)]
 pub struct Detector {
     /// Told of every key that is entered, and of every sampled packet.
-    pub notes: Notes,
+    pub stats: SecondStats,
     thresholds: Thresholds,
     first: bool,
     age: f64,
@@ -195,7 +195,7 @@ impl Detector {
         let busy = high_pps::notable(thresholds.of(high_pps::KIND));
         let probing = port_scan::notable(thresholds.of(port_scan::KIND));
         Self {
-            notes: Notes::new(busy, probing),
+            stats: SecondStats::new(busy, probing),
             thresholds,
             first: true,
             age: 0.0,
@@ -207,20 +207,20 @@ impl Detector {
     /// Looks at the second that ends at `at`. `tables` are as they are at its end; `pps` knows what a source sent in it.
     /// Returns what was raised, and what is over.
     pub fn judge(&mut self, at: Moment, seconds: f64, tables: &Tables, pps: impl Fn(&Address) -> f64) -> Vec<Alert> {
-        let Self { notes, thresholds, first, age, marks, alerts } = self;
-        let mut scene = Scene {
+        let Self { stats, thresholds, first, age, marks, alerts } = self;
+        let mut scene = DetectInput {
             seconds,
-            stall: notes.stall,
+            stall: stats.stall,
             first: *first,
             age: *age,
             threshold: 0.0,
-            counts: marks.counts(&notes.totals, tables),
-            busy: high_pps::busiest(notes.busy(), thresholds.of(high_pps::KIND), pps),
-            probed: notes.probes.notables(),
-            samples: &notes.samples,
-            new_sources: &notes.new_sources,
-            strangers: notes.strangers,
-            new_macs: &notes.new_macs,
+            counts: marks.counts(&stats.totals, tables),
+            busy: high_pps::busiest(stats.busy(), thresholds.of(high_pps::KIND), pps),
+            probed: stats.probes.notables(),
+            samples: &stats.samples,
+            new_sources: &stats.new_sources,
+            strangers: stats.strangers,
+            new_macs: &stats.new_macs,
         };
         let mut changes = Vec::new();
         for (rule, threshold) in RULES.iter().zip(thresholds.0).filter(|(_, threshold)| *threshold > 0) {
@@ -229,11 +229,11 @@ impl Detector {
         }
         changes.extend(alerts.end(at));
         marks.set(tables);
-        *first = *first && notes.new_sources.count == 0;
+        *first = *first && stats.new_sources.count == 0;
         if !*first {
             *age += seconds;
         }
-        notes.next_second();
+        stats.next_second();
         changes
     }
 
@@ -271,11 +271,11 @@ mod tests {
         let (mut next, mut changes) = (100, Vec::new());
         for (at, Second(new, pps)) in seconds.iter().enumerate() {
             for source in next..next + new {
-                detector.notes.source(&Address::from_v4_word(source.to_be()), 1, 1, 1, true);
+                detector.stats.source(&Address::from_v4_word(source.to_be()), 1, 1, 1, true);
             }
             next += new;
             if *pps > 0 {
-                detector.notes.source(&Address::from_v4_word(1u32.to_be()), *pps, *pps, u64::MAX, false);
+                detector.stats.source(&Address::from_v4_word(1u32.to_be()), *pps, *pps, u64::MAX, false);
             }
             let nanoseconds = (at as u64 + 1) * 1_000_000_000;
             let now = Moment { monotonic_ns: nanoseconds, unix_ns: nanoseconds };
@@ -347,7 +347,7 @@ mod tests {
     fn many_busy_sources_are_told_as_one() {
         let mut detector = Detector::new(high(1000));
         let source = |source: u32| Address::from_v4_word(source.to_be());
-        (1..=317).for_each(|n| detector.notes.source(&source(n), 1500, 1500, u64::MAX, false));
+        (1..=317).for_each(|n| detector.stats.source(&source(n), 1500, 1500, u64::MAX, false));
         let changes = detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 1500.0);
         assert_eq!(changes.len(), alerts::SINGLES + 1);
         assert_eq!(changes[alerts::SINGLES].message, "and 312 more sources over 1,000 pps");
@@ -361,7 +361,7 @@ mod tests {
         for (destination, source, expected) in
             [([2, 0, 0, 0, 0, 1], 2, 2), ([2, 0, 0, 0, 0, 1], 3, 1), ([0x33, 0x33, 0, 0, 0, 1], 3, 0), ([0; 6], 2, 0)]
         {
-            detector.notes.new_macs(&pair(destination, source));
+            detector.stats.new_macs(&pair(destination, source));
             let found = detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 0.0);
             assert_eq!(found.len(), expected, "{destination:?} {source}");
         }
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn a_reset_forgets_and_ends_what_lasts() {
         let mut detector = Detector::new(high(10));
-        detector.notes.source(&Address::default(), 50, 50, 50, true);
+        detector.stats.source(&Address::default(), 50, 50, 50, true);
         detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 50.0);
         let over = detector.reset(Moment { monotonic_ns: 5, unix_ns: 7 }, &Tables::default());
         assert_eq!(over.iter().map(|alert| (alert.kind, alert.until_ns)).collect::<Vec<_>>(), [("high-pps", Some(7))]);

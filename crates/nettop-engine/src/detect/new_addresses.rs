@@ -7,7 +7,7 @@ use nettop_model::{
     snapshot::{Origin, Severity},
 };
 
-use super::{Effect, Finding, Newcomers, Rule, Scene, notes::TOLD, spoofed_flood};
+use super::{DetectInput, Effect, Finding, Newcomers, Rule, second_stats::TOLD, spoofed_flood};
 
 /// The rule for sources. In a spoofed flood that many are new is said already.
 pub const NEW_IP: Rule = Rule {
@@ -34,7 +34,7 @@ pub const NEW_MAC: Rule = Rule {
 /// Columns for a number with thousands separators, before it is shortened.
 const DIGITS: usize = 11;
 
-fn find<K>(scene: &Scene, new: &Newcomers<K>, origin: impl Fn(&K) -> Origin) -> Vec<Finding> {
+fn find<K>(scene: &DetectInput, new: &Newcomers<K>, origin: impl Fn(&K) -> Origin) -> Vec<Finding> {
     let one = |source| Finding { source, value: 1.0, count: 1, ..Finding::default() };
     if new.count <= TOLD as u64 {
         return new.first.iter().map(|key| one(Some(origin(key)))).collect();
@@ -45,7 +45,7 @@ fn find<K>(scene: &Scene, new: &Newcomers<K>, origin: impl Fn(&K) -> Origin) -> 
 }
 
 /// `noun` is what such an address is called.
-fn tell(finding: &Finding, peak: f64, scene: &Scene, noun: &str) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput, noun: &str) -> String {
     let count = format::count(finding.count, DIGITS);
     match (finding.source, scene.first) {
         (Some(address), _) => format!("new {noun} {address}"),

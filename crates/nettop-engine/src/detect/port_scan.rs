@@ -5,7 +5,7 @@ use nettop_model::{
     snapshot::{Origin, Severity, Target},
 };
 
-use super::{Effect, Finding, HOLDS, Rule, Scene, samples::Focus, spoofed_flood};
+use super::{DetectInput, Effect, Finding, HOLDS, Rule, samples::TopTalkers, spoofed_flood};
 
 /// What its alerts are called.
 pub const KIND: &str = "port-scan";
@@ -27,28 +27,28 @@ pub fn notable(threshold: u64) -> Option<u32> {
     (threshold > 0).then_some(ports)
 }
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let found = scene.probed.iter().map(|(source, probed)| Finding {
         source: Some(Origin::Ip(source.to_ip())),
         value: f64::from(probed.ports),
         count: 1,
         effect: if f64::from(probed.ports) >= scene.threshold { Effect::Raise } else { Effect::Hold },
-        focus: Focus {
+        talkers: TopTalkers {
             target: Some(Target { ip: probed.target.to_ip(), port: None }),
             distinct: 1,
-            ..Focus::default()
+            ..TopTalkers::default()
         },
         ..Finding::default()
     });
     found.collect()
 }
 
-fn tell(finding: &Finding, peak: f64, _: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, _: &DetectInput) -> String {
     let Some(source) = finding.source else {
         let plural = if finding.count == 1 { "" } else { "s" };
         return format!("and {} more source{plural} that scan ports", format::count(finding.count, 11));
     };
-    let target = finding.focus.target.map_or(String::new(), |target| format!(" of {target}"));
+    let target = finding.talkers.target.map_or(String::new(), |target| format!(" of {target}"));
     format!("{source} scans ports{target}: about {} so far", format::count(peak as u64, 11))
 }
 

@@ -68,7 +68,7 @@ impl From<Sample> for Event {
 
 /// What a part of the packets has in common. All of it is estimated.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Focus {
+pub struct TopTalkers {
     /// Where most of them go.
     pub target: Option<Target>,
     /// The sources that send the most, and which share of it, the busiest first.
@@ -79,7 +79,7 @@ pub struct Focus {
     pub and_more: bool,
 }
 
-impl Focus {
+impl TopTalkers {
     /// The sources, where they all together send so many packets per second.
     pub fn rates(&self, pps: f64) -> impl Iterator<Item = TopSource> {
         self.sources.iter().map(move |(ip, share)| TopSource { ip: *ip, pps: pps * share })
@@ -134,7 +134,7 @@ impl Samples {
     }
 
     /// What those that match have in common; nothing, where they are too few.
-    pub fn focus(&self, matches: impl Fn(&Event) -> bool) -> Focus {
+    pub fn talkers(&self, matches: impl Fn(&Event) -> bool) -> TopTalkers {
         let (mut targets, mut ports, mut sources) = (HashMap::new(), HashMap::new(), HashMap::new());
         let mut squares = 0.0;
         let (mut all, mut count, mut thinned) = (0.0, 0_u32, self.seen > MOST);
@@ -150,7 +150,7 @@ impl Samples {
         }
         // Of different weights, they tell as much as so many of the same (Kish's effective sample size).
         if thinned && all * all < squares * ENOUGH {
-            return Focus::default();
+            return TopTalkers::default();
         }
         let distinct = sources.len();
         let target = most(&targets).filter(|(_, weight)| *weight >= all * TARGET_SHARE).map(|(address, weight)| {
@@ -162,7 +162,7 @@ impl Samples {
             sources.into_iter().filter(|(_, weight)| *weight >= all * SOURCE_SHARE).collect();
         busiest.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let share = |(address, weight): (Address, f64)| (address.to_ip(), weight / all);
-        Focus {
+        TopTalkers {
             target,
             sources: busiest.into_iter().take(TOP_SOURCES).map(share).collect(),
             distinct: distinct as u64,
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_focus_names_what_most_packets_share() {
-        let target = |focus: &Focus| focus.target.map(|target| target.to_string());
+        let target = |talkers: &TopTalkers| talkers.target.map(|target| target.to_string());
         for (name, events, expected) in [
             ("nothing", vec![], None),
             ("one port", vec![event(1, 9, 53, 1), event(2, 9, 53, 1)], Some("0.0.0.9:53")),
@@ -213,8 +213,8 @@ mod tests {
             ("too few", vec![event(1, 9, 80, 64)], None),
             ("too few that matter", [vec![event(1, 8, 53, 1); 99], vec![event(1, 9, 80, 999); 9]].concat(), None),
         ] {
-            let focus = samples(events).focus(|_| true);
-            assert_eq!(target(&focus).as_deref(), expected, "{name}");
+            let talkers = samples(events).talkers(|_| true);
+            assert_eq!(target(&talkers).as_deref(), expected, "{name}");
         }
     }
 
@@ -222,18 +222,18 @@ mod tests {
     fn the_busiest_sources_come_first_and_their_rates_are_shares() {
         let of = |source, count, weight| vec![event(source, 9, 1, weight); count];
         let events = [of(1, 30, 1), of(2, 23, 3), of(3, 1, 1), vec![event(4, 9, 2, 900)]].concat();
-        let focus = samples(events).focus(|event| event.destination_port == 1);
-        let rates: Vec<_> = focus.rates(1000.0).map(|source| (source.ip.to_string(), source.pps)).collect();
+        let talkers = samples(events).talkers(|event| event.destination_port == 1);
+        let rates: Vec<_> = talkers.rates(1000.0).map(|source| (source.ip.to_string(), source.pps)).collect();
         let expected = [("0.0.0.2", 690.0), ("0.0.0.1", 300.0), ("0.0.0.3", 10.0)];
         assert_eq!(rates, expected.map(|(ip, pps)| (ip.to_string(), pps)));
-        assert_eq!((focus.distinct, focus.and_more), (3, false));
+        assert_eq!((talkers.distinct, talkers.and_more), (3, false));
     }
 
     #[test]
     fn a_source_for_every_packet_means_that_there_are_more() {
         for (repeat, weight, expected) in [(1, 2, (1000, true)), (10, 2, (100, false)), (1, 1, (1000, false))] {
-            let focus = samples((0..1000).map(|n| event(n / repeat, 9, 1, weight))).focus(|_| true);
-            assert_eq!((focus.distinct, focus.and_more), expected, "{repeat} packets of each, of weight {weight}");
+            let talkers = samples((0..1000).map(|n| event(n / repeat, 9, 1, weight))).talkers(|_| true);
+            assert_eq!((talkers.distinct, talkers.and_more), expected, "{repeat} packets of each, of weight {weight}");
         }
     }
 

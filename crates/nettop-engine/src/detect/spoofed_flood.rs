@@ -2,7 +2,7 @@
 
 use nettop_model::{format, snapshot::Severity};
 
-use super::{Finding, Rule, Scene, flood, level};
+use super::{DetectInput, Finding, Rule, flood, level};
 
 /// What its alerts are called: others keep quiet while it lasts.
 pub const KIND: &str = "spoofed-flood";
@@ -28,26 +28,26 @@ const SETTLED: f64 = 10.0;
 const UNSETTLED: f64 = 10.0;
 
 /// Whether most packets are of sources that nobody has seen before and that send nothing else, in whatever number.
-pub fn is_forged(scene: &Scene) -> bool {
+pub fn is_forged(scene: &DetectInput) -> bool {
     let most = scene.counts.all().packets as f64 * FORGED_SHARE;
     !scene.first && scene.strangers.count as f64 >= most && packets_each(scene) <= HOLDS
 }
 
-fn packets_each(scene: &Scene) -> f64 {
+fn packets_each(scene: &DetectInput) -> f64 {
     scene.strangers.packets as f64 / scene.strangers.count.max(1) as f64
 }
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let (rate, each) = (scene.per_second(scene.strangers.count), packets_each(scene));
     let threshold = scene.threshold * if scene.age < SETTLED { UNSETTLED } else { 1.0 };
     // Of the first second nobody knows since when they have been sending.
     let begins = !scene.first && each <= BEGINS && rate >= threshold;
     let Some(effect) = level(rate, scene.threshold, begins).filter(|_| each <= HOLDS) else { return Vec::new() };
-    let focus = scene.samples.focus(|_| true);
-    vec![Finding { value: rate, count: scene.strangers.count, effect, focus, ..Finding::default() }]
+    let talkers = scene.samples.talkers(|_| true);
+    vec![Finding { value: rate, count: scene.strangers.count, effect, talkers, ..Finding::default() }]
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let all = scene.counts.all().packets;
     let unaccounted = scene.strangers.unaccounted;
     let rate = |packets| format::pps(scene.per_second(packets));

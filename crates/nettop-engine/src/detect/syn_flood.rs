@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use nettop_common::Event;
 use nettop_model::{format, snapshot::Severity};
 
-use super::{Effect, Finding, Rule, Scene, flood, level, samples::Focus, tcp};
+use super::{DetectInput, Effect, Finding, Rule, flood, level, samples::TopTalkers, tcp};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -41,7 +41,7 @@ impl Handshakes {
     }
 }
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let all = handshakes(scene);
     if level(all.syn, scene.threshold, true).is_none() {
         return Vec::new();
@@ -54,23 +54,30 @@ fn find(scene: &Scene) -> Vec<Finding> {
         let raises = found.iter().any(|(.., effect)| *effect == Effect::Raise);
         let effect = if raises { Effect::Raise } else { Effect::Hold };
         let is_part = |event: &Event| is_syn(event) && found.iter().any(|(port, ..)| event.destination_port == *port);
-        let focus = scene.samples.focus(is_part);
+        let talkers = scene.samples.talkers(is_part);
         let value = found.iter().map(|(_, syn, _)| syn).sum();
-        return vec![Finding { value, count: focus.distinct, effect, focus, ports: found.len(), ..Finding::default() }];
+        return vec![Finding {
+            value,
+            count: talkers.distinct,
+            effect,
+            talkers,
+            ports: found.len(),
+            ..Finding::default()
+        }];
     }
     // No single port: they are spread over many, or there are no samples.
     let Some(effect) = all.effect(scene.threshold) else { return Vec::new() };
-    let focus = scene.samples.focus(is_syn);
-    if is_scan(&focus) {
+    let talkers = scene.samples.talkers(is_syn);
+    if is_scan(&talkers) {
         return Vec::new();
     }
-    vec![Finding { value: all.syn, count: focus.distinct, effect, focus, ..Finding::default() }]
+    vec![Finding { value: all.syn, count: talkers.distinct, effect, talkers, ..Finding::default() }]
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let ports = match finding.ports {
         // Without samples the busiest port is all that is known.
-        0 if finding.focus.distinct == 0 => format!(", most packets go to port {}", scene.counts.busiest_port),
+        0 if finding.talkers.distinct == 0 => format!(", most packets go to port {}", scene.counts.busiest_port),
         0 | 1 => String::new(),
         ports => format!(" to {ports} ports"),
     };
@@ -79,12 +86,12 @@ fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
     format!("{rate}{ports}; all ports get {acks} ACK/s{}", flood::senders(finding, scene))
 }
 
-fn handshakes(scene: &Scene) -> Handshakes {
+fn handshakes(scene: &DetectInput) -> Handshakes {
     Handshakes { syn: scene.per_second(scene.counts.syn), ack: scene.per_second(scene.counts.ack) }
 }
 
 /// What came to each port, `all` together, in the proportions of the samples.
-fn by_port(scene: &Scene, all: Handshakes) -> BTreeMap<u16, Handshakes> {
+fn by_port(scene: &DetectInput, all: Handshakes) -> BTreeMap<u16, Handshakes> {
     let (mut ports, mut sampled) = (BTreeMap::<u16, Handshakes>::new(), Handshakes::default());
     for event in scene.samples.iter() {
         let weight = f64::from(event.weight);
@@ -104,9 +111,9 @@ fn by_port(scene: &Scene, all: Handshakes) -> BTreeMap<u16, Handshakes> {
     ports
 }
 
-fn is_scan(focus: &Focus) -> bool {
-    focus.sources.first().is_some_and(|(_, share)| *share > ONE_SOURCE)
-        && focus.target.is_none_or(|target| target.port.is_none())
+fn is_scan(talkers: &TopTalkers) -> bool {
+    talkers.sources.first().is_some_and(|(_, share)| *share > ONE_SOURCE)
+        && talkers.target.is_none_or(|target| target.port.is_none())
 }
 
 fn flags(event: &Event) -> Option<u8> {

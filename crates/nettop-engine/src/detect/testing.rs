@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use nettop_collect::reading::Tables;
-use nettop_common::{Address, Class, Event, Packet, Protocol, SizeBucket, Tally, counters::Table};
+use nettop_common::{Address, Class, Event, Packet, PacketsBytes, Protocol, SizeBucket, counters::Table};
 use nettop_model::{clock::Moment, snapshot::Alert};
 
 use super::{Detector, Thresholds};
@@ -20,7 +20,7 @@ pub struct Flow {
     pub from: u32,
     /// How many destination ports they go to in turn, from that of `packet` on.
     pub ports: u16,
-    /// Of the sources, those for whom there was no slot.
+    /// Of the sources, those for whom there was no bucket.
     pub untracked: bool,
 }
 
@@ -128,7 +128,7 @@ impl Play {
         self.seconds += 1;
         for flow in flows {
             let Flow { packet, length, packets, sources, from, ports, untracked } = *flow;
-            let tally = Tally { packets, bytes: packets * length };
+            let tally = PacketsBytes { packets, bytes: packets * length };
             let protocol = Protocol::from_number(packet.protocol);
             totals.class(Class::counted(protocol, SizeBucket::of(length), packet.fragment)).add(tally);
             if untracked {
@@ -145,7 +145,7 @@ impl Play {
                     let source = address(from + (n % u64::from(sources)) as u32);
                     let packet = Packet { source, destination_port: port, ..packet };
                     let at_ns = self.seconds * 1_000_000_000;
-                    self.detector.notes.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
+                    self.detector.stats.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
                 }
             }
             let share = packets / u64::from(sources);
@@ -153,10 +153,10 @@ impl Play {
                 let ever = self.known.entry(source).or_default();
                 let new = *ever == 0;
                 *ever += share;
-                self.detector.notes.source(&source, share, share, *ever, new);
+                self.detector.stats.source(&source, share, share, *ever, new);
             }
         }
-        self.detector.notes.totals(&totals);
+        self.detector.stats.totals(&totals);
         let at = self.seconds * 1_000_000_000;
         let now = Moment { monotonic_ns: at, unix_ns: at };
         let changes = self.detector.judge(now, 1.0, &self.tables, |_| 0.0);

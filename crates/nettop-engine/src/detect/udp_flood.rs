@@ -6,7 +6,7 @@
 use nettop_common::{Event, Protocol};
 use nettop_model::{format, snapshot::Severity};
 
-use super::{Finding, Rule, Scene, amplification, flood, level, ports};
+use super::{DetectInput, Finding, Rule, amplification, flood, level, ports};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
 /// What a packet to or from a busy service counts.
 const BUSY: f64 = 0.1;
 
-fn find(scene: &Scene) -> Vec<Finding> {
+fn find(scene: &DetectInput) -> Vec<Finding> {
     let all = scene.per_second(scene.counts.of(Protocol::Udp).packets);
     if level(all, scene.threshold, true).is_none() {
         return Vec::new();
@@ -32,11 +32,11 @@ fn find(scene: &Scene) -> Vec<Finding> {
     let busy = all * share(|event| is_flood(event) && ports::is_busy_service(event));
     let suspect = value - busy * (1.0 - BUSY);
     let Some(effect) = level(suspect, scene.threshold, suspect >= scene.threshold) else { return Vec::new() };
-    let focus = scene.samples.focus(is_flood);
-    vec![Finding { value, count: focus.distinct, effect, focus, ..Finding::default() }]
+    let talkers = scene.samples.talkers(is_flood);
+    vec![Finding { value, count: talkers.distinct, effect, talkers, ..Finding::default() }]
 }
 
-fn tell(finding: &Finding, peak: f64, scene: &Scene) -> String {
+fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let bits = format::bits_per_second(scene.per_second(scene.counts.of(Protocol::Udp).bytes));
     format!("{}, all UDP {bits}{}", flood::rate("UDP flood", finding, peak, "pps"), flood::senders(finding, scene))
 }

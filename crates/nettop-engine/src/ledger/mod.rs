@@ -7,27 +7,27 @@
 //! behind goes soon.
 
 mod accounts;
+mod admission;
 mod lost;
 mod note;
-mod strangers;
 
 use std::{cmp::Reverse, hash::Hash, mem};
 
-use nettop_common::Tally;
+use nettop_common::PacketsBytes;
 use nettop_model::totals::Entry;
 
 pub use self::note::Note;
-use self::{accounts::Accounts, lost::Lost, strangers::Strangers};
-use crate::rates::{History, SECOND_NS, Slots};
+use self::{accounts::Accounts, admission::AdmissionFilter, lost::Lost};
+use crate::rates::{History, SECOND_NS, TimeBuckets};
 
-/// After so many slots of time, which are seconds or longer, a packet counts half as much when room has to be made.
+/// After so many buckets of time, which are seconds or longer, a packet counts half as much when room has to be made.
 const HALF_LIFE: i64 = 10;
 /// While the ledger is full, so many keys per second get an account at first sight: more than that come in floods only, and of
 /// those few come again ...
 const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
 const FREE_SHARE: u64 = 8;
-/// Four times as many may be other keys, or they have to be seen more often. With a million packets per second that find a slot, of
+/// Four times as many may be other keys, or they have to be seen more often. With a million packets per second that find a bucket, of
 /// sixteen million sources, that is three times in four seconds; twice was so often true that it told nothing.
 const ADMITTED: u64 = 4;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
@@ -35,7 +35,7 @@ const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
 const SEEN_AT_LEAST: u8 = 2;
 /// Bytes per account for remembering others, and at most. So many hold what two CPUs bring of a flood in four seconds: five packets
-/// per second, of which it leaves a slot for one in four, are seen again in that time.
+/// per second, of which it leaves a bucket for one in four, are seen again in that time.
 const STRANGERS_SHARE: usize = 128;
 const MOST_STRANGERS: usize = 1 << 23;
 
@@ -44,7 +44,7 @@ const MOST_STRANGERS: usize = 1 << 23;
 pub struct Account<C: Entry> {
     /// Counted since the start, the last reset, or since it got the account.
     pub total: C::Total,
-    /// Packets per slot of time.
+    /// Packets per bucket of time.
     pub history: History,
     /// Packets when the newest came, each half as much for every half-life since it came itself.
     weight: f32,
@@ -54,26 +54,26 @@ pub struct Account<C: Entry> {
 
 impl<C: Entry> Account<C> {
     /// Packets and bytes.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> PacketsBytes {
         C::of(&self.total)
     }
 
     /// Adds what was counted. False: it may be less than there was.
-    fn add(&mut self, counted: &C, slots: &Slots) -> bool {
+    fn add(&mut self, counted: &C, buckets: &TimeBuckets) -> bool {
         let packets = counted.tally().packets;
-        let silent = self.history.silent(slots);
+        let silent = self.history.silent(buckets);
         if silent > 0 {
             self.weight *= (-(silent as f32) / HALF_LIFE as f32).exp2();
         }
         self.weight += packets as f32;
-        self.history.add(slots, packets);
+        self.history.add(buckets, packets);
         counted.add_to(&mut self.total)
     }
 
     /// What it is worth now, for comparing: the bits of a positive number of single precision are nearly its logarithm.
-    fn worth(&self, slots: &Slots) -> i64 {
+    fn worth(&self, buckets: &TimeBuckets) -> i64 {
         const OCTAVE: i64 = 1 << (f32::MANTISSA_DIGITS - 1);
-        i64::from(self.weight.to_bits()) - i64::from(self.history.silent(slots)) * OCTAVE / HALF_LIFE
+        i64::from(self.weight.to_bits()) - i64::from(self.history.silent(buckets)) * OCTAVE / HALF_LIFE
     }
 }
 
@@ -83,7 +83,7 @@ pub trait Watch<K, C: Entry> {
     /// reset, or since it was evicted.
     fn entered(&mut self, _key: &K, _account: &mut Account<C>, _counted: &C, _new: bool) {}
     /// One was only added to the sums. `new`: its key was not seen lately either.
-    fn passed(&mut self, _counted: &C, _new: bool) {}
+    fn unadmitted(&mut self, _counted: &C, _new: bool) {}
     /// An account was evicted.
     fn evicted(&mut self, _key: &K, _account: &Account<C>) {}
 }
@@ -95,12 +95,12 @@ impl<K, C: Entry> Watch<K, C> for () {}
 pub struct Ledger<K, C: Entry> {
     accounts: Accounts<K, C>,
     most: usize,
-    entered: Tally,
-    evicted: Tally,
-    passed: Tally,
+    entered: PacketsBytes,
+    evicted: PacketsBytes,
+    unadmitted: PacketsBytes,
     /// Until when was entered, on the monotonic clock.
     now_ns: u64,
-    strangers: Strangers,
+    strangers: AdmissionFilter,
     /// How often a stranger has to be seen.
     seen_enough: u8,
     /// Keys of which packets are in no account.
@@ -115,11 +115,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         Self {
             accounts: Accounts::new(),
             most: most.max(1),
-            entered: Tally::default(),
-            evicted: Tally::default(),
-            passed: Tally::default(),
+            entered: PacketsBytes::default(),
+            evicted: PacketsBytes::default(),
+            unadmitted: PacketsBytes::default(),
             now_ns: 0,
-            strangers: Strangers::default(),
+            strangers: AdmissionFilter::default(),
             seen_enough: SEEN_AT_LEAST,
             lost: Lost::default(),
             lacking: 0,
@@ -127,18 +127,18 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     }
 
     /// Enters what was counted since the last time.
-    pub fn enter(&mut self, entries: &[(K, C)], slots: &Slots) {
-        self.enter_watched(entries, slots, &mut ());
+    pub fn enter(&mut self, entries: &[(K, C)], buckets: &TimeBuckets) {
+        self.enter_watched(entries, buckets, &mut ());
     }
 
     /// The same, telling `watch` what becomes of each entry.
-    pub fn enter_watched(&mut self, entries: &[(K, C)], slots: &Slots, watch: &mut impl Watch<K, C>) {
-        let before_ns = mem::replace(&mut self.now_ns, slots.now_ns());
+    pub fn enter_watched(&mut self, entries: &[(K, C)], buckets: &TimeBuckets, watch: &mut impl Watch<K, C>) {
+        let before_ns = mem::replace(&mut self.now_ns, buckets.now_ns());
         let since_ns = self.now_ns.saturating_sub(before_ns).min(SECOND_NS);
         let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
         let room = (self.most - self.accounts.len()) as u64;
         let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
-        // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
+        // Not always the same first: their order is that of the kernel's buckets, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
         for (key, counted) in start.iter().chain(end) {
             let tally = counted.tally();
@@ -150,23 +150,23 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
                 Some(position) => position,
                 None if free > 0 => {
                     free -= 1;
-                    self.open(hash, *key, 0, slots, watch)
+                    self.open(hash, *key, 0, buckets, watch)
                 }
                 None => {
                     let (seen, first) = self.strangers.see(hash, tally.packets, self.strangers_size());
                     if seen < self.seen_enough {
-                        self.passed.add(tally);
+                        self.unadmitted.add(tally);
                         self.lost.add(hash, self.most);
-                        watch.passed(counted, first);
+                        watch.unadmitted(counted, first);
                         continue;
                     }
                     admitted += 1;
                     let before = u64::from(seen).saturating_sub(tally.packets);
-                    self.open(hash, *key, before, slots, watch)
+                    self.open(hash, *key, before, buckets, watch)
                 }
             };
             let account = self.accounts.at(position);
-            if !account.add(counted, slots) && !account.note.lacks() {
+            if !account.add(counted, buckets) && !account.note.lacks() {
                 account.note.set_lacks();
                 self.lacking += 1;
             }
@@ -174,7 +174,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         }
         let enough = free_at_most * ADMITTED;
         if admitted > enough {
-            self.seen_enough = (self.seen_enough + 1).min(strangers::MOST);
+            self.seen_enough = (self.seen_enough + 1).min(admission::MOST);
         } else if admitted < enough / 4 {
             self.seen_enough = (self.seen_enough - 1).max(SEEN_AT_LEAST);
         }
@@ -185,9 +185,9 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     }
 
     /// Opens the account of a key that was seen `before` so often; others may have to go for it.
-    fn open(&mut self, hash: u64, key: K, before: u64, slots: &Slots, watch: &mut impl Watch<K, C>) -> usize {
+    fn open(&mut self, hash: u64, key: K, before: u64, buckets: &TimeBuckets, watch: &mut impl Watch<K, C>) -> usize {
         if self.accounts.len() >= self.most {
-            self.evict((self.most / EVICTED_SHARE).max(1), slots, watch);
+            self.evict((self.most / EVICTED_SHARE).max(1), buckets, watch);
         }
         let mut account = Account { weight: before as f32, ..Account::default() };
         if self.lost.has(hash) {
@@ -198,8 +198,8 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     }
 
     /// Evicts the `count` accounts that are worth least.
-    pub fn evict(&mut self, count: usize, slots: &Slots, watch: &mut impl Watch<K, C>) {
-        let worth = self.accounts.iter().map(|(_, account)| account.worth(slots));
+    pub fn evict(&mut self, count: usize, buckets: &TimeBuckets, watch: &mut impl Watch<K, C>) {
+        let worth = self.accounts.iter().map(|(_, account)| account.worth(buckets));
         let mut accounts: Vec<_> = worth.zip(0u32..).collect();
         if count < accounts.len() {
             accounts.select_nth_unstable(count);
@@ -222,20 +222,20 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     }
 
     /// Everything entered since the start or the last reset.
-    pub fn entered(&self) -> Tally {
+    pub fn entered(&self) -> PacketsBytes {
         self.entered
     }
 
     /// Of that, what no account has any more, or none ever had.
-    pub fn evicted(&self) -> Tally {
+    pub fn evicted(&self) -> PacketsBytes {
         let mut sum = self.evicted;
-        sum.add(self.passed);
+        sum.add(self.unadmitted);
         sum
     }
 
     /// Of that, what none ever had: there was no room for a key seen so seldom.
-    pub fn passed(&self) -> Tally {
-        self.passed
+    pub fn unadmitted(&self) -> PacketsBytes {
+        self.unadmitted
     }
 
     /// How many accounts lack packets of their key, which came before it got the account.
@@ -269,15 +269,15 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     }
 
     /// The `limit` (0: all) keys with the most packets, most first, then sums over the others: how many, and their tally.
-    pub fn top(&self, limit: usize) -> (Vec<K>, u64, Tally) {
+    pub fn top(&self, limit: usize) -> (Vec<K>, u64, PacketsBytes) {
         let tallies = self.iter().map(|(key, account)| (account.tally(), *key));
         let mut keys: Vec<_> = tallies.map(|(tally, key)| (Reverse(tally.packets), key, tally.bytes)).collect();
-        let (mut others, mut rest) = (0, Tally::default());
+        let (mut others, mut rest) = (0, PacketsBytes::default());
         if limit > 0 && limit < keys.len() {
             keys.select_nth_unstable(limit);
             for (Reverse(packets), _, bytes) in keys.drain(limit..) {
                 others += 1;
-                rest.add(Tally { packets, bytes });
+                rest.add(PacketsBytes { packets, bytes });
             }
         }
         keys.sort_unstable();
@@ -289,69 +289,69 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
 mod tests {
     use super::*;
 
-    fn tally(packets: u64) -> Tally {
-        Tally { packets, bytes: packets * 100 }
+    fn tally(packets: u64) -> PacketsBytes {
+        PacketsBytes { packets, bytes: packets * 100 }
     }
 
-    fn total(ledger: &Ledger<u32, Tally>) -> Tally {
+    fn total(ledger: &Ledger<u32, PacketsBytes>) -> PacketsBytes {
         let mut sum = ledger.evicted();
         ledger.iter().for_each(|(_, account)| sum.add(account.total));
         sum
     }
 
-    /// Notes keys with what became of them.
+    /// SecondStats keys with what became of them.
     #[derive(Default)]
     struct Told {
         new: Vec<(u32, bool)>,
-        passed: usize,
+        unadmitted: usize,
         evicted: Vec<u32>,
     }
 
-    impl Watch<u32, Tally> for Told {
-        fn entered(&mut self, key: &u32, _: &mut Account<Tally>, _: &Tally, new: bool) {
+    impl Watch<u32, PacketsBytes> for Told {
+        fn entered(&mut self, key: &u32, _: &mut Account<PacketsBytes>, _: &PacketsBytes, new: bool) {
             self.new.push((*key, new));
         }
 
-        fn passed(&mut self, _: &Tally, _: bool) {
-            self.passed += 1;
+        fn unadmitted(&mut self, _: &PacketsBytes, _: bool) {
+            self.unadmitted += 1;
         }
 
-        fn evicted(&mut self, key: &u32, _: &Account<Tally>) {
+        fn evicted(&mut self, key: &u32, _: &Account<PacketsBytes>) {
             self.evicted.push(*key);
         }
     }
 
-    fn enter(ledger: &mut Ledger<u32, Tally>, slots: &Slots, entries: &[(u32, u64)]) -> Told {
+    fn enter(ledger: &mut Ledger<u32, PacketsBytes>, buckets: &TimeBuckets, entries: &[(u32, u64)]) -> Told {
         let mut told = Told::default();
         let entries: Vec<_> = entries.iter().map(|(key, packets)| (*key, tally(*packets))).collect();
-        ledger.enter_watched(&entries, slots, &mut told);
+        ledger.enter_watched(&entries, buckets, &mut told);
         told.new.sort_unstable();
         told
     }
 
     #[test]
     fn what_is_entered_adds_up() {
-        let (mut ledger, slots) = (Ledger::new(9), Slots::new(0));
-        enter(&mut ledger, &slots, &[(1, 5), (2, 1), (1, 1)]);
-        enter(&mut ledger, &slots, &[(1, 2)]);
+        let (mut ledger, buckets) = (Ledger::new(9), TimeBuckets::new(0));
+        enter(&mut ledger, &buckets, &[(1, 5), (2, 1), (1, 1)]);
+        enter(&mut ledger, &buckets, &[(1, 2)]);
         assert_eq!((total(&ledger), ledger.entered()), (tally(9), tally(9)));
         assert_eq!(ledger.get(&1).unwrap().total, tally(8));
     }
 
     #[test]
     fn keys_are_new_once_and_again_after_a_reset_or_an_eviction() {
-        let (mut ledger, slots) = (Ledger::new(2), Slots::new(0));
-        assert_eq!(enter(&mut ledger, &slots, &[(1, 1), (2, 1)]).new, [(1, true), (2, true)]);
-        assert_eq!(enter(&mut ledger, &slots, &[(1, 1)]).new, [(1, false)]);
+        let (mut ledger, buckets) = (Ledger::new(2), TimeBuckets::new(0));
+        assert_eq!(enter(&mut ledger, &buckets, &[(1, 1), (2, 1)]).new, [(1, true), (2, true)]);
+        assert_eq!(enter(&mut ledger, &buckets, &[(1, 1)]).new, [(1, false)]);
         ledger.reset();
-        assert_eq!(enter(&mut ledger, &slots, &[(1, 1), (2, 9)]).new, [(1, true), (2, true)]);
-        let told = enter(&mut ledger, &slots, &[(3, 5)]);
+        assert_eq!(enter(&mut ledger, &buckets, &[(1, 1), (2, 9)]).new, [(1, true), (2, true)]);
+        let told = enter(&mut ledger, &buckets, &[(3, 5)]);
         assert_eq!((told.new, told.evicted), (vec![(3, true)], vec![1]));
-        assert_eq!(enter(&mut ledger, &slots, &[(1, 5)]).new, [(1, true)]);
+        assert_eq!(enter(&mut ledger, &buckets, &[(1, 5)]).new, [(1, true)]);
     }
 
     /// Keys whose accounts lack packets.
-    fn lacking(ledger: &Ledger<u32, Tally>) -> Vec<u32> {
+    fn lacking(ledger: &Ledger<u32, PacketsBytes>) -> Vec<u32> {
         let mut keys: Vec<_> = ledger.iter().filter(|(_, account)| account.note.lacks()).map(|(key, _)| *key).collect();
         keys.sort_unstable();
         assert_eq!(ledger.lacking(), keys.len());
@@ -360,9 +360,9 @@ mod tests {
 
     #[test]
     fn whoever_was_forgotten_and_comes_again_is_known_to_lack_packets() {
-        let (mut ledger, slots) = (Ledger::new(2), Slots::new(0));
-        enter(&mut ledger, &slots, &[(1, 1), (2, 9)]);
-        enter(&mut ledger, &slots, &[(1, 1)]);
+        let (mut ledger, buckets) = (Ledger::new(2), TimeBuckets::new(0));
+        enter(&mut ledger, &buckets, &[(1, 1), (2, 9)]);
+        enter(&mut ledger, &buckets, &[(1, 1)]);
         assert!(lacking(&ledger).is_empty());
         for (name, key, packets, expected) in [
             ("it takes the place of 1", 3, 5, Some(false)),
@@ -373,22 +373,22 @@ mod tests {
             ("it was seen often enough, but lacks what was only in the sums", 4, 12, Some(true)),
             ("it is seen often enough at once", 5, 30, Some(false)),
         ] {
-            enter(&mut ledger, &slots, &[(key, packets)]);
+            enter(&mut ledger, &buckets, &[(key, packets)]);
             assert_eq!(ledger.get(&key).map(|account| account.note.lacks()), expected, "{key}: {name}");
             lacking(&ledger);
         }
         ledger.reset();
-        enter(&mut ledger, &slots, &[(1, 1), (4, 1)]);
+        enter(&mut ledger, &buckets, &[(1, 1), (4, 1)]);
         assert!(lacking(&ledger).is_empty(), "after a reset");
     }
 
     #[test]
     fn after_a_flood_every_account_that_lacks_packets_says_so() {
-        let (mut ledger, mut slots) = (Ledger::new(1000), Slots::new(0));
+        let (mut ledger, mut buckets) = (Ledger::new(1000), TimeBuckets::new(0));
         let mut sent = std::collections::HashMap::<u32, u64>::new();
         let mut random = fastrand::Rng::with_seed(3);
         for second in 1..=30 {
-            slots.reach(second * 1_000_000_000);
+            buckets.reach(second * 1_000_000_000);
             // Sources that come and go; from the twentieth second on those that there were before, and new ones.
             let keys = if second < 20 { 0..20_000 } else { 10_000..20_100 };
             let entries: Vec<_> = (0..3000).map(|_| (random.u32(keys.clone()), random.u64(1..4))).collect();
@@ -396,8 +396,8 @@ mod tests {
             let busy = (30_000..30_010).map(|key| (key, 50)).filter(|_| second > 25);
             let entries: Vec<_> = entries.into_iter().chain(busy).collect();
             entries.iter().for_each(|(key, packets)| *sent.entry(*key).or_default() += packets);
-            enter(&mut ledger, &slots, &entries);
-            slots.close_if_due();
+            enter(&mut ledger, &buckets, &entries);
+            buckets.close_if_due();
         }
         let (mut exact, mut lacking) = (0, 0);
         for (key, account) in ledger.iter() {
@@ -420,14 +420,14 @@ mod tests {
             ("a packet counts half after ten seconds of silence, and they are not so many", 30, 3),
             ("the one silent for long, however many they were", 80, 1),
         ] {
-            let (mut ledger, mut slots) = (Ledger::new(3), Slots::new(0));
-            enter(&mut ledger, &slots, &[(1, 200)]);
+            let (mut ledger, mut buckets) = (Ledger::new(3), TimeBuckets::new(0));
+            enter(&mut ledger, &buckets, &[(1, 200)]);
             for second in 1..=silent_s {
-                slots.reach(second * 1_000_000_000);
-                slots.close_if_due();
+                buckets.reach(second * 1_000_000_000);
+                buckets.close_if_due();
             }
-            enter(&mut ledger, &slots, &[(2, 60), (3, 2)]);
-            assert_eq!(enter(&mut ledger, &slots, &[(4, 9)]).evicted, [expected], "{name}");
+            enter(&mut ledger, &buckets, &[(2, 60), (3, 2)]);
+            assert_eq!(enter(&mut ledger, &buckets, &[(4, 9)]).evicted, [expected], "{name}");
             assert_eq!(ledger.count(), 3);
             assert_eq!((total(&ledger), ledger.entered()), (tally(271), tally(271)), "{name}");
         }
@@ -435,12 +435,12 @@ mod tests {
 
     /// Plays seconds of a flood from `sources` addresses, `packets` in each reading of a tenth of a second, beside a busy
     /// source (1) and a quiet one (2) that begins after a second; returns the ledger and what was told of the last second.
-    fn flood(seconds: u64, sources: u32, packets: u32) -> (Ledger<u32, Tally>, Told) {
-        let (mut ledger, mut slots) = (Ledger::new(8192), Slots::new(0));
+    fn flood(seconds: u64, sources: u32, packets: u32) -> (Ledger<u32, PacketsBytes>, Told) {
+        let (mut ledger, mut buckets) = (Ledger::new(8192), TimeBuckets::new(0));
         let mut random = fastrand::Rng::with_seed(7);
         let mut last = Told::default();
         for reading in 1..=seconds * 10 {
-            slots.reach(reading * 100_000_000);
+            buckets.reach(reading * 100_000_000);
             let mut entries: Vec<_> = (0..packets).map(|_| (1000 + random.u32(..sources), 1)).collect();
             entries.push((1, 100));
             if reading > 10 && reading % 2 == 0 {
@@ -448,12 +448,12 @@ mod tests {
             }
             let entries: Vec<_> = entries.into_iter().map(|(key, packets)| (key, tally(packets))).collect();
             let mut told = Told::default();
-            ledger.enter_watched(&entries, &slots, &mut told);
+            ledger.enter_watched(&entries, &buckets, &mut told);
             if reading > (seconds - 1) * 10 {
-                last.passed += told.passed;
+                last.unadmitted += told.unadmitted;
                 last.evicted.append(&mut told.evicted);
             }
-            slots.close_if_due();
+            buckets.close_if_due();
         }
         (ledger, last)
     }
@@ -479,17 +479,17 @@ mod tests {
     #[test]
     fn after_a_flood_everybody_has_room_again() {
         let (mut ledger, _) = flood(3, 16_000_000, 20_000);
-        let mut slots = Slots::new(0);
-        slots.reach(4_000_000_000);
-        let told = enter(&mut ledger, &slots, &(10..300).map(|key| (key, 1)).collect::<Vec<_>>());
-        assert_eq!((told.new.len(), told.passed), (290, 0));
+        let mut buckets = TimeBuckets::new(0);
+        buckets.reach(4_000_000_000);
+        let told = enter(&mut ledger, &buckets, &(10..300).map(|key| (key, 1)).collect::<Vec<_>>());
+        assert_eq!((told.new.len(), told.unadmitted), (290, 0));
         assert!((10..300).all(|key| ledger.get(&key).is_some()));
     }
 
     #[test]
     fn the_top_and_the_rest_are_everything() {
-        let (mut ledger, slots) = (Ledger::new(10), Slots::new(0));
-        enter(&mut ledger, &slots, &(1..=10).map(|key| (key, u64::from(key))).collect::<Vec<_>>());
+        let (mut ledger, buckets) = (Ledger::new(10), TimeBuckets::new(0));
+        enter(&mut ledger, &buckets, &(1..=10).map(|key| (key, u64::from(key))).collect::<Vec<_>>());
         let (top, others, rest) = ledger.top(3);
         assert_eq!((top, others, rest), (vec![10, 9, 8], 7, tally(28)));
         assert_eq!(ledger.top(0).0.len(), 10);
@@ -498,8 +498,8 @@ mod tests {
     /// With room for eight, one is remembered at first sight in a second, and four more are what is aimed at.
     #[test]
     fn how_often_a_key_has_to_be_seen_follows_how_many_are_let_in() {
-        let (mut ledger, mut slots) = (Ledger::new(8), Slots::new(0));
-        enter(&mut ledger, &slots, &(0..8).map(|key| (key, 100)).collect::<Vec<_>>());
+        let (mut ledger, mut buckets) = (Ledger::new(8), TimeBuckets::new(0));
+        enter(&mut ledger, &buckets, &(0..8).map(|key| (key, 100)).collect::<Vec<_>>());
         let (mut seconds, mut next) = (0, 1000);
         for (name, newcomers, times, expected) in [
             ("five are let in: it rises", 6, 3, SEEN_AT_LEAST + 3),
@@ -507,15 +507,15 @@ mod tests {
             ("one is: it stays", 2, 3, SEEN_AT_LEAST + 3),
             ("none is: it falls", 1, 2, SEEN_AT_LEAST + 1),
             ("to what it was at first, and no lower", 1, 3, SEEN_AT_LEAST),
-            ("it rises to what is counted up to, and no higher", 6, 20, strangers::MOST),
+            ("it rises to what is counted up to, and no higher", 6, 20, admission::MOST),
         ] {
             for _ in 0..times {
                 seconds += 1;
-                slots.reach(seconds * SECOND_NS);
-                let newcomers: Vec<_> = (next..next + newcomers).map(|key| (key, u64::from(strangers::MOST))).collect();
+                buckets.reach(seconds * SECOND_NS);
+                let newcomers: Vec<_> = (next..next + newcomers).map(|key| (key, u64::from(admission::MOST))).collect();
                 next += 6;
-                enter(&mut ledger, &slots, &newcomers);
-                slots.close_if_due();
+                enter(&mut ledger, &buckets, &newcomers);
+                buckets.close_if_due();
             }
             assert_eq!(ledger.seen_enough, expected, "{name}");
         }

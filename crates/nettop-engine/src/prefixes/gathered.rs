@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use nettop_common::Tally;
+use nettop_common::PacketsBytes;
 
 use super::table::{Entry, Key};
 
@@ -39,13 +39,13 @@ impl Gathered {
 
     /// Adds what came.
     #[inline]
-    pub fn push(&mut self, key: Key, Tally { packets, bytes }: Tally) {
+    pub fn push(&mut self, key: Key, PacketsBytes { packets, bytes }: PacketsBytes) {
         match (u32::try_from(packets), u32::try_from(bytes)) {
             (Ok(packets), Ok(bytes)) if bytes < FORGOTTEN => self.records.push(Record { key, packets, bytes }),
             _ => {
-                let half = Tally { packets: packets / 2, bytes: bytes / 2 };
+                let half = PacketsBytes { packets: packets / 2, bytes: bytes / 2 };
                 self.push(key, half);
-                self.push(key, Tally { packets: packets - half.packets, bytes: bytes - half.bytes });
+                self.push(key, PacketsBytes { packets: packets - half.packets, bytes: bytes - half.bytes });
             }
         }
     }
@@ -82,7 +82,7 @@ impl Gathered {
         iter::from_fn(move || {
             let first = records.next()?;
             let key = first.key >> shift;
-            let mut sum = Entry { key, tally: Tally::default(), sources: 0 };
+            let mut sum = Entry { key, tally: PacketsBytes::default(), sources: 0 };
             first.add_to(&mut sum);
             while let Some(record) = records.next_if(|record| record.key >> shift == key) {
                 record.add_to(&mut sum);
@@ -103,7 +103,7 @@ impl Record {
         match self.bytes {
             NEW => *sources += 1,
             FORGOTTEN => *sources -= 1,
-            bytes => tally.add(Tally { packets: self.packets.into(), bytes: bytes.into() }),
+            bytes => tally.add(PacketsBytes { packets: self.packets.into(), bytes: bytes.into() }),
         }
     }
 }
@@ -115,8 +115,10 @@ mod tests {
     #[test]
     fn sums_are_by_key_whatever_the_order_and_the_size() {
         let mut gathered = Gathered::default();
-        let huge = Tally { packets: 7, bytes: 1 << 40 };
-        for (key, tally) in [(0xfedc_ba98_7654, huge), (3, Tally { packets: 1, bytes: 60 }), (0xfedc_ba98_7654, huge)] {
+        let huge = PacketsBytes { packets: 7, bytes: 1 << 40 };
+        for (key, tally) in
+            [(0xfedc_ba98_7654, huge), (3, PacketsBytes { packets: 1, bytes: 60 }), (0xfedc_ba98_7654, huge)]
+        {
             gathered.push(key, tally);
         }
         gathered.push_source(3, true);

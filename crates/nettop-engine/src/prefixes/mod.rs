@@ -9,14 +9,14 @@ mod table;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{Address, SourceCounters, Tally};
+use nettop_common::{Address, PacketsBytes, SourceCounters};
 use nettop_model::snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums};
 
 use self::{
     gathered::Gathered,
     table::{Key, Row, Table},
 };
-use crate::rates::Slots;
+use crate::rates::TimeBuckets;
 
 /// Rows of the longer prefixes: twice the /24 of a /8. Each costs about a hundred bytes.
 const MOST_LONG: usize = 1 << 17;
@@ -76,24 +76,24 @@ impl Prefixes {
     }
 
     /// Enters what came from sources, after it was told which of them are new or forgotten.
-    pub fn enter(&mut self, sources: &[(Address, SourceCounters)], slots: &Slots) {
+    pub fn enter(&mut self, sources: &[(Address, SourceCounters)], buckets: &TimeBuckets) {
         for some in sources.chunks(AT_ONCE) {
             for (source, counted) in some {
                 let (family, key) = self.place(source);
                 family.gather(key, counted.tally());
             }
-            self.v4.enter(slots);
-            self.v6.enter(slots);
+            self.v4.enter(buckets);
+            self.v6.enter(buckets);
         }
     }
 
     /// The `limit` (0: all) prefixes of each length with the most packets, most first; and what is left out.
-    pub fn rows(&self, limit: usize, slots: &Slots, elapsed: f64) -> Rows {
+    pub fn rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> Rows {
         let tables = [&self.v4, &self.v6].into_iter().flat_map(Family::tables);
         tables
             .map(|(length, table, lengths)| {
-                let (rows, others, Tally { packets, bytes }) = table.top(limit);
-                let rows = rows.into_iter().map(|row| lengths.row(length, row, slots, elapsed)).collect();
+                let (rows, others, PacketsBytes { packets, bytes }) = table.top(limit);
+                let rows = rows.into_iter().map(|row| lengths.row(length, row, buckets, elapsed)).collect();
                 let others = Others { rows: others, packets, bytes: Some(bytes) };
                 ((length, rows), (length, PrefixRest { others, evicted: table.evicted().into() }))
             })
@@ -101,7 +101,7 @@ impl Prefixes {
     }
 
     /// Everything that came from a prefix since it has a row; `None`: it has none.
-    pub fn total(&self, prefix: Prefix) -> Option<Tally> {
+    pub fn total(&self, prefix: Prefix) -> Option<PacketsBytes> {
         let (family, bits) = match prefix.ip {
             IpAddr::V4(ip) => (&self.v4, u64::from(ip.to_bits()) << 32),
             IpAddr::V6(ip) => (&self.v6, (ip.to_bits() >> 64) as u64),
@@ -112,9 +112,9 @@ impl Prefixes {
 
     /// The most telling prefixes, most packets first: the longer ones, but the shorter one in their place where no longer one
     /// has half of its packets. None of a single source, which tells for itself.
-    pub fn telling(&self, slots: &Slots, elapsed: f64) -> Vec<PrefixRow> {
+    pub fn top(&self, buckets: &TimeBuckets, elapsed: f64) -> Vec<PrefixRow> {
         let mut rows: Vec<_> =
-            [&self.v4, &self.v6].into_iter().flat_map(|family| family.telling(slots, elapsed)).collect();
+            [&self.v4, &self.v6].into_iter().flat_map(|family| family.top(buckets, elapsed)).collect();
         rows.retain(|row| row.sums.ips != 1);
         rows.sort_by_key(|row| std::cmp::Reverse(row.sums.packets));
         rows.truncate(TOP);
@@ -139,19 +139,19 @@ impl Family {
     }
 
     #[inline]
-    fn gather(&mut self, key: Key, tally: Tally) {
+    fn gather(&mut self, key: Key, tally: PacketsBytes) {
         self.gathered.push(key, tally);
         self.packets += tally.packets;
     }
 
-    fn enter(&mut self, slots: &Slots) {
+    fn enter(&mut self, buckets: &TimeBuckets) {
         let Self { lengths, gathered, packets, long, short } = self;
         if gathered.is_empty() {
             return;
         }
         gathered.sort(lengths.long.into());
-        long.enter(gathered.sums(0), *packets, slots);
-        short.enter(gathered.sums((lengths.long - lengths.short).into()), *packets, slots);
+        long.enter(gathered.sums(0), *packets, buckets);
+        short.enter(gathered.sums((lengths.long - lengths.short).into()), *packets, buckets);
         gathered.clear();
         *packets = 0;
     }
@@ -162,7 +162,7 @@ impl Family {
         [(lengths.long, long, *lengths), (lengths.short, short, *lengths)]
     }
 
-    fn telling(&self, slots: &Slots, elapsed: f64) -> Vec<PrefixRow> {
+    fn top(&self, buckets: &TimeBuckets, elapsed: f64) -> Vec<PrefixRow> {
         let Self { lengths, long, short, .. } = self;
         let (long, ..) = long.top(TOP);
         let (short, ..) = short.top(TOP);
@@ -174,8 +174,8 @@ impl Family {
             |row: &&&Row| busiest.get(&row.key).is_none_or(|packets| packets.saturating_mul(2) < row.total.packets);
         let short: Vec<_> = short.iter().filter(spread).collect();
         let long = long.iter().filter(|row| short.iter().all(|other| other.key != within(row)));
-        let long = long.map(|row| lengths.row(lengths.long, row, slots, elapsed));
-        long.chain(short.iter().map(|row| lengths.row(lengths.short, row, slots, elapsed))).collect()
+        let long = long.map(|row| lengths.row(lengths.long, row, buckets, elapsed));
+        long.chain(short.iter().map(|row| lengths.row(lengths.short, row, buckets, elapsed))).collect()
     }
 }
 
@@ -192,9 +192,9 @@ const V4: Lengths = Lengths { long: 24, short: 16, address: |bits| Ipv4Addr::fro
 const V6: Lengths = Lengths { long: 48, short: 32, address: |bits| Ipv6Addr::from_bits(u128::from(bits) << 64).into() };
 
 impl Lengths {
-    fn row(&self, length: u8, row: &Row, slots: &Slots, elapsed: f64) -> PrefixRow {
+    fn row(&self, length: u8, row: &Row, buckets: &TimeBuckets, elapsed: f64) -> PrefixRow {
         let Row { key, sources, recent, total } = row;
-        let (pps, pps_60s) = recent.rates(slots, elapsed);
+        let (pps, pps_60s) = recent.rates(buckets, elapsed);
         let prefix = Prefix { ip: (self.address)(key << (64 - length)), length };
         let sums = Sums { ips: u64::from(*sources), packets: total.packets, bytes: total.bytes, pps, pps_60s };
         PrefixRow { prefix, sums }
@@ -219,11 +219,11 @@ mod tests {
         text.parse::<IpAddr>().unwrap().into()
     }
 
-    fn enter(prefixes: &mut Prefixes, slots: &Slots, sources: &[(&str, u64)]) {
+    fn enter(prefixes: &mut Prefixes, buckets: &TimeBuckets, sources: &[(&str, u64)]) {
         let parsed = sources.iter().map(|(source, packets)| (address(source), counters(*packets)));
         let sources: Vec<_> = parsed.collect();
         sources.iter().for_each(|(source, _)| prefixes.join(source));
-        prefixes.enter(&sources, slots);
+        prefixes.enter(&sources, buckets);
     }
 
     /// Prefix, sources and packets of each row.
@@ -237,13 +237,13 @@ mod tests {
 
     #[test]
     fn sources_are_summed_by_each_length() {
-        let (mut prefixes, slots) = (Prefixes::new(), Slots::new(0));
+        let (mut prefixes, buckets) = (Prefixes::new(), TimeBuckets::new(0));
         let sources =
             [("192.0.2.1", 5), ("192.0.2.254", 2), ("192.0.3.1", 1), ("2001:db8:1::1", 3), ("2001:db8:2:3::4", 1)];
-        enter(&mut prefixes, &slots, &sources);
+        enter(&mut prefixes, &buckets, &sources);
         prefixes.leave(&address("192.0.2.254"));
-        prefixes.enter(&[(address("192.0.3.1"), counters(0))], &slots);
-        let (rows, _) = prefixes.rows(0, &slots, 1.0);
+        prefixes.enter(&[(address("192.0.3.1"), counters(0))], &buckets);
+        let (rows, _) = prefixes.rows(0, &buckets, 1.0);
         let rows: Vec<_> = rows.iter().map(|(length, rows)| (*length, listed(rows))).collect();
         let expected = [
             (24, vec![row("192.0.2.0/24", 1, 7), row("192.0.3.0/24", 1, 1)]),
@@ -252,21 +252,21 @@ mod tests {
             (32, vec![row("2001:db8::/32", 2, 4)]),
         ];
         assert_eq!(rows, expected);
-        let (rows, rest) = prefixes.rows(1, &slots, 1.0);
+        let (rows, rest) = prefixes.rows(1, &buckets, 1.0);
         assert_eq!(listed(&rows[0].1), [row("192.0.2.0/24", 1, 7)]);
         assert_eq!(rest[0].1.others, Others { rows: 1, packets: 1, bytes: Some(100) });
     }
 
     #[test]
     fn the_shorter_prefix_tells_more_where_it_is_used_all_over() {
-        let (mut prefixes, slots) = (Prefixes::new(), Slots::new(0));
+        let (mut prefixes, buckets) = (Prefixes::new(), TimeBuckets::new(0));
         let spread: Vec<_> = (0..100).map(|at| format!("198.18.{at}.1")).collect();
         let sources: Vec<_> = spread.iter().map(|ip| (ip.as_str(), 2)).collect();
-        enter(&mut prefixes, &slots, &sources);
+        enter(&mut prefixes, &buckets, &sources);
         let others = [("192.0.2.1", 60), ("192.0.2.2", 30), ("192.0.3.1", 10)];
-        enter(&mut prefixes, &slots, &others);
-        enter(&mut prefixes, &slots, &[("2001:db8:1::1", 59), ("2001:db8:1::2", 1)]);
-        let telling = prefixes.telling(&slots, 1.0);
+        enter(&mut prefixes, &buckets, &others);
+        enter(&mut prefixes, &buckets, &[("2001:db8:1::1", 59), ("2001:db8:1::2", 1)]);
+        let telling = prefixes.top(&buckets, 1.0);
         let expected = [row("198.18.0.0/16", 100, 200), row("192.0.2.0/24", 2, 90), row("2001:db8:1::/48", 2, 60)];
         assert_eq!(listed(&telling), expected);
     }
@@ -295,10 +295,10 @@ mod tests {
         for (coming_and_going, (name, draw)) in
             [false, true].into_iter().flat_map(|all| floods.map(|flood| (all, flood)))
         {
-            let (mut prefixes, mut slots, mut random) = (Prefixes::new(), Slots::new(0), random());
+            let (mut prefixes, mut buckets, mut random) = (Prefixes::new(), TimeBuckets::new(0), random());
             let mut took = Vec::new();
             for reading in 1..=100_u64 {
-                slots.reach(reading * 50_000_000);
+                buckets.reach(reading * 50_000_000);
                 let counted = counters(1);
                 let sources: Vec<_> = (0..ENTRIES).map(|at| (draw(at, random()), counted)).collect();
                 let start = Instant::now();
@@ -307,9 +307,9 @@ mod tests {
                     sources.iter().for_each(|(source, _)| prefixes.join(source));
                     sources.iter().for_each(|(source, _)| prefixes.leave(source));
                 }
-                prefixes.enter(&sources, &slots);
+                prefixes.enter(&sources, &buckets);
                 took.push(start.elapsed());
-                slots.close_if_due();
+                buckets.close_if_due();
             }
             took.sort_unstable();
             let per_entry = |time: std::time::Duration| time.as_nanos() as f64 / f64::from(ENTRIES);

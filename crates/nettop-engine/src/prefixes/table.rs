@@ -4,10 +4,10 @@ use std::{cmp::Reverse, hash::BuildHasher as _};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use nettop_common::Tally;
+use nettop_common::PacketsBytes;
 use nettop_process::heap;
 
-use crate::rates::{Slots, recent::Recent};
+use crate::rates::{TimeBuckets, recent::Recent};
 
 /// Where there is little room, a reading brings at most about one in so many rows in.
 const NEWCOMERS: usize = 64;
@@ -23,7 +23,7 @@ pub struct Entry {
     /// Which.
     pub key: Key,
     /// What came from there.
-    pub tally: Tally,
+    pub tally: PacketsBytes,
     /// How many sources there are more than before, or less.
     pub sources: i32,
 }
@@ -38,7 +38,7 @@ pub struct Row {
     /// When it came.
     pub recent: Recent,
     /// Everything that came from there since it is here.
-    pub total: Tally,
+    pub total: PacketsBytes,
 }
 
 /// Prefixes of one length.
@@ -47,7 +47,7 @@ pub struct Table {
     most: usize,
     rows: Vec<Row>,
     index: Index,
-    evicted: Tally,
+    evicted: PacketsBytes,
 }
 
 /// Where in the rows a key is: four bytes each, since the rows have the keys.
@@ -73,11 +73,11 @@ impl Index {
 impl Table {
     /// Of at most so many rows.
     pub fn new(most: usize) -> Self {
-        Self { most, rows: Vec::new(), index: Index::default(), evicted: Tally::default() }
+        Self { most, rows: Vec::new(), index: Index::default(), evicted: PacketsBytes::default() }
     }
 
     /// What came from prefixes that have no row, or had none then.
-    pub fn evicted(&self) -> Tally {
+    pub fn evicted(&self) -> PacketsBytes {
         self.evicted
     }
 
@@ -85,19 +85,19 @@ impl Table {
     ///
     /// Where there is little room, few get in: each packet has the same chance to bring its prefix in, so that one with many gets in
     /// at once, one that goes on gets in soon, and a flood of prefixes that come once pushes nobody out.
-    pub fn enter(&mut self, entries: impl Iterator<Item = Entry>, packets: u64, slots: &Slots) {
+    pub fn enter(&mut self, entries: impl Iterator<Item = Entry>, packets: u64, buckets: &TimeBuckets) {
         let free = self.most - self.most / LEAVERS;
         let chance = (self.most / NEWCOMERS).max(1) as f64 / packets as f64;
         for entry in entries {
             if let Some(at) = self.index.find(&self.rows, entry.key) {
-                self.rows[at].add(&entry, slots);
+                self.rows[at].add(&entry, buckets);
             } else if entry.tally.packets == 0 {
                 // A source is forgotten of which the prefix is forgotten, too.
             } else if self.rows.len() < free || fastrand::f64() < entry.tally.packets as f64 * chance {
                 if self.rows.len() >= self.most {
-                    self.evict(slots);
+                    self.evict(buckets);
                 }
-                self.insert(&entry, slots);
+                self.insert(&entry, buckets);
             } else {
                 self.evicted.add(entry.tally);
             }
@@ -105,17 +105,17 @@ impl Table {
     }
 
     /// Makes room: those with the fewest packets in the last minute go, and of equals those with the fewest at all.
-    fn evict(&mut self, slots: &Slots) {
+    fn evict(&mut self, buckets: &TimeBuckets) {
         let mut ranks: Vec<_> = (0..)
             .zip(&self.rows)
-            .map(|(at, row)| (row.recent.last_minute(slots) as u64, row.total.packets, at))
+            .map(|(at, row)| (row.recent.last_minute(buckets) as u64, row.total.packets, at))
             .collect();
         let leavers = (self.most / LEAVERS).clamp(1, ranks.len());
         ranks.select_nth_unstable(leavers - 1);
         for (.., at) in &ranks[..leavers] {
             let row: &mut Row = &mut self.rows[*at as usize];
             self.evicted.add(row.total);
-            row.total = Tally::default();
+            row.total = PacketsBytes::default();
         }
         self.rows.retain(|row| row.total.packets > 0);
         // Readings are entered in order of key: rows in that order are found in the cache.
@@ -124,24 +124,24 @@ impl Table {
         (0..self.rows.len()).for_each(|at| self.index.insert(&self.rows, at));
     }
 
-    fn insert(&mut self, entry: &Entry, slots: &Slots) {
-        let mut row = Row { key: entry.key, sources: 0, recent: Recent::default(), total: Tally::default() };
-        row.add(entry, slots);
+    fn insert(&mut self, entry: &Entry, buckets: &TimeBuckets) {
+        let mut row = Row { key: entry.key, sources: 0, recent: Recent::default(), total: PacketsBytes::default() };
+        row.add(entry, buckets);
         heap::make_room(&mut self.rows);
         self.rows.push(row);
         self.index.insert(&self.rows, self.rows.len() - 1);
     }
 
     /// Everything that came from a prefix since it is here; `None`: it has no row.
-    pub fn total(&self, key: Key) -> Option<Tally> {
+    pub fn total(&self, key: Key) -> Option<PacketsBytes> {
         self.index.find(&self.rows, key).map(|at| self.rows[at].total)
     }
 
     /// The `limit` (0: all) rows with the most packets, most first, then the others: how many, and their sum.
-    pub fn top(&self, limit: usize) -> (Vec<&Row>, u64, Tally) {
+    pub fn top(&self, limit: usize) -> (Vec<&Row>, u64, PacketsBytes) {
         let mut rows: Vec<_> = self.rows.iter().collect();
         let rank = |row: &&Row| (Reverse(row.total.packets), row.key);
-        let mut rest = Tally::default();
+        let mut rest = PacketsBytes::default();
         let mut others = 0;
         if limit > 0 && limit < rows.len() {
             rows.select_nth_unstable_by_key(limit, rank);
@@ -154,9 +154,9 @@ impl Table {
 }
 
 impl Row {
-    fn add(&mut self, Entry { tally, sources, .. }: &Entry, slots: &Slots) {
+    fn add(&mut self, Entry { tally, sources, .. }: &Entry, buckets: &TimeBuckets) {
         self.total.add(*tally);
-        self.recent.add(slots, tally.packets);
+        self.recent.add(buckets, tally.packets);
         self.sources = self.sources.saturating_add_signed(*sources);
     }
 }
@@ -166,14 +166,14 @@ mod tests {
     use super::*;
 
     fn entry(key: Key, packets: u64) -> Entry {
-        Entry { key, tally: Tally { packets, bytes: packets * 60 }, sources: 1 }
+        Entry { key, tally: PacketsBytes { packets, bytes: packets * 60 }, sources: 1 }
     }
 
-    fn enter(table: &mut Table, entries: &[Entry], slots: &Slots) {
-        table.enter(entries.iter().copied(), entries.iter().map(|entry| entry.tally.packets).sum(), slots);
+    fn enter(table: &mut Table, entries: &[Entry], buckets: &TimeBuckets) {
+        table.enter(entries.iter().copied(), entries.iter().map(|entry| entry.tally.packets).sum(), buckets);
     }
 
-    fn sum(table: &Table) -> Tally {
+    fn sum(table: &Table) -> PacketsBytes {
         let (rows, _, _) = table.top(0);
         rows.iter().fold(table.evicted(), |mut sum, row| {
             sum.add(row.total);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_prefixes_is_bounded_adds_up_and_pushes_nobody_out_that_goes_on() {
-        let (mut table, slots) = (Table::new(1024), Slots::new(0));
+        let (mut table, buckets) = (Table::new(1024), TimeBuckets::new(0));
         let mut entered = 0;
         for reading in 0..200_u64 {
             // Ten that send on, three of them much, and two thousand that come once.
@@ -191,7 +191,7 @@ mod tests {
             let flood = (0..2000).map(|at| entry(1_000 + reading * 2000 + at, 1));
             let entries: Vec<_> = lasting.chain(flood).collect();
             entered += entries.iter().map(|entry| entry.tally.packets).sum::<u64>();
-            enter(&mut table, &entries, &slots);
+            enter(&mut table, &entries, &buckets);
             assert!(table.rows.len() <= 1024);
             assert_eq!(sum(&table), entry(0, entered).tally);
         }
@@ -203,12 +203,12 @@ mod tests {
 
     #[test]
     fn one_that_comes_again_and_again_gets_in_during_a_flood() {
-        let (mut table, slots) = (Table::new(1024), Slots::new(0));
+        let (mut table, buckets) = (Table::new(1024), TimeBuckets::new(0));
         let flood = |reading: u64| (0..2000).map(move |at| entry(1_000 + reading * 2000 + at, 1));
-        (0..10).for_each(|reading| enter(&mut table, &flood(reading).collect::<Vec<_>>(), &slots));
+        (0..10).for_each(|reading| enter(&mut table, &flood(reading).collect::<Vec<_>>(), &buckets));
         let before = (10..2000).take_while(|reading| {
             let entries: Vec<_> = std::iter::once(entry(7, 1)).chain(flood(*reading)).collect();
-            enter(&mut table, &entries, &slots);
+            enter(&mut table, &entries, &buckets);
             table.total(7).is_none_or(|total| total.packets < 100)
         });
         assert!(before.count() < 1900);
@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn sources_join_and_leave() {
-        let (mut table, slots) = (Table::new(2), Slots::new(0));
-        enter(&mut table, &[entry(1, 5), entry(2, 1)], &slots);
-        enter(&mut table, &[Entry { sources: -1, ..entry(1, 0) }, Entry { sources: -1, ..entry(9, 0) }], &slots);
+        let (mut table, buckets) = (Table::new(2), TimeBuckets::new(0));
+        enter(&mut table, &[entry(1, 5), entry(2, 1)], &buckets);
+        enter(&mut table, &[Entry { sources: -1, ..entry(1, 0) }, Entry { sources: -1, ..entry(9, 0) }], &buckets);
         let (rows, ..) = table.top(0);
         assert_eq!(rows.iter().map(|row| (row.key, row.sources)).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
     }

@@ -5,7 +5,7 @@ use nettop_export::log::Log;
 use nettop_geo::Database;
 use nettop_model::snapshot::{Degraded, ExportRow, GeoView, LinkRow, Replay};
 
-use crate::{Engine, outlets};
+use crate::{Engine, sinks};
 
 impl Engine {
     /// What does not work as it should.
@@ -28,21 +28,21 @@ impl Engine {
                 "none in a flood; else a larger --map-memory",
             );
         }
-        let passed = self.books.sources.passed().packets.saturating_sub(self.passed);
-        if passed > 0 {
+        let unadmitted = self.aggregates.sources.unadmitted().packets.saturating_sub(self.unadmitted);
+        if unadmitted > 0 {
             push(
-                "sources passed",
+                "sources unadmitted",
                 "more new sources than there is room for".into(),
                 format!(
-                    "{passed} packets of sources seen once or so are only in the sums; busy and steady ones are listed"
+                    "{unadmitted} packets of sources seen once or so are only in the sums; busy and steady ones are listed"
                 ),
                 "none in a flood; else a larger --max-sources",
             );
         }
         let lacking = [
-            ("sources", self.books.sources.lacking(), "a larger --max-sources"),
-            ("destinations", self.books.destinations.lacking(), "a filter, if few of them matter"),
-            ("MAC pairs", self.books.macs.lacking(), "a filter, if few of them matter"),
+            ("sources", self.aggregates.sources.lacking(), "a larger --max-sources"),
+            ("destinations", self.aggregates.destinations.lacking(), "a filter, if few of them matter"),
+            ("MAC pairs", self.aggregates.macs.lacking(), "a filter, if few of them matter"),
         ];
         for (rows, count, remedy) in lacking.into_iter().filter(|(_, count, _)| *count > 0) {
             push(
@@ -127,7 +127,7 @@ impl Engine {
         rows.extend(self.host.degraded());
         rows.extend(self.collectors.degraded());
         rows.extend(self.missed.degraded(self.reading.at));
-        rows.extend(outlets::degraded(exports));
+        rows.extend(sinks::degraded(exports));
         rows.extend(self.settings.log.iter().filter_map(Log::degraded));
         rows.extend(self.settings.found.iter().cloned());
         rows

@@ -1,38 +1,38 @@
-//! The lists of a snapshot, from the books.
+//! The lists of a snapshot, from the aggregates.
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use nettop_common::{Address, SourceCounters, Tally};
+use nettop_common::{Address, PacketsBytes, SourceCounters};
 use nettop_model::snapshot::{
     AllSources, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others, PortList,
     PortRow, SourceList, SourceRow, Sources, Subject,
 };
 
-use crate::{Engine, books::Books, ledger::Account, rates::Rates};
+use crate::{Engine, aggregates::Aggregates, ledger::Account, rates::Rates};
 
 impl Engine {
     /// Sources, and sums over those left out.
     pub(super) fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> SourceList {
-        let Self { books, details, calendar, .. } = self;
+        let Self { aggregates, details, calendar, .. } = self;
         // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
         let all = |counted| {
-            let (geo, details) = (books.regions.geo().cloned(), details.all());
+            let (geo, details) = (aggregates.regions.geo().cloned(), details.all());
             Sources::All(Arc::new(AllSources { counted, packets, calendar: calendar.clone(), geo, details }))
         };
         if limit == 0 {
-            let counted = books.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
-            return SourceList { rows: all(counted), rest: sums(0, Tally::default()) };
+            let counted = aggregates.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
+            return SourceList { rows: all(counted), rest: sums(0, PacketsBytes::default()) };
         }
-        let (keys, others, rest) = books.sources.top(limit);
+        let (keys, others, rest) = aggregates.sources.top(limit);
         let rest = sums(others, rest);
-        let counted = keys.iter().filter_map(|key| Some(self.counted(key, books.sources.get(key)?, elapsed)));
+        let counted = keys.iter().filter_map(|key| Some(self.counted(key, aggregates.sources.get(key)?, elapsed)));
         if limit > DEFAULT_LIMIT {
             return SourceList { rows: all(counted.collect()), rest };
         }
         let rows = counted.map(|counted| {
             let source = &counted.address;
             let detail = details.get(source).map(Arc::clone);
-            SourceRow::new(&counted, packets, calendar, books.regions.place(source), detail)
+            SourceRow::new(&counted, packets, calendar, aggregates.regions.place(source), detail)
         });
         SourceList { rows: Sources::Rows(rows.collect()), rest }
     }
@@ -40,7 +40,7 @@ impl Engine {
     fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
         let since_first = self.reading.at.monotonic_ns.saturating_sub(account.total.first_ns) as f64 / 1e9;
         let Rates { current, ten_seconds, minute, peak, low } =
-            account.history.rates(&self.books.slots, since_first.min(elapsed));
+            account.history.rates(&self.aggregates.buckets, since_first.min(elapsed));
         Counted {
             address: *address,
             total: account.total,
@@ -56,8 +56,8 @@ impl Engine {
     /// MACs, as source and as destination, most packets first; and the others.
     pub(super) fn macs(&self, limit: usize, elapsed: f64) -> MacList {
         let mut by_mac: BTreeMap<Mac, MacRow> = BTreeMap::new();
-        for (pair, account) in self.books.macs.iter() {
-            let rates = account.history.rates(&self.books.slots, elapsed);
+        for (pair, account) in self.aggregates.macs.iter() {
+            let rates = account.history.rates(&self.aggregates.buckets, elapsed);
             for mac in [Mac(pair.source()), Mac(pair.destination())] {
                 let row =
                     by_mac.entry(mac).or_insert(MacRow { mac, packets: 0, pps: 0.0, pps_60s: 0.0, at_least: false });
@@ -76,12 +76,12 @@ impl Engine {
 
     /// Destinations; and the others.
     pub(super) fn destinations(&self, limit: usize, elapsed: f64) -> DestinationList {
-        let Books { destinations, slots, .. } = &self.books;
+        let Aggregates { destinations, buckets, .. } = &self.aggregates;
         let (addresses, others, rest) = destinations.top(limit);
         let row = |address: &Address| {
             let account = destinations.get(address)?;
-            let Tally { packets, bytes } = account.total;
-            let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(slots, elapsed);
+            let PacketsBytes { packets, bytes } = account.total;
+            let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(buckets, elapsed);
             let at_least = account.note.lacks();
             Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least })
         };
@@ -91,8 +91,8 @@ impl Engine {
     /// The busiest ports; and the others.
     pub(super) fn ports(&self, limit: usize) -> PortList {
         let counts = |(port, count): (usize, u64)| (port as u16, count);
-        let (to, rest_to) = busiest(self.books.dst_ports().map(counts).collect(), limit);
-        let (from, rest_from) = busiest(self.books.src_ports().map(counts).collect(), limit);
+        let (to, rest_to) = busiest(self.aggregates.dst_ports().map(counts).collect(), limit);
+        let (from, rest_from) = busiest(self.aggregates.src_ports().map(counts).collect(), limit);
         PortList { rows: self.port_rows(&to, &from), to, rest_to, from, rest_from }
     }
 
@@ -114,7 +114,7 @@ impl Engine {
 }
 
 /// What a list leaves out, where bytes are counted.
-fn sums(rows: u64, Tally { packets, bytes }: Tally) -> Others {
+fn sums(rows: u64, PacketsBytes { packets, bytes }: PacketsBytes) -> Others {
     Others { rows, packets, bytes: Some(bytes) }
 }
 

@@ -1,4 +1,4 @@
-//! From the books to a [`Snapshot`].
+//! From the aggregates to a [`Snapshot`].
 
 mod degraded;
 mod lists;
@@ -20,14 +20,14 @@ const NEWEST_EVENTS: usize = 50;
 impl Engine {
     /// Everything as it is now, with at most `limit` (0: all) rows in each list.
     pub(super) fn snapshot(&self, limit: usize) -> Snapshot {
-        let Self { books, reading, .. } = self;
-        let elapsed = reading.at.seconds_since(&books.started);
+        let Self { aggregates, reading, .. } = self;
+        let elapsed = reading.at.seconds_since(&aggregates.started);
         let traffic = self.traffic(elapsed);
         let places = self.places(limit, elapsed);
-        let (lengths, rest) = books.prefixes.rows(limit, &books.slots, elapsed);
+        let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
-                started_ns: books.started.unix_ns,
+                started_ns: aggregates.started.unix_ns,
                 now_ns: reading.at.unix_ns,
                 elapsed,
                 runtime: self.runtime(),
@@ -37,7 +37,7 @@ impl Engine {
             destinations: self.destinations(limit, elapsed),
             ports: self.ports(limit),
             macs: self.macs(limit, elapsed),
-            prefixes: PrefixLists { lengths, rest, top: books.prefixes.telling(&books.slots, elapsed) },
+            prefixes: PrefixLists { lengths, rest, top: aggregates.prefixes.top(&aggregates.buckets, elapsed) },
             alerts: self.detector.alerts(reading.at),
             host: self.host.host(),
             monitor: self.monitor(&traffic, places.geo.as_ref()),
@@ -48,26 +48,26 @@ impl Engine {
 
     /// Everything counted, in sums.
     fn traffic(&self, elapsed: f64) -> Traffic {
-        let Self { books, .. } = self;
-        let accounting = books.accounting();
+        let Self { aggregates, .. } = self;
+        let accounting = aggregates.accounting();
         let counted = accounting.counted;
-        let (unique_sources, unique_estimated) = books.unique();
+        let (unique_sources, unique_estimated) = aggregates.unique();
         let per_second = |count: u64| if elapsed > 0.0 { count as f64 / elapsed } else { 0.0 };
-        let protocols = Protocol::ALL.iter().map(|protocol| (*protocol, books.totals.protocol(*protocol).packets));
-        let sizes = SizeBucket::ALL.iter().map(|size| (*size, books.totals.size(*size).packets));
+        let protocols = Protocol::ALL.iter().map(|protocol| (*protocol, aggregates.totals.protocol(*protocol).packets));
+        let sizes = SizeBucket::ALL.iter().map(|size| (*size, aggregates.totals.size(*size).packets));
         let events = self.details.newest(NEWEST_EVENTS);
         Traffic {
             packets: counted.packets,
             bytes: counted.bytes,
             avg_pps: per_second(counted.packets),
             avg_bps: per_second(counted.bytes),
-            pps: books.packets.rates(&books.slots, elapsed).current,
-            bps: books.bytes.rates(&books.slots, elapsed).current,
+            pps: aggregates.packets.rates(&aggregates.buckets, elapsed).current,
+            bps: aggregates.bytes.rates(&aggregates.buckets, elapsed).current,
             unique_sources,
             unique_estimated,
             accounting,
             protocols: protocols.filter(|(_, packets)| *packets > 0).collect(),
-            tcp_flags: books.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
+            tcp_flags: aggregates.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: sizes.collect(),
             history: self.histories.all.history(),
             events: events.map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns))).collect(),
@@ -76,16 +76,16 @@ impl Engine {
 
     /// Countries and networks, and where they are from.
     fn places(&self, limit: usize, elapsed: f64) -> Places {
-        let Self { books, geo, .. } = self;
-        let (countries, rest_countries) = books.regions.country_rows(limit, &books.slots, elapsed);
-        let (networks, rest_networks) = books.regions.network_rows(limit, &books.slots, elapsed);
+        let Self { aggregates, geo, .. } = self;
+        let (countries, rest_countries) = aggregates.regions.country_rows(limit, &aggregates.buckets, elapsed);
+        let (networks, rest_networks) = aggregates.regions.network_rows(limit, &aggregates.buckets, elapsed);
         Places { geo: geo.as_ref().map(geo_view), countries, rest_countries, networks, rest_networks }
     }
 
     /// The monitor itself.
     fn monitor(&self, traffic: &Traffic, geo: Option<&GeoView>) -> Monitor {
-        let (exports, replay) = (self.outlets.rows(), self.source.replay());
-        let totals = self.books.totals;
+        let (exports, replay) = (self.sinks.rows(), self.source.replay());
+        let totals = self.aggregates.totals;
         let map = |table: &Table| {
             let capacity = self.source.capacity(*table)?;
             Some(MapRow { table: table.label(), entries: self.source.entries(*table), capacity })
@@ -99,7 +99,7 @@ impl Engine {
             tick: self.tick,
             exports,
             sandbox: self.settings.sandbox.clone(),
-            overhead: self.own,
+            overhead: self.self_stats,
         }
     }
 

@@ -1,21 +1,21 @@
-//! Rates in a fixed size, for keys of which many are active in every second: there, a number per slot of time and key
+//! Rates in a fixed size, for keys of which many are active in every second: there, a number per bucket of time and key
 //! would be most of the memory.
 
-use super::{MINUTE_NS, SECOND_NS, Slots};
+use super::{MINUTE_NS, SECOND_NS, TimeBuckets};
 
 /// A minute is kept in steps of this length.
 const STEP_NS: u64 = 10 * SECOND_NS;
 /// So many steps can overlap with a minute.
 const STEPS: usize = 7;
 
-/// What was counted in the open slot, in the one before it, and in the last minute.
+/// What was counted in the open bucket, in the one before it, and in the last minute.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recent {
-    /// The slot that anything was counted in last.
-    slot: u32,
+    /// The bucket that anything was counted in last.
+    bucket: u32,
     /// What it counted.
     in_slot: u32,
-    /// What the slot before it counted.
+    /// What the bucket before it counted.
     before: u32,
     /// The step that anything was counted in last.
     step: u32,
@@ -24,16 +24,16 @@ pub struct Recent {
 
 impl Recent {
     /// Adds what a reading counted.
-    pub fn add(&mut self, slots: &Slots, count: u64) {
+    pub fn add(&mut self, buckets: &TimeBuckets, count: u64) {
         if count == 0 {
             return;
         }
-        let open = slots.open.id;
-        if self.slot != open {
+        let open = buckets.open.id;
+        if self.bucket != open {
             self.before = self.counted_in(open.wrapping_sub(1));
-            (self.slot, self.in_slot) = (open, 0);
+            (self.bucket, self.in_slot) = (open, 0);
         }
-        let (start_ns, end_ns) = (slots.open.start_ns, slots.open.end_ns);
+        let (start_ns, end_ns) = (buckets.open.start_ns, buckets.open.end_ns);
         let step = (end_ns / STEP_NS) as u32;
         let passed = step.wrapping_sub(self.step).min(STEPS as u32);
         (0..passed).for_each(|back| self.steps[index(step.wrapping_sub(back))] = 0);
@@ -58,20 +58,20 @@ impl Recent {
 
     /// Packets in the newest whole second, and of the last 60 s over 60 or `age`, which is how many seconds ago counting
     /// began. What came within ten seconds of the far end of the minute counts as if it had come evenly.
-    pub fn rates(&self, slots: &Slots, age: f64) -> (f64, f64) {
-        let (newest, open) = match slots.closed.back() {
-            Some(newest) => (*newest, self.counted_in(slots.open.id)),
-            // Before a slot has closed, the open one stands for it.
-            None => (slots.open, 0),
+    pub fn rates(&self, buckets: &TimeBuckets, age: f64) -> (f64, f64) {
+        let (newest, open) = match buckets.closed.back() {
+            Some(newest) => (*newest, self.counted_in(buckets.open.id)),
+            // Before a bucket has closed, the open one stands for it.
+            None => (buckets.open, 0),
         };
         let current = newest.rate(self.counted_in(newest.id).into());
         let minute = (self.since(newest.end_ns.saturating_sub(MINUTE_NS)) - f64::from(open)).max(0.0);
-        (current, minute / slots.span(60.0, age))
+        (current, minute / buckets.span(60.0, age))
     }
 
     /// What came in the last minute.
-    pub fn last_minute(&self, slots: &Slots) -> f64 {
-        self.since(slots.open.end_ns.saturating_sub(MINUTE_NS))
+    pub fn last_minute(&self, buckets: &TimeBuckets) -> f64 {
+        self.since(buckets.open.end_ns.saturating_sub(MINUTE_NS))
     }
 
     /// What came since this time, at most a minute ago.
@@ -85,8 +85,8 @@ impl Recent {
         (0..STEPS as u32).map(share).sum()
     }
 
-    fn counted_in(&self, slot: u32) -> u32 {
-        match self.slot.wrapping_sub(slot) {
+    fn counted_in(&self, bucket: u32) -> u32 {
+        match self.bucket.wrapping_sub(bucket) {
             0 => self.in_slot,
             1 => self.before,
             _ => 0,
@@ -105,16 +105,16 @@ mod tests {
     /// Ticks every `interval` seconds; the rates of a history in full beside these.
     fn run(interval: f64, ticks: u64, count: impl Fn(u64) -> u64) -> [(f64, f64); 2] {
         let start = 1_003 * SECOND_NS;
-        let (mut slots, mut recent, mut history) = (Slots::new(start), Recent::default(), History::default());
+        let (mut buckets, mut recent, mut history) = (TimeBuckets::new(start), Recent::default(), History::default());
         for tick in 1..=ticks {
-            slots.reach(start + (tick as f64 * interval * SECOND_NS as f64) as u64);
-            recent.add(&slots, count(tick));
-            history.add(&slots, count(tick));
-            slots.close_if_due();
+            buckets.reach(start + (tick as f64 * interval * SECOND_NS as f64) as u64);
+            recent.add(&buckets, count(tick));
+            history.add(&buckets, count(tick));
+            buckets.close_if_due();
         }
         let elapsed = interval * ticks as f64;
-        let exact = history.rates(&slots, elapsed);
-        [recent.rates(&slots, elapsed), (exact.current, exact.minute)]
+        let exact = history.rates(&buckets, elapsed);
+        [recent.rates(&buckets, elapsed), (exact.current, exact.minute)]
     }
 
     #[test]
@@ -140,14 +140,14 @@ mod tests {
     #[test]
     fn what_came_in_a_long_slot_is_spread_over_it() {
         for stall in [12, 25, 59, 61, 300, 86_400] {
-            let (mut slots, mut recent) = (Slots::new(7 * SECOND_NS), Recent::default());
+            let (mut buckets, mut recent) = (TimeBuckets::new(7 * SECOND_NS), Recent::default());
             let mut now = 7;
             for seconds in (0..70).map(|_| 1).chain([stall]).chain([1; 3]) {
                 now += seconds;
-                slots.reach(now * SECOND_NS);
-                recent.add(&slots, seconds * 100);
-                slots.close_if_due();
-                let (_, minute) = recent.rates(&slots, (now - 7) as f64);
+                buckets.reach(now * SECOND_NS);
+                recent.add(&buckets, seconds * 100);
+                buckets.close_if_due();
+                let (_, minute) = recent.rates(&buckets, (now - 7) as f64);
                 assert!((minute - 100.0).abs() < 20.0 || now < 20, "stall of {stall} s, at {now}: {minute}");
             }
         }

@@ -12,11 +12,11 @@ use std::{net::IpAddr, sync::Arc};
 use nettop_common::{Protocol, counters::SizeBucket};
 use serde::{Deserialize, Serialize};
 
-use self::rows::{FlatCountry, FlatNetwork, FlatPrefix, FlatRest, FlatSources};
+use self::rows::{FlatAccounting, FlatCountry, FlatNetwork, FlatPrefix, FlatRest, FlatSources};
 pub use self::{line::Line, row::Row};
 use crate::snapshot::{
-    Accounting, Alert, Degraded, DestinationList, EventRow, ExportRow, GeoView, Guard, History, Host, InterfaceRow,
-    MacList, MacRow, MapRow, Meta, Monitor, Places, PortList, PrefixLists, Replay, Sampling, SelfStats, Snapshot,
+    Alert, Degraded, DestinationList, EventRow, ExportRow, GeoView, History, Host, InterfaceRow, MacList, MacRow,
+    MapRow, Meta, Monitor, Places, PortList, PrefixLists, Replay, Sampling, SandboxLayer, SelfStats, Snapshot,
     SourceList, TcpFlags, Tick, Traffic,
     json::{as_map, from_map, labelled},
 };
@@ -58,7 +58,7 @@ pub struct Flat {
     packet_sizes: Vec<(SizeBucket, u64)>,
     #[serde(default)]
     last_events: Vec<EventRow>,
-    accounting: Accounting,
+    accounting: FlatAccounting,
     interfaces: Vec<InterfaceRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<Arc<Host>>,
@@ -74,7 +74,7 @@ pub struct Flat {
     maps: Vec<MapRow>,
     tick: Tick,
     #[serde(default)]
-    sandbox: Arc<[Guard]>,
+    sandbox: Arc<[SandboxLayer]>,
     #[serde(rename = "self", default)]
     overhead: SelfStats,
 }
@@ -114,7 +114,7 @@ impl From<&Snapshot> for Flat {
             tcp_flags: traffic.tcp_flags.clone(),
             packet_sizes: traffic.packet_sizes.clone(),
             last_events: traffic.events.clone(),
-            accounting: traffic.accounting,
+            accounting: traffic.accounting.into(),
             interfaces: monitor.interfaces.clone(),
             host: host.clone(),
             replay: monitor.replay.clone(),
@@ -147,7 +147,7 @@ impl From<Flat> for Snapshot {
                 bps: flat.current_bps,
                 unique_sources: flat.unique_ips,
                 unique_estimated: flat.unique_estimated,
-                accounting: flat.accounting,
+                accounting: flat.accounting.into(),
                 protocols: flat.protocols,
                 tcp_flags: flat.tcp_flags,
                 packet_sizes: flat.packet_sizes,

@@ -7,8 +7,8 @@ use nettop_geo::CountryCode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::snapshot::{
-    Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow, Snapshot,
-    SourceRow, Sources, Sums, TcpFlags,
+    Accounting, Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow,
+    Snapshot, SourceRow, Sources, Sums, TcpFlags,
     json::{as_map, from_map, litemap_as_map},
 };
 
@@ -220,6 +220,26 @@ summed! {
 summed! {
     /// One prefix.
     FlatPrefix, PrefixRow { prefix: Prefix }
+}
+
+/// Where every packet went, with the older name of a sum beside its own.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct FlatAccounting {
+    #[serde(flatten)]
+    accounting: Accounting,
+    passed: Amount,
+}
+
+impl From<Accounting> for FlatAccounting {
+    fn from(accounting: Accounting) -> Self {
+        Self { accounting, passed: accounting.unadmitted }
+    }
+}
+
+impl From<FlatAccounting> for Accounting {
+    fn from(FlatAccounting { accounting, passed }: FlatAccounting) -> Self {
+        Self { unadmitted: passed, ..accounting }
+    }
 }
 
 /// Sums over the rows that a list leaves out; without bytes where they are not counted.

@@ -1,6 +1,6 @@
 //! Where every packet went.
 
-use nettop_common::Tally;
+use nettop_common::PacketsBytes;
 use serde::{Deserialize, Serialize};
 
 /// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip` + `martian`, and
@@ -26,7 +26,7 @@ pub struct Accounting {
     /// Counted for sources the ledger has since forgotten.
     pub evicted: Amount,
     /// Of `evicted`: never had an account, because under a flood of new sources there was no room for one seen so seldom.
-    pub passed: Amount,
+    pub unadmitted: Amount,
     /// Counted, but for no source: there was no slot left for it in the kernel.
     pub untracked: Amount,
     /// Counted, but there was no slot for their destination.
@@ -49,8 +49,8 @@ pub struct Amount {
     pub bytes: u64,
 }
 
-impl From<Tally> for Amount {
-    fn from(Tally { packets, bytes }: Tally) -> Self {
+impl From<PacketsBytes> for Amount {
+    fn from(PacketsBytes { packets, bytes }: PacketsBytes) -> Self {
         Self { packets, bytes }
     }
 }

@@ -36,15 +36,15 @@ impl fmt::Display for Subject {
 #[serde(default)]
 pub struct History {
     /// Each of the last 60 seconds. Where there was no reading for longer than a second, each of these has the average.
-    pub seconds: Vec<Pace>,
+    pub seconds: Vec<RatePoint>,
     /// Each ten seconds of the last ten minutes, likewise; the newest may not be over.
-    pub tens: Vec<Pace>,
+    pub tens: Vec<RatePoint>,
 }
 
 /// How much there was per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Pace {
+pub struct RatePoint {
     /// Packets per second.
     pub pps: f32,
     /// Bytes per second.

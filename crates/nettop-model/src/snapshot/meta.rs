@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Link, Runtime};
+use super::{Remote, Runtime};
 
 /// When it was taken, what the user has set, and how it came here.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,5 +19,5 @@ pub struct Meta {
     /// What the user has set.
     pub runtime: Runtime,
     /// How it came here; `None`: it is the monitor's own.
-    pub link: Option<Arc<Link>>,
+    pub link: Option<Arc<Remote>>,
 }

@@ -13,13 +13,13 @@ mod history;
 mod host;
 mod interfaces;
 pub(crate) mod json;
-mod link;
 mod lists;
 mod meta;
 mod monitor;
 pub(crate) mod names;
 mod places;
 mod prefixes;
+mod remote;
 mod replay;
 mod rest;
 mod rows;
@@ -36,21 +36,21 @@ pub use self::{
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     groups::{Group, SCHEMA, Selected, Snapshot},
-    history::{History, Pace, Subject},
+    history::{History, RatePoint, Subject},
     host::{Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory},
     interfaces::{AttachMode, InterfaceRow, InterfaceState},
-    link::{Link, Lost},
     lists::{DestinationList, MacList, Places, PortList, PrefixLists, SourceList},
     meta::Meta,
     monitor::{Degraded, MapRow, Monitor, Sampling, SelfStats, Tick},
     names::Name,
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
+    remote::{Lost, Remote},
     replay::{LinkRow, Replay},
     rest::Others,
     rows::{DestinationRow, PortRow},
     runtime::{FilterView, Mode, Runtime},
-    sandbox::Guard,
+    sandbox::SandboxLayer,
     sources::{Detail, MacRow, SourceRow},
     traffic::Traffic,
     values::{Mac, TcpFlags},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExportRow, Guard, InterfaceRow, Replay,
+    ExportRow, InterfaceRow, Replay, SandboxLayer,
     names::{self, Name},
 };
 
@@ -28,7 +28,7 @@ pub struct Monitor {
     /// Files that rows are appended to.
     pub exports: Vec<ExportRow>,
     /// What confines the monitor; empty before it has entered its sandbox.
-    pub sandbox: Arc<[Guard]>,
+    pub sandbox: Arc<[SandboxLayer]>,
     /// What the monitor itself costs.
     pub overhead: SelfStats,
 }

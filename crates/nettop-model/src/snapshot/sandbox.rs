@@ -6,7 +6,7 @@ use super::names::{self, Name};
 
 /// One part of the sandbox, in the order in which they came into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Guard {
+pub struct SandboxLayer {
     /// Which: a few words.
     #[serde(deserialize_with = "names::name")]
     pub part: Name,

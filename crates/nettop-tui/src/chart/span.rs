@@ -1,7 +1,7 @@
 //! How far back the chart goes, and the time axis below it.
 
 use clap::ValueEnum;
-use nettop_model::snapshot::{Alert, History, Pace, Severity};
+use nettop_model::snapshot::{Alert, History, RatePoint, Severity};
 
 use super::{
     VALUES,
@@ -67,7 +67,7 @@ impl Span {
 
     /// The values of this span, the newest last; unknown (NaN) before the first. The newest of ten minutes may have begun a second
     /// ago: the average of the last ten seconds stands there, whether its ten seconds are over or not.
-    pub fn values(self, history: &History, of: fn(&Pace) -> f32) -> Values {
+    pub fn values(self, history: &History, of: fn(&RatePoint) -> f32) -> Values {
         let paces = match self {
             Self::Minute | Self::Off => &history.seconds,
             Self::TenMinutes => &history.tens,
@@ -139,7 +139,7 @@ mod tests {
     use crate::fixture::{NOW, floods};
 
     fn history(seconds: &[f32], tens: &[f32]) -> History {
-        let paces = |values: &[f32]| values.iter().map(|pps| Pace { pps: *pps, bps: pps * 100.0 }).collect();
+        let paces = |values: &[f32]| values.iter().map(|pps| RatePoint { pps: *pps, bps: pps * 100.0 }).collect();
         History { seconds: paces(seconds), tens: paces(tens) }
     }
 

@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format::{self, Units},
-    snapshot::Pace,
+    snapshot::RatePoint,
 };
 use ratatui::{Frame, layout::Rect, style::Style};
 
@@ -83,7 +83,7 @@ enum Measure {
 }
 
 impl Measure {
-    const fn of(self) -> fn(&Pace) -> f32 {
+    const fn of(self) -> fn(&RatePoint) -> f32 {
         match self {
             Self::Packets => |pace| pace.pps,
             Self::Bytes => |pace| pace.bps,

@@ -3,7 +3,7 @@
 
 use nettop_model::{
     format::{self, Units},
-    snapshot::{Alert, History, Origin, Pace, Subject},
+    snapshot::{Alert, History, Origin, RatePoint, Subject},
 };
 use ratatui::{
     Frame,
@@ -99,7 +99,7 @@ enum Measure {
 }
 
 impl Measure {
-    fn of(self, pace: Pace) -> f32 {
+    fn of(self, pace: RatePoint) -> f32 {
         match self {
             Self::Packets => pace.pps,
             Self::Bytes => pace.bps,
@@ -153,7 +153,7 @@ fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> 
 fn chart(
     picture: &Picture,
     title: &str,
-    paces: &[Pace],
+    paces: &[RatePoint],
     measure: Measure,
     (width, height): (usize, usize),
 ) -> Vec<Line<'static>> {

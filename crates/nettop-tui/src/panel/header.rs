@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{InterfaceRow, InterfaceState, Link, Mode, Replay},
+    snapshot::{InterfaceRow, InterfaceState, Mode, Remote, Replay},
 };
 use ratatui::{
     Frame,
@@ -146,7 +146,7 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
 /// Since when nothing new has come, and why, where something should have.
 fn silence(picture: &Picture) -> Option<String> {
     let snapshot = picture.snapshot;
-    if let Some(Link { lost: Some(lost), .. }) = snapshot.meta.link.as_deref() {
+    if let Some(Remote { lost: Some(lost), .. }) = snapshot.meta.link.as_deref() {
         let since = picture.unix_seconds.saturating_sub(lost.since_ns / 1_000_000_000);
         let why = format::visible(&lost.why);
         return Some(format!("no news for {}, trying again: {why}", format::duration(since as f64)));

@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{Guard, SelfStats, Tick},
+    snapshot::{SandboxLayer, SelfStats, Tick},
 };
 use ratatui::{
     Frame,
@@ -47,7 +47,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
 }
 
 /// Whether its sandbox holds, or what of it does not.
-fn sandbox(guards: &[Guard]) -> String {
+fn sandbox(guards: &[SandboxLayer]) -> String {
     let missing: Vec<_> = guards.iter().filter(|guard| !guard.holds).map(|guard| guard.part).collect();
     match missing[..] {
         _ if guards.is_empty() => String::new(),
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_does_not_hold_is_named() {
-        let guard = |part, holds| Guard { part, holds, detail: String::new() };
+        let guard = |part, holds| SandboxLayer { part, holds, detail: String::new() };
         assert_eq!(sandbox(&[]), "");
         assert_eq!(sandbox(&[guard("files", true)]), "sandboxed");
         assert_eq!(sandbox(&[guard("files", true), guard("TCP", false)]), "sandbox without TCP");

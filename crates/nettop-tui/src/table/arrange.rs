@@ -20,7 +20,7 @@ pub struct Order {
 
 /// How a table is wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Arrangement {
+pub struct TableState {
     /// `None`: as the snapshot has it, most packets first.
     pub order: Option<Order>,
     /// Columns that are not wanted.
@@ -50,7 +50,7 @@ pub enum Motion {
     Last,
 }
 
-impl Arrangement {
+impl TableState {
     /// The heads, with the widths that were chosen.
     pub fn sized(&self, mut heads: Vec<Head>) -> Vec<Head> {
         for (at, width) in &self.widths {

@@ -17,7 +17,7 @@ use nettop_model::{
 };
 use serde_json::{Map, Value};
 
-use self::arrange::{Arrangement, Order};
+use self::arrange::{Order, TableState};
 pub use self::{
     column::{Cell, Column, Head, Key},
     id::Id,
@@ -70,7 +70,7 @@ pub trait Listing: Sync {
     /// The heads of its columns.
     fn heads(&self) -> Vec<Head>;
     /// Its rows, filtered and in order.
-    fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &Arrangement) -> Box<dyn Listed + 'a>;
+    fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &TableState) -> Box<dyn Listed + 'a>;
 }
 
 /// Rows in their order.
@@ -122,7 +122,7 @@ impl<R: Clone + Row + Sync> Listing for Table<R> {
         self.columns.iter().map(|column| column.head).collect()
     }
 
-    fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &Arrangement) -> Box<dyn Listed + 'a> {
+    fn list<'a>(&'a self, snapshot: &'a Snapshot, arrangement: &TableState) -> Box<dyn Listed + 'a> {
         let rows = (self.rows)(snapshot);
         let mut order: Vec<u32> = (0..).take(rows.len()).collect();
         let mut unjudged = 0;

@@ -3,7 +3,7 @@
 //! ```text
 //! picture ─► Page: the bytes that differ ─► Line: a thread that writes ─► terminal
 //!   ▲                                                                       │
-//!   └────── Pace: when the next one may come ◄── answers (input) ◄──────────┘
+//!   └────── RatePoint: when the next one may come ◄── answers (input) ◄──────────┘
 //! ```
 
 mod job;
@@ -26,7 +26,7 @@ pub use self::{
     job::{Job, can_stop, is_foreground},
     modes::{is_ours, is_stuck, keyboard},
 };
-use self::{line::Line, modes::Turn, pace::Pace, page::Page};
+use self::{line::Line, modes::Turn, pace::RatePoint, page::Page};
 use super::panel::{self, Picture};
 use crate::winsize;
 
@@ -34,7 +34,7 @@ use crate::winsize;
 pub struct Screen {
     terminal: Terminal<Page>,
     line: Line,
-    pace: Pace,
+    pace: RatePoint,
     /// For the clipboard, with the next picture: the newest text only, so that a terminal that takes nothing costs no memory.
     copy: Option<String>,
     /// Whether to listen to the mouse, from the next picture on.
@@ -47,10 +47,10 @@ pub struct Screen {
     suspend: Option<u8>,
     /// While the terminal is ours.
     turn: Option<Turn>,
-    _guard: Guard,
+    _guard: SandboxLayer,
 }
 
-struct Guard;
+struct SandboxLayer;
 
 /// Has the terminal report buttons and the wheel, in the extended form (xterm's modes 1000 and 1006). Unlike crossterm's own command
 /// not every movement: nobody wants these, least of all over a slow line.
@@ -62,7 +62,7 @@ impl Command for ListenToButtons {
     }
 }
 
-impl Drop for Guard {
+impl Drop for SandboxLayer {
     fn drop(&mut self) {
         modes::give_back();
     }
@@ -80,14 +80,14 @@ impl Screen {
         modes::give_back_on_panic();
         let turn =
             modes::take(suspend).context("cannot switch the terminal to raw mode; --quiet does without the screen")?;
-        let guard = Guard;
+        let guard = SandboxLayer;
         let size = size().context("cannot learn the terminal's size")?;
         let terminal = Terminal::new(Page::new(size)).context("cannot draw")?;
         let line = Line::open().context("cannot start the thread that writes to the terminal")?;
         Ok(Self {
             terminal,
             line,
-            pace: Pace::new(Instant::now()),
+            pace: RatePoint::new(Instant::now()),
             copy: None,
             mouse: mouse.then_some(true),
             repaint: true,

@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format::Units,
-    snapshot::{History, Pace, Snapshot},
+    snapshot::{History, RatePoint, Snapshot},
 };
 
 use super::screen;
@@ -14,7 +14,7 @@ use crate::{
 
 /// Fifty seconds of which a flood takes the last eleven, and the ten minutes around them, whose newest step has just begun.
 fn curve() -> History {
-    let pace = |pps: f32| Pace { pps, bps: pps * if pps > 1e6 { 64.0 } else { 700.0 } };
+    let pace = |pps: f32| RatePoint { pps, bps: pps * if pps > 1e6 { 64.0 } else { 700.0 } };
     let wave = |n: u16| 400_000.0 + 150_000.0 * (f32::from(n) * 0.45).sin() + 9_000.0 * f32::from(n * 7 % 11);
     let flood = |n: u16| 2_400_000.0 + 180_000.0 * f32::from(n * 5 % 7);
     let seconds = (0..50).map(|n| pace(if n > 38 { flood(n) } else { wave(n) })).collect();

@@ -134,7 +134,7 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     push("martian", accounting.martian, ": IPv6 from or to an IPv4-mapped address");
     push("of listed sources", accounting.sources, "");
     push("evicted", accounting.evicted, ": of sources forgotten since");
-    push("passed", accounting.passed, ": of those evicted, sources seen too seldom in a flood of new ones");
+    push("unadmitted", accounting.unadmitted, ": of those evicted, sources seen too seldom in a flood of new ones");
     push("untracked", accounting.untracked, ": no slot was left for their source");
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::FileTypeExt as _, time::Duration};
 
-use nettop_control::{dial::dial_unix, peer::peer, place::Place};
+use nettop_control::{dial::dial_unix, peer::peer, socket_dir::SocketDir};
 
 use super::Finding;
 
@@ -12,10 +12,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a monitor can listen where it does by default.
 pub fn socket() -> Finding {
-    look_at(&Place::of_monitor(nettop_sandbox::later_uid(), false))
+    look_at(&SocketDir::of_monitor(nettop_sandbox::later_uid(), false))
 }
 
-fn look_at(place: &Place) -> Finding {
+fn look_at(place: &SocketDir) -> Finding {
     let path = place.socket();
     let shown = path.display();
     match fs::symlink_metadata(&path) {
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn what_is_there_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::of_session(folder.path().into());
+        let place = SocketDir::of_session(folder.path().into());
         let path = place.socket();
         let expect = |finding: Finding, good: bool, part: &str| {
             assert!(
@@ -72,6 +72,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::write(&path, "data").unwrap();
         expect(look_at(&place), false, "not a socket");
-        expect(look_at(&Place::of_session(folder.path().join("no"))), false, "cannot be made");
+        expect(look_at(&SocketDir::of_session(folder.path().join("no"))), false, "cannot be made");
     }
 }

@@ -15,9 +15,9 @@ use nettop_process::cause;
 use tokio::{task::JoinHandle, time::timeout};
 
 use nettop_export::{
-    destination::Destination,
+    atomic_file::AtomicFile,
     file,
-    session::{Place, Written},
+    session::{OutputDir, Written},
     until::Until,
 };
 
@@ -92,7 +92,7 @@ impl Ending {
     }
 
     /// Starts to write what was to be kept, all of it at once.
-    pub fn keep(self, session: Option<Place>, snapshot: Option<Destination>, last: &Arc<Snapshot>) -> Kept {
+    pub fn keep(self, session: Option<OutputDir>, snapshot: Option<AtomicFile>, last: &Arc<Snapshot>) -> Kept {
         // Whoever writes and is late has still to remove what was half written.
         let until = self.until.checked_sub(LEAST);
         let session = session.map(|place| {

@@ -6,23 +6,23 @@ use nettop_common::Event;
 use nettop_model::snapshot::{Alert, Degraded, Export, ExportRow, Sampled};
 
 use nettop_export::{
+    append_file::AppendFile,
     jsonl::{Jsonl, LAST_WRITES, Reopener},
-    target::Target,
 };
 
 /// The files, where there are any.
 #[derive(Debug, Default)]
-pub struct Outlets {
+pub struct Sinks {
     events: Option<Jsonl<Sampled>>,
     alerts: Option<Jsonl<Alert>>,
 }
 
-impl Outlets {
+impl Sinks {
     /// Starts to write to these files.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(events: Option<Target>, alerts: Option<Target>) -> io::Result<Self> {
+    pub fn start(events: Option<AppendFile>, alerts: Option<AppendFile>) -> io::Result<Self> {
         Ok(Self {
             events: events.map(|target| Jsonl::start(Export::Events, target)).transpose()?,
             alerts: alerts.map(|target| Jsonl::start(Export::Alerts, target)).transpose()?,

@@ -1,4 +1,4 @@
-//! What is noted for the rules while the books are entered.
+//! What is noted for the rules while the aggregates are entered.
 
 use foldhash::{HashSet, HashSetExt as _};
 use nettop_common::{Address, Event, MacPair, Totals, counters::Table};
@@ -38,7 +38,7 @@ impl<K> Default for Newcomers<K> {
 
 /// Sources without a past, and packets of theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Strangers {
+pub struct AdmissionFilter {
     /// How many: those seen for the first time, entries of those that get no account, and one for each packet whose source
     /// could not be looked at.
     pub count: u64,
@@ -50,7 +50,7 @@ pub struct Strangers {
 
 /// What the keys entered in one second tell.
 #[derive(Debug)]
-pub struct Notes {
+pub struct SecondStats {
     /// The totals of the second.
     pub totals: Totals,
     /// For how many seconds nothing was read.
@@ -60,7 +60,7 @@ pub struct Notes {
     /// Who tries many ports.
     pub probes: Probes,
     /// Sources without a past.
-    pub strangers: Strangers,
+    pub strangers: AdmissionFilter,
     /// Sources seen for the first time.
     pub new_sources: Newcomers<Address>,
     /// MAC addresses seen for the first time.
@@ -70,15 +70,15 @@ pub struct Notes {
     notable: Option<u64>,
 }
 
-impl Notes {
-    /// Notes sources of at least `notable` packets in a second, and those that have tried at least `probing` ports.
+impl SecondStats {
+    /// SecondStats sources of at least `notable` packets in a second, and those that have tried at least `probing` ports.
     pub fn new(notable: Option<u64>, probing: Option<u32>) -> Self {
         Self {
             totals: Totals::default(),
             stall: None,
             samples: Samples::default(),
             probes: Probes::new(probing),
-            strangers: Strangers::default(),
+            strangers: AdmissionFilter::default(),
             new_sources: Newcomers::default(),
             new_macs: Newcomers::default(),
             known_macs: HashSet::new(),
@@ -116,7 +116,7 @@ impl Notes {
     }
 
     /// Packets came from a source that gets no account. `new`: nor was it seen lately, as far as is known.
-    pub fn passed(&mut self, packets: u64, new: bool) {
+    pub fn unadmitted(&mut self, packets: u64, new: bool) {
         self.new_sources.count += u64::from(new);
         self.strangers.count += 1;
         self.strangers.packets += packets;
@@ -157,7 +157,7 @@ impl Notes {
         self.stall = None;
         self.samples.clear();
         self.probes.next_second();
-        self.strangers = Strangers::default();
+        self.strangers = AdmissionFilter::default();
         self.new_sources = Newcomers::default();
         self.new_macs = Newcomers::default();
         self.busy.clear();

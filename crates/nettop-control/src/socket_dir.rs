@@ -29,13 +29,13 @@ pub const CLASSIC: &str = "/tmp/nettop.sock";
 
 /// A folder for the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SocketDir {
     folder: PathBuf,
     /// Whose it has to be, where it is ours to make; `None`: it is there, and somebody else sees to it.
     owner: Option<u32>,
 }
 
-impl Place {
+impl SocketDir {
     /// Where a monitor listens that will run as this user, and that a group may look at.
     pub fn of_monitor(uid: u32, has_readers: bool) -> Self {
         // Nobody else gets into the folder of a session.
@@ -134,7 +134,7 @@ impl Place {
 const REMEDY: &str = "choose another place with --control-socket";
 
 /// The folder that the user's session has for such things; of somebody who called sudo, its own.
-fn given(uid: u32) -> Option<Place> {
+fn given(uid: u32) -> Option<SocketDir> {
     let set = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let of_user = || {
         let folder = PathBuf::from(format!("/run/user/{uid}"));
@@ -143,20 +143,20 @@ fn given(uid: u32) -> Option<Place> {
         // The real user: for opening this the other may be in force.
         (uid != getuid().as_raw() && private).then_some(folder)
     };
-    set.or_else(of_user).map(Place::of_session)
+    set.or_else(of_user).map(SocketDir::of_session)
 }
 
 /// Where a client of this user finds a monitor: its own one, else the system service, else where its own one would be.
 pub fn of_running(uid: u32) -> PathBuf {
-    let own = Place::of_monitor(uid, false).socket();
-    let temporary = Place::temporary(uid);
+    let own = SocketDir::of_monitor(uid, false).socket();
+    let temporary = SocketDir::temporary(uid);
     let others = [Path::new(SERVICE).join(NAME), temporary.socket()];
-    let is_ours = |path: &Path| {
+    let waits_for_monitor = |path: &Path| {
         // Only root puts anything into /run; in /tmp the folder has to be this user's.
         let folder = path.parent().and_then(|folder| fs::symlink_metadata(folder).ok());
         path.parent() != Some(&temporary.folder) || folder.is_some_and(|metadata| metadata.uid() == uid)
     };
-    first_socket([own.clone()].into_iter().chain(others).filter(|path| is_ours(path))).unwrap_or(own)
+    first_socket([own.clone()].into_iter().chain(others).filter(|path| waits_for_monitor(path))).unwrap_or(own)
 }
 
 /// Whether whoever answers at a socket that was found, not named, may be the monitor that was looked for: root, this user, the
@@ -194,8 +194,8 @@ mod tests {
 
     use super::*;
 
-    fn place(folder: PathBuf) -> Place {
-        Place::own(folder, geteuid().as_raw())
+    fn place(folder: PathBuf) -> SocketDir {
+        SocketDir::own(folder, geteuid().as_raw())
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             }
         }
         assert!(!path("nowhere").exists());
-        let theirs = Place::own(path("real"), geteuid().as_raw() + 1).prepare(None).unwrap_err().to_string();
+        let theirs = SocketDir::own(path("real"), geteuid().as_raw() + 1).prepare(None).unwrap_err().to_string();
         assert!(theirs.contains("belongs to user"), "{theirs}");
     }
 

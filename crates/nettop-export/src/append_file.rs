@@ -12,14 +12,14 @@ const MODE: u32 = 0o644;
 
 /// A file opened for appending, before anything else is: what cannot be opened is told at once.
 #[derive(Debug)]
-pub struct Target {
+pub struct AppendFile {
     path: PathBuf,
     file: File,
     /// The file ends within a line, which somebody else left there.
     torn: bool,
 }
 
-impl Target {
+impl AppendFile {
     /// Opens it, and makes it where it is missing.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ mod tests {
         let path = directory.path().join("rows.jsonl");
         for (others, expected) in [("", "1\n3\n"), ("theirs\n", "1\n{\"halftheirs\n\n3\n")] {
             let _ = fs::remove_file(&path);
-            let mut target = Target::open(&path).unwrap();
+            let mut target = AppendFile::open(&path).unwrap();
             assert_eq!(target.append(b"1\n").0, 1);
             target.file.write_all(b"{\"half").unwrap();
             OpenOptions::new().append(true).open(&path).unwrap().write_all(others.as_bytes()).unwrap();

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where it is, and what is left of the privilege to write it.
 #[derive(Debug)]
-pub struct Destination {
+pub struct AtomicFile {
     path: PathBuf,
     held: Option<Held>,
 }
@@ -30,7 +30,7 @@ enum Held {
     Stream(Stream),
 }
 
-impl Destination {
+impl AtomicFile {
     /// A file that whoever writes it may make.
     pub fn new(path: PathBuf) -> Self {
         Self { path, held: None }
@@ -110,7 +110,7 @@ mod tests {
         // From the beginning on, and only at the end.
         for from_the_beginning in [true, false] {
             let early = from_the_beginning.then(read);
-            let destination = Destination::open(pipe.clone(), user).unwrap();
+            let destination = AtomicFile::open(pipe.clone(), user).unwrap();
             assert_eq!(destination.file(), None);
             let mut reader = early.unwrap_or_else(read);
             let waits = reader.read(&mut [0]);
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(text, "last");
         }
         // Nobody at all.
-        let destination = Destination::open(pipe.clone(), user).unwrap();
+        let destination = AtomicFile::open(pipe.clone(), user).unwrap();
         let error = destination.write(|out| out.write_all(b"last")).unwrap_err();
         assert!(error.to_string().contains("nobody reads it"), "{error}");
     }
@@ -131,9 +131,9 @@ mod tests {
     fn what_cannot_be_written_is_told_at_the_beginning() {
         let folder = tempfile::tempdir().unwrap();
         let user = rustix::process::geteuid().as_raw();
-        let error = Destination::open(folder.path().to_path_buf(), user).unwrap_err();
+        let error = AtomicFile::open(folder.path().to_path_buf(), user).unwrap_err();
         assert!(error.to_string().contains("a folder"), "{error}");
-        let destination = Destination::open(folder.path().join("file"), user).unwrap();
+        let destination = AtomicFile::open(folder.path().join("file"), user).unwrap();
         assert_eq!(destination.file(), Some(folder.path().join("file")));
         assert_eq!(destination.write(|out| out.write_all(b"last")).unwrap(), None);
     }

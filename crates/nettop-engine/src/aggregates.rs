@@ -1,4 +1,4 @@
-//! The books: everything that was ever read, by source, destination and MAC pair, with rates, since the start or the
+//! The aggregates: everything that was ever read, by source, destination and MAC pair, with rates, since the start or the
 //! last reset.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytemuck::Zeroable;
 use nettop_collect::reading::{Reading, Tables, since};
 use nettop_common::{
-    Address, MacPair, Outcome, SourceCounters, Tally, Totals,
+    Address, MacPair, Outcome, PacketsBytes, SourceCounters, Totals,
     counters::Table,
     unique::{Distinct, Key},
 };
@@ -18,29 +18,29 @@ use nettop_model::{
 
 use super::{detail::Known, prefixes::Prefixes, regions::Regions};
 use crate::{
-    detect::Notes,
+    detect::SecondStats,
     hyperloglog,
     ledger::{Account, Ledger, Watch},
-    rates::{History, Slots},
+    rates::{History, TimeBuckets},
 };
 
 /// Destinations and MAC pairs remembered.
 const MOST_OTHERS: usize = 65_536;
 
 /// The accounts.
-pub struct Books {
+pub struct Aggregates {
     /// When counting began, or was last reset.
     pub started: Moment,
     /// Of all rates.
-    pub slots: Slots,
+    pub buckets: TimeBuckets,
     /// The totals.
     pub totals: Totals,
     /// By source.
     pub sources: Ledger<Address, SourceCounters>,
     /// By destination.
-    pub destinations: Ledger<Address, Tally>,
+    pub destinations: Ledger<Address, PacketsBytes>,
     /// By MAC pair.
-    pub macs: Ledger<MacPair, Tally>,
+    pub macs: Ledger<MacPair, PacketsBytes>,
     /// Counted packets.
     pub packets: History,
     /// Counted bytes.
@@ -53,18 +53,18 @@ pub struct Books {
     pub tables: Tables,
     /// See `tables`.
     pub base: Tables,
-    /// Distinct sources ever entered; the tables have those for which there was no slot.
+    /// Distinct sources ever entered; the tables have those for which there was no bucket.
     distinct: Box<Distinct>,
 }
 
-impl Books {
+impl Aggregates {
     /// Empty ones, for at most so many sources, whose distinct ones are hashed with that key.
     pub fn new(started: Moment, max_sources: usize, regions: Regions, unique_key: Key) -> Self {
         let mut distinct: Box<Distinct> = bytemuck::zeroed_box();
         distinct.key = unique_key;
         Self {
             started,
-            slots: Slots::new(started.monotonic_ns),
+            buckets: TimeBuckets::new(started.monotonic_ns),
             totals: Totals::default(),
             sources: Ledger::new(max_sources),
             destinations: Ledger::new(MOST_OTHERS),
@@ -81,25 +81,29 @@ impl Books {
 
     /// Enters a reading, and notes what the rules want to know of it. `forget` is told which sources are not remembered
     /// any more.
-    pub fn enter(&mut self, reading: &Reading, notes: &mut Notes, forget: impl FnMut(&Address)) {
-        let Self { slots, regions, prefixes, .. } = self;
-        slots.reach(reading.at.monotonic_ns);
+    pub fn enter(&mut self, reading: &Reading, notes: &mut SecondStats, forget: impl FnMut(&Address)) {
+        let Self { buckets, regions, prefixes, .. } = self;
+        buckets.reach(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         notes.totals(&reading.totals);
-        let Tally { packets, bytes } = reading.totals.outcome(Outcome::Counted);
-        self.packets.add(slots, packets);
-        self.bytes.add(slots, bytes);
-        self.sources.enter_watched(&reading.sources, slots, &mut Sources { slots, regions, prefixes, notes, forget });
+        let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
+        self.packets.add(buckets, packets);
+        self.bytes.add(buckets, bytes);
+        self.sources.enter_watched(
+            &reading.sources,
+            buckets,
+            &mut Sources { buckets, regions, prefixes, notes, forget },
+        );
         // Also what the ledger had no room for.
-        self.prefixes.enter(&reading.sources, slots);
+        self.prefixes.enter(&reading.sources, buckets);
         reading.sources.iter().for_each(|(address, _)| self.distinct.insert(*address));
-        self.destinations.enter(&reading.destinations, slots);
-        self.macs.enter_watched(&reading.macs, slots, &mut Macs { notes });
+        self.destinations.enter(&reading.destinations, buckets);
+        self.macs.enter_watched(&reading.macs, buckets, &mut Macs { notes });
     }
 
     /// Packets of a source in the newest whole second.
     pub fn pps(&self, address: &Address) -> f64 {
-        self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.slots, 1.0).current)
+        self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.buckets, 1.0).current)
     }
 
     /// What decides whether a source has detail; `None`: it has no account.
@@ -107,40 +111,40 @@ impl Books {
         let Account { total, history, .. } = self.sources.get(address)?;
         Some(Known {
             packets: total.packets,
-            lately: history.last_minute(&self.slots),
+            lately: history.last_minute(&self.buckets),
             first_ns: total.first_ns,
-            silent: history.silent(&self.slots),
+            silent: history.silent(&self.buckets),
         })
     }
 
     /// Everything counted of one key; `None`: it has no account.
-    pub fn total(&self, subject: &Subject) -> Option<Tally> {
+    pub fn total(&self, subject: &Subject) -> Option<PacketsBytes> {
         match *subject {
             Subject::Source(ip) => Some(self.sources.get(&ip.into())?.tally()),
             Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.total),
             Subject::Prefix(prefix) => self.prefixes.total(prefix),
             Subject::Port(port) => {
                 let at = |tables: &Tables| tables.dst_ports.get(usize::from(port)).copied().unwrap_or_default();
-                Some(Tally { packets: at(&self.tables).wrapping_sub(at(&self.base)), bytes: 0 })
+                Some(PacketsBytes { packets: at(&self.tables).wrapping_sub(at(&self.base)), bytes: 0 })
             }
         }
     }
 
     /// Ends what was entered. Where a second, or a longer tick, is over with it, returns how many seconds that were.
     pub fn close(&mut self) -> Option<f64> {
-        self.regions.enter_sums(&self.slots);
-        self.slots.close_if_due()
+        self.regions.enter_sums(&self.buckets);
+        self.buckets.close_if_due()
     }
 
     /// Puts other databases of places in force.
     pub fn replace_geo(&mut self, geo: Arc<Geo>) {
-        self.regions.replace(geo, &mut self.sources, &self.slots);
+        self.regions.replace(geo, &mut self.sources, &self.buckets);
     }
 
     /// Starts anew.
     pub fn reset(&mut self, now: Moment) {
         self.started = now;
-        self.slots = Slots::new(now.monotonic_ns);
+        self.buckets = TimeBuckets::new(now.monotonic_ns);
         self.totals = Totals::default();
         self.sources.reset();
         self.destinations.reset();
@@ -176,8 +180,8 @@ impl Books {
             [Outcome::Counted, Outcome::Filtered, Outcome::NotIp, Outcome::Malformed, Outcome::Martian]
                 .map(|part| totals.outcome(part));
         let untracked = totals.untracked(Table::Sources);
-        let sum = |parts: &[Tally]| {
-            let mut sum = Tally::default();
+        let sum = |parts: &[PacketsBytes]| {
+            let mut sum = PacketsBytes::default();
             parts.iter().for_each(|part| sum.add(*part));
             sum
         };
@@ -191,7 +195,7 @@ impl Books {
             martian: martian.into(),
             sources: sources.entered().since(sources.evicted()).into(),
             evicted: sources.evicted().into(),
-            passed: sources.passed().into(),
+            unadmitted: sources.unadmitted().into(),
             untracked: untracked.into(),
             untracked_destinations: totals.untracked(Table::Destinations).into(),
             untracked_macs: totals.untracked(Table::Macs).into(),
@@ -214,10 +218,10 @@ impl Books {
 
 /// What becomes of sources.
 struct Sources<'a, F> {
-    slots: &'a Slots,
+    buckets: &'a TimeBuckets,
     regions: &'a mut Regions,
     prefixes: &'a mut Prefixes,
-    notes: &'a mut Notes,
+    notes: &'a mut SecondStats,
     forget: F,
 }
 
@@ -233,12 +237,12 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
         if new {
             self.prefixes.join(address);
         }
-        let in_second = account.history.in_open(self.slots);
+        let in_second = account.history.in_open(self.buckets);
         self.notes.source(address, counted.packets, in_second, account.total.packets, new);
     }
 
-    fn passed(&mut self, counted: &SourceCounters, new: bool) {
-        self.notes.passed(counted.packets, new);
+    fn unadmitted(&mut self, counted: &SourceCounters, new: bool) {
+        self.notes.unadmitted(counted.packets, new);
     }
 
     fn evicted(&mut self, address: &Address, account: &Account<SourceCounters>) {
@@ -250,11 +254,11 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
 
 /// What becomes of MAC pairs.
 struct Macs<'a> {
-    notes: &'a mut Notes,
+    notes: &'a mut SecondStats,
 }
 
-impl Watch<MacPair, Tally> for Macs<'_> {
-    fn entered(&mut self, pair: &MacPair, _: &mut Account<Tally>, _: &Tally, new: bool) {
+impl Watch<MacPair, PacketsBytes> for Macs<'_> {
+    fn entered(&mut self, pair: &MacPair, _: &mut Account<PacketsBytes>, _: &PacketsBytes, new: bool) {
         if new {
             self.notes.new_macs(pair);
         }

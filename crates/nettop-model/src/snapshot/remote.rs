@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The way from a monitor to a screen of another process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Link {
+pub struct Remote {
     /// Where the monitor listens, and whose it is where that is worth telling.
     pub name: String,
     /// Since when nothing comes any more, and why; `None` while all is well.

@@ -10,7 +10,7 @@ const HINT: &str = "sysctl kernel.bpf_stats_enabled=1";
 
 /// Measures it.
 #[derive(Debug)]
-pub struct OwnCost {
+pub struct Overhead {
     /// `/proc/self/statm`, read anew at each tick.
     statm: Option<File>,
     page: u64,
@@ -23,7 +23,7 @@ pub struct OwnCost {
     longest: Duration,
 }
 
-impl OwnCost {
+impl Overhead {
     /// From now on. What it reads is opened here, before the sandbox.
     pub fn new(now: Moment) -> Self {
         // SAFETY: no pointers.
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn what_is_used_is_measured() {
         let source = Demo::new(1);
-        let mut cost = OwnCost::new(Moment::now());
+        let mut cost = Overhead::new(Moment::now());
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(50) {
             std::hint::black_box(cpu_time());

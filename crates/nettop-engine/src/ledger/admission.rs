@@ -24,9 +24,9 @@ const _: () = assert!(size_of::<Line>() == 64);
 
 /// Them.
 #[derive(Debug, Default)]
-pub struct Strangers(Vec<Line>);
+pub struct AdmissionFilter(Vec<Line>);
 
-impl Strangers {
+impl AdmissionFilter {
     /// Sees the key with this hash `times` more; returns how often that makes lately, and whether it is for the first time.
     /// `size`: bytes to be used, a power of two of at least a line; taken when first needed.
     pub fn see(&mut self, hash: u64, times: u64, size: usize) -> (u8, bool) {
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn keys_are_counted_and_few_are_taken_for_others() {
-        let mut strangers = Strangers::default();
+        let mut strangers = AdmissionFilter::default();
         let known = (0..200_000).filter(|key| !strangers.see(hash(*key), 1, SIZE).1).count();
         assert!(known < 200_000 / 200, "{known} of 200,000 were taken for others");
         let again = (0..1000).filter(|key| strangers.see(hash(*key), 2, SIZE) == (3, false)).count();
@@ -78,9 +78,9 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten_first() {
-        let mut strangers = Strangers::default();
+        let mut strangers = AdmissionFilter::default();
         (0..1_000_000).for_each(|key| _ = strangers.see(hash(key), 1, SIZE));
-        let known = |strangers: &mut Strangers, keys: std::ops::Range<u64>| {
+        let known = |strangers: &mut AdmissionFilter, keys: std::ops::Range<u64>| {
             let count = keys.end - keys.start;
             keys.filter(|key| !strangers.see(hash(*key), 1, SIZE).1).count() as f64 / count as f64
         };
