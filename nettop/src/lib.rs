@@ -42,6 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
+        Command::Replay(args) => finish("nettop replay", live::replay(&args).map(|()| true)),
         Command::Config(args) => {
             let text = if args.sample { config::sample() } else { config::effective(&config) };
             finish("nettop config", print(text.as_bytes()).map(|()| true))

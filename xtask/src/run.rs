@@ -10,8 +10,24 @@ use crate::{privilege, process, workspace::Workspace};
 const CAPABILITIES: [&str; 3] = ["cap_bpf", "cap_net_admin", "cap_perfmon"];
 
 /// First arguments of nettop that load nothing into the kernel.
-const HARMLESS: [&str; 12] =
-    ["demo", "ctl", "doctor", "features", "update-db", "completions", "man", "help", "--help", "-h", "--version", "-V"];
+const HARMLESS: [&str; 16] = [
+    "demo",
+    "replay",
+    "attach",
+    "ctl",
+    "maps",
+    "config",
+    "doctor",
+    "features",
+    "update-db",
+    "completions",
+    "man",
+    "help",
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+];
 
 /// Build nettop for release and start it on the default interface, with the least privilege it can get
 #[derive(clap::Args)]

@@ -9,4 +9,5 @@ pub mod netlink;
 pub mod pcap;
 pub mod privilege;
 pub mod reading;
+pub mod record;
 pub mod traffic;

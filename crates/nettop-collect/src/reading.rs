@@ -10,6 +10,7 @@ use nettop_model::{
     clock::Moment,
     snapshot::{InterfaceRow, InterfaceState},
 };
+use serde::{Deserialize, Serialize};
 
 /// What was counted since the reading before, but for what is said to be cumulative.
 pub struct Reading {
@@ -70,7 +71,7 @@ pub fn since<'a>(now: &'a [u64], then: &'a [u64]) -> impl Iterator<Item = u64> +
 }
 
 /// An interface that is watched, with what only the engine needs to know of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchedInterface {
     /// What everybody may know.
     pub row: InterfaceRow,
@@ -96,7 +97,7 @@ impl WatchedInterface {
 }
 
 /// What is watched, as it was at one look.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
     /// Every interface the program is, was or should be attached to.
     pub interfaces: Vec<WatchedInterface>,

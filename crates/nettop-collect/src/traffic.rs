@@ -59,6 +59,14 @@ pub trait Traffic: Send {
         Duration::ZERO
     }
 
+    /// Whether its time passes as that of the host does; that of a capture passes as it will.
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
+    /// Is told what the tables are counted from after a reset.
+    fn note_base(&mut self, _base: &Tables) {}
+
     /// When counting begins, as far as is known before the first reading: a capture tells with its first packet.
     fn begins(&self) -> Moment {
         Moment::now()

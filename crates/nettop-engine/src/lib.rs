@@ -9,11 +9,13 @@ mod host;
 pub mod hyperloglog;
 mod interfaces;
 pub mod ledger;
+mod lines;
 pub mod overhead;
 mod prefixes;
 mod publish;
 pub mod rates;
 mod regions;
+pub mod replay;
 mod sampler;
 mod sight;
 pub mod sinks;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub without: Vec<Part>,
     /// From where on rules raise alerts.
     pub thresholds: Thresholds,
+    /// The number of the first alert: see [`detect::first_alert`].
+    pub first_alert: u64,
     /// End when the source does; else what it brought stays on the screen.
     pub end_with_source: bool,
     /// The last snapshot lists every source, destination and MAC.
@@ -162,7 +166,7 @@ impl Engine {
             details: Details::new(settings.max_events),
             histories: Histories::new(),
             sampler: Sampler::new(settings.event_rate),
-            detector: Detector::new(settings.thresholds),
+            detector: Detector::new(settings.thresholds).numbered_from(settings.first_alert),
             sinks,
             calendar: Calendar::new(now),
             missed: Missed::default(),
@@ -267,6 +271,7 @@ impl Engine {
         }
         self.look();
         self.tick.count += 1;
+        self.sinks.tick();
         self.self_stats = self.overhead.measure(&*self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();
@@ -298,7 +303,7 @@ impl Engine {
         source.read(reading);
         calendar.note(reading.at);
         // The time of a capture passes as it will.
-        if self.settings.mode != Mode::Replay
+        if source.keeps_time()
             && let Some(seconds) = missed.read(before, reading.at)
         {
             detector.stats.stalled(seconds);
@@ -382,6 +387,14 @@ impl Engine {
     /// # Errors
     /// In words for whoever asked.
     pub fn handle(&mut self, request: Request) -> Reply {
+        let asked = (!request.only_reads()).then(|| request.clone());
+        let reply = self.answer(request);
+        // Behind the readings that it brought about.
+        asked.into_iter().for_each(|request| self.sinks.request(&request));
+        reply
+    }
+
+    fn answer(&mut self, request: Request) -> Reply {
         let answer = match request {
             Request::Set(change) => self.set(&change).map_err(|error| cause::told(&error))?,
             Request::Top(top) => {
@@ -466,6 +479,7 @@ impl Engine {
         // What has come until now belongs to what is forgotten.
         self.settle();
         let base = self.tables_at_reading();
+        self.source.note_base(&base);
         self.aggregates.reset(self.reading.at);
         self.aggregates.base = base;
         self.unadmitted = 0;

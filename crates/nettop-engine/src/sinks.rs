@@ -1,13 +1,17 @@
 //! What the engine appends to files as it goes: sampled packets and alerts.
 
-use std::{io, time::Instant};
+use std::{io, sync::Arc, time::Instant};
 
+use nettop_collect::record::Line;
 use nettop_common::Event;
-use nettop_model::snapshot::{Alert, Degraded, Export, ExportRow, Sampled};
-
 use nettop_export::{
     append_file::AppendFile,
     jsonl::{Jsonl, LAST_WRITES, Reopener},
+    record::Recorder,
+};
+use nettop_model::{
+    request::Request,
+    snapshot::{Alert, Degraded, Export, ExportRow, Sampled},
 };
 
 /// The files, where there are any.
@@ -15,6 +19,7 @@ use nettop_export::{
 pub struct Sinks {
     events: Option<Jsonl<Sampled>>,
     alerts: Option<Jsonl<Alert>>,
+    record: Option<Arc<Recorder<Line>>>,
 }
 
 impl Sinks {
@@ -26,7 +31,28 @@ impl Sinks {
         Ok(Self {
             events: events.map(|target| Jsonl::start(Export::Events, target)).transpose()?,
             alerts: alerts.map(|target| Jsonl::start(Export::Alerts, target)).transpose()?,
+            record: None,
         })
+    }
+
+    /// From now on readings are recorded: collectors write theirs, the engine what it does beside.
+    pub fn record(&mut self, recorder: Arc<Recorder<Line>>) {
+        self.record = Some(recorder);
+    }
+
+    /// A snapshot was published.
+    pub fn tick(&self) {
+        self.record.iter().for_each(|record| record.push(Line::Tick));
+    }
+
+    /// Something was asked that changes what is counted or shown.
+    pub fn request(&self, request: &Request) {
+        self.record.iter().for_each(|record| record.push(Line::Request(request.to_json())));
+    }
+
+    /// What is wrong with the recording.
+    pub fn recording_degraded(&self) -> Option<Degraded> {
+        self.record.as_ref()?.degraded()
     }
 
     /// From now on waits for a slow disk rather than lose rows.
@@ -63,6 +89,7 @@ impl Sinks {
         let until = Instant::now() + LAST_WRITES;
         self.events.iter_mut().for_each(|events| events.finish_until(until));
         self.alerts.iter_mut().for_each(|alerts| alerts.finish_until(until));
+        self.record.iter().for_each(|record| record.finish());
     }
 
     /// What became of the rows so far.

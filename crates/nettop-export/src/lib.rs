@@ -14,6 +14,7 @@ pub mod log;
 pub mod maps;
 pub mod patient;
 pub mod prefixes;
+pub mod record;
 pub mod session;
 pub mod site;
 pub mod sorted;

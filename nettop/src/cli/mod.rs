@@ -19,7 +19,7 @@ use nettop_collect::{
 };
 use nettop_common::counters::Part;
 use nettop_control::{channel::ControlArgs, socket::Endpoint};
-use nettop_engine::Settings;
+use nettop_engine::{Settings, detect::first_alert};
 use nettop_geo::Watcher;
 use nettop_model::{
     filter::FilterText,
@@ -50,6 +50,8 @@ pub enum Command {
     Run(RunArgs),
     /// The same screen over synthetic traffic; needs no privilege
     Demo(DemoArgs),
+    /// The same screen over readings that were written down with run --record; needs no privilege
+    Replay(ReplayArgs),
     /// The same screen over a monitor that runs already; needs no privilege, and ends without ending it
     Attach(AttachArgs),
     /// Send a command to a running monitor, as nettopctl does
@@ -74,7 +76,9 @@ impl Command {
     /// Keys and tables of the screen, if it has one.
     pub fn preferences_mut(&mut self) -> Option<&mut Preferences> {
         match self {
-            Self::Run(RunArgs { common, .. }) | Self::Demo(DemoArgs { common, .. }) => Some(&mut common.preferences),
+            Self::Run(RunArgs { common, .. })
+            | Self::Demo(DemoArgs { common, .. })
+            | Self::Replay(ReplayArgs { common, .. }) => Some(&mut common.preferences),
             Self::Attach(AttachArgs { preferences, .. }) => Some(preferences),
             _ => None,
         }
@@ -216,6 +220,12 @@ pub struct RunArgs {
     /// Do not count these, separated by commas; what is left out costs a packet nothing
     #[arg(long, value_delimiter = ',', value_name = "PART", value_parser = parse_part)]
     pub without: Vec<Part>,
+    /// Append every reading to this file, compressed, to be replayed with nettop replay
+    #[arg(long, value_name = "FILE", conflicts_with = "pcap")]
+    pub record: Option<PathBuf>,
+    /// How large that file may become, MiB
+    #[arg(long, value_name = "MIB", requires = "record", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
+    pub record_max: u64,
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -257,6 +267,20 @@ pub struct DemoArgs {
     /// What is made up.
     #[command(flatten)]
     pub synthetic: SyntheticArgs,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// What run --record has written
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replay so many times as fast as it was recorded; 0 is as fast as possible
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_speed)]
+    pub speed: f64,
+    /// What is common to all sources; filter, thresholds and limits are those of the recording.
+    #[command(flatten)]
+    pub common: CommonArgs,
 }
 
 /// Options of synthetic traffic.
@@ -408,6 +432,7 @@ impl CommonArgs {
             max_sources: self.max_sources.unwrap_or(MOST_SOURCES),
             without: Vec::new(),
             thresholds: self.thresholds.0,
+            first_alert: first_alert(),
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
             sandbox: Arc::default(),

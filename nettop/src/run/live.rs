@@ -18,10 +18,9 @@ use nettop_collect::{
     host::Host,
     kernel::{self, Budget, Xdp},
     pcap::Pcap,
-    traffic::Traffic,
 };
 use nettop_control::{channel::Channel, server};
-use nettop_engine::{Engine, Settings, overhead::Overhead, sinks::Sinks};
+use nettop_engine::{Engine, Settings, overhead::Overhead, replay::Player, sinks::Sinks};
 use nettop_export::{atomic_file::AtomicFile, log::Log, session::OutputDir, summary};
 use nettop_geo::Watcher;
 use nettop_model::{
@@ -45,8 +44,11 @@ use tokio::{
 
 use self::ending::{Ending, Reason};
 use crate::{
-    cli::{CommonArgs, DemoArgs, Level, RunArgs},
-    run::files::{Files, Hangup},
+    cli::{CommonArgs, DemoArgs, Level, ReplayArgs, RunArgs},
+    run::{
+        files::{Files, Hangup},
+        sources::{self, Sources},
+    },
 };
 
 /// Requests waiting for the engine; further ones wait with their senders.
@@ -64,10 +66,11 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// Say what failed, on what, why, and what to do.
 pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(path) = &args.pcap {
-        return replay(path, args);
+        return capture(path, args);
     }
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
+    let record = Invoker::open_first(opened.invoker.as_ref(), || sources::open_record(args))?;
     let _last_records = LastRecords(opened.log.clone());
     // Databases are in memory by now.
     let budget = args.budget()?;
@@ -80,7 +83,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Some(_) => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
     };
     let host: Box<dyn Collector> = Box::new(Host::open());
-    monitor(Sources { traffic: Box::new(xdp), beside: vec![host] }, settings, opened, logger, &args.common)
+    let sources = Sources { traffic: Box::new(xdp), beside: vec![host], record, player: None };
+    monitor(sources, settings, opened, logger, &args.common)
 }
 
 /// The demonstration.
@@ -95,28 +99,26 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     monitor(source, settings, opened, None, &args.common)
 }
 
+/// The replay of a recording.
+///
+/// # Errors
+/// Say what failed, on what, why, and what to do.
+pub fn replay(args: &ReplayArgs) -> Result<()> {
+    let mut settings = args.common.settings(Mode::Replay)?;
+    let (player, recorded) = Player::open(&args.file, args.speed, &mut settings)?;
+    let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
+    scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
+    let sources = Sources { player: Some(player), ..Sources::only(Box::new(recorded)) };
+    monitor(sources, settings, opened, None, &args.common)
+}
+
 /// The replay of a capture.
-fn replay(path: &Path, args: &RunArgs) -> Result<()> {
+fn capture(path: &Path, args: &RunArgs) -> Result<()> {
     let mut settings = args.common.settings(Mode::Replay)?;
     let source = Sources::only(Box::new(Pcap::open(path, args.pcap_speed)?));
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
     monitor(source, settings, opened, None, &args.common)
-}
-
-/// What is collected.
-struct Sources {
-    /// Packets.
-    traffic: Box<dyn Traffic>,
-    /// What else, each at its own pace.
-    beside: Vec<Box<dyn Collector>>,
-}
-
-impl Sources {
-    /// Nothing but packets, where they are not this host's.
-    fn only(traffic: Box<dyn Traffic>) -> Self {
-        Self { traffic, beside: Vec::new() }
-    }
 }
 
 /// What is open before any thread runs and any privilege is given up.
@@ -237,6 +239,8 @@ fn monitor(
     if settings.mode == Mode::Replay {
         sinks.be_patient();
     }
+    let (sources, recorder) = sources.recorded(&settings).context("starting the thread that records")?;
+    recorder.into_iter().for_each(|recorder| sinks.record(recorder));
     let hangup = Hangup::new(sinks.reopeners(), log);
     // One thread for the engine, which blocks while it reads; one for the screen, which calculates for some milliseconds; one
     // for everybody else.
@@ -248,7 +252,10 @@ fn monitor(
         let (engine, snapshots) = Engine::new(sources.traffic, settings, geo, sinks, cost);
         let engine = engine.with_collectors(Collectors::start(sources.beside));
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
-        let engine = tokio::spawn(engine.run(received));
+        let engine = match sources.player {
+            Some(player) => tokio::spawn(engine.replay(player, received)),
+            None => tokio::spawn(engine.run(received)),
+        };
         let server =
             listener.map(|listener| tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone())));
         if let Some(logger) = logger {

@@ -3,3 +3,4 @@
 pub mod attach;
 pub mod files;
 pub mod live;
+mod sources;

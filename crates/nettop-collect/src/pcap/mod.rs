@@ -241,6 +241,10 @@ impl Traffic for Pcap {
         no_interfaces("a replay", "without --pcap")
     }
 
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
     fn begins(&self) -> Moment {
         Moment::default()
     }

@@ -62,15 +62,24 @@ pub struct Alerts {
     next: u64,
 }
 
+/// The number of the first alert of a monitor: a screen that remembers what it has seen may be attached to another one next. JSON
+/// is exact up to 2⁵³.
+pub fn first_alert() -> u64 {
+    u64::from(fastrand::u32(1..)) << 20
+}
+
 impl Default for Alerts {
     fn default() -> Self {
-        // A screen that remembers what it has seen may be attached to another monitor next. JSON is exact up to 2⁵³.
-        let next = u64::from(fastrand::u32(1..)) << 20;
-        Self { lasting: Vec::new(), over: VecDeque::new(), held_off: Vec::new(), next }
+        Self { lasting: Vec::new(), over: VecDeque::new(), held_off: Vec::new(), next: first_alert() }
     }
 }
 
 impl Alerts {
+    /// Gives the next alert this number.
+    pub fn number_from(&mut self, id: u64) {
+        self.next = id;
+    }
+
     /// Enters what a rule finds. Returns the alerts raised by it.
     pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &DetectInput) -> Vec<Alert> {
         let mut raised = Vec::new();

@@ -33,12 +33,15 @@ use nettop_model::{
     snapshot::{Alert, Mac, Origin, Severity},
 };
 
-pub use self::second_stats::{AdmissionFilter, Newcomers, SecondStats};
 use self::{
     alerts::Alerts,
     counts::{Counts, Marks},
     probes::Probed,
     samples::{Samples, TopTalkers},
+};
+pub use self::{
+    alerts::first_alert,
+    second_stats::{Newcomers, SecondStats, Unadmitted},
 };
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
@@ -68,6 +71,11 @@ impl Thresholds {
         self
     }
 
+    /// Every rule, and from where on it finds something.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        RULES.iter().zip(self.0).map(|(rule, threshold)| (rule.kind, threshold))
+    }
+
     fn of(&self, kind: &str) -> u64 {
         self.0.iter().zip(RULES).find(|(_, rule)| rule.kind == kind).map_or(0, |(threshold, _)| *threshold)
     }
@@ -93,7 +101,7 @@ pub struct DetectInput<'a> {
     /// Sources seen for the first time.
     pub new_sources: &'a Newcomers<Address>,
     /// The same with those that could not be looked at, and their packets.
-    pub strangers: AdmissionFilter,
+    pub strangers: Unadmitted,
     /// MAC addresses seen for the first time, as source or destination.
     pub new_macs: &'a Newcomers<Mac>,
     /// Sources whose packets per second are over the threshold of `high-pps`, or not far below, the busiest first.
@@ -190,6 +198,13 @@ pub struct Detector {
 }
 
 impl Detector {
+    /// The same, whose first alert has this number.
+    #[must_use]
+    pub fn numbered_from(mut self, id: u64) -> Self {
+        self.alerts.number_from(id);
+        self
+    }
+
     /// One that has seen nothing.
     pub fn new(thresholds: Thresholds) -> Self {
         let busy = high_pps::notable(thresholds.of(high_pps::KIND));

@@ -38,7 +38,7 @@ impl<K> Default for Newcomers<K> {
 
 /// Sources without a past, and packets of theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AdmissionFilter {
+pub struct Unadmitted {
     /// How many: those seen for the first time, entries of those that get no account, and one for each packet whose source
     /// could not be looked at.
     pub count: u64,
@@ -60,7 +60,7 @@ pub struct SecondStats {
     /// Who tries many ports.
     pub probes: Probes,
     /// Sources without a past.
-    pub strangers: AdmissionFilter,
+    pub strangers: Unadmitted,
     /// Sources seen for the first time.
     pub new_sources: Newcomers<Address>,
     /// MAC addresses seen for the first time.
@@ -78,7 +78,7 @@ impl SecondStats {
             stall: None,
             samples: Samples::default(),
             probes: Probes::new(probing),
-            strangers: AdmissionFilter::default(),
+            strangers: Unadmitted::default(),
             new_sources: Newcomers::default(),
             new_macs: Newcomers::default(),
             known_macs: HashSet::new(),
@@ -157,7 +157,7 @@ impl SecondStats {
         self.stall = None;
         self.samples.clear();
         self.probes.next_second();
-        self.strangers = AdmissionFilter::default();
+        self.strangers = Unadmitted::default();
         self.new_sources = Newcomers::default();
         self.new_macs = Newcomers::default();
         self.busy.clear();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use nettop_model::{json, snapshot::Snapshot, visible::visible};
+use nettop_model::{flat::Flat, json, snapshot::Snapshot, visible::visible};
 use nettop_process::cause;
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -102,7 +102,7 @@ impl Ending {
         let snapshot = snapshot.map(|place| {
             let (last, path) = (last.clone(), place.path().display().to_string());
             start(format!("the snapshot {path}"), move || {
-                let kept = place.write(|out| json::pretty(&*last, &mut Until::new(out, until))).with_context(|| {
+                let kept = place.write(|out| json::pretty(&Flat::from(&*last), &mut Until::new(out, until))).with_context(|| {
                     format!("writing the snapshot {path} (nettop has no privileges by then: its folder must be its user's own)")
                 })?;
                 // Only what is not as it was asked for.

@@ -1,0 +1,244 @@
+//! The replay of a recording: its readings go through the engine as they came, its requests are answered again.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nettop_collect::record::{Begin, Feed, Line, Recorded, Step};
+use nettop_model::{
+    clock::Moment,
+    filter::FilterText,
+    request::{self, Request},
+    snapshot::{Replay, Snapshot},
+};
+use nettop_requests::Envelope;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{Engine, Settings, lines::Lines};
+
+/// How long lines may be played before requests are looked at.
+const BUSY: Duration = Duration::from_millis(10);
+
+/// What of the settings decides about a snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RecordedSettings {
+    dst: String,
+    src: String,
+    port: String,
+    proto: String,
+    top: usize,
+    interval: f64,
+    max_sources: usize,
+    max_events: usize,
+    event_rate: u32,
+    thresholds: Vec<(String, u64)>,
+    first_alert: u64,
+}
+
+impl RecordedSettings {
+    /// Those of an engine.
+    pub fn of(settings: &Settings) -> Self {
+        let FilterText { dst, src, port, proto } = settings.filter.text.clone();
+        let thresholds = settings.thresholds.all().map(|(kind, threshold)| (kind.into(), threshold)).collect();
+        Self {
+            dst,
+            src,
+            port,
+            proto,
+            top: settings.top,
+            interval: settings.interval.as_secs_f64(),
+            max_sources: settings.max_sources,
+            max_events: settings.max_events,
+            event_rate: settings.event_rate,
+            thresholds,
+            first_alert: settings.first_alert,
+        }
+    }
+
+    /// Puts them into settings.
+    ///
+    /// # Errors
+    /// The filter cannot be read, which another version wrote.
+    fn apply(self, settings: &mut Settings) -> Result<()> {
+        let Self { dst, src, port, proto, top, interval, max_sources, max_events, event_rate, thresholds, first_alert } =
+            self;
+        settings.filter = FilterText { dst, src, port, proto }.parse().map_err(|error| anyhow!(error))?;
+        settings.interval = Duration::try_from_secs_f64(interval.clamp(0.1, 3600.0)).unwrap_or(settings.interval);
+        (settings.top, settings.max_events, settings.event_rate) = (top, max_events, event_rate);
+        (settings.max_sources, settings.first_alert) = (max_sources.max(1), first_alert);
+        for (kind, threshold) in thresholds {
+            settings.thresholds = settings.thresholds.with(&kind, threshold);
+        }
+        Ok(())
+    }
+}
+
+/// An open recording.
+pub struct Player {
+    lines: Lines,
+    feed: Feed,
+    /// Times as fast as it was recorded; 0: as fast as possible.
+    speed: f64,
+    /// The time of the recording, and the real time, from which on it is played; `None`: not yet, or it was paused.
+    began: Option<(u64, Instant)>,
+    /// The next line, and its time, where it has one.
+    next: Option<(Line, Option<u64>)>,
+    first: Option<Moment>,
+    paused: bool,
+}
+
+impl Player {
+    /// Opens a recording, has `settings` be those that it was made with, and returns the collector that reads it.
+    ///
+    /// # Errors
+    /// It cannot be opened, is no recording, or one of a newer form.
+    pub fn open(path: &Path, speed: f64, settings: &mut Settings) -> Result<(Self, Recorded)> {
+        let name = path.display().to_string();
+        let mut lines = Lines::open(path).with_context(|| format!("opening {name}"))?;
+        let first = lines.next().with_context(|| format!("reading {name}"))?;
+        let Some(Line::Begin(begin)) = first else { bail!("reading {name}: it does not begin as a recording does") };
+        let begin: Begin = *begin;
+        if begin.schema > nettop_collect::record::SCHEMA {
+            bail!(
+                "reading {name}: it was recorded by nettop {}, in a form that this version does not know; replay it with that one",
+                begin.version
+            );
+        }
+        let recorded: RecordedSettings = serde_json::from_value(begin.settings.clone())
+            .with_context(|| format!("reading the settings of {name}"))?;
+        recorded.apply(settings).with_context(|| format!("reading the settings of {name}"))?;
+        let replay = Replay { file: name, speed, size: Some(lines.size()), ..Replay::default() };
+        let (recorded, feed) = Recorded::new(begin, replay);
+        Ok((Self { lines, feed, speed, began: None, next: None, first: None, paused: false }, recorded))
+    }
+
+    /// When the next line is due; `None`: at its end, or paused.
+    fn due(&mut self) -> Option<Instant> {
+        if self.paused {
+            return None;
+        }
+        if self.next.is_none() {
+            self.advance();
+        }
+        let (_, at_ns) = self.next.as_ref()?;
+        let now = Instant::now();
+        let (Some(at_ns), true) = (*at_ns, self.speed > 0.0) else { return Some(now) };
+        let (from_ns, began) = *self.began.get_or_insert((at_ns, now));
+        let passed = at_ns.saturating_sub(from_ns) as f64 / 1e9 / self.speed;
+        Some(began + Duration::try_from_secs_f64(passed).unwrap_or(Duration::MAX / 4))
+    }
+
+    /// Reads the next line.
+    fn advance(&mut self) {
+        match self.lines.next() {
+            Ok(Some(line)) => {
+                let at = match &line {
+                    Line::Traffic(traffic) if traffic.at() != Moment::default() => Some(traffic.at()),
+                    _ => None,
+                };
+                self.first = self.first.or(at);
+                let (read, first) = (self.lines.offset(), self.first);
+                self.feed.note(|replay| {
+                    replay.bytes_read = read;
+                    replay.percent = replay.size.map(|size| (read as f64 / size.max(1) as f64 * 100.0).min(100.0));
+                    replay.first_ns = first.map(|first| first.unix_ns);
+                    replay.last_ns = at.map(|at| at.unix_ns).or(replay.last_ns);
+                });
+                self.next = Some((line, at.map(|at| at.monotonic_ns)));
+            }
+            ended => {
+                let error = ended.err().map(|error| format!("{error:#}"));
+                self.feed.note(|replay| {
+                    replay.ended = true;
+                    replay.error = error.or(replay.error.take());
+                });
+            }
+        }
+    }
+
+    /// The steps of the next line.
+    fn steps(&mut self) -> Vec<Step> {
+        match self.next.take() {
+            Some((line, _)) => self.feed.take(line),
+            None => self.feed.flush(),
+        }
+    }
+
+    fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        // What was passed over is not made up for.
+        self.began = None;
+    }
+}
+
+impl Engine {
+    /// Plays a recording until told to stop, or until nobody can ask any more. Returns the last snapshot.
+    pub async fn replay(mut self, mut player: Player, mut requests: mpsc::Receiver<Envelope>) -> Arc<Snapshot> {
+        loop {
+            let due = player.due();
+            let ended = due.is_none() && !player.paused;
+            if ended {
+                let rest = player.steps();
+                tokio::task::block_in_place(|| rest.into_iter().for_each(|step| self.play(step)));
+                if self.settings.end_with_source {
+                    break;
+                }
+                self.publish();
+            }
+            tokio::select! {
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    tokio::task::block_in_place(|| self.play_due(&mut player));
+                }
+                envelope = requests.recv() => {
+                    let Some(Envelope { request, reply }) = envelope else { break };
+                    if let Request::Pause(paused) = request {
+                        player.pause(paused);
+                    }
+                    let stop = request == Request::Stop;
+                    let answer = tokio::task::block_in_place(|| self.handle(request));
+                    // Whoever asked may have gone meanwhile.
+                    let _ = reply.send(answer);
+                    if stop {
+                        break;
+                    }
+                }
+            }
+        }
+        self.publish();
+        self.sinks.finish();
+        Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { nettop_model::snapshot::DEFAULT_LIMIT }))
+    }
+
+    /// Plays what is due, for a while.
+    fn play_due(&mut self, player: &mut Player) {
+        let started = Instant::now();
+        while player.due().is_some_and(|due| due <= Instant::now()) && started.elapsed() < BUSY {
+            player.steps().into_iter().for_each(|step| self.play(step));
+        }
+    }
+
+    /// Does the next thing of a recording.
+    fn play(&mut self, step: Step) {
+        match step {
+            Step::Drain => {
+                self.drain();
+                self.look();
+            }
+            Step::Host(reading) => self.host.enter(*reading, nettop_model::snapshot::DEFAULT_LIMIT),
+            Step::Tick => self.tick(),
+            Step::Request(value) => {
+                let request = request::parse(value.to_string().as_bytes());
+                if let Ok(request) = request
+                    && !request.only_reads()
+                    && request != Request::Stop
+                {
+                    // It was answered when it was recorded.
+                    let _ = self.handle(request);
+                }
+            }
+        }
+    }
+}
