@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use nettop_model::wire;
+use nettop_model::answer;
 use nettop_tests::monitor::{Monitor, ask};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn has_counted(monitor: &Monitor, packets: u64) {
 
 #[test]
 fn a_line_of_an_older_monitor_is_read() {
-    let snapshot = wire::snapshot(FLAT_LINE.as_bytes()).expect("a snapshot");
+    let snapshot = answer::snapshot(FLAT_LINE.as_bytes()).expect("a snapshot");
     let line: Value = serde_json::from_str(FLAT_LINE).expect("JSON");
     let flat = &line["snapshot"];
     assert_eq!(Some(snapshot.traffic.packets), flat["total_packets"].as_u64());

@@ -14,9 +14,9 @@ use nettop::cli::Cli;
 use nettop_collect::kernel::Xdp;
 use nettop_engine::{Engine, Settings, overhead::Overhead, sinks::Sinks};
 use nettop_model::{
+    answer::{self, Answer},
     clock::Moment,
-    request,
-    request::Answer,
+    request::Form,
     snapshot::{Mode, Snapshot},
 };
 use nettop_tests::net::Net;
@@ -165,10 +165,10 @@ fn measure(sources: u32, ticks: usize) -> Result<Cost> {
             }
             let publishing = milliseconds(|| engine.tick()).1;
             let snapshot = snapshots.borrow().clone();
-            let answer = Ok(Answer::Snapshot { snapshot, form: request::Form::Flat, runtime: true });
+            let answer = Ok(Answer::Snapshot { snapshot, form: Form::Flat, runtime: true });
             let (written, json) = milliseconds(|| {
                 let mut text = Vec::new();
-                request::write_json(&answer, &mut text).map(|()| black_box(text))
+                answer::write_json(&answer, &mut text).map(|()| black_box(text))
             });
             written.context("writing a snapshot as JSON")?;
             if tick >= WARM_UP {

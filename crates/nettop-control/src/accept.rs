@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use nettop_model::request::{Request, parse, token_of};
+use nettop_model::request::{COMMANDS, Effect, Request, parse, token_of};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, UnixListener},
@@ -72,7 +72,9 @@ impl Client {
         }
         let request = parse(line)?;
         if self.access == Access::Read && !request.only_reads() {
-            return Err(format!("{name} may look (status, snapshot, subscribe, maps, history), and change nothing"));
+            let readers = COMMANDS.iter().filter(|command| command.effect == Effect::Reads);
+            let names: Vec<_> = readers.map(|command| command.name).collect();
+            return Err(format!("{name} may look ({}), and change nothing", names.join(", ")));
         }
         Ok(request)
     }

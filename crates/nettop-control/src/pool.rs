@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nettop_model::request::{Answer, Reply};
+use nettop_model::answer::{Answer, Reply};
 use tokio::{sync::watch, time::sleep};
 
 use super::{

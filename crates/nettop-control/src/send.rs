@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use nettop_model::request::{Answer, Form, Reply, write_json};
+use nettop_model::{
+    answer::{Answer, Reply, write_json},
+    request::Form,
+};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     sync::mpsc,

@@ -4,8 +4,9 @@
 use std::{future::Future, sync::Arc, thread, time::Duration};
 
 use nettop_model::{
+    answer::{Answer, Reply},
     kernel_maps::Reader,
-    request::{Answer, Form, Reply, Request},
+    request::{Form, Maps, Request, Snapshot as Ask, Status, Subscribe},
     snapshot::{DEFAULT_LIMIT, Snapshot},
 };
 use nettop_requests::{Requests, ask};
@@ -95,7 +96,7 @@ async fn serve_client(mut client: Client, turn: &ClientDeadline, shared: &Shared
     };
     let reply = match request {
         Err(error) => Err(error),
-        Ok(Request::Subscribe { limit, form }) => {
+        Ok(Request::Subscribe(Subscribe { limit, form })) => {
             match shared
                 .feed
                 .serve(
@@ -115,8 +116,8 @@ async fn serve_client(mut client: Client, turn: &ClientDeadline, shared: &Shared
             None => ask(&shared.requests, request).await,
             Some((pool, which)) => {
                 let written = match &request {
-                    Request::Snapshot { form, .. } => Written { form: form.clone(), runtime: false },
-                    _ => Written { form: Form::Flat, runtime: matches!(request, Request::Status { .. }) },
+                    Request::Snapshot(Ask { form, .. }) => Written { form: form.clone(), runtime: false },
+                    _ => Written { form: Form::Flat, runtime: matches!(request, Request::Status(_)) },
                 };
                 let (key, make) = shared.made_of(request);
                 match pool.get(client.asker, key, clients, make).await {
@@ -137,11 +138,10 @@ impl Shared {
     /// Where that comes from which a long answer is made of; `None`: the answer is short.
     fn pool(&self, request: &Request) -> Option<(&Pool, clients::Pool)> {
         match request {
-            Request::Status { limit: 1..=DEFAULT_LIMIT } | Request::Snapshot { limit: 1..=DEFAULT_LIMIT, .. } => {
-                Some((&self.usual, clients::Pool::Usual))
-            }
-            Request::Status { .. } | Request::Snapshot { .. } => Some((&self.whole, clients::Pool::Everything)),
-            Request::Maps { .. } => Some((&self.maps, clients::Pool::Maps)),
+            Request::Status(Status { limit: 1..=DEFAULT_LIMIT })
+            | Request::Snapshot(Ask { limit: 1..=DEFAULT_LIMIT, .. }) => Some((&self.usual, clients::Pool::Usual)),
+            Request::Status(_) | Request::Snapshot(_) => Some((&self.whole, clients::Pool::Everything)),
+            Request::Maps(_) => Some((&self.maps, clients::Pool::Maps)),
             _ => None,
         }
     }
@@ -150,11 +150,13 @@ impl Shared {
     fn made_of(&self, request: Request) -> (Key, impl Future<Output = Reply>) {
         let (limit, published) = match request {
             // What is published already is no business of the engine's.
-            Request::Status { limit: DEFAULT_LIMIT } | Request::Snapshot { limit: DEFAULT_LIMIT, .. } => {
+            Request::Status(Status { limit: DEFAULT_LIMIT }) | Request::Snapshot(Ask { limit: DEFAULT_LIMIT, .. }) => {
                 let snapshot = self.snapshots.borrow().clone();
                 (DEFAULT_LIMIT, Some(snapshot))
             }
-            Request::Status { limit } | Request::Snapshot { limit, .. } | Request::Maps { limit } => (limit, None),
+            Request::Status(Status { limit })
+            | Request::Snapshot(Ask { limit, .. })
+            | Request::Maps(Maps { limit }) => (limit, None),
             _ => (0, None),
         };
         let key = published.as_ref().map_or(Key::Fresh(limit), |it| Key::Published(Arc::as_ptr(it).addr()));
@@ -280,7 +282,7 @@ mod tests {
             Ok(Dump { about: "", now_ns: 5, set: 0, programs: Vec::new(), maps: Vec::new() })
         });
         let (_directory, path) = start_with(move |request| match request {
-            Request::Maps { .. } => Ok(Answer::MapsReader(reader.clone())),
+            Request::Maps(_) => Ok(Answer::MapsReader(reader.clone())),
             _ => Ok(Answer::field("reset", true)),
         });
         let asked: Vec<_> = (1..4)

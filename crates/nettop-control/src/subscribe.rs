@@ -9,9 +9,9 @@ use std::{
 };
 
 use nettop_model::{
+    answer::write_published,
     request::Form,
     snapshot::{DEFAULT_LIMIT, Snapshot},
-    wire,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
@@ -136,7 +136,7 @@ fn to_json(snapshot: &Snapshot, limit: usize, form: &Form) -> Vec<u8> {
     let cut = (limit < DEFAULT_LIMIT).then(|| snapshot.clone().cut(limit));
     let mut json = Vec::new();
     // Writing to memory cannot fail.
-    let _ = wire::write_published(cut.as_ref().unwrap_or(snapshot), form, &mut json);
+    let _ = write_published(cut.as_ref().unwrap_or(snapshot), form, &mut json);
     json
 }
 

@@ -38,9 +38,10 @@ use nettop_common::{
 use nettop_export::log::Log;
 use nettop_geo::Watcher;
 use nettop_model::{
+    answer::{Answer, Reply},
     clock::{Calendar, Moment},
     filter::{FilterText, ParsedFilter},
-    request::{Answer, FilterChange, Form, Reply, Request},
+    request::{self, FilterChange, Form, Request, Status, Top},
     snapshot::{DEFAULT_LIMIT, Degraded, Mode, SandboxLayer, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
 };
 use nettop_process::{cause, random};
@@ -397,35 +398,25 @@ impl Engine {
     fn answer(&mut self, request: Request) -> Reply {
         let answer = match request {
             Request::Set(change) => self.set(&change).map_err(|error| cause::told(&error))?,
-            Request::Top(top) => {
-                self.settings.top = top.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize;
+            Request::Top(Top { count }) => {
+                self.settings.top = count.clamp(*TOP_RANGE.start(), *TOP_RANGE.end()) as usize;
                 self.message = format!("showing the top {}", self.settings.top);
                 Answer::field("top", self.settings.top)
             }
-            Request::Pause(paused) => {
-                self.paused = paused;
-                self.source.set_paused(paused);
-                self.message = match (paused, self.settings.mode) {
-                    (true, Mode::Replay) => "paused: the replay waits",
-                    (false, Mode::Replay) => "replaying again",
-                    (true, Mode::Live | Mode::Demo) => "paused: packets pass uncounted",
-                    (false, Mode::Live | Mode::Demo) => "counting again",
-                }
-                .into();
-                Answer::field("paused", paused)
-            }
+            Request::Pause => self.pause(true),
+            Request::Resume => self.pause(false),
             Request::Reset => {
                 self.reset();
                 Answer::field("reset", true)
             }
-            Request::Status { limit } => {
+            Request::Status(Status { limit }) => {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), form: Form::Flat, runtime: true });
             }
-            Request::Snapshot { limit, form } => {
+            Request::Snapshot(request::Snapshot { limit, form }) => {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), form, runtime: false });
             }
-            Request::Subscribe { .. } => return Err("only over the control socket".into()),
-            Request::Maps { .. } => {
+            Request::Subscribe(_) => return Err("only over the control socket".into()),
+            Request::Maps(_) => {
                 let reader =
                     self.source.maps_reader().map_err(|error| format!("holding the kernel's maps: {error}"))?;
                 return reader.map(Answer::MapsReader).ok_or_else(|| NO_MAPS.into());
@@ -473,6 +464,19 @@ impl Engine {
         self.message = "filter changed".into();
         let view = self.settings.filter.view(&self.source.interface_names());
         Ok(Answer::field("filter", serde_json::to_value(view)?))
+    }
+
+    fn pause(&mut self, paused: bool) -> Answer {
+        self.paused = paused;
+        self.source.set_paused(paused);
+        self.message = match (paused, self.settings.mode) {
+            (true, Mode::Replay) => "paused: the replay waits",
+            (false, Mode::Replay) => "replaying again",
+            (true, Mode::Live | Mode::Demo) => "paused: packets pass uncounted",
+            (false, Mode::Live | Mode::Demo) => "counting again",
+        }
+        .into();
+        Answer::field("paused", paused)
     }
 
     fn reset(&mut self) {

@@ -194,8 +194,10 @@ impl Engine {
                 }
                 envelope = requests.recv() => {
                     let Some(Envelope { request, reply }) = envelope else { break };
-                    if let Request::Pause(paused) = request {
-                        player.pause(paused);
+                    match request {
+                        Request::Pause => player.pause(true),
+                        Request::Resume => player.pause(false),
+                        _ => {}
                     }
                     let stop = request == Request::Stop;
                     let answer = tokio::task::block_in_place(|| self.handle(request));

@@ -1,7 +1,8 @@
 //! What crosses a boundary, between layers, threads or processes: the [`snapshot`] that every view reads, the
-//! [`request`]s that change something, both as JSON ([`wire`]), the filters ([`filter`] of what is counted, [`query`] of what is
+//! [`request`]s that change something and the [`answer`]s to them, the filters ([`filter`] of what is counted, [`query`] of what is
 //! shown), clocks, and how numbers and foreign text are shown.
 
+pub mod answer;
 pub mod clock;
 pub mod filter;
 pub mod flat;
@@ -13,4 +14,3 @@ pub mod request;
 pub mod snapshot;
 pub mod totals;
 pub mod visible;
-pub mod wire;

@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use nettop_model::request::{Reply, Request};
+use nettop_model::{answer::Reply, request::Request};
 
 /// A request on its way to the engine, and where the answer goes.
 #[derive(Debug)]

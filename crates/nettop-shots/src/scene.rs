@@ -13,8 +13,9 @@ use nettop_collect::pcap::Pcap;
 use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
 use nettop_geo::Watcher;
 use nettop_model::{
+    answer::Answer,
     clock::Moment,
-    request::{Answer, Request},
+    request::Request,
     snapshot::{Mode, Snapshot, Subject},
 };
 use nettop_tui::{

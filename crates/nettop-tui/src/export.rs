@@ -14,8 +14,8 @@ use nettop_export::{
     site::Kept,
 };
 use nettop_model::{
-    json,
-    request::{self, Answer, Request},
+    answer::Answer,
+    json, request,
     snapshot::{Export, Snapshot},
 };
 use nettop_process::cause;
@@ -35,7 +35,8 @@ pub fn path(snapshot: &Snapshot, unix_seconds: u64) -> PathBuf {
 
 /// Asks the engine for everything and writes it; then says where, or what went wrong.
 pub async fn run(requests: Requests, path: PathBuf, exported: mpsc::Sender<Result<String, String>>) {
-    let result = match ask(&requests, Request::Snapshot { limit: 0, form: request::Form::whole() }).await {
+    let everything = request::Snapshot { limit: 0, form: request::Form::whole() };
+    let result = match ask(&requests, everything.into()).await {
         Ok(Answer::Snapshot { snapshot, .. }) => spawn_blocking(move || session::write(&snapshot, &path))
             .await
             .map_err(|error| format!("the export failed: {error}"))

@@ -1,7 +1,7 @@
 //! The fields a prompt can edit, as data: what they are called, what they hold now, and the request that changes them.
 
 use nettop_model::{
-    request::{FilterChange, Request},
+    request::{FilterChange, Request, Top},
     snapshot::Runtime,
 };
 
@@ -70,7 +70,8 @@ pub static TOP: Field = Field {
     hint: "how many sources to show",
     current: |runtime| runtime.top.to_string(),
     request: |text| {
-        text.trim().parse().map(Request::Top).map_err(|_| format!("rows must be a whole number, not {text:?}"))
+        let count = text.trim().parse().map_err(|_| format!("rows must be a whole number, not {text:?}"))?;
+        Ok(Request::Top(Top { count }))
     },
 };
 
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn rows_must_be_a_number() {
-        assert_eq!((TOP.request)(" 30 "), Ok(Request::Top(30)));
+        assert_eq!((TOP.request)(" 30 "), Ok(Request::Top(Top { count: 30 })));
         for text in ["", "many", "1.5"] {
             assert!((TOP.request)(text).unwrap_err().contains("whole number"), "{text}");
         }

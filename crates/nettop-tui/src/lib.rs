@@ -43,10 +43,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use crossterm::event::{Event, KeyCode};
-use nettop_model::{
-    request::{Reply, Request},
-    snapshot::Snapshot,
-};
+use nettop_model::{answer::Reply, request::Request, snapshot::Snapshot};
 use nettop_requests::{Envelope, Requests, ask};
 use tokio::{
     signal::unix::{SignalKind, signal},

@@ -3,12 +3,12 @@
 mod chart;
 
 use nettop_model::{
+    answer,
     flat::Flat,
     request::Form,
     snapshot::{
         Accounting, Alert, Degraded, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Snapshot, Subject, Traffic,
     },
-    wire,
 };
 use ratatui::{Terminal, backend::TestBackend};
 
@@ -164,8 +164,8 @@ fn struck(snapshot: Snapshot, degraded: Vec<Degraded>) -> Snapshot {
 /// A snapshot as another process gets it: a subscriber of this version, or one that knows only the flat form.
 fn sent(snapshot: &Snapshot, form: &Form) -> Snapshot {
     let mut line = Vec::new();
-    wire::write_published(snapshot, form, &mut line).expect("it can be written");
-    wire::snapshot(&line).expect("it can be read")
+    answer::write_published(snapshot, form, &mut line).expect("it can be written");
+    answer::snapshot(&line).expect("it can be read")
 }
 
 #[test]

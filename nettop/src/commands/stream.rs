@@ -3,7 +3,7 @@
 use std::io::{self, Write as _, stdout};
 
 use anyhow::{Context as _, Result, bail};
-use nettop_model::{json, visible::is_unseen, wire};
+use nettop_model::{answer, json, visible::is_unseen};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub fn print(monitor: &Monitor, request: Value, count: Option<u64>) -> Result<bo
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                 written => written.context("writing to standard output")?,
             }
-            if wire::head(&line).is_err() {
+            if answer::head(&line).is_err() {
                 return Ok(false);
             }
             quiet = patience(interval(&line));
@@ -89,7 +89,7 @@ mod tests {
         snapshot.monitor.tick.interval = 7.5;
         let line = |form| {
             let mut line = Vec::new();
-            wire::write_published(&snapshot, &form, &mut line).unwrap();
+            answer::write_published(&snapshot, &form, &mut line).unwrap();
             line
         };
         let [flat, grouped] = [Form::Flat, Form::whole()].map(line);

@@ -7,6 +7,7 @@ use nettop::cli::Cli;
 use nettop_collect::demo::Demo;
 use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
 use nettop_model::{
+    answer,
     clock::Moment,
     request::{self, Request},
     snapshot::Mode,
@@ -44,7 +45,7 @@ pub fn request(data: &[u8]) {
         }
     };
     let mut answer = Vec::new();
-    request::write_json(&reply, &mut answer).expect("writing to memory");
+    answer::write_json(&reply, &mut answer).expect("writing to memory");
     let text = String::from_utf8(answer).expect("JSON is UTF-8");
     let line = text.strip_suffix('\n').expect("an answer is a line");
     expect_visible("the answer", line);

@@ -14,9 +14,10 @@ use nettop_collect::demo::Demo;
 use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
 use nettop_geo::Watcher;
 use nettop_model::{
+    answer::Answer,
     clock::Moment,
     filter::FilterText,
-    request::{Answer, FilterChange, Request},
+    request::{FilterChange, Request, Top},
     snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
 };
 use nettop_tui::{
@@ -135,12 +136,12 @@ impl Screen {
         update::on_sent(&mut self.state, &request);
         let reply = match &request {
             Request::Set(change) => self.set(change),
-            Request::Top(top) => {
-                Arc::make_mut(&mut self.snapshot).meta.runtime.top = (*top).clamp(1, 500) as usize;
+            Request::Top(Top { count }) => {
+                Arc::make_mut(&mut self.snapshot).meta.runtime.top = (*count).clamp(1, 500) as usize;
                 Ok(())
             }
-            Request::Pause(paused) => {
-                Arc::make_mut(&mut self.snapshot).meta.runtime.paused = *paused;
+            Request::Pause | Request::Resume => {
+                Arc::make_mut(&mut self.snapshot).meta.runtime.paused = request == Request::Pause;
                 Ok(())
             }
             _ => Ok(()),

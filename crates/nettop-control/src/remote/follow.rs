@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
 use nettop_model::{
+    answer::{self, Head},
     clock::Moment,
-    request::{Form, Request},
+    request::{Form, Request, Subscribe},
     snapshot::{DEFAULT_LIMIT, Lost, Remote, Snapshot, VERSION},
-    wire::{self, Head},
 };
 use nettop_process::cause;
 use rustix::process::geteuid;
@@ -91,8 +91,8 @@ pub struct Subscription {
 
 impl Subscription {
     async fn open(monitor: &Monitor) -> Result<Self> {
-        let connection =
-            monitor.send(Request::Subscribe { limit: DEFAULT_LIMIT, form: Form::whole() }.to_json()).await?;
+        let request = Request::from(Subscribe { limit: DEFAULT_LIMIT, form: Form::whole() });
+        let connection = monitor.send(request.to_json()).await?;
         let endpoint = monitor.endpoint.to_string();
         // Who it is that says all this, unless that is plain.
         let name = match connection.user {
@@ -117,13 +117,13 @@ impl Subscription {
     fn read(&self, line: &[u8]) -> Result<(u64, Snapshot)> {
         let endpoint = &self.endpoint;
         let Head { version, missed, .. } =
-            wire::head(line).map_err(|error| match error.contains("unknown command") {
+            answer::head(line).map_err(|error| match error.contains("unknown command") {
                 true => anyhow!(
                     "the monitor at {endpoint} is older than this nettop {VERSION}, and sends no snapshots: {error}"
                 ),
                 false => anyhow!("the monitor at {endpoint}: {error}"),
             })?;
-        let snapshot = wire::snapshot(line).map_err(|error| {
+        let snapshot = answer::snapshot(line).map_err(|error| {
             let version: String = version.as_deref().unwrap_or("of an unknown version").chars().take(32).collect();
             anyhow!(
                 "the monitor at {endpoint} is nettop {version}, whose snapshots this nettop {VERSION} cannot read ({error}); \

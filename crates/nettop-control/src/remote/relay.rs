@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use nettop_model::{
-    request::{Answer, Reply, Request},
-    wire,
+    answer::{Answer, Reply},
+    request::Request,
 };
 use nettop_process::cause;
 use nettop_requests::Envelope;
@@ -36,14 +36,14 @@ pub async fn run(monitor: Arc<Monitor>, mut requests: mpsc::Receiver<Envelope>) 
 
 async fn ask(monitor: &Monitor, request: Request) -> Reply {
     let (most, deadline) = match request {
-        Request::Snapshot { .. } => (MAX_EVERYTHING, DEADLINE_OF_EVERYTHING),
+        Request::Snapshot(_) => (MAX_EVERYTHING, DEADLINE_OF_EVERYTHING),
         _ => (MAX_ANSWER, DEADLINE),
     };
     let line = timeout(deadline, exchange(monitor, &request, most, deadline)).await;
     let line = line.unwrap_or_else(|_| Ok(None)).map_err(|error| cause::told(&error))?;
     let line = line.ok_or("the monitor does not answer")?;
     // Everything takes its time to read.
-    tokio::task::block_in_place(|| wire::answer(&request, &line))
+    tokio::task::block_in_place(|| request.read_answer(&line))
 }
 
 async fn exchange(monitor: &Monitor, request: &Request, most: u64, deadline: Duration) -> Result<Option<Vec<u8>>> {

@@ -13,7 +13,8 @@ use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 use nettop_model::{
-    request::{Answer, Reply, Request},
+    answer::{Answer, Reply},
+    request::{Request, Top},
     snapshot::{Snapshot, Subject},
 };
 
@@ -91,8 +92,10 @@ pub fn on_sent(state: &mut State, request: &Request) {
         return;
     }
     state.unanswered += 1;
-    if let Request::Pause(paused) = request {
-        state.pause_asked = Some(*paused);
+    match request {
+        Request::Pause => state.pause_asked = Some(true),
+        Request::Resume => state.pause_asked = Some(false),
+        _ => {}
     }
 }
 
@@ -108,27 +111,21 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
             Notice::error(error)
         }
         (Ok(_), Request::Set(_)) => Notice::info("filter changed"),
-        (Ok(answer), Request::Top(asked)) => {
+        (Ok(answer), Request::Top(Top { count })) => {
             // The answer is the number after clamping.
             let top = match &answer {
                 Answer::Fields(fields) => fields.get("top").and_then(|top| top.as_i64()),
                 Answer::Snapshot { .. } | Answer::MapsReader(_) | Answer::Maps(_) | Answer::History(_) => None,
             };
-            let top = top.unwrap_or(*asked);
+            let top = top.unwrap_or(*count);
             Notice::info(format!("showing up to {top} sources"))
         }
-        (Ok(_), Request::Pause(true)) => Notice::info("paused: packets are not counted"),
-        (Ok(_), Request::Pause(false)) => Notice::info("counting again"),
+        (Ok(_), Request::Pause) => Notice::info("paused: packets are not counted"),
+        (Ok(_), Request::Resume) => Notice::info("counting again"),
         (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
         (Ok(_), Request::Stop) => Notice::info("ending"),
-        (
-            Ok(_),
-            Request::Status { .. }
-            | Request::Snapshot { .. }
-            | Request::Subscribe { .. }
-            | Request::Maps { .. }
-            | Request::History(_),
-        ) => return,
+        // No key sends any other.
+        (Ok(_), _) => return,
     });
 }
 
@@ -185,7 +182,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
     match does {
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
         Does::Find => typing::find(state),
-        Does::TogglePause => return Some(Effect::Send(Request::Pause(!state.pause_asked.unwrap_or(runtime.paused)))),
+        Does::TogglePause => return Some(Effect::Send(Request::pause(!state.pause_asked.unwrap_or(runtime.paused)))),
         Does::Freeze => {
             let frozen = state.frozen.take();
             state.frozen = if frozen.is_some() { None } else { Some(Frozen(Arc::clone(snapshot))) };

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use nettop_model::{
-    request::FilterChange,
+    request::{FilterChange, Top},
     snapshot::{FilterView, Meta, Runtime},
 };
 
@@ -34,7 +34,7 @@ fn dst(text: &str) -> Effect {
 fn keys_become_effects() {
     for (key, effect) in [
         ('r', Some(Effect::Send(Request::Reset))),
-        (' ', Some(Effect::Send(Request::Pause(true)))),
+        (' ', Some(Effect::Send(Request::Pause))),
         ('e', Some(Effect::Export)),
         ('q', Some(Effect::Quit)),
         ('Q', Some(Effect::Quit)),
@@ -92,7 +92,10 @@ fn rows_that_are_no_number_are_refused_here() {
     assert_eq!(press(&mut state, &[KeyCode::Enter]), []);
     assert!(state.notice.as_ref().is_some_and(|notice| notice.error && notice.text.contains("20x")));
     assert!(state.prompt.is_some());
-    assert_eq!(press(&mut state, &[KeyCode::Backspace, KeyCode::Enter]), [Effect::Send(Request::Top(20))]);
+    assert_eq!(
+        press(&mut state, &[KeyCode::Backspace, KeyCode::Enter]),
+        [Effect::Send(Request::Top(Top { count: 20 }))]
+    );
     assert_eq!(state.notice, None);
 }
 
@@ -111,10 +114,10 @@ fn two_quick_presses_of_space_undo_each_other() {
     let mut state = State::default();
     for expected in [true, false, true] {
         let effects = press(&mut state, &typed(" "));
-        assert_eq!(effects, [Effect::Send(Request::Pause(expected))]);
-        on_sent(&mut state, &Request::Pause(expected));
+        assert_eq!(effects, [Effect::Send(Request::pause(expected))]);
+        on_sent(&mut state, &Request::pause(expected));
     }
-    (0..3).for_each(|_| on_reply(&mut state, &Request::Pause(true), Ok(Answer::field("reset", true))));
+    (0..3).for_each(|_| on_reply(&mut state, &Request::Pause, Ok(Answer::field("reset", true))));
     on_snapshot(&mut state, &Snapshot::default());
     assert_eq!(state.pause_asked, None);
 }
@@ -141,7 +144,7 @@ fn an_error_stays_until_a_key_is_pressed_and_good_news_goes_by_itself() {
 #[test]
 fn the_number_of_rows_told_is_the_one_in_force() {
     let mut state = State::default();
-    on_reply(&mut state, &Request::Top(9999), Ok(Answer::field("top", 500)));
+    on_reply(&mut state, &Request::Top(Top { count: 9999 }), Ok(Answer::field("top", 500)));
     assert_eq!(state.notice, Some(Notice::info("showing up to 500 sources")));
 }
 

@@ -1,0 +1,135 @@
+//! Reads answers at a client's end. They may come from another version, or from no monitor at all.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{Answer, Reply};
+use crate::{
+    flat::{self, Flat},
+    snapshot::{Runtime, Snapshot},
+};
+
+/// Maximum length of an error from a monitor, characters; the rest is cut off, as any process may have sent it.
+const ERROR: usize = 400;
+
+/// What every answer begins with.
+#[derive(Deserialize)]
+pub struct Head<'a> {
+    /// Whether it worked.
+    ok: bool,
+    /// What went wrong.
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
+    /// Version of the monitor; only in a subscriber's lines.
+    #[serde(borrow)]
+    pub version: Option<Cow<'a, str>>,
+    /// Snapshots that the subscriber missed before this one.
+    #[serde(default)]
+    pub missed: u64,
+}
+
+/// Reads the beginning of an answer.
+///
+/// # Errors
+/// What the monitor says, or that it is no answer.
+pub fn head(line: &[u8]) -> Result<Head<'_>, String> {
+    let head: Head = parse(line)?;
+    if head.ok {
+        return Ok(head);
+    }
+    Err(head
+        .error
+        .map_or("the monitor refuses, and does not say why".into(), |text| text.chars().take(ERROR).collect()))
+}
+
+/// Reads a snapshot, with what stands beside it in a flat form: whatever was asked for, an older monitor knows no other.
+///
+/// # Errors
+/// It is none.
+pub fn snapshot(line: &[u8]) -> Result<Snapshot, String> {
+    /// What tells the forms apart.
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: Option<u32>,
+    }
+    #[derive(Deserialize)]
+    struct Whole<'a> {
+        #[serde(borrow)]
+        snapshot: &'a RawValue,
+        #[serde(borrow, default)]
+        rows: Option<&'a RawValue>,
+        #[serde(default)]
+        runtime: Option<Runtime>,
+    }
+    let Whole { snapshot, rows, runtime } = parse(line)?;
+    let text = snapshot.get().as_bytes();
+    if parse::<Schema>(text)?.schema.is_some() {
+        return parse(text);
+    }
+    if rows.is_some() {
+        return parse::<flat::Line>(line).map(Snapshot::from);
+    }
+    let mut snapshot = parse::<Flat>(text).map(Snapshot::from)?;
+    snapshot.meta.runtime = runtime.unwrap_or_default();
+    Ok(snapshot)
+}
+
+/// Reads the fields of a short answer, without `ok`.
+pub(crate) fn fields(line: &[u8]) -> Reply {
+    parse::<Map<String, Value>>(line).map(|mut fields| {
+        fields.remove("ok");
+        Answer::Fields(fields)
+    })
+}
+
+/// Reads a part of an answer.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(line).map_err(|error| format!("the monitor's answer cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        answer::write_json,
+        request::{Form, Request, Snapshot as Ask, Top},
+        snapshot::{History, Subject, Traffic},
+    };
+
+    #[test]
+    fn answers_are_read_as_they_were_given() {
+        let sent = |request: &Request, reply: &Reply| {
+            let mut line = Vec::new();
+            write_json(reply, &mut line).unwrap();
+            request.read_answer(&line)
+        };
+        let history = History { seconds: vec![Default::default(); 3], tens: Vec::new() };
+        let asked = Request::History(Subject::Port(1));
+        assert!(
+            matches!(sent(&asked, &Ok(Answer::History(history.clone().into()))), Ok(Answer::History(told)) if *told == history)
+        );
+        let traffic = Traffic { packets: 7, ..Traffic::default() };
+        let snapshot = Arc::new(Snapshot { traffic, ..Snapshot::default() });
+        for form in [Form::Flat, Form::whole()] {
+            let whole = Answer::Snapshot { snapshot: snapshot.clone(), form: form.clone(), runtime: false };
+            let told = sent(&Request::Snapshot(Ask { limit: 0, form }), &Ok(whole));
+            assert!(matches!(told, Ok(Answer::Snapshot { snapshot, .. }) if snapshot.traffic.packets == 7));
+        }
+        // Whatever was asked for, an older monitor answers in the flat form.
+        let whole = Answer::Snapshot { snapshot, form: Form::Flat, runtime: false };
+        let told = sent(&Request::Snapshot(Ask { limit: 0, form: Form::whole() }), &Ok(whole));
+        assert!(matches!(told, Ok(Answer::Snapshot { snapshot, .. }) if snapshot.traffic.packets == 7));
+        let told = sent(&Request::Top(Top { count: 9 }), &Ok(Answer::field("top", 9)));
+        assert!(matches!(told, Ok(Answer::Fields(fields)) if fields.len() == 1 && fields["top"] == 9));
+        assert_eq!(sent(&Request::Reset, &Err("no".into())).unwrap_err(), "no");
+        for text in ["", "[]", "{\"ok\":1}", "{\"ok\":true,\"history\":7}", "{\"ok\":false}"] {
+            assert!(asked.read_answer(text.as_bytes()).is_err(), "{text}");
+        }
+        let long = format!("{{\"ok\":false,\"error\":\"{}\"}}", "x".repeat(1 << 20));
+        assert_eq!(asked.read_answer(long.as_bytes()).unwrap_err().len(), ERROR);
+    }
+}
