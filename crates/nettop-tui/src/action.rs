@@ -2,10 +2,12 @@
 
 use crossterm::event::KeyCode;
 use layer::{ALL, COLUMNS, HELP, SCREEN, TABLE};
+use nettop_model::{request::Request, snapshot::Runtime};
 
 use super::{
     field::{self, Field},
     key::{Key, code, ctrl, plain},
+    state::State,
     table::arrange::Motion,
     view,
 };
@@ -50,12 +52,10 @@ pub enum Does {
     Edit(&'static Field),
     /// Opens the prompt for the filter of the view.
     Find,
-    /// Stops counting, or goes on.
-    TogglePause,
+    /// Sends a request to the engine, made from what the screen knows.
+    Ask(fn(&State, &Runtime) -> Request),
     /// Stops showing what is new, or goes on; counting goes on.
     Freeze,
-    /// Starts counting anew.
-    Reset,
     /// Writes everything to files.
     Export,
     /// Writes the rows of the view to files.
@@ -115,6 +115,11 @@ const fn row(
     Action { id, keys, name, help, layers, does }
 }
 
+/// The opposite of what was asked last: the snapshot may not say yet what came of that.
+fn pause_or_resume(state: &State, runtime: &Runtime) -> Request {
+    Request::pause(!state.pause_asked.unwrap_or(runtime.paused))
+}
+
 /// Every action of the screen, outside of a prompt, in the order of the hints.
 pub const ACTIONS: &[Action] = &[
     row("help", &[plain('?'), code(KeyCode::F(1))], "help", "this help, and what the badges mean", ALL, Does::Help),
@@ -165,9 +170,9 @@ pub const ACTIONS: &[Action] = &[
         SCREEN,
         Does::Edit(&field::TOP),
     ),
-    row("pause", &[plain(' ')], "pause", "pause or resume counting", SCREEN, Does::TogglePause),
+    row("pause", &[plain(' ')], "pause", "pause or resume counting", SCREEN, Does::Ask(pause_or_resume)),
     row("freeze", &[plain('f')], "freeze", "hold the picture, or let it go on; counting goes on", SCREEN, Does::Freeze),
-    row("reset", &[plain('r')], "reset", "start counting anew", SCREEN, Does::Reset),
+    row("reset", &[plain('r')], "reset", "start counting anew", SCREEN, Does::Ask(|_, _| Request::Reset)),
     row("export", &[plain('e')], "export", "write a snapshot and the table of sources", SCREEN, Does::Export),
     row("export-view", &[plain('E')], "", "write the rows of this view, as CSV and JSON", TABLE, Does::ExportView),
     row(

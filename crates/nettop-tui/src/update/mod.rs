@@ -182,14 +182,13 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
     match does {
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
         Does::Find => typing::find(state),
-        Does::TogglePause => return Some(Effect::Send(Request::pause(!state.pause_asked.unwrap_or(runtime.paused)))),
+        Does::Ask(request) => return Some(Effect::Send(request(state, runtime))),
         Does::Freeze => {
             let frozen = state.frozen.take();
             state.frozen = if frozen.is_some() { None } else { Some(Frozen(Arc::clone(snapshot))) };
             let text = if frozen.is_some() { "showing what is new" } else { "the picture is held; counting goes on" };
             state.notice = Some(Notice::info(text));
         }
-        Does::Reset => return Some(Effect::Send(Request::Reset)),
         Does::Export | Does::ExportView => {
             // A slow disk is not sped up by pressing again.
             let busy = std::mem::replace(&mut state.exporting, true);
