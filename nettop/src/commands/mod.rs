@@ -1,4 +1,4 @@
-//! What the subcommands do, but for those that show a screen ([`run`](crate::run)).
+//! What the subcommands do, but for those that show a screen ([`run`](mod@crate::run)).
 
 pub mod ctl;
 pub mod doctor;

@@ -33,7 +33,7 @@ pub enum Line {
     Traffic(Box<Traffic>),
     /// What changed in the cumulative tables.
     Tables(Box<Tables>),
-    /// Sampled packets, as the kernel program hands them over: see [`lines`].
+    /// Sampled packets, as the kernel program hands them over.
     Events(Vec<lines::Event>),
     /// What is watched.
     Watched(Box<Watched>),

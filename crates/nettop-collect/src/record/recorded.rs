@@ -162,7 +162,7 @@ impl Traffic for Recorded {
         };
         if let Some(begin) = begin {
             (self.at, self.beginning) = (begin.at, Some(begin.at));
-            self.tables = Box::default();
+            *self.tables = reading::Tables::default();
             self.begin = begin;
         }
         // Lines without a reading of their own came before the first one.
