@@ -47,7 +47,7 @@ pub fn height(room: &Room) -> Height {
     }
 }
 
-/// Lines of all alerts, and of those about floods that last, which are granted first: at most three.
+/// Lines of all alerts, and of those about floods that last, which are granted first: at most five.
 pub fn lines_of(room: &Room) -> (u16, u16) {
     let alarms = wanted(room.picture).filter(|alert| alert.is_alarm()).count();
     let lengths: Vec<_> = rows(room.picture, room.width).iter().map(|row| row.len() as u16).collect();
