@@ -64,7 +64,7 @@ fn every_table_of_rows_is_in_the_file_that_is_named_for_it() {
 
 /// One of each kind: its identifier, its own file, and the file with its row.
 const ONE_OF_EACH: &[(&str, &str, &str, &str)] = &[
-    ("view", "interfaces::TABLE", "crates/nettop-tui/src/view/interfaces.rs", "crates/nettop-tui/src/view/mod.rs"),
+    ("view", "interfaces::TABLE", "crates/nettop-views/src/view/interfaces.rs", "crates/nettop-views/src/view/mod.rs"),
     ("panel", "degraded::render", "crates/nettop-tui/src/panel/degraded.rs", "crates/nettop-tui/src/panel/mod.rs"),
     (
         "rule",

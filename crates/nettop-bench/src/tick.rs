@@ -23,10 +23,9 @@ use nettop_tests::net::Net;
 use nettop_tui::{
     panel::{self, Picture},
     state::State,
-    table::arrange::Order,
     theme::Theme,
-    view::VIEWS,
 };
+use nettop_views::{table::Order, view::VIEWS};
 use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{

@@ -22,8 +22,8 @@ use nettop_tui::{
     panel::{self, Picture},
     state::{Detail, State},
     theme::{Choice, Theme},
-    view::ALERTS,
 };
+use nettop_views::view::ALERTS;
 use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{svg, traffic};

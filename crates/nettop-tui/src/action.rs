@@ -3,13 +3,13 @@
 use crossterm::event::KeyCode;
 use layer::{ALL, COLUMNS, HELP, SCREEN, TABLE};
 use nettop_model::{request::Request, snapshot::Runtime};
+use nettop_views::view;
 
 use super::{
     field::{self, Field},
     key::{Key, code, ctrl, plain},
     state::State,
     table::arrange::Motion,
-    view,
 };
 
 /// Keys and what they mean.
@@ -120,6 +120,17 @@ fn pause_or_resume(state: &State, runtime: &Runtime) -> Request {
     Request::pause(!state.pause_asked.unwrap_or(runtime.paused))
 }
 
+/// The keys that usually open the views, in their order.
+pub const VIEW_KEYS: &[Key] = &{
+    let mut keys = [plain(' '); view::KEYS.len()];
+    let mut at = 0;
+    while at < keys.len() {
+        keys[at] = plain(view::KEYS[at]);
+        at += 1;
+    }
+    keys
+};
+
 /// Every action of the screen, outside of a prompt, in the order of the hints.
 pub const ACTIONS: &[Action] = &[
     row("help", &[plain('?'), code(KeyCode::F(1))], "help", "this help, and what the badges mean", ALL, Does::Help),
@@ -133,7 +144,7 @@ pub const ACTIONS: &[Action] = &[
     ),
     row("next-view", &[code(KeyCode::Tab), code(KeyCode::Right)], "view", "next view", SCREEN, Does::Turn(1)),
     row("previous-view", &[code(KeyCode::BackTab), code(KeyCode::Left)], "", "view before", SCREEN, Does::Turn(-1)),
-    row("view", view::KEYS, "", "go to the view of this key", SCREEN, Does::View),
+    row("view", VIEW_KEYS, "", "go to the view of this key", SCREEN, Does::View),
     row(
         "open",
         &[code(KeyCode::Enter)],

@@ -136,11 +136,12 @@ fn explain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixture::busy, view::SOURCES};
+    use crate::fixture::busy;
     use nettop_model::{
         query,
         snapshot::{ExportRow, Remote},
     };
+    use nettop_views::view::SOURCES;
 
     #[test]
     fn the_rows_of_a_view_are_written_as_they_are_shown() {

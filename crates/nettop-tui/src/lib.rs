@@ -5,13 +5,13 @@
 
 pub mod action;
 mod ascii;
-mod attention;
 pub mod bindings;
 pub mod chart;
 mod drawn;
 mod export;
 pub mod field;
 mod flags;
+pub mod flow;
 pub use self::terminal::is_stuck;
 mod input;
 pub mod key;
@@ -20,14 +20,11 @@ pub mod locale;
 pub mod panel;
 pub mod preferences;
 pub mod prompt;
-mod services;
 pub mod state;
 pub mod table;
 mod terminal;
-pub mod text;
 pub mod theme;
 pub mod update;
-pub mod view;
 pub mod winsize;
 
 #[cfg(test)]

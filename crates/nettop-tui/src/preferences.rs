@@ -1,12 +1,13 @@
 //! What of the screen only configuration files can say: which keys do what, and how each view's table begins.
 
+use nettop_views::{
+    table::{Head, Order},
+    view::VIEWS,
+};
+
 use super::{
     bindings::Bindings,
-    table::{
-        Head,
-        arrange::{Order, TableState, WIDEST},
-    },
-    view::VIEWS,
+    table::arrange::{TableState, WIDEST},
 };
 
 /// What only files can say.

@@ -1,11 +1,9 @@
 //! The one-line prompt: a text being edited, and what it is for.
 
 use nettop_model::format;
+use nettop_views::text::{char_width, width};
 
-use super::{
-    field::Field,
-    text::{char_width, width},
-};
+use super::field::Field;
 
 /// Longer input is no filter; the bound keeps a stray paste harmless.
 pub const MAX_LENGTH: usize = 512;

@@ -7,17 +7,15 @@ use nettop_model::{
     query::Query,
     snapshot::{History, Snapshot, Subject},
 };
+use nettop_views::{
+    attention::Attention,
+    table::{Listed, Listing},
+    view::VIEWS,
+};
 
 use super::{
-    action::layer,
-    attention::Attention,
-    bindings::Bindings,
-    chart::span::Span,
-    preferences::Preferences,
-    prompt::Prompt,
-    table::{Listed, Listing, arrange::TableState},
-    theme::Choice,
-    view::VIEWS,
+    action::layer, bindings::Bindings, chart::span::Span, preferences::Preferences, prompt::Prompt,
+    table::arrange::TableState, theme::Choice,
 };
 
 /// How the user wants the screen at the start.
@@ -168,7 +166,7 @@ impl State {
 
     /// The rows of the view.
     pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Box<dyn Listed + 'a> {
-        self.listing().list(snapshot, self.table())
+        self.listing().list(snapshot, self.table().filter.as_ref(), self.table().order)
     }
 
     /// What keys are about: what was opened last.

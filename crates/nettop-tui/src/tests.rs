@@ -10,6 +10,7 @@ use nettop_model::{
         Accounting, Alert, Degraded, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Snapshot, Subject, Traffic,
     },
 };
+use nettop_views::view::VIEWS;
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
@@ -20,7 +21,6 @@ use super::{
     state::{Detail, Notice, Options, State},
     table::arrange::TableState,
     theme::Theme,
-    view::VIEWS,
 };
 
 /// The screen as text, without the blanks at the ends of lines, and where the cursor is if it can be seen.

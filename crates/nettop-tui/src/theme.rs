@@ -3,6 +3,7 @@
 use std::env;
 
 use clap::ValueEnum;
+use nettop_views::table::Meaning;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::flags;
@@ -175,6 +176,19 @@ impl Theme {
                 on_alarm: Indexed(16),
             }),
             Choice::None => Self::plain(),
+        }
+    }
+
+    /// The style of the cells of a column.
+    pub fn of_meaning(&self, meaning: Meaning) -> Style {
+        match meaning {
+            Meaning::Text => self.text,
+            Meaning::Label => self.label,
+            Meaning::Value => self.value,
+            Meaning::Dim => self.dim,
+            Meaning::Address => self.address,
+            Meaning::Bar => self.bar,
+            Meaning::Warn => self.warn,
         }
     }
 

@@ -3,7 +3,8 @@
 use clap::{Args, builder::PossibleValuesParser};
 
 use nettop_model::format::Units;
-use nettop_tui::{chart::span::Span, locale, preferences::Preferences, state::Options, theme::Choice, view};
+use nettop_tui::{chart::span::Span, locale, preferences::Preferences, state::Options, theme::Choice};
+use nettop_views::view;
 
 /// How the screen begins.
 #[derive(Clone, Debug, Args)]

@@ -10,12 +10,8 @@ use nettop_common::Protocol;
 use nettop_engine::detect::RULES;
 use nettop_export::FORMATS;
 use nettop_model::{request::COMMANDS, snapshot::Export};
-use nettop_tui::{
-    action::ACTIONS,
-    bindings::label,
-    panel::PANELS,
-    view::{SOURCES, VIEWS},
-};
+use nettop_tui::{action::ACTIONS, bindings::label, panel::PANELS};
+use nettop_views::view::{SOURCES, VIEWS};
 use serde::Serialize;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! The configuration as a file: the one in force, and a sample. Both are made of the same rows.
 
 use nettop_model::visible::visible;
-use nettop_tui::text;
+use nettop_views::text;
 
 use super::{
     Config,

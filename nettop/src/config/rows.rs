@@ -3,10 +3,8 @@
 use std::{any::TypeId, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches};
-use nettop_tui::{
-    preferences::column_name,
-    view::{self, VIEWS},
-};
+use nettop_tui::preferences::column_name;
+use nettop_views::view::{self, VIEWS};
 
 use super::{
     Config,

@@ -6,8 +6,8 @@ use nettop_tui::{
     bindings::Clash,
     key::Key,
     preferences::{Preferences, column_name},
-    view::{self, VIEWS},
 };
+use nettop_views::view::{self, VIEWS};
 
 use super::{
     document::Document,

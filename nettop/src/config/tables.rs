@@ -5,11 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use nettop_tui::{
-    action::ACTIONS,
-    preferences::column_name,
-    view::{self, VIEWS},
-};
+use nettop_tui::{action::ACTIONS, preferences::column_name};
+use nettop_views::view::{self, VIEWS};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 

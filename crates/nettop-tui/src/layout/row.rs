@@ -1,8 +1,9 @@
 //! What the row of a panel states for the layout: where the panel stands, its width, its height and its rank.
 
+use nettop_views::view::SOURCES;
 use ratatui::layout::Size;
 
-use crate::{action::layer, panel::Picture, view::SOURCES};
+use crate::{action::layer, panel::Picture};
 
 /// Screens narrower than this, in columns, stack all panels; wider ones put lower panels side by side.
 pub const STACK_BELOW: u16 = 95;

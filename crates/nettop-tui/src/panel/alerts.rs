@@ -4,6 +4,7 @@ use nettop_model::{
     format,
     snapshot::{Alert, Severity},
 };
+use nettop_views::{table::Id, text, view::ALERTS};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -14,10 +15,7 @@ use ratatui::{
 use super::{Picture, lines, titled};
 use crate::{
     layout::{Body, Height, RULE, Room},
-    table::Id,
-    text,
     theme::Theme,
-    view::ALERTS,
 };
 
 /// How many are shown.

@@ -4,6 +4,7 @@ use nettop_model::{
     format::{self, Units},
     snapshot::RatePoint,
 };
+use nettop_views::{text, view::SOURCES};
 use ratatui::{Frame, layout::Rect, style::Style};
 
 use super::{Picture, table, titled};
@@ -13,8 +14,6 @@ use crate::{
         span::{self, Span},
     },
     layout::{Body, Height, RULE, Room},
-    text,
-    view::SOURCES,
 };
 
 /// The smallest screen with a chart, in columns and lines.

@@ -1,5 +1,6 @@
 //! The list of columns: which are wanted, how wide, and what they show.
 
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -7,10 +8,7 @@ use ratatui::{
 };
 
 use super::{Picture, lines, scrolled, titled};
-use crate::{
-    layout::{Body, Height, Room},
-    text,
-};
+use crate::layout::{Body, Height, Room};
 
 /// Cells of a name, and of a width.
 const NAME: usize = 12;

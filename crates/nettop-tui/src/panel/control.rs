@@ -1,6 +1,7 @@
 //! What is counted and what is shown of it, the newest message, and the prompt.
 
 use nettop_model::format;
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::{Position, Rect},
@@ -10,9 +11,9 @@ use ratatui::{
 
 use super::{Picture, filter_items, footer, lines};
 use crate::{
+    flow,
     layout::{Height, Room},
     prompt::Prompt,
-    text,
 };
 
 /// Its height.
@@ -99,10 +100,10 @@ fn filters(picture: &Picture, columns: usize) -> Line<'static> {
     whole.extend(parts.clone());
     let items = [whole, parts]
         .into_iter()
-        .find(|items| text::flow_width(items) <= room)
+        .find(|items| flow::flow_width(items) <= room)
         // Each part shortened, rather than one part gone.
         .unwrap_or_else(|| filter_items(&runtime.filter, theme, (room / 6).max(6)));
-    let mut line = text::flow(items, room, 1).into_iter().next().unwrap_or_default();
+    let mut line = flow::flow(items, room, 1).into_iter().next().unwrap_or_default();
     if let Some(shown) = shown {
         line.push_span("  ");
         line.spans.extend(shown.spans);

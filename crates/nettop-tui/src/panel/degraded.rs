@@ -12,8 +12,8 @@ use ratatui::{
 
 use super::{Picture, lines, tabs::TABS_FROM};
 use crate::{
+    flow,
     layout::{Height, Room},
-    text,
 };
 
 /// What only the screen can know.
@@ -46,9 +46,9 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (theme, columns) = (picture.theme, usize::from(area.width));
     let badge = |text: &str| Line::styled(format!("! {}", format::visible(text)), theme.warn);
     let badges: Vec<_> = all(picture).map(|row| badge(&row.badge)).collect();
-    let width = text::flow_width(&badges);
+    let width = flow::flow_width(&badges);
     let why = WHY.iter().find(|why| width + 2 + why.len() <= columns).unwrap_or(&WHY[2]);
-    let flowed = text::flow(badges, columns.saturating_sub(why.len() + 2).max(columns / 2), 1);
+    let flowed = flow::flow(badges, columns.saturating_sub(why.len() + 2).max(columns / 2), 1);
     let mut line = flowed.into_iter().next().unwrap_or_default();
     line.push_span(" ".repeat(columns.saturating_sub(line.width() + why.len())));
     line.push_span(Span::styled(*why, theme.dim));

@@ -5,6 +5,7 @@ use nettop_model::{
     format::{self, Units},
     snapshot::{Alert, History, Origin, RatePoint, Subject},
 };
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -13,10 +14,9 @@ use ratatui::{
 
 use super::{Picture, lines, scrolled, subject, titled};
 use crate::{
-    chart,
+    chart, flow,
     layout::{Body, Height, Room},
     state::Detail,
-    text,
 };
 
 /// From this width on the minute and the ten minutes stand side by side.
@@ -57,7 +57,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
 fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
     let columns = usize::from(area.width);
     let (facts, groups) = subject::about(picture, detail.subject);
-    let mut drawn = text::flow(facts, columns, 6);
+    let mut drawn = flow::flow(facts, columns, 6);
     drawn.push(Line::default());
     drawn.extend(charts(picture, detail, columns, if area.height < LOW { 1 } else { CHART }));
     drawn.push(Line::default());
@@ -80,7 +80,7 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
 /// The lines of a group: its name, and items most important first.
 fn group(name: &str, items: Vec<Line<'static>>, columns: usize, picture: &Picture) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let mut flowed = text::flow(items, columns.saturating_sub(NAME), 3);
+    let mut flowed = flow::flow(items, columns.saturating_sub(NAME), 3);
     if flowed.is_empty() {
         flowed.push(Line::styled("none known", theme.dim));
     }

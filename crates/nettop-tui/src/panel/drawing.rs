@@ -1,6 +1,7 @@
 //! What panels draw with: lines, a rule with a title, values with their names.
 
 use nettop_model::{format, snapshot::FilterView};
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -9,7 +10,7 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use crate::{text, theme::Theme};
+use crate::{flow, theme::Theme};
 
 /// Of these lines those that can be seen, when the first is to be `top`, as far as there are so many.
 pub fn scrolled(lines: Vec<Line<'static>>, top: usize, room: usize) -> Vec<Line<'static>> {
@@ -20,7 +21,7 @@ pub fn scrolled(lines: Vec<Line<'static>>, top: usize, room: usize) -> Vec<Line<
 /// Draws lines from the top of an area, each cut to its width.
 pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>) {
     let columns = usize::from(area.width);
-    let cut: Vec<_> = lines.into_iter().take(area.height.into()).map(|line| text::cut_line(line, columns)).collect();
+    let cut: Vec<_> = lines.into_iter().take(area.height.into()).map(|line| flow::cut_line(line, columns)).collect();
     frame.render_widget(Paragraph::new(cut), area);
 }
 

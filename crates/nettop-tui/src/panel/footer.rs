@@ -1,6 +1,7 @@
 //! The footer: the keys that work here, and the time.
 
 use nettop_model::format;
+use nettop_views::{text, view::ALERTS};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -10,9 +11,8 @@ use ratatui::{
 use super::{Picture, lines};
 use crate::{
     action::layer,
+    flow,
     layout::{Height, Room},
-    text,
-    view::ALERTS,
 };
 
 /// The way back, which comes first in a detail, and a word for it.
@@ -70,7 +70,7 @@ pub fn hints(picture: &Picture, columns: usize) -> Line<'static> {
     }
     let last = items.pop().unwrap_or_default();
     let room = columns.saturating_sub(last.width() + 2);
-    let mut line = text::flow(items, room, 1).into_iter().next().unwrap_or_default();
+    let mut line = flow::flow(items, room, 1).into_iter().next().unwrap_or_default();
     if line.width() > 0 {
         line.push_span("  ");
     }

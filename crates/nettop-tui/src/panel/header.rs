@@ -4,6 +4,7 @@ use nettop_model::{
     format,
     snapshot::{InterfaceRow, InterfaceState, Mode, Remote, Replay},
 };
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -12,9 +13,8 @@ use ratatui::{
 
 use super::{Picture, degraded, labelled, lines, or_any};
 use crate::{
-    chart,
+    chart, flow,
     layout::{Height, Room},
-    text,
 };
 
 /// More lines than this for one group would take the table's room.
@@ -38,14 +38,14 @@ pub fn height(room: &Room) -> Height {
 
 /// How many lines it has in so many columns.
 fn length(picture: &Picture, columns: usize) -> u16 {
-    groups(picture, columns).into_iter().map(|group| text::flow(group, columns, MAX_LINES).len() as u16).sum()
+    groups(picture, columns).into_iter().map(|group| flow::flow(group, columns, MAX_LINES).len() as u16).sum()
 }
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
     if height == 1 {
-        return lines(frame, area, text::flow(in_one_line(picture), columns, 1));
+        return lines(frame, area, flow::flow(in_one_line(picture), columns, 1));
     }
     let mut groups = groups(picture, columns);
     groups.truncate(height);
@@ -53,7 +53,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let mut spare = height - groups.len();
     let mut drawn = Vec::new();
     for group in groups {
-        let flowed = text::flow(group, columns, (1 + spare).min(MAX_LINES));
+        let flowed = flow::flow(group, columns, (1 + spare).min(MAX_LINES));
         spare -= flowed.len().saturating_sub(1);
         drawn.extend(flowed);
     }
@@ -212,7 +212,7 @@ fn counters(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     FORMS
         .into_iter()
         .map(|(width, digits, with_bytes)| items(width, digits, with_bytes))
-        .find(|items| text::flow_width(items) <= columns)
+        .find(|items| flow::flow_width(items) <= columns)
         .unwrap_or_else(|| items(12, 5, false))
 }
 

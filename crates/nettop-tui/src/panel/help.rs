@@ -1,6 +1,7 @@
 //! The help: what is degraded and what to do about it, the keys from their table, the views, and how to filter a view.
 
 use nettop_model::{format, request::COMMANDS};
+use nettop_views::{text, view::VIEWS};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -11,8 +12,6 @@ use super::{Picture, degraded, lines, scrolled, titled};
 use crate::{
     bindings::label,
     layout::{Body, Height, Room},
-    text,
-    view::VIEWS,
 };
 
 /// Columns of a key, or of whatever is explained.

@@ -1,6 +1,7 @@
 //! Panels of names with numbers, most important first: the first rows of the views beside the sources.
 
 use nettop_model::{format, snapshot::Sums};
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -8,10 +9,7 @@ use ratatui::{
 };
 
 use super::{Picture, lines, titled};
-use crate::{
-    layout::{Body, Height, Room},
-    text,
-};
+use crate::layout::{Body, Height, Room};
 
 /// Lines of the rule and the head.
 pub const FRAME: u16 = 2;

@@ -2,6 +2,7 @@
 //! small tables while there is room; the others are one line each.
 
 use nettop_model::format;
+use nettop_views::{services, text};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -10,8 +11,8 @@ use ratatui::{
 
 use super::{Picture, lines, titled};
 use crate::{
+    flow,
     layout::{Body, Height, Room},
-    services, text,
 };
 
 /// Its height with one line for each group, the title included.
@@ -133,7 +134,7 @@ fn as_line(group: &Group, columns: usize, most: usize, picture: &Picture) -> Vec
             Span::styled(entry.value.clone(), value_style),
         ])
     });
-    let mut flowed = text::flow(items.collect(), columns.saturating_sub(NAME), most);
+    let mut flowed = flow::flow(items.collect(), columns.saturating_sub(NAME), most);
     if flowed.is_empty() {
         flowed.push(Line::styled("none yet", theme.dim));
     }

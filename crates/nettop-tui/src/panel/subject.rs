@@ -6,10 +6,10 @@ use nettop_model::{
     format,
     snapshot::{Prefix, SourceRow, Subject, Sums},
 };
+use nettop_views::services;
 use ratatui::text::{Line, Span};
 
 use super::Picture;
-use crate::services;
 
 /// Facts, and groups by name, each most important item first.
 pub type About = (Vec<Line<'static>>, Vec<(&'static str, Vec<Line<'static>>)>);

@@ -1,6 +1,10 @@
 //! The table of the view that is open. Only rows that can be seen are made.
 
 use nettop_model::format;
+use nettop_views::{
+    table::{Cell, Listed},
+    text,
+};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -11,11 +15,7 @@ use super::{Picture, alerts, chart, lines};
 use crate::{
     layout::{Body, Height, Room},
     state::State,
-    table::{
-        Cell, Listed,
-        fit::{GAP, fit},
-    },
-    text,
+    table::fit::{GAP, fit},
 };
 
 /// From this height on there is room for the heads of the columns.
@@ -107,7 +107,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
             };
             let style = if order.is_some_and(|order| order.column == *at) { theme.selected } else { theme.head };
             [
-                Span::styled((head.align)(&format!("{}{arrow}", head.title), width), style),
+                Span::styled(head.align.set(&format!("{}{arrow}", head.title), width), style),
                 Span::styled(gap(), theme.head),
             ]
         });
@@ -126,7 +126,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
             }
             let width = usize::from(*width);
             let text = listed.cell(at, *column, &cell(picture, at, width));
-            spans.push(Span::styled((heads[*column].align)(&text, width), (heads[*column].style)(theme)));
+            spans.push(Span::styled(heads[*column].align.set(&text, width), theme.of_meaning(heads[*column].meaning)));
         }
         let mut line = Line::from(spans);
         if selected == Some(at) {

@@ -1,6 +1,10 @@
 //! The tabs: the views and their keys, and of the one that is open how many rows there are, in which order.
 
 use nettop_model::format;
+use nettop_views::{
+    text,
+    view::{ALERTS, VIEWS},
+};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -11,8 +15,6 @@ use super::{Picture, lines};
 use crate::{
     key::Key,
     layout::{Height, Room},
-    text,
-    view::{ALERTS, VIEWS},
 };
 
 /// From this height of the screen on there are tabs.
@@ -110,7 +112,8 @@ fn notes(picture: &Picture) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{key::ctrl, view::KEYS};
+    use crate::action::VIEW_KEYS as KEYS;
+    use crate::key::ctrl;
 
     #[test]
     fn every_tab_can_be_hit_at_any_width() {

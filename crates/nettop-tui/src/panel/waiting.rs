@@ -1,6 +1,7 @@
 //! Until the first counted packet: where it listens, what the filter lets through, and what came but was rejected.
 
 use nettop_model::{format, snapshot::InterfaceState};
+use nettop_views::text;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -10,8 +11,8 @@ use ratatui::{
 use super::{Picture, filter_items, lines, titled};
 use crate::{
     action::layer::TABLE,
+    flow,
     layout::{Body, Height, Room},
-    text,
 };
 
 /// Its height.
@@ -29,7 +30,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     drawn.push(Line::default());
     let mut filter = vec![Line::styled("Filter:", theme.label)];
     filter.extend(filter_items(&snapshot.meta.runtime.filter, theme, columns));
-    drawn.extend(text::flow(filter, columns, 4));
+    drawn.extend(flow::flow(filter, columns, 4));
     drawn.push(Line::default());
     let named = picture.state.keys().all().filter(|(action, _)| !action.name.is_empty() && action.layers & TABLE != 0);
     drawn.extend(named.filter_map(|(action, keys)| {

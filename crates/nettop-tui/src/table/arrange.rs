@@ -3,20 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nettop_model::query::Query;
-
-use super::{Head, Id, Listed};
+use nettop_views::table::{Head, Id, Listed, Order};
 
 /// The most cells that a column can be given.
 pub const WIDEST: u16 = 500;
-
-/// By which column, and in which direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// The column's place.
-    pub column: usize,
-    /// Whether the largest come first.
-    pub reversed: bool,
-}
 
 /// How a table is wanted.
 #[derive(Clone, Debug, Default, PartialEq)]

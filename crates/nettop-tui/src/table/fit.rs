@@ -1,6 +1,6 @@
 //! Which columns a width has room for, and how wide each is: a pure function.
 
-use super::Head;
+use nettop_views::table::Head;
 
 /// Columns left blank between two columns of the table.
 pub const GAP: u16 = 1;
@@ -42,7 +42,9 @@ pub fn fit(heads: &[Head], wanted: impl Fn(usize) -> bool, width: u16) -> Vec<(u
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::view::VIEWS, *};
+    use nettop_views::view::VIEWS;
+
+    use super::*;
 
     #[test]
     fn the_columns_fill_but_never_exceed_any_width() {

@@ -8,7 +8,7 @@ use ratatui::{
     layout::{Position, Rect, Size},
 };
 
-use crate::text;
+use nettop_views::text;
 
 /// Moving the cursor takes at least so many bytes.
 const BRIDGE: u16 = 6;

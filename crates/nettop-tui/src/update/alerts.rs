@@ -1,13 +1,10 @@
 //! Marking alerts.
 
 use nettop_model::snapshot::{Alert, Snapshot};
+use nettop_views::{table::Id, view::ALERTS};
 
 use super::moving;
-use crate::{
-    state::{Notice, State},
-    table::Id,
-    view::ALERTS,
-};
+use crate::state::{Notice, State};
 
 /// Marks the selected alert as seen, or takes that back.
 pub fn acknowledge(state: &mut State, snapshot: &Snapshot) {

@@ -5,6 +5,10 @@ use nettop_model::{
     request::Request,
     snapshot::{Snapshot, Subject},
 };
+use nettop_views::{
+    table::{Enter, Listed},
+    view::{SOURCES, VIEWS},
+};
 use ratatui::layout::Rect;
 
 use super::Effect;
@@ -13,12 +17,8 @@ use crate::{
     layout::{self, Areas},
     panel::{self, Picture, table},
     state::{Detail, Notice, State},
-    table::{
-        Enter, Listed,
-        arrange::{Motion, WIDEST},
-    },
+    table::arrange::{Motion, WIDEST},
     theme::Theme,
-    view::{SOURCES, VIEWS},
 };
 
 /// Where the panels stand at the moment.

@@ -4,13 +4,16 @@ use std::{net::IpAddr, sync::Arc};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nettop_model::snapshot::{History, Subject};
+use nettop_views::{
+    table::Id,
+    view::{ALERTS, SOURCES, VIEWS},
+};
 
 use super::*;
 use crate::{
+    action::VIEW_KEYS,
     chart::span::Span,
     fixture::{alerts, busy, history},
-    table::Id,
-    view::{ALERTS, KEYS, SOURCES, VIEWS},
 };
 
 /// A person in front of a screen of 120 columns and 40 lines.
@@ -79,7 +82,7 @@ fn views_by_tab_and_key() {
     person.press(KeyCode::BackTab);
     assert_eq!(person.state.view, VIEWS.len() - 1);
     for (at, view) in VIEWS.iter().enumerate() {
-        person.press(KEYS[at].code);
+        person.press(VIEW_KEYS[at].code);
         assert_eq!(person.state.view, at, "{}", view.name());
     }
     person.types("8");

@@ -8,7 +8,7 @@ use nettop_model::{
 };
 
 use super::sums;
-use crate::table::{self, Enter, Id, Key, Table};
+use crate::table::{self, Enter, Id, SortKey, Table};
 
 /// The view.
 pub static TABLE: Table<PrefixRow> = Table {
@@ -30,7 +30,7 @@ type Column = table::Column<PrefixRow>;
 
 const COLUMNS: &[Column] = &sums::columns(
     Column::text("Prefix", "the bits that the sources share", 0, [18, 22, 43], |row, _| row.prefix.to_string())
-        .sorted(|row| Key::Ip(row.prefix.ip)),
+        .sorted(|row| SortKey::Ip(row.prefix.ip)),
 );
 
 /// Of all lengths, most packets first; of a prefix and one within it that has all of it, the shorter one.

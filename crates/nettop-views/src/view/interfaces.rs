@@ -9,7 +9,7 @@ use nettop_model::{
 };
 
 use crate::{
-    table::{self, Cell, Enter, Id, Key, Table},
+    table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
     text,
 };
 
@@ -32,24 +32,24 @@ const COLUMNS: &[Column] = &[
     Column::text("Interface", "its name", 0, [9, 15, 32], |row, cell| {
         text::cut_middle(&format::visible(&row.name), cell.width)
     })
-    .styled(|theme| theme.address)
-    .sorted(|row| Key::Text(row.name.clone())),
+    .means(Meaning::Address)
+    .sorted(|row| SortKey::Text(row.name.clone())),
     Column::text("State", "whether it is up and has a carrier", 7, [5, 10, 10], |row, _| state(row).into())
-        .sorted(|row| Key::Text(state(row).into())),
+        .sorted(|row| SortKey::Text(state(row).into())),
     Column::number("Speed", "speed of its link", 8, [5, 6, 6], |row, _| speed(row.speed_mbit))
-        .sorted(|row| Key::Number(row.speed_mbit.unwrap_or_default().into())),
+        .sorted(|row| SortKey::Number(row.speed_mbit.unwrap_or_default().into())),
     Column::number("RX PPS", "packets received per second", 2, [6, 7, 8], |row, _| format::pps(row.rx.pps))
-        .sorted(|row| Key::Rate(row.rx.pps)),
+        .sorted(|row| SortKey::Rate(row.rx.pps)),
     Column::number("RX rate", "received per second", 1, [11, 11, 12], |row, cell| cell.units.rate(row.rx.bps))
-        .styled(|theme| theme.value)
-        .sorted(|row| Key::Rate(row.rx.bps)),
+        .means(Meaning::Value)
+        .sorted(|row| SortKey::Rate(row.rx.bps)),
     Column::number("TX PPS", "packets sent per second", 4, [6, 7, 8], |row, _| format::pps(row.tx.pps))
-        .sorted(|row| Key::Rate(row.tx.pps)),
+        .sorted(|row| SortKey::Rate(row.tx.pps)),
     Column::number("TX rate", "sent per second", 3, [11, 11, 12], |row, cell| cell.units.rate(row.tx.bps))
-        .styled(|theme| theme.value)
-        .sorted(|row| Key::Rate(row.tx.bps)),
+        .means(Meaning::Value)
+        .sorted(|row| SortKey::Rate(row.tx.bps)),
     Column::number("RX err", "packets received with an error", 6, [6, 7, 9], |row, cell| count(row.rx.errors, cell))
-        .sorted(|row| Key::Number(row.rx.errors as f64)),
+        .sorted(|row| SortKey::Number(row.rx.errors as f64)),
     Column::number(
         "RX drop",
         "packets received and dropped, those included that the device had no buffer for",
@@ -57,37 +57,37 @@ const COLUMNS: &[Column] = &[
         [7, 7, 9],
         |row, cell| count(row.rx.dropped.saturating_add(row.rx.missed), cell),
     )
-    .sorted(|row| Key::Number((row.rx.dropped + row.rx.missed) as f64)),
+    .sorted(|row| SortKey::Number((row.rx.dropped + row.rx.missed) as f64)),
     Column::number("TX err", "packets not sent because of an error", 10, [6, 7, 9], |row, cell| {
         count(row.tx.errors, cell)
     })
-    .sorted(|row| Key::Number(row.tx.errors as f64)),
+    .sorted(|row| SortKey::Number(row.tx.errors as f64)),
     Column::number("TX drop", "packets dropped instead of being sent", 9, [7, 7, 9], |row, cell| {
         count(row.tx.dropped, cell)
     })
-    .sorted(|row| Key::Number(row.tx.dropped as f64)),
+    .sorted(|row| SortKey::Number(row.tx.dropped as f64)),
     Column::number("RX pkts", "packets received since it was made", 11, [9, 11, 15], |row, cell| {
         count(row.rx.packets, cell)
     })
-    .sorted(|row| Key::Number(row.rx.packets as f64)),
+    .sorted(|row| SortKey::Number(row.rx.packets as f64)),
     Column::number("RX bytes", "bytes received since it was made", 12, [8, 8, 8], |row, cell| {
         cell.units.amount(row.rx.bytes)
     })
-    .sorted(|row| Key::Number(row.rx.bytes as f64)),
+    .sorted(|row| SortKey::Number(row.rx.bytes as f64)),
     Column::number("TX pkts", "packets sent since it was made", 13, [9, 11, 15], |row, cell| {
         count(row.tx.packets, cell)
     })
-    .sorted(|row| Key::Number(row.tx.packets as f64)),
+    .sorted(|row| SortKey::Number(row.tx.packets as f64)),
     Column::number("TX bytes", "bytes sent since it was made", 14, [8, 8, 8], |row, cell| {
         cell.units.amount(row.tx.bytes)
     })
-    .sorted(|row| Key::Number(row.tx.bytes as f64)),
+    .sorted(|row| SortKey::Number(row.tx.bytes as f64)),
     Column::number("Coll", "collisions, which only half-duplex links have", 15, [5, 6, 9], |row, cell| {
         count(row.collisions, cell)
     })
-    .sorted(|row| Key::Number(row.collisions as f64)),
+    .sorted(|row| SortKey::Number(row.collisions as f64)),
     Column::number("MTU", "its maximum transmission unit, bytes", 16, [5, 6, 6], |row, _| row.mtu.to_string())
-        .sorted(|row| Key::Number(row.mtu.into())),
+        .sorted(|row| SortKey::Number(row.mtu.into())),
 ];
 
 /// A number that is 0 where all is well.

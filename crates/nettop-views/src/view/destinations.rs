@@ -10,7 +10,7 @@ use nettop_model::{
 
 use super::{PERCENT, number_facts, share};
 use crate::{
-    table::{self, Enter, Id, Key, Table},
+    table::{self, Enter, Id, Meaning, SortKey, Table},
     text,
 };
 
@@ -30,27 +30,27 @@ pub static TABLE: Table<DestinationRow> = Table {
 type Column = table::Column<DestinationRow>;
 
 const COLUMNS: &[Column] = &[
-    Column::number("#", "place in the table", 4, [3, 3, 4], |_, cell| cell.place.to_string()).styled(|theme| theme.dim),
+    Column::number("#", "place in the table", 4, [3, 3, 4], |_, cell| cell.place.to_string()).means(Meaning::Dim),
     Column::text("Destination", "destination address", 0, [15, 28, 39], |row, cell| {
         text::cut_middle(&row.ip.to_string(), cell.width)
     })
-    .styled(|theme| theme.address)
-    .sorted(|row| Key::Ip(row.ip)),
+    .means(Meaning::Address)
+    .sorted(|row| SortKey::Ip(row.ip)),
     Column::number("Pkts", "packets to it", 1, [9, 11, 15], |row, cell| {
         format::at_least(row.at_least, row.packets, cell.width)
     })
-    .styled(|theme| theme.value)
-    .sorted(|row| Key::Number(row.packets as f64)),
+    .means(Meaning::Value)
+    .sorted(|row| SortKey::Number(row.packets as f64)),
     Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
-        .sorted(|row| Key::Rate(row.pps)),
+        .sorted(|row| SortKey::Rate(row.pps)),
     Column::number("60s", "packets per second of the last minute", 6, [6, 6, 6], |row, _| format::pps(row.pps_60s))
-        .sorted(|row| Key::Rate(row.pps_60s)),
+        .sorted(|row| SortKey::Rate(row.pps_60s)),
     Column::number("Peak", "packets in the busiest second ever", 7, [6, 6, 6], |row, _| format::pps(row.peak_pps))
-        .sorted(|row| Key::Rate(row.peak_pps)),
+        .sorted(|row| SortKey::Rate(row.peak_pps)),
     Column::number("Bytes", "bytes on the wire", 5, [8, 8, 8], |row, cell| cell.units.amount(row.bytes))
-        .sorted(|row| Key::Number(row.bytes as f64)),
+        .sorted(|row| SortKey::Number(row.bytes as f64)),
     Column::text("Share", "share of all counted packets", 3, [PERCENT, 12, 48], |row, cell| share(row.packets, cell))
-        .styled(|theme| theme.bar),
+        .means(Meaning::Bar),
 ];
 
 fn facts(row: &DestinationRow, see: &mut dyn FnMut(Fact)) {

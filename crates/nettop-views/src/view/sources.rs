@@ -11,7 +11,7 @@ use nettop_model::{
 use super::{PERCENT, number_facts, share};
 use crate::{
     services,
-    table::{self, Cell, Enter, Id, Key, Table},
+    table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
     text,
 };
 
@@ -34,24 +34,24 @@ pub static TABLE: Table<SourceRow> = Table {
 type Column = table::Column<SourceRow>;
 
 const COLUMNS: &[Column] = &[
-    Column::number("#", "place in the table", 4, [3, 3, 4], |_, cell| cell.place.to_string()).styled(|theme| theme.dim),
+    Column::number("#", "place in the table", 4, [3, 3, 4], |_, cell| cell.place.to_string()).means(Meaning::Dim),
     // 15 is any IPv4 address, 39 any IPv6 address; 28 takes most of the latter.
     Column::text("IP", "source address", 0, [15, 28, 39], |row, cell| {
         text::cut_middle(&row.ip.to_string(), cell.width)
     })
-    .styled(|theme| theme.address)
-    .sorted(|row| Key::Ip(row.ip)),
+    .means(Meaning::Address)
+    .sorted(|row| SortKey::Ip(row.ip)),
     // The code alone; then a flag before it; then what it stands for.
     Column::text("Geo", "country, and city where it is known", 5, [3, 5, 30], |row, cell| {
         row.place.as_ref().map_or(String::new(), |place| geo(place, cell))
     })
-    .sorted(|row| Key::Text(row.place.as_ref().map_or(String::new(), |place| place.country_code.to_string()))),
+    .sorted(|row| SortKey::Text(row.place.as_ref().map_or(String::new(), |place| place.country_code.to_string()))),
     Column::text("Network", "autonomous system: its number, and who runs it", 11, [14, 24, 36], |row, _| {
         let known = row.place.as_ref().filter(|place| place.asn != 0);
         known.map_or(String::new(), |place| format::network(place.asn, &place.org))
     })
-    .styled(|theme| theme.dim)
-    .sorted(|row| Key::Number(row.place.as_ref().map_or(0.0, |place| place.asn.into()))),
+    .means(Meaning::Dim)
+    .sorted(|row| SortKey::Number(row.place.as_ref().map_or(0.0, |place| place.asn.into()))),
     Column::text(
         "With",
         "most of what it sends (exact), and the port most of it goes to (sampled; –: it has no detail)",
@@ -62,12 +62,12 @@ const COLUMNS: &[Column] = &[
     Column::number("Pkts", "packets; ≥: since it was forgotten or had no room", 1, [9, 11, 15], |row, cell| {
         format::at_least(row.since.is_some(), row.packets, cell.width)
     })
-    .styled(|theme| theme.value)
-    .sorted(|row| Key::Number(row.packets as f64)),
+    .means(Meaning::Value)
+    .sorted(|row| SortKey::Number(row.packets as f64)),
     Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
-        .sorted(|row| Key::Rate(row.pps)),
+        .sorted(|row| SortKey::Rate(row.pps)),
     Column::number("60s", "packets per second of the last minute", 12, [6, 6, 6], |row, _| format::pps(row.pps_60s))
-        .sorted(|row| Key::Rate(row.pps_60s)),
+        .sorted(|row| SortKey::Rate(row.pps_60s)),
     Column::number(
         "Low/Peak",
         "packets in the quietest second of the last minute and in the busiest ever",
@@ -75,21 +75,21 @@ const COLUMNS: &[Column] = &[
         [11, 11, 11],
         |row, _| format!("{}/{}", format::pps(row.low_pps), format::pps(row.peak_pps)),
     )
-    .sorted(|row| Key::Rate(row.peak_pps)),
+    .sorted(|row| SortKey::Rate(row.peak_pps)),
     Column::number("Bytes", "bytes on the wire", 7, [8, 8, 8], |row, cell| cell.units.amount(row.bytes))
-        .sorted(|row| Key::Number(row.bytes as f64)),
+        .sorted(|row| SortKey::Number(row.bytes as f64)),
     Column::number("First", "time since its first packet", 9, [5, 5, 5], |row, cell| {
         format::ago(cell.now_ns, row.first_ns)
     })
-    .styled(|theme| theme.dim)
-    .sorted(|row| Key::Number(row.first_ns as f64)),
+    .means(Meaning::Dim)
+    .sorted(|row| SortKey::Number(row.first_ns as f64)),
     Column::number("Last", "time since its newest packet", 8, [4, 4, 4], |row, cell| {
         format::ago(cell.now_ns, row.last_ns)
     })
-    .styled(|theme| theme.dim)
-    .sorted(|row| Key::Number((row.last_ns / 1_000_000_000) as f64)),
+    .means(Meaning::Dim)
+    .sorted(|row| SortKey::Number((row.last_ns / 1_000_000_000) as f64)),
     Column::text("Share", "share of all counted packets", 3, [PERCENT, 8, 48], |row, cell| share(row.packets, cell))
-        .styled(|theme| theme.bar),
+        .means(Meaning::Bar),
 ];
 
 /// From this width on there is room for a name behind the code of a country.

@@ -9,7 +9,7 @@ use nettop_model::{
 };
 
 use super::{PERCENT, share};
-use crate::table::{self, Enter, Id, Key, Table};
+use crate::table::{self, Enter, Id, Meaning, SortKey, Table};
 
 /// The view.
 pub static TABLE: Table<MacRow> = Table {
@@ -28,19 +28,19 @@ type Column = table::Column<MacRow>;
 
 const COLUMNS: &[Column] = &[
     Column::text("MAC", "its address", 0, [17, 17, 17], |row, _| row.mac.to_string())
-        .styled(|theme| theme.address)
-        .sorted(|row| Key::Text(row.mac.to_string())),
+        .means(Meaning::Address)
+        .sorted(|row| SortKey::Text(row.mac.to_string())),
     Column::number("Pkts", "packets from and to it", 1, [9, 11, 15], |row, cell| {
         format::at_least(row.at_least, row.packets, cell.width)
     })
-    .styled(|theme| theme.value)
-    .sorted(|row| Key::Number(row.packets as f64)),
+    .means(Meaning::Value)
+    .sorted(|row| SortKey::Number(row.packets as f64)),
     Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
-        .sorted(|row| Key::Rate(row.pps)),
+        .sorted(|row| SortKey::Rate(row.pps)),
     Column::number("60s", "packets per second of the last minute", 4, [6, 6, 6], |row, _| format::pps(row.pps_60s))
-        .sorted(|row| Key::Rate(row.pps_60s)),
+        .sorted(|row| SortKey::Rate(row.pps_60s)),
     Column::text("Share", "share of all counted packets", 3, [PERCENT, 12, 48], |row, cell| share(row.packets, cell))
-        .styled(|theme| theme.bar),
+        .means(Meaning::Bar),
 ];
 
 fn facts(row: &MacRow, see: &mut dyn FnMut(Fact)) {

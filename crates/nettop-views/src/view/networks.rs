@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use nettop_model::{format, query::Fact, snapshot::NetworkRow};
 
 use super::sums;
-use crate::table::{self, Enter, Id, Key, Table};
+use crate::table::{self, Enter, Id, SortKey, Table};
 
 /// The view.
 pub static TABLE: Table<NetworkRow> = Table {
@@ -30,5 +30,5 @@ const COLUMNS: &[Column] = &sums::columns(
     Column::text("Network", "number of the autonomous system, and who runs it", 0, [14, 30, 60], |row, _| {
         format::network(row.asn, &row.org)
     })
-    .sorted(|row| Key::Number(row.asn.into())),
+    .sorted(|row| SortKey::Number(row.asn.into())),
 );

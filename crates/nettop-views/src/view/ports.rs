@@ -11,7 +11,7 @@ use nettop_model::{
 use super::{PERCENT, share};
 use crate::{
     services,
-    table::{self, Enter, Id, Key, Table},
+    table::{self, Enter, Id, Meaning, SortKey, Table},
 };
 
 /// The view.
@@ -34,25 +34,25 @@ const COLUMNS: &[Column] = &[
         0 => "-".into(),
         port => port.to_string(),
     })
-    .styled(|theme| theme.address)
-    .sorted(|row| Key::Number(row.port.into())),
+    .means(Meaning::Address)
+    .sorted(|row| SortKey::Number(row.port.into())),
     Column::text("Service", "its usual service", 3, [10, 12, 16], |row, cell| match row.port {
         0 => "no port".into(),
         port => services::name(port).filter(|_| !cell.numeric).unwrap_or_default().into(),
     }),
     Column::number("Pkts", "packets to it", 1, [9, 11, 15], |row, cell| format::count(row.packets, cell.width))
-        .styled(|theme| theme.value)
-        .sorted(|row| Key::Number(row.packets as f64)),
+        .means(Meaning::Value)
+        .sorted(|row| SortKey::Number(row.packets as f64)),
     Column::number("PPS", "packets to it in the newest whole second, of the busiest ports", 2, [6, 6, 6], |row, _| {
         row.pps.map_or(String::new(), format::pps)
     })
-    .sorted(|row| Key::Rate(row.pps.unwrap_or_default())),
+    .sorted(|row| SortKey::Rate(row.pps.unwrap_or_default())),
     Column::number("From", "packets from it: answers, or what a reflector sends", 5, [9, 11, 15], |row, cell| {
         format::count(row.from_packets, cell.width)
     })
-    .sorted(|row| Key::Number(row.from_packets as f64)),
+    .sorted(|row| SortKey::Number(row.from_packets as f64)),
     Column::text("Share", "share of all counted packets", 4, [PERCENT, 12, 48], |row, cell| share(row.packets, cell))
-        .styled(|theme| theme.bar),
+        .means(Meaning::Bar),
 ];
 
 fn facts(row: &PortRow, see: &mut dyn FnMut(Fact)) {

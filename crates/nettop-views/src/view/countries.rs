@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use nettop_model::{format, query::Fact, snapshot::CountryRow};
 
 use super::sums;
-use crate::table::{self, Enter, Id, Key, Table};
+use crate::table::{self, Enter, Id, SortKey, Table};
 
 /// The view.
 pub static TABLE: Table<CountryRow> = Table {
@@ -30,5 +30,5 @@ const COLUMNS: &[Column] = &sums::columns(
     Column::text("Country", "code and name; LO: no public address, ??: unknown", 0, [14, 24, 44], |row, cell| {
         format::country(row.country_code, &row.country, cell.flags)
     })
-    .sorted(|row| Key::Text(row.country_code.to_string())),
+    .sorted(|row| SortKey::Text(row.country_code.to_string())),
 );

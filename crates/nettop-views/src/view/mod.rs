@@ -17,8 +17,7 @@ use nettop_model::{
     query::{Fact, Quantity},
 };
 
-use super::{
-    key::{Key, plain},
+use crate::{
     table::{Cell, Listing},
     text,
 };
@@ -26,10 +25,10 @@ use super::{
 /// Defines [`VIEWS`] and [`KEYS`]: a row for each view, its key and its table.
 macro_rules! views {
     ($($key:literal => $table:path,)+) => {
-        /// Every view, in the order of its tabs; the first is what the screen begins with.
+        /// Every view, in the order of its tabs; the first is what a screen begins with.
         pub const VIEWS: &[&dyn Listing] = &[$(&$table),+];
-        /// The usual key of each.
-        pub const KEYS: &[Key] = &[$(plain($key)),+];
+        /// The key that usually opens each.
+        pub const KEYS: &[char] = &[$($key),+];
     };
 }
 
@@ -89,7 +88,7 @@ mod tests {
     fn every_view_has_a_name_and_a_key_of_its_own() {
         let names: std::collections::BTreeSet<_> = VIEWS.iter().map(|view| view.name()).collect();
         assert_eq!(names.len(), VIEWS.len());
-        let keys: std::collections::BTreeSet<_> = KEYS.iter().map(|key| key.label()).collect();
+        let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
         assert_eq!([VIEWS[SOURCES].name(), VIEWS[ALERTS].name()], ["Sources", "Alerts"]);
     }

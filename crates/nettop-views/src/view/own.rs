@@ -10,7 +10,7 @@ use nettop_model::{
 };
 use serde::Serialize;
 
-use crate::table::{self, Enter, Id, Key, Table};
+use crate::table::{self, Enter, Id, Meaning, SortKey, Table};
 
 /// One fact.
 #[derive(Clone, Debug, Serialize)]
@@ -46,12 +46,12 @@ type Column = table::Column<Row>;
 
 const COLUMNS: &[Column] = &[
     Column::text("Part", "which part of the monitor", 2, [10, 11, 12], |row, _| row.part.into())
-        .styled(|theme| theme.label)
-        .sorted(|row| Key::Text(row.part.into())),
+        .means(Meaning::Label)
+        .sorted(|row| SortKey::Text(row.part.into())),
     Column::text("Name", "of what", 0, [16, 24, 34], |row, _| row.name.clone())
-        .sorted(|row| Key::Text(row.name.clone())),
-    Column::text("Value", "how it is", 1, [12, 28, 40], |row, _| row.value.clone()).styled(|theme| theme.value),
-    Column::text("Note", "what else is to say", 3, [10, 40, 400], |row, _| row.note.clone()).styled(|theme| theme.dim),
+        .sorted(|row| SortKey::Text(row.name.clone())),
+    Column::text("Value", "how it is", 1, [12, 28, 40], |row, _| row.value.clone()).means(Meaning::Value),
+    Column::text("Note", "what else is to say", 3, [10, 40, 400], |row, _| row.note.clone()).means(Meaning::Dim),
 ];
 
 fn row(part: &'static str, name: &str, value: impl Into<String>, note: impl Into<String>) -> Row {

@@ -3,7 +3,7 @@
 
 use nettop_model::snapshot::{Alert, Origin};
 
-use super::table::Id;
+use crate::table::Id;
 
 /// So many marks are remembered; the oldest goes first.
 const MOST: usize = 64;
@@ -56,12 +56,34 @@ fn toggle<T: PartialEq>(marks: &mut Vec<T>, mark: T) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fixture::alerts, *};
+    use nettop_model::snapshot::Severity;
+
+    use super::*;
+
+    fn alert() -> Alert {
+        Alert {
+            id: 75,
+            kind: "high-pps",
+            severity: Severity::Warn,
+            source: Some(Origin::Ip([192, 0, 2, 1].into())),
+            message: "192.0.2.1 sends 12.4k pps".into(),
+            since_ns: 1,
+            last_ns: 2,
+            until_ns: None,
+            seconds: 75.0,
+            averaged_over: None,
+            value: 1.0,
+            peak: 1.0,
+            count: 1,
+            target: None,
+            sources: Vec::new(),
+        }
+    }
 
     #[test]
     fn an_acknowledged_alert_comes_again_a_muted_one_does_not() {
         let mut attention = Attention::default();
-        let alert = &alerts()[2];
+        let alert = &alert();
         let later = Alert { id: alert.id + 1, ..alert.clone() };
         // The clock was set, or the machine slept.
         let moved = Alert { since_ns: alert.since_ns + 86_400_000_000_000, last_ns: 7, seconds: 9.0, ..alert.clone() };
@@ -76,7 +98,7 @@ mod tests {
     #[test]
     fn marks_are_bounded() {
         let mut attention = Attention::default();
-        let alert = &alerts()[2];
+        let alert = &alert();
         for id in 0..1000 {
             attention.acknowledge(&Alert { id, ..alert.clone() });
         }

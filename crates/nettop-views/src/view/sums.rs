@@ -7,7 +7,7 @@ use nettop_model::{
 };
 
 use super::{PERCENT, number_facts, share};
-use crate::table::{Column, Key};
+use crate::table::{Column, Meaning, SortKey};
 
 /// A row that sums up sources.
 pub trait Summed {
@@ -36,30 +36,30 @@ impl Summed for PrefixRow {
 /// What the sources are summed up by, then the columns of the sums.
 pub const fn columns<R: Summed>(by: Column<R>) -> [Column<R>; 7] {
     [
-        by.styled(|theme| theme.address),
+        by.means(Meaning::Address),
         Column::number("IPs", "sources there, of those remembered", 4, [6, 7, 9], |row: &R, cell| {
             format::count(row.sums().ips, cell.width)
         })
-        .sorted(|row| Key::Number(row.sums().ips as f64)),
+        .sorted(|row| SortKey::Number(row.sums().ips as f64)),
         Column::number("Pkts", "packets from there", 1, [9, 11, 15], |row: &R, cell| {
             format::count(row.sums().packets, cell.width)
         })
-        .styled(|theme| theme.value)
-        .sorted(|row| Key::Number(row.sums().packets as f64)),
+        .means(Meaning::Value)
+        .sorted(|row| SortKey::Number(row.sums().packets as f64)),
         Column::number("PPS", "packets in the newest whole second", 2, [6, 6, 6], |row: &R, _| {
             format::pps(row.sums().pps)
         })
-        .sorted(|row| Key::Rate(row.sums().pps)),
+        .sorted(|row| SortKey::Rate(row.sums().pps)),
         Column::number("60s", "packets per second of the last minute", 6, [6, 6, 6], |row: &R, _| {
             format::pps(row.sums().pps_60s)
         })
-        .sorted(|row| Key::Rate(row.sums().pps_60s)),
+        .sorted(|row| SortKey::Rate(row.sums().pps_60s)),
         Column::number("Bytes", "bytes on the wire", 5, [8, 8, 8], |row: &R, cell| cell.units.amount(row.sums().bytes))
-            .sorted(|row| Key::Number(row.sums().bytes as f64)),
+            .sorted(|row| SortKey::Number(row.sums().bytes as f64)),
         Column::text("Share", "share of all counted packets", 3, [PERCENT, 12, 48], |row: &R, cell| {
             share(row.sums().packets, cell)
         })
-        .styled(|theme| theme.bar),
+        .means(Meaning::Bar),
     ]
 }
 

@@ -9,7 +9,7 @@ use nettop_model::{
 };
 
 use crate::{
-    table::{self, Cell, Enter, Id, Key, Table},
+    table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
     text,
 };
 
@@ -37,24 +37,24 @@ const COLUMNS: &[Column] = &[
     Column::number("Began", "how long ago it began", 3, [5, 5, 5], |row, cell| {
         format::ago(cell.now_ns, row.began_ns(cell.now_ns))
     })
-    .styled(|theme| theme.dim)
-    .sorted(|row| Key::Number(row.id as f64)),
+    .means(Meaning::Dim)
+    .sorted(|row| SortKey::Number(row.id as f64)),
     Column::text("State", "whether it lasts, was marked as seen, or is muted", 4, [5, 5, 5], |row, cell| {
         let marked = if cell.attention.is_muted(row) { Some("muted") } else { None };
         marked.or(cell.attention.is_acknowledged(row).then_some("seen")).unwrap_or(lasts(row)).into()
     })
-    .sorted(|row| Key::Text(lasts(row).into())),
+    .sorted(|row| SortKey::Text(lasts(row).into())),
     Column::text("Severity", "how bad it is", 2, [8, 8, 8], |row, _| row.severity.label().into())
-        .styled(|theme| theme.warn)
-        .sorted(|row| Key::Number(severity(row.severity))),
+        .means(Meaning::Warn)
+        .sorted(|row| SortKey::Number(severity(row.severity))),
     Column::text("Kind", "the rule that found it", 1, [9, 14, 15], |row, _| format::visible(row.kind))
-        .styled(|theme| theme.label)
-        .sorted(|row| Key::Text(row.kind.into())),
+        .means(Meaning::Label)
+        .sorted(|row| SortKey::Text(row.kind.into())),
     Column::text("Source", "whom it is about; empty: several", 6, [15, 17, 39], |row, cell| {
         row.source.map_or(String::new(), |source| text::cut_middle(&source.to_string(), cell.width))
     })
-    .styled(|theme| theme.address)
-    .sorted(|row| Key::Text(row.source.map_or(String::new(), |source| source.to_string()))),
+    .means(Meaning::Address)
+    .sorted(|row| SortKey::Text(row.source.map_or(String::new(), |source| source.to_string()))),
     Column::text(
         "Target",
         "where most of it goes, estimated from samples; empty: to several",
@@ -62,7 +62,7 @@ const COLUMNS: &[Column] = &[
         [15, 21, 47],
         |row, cell| row.target.map_or(String::new(), |target| text::cut_middle(&target.to_string(), cell.width)),
     )
-    .styled(|theme| theme.address),
+    .means(Meaning::Address),
     Column::number(
         "Peak",
         "the highest value: packets, SYNs or new sources per second, ports",
@@ -70,9 +70,10 @@ const COLUMNS: &[Column] = &[
         [6, 6, 6],
         |row, _| format::pps(row.peak),
     )
-    .styled(|theme| theme.value)
-    .sorted(|row| Key::Number(row.peak)),
-    Column::number("For", "how long it lasts, or lasted", 8, [5, 5, 5], lasted).sorted(|row| Key::Number(row.seconds)),
+    .means(Meaning::Value)
+    .sorted(|row| SortKey::Number(row.peak)),
+    Column::number("For", "how long it lasts, or lasted", 8, [5, 5, 5], lasted)
+        .sorted(|row| SortKey::Number(row.seconds)),
     Column::text("What", "what was found", 0, [15, 40, 400], |row, _| format::visible(&row.message)),
 ];
 

@@ -3,9 +3,46 @@
 use std::{cmp::Ordering, net::IpAddr};
 
 use nettop_model::format::Units;
-use ratatui::style::Style;
 
-use crate::{attention::Attention, text, theme::Theme};
+use crate::{attention::Attention, text};
+
+/// At which side of its column a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+impl Align {
+    /// The text in exactly `columns`.
+    pub fn set(self, text: &str, columns: usize) -> String {
+        match self {
+            Self::Left => text::left(text, columns),
+            Self::Right => text::right(text, columns),
+        }
+    }
+}
+
+/// What the texts of a column mean; a theme or a style sheet says how that looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Ordinary text.
+    Text,
+    /// The name of something.
+    Label,
+    /// A value that matters.
+    Value,
+    /// What may be overlooked.
+    Dim,
+    /// An address.
+    Address,
+    /// A share, with its bar.
+    Bar,
+    /// Works, but not as it should.
+    Warn,
+}
 
 /// What does not depend on the rows.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +57,9 @@ pub struct Head {
     /// most it can use.
     pub widths: [u16; 3],
     /// Where its text stands.
-    pub align: fn(&str, usize) -> String,
-    /// Its style.
-    pub style: fn(&Theme) -> Style,
+    pub align: Align,
+    /// What its text means.
+    pub meaning: Meaning,
     /// Whether rows can be sorted by it.
     pub sorts: bool,
     /// Whether the largest come first unless reversed.
@@ -36,7 +73,7 @@ pub struct Column<R: 'static> {
     /// Its text for one row.
     pub cell: fn(&R, &Cell) -> String,
     /// What rows are sorted by; `None`: they cannot be.
-    pub key: Option<fn(&R) -> Key>,
+    pub key: Option<fn(&R) -> SortKey>,
 }
 
 /// What a cell may know beside its row.
@@ -62,7 +99,7 @@ pub struct Cell<'a> {
 
 /// What rows are sorted by.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Key {
+pub enum SortKey {
     /// An exact number.
     Number(f64),
     /// A number that fluctuates: what differs by a tenth or less may be equal, so that rows do not jitter.
@@ -76,7 +113,7 @@ pub enum Key {
 /// Rates below this all look alike.
 const LEAST: f64 = 0.01;
 
-impl Key {
+impl SortKey {
     /// Of numbers, what is compared.
     fn number(&self) -> f64 {
         match self {
@@ -106,8 +143,8 @@ impl<R> Column<R> {
         widths: [u16; 3],
         cell: fn(&R, &Cell) -> String,
     ) -> Self {
-        let (align, style): (_, fn(&Theme) -> Style) = (text::left as fn(&str, usize) -> String, |theme| theme.text);
-        let head = Head { title, help, rank, widths, align, style, sorts: false, falls: false };
+        let (align, meaning) = (Align::Left, Meaning::Text);
+        let head = Head { title, help, rank, widths, align, meaning, sorts: false, falls: false };
         Self { head, cell, key: None }
     }
 
@@ -120,17 +157,17 @@ impl<R> Column<R> {
         cell: fn(&R, &Cell) -> String,
     ) -> Self {
         let Self { head, cell, key } = Self::text(title, help, rank, widths, cell);
-        Self { head: Head { align: text::right, falls: true, ..head }, cell, key }
+        Self { head: Head { align: Align::Right, falls: true, ..head }, cell, key }
     }
 
-    /// The same in another style.
-    pub const fn styled(self, style: fn(&Theme) -> Style) -> Self {
+    /// The same with another meaning.
+    pub const fn means(self, meaning: Meaning) -> Self {
         let Self { head, cell, key } = self;
-        Self { head: Head { style, ..head }, cell, key }
+        Self { head: Head { meaning, ..head }, cell, key }
     }
 
     /// The same, and rows can be sorted by it.
-    pub const fn sorted(self, key: fn(&R) -> Key) -> Self {
+    pub const fn sorted(self, key: fn(&R) -> SortKey) -> Self {
         let Self { head, cell, .. } = self;
         Self { head: Head { sorts: true, ..head }, cell, key: Some(key) }
     }
@@ -142,7 +179,7 @@ mod tests {
 
     #[test]
     fn rates_that_look_alike_are_equal() {
-        let order = |one: f64, other: f64| Key::Rate(one).order(&Key::Rate(other));
+        let order = |one: f64, other: f64| SortKey::Rate(one).order(&SortKey::Rate(other));
         assert_eq!(order(1_000.0, 1_010.0), Ordering::Equal);
         assert_eq!(order(1_000.0, 1_200.0), Ordering::Less);
         assert_eq!([order(0.0, 0.2), order(0.2, 1.0), order(1.0, 2.0)], [Ordering::Less; 3]);
