@@ -131,7 +131,7 @@ fn count(ctx: &XdpContext, packet: &Packet, length: u64, own: &mut PerCpu<'_>, c
     if counts(Part::Sources) {
         match source(packet.source, now, layout, bank, unique, counts) {
             Some(source) => {
-                source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now)
+                source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now);
             }
             None => {
                 cold_path();

@@ -9,7 +9,7 @@ use std::{
 use nettop_collect::host::{COUNTERS, CpuTime, Direction, HostReading, LinkCounters};
 use nettop_model::{
     format,
-    snapshot::{Degraded, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory},
+    snapshot::{Degraded, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, Name},
 };
 
 /// For how long a loss is spoken of, nanoseconds.
@@ -59,10 +59,10 @@ impl HostState {
     }
 
     /// What was lost within the last minute, by counter, in the order of [`COUNTERS`].
-    fn lately(&self) -> Vec<(&'static str, u64)> {
+    fn lately(&self) -> Vec<(Name, u64)> {
         let names = COUNTERS.iter().map(|counter| counter.name).chain([MISSED]);
         let sum = |name: &str| self.lost.iter().filter(|(_, lost, _)| *lost == name).map(|(.., count)| count).sum();
-        names.map(|name| (name, sum(name))).filter(|(_, count)| *count > 0).collect()
+        names.map(|name| (name.into(), sum(name))).filter(|(_, count)| *count > 0).collect()
     }
 
     /// What the host lost, and what could not be read.
@@ -152,12 +152,12 @@ fn interfaces(reading: &HostReading, before: Option<&HostReading>, seconds: f64)
     rows
 }
 
-fn counters(reading: &HostReading, before: Option<&HostReading>, seconds: f64) -> Vec<(&'static str, HostCounter)> {
+fn counters(reading: &HostReading, before: Option<&HostReading>, seconds: f64) -> Vec<(Name, HostCounter)> {
     let rows = COUNTERS.iter().zip(&reading.counters).enumerate();
     let row = |(at, (counter, total)): (usize, (&nettop_collect::host::Counter, &Option<u64>))| {
         let total = (*total)?;
         let earlier = before.and_then(|before| *before.counters.get(at)?).unwrap_or(total);
-        Some((counter.name, HostCounter { total, rate: per_second(since(total, earlier), seconds) }))
+        Some((counter.name.into(), HostCounter { total, rate: per_second(since(total, earlier), seconds) }))
     };
     rows.filter_map(row).collect()
 }
@@ -287,9 +287,9 @@ mod tests {
         };
         state.enter(missed(30, 3), 10);
         state.enter(missed(31, 7), 10);
-        assert_eq!(state.host().unwrap().lost_60s, [("SoftnetDropped", 1_200), (MISSED, 4)]);
+        assert_eq!(state.host().unwrap().lost_60s, [("SoftnetDropped".into(), 1_200), (MISSED.into(), 4)]);
         state.enter(missed(62, 7), 10);
-        assert_eq!(state.host().unwrap().lost_60s, [(MISSED, 4)]);
+        assert_eq!(state.host().unwrap().lost_60s, [(MISSED.into(), 4)]);
         state.enter(missed(92, 7), 10);
         assert_eq!(badge(&state), None);
     }

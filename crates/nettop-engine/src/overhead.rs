@@ -59,7 +59,7 @@ impl Overhead {
             kernel_memory: cost.memory,
             drain_ms: mem::take(&mut self.longest).as_secs_f64() * 1e3,
             packet_ns: (runs > 0).then(|| nanoseconds as f64 / runs as f64),
-            packet_ns_hint: (runs == 0 && packets > 0 && cost.memory > 0).then_some(HINT),
+            packet_ns_hint: (runs == 0 && packets > 0 && cost.memory > 0).then_some(HINT.into()),
             runs: cost.runs,
             run_ns: cost.run_ns,
         }

@@ -170,7 +170,7 @@ mod tests {
     fn an_older_landlock_is_told_part_by_part() {
         let holding = |abi| -> Vec<bool> {
             let guards = report(LandlockStatus::Available { effective_abi: abi, kernel_abi: None });
-            assert_eq!(guards.iter().map(|guard| guard.part).collect::<Vec<_>>(), PARTS);
+            assert_eq!(guards.iter().map(|guard| &*guard.part).collect::<Vec<_>>(), PARTS);
             guards.iter().map(|guard| guard.holds).collect()
         };
         assert_eq!(holding(ABI::V1), [false, false, false]);

@@ -79,11 +79,11 @@ fn demand_all(guards: &[SandboxLayer]) -> Result<()> {
 }
 
 fn holds(part: &'static str, detail: impl Into<String>) -> SandboxLayer {
-    SandboxLayer { part, holds: true, detail: detail.into() }
+    SandboxLayer { part: part.into(), holds: true, detail: detail.into() }
 }
 
 fn refused(part: &'static str, why: impl Into<String>) -> SandboxLayer {
-    SandboxLayer { part, holds: false, detail: why.into() }
+    SandboxLayer { part: part.into(), holds: false, detail: why.into() }
 }
 
 /// What this kernel offers, found out by a thread that enters it and ends: `nettop doctor` asks.

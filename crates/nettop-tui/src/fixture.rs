@@ -87,7 +87,7 @@ pub fn detail() -> Detail {
     Detail {
         src_ports: (40_000..40_030).map(|port| (port, 9)).collect(),
         dst_ports: [(443, 800), (80, 90), (51_820, 7)].into_iter().collect(),
-        protocols: [("TCP", 890), ("UDP", 7)].into_iter().collect(),
+        protocols: [("TCP".into(), 890), ("UDP".into(), 7)].into_iter().collect(),
         macs: [(Mac([2, 0x42, 0xac, 0x11, 0, 1]), 897)].into_iter().collect(),
         tcp_flags: [(TcpFlags(2), 800), (TcpFlags(0x18), 90)].into_iter().collect(),
         estimated: true,
@@ -289,11 +289,11 @@ pub fn host() -> Host {
             HostInterface { carrier: false, ..interface("eth1", "", None, rx(0, 0.0, 0), rx(0, 0.0, 0)) },
         ],
         counters: vec![
-            ("SoftnetDropped", HostCounter { total: 42_000, rate: 1_204.0 }),
-            ("TcpPassiveOpens", HostCounter { total: 7_000_000, rate: 151.0 }),
-            ("UdpNoPorts", HostCounter { total: 12, rate: 0.0 }),
+            ("SoftnetDropped".into(), HostCounter { total: 42_000, rate: 1_204.0 }),
+            ("TcpPassiveOpens".into(), HostCounter { total: 7_000_000, rate: 151.0 }),
+            ("UdpNoPorts".into(), HostCounter { total: 12, rate: 0.0 }),
         ],
-        lost_60s: vec![("SoftnetDropped", 12_040)],
+        lost_60s: vec![("SoftnetDropped".into(), 12_040)],
         cpu: HostCpu { cpus: 8, busy: 0.41, softirq: 0.35, softirq_most: 0.98 },
         memory: HostMemory { total: 16 << 30, available: 9 << 30 },
         ..Host::default()
@@ -349,9 +349,9 @@ pub fn degraded() -> Vec<Degraded> {
 /// A flood of new sources that lasts, busy sources, and what was before.
 pub fn alerts() -> Vec<Alert> {
     const SECOND: u64 = 1_000_000_000;
-    let row = |kind, severity, message: &str, since: u64, lasts: bool| Alert {
+    let row = |kind: &'static str, severity, message: &str, since: u64, lasts: bool| Alert {
         id: since,
-        kind,
+        kind: kind.into(),
         severity,
         source: message.split(' ').next().and_then(|word| word.parse().ok()).map(Origin::Ip),
         message: message.into(),
@@ -387,9 +387,9 @@ pub fn alerts() -> Vec<Alert> {
 
 /// A spoofed SYN flood that lasts, in front of what was before.
 pub fn floods() -> Vec<Alert> {
-    let flood = |kind, message: &str, value| Alert {
+    let flood = |kind: &'static str, message: &str, value| Alert {
         id: 1_000,
-        kind,
+        kind: kind.into(),
         severity: Severity::Critical,
         source: None,
         message: message.into(),

@@ -1,7 +1,7 @@
 //! Which alerts still want attention: an acknowledged one stays in the view of alerts, but is not called out any more; of what is
 //! muted, neither this alert nor a later one of the same rule about the same address is.
 
-use nettop_model::snapshot::{Alert, Origin};
+use nettop_model::snapshot::{Alert, Name, Origin};
 
 use crate::table::Id;
 
@@ -12,7 +12,7 @@ const MOST: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attention {
     acknowledged: Vec<Id>,
-    muted: Vec<(&'static str, Option<Origin>)>,
+    muted: Vec<(Name, Option<Origin>)>,
 }
 
 impl Attention {
@@ -23,7 +23,7 @@ impl Attention {
 
     /// Mutes alerts of this rule about this address, or takes that back; returns whether they are muted now.
     pub fn mute(&mut self, alert: &Alert) -> bool {
-        toggle(&mut self.muted, (alert.kind, alert.source))
+        toggle(&mut self.muted, (alert.kind.clone(), alert.source))
     }
 
     /// Whether it was marked as seen.
@@ -33,7 +33,7 @@ impl Attention {
 
     /// Whether it is muted.
     pub fn is_muted(&self, alert: &Alert) -> bool {
-        self.muted.contains(&(alert.kind, alert.source))
+        self.muted.iter().any(|(kind, source)| *kind == alert.kind && *source == alert.source)
     }
 
     /// Whether it is to be called out.
@@ -63,7 +63,7 @@ mod tests {
     fn alert() -> Alert {
         Alert {
             id: 75,
-            kind: "high-pps",
+            kind: "high-pps".into(),
             severity: Severity::Warn,
             source: Some(Origin::Ip([192, 0, 2, 1].into())),
             message: "192.0.2.1 sends 12.4k pps".into(),

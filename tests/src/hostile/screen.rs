@@ -281,7 +281,7 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
     let severity = *bytes.choose(&[Severity::Info, Severity::Warn, Severity::Critical])?;
     snapshot.alerts = vec![Alert {
         id: bytes.arbitrary()?,
-        kind: "high-pps",
+        kind: "high-pps".into(),
         severity,
         source: None,
         message: bytes.arbitrary()?,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use nettop_model::{
     clock::Moment,
-    snapshot::{Alert, Origin, Severity},
+    snapshot::{Alert, Name, Origin, Severity},
 };
 
 use super::{DetectInput, Effect, Finding, Rule, samples::TopTalkers};
@@ -21,7 +21,7 @@ const QUIET_NS: u64 = 3_000_000_000;
 const HOLD_OFF_NS: u64 = 10_000_000_000;
 
 /// What an alert is known by.
-type Key = (&'static str, Option<Origin>);
+type Key = (Name, Option<Origin>);
 
 #[derive(Debug)]
 struct Lasting {
@@ -34,7 +34,12 @@ struct Lasting {
 
 impl Lasting {
     fn key(&self) -> Key {
-        (self.alert.kind, self.alert.source)
+        (self.alert.kind.clone(), self.alert.source)
+    }
+
+    /// Whether it is of this rule and about this address.
+    fn is(&self, rule: &Rule, source: Option<Origin>) -> bool {
+        self.alert.kind == rule.kind && self.alert.source == source
     }
 
     /// The alert as it is at this moment.
@@ -146,7 +151,7 @@ impl Alerts {
     fn raise(&mut self, at: Moment, rule: &Rule, scene: &DetectInput, finding: &Finding) -> Alert {
         let alert = Alert {
             id: self.next,
-            kind: rule.kind,
+            kind: rule.kind.into(),
             severity: rule.severity,
             source: finding.source,
             message: message(rule, finding, finding.value, scene),
@@ -177,8 +182,9 @@ impl Alerts {
         if finding.effect == Effect::Once {
             return false;
         }
-        let key = (rule.kind, finding.source);
-        let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.key() == key) else { return false };
+        let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.is(rule, finding.source)) else {
+            return false;
+        };
         // Samples come in their own time: where there are none, what was known stays known.
         if finding.talkers.distinct > 0 {
             lasting.talkers.clone_from(&finding.talkers);
@@ -205,8 +211,8 @@ impl Alerts {
 
     /// Whether this is not to be told again so soon. That a flood has begun anew always is.
     fn is_held_off(&self, rule: &Rule, source: Option<Origin>) -> bool {
-        let key = (rule.kind, source);
-        rule.severity < Severity::Critical && self.held_off.iter().any(|(held_off, _)| *held_off == key)
+        let is = |(kind, about): &Key| *kind == rule.kind && *about == source;
+        rule.severity < Severity::Critical && self.held_off.iter().any(|(key, _)| is(key))
     }
 
     /// Whether an alert of this kind lasts.
@@ -269,7 +275,7 @@ mod tests {
     fn alert(severity: Severity, at: u64) -> Alert {
         Alert {
             id: at,
-            kind: "test",
+            kind: "test".into(),
             severity,
             source: None,
             message: String::new(),

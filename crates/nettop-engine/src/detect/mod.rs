@@ -388,7 +388,10 @@ mod tests {
         detector.stats.source(&Address::default(), 50, 50, 50, true);
         detector.judge(Moment::default(), 1.0, &Tables::default(), |_| 50.0);
         let over = detector.reset(Moment { monotonic_ns: 5, unix_ns: 7 }, &Tables::default());
-        assert_eq!(over.iter().map(|alert| (alert.kind, alert.until_ns)).collect::<Vec<_>>(), [("high-pps", Some(7))]);
+        assert_eq!(
+            over.iter().map(|alert| (&*alert.kind, alert.until_ns)).collect::<Vec<_>>(),
+            [("high-pps", Some(7))]
+        );
         assert!(detector.alerts(Moment::default()).is_empty());
     }
 

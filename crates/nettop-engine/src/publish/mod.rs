@@ -88,7 +88,7 @@ impl Engine {
         let totals = self.aggregates.totals;
         let map = |table: &Table| {
             let capacity = self.source.capacity(*table)?;
-            Some(MapRow { table: table.label(), entries: self.source.entries(*table), capacity })
+            Some(MapRow { table: table.label().into(), entries: self.source.entries(*table), capacity })
         };
         Monitor {
             interfaces: self.interfaces.rows(),
@@ -99,7 +99,7 @@ impl Engine {
             tick: self.tick,
             exports,
             sandbox: self.settings.sandbox.clone(),
-            overhead: self.self_stats,
+            overhead: self.self_stats.clone(),
         }
     }
 

@@ -126,7 +126,7 @@ impl From<&Snapshot> for Flat {
             maps: monitor.maps.clone(),
             tick: monitor.tick,
             sandbox: monitor.sandbox.clone(),
-            overhead: monitor.overhead,
+            overhead: monitor.overhead.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     Mac,
     json::{Key, from_text, known_or_default},
-    names::{self, Name},
+    names::Name,
 };
 
 /// Something that a rule found worth telling.
@@ -20,7 +20,6 @@ pub struct Alert {
     /// Its number, which no other one has.
     pub id: u64,
     /// The rule: `new-ip`, `new-mac`, `high-pps`, …
-    #[serde(deserialize_with = "names::name")]
     pub kind: Name,
     /// How bad it is; what a newer monitor calls otherwise is worth a look.
     #[serde(deserialize_with = "known_or_default")]

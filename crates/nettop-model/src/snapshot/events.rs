@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use nettop_common::{Event, Protocol};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{
-    Mac, TcpFlags,
-    names::{self, Name},
-};
+use super::{Mac, TcpFlags, names::Name};
 
 /// One sampled packet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +17,6 @@ pub struct EventRow {
     /// Destination address.
     pub dst_ip: IpAddr,
     /// Protocol.
-    #[serde(deserialize_with = "names::name")]
     pub proto: Name,
     /// Frame length.
     pub size: u32,
@@ -45,7 +41,7 @@ impl EventRow {
             ts_ns: event.at_ns.wrapping_add(unix_offset_ns),
             src_ip: event.source.to_ip(),
             dst_ip: event.destination.to_ip(),
-            proto: Protocol::from_number(event.protocol as u8).label(),
+            proto: Protocol::from_number(event.protocol as u8).label().into(),
             size: event.length,
             src_port: event.source_port,
             dst_port: event.destination_port,

@@ -143,7 +143,7 @@ mod tests {
         });
         let read: Snapshot = serde_json::from_value(newer).unwrap();
         assert_eq!((read.traffic.packets, read.traffic.protocols.len()), (7, 1));
-        assert_eq!((read.monitor.interfaces[0].name.as_str(), read.alerts[0].kind), ("eth0", "new-kind"));
+        assert_eq!((read.monitor.interfaces[0].name.as_str(), &*read.alerts[0].kind), ("eth0", "new-kind"));
         let older: Snapshot = serde_json::from_str("{}").unwrap();
         assert!(older.sources.rows.is_empty() && older.host.is_none());
     }

@@ -10,10 +10,7 @@ use serde::{
     ser::SerializeMap as _,
 };
 
-use super::{
-    Mac, TcpFlags,
-    names::{Name, name_of},
-};
+use super::{Mac, TcpFlags, names::Name};
 
 /// Serialises pairs as a map.
 pub(crate) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
@@ -129,7 +126,7 @@ impl Key for SizeBucket {
 
 impl Key for Name {
     fn read(text: &str) -> Option<Self> {
-        Some(name_of(text))
+        Some(text.to_string().into())
     }
 }
 

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ExportRow, InterfaceRow, Replay, SandboxLayer,
-    names::{self, Name},
-};
+use super::{ExportRow, InterfaceRow, Replay, SandboxLayer, names::Name};
 
 /// The monitor itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -60,10 +57,9 @@ pub struct Sampling {
 }
 
 /// Fill of one of the kernel's tables at the newest reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapRow {
     /// What it holds: `sources`, `destinations`, `macs`.
-    #[serde(deserialize_with = "names::name")]
     pub table: Name,
     /// Entries in use.
     pub entries: u64,
@@ -86,7 +82,7 @@ pub struct Tick {
 }
 
 /// What the monitor itself costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SelfStats {
     /// CPU time of the last tick, of all its threads, as a share of one CPU: 1 is all of it.
@@ -102,7 +98,6 @@ pub struct SelfStats {
     /// came.
     pub packet_ns: Option<f64>,
     /// How to have it measured, where packets came and nobody did.
-    #[serde(deserialize_with = "names::maybe")]
     pub packet_ns_hint: Option<Name>,
     /// Runs of the kernel program that were measured since it was loaded, and the nanoseconds they took.
     pub runs: u64,

@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{self, Name};
+use super::names::Name;
 
 /// One part of the sandbox, in the order in which they came into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxLayer {
     /// Which: a few words.
-    #[serde(deserialize_with = "names::name")]
     pub part: Name,
     /// Whether it is in force, whole.
     pub holds: bool,

@@ -120,7 +120,7 @@ fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'s
     let when = if alert.until_ns.is_none() { format!("for {began:>4} ") } else { format!("{began:>4} ago ") };
     // What a flood is, its message says.
     let named = width >= KIND_FROM && alert.severity < Severity::Critical;
-    let kind = if named { format!("{:<9} ", format::visible(alert.kind)) } else { String::new() };
+    let kind = if named { format!("{:<9} ", format::visible(&alert.kind)) } else { String::new() };
     let message = format!("{:<1$} {kind}{2}", alert.severity.label(), SEVERITY, format::visible(&alert.message));
     let columns = usize::from(width).saturating_sub(text::width(&when));
     let texts = if whole { text::wrap(&message, columns.max(SEVERITY)) } else { vec![message] };

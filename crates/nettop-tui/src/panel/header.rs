@@ -103,7 +103,7 @@ fn badge(picture: &Picture) -> Line<'static> {
 fn alarms(picture: &Picture) -> Option<Line<'static>> {
     let attention = &picture.state.attention;
     let alarms = picture.snapshot.alerts.iter().filter(|alert| alert.is_alarm() && attention.wants(alert));
-    let names: Vec<_> = alarms.map(|alert| format::visible(alert.kind).replace('-', " ").to_uppercase()).collect();
+    let names: Vec<_> = alarms.map(|alert| format::visible(&alert.kind).replace('-', " ").to_uppercase()).collect();
     let text = match names.as_slice() {
         [] => return None,
         [first, second] => format!(" {first}, {second} "),

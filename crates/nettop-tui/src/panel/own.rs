@@ -28,7 +28,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let Tick { took_ms, late, count, .. } = picture.snapshot.monitor.tick;
     let packet = match packet_ns {
         Some(ns) => format!("{ns:.0} ns in the kernel"),
-        None => packet_ns_hint.unwrap_or("no packets").to_string(),
+        None => packet_ns_hint.as_deref().unwrap_or("no packets").to_string(),
     };
     let late = format!("{} of {} late", format::short(late), format::short(count));
     let rows = [
@@ -48,7 +48,7 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
 
 /// Whether its sandbox holds, or what of it does not.
 fn sandbox(guards: &[SandboxLayer]) -> String {
-    let missing: Vec<_> = guards.iter().filter(|guard| !guard.holds).map(|guard| guard.part).collect();
+    let missing: Vec<_> = guards.iter().filter(|guard| !guard.holds).map(|guard| &*guard.part).collect();
     match missing[..] {
         _ if guards.is_empty() => String::new(),
         [] => "sandboxed".into(),
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_does_not_hold_is_named() {
-        let guard = |part, holds| SandboxLayer { part, holds, detail: String::new() };
+        let guard = |part: &'static str, holds| SandboxLayer { part: part.into(), holds, detail: String::new() };
         assert_eq!(sandbox(&[]), "");
         assert_eq!(sandbox(&[guard("files", true)]), "sandboxed");
         assert_eq!(sandbox(&[guard("files", true), guard("TCP", false)]), "sandbox without TCP");

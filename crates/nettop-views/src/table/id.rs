@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use nettop_geo::CountryCode;
 
-use nettop_model::snapshot::{Alert, Mac, Origin, Prefix};
+use nettop_model::snapshot::{Alert, Mac, Name, Origin, Prefix};
 
 /// What a row is known by. As text it is what is copied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,14 +22,14 @@ pub enum Id {
     /// An autonomous system.
     Network(u32),
     /// An alert: its rule, whom it is about, and its number.
-    Alert(&'static str, Option<Origin>, u64),
+    Alert(Name, Option<Origin>, u64),
     /// Something else that has a name.
     Name(String),
 }
 
 impl From<&Alert> for Id {
     fn from(alert: &Alert) -> Self {
-        Self::Alert(alert.kind, alert.source, alert.id)
+        Self::Alert(alert.kind.clone(), alert.source, alert.id)
     }
 }
 

@@ -47,9 +47,9 @@ const COLUMNS: &[Column] = &[
     Column::text("Severity", "how bad it is", 2, [8, 8, 8], |row, _| row.severity.label().into())
         .means(Meaning::Warn)
         .sorted(|row| SortKey::Number(severity(row.severity))),
-    Column::text("Kind", "the rule that found it", 1, [9, 14, 15], |row, _| format::visible(row.kind))
+    Column::text("Kind", "the rule that found it", 1, [9, 14, 15], |row, _| format::visible(&row.kind))
         .means(Meaning::Label)
-        .sorted(|row| SortKey::Text(row.kind.into())),
+        .sorted(|row| SortKey::Text(row.kind.to_string())),
     Column::text("Source", "whom it is about; empty: several", 6, [15, 17, 39], |row, cell| {
         row.source.map_or(String::new(), |source| text::cut_middle(&source.to_string(), cell.width))
     })
@@ -90,7 +90,7 @@ fn lasted(row: &Alert, cell: &Cell) -> String {
 }
 
 fn facts(row: &Alert, see: &mut dyn FnMut(Fact)) {
-    for text in [row.kind, row.severity.label(), lasts(row), &row.message] {
+    for text in [&row.kind, row.severity.label(), lasts(row), &row.message] {
         see(Fact::Text(text));
     }
     let sources = row.sources.iter().map(|source| source.ip);

@@ -77,11 +77,11 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
     for map in &snapshot.monitor.maps {
         let value = format!("{} of {}", format::count(map.entries, 15), format::count(map.capacity, 15));
         let note = format!("{} full", format::percent(map.entries as f64 / map.capacity.max(1) as f64));
-        rows.push(row("kernel map", map.table, value, note));
+        rows.push(row("kernel map", &map.table, value, note));
     }
     for guard in snapshot.monitor.sandbox.iter() {
         let value = if guard.holds { "holds" } else { "DOES NOT HOLD" };
-        rows.push(row("sandbox", guard.part, value, guard.detail.clone()));
+        rows.push(row("sandbox", &guard.part, value, guard.detail.clone()));
     }
     let sampling = snapshot.monitor.sampling;
     let every = match sampling.weight {
@@ -142,7 +142,7 @@ fn cost(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     let SelfStats { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } = &snapshot.monitor.overhead;
     let tick = snapshot.monitor.tick;
     let packet = packet_ns.map_or("not measured".into(), |ns| format!("{ns:.0} ns in the kernel"));
-    rows.push(row("cost", "packet", packet, packet_ns_hint.unwrap_or_default()));
+    rows.push(row("cost", "packet", packet, packet_ns_hint.clone().unwrap_or_default()));
     let late = format!("{} of {} late", format::count(tick.late, 15), format::count(tick.count, 15));
     rows.push(row("cost", "tick", format!("{:.1} ms every {} s", tick.took_ms, tick.interval), late));
     rows.push(row("cost", "longest reading", format!("{drain_ms:.1} ms"), "since the last tick"));

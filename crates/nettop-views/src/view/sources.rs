@@ -110,7 +110,7 @@ fn with(row: &SourceRow, cell: &Cell) -> String {
     let rest = row.packets.saturating_sub(row.udp).saturating_sub(row.icmp).saturating_mul(2) > row.packets;
     let detail = row.detail.as_ref();
     let sampled = detail.and_then(|detail| detail.protocols.iter().max_by_key(|(_, packets)| **packets));
-    let sampled = sampled.map(|(name, _)| *name);
+    let sampled = sampled.map(|(name, _)| &**name);
     let kind = most.map(|(kind, _)| kind).or(sampled.filter(|_| rest)).unwrap_or(if rest { "" } else { "mixed" });
     let Some(detail) = detail else { return format!("{kind} –").trim().into() };
     let port = detail.dst_ports.iter().filter(|(port, _)| **port != 0).max_by_key(|(_, packets)| **packets);

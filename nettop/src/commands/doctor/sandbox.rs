@@ -22,7 +22,7 @@ fn parts(names: &[&str]) -> Finding {
         Err(error) => return Finding::failed(&error, REMEDY),
     };
     let of = |holds: bool| {
-        let wanted = guards.iter().filter(|guard| names.contains(&guard.part) && guard.holds == holds);
+        let wanted = guards.iter().filter(|guard| names.contains(&&*guard.part) && guard.holds == holds);
         wanted.map(|guard| format!("{}: {}", guard.part, guard.detail)).collect::<Vec<_>>().join("; ")
     };
     match of(false) {
