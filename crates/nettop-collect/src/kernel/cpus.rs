@@ -154,7 +154,13 @@ impl Cpus {
 
     /// Distinct sources, of those for which there was no slot.
     pub fn unique(&self, cpu: usize) -> Registers {
-        self.read(cpu, UNIQUE + offset_of!(Distinct, registers))
+        let mut registers = Registers::zeroed();
+        // As one value, the compiler would read it by an instruction of its own for every byte: half a MiB of code.
+        let words: &mut [u64] = bytemuck::cast_slice_mut(&mut registers.0);
+        for (at, word) in words.iter_mut().enumerate() {
+            *word = self.read(cpu, UNIQUE + offset_of!(Distinct, registers) + size_of::<u64>() * at);
+        }
+        registers
     }
 
     /// Forgets them.
