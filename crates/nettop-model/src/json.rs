@@ -1,12 +1,15 @@
 //! JSON that a terminal can be shown: valid UTF-8, in which everything that would not stand on the screen as itself is
 //! escaped. Whoever parses it gets the text as it was.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use crate::visible::is_unseen;
+
+/// The one character of ASCII that JSON leaves to itself, and is not seen.
+const DELETE: u8 = 0x7f;
 
 /// Writes a value for people: indented, with a line break at the end.
 ///
@@ -24,6 +27,18 @@ pub fn pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 pub fn line(value: &impl Serialize, mut out: impl Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut out, Escaping(CompactFormatter)))?;
     out.write_all(b"\n")
+}
+
+/// Writes a large value as one line, by way of a buffer: its code exists once, whatever `out` is, and as fast as for memory.
+///
+/// # Errors
+/// What `out` says, which is then given no more.
+pub fn long_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut buffer = BufWriter::new(out);
+    let written = line(value, &mut buffer).and_then(|()| buffer.flush());
+    // Dropped by itself, it would try once more.
+    let _ = buffer.into_parts();
+    written
 }
 
 /// As `F`, but what JSON leaves to itself of control characters (U+007F, U+0080 to U+009F) and of others that are not seen
@@ -54,8 +69,11 @@ impl<F: Formatter> Formatter for Escaping<F> {
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
         // Nearly all text is ASCII, and has none of them.
+        if fragment.is_ascii() && !fragment.as_bytes().contains(&DELETE) {
+            return out.write_all(fragment.as_bytes());
+        }
+        let mut rest = fragment;
         while let Some((at, unseen)) = rest.char_indices().find(|(_, character)| is_unseen(*character)) {
             out.write_all(&rest.as_bytes()[..at])?;
             for unit in unseen.encode_utf16(&mut [0; 2]) {

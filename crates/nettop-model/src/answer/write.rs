@@ -18,7 +18,7 @@ use crate::{
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
+pub fn write_json(reply: &Reply, out: &mut dyn io::Write) -> io::Result<()> {
     /// A snapshot, in the form that was asked for.
     #[derive(Serialize)]
     #[serde(untagged)]
@@ -57,14 +57,14 @@ pub fn write_json(reply: &Reply, out: impl io::Write) -> io::Result<()> {
         Ok(Answer::MapsReader(_)) => whole = Whole { ok: false, error: Some("only over the control socket"), ..whole },
         Ok(Answer::History(history)) => whole.history = Some(history),
     }
-    json::line(&whole, out)
+    json::long_line(&whole, out)
 }
 
 /// Writes what a subscriber gets of a published snapshot, in one line, but for `ok` and `missed`.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_published(snapshot: &Snapshot, form: &Form, out: impl io::Write) -> io::Result<()> {
+pub fn write_published(snapshot: &Snapshot, form: &Form, out: &mut dyn io::Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Grouped<'a> {
         version: &'static str,
@@ -73,10 +73,10 @@ pub fn write_published(snapshot: &Snapshot, form: &Form, out: impl io::Write) ->
         snapshot: Selected<'a>,
     }
     match form {
-        Form::Flat => json::line(&flat::Line::from(snapshot), out),
+        Form::Flat => json::long_line(&flat::Line::from(snapshot), out),
         Form::Grouped(groups) => {
             let (interval, selected) = (snapshot.monitor.tick.interval, Selected { snapshot, groups });
-            json::line(&Grouped { version: VERSION, interval, snapshot: selected }, out)
+            json::long_line(&Grouped { version: VERSION, interval, snapshot: selected }, out)
         }
     }
 }

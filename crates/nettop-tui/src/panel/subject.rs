@@ -158,8 +158,11 @@ fn port_name(picture: &Picture, port: u16) -> String {
 
 /// Keys with their packets, most first; `mark` stands before estimates.
 fn items(picture: &Picture, mark: &str, counts: impl Iterator<Item = (String, u64)>) -> Vec<Line<'static>> {
+    most(picture, mark, counts.collect())
+}
+
+fn most(picture: &Picture, mark: &str, mut counts: Vec<(String, u64)>) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let mut counts: Vec<_> = counts.collect();
     counts.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
     let all: u64 = counts.iter().map(|(_, packets)| packets).sum();
     let item = |(name, packets): (String, u64)| {

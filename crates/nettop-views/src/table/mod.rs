@@ -148,14 +148,18 @@ impl<R: Clone + Row + Sync> Listing for Table<R> {
         if let Some(Order { column, reversed }) = order
             && let Some(key) = self.columns.get(column).and_then(|column| column.key)
         {
-            let mut keyed: Vec<(SortKey, u32)> = places.iter().map(|at| (key(&rows[*at as usize]), *at)).collect();
-            // Stable, and rates that look alike are equal: rows change places only where there is a reason.
-            keyed.sort_by(|(one, _), (other, _)| if reversed { other.order(one) } else { one.order(other) });
-            places = keyed.into_iter().map(|(_, at)| at).collect();
+            places = ordered(places.iter().map(|at| (key(&rows[*at as usize]), *at)).collect(), reversed);
         }
         let unlisted = (self.unlisted)(snapshot);
         Box::new(Rows { table: self, rows, places, unlisted, unjudged })
     }
+}
+
+/// Places by their keys. Not a part of [`Listing::list`], which would have a sort of its own for every type of rows.
+fn ordered(mut keyed: Vec<(SortKey, u32)>, reversed: bool) -> Vec<u32> {
+    // Stable, and rates that look alike are equal: rows change places only where there is a reason.
+    keyed.sort_by(|(one, _), (other, _)| if reversed { other.order(one) } else { one.order(other) });
+    keyed.into_iter().map(|(_, at)| at).collect()
 }
 
 impl<R: Clone> Rows<'_, R> {
