@@ -114,6 +114,18 @@ fn only_settings_of_the_object_count() {
     assert!(complaint(root.path()).contains("dependency aya-ebpf"));
     write(root.path(), "Cargo.toml", &(manifest("0.2", "thin") + "opt-level = 3\n"));
     assert!(complaint(root.path()).contains("profile"));
+    // Of packages, what they have otherwise than the profile, and only those of the object.
+    let of_package = |name: &str, lto: &str| format!("[profile.release.package]\n{name}.lto = {lto}\n");
+    for (of_package, counts) in [
+        (of_package("serde", "false"), false),
+        (of_package("nettop-common", "true"), false),
+        (of_package("nettop-common", "false"), true),
+        (of_package("aya-ebpf", "false"), true),
+        (of_package("'*'", "false"), true),
+    ] {
+        write(root.path(), "Cargo.toml", &(manifest("0.2", "thin") + &of_package));
+        assert_eq!(ebpf::freshness(root.path()).is_err(), counts, "{of_package}");
+    }
 }
 
 #[test]

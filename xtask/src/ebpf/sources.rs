@@ -32,9 +32,11 @@ impl Sources {
     pub fn read<'a>(root: &Path, packages: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let locked = locked(root)?;
         let absent = || "not in Cargo.lock".to_owned();
-        let packages =
-            packages.into_iter().map(|key| (key.to_owned(), locked.get(key).cloned().unwrap_or_else(absent)));
-        Ok(Self { files: files(root)?, packages: packages.collect(), settings: settings(root)? })
+        let packages: BTreeMap<String, String> =
+            packages.into_iter().map(|key| (key.to_owned(), locked.get(key).cloned().unwrap_or_else(absent))).collect();
+        let names = packages.keys().filter_map(|key| key.split(' ').next());
+        let settings = settings(root, names.chain(MEMBERS).chain(["*"]))?;
+        Ok(Self { files: files(root)?, packages, settings })
     }
 
     /// One hash over everything.
@@ -119,14 +121,25 @@ fn locked(root: &Path) -> Result<BTreeMap<String, String>> {
     Ok(lock.package.iter().map(|package| (format!("{} {}", package.name, package.version), value(package))).collect())
 }
 
-/// The settings outside the members' own files.
-fn settings(root: &Path) -> Result<BTreeMap<String, String>> {
+/// The settings outside the members' own files; `packages` are those whose own part of the profile counts.
+fn settings<'a>(root: &Path, packages: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, String>> {
     let manifest: toml::Table = read_toml(&root.join("Cargo.toml"))?;
     let at = |path: &[&str]| path.iter().try_fold(&manifest, |table, key| table.get(*key)?.as_table());
     let mut found = BTreeMap::from([("flags".to_owned(), FLAGS.join(" "))]);
 
     let mut profile = at(&["profile", "release"]).cloned().unwrap_or_default();
     profile.extend(at(&["profile", "ebpf"]).cloned().unwrap_or_default());
+    let of_packages = profile.remove("package");
+    for name in packages {
+        let own = of_packages.as_ref().and_then(|all| all.get(name)?.as_table()).into_iter().flatten();
+        let other: toml::Table = own
+            .filter(|(key, value)| profile.get(*key) != Some(*value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if !other.is_empty() {
+            found.insert(format!("profile of {name}"), canonical(&other)?);
+        }
+    }
     found.insert("profile".to_owned(), canonical(&profile)?);
 
     if let Some(edition) = at(&["workspace", "package"]).and_then(|package| package.get("edition")) {
