@@ -280,6 +280,22 @@ fn replayed() -> Snapshot {
 }
 
 #[test]
+fn interfaces_that_a_capture_does_not_have_are_not_announced() {
+    let interfaces = VIEWS.iter().position(|view| view.name() == "Interfaces").expect("the view");
+    let state = State { view: interfaces, ..State::default() };
+    for (mode, expected) in [
+        (Mode::Live, "No interfaces yet."),
+        (Mode::Replay, "A demonstration and a capture have nothing of a host's interfaces."),
+        (Mode::Demo, "A demonstration and a capture have nothing of a host's interfaces."),
+    ] {
+        let mut snapshot = Snapshot { host: None, ..busy() };
+        snapshot.meta.runtime.mode = mode;
+        let screen = screen((120, 40), &snapshot, &state);
+        assert!(screen.contains(expected), "{mode:?}: {screen}");
+    }
+}
+
+#[test]
 fn a_replay_says_how_far_it_is_and_that_it_has_ended() {
     let header = |snapshot: &Snapshot| {
         let screen = screen((120, 40), snapshot, &State::default());

@@ -1,6 +1,9 @@
 //! The table of the view that is open. Only rows that can be seen are made.
 
-use nettop_model::format;
+use nettop_model::{
+    format,
+    snapshot::{Mode, Snapshot},
+};
 use nettop_views::{
     table::{Cell, Listed},
     text,
@@ -169,6 +172,9 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
         (0, _) if matches!(name, "Countries" | "Networks") && picture.snapshot.places.geo.is_none() => {
             "Places are not looked up: nettop was started with --no-geo.".into()
         }
+        (0, _) if name == "Interfaces" && of_no_host(picture.snapshot) => {
+            "A demonstration and a capture have nothing of a host's interfaces.".into()
+        }
         (0, _) => format!("No {many} yet."),
         (hidden, _) => {
             let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);
@@ -183,6 +189,10 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
             )
         }
     }
+}
+
+fn of_no_host(snapshot: &Snapshot) -> bool {
+    snapshot.meta.runtime.mode != Mode::Live && snapshot.host.is_none()
 }
 
 fn gap() -> &'static str {
