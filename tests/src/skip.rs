@@ -12,19 +12,21 @@ const SKIPS: &str = "NETTOP_SKIPS";
 const NEEDED: [Capability; 4] =
     [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN];
 
-/// Whether this process may load programs and make network namespaces. If not, says that `test` is skipped, and why.
-pub fn privileged(test: &str) -> bool {
+/// Whether this process may load programs and make network namespaces. If not, says that the test is skipped, and why.
+pub fn privileged() -> bool {
     match hindrance() {
         None => true,
         Some(reason) => {
-            report(test, &reason);
+            report(&reason);
             false
         }
     }
 }
 
-/// Says that `test` is skipped, on standard error and in the file of skips.
-pub fn report(test: &str, reason: &str) {
+/// Says that the test is skipped, on standard error and in the file of skips. The test runner names the thread of each test for it.
+pub fn report(reason: &str) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test");
     let line = format!("SKIPPED {test}: {reason}\n");
     // Not by eprint!, which the test runner captures.
     let _ = std::io::stderr().write_all(line.as_bytes());

@@ -43,7 +43,7 @@ fn as_user<'a>(command: &'a mut Command, uid: u32, groups: &'static [u32]) -> &'
 
 #[test]
 fn a_group_may_look_and_change_nothing() {
-    if !skip::privileged("a_group_may_look_and_change_nothing") {
+    if !skip::privileged() {
         return;
     }
     let (directory, ctl) = (public_directory(), PublicCopy::of("nettopctl"));
@@ -118,7 +118,7 @@ impl Drop for Untold {
 
 #[test]
 fn without_a_session_the_socket_is_in_a_folder_of_the_user_s_own() {
-    if !skip::privileged("without_a_session_the_socket_is_in_a_folder_of_the_user_s_own") {
+    if !skip::privileged() {
         return;
     }
     let classic = Path::new("/tmp/nettop.sock");
@@ -140,7 +140,7 @@ fn without_a_session_the_socket_is_in_a_folder_of_the_user_s_own() {
 
 #[test]
 fn started_by_sudo_it_is_found_by_whoever_called_it() {
-    if !skip::privileged("started_by_sudo_it_is_found_by_whoever_called_it") {
+    if !skip::privileged() {
         return;
     }
     // As the system makes it for a session. Who calls sudo is a user that there is; this one has no session anywhere else.
@@ -170,7 +170,7 @@ fn started_by_sudo_it_is_found_by_whoever_called_it() {
 
 #[test]
 fn a_folder_that_somebody_else_made_first_is_not_used() {
-    if !skip::privileged("a_folder_that_somebody_else_made_first_is_not_used") {
+    if !skip::privileged() {
         return;
     }
     let (uid, nettop, trap) = (somebody() + 1, PublicCopy::of("nettop"), TempDir::new().expect("a folder"));
@@ -193,7 +193,7 @@ fn a_folder_that_somebody_else_made_first_is_not_used() {
 
 #[test]
 fn whoever_else_answers_is_refused_unless_named() {
-    if !skip::privileged("whoever_else_answers_is_refused_unless_named") {
+    if !skip::privileged() {
         return;
     }
     let (folder, nettop) = (public_directory(), PublicCopy::of("nettop"));
@@ -221,7 +221,7 @@ fn whoever_else_answers_is_refused_unless_named() {
 
 #[test]
 fn tcp_beyond_loopback_wants_a_token() {
-    if !skip::privileged("tcp_beyond_loopback_wants_a_token") {
+    if !skip::privileged() {
         return;
     }
     let (namespace, folder) = (Namespace::new(), TempDir::new().expect("a folder"));

@@ -35,7 +35,7 @@ fn send_from(sender: &Sender, first: u32, count: u32) {
 
 #[test]
 fn new_sources_are_told_one_by_one_and_a_flood_as_one() {
-    if !skip::privileged("new_sources_are_told_one_by_one_and_a_flood_as_one") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
@@ -79,7 +79,7 @@ fn new_sources_are_told_one_by_one_and_a_flood_as_one() {
 
 #[test]
 fn a_busy_source_is_one_alert_from_beginning_to_end() {
-    if !skip::privileged("a_busy_source_is_one_alert_from_beginning_to_end") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));

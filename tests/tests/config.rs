@@ -409,12 +409,11 @@ fn with_etc(nettop: &Path, script: &str) -> Ended {
 
 #[test]
 fn the_system_has_a_file_too_and_sudo_takes_of_the_users_only_what_does_no_harm() {
-    let test = "the_system_has_a_file_too_and_sudo_takes_of_the_users_only_what_does_no_harm";
-    if !skip::privileged(test) {
+    if !skip::privileged() {
         return;
     }
     if Command::new("unshare").arg("--version").output().is_err() {
-        return skip::report(test, "there is no `unshare`; on Debian: apt-get install util-linux");
+        return skip::report("there is no `unshare`; on Debian: apt-get install util-linux");
     }
     let nettop = PublicCopy::of("nettop");
     let path = nettop.path();

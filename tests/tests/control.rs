@@ -218,7 +218,7 @@ fn requests_all_at_once_lose_no_snapshot() {
 
 #[test]
 fn another_user_is_refused_even_if_the_socket_is_open_to_all() {
-    if !skip::privileged("another_user_is_refused_even_if_the_socket_is_open_to_all") {
+    if !skip::privileged() {
         return;
     }
     let directory = public_directory();

@@ -40,8 +40,7 @@ fn its_accounts_balance() {
 
 #[test]
 fn it_runs_as_nobody() {
-    let name = "it_runs_as_nobody";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     let (program, directory) = (PublicCopy::of("nettop"), public_directory());

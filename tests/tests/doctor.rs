@@ -39,7 +39,7 @@ fn expect(ended: &Ended, name: &str, sign: &str, part: &str) {
 
 #[test]
 fn a_healthy_machine_is_called_so_and_the_monitor_starts() {
-    if !skip::privileged("a_healthy_machine_is_called_so_and_the_monitor_starts") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
@@ -74,7 +74,7 @@ fn a_healthy_machine_is_called_so_and_the_monitor_starts() {
 
 #[test]
 fn without_an_interface_that_is_said() {
-    if !skip::privileged("without_an_interface_that_is_said") {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -86,7 +86,7 @@ fn without_an_interface_that_is_said() {
 
 #[test]
 fn without_privilege_the_remedy_is_the_one_command() {
-    if !skip::privileged("without_privilege_the_remedy_is_the_one_command") {
+    if !skip::privileged() {
         return;
     }
     let (net, nettop, folder) = (Net::new(1), PublicCopy::of("nettop"), public_directory());

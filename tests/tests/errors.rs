@@ -85,7 +85,7 @@ fn a_log_that_cannot_be_opened_is_named() {
 
 #[test]
 fn an_unknown_interface_is_answered_with_those_that_exist() {
-    if !skip::privileged("an_unknown_interface_is_answered_with_those_that_exist") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(2);
@@ -104,7 +104,7 @@ fn an_unknown_interface_is_answered_with_those_that_exist() {
 
 #[test]
 fn without_any_usable_interface_that_is_said() {
-    if !skip::privileged("without_any_usable_interface_that_is_said") {
+    if !skip::privileged() {
         return;
     }
     let namespace = Namespace::new();
@@ -118,7 +118,7 @@ fn without_any_usable_interface_that_is_said() {
 
 #[test]
 fn without_privilege_the_remedy_is_named() {
-    if !skip::privileged("without_privilege_the_remedy_is_named") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -136,17 +136,16 @@ fn without_privilege_the_remedy_is_named() {
 
 #[test]
 fn the_remedy_that_is_named_is_one() {
-    let name = "the_remedy_that_is_named_is_one";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     let program = PublicCopy::of("nettop");
     let Ok(status) = Command::new("setcap").arg("cap_bpf,cap_net_admin,cap_perfmon=ep").arg(program.path()).status()
     else {
-        return skip::report(name, "there is no `setcap`; on Debian: apt-get install libcap2-bin");
+        return skip::report("there is no `setcap`; on Debian: apt-get install libcap2-bin");
     };
     if !status.success() {
-        return skip::report(name, "the file system of temporary files holds no capabilities");
+        return skip::report("the file system of temporary files holds no capabilities");
     }
     let net = Net::new(1);
     let directory = public_directory();

@@ -58,7 +58,7 @@ fn demo(folder: &Path, jsonl: &Path, arguments: &str) -> Monitor {
 
 #[test]
 fn every_packet_of_the_wire_is_a_line() {
-    if !skip::privileged("every_packet_of_the_wire_is_a_line") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
@@ -122,7 +122,7 @@ fn at_the_end_there_is_the_whole_session() {
 
 #[test]
 fn a_session_ends_up_in_the_folder_of_whoever_called_sudo() {
-    if !skip::privileged("a_session_ends_up_in_the_folder_of_whoever_called_sudo") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
@@ -143,7 +143,7 @@ fn a_session_ends_up_in_the_folder_of_whoever_called_sudo() {
 
 #[test]
 fn more_sources_than_a_snapshot_shows_are_all_in_the_session() {
-    if !skip::privileged("more_sources_than_a_snapshot_shows_are_all_in_the_session") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
@@ -211,7 +211,7 @@ fn a_file_that_may_not_grow_any_more_is_said() {
 
 #[test]
 fn a_disk_that_was_full_is_written_to_again() {
-    if !skip::privileged("a_disk_that_was_full_is_written_to_again") {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -271,7 +271,7 @@ fn a_renamed_file_is_made_anew_on_sighup_and_no_line_is_lost() {
 
 #[test]
 fn a_file_that_cannot_be_made_anew_stays_open() {
-    if !skip::privileged("a_file_that_cannot_be_made_anew_stays_open") {
+    if !skip::privileged() {
         return;
     }
     let (copy, folder) = (program::PublicCopy::of("nettop"), program::public_directory());
@@ -298,7 +298,7 @@ fn a_file_that_cannot_be_made_anew_stays_open() {
 
 #[test]
 fn the_log_is_made_anew_too() {
-    if !skip::privileged("the_log_is_made_anew_too") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));

@@ -143,35 +143,35 @@ fn flood_from(sources: u32) {
 
 #[test]
 fn a_flood_from_one_source_is_counted_whole() {
-    if skip::privileged("a_flood_from_one_source_is_counted_whole") {
+    if skip::privileged() {
         flood_from(1);
     }
 }
 
 #[test]
 fn a_flood_from_a_thousand_sources_is_counted_whole() {
-    if skip::privileged("a_flood_from_a_thousand_sources_is_counted_whole") {
+    if skip::privileged() {
         flood_from(1_000);
     }
 }
 
 #[test]
 fn a_flood_from_fifty_thousand_sources_is_counted_whole() {
-    if skip::privileged("a_flood_from_fifty_thousand_sources_is_counted_whole") {
+    if skip::privileged() {
         flood_from(50_000);
     }
 }
 
 #[test]
 fn a_flood_from_sixteen_million_sources_is_counted_whole() {
-    if skip::privileged("a_flood_from_sixteen_million_sources_is_counted_whole") {
+    if skip::privileged() {
         flood_from(16_000_000);
     }
 }
 
 #[test]
 fn a_flood_cannot_keep_a_new_source_out_for_long() {
-    if !skip::privileged("a_flood_cannot_keep_a_new_source_out_for_long") {
+    if !skip::privileged() {
         return;
     }
     let turn = alone();

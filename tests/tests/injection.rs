@@ -118,7 +118,7 @@ fn names_of_places_and_of_captures_are_not_obeyed() {
 
 #[test]
 fn names_of_interfaces_are_not_obeyed() {
-    if !skip::privileged("names_of_interfaces_are_not_obeyed") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);

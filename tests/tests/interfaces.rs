@@ -49,7 +49,7 @@ fn host(commands: &[&str]) -> Net {
 
 #[test]
 fn every_interface_by_which_the_kernel_would_send_is_watched() {
-    if !skip::privileged("every_interface_by_which_the_kernel_would_send_is_watched") {
+    if !skip::privileged() {
         return;
     }
     for (name, commands, expected, badge) in [
@@ -170,7 +170,7 @@ fn every_interface_by_which_the_kernel_would_send_is_watched() {
 
 #[test]
 fn the_default_route_is_followed_where_it_moves() {
-    if !skip::privileged("the_default_route_is_followed_where_it_moves") {
+    if !skip::privileged() {
         return;
     }
     let net = host(&["route add default via 10.0.0.2"]);
@@ -213,7 +213,7 @@ fn the_default_route_is_followed_where_it_moves() {
 
 #[test]
 fn a_default_route_that_nowhere_leads_is_said_and_followed_when_it_comes() {
-    if !skip::privileged("a_default_route_that_nowhere_leads_is_said_and_followed_when_it_comes") {
+    if !skip::privileged() {
         return;
     }
     let net = host(&[]);
@@ -230,7 +230,7 @@ fn a_default_route_that_nowhere_leads_is_said_and_followed_when_it_comes() {
 
 #[test]
 fn of_several_next_hops_one_that_is_taken_is_said_and_the_others_are_watched() {
-    if !skip::privileged("of_several_next_hops_one_that_is_taken_is_said_and_the_others_are_watched") {
+    if !skip::privileged() {
         return;
     }
     let net = host(&["route add default nexthop via 10.1.0.2 dev in1 nexthop via 10.2.0.2 dev in2"]);
@@ -244,7 +244,7 @@ fn of_several_next_hops_one_that_is_taken_is_said_and_the_others_are_watched() {
 
 #[test]
 fn text_in_any_encoding_hides_no_interface() {
-    if !skip::privileged("text_in_any_encoding_hides_no_interface") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(3);
@@ -282,7 +282,7 @@ fn text_in_any_encoding_hides_no_interface() {
 
 #[test]
 fn an_interface_is_known_by_all_its_names_and_watched_once() {
-    if !skip::privileged("an_interface_is_known_by_all_its_names_and_watched_once") {
+    if !skip::privileged() {
         return;
     }
     const LONG: &str = "enp0s20f0u1u2c2i2uplink";
@@ -321,7 +321,7 @@ fn an_interface_is_known_by_all_its_names_and_watched_once() {
 
 #[test]
 fn interfaces_are_looked_at_each_second_however_long_the_interval_is() {
-    if !skip::privileged("interfaces_are_looked_at_each_second_however_long_the_interval_is") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -340,8 +340,7 @@ fn interfaces_are_looked_at_each_second_however_long_the_interval_is() {
 
 #[test]
 fn an_interface_that_receives_and_sees_nothing_is_told_and_what_to_watch_instead() {
-    const TEST: &str = "an_interface_that_receives_and_sees_nothing_is_told_and_what_to_watch_instead";
-    if !skip::privileged(TEST) {
+    if !skip::privileged() {
         return;
     }
     for (name, commands, below) in [
@@ -373,7 +372,7 @@ fn an_interface_that_receives_and_sees_nothing_is_told_and_what_to_watch_instead
             }
         });
         if let Some(reason) = refused {
-            skip::report(TEST, &format!("no {name}: {reason}"));
+            skip::report(&format!("no {name}: {reason}"));
             continue;
         }
         let spec = Spec::between([203, 0, 113, 1].into(), [10, 0, 0, 1].into(), Transport::Udp(40_000, 9));

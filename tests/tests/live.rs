@@ -38,7 +38,7 @@ fn row<'a>(snapshot: &'a Value, wanted: &str) -> &'a Value {
 
 #[test]
 fn every_count_equals_what_was_sent() {
-    if !skip::privileged("every_count_equals_what_was_sent") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -98,7 +98,7 @@ fn every_count_equals_what_was_sent() {
 
 #[test]
 fn the_filter_chooses_what_is_counted_from_then_on() {
-    if !skip::privileged("the_filter_chooses_what_is_counted_from_then_on") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -143,7 +143,7 @@ fn the_filter_chooses_what_is_counted_from_then_on() {
 
 #[test]
 fn pause_rejects_and_reset_starts_anew() {
-    if !skip::privileged("pause_rejects_and_reset_starts_anew") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -181,7 +181,7 @@ fn pause_rejects_and_reset_starts_anew() {
 
 #[test]
 fn after_a_reset_amid_traffic_ports_and_totals_agree() {
-    if !skip::privileged("after_a_reset_amid_traffic_ports_and_totals_agree") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -219,7 +219,7 @@ fn after_a_reset_amid_traffic_ports_and_totals_agree() {
 
 #[test]
 fn a_busy_source_that_comes_late_has_detail_and_who_has_none_is_marked() {
-    if !skip::privileged("a_busy_source_that_comes_late_has_detail_and_who_has_none_is_marked") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -259,7 +259,7 @@ fn a_busy_source_that_comes_late_has_detail_and_who_has_none_is_marked() {
 
 #[test]
 fn interfaces_are_changed_while_it_runs() {
-    if !skip::privileged("interfaces_are_changed_while_it_runs") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(2);
@@ -299,7 +299,7 @@ fn interfaces_are_changed_while_it_runs() {
 
 #[test]
 fn two_interfaces_are_counted_together_from_the_start() {
-    if !skip::privileged("two_interfaces_are_counted_together_from_the_start") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(2);
@@ -319,7 +319,7 @@ fn two_interfaces_are_counted_together_from_the_start() {
 
 #[test]
 fn an_interface_that_goes_down_is_shown_and_counted_when_it_comes_up() {
-    if !skip::privileged("an_interface_that_goes_down_is_shown_and_counted_when_it_comes_up") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -339,7 +339,7 @@ fn an_interface_that_goes_down_is_shown_and_counted_when_it_comes_up() {
 
 #[test]
 fn an_interface_that_is_deleted_is_attached_again_when_it_comes_back() {
-    if !skip::privileged("an_interface_that_is_deleted_is_attached_again_when_it_comes_back") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -364,7 +364,7 @@ fn an_interface_that_is_deleted_is_attached_again_when_it_comes_back() {
 
 #[test]
 fn a_renamed_interface_is_counted_under_its_new_name() {
-    if !skip::privileged("a_renamed_interface_is_counted_under_its_new_name") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -388,7 +388,7 @@ fn a_renamed_interface_is_counted_under_its_new_name() {
 
 #[test]
 fn jumbo_frames_are_counted_natively_and_whole() {
-    if !skip::privileged("jumbo_frames_are_counted_natively_and_whole") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -413,7 +413,7 @@ fn jumbo_frames_are_counted_natively_and_whole() {
 
 #[test]
 fn loopback_is_counted_generically_and_that_is_said() {
-    if !skip::privileged("loopback_is_counted_generically_and_that_is_said") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(0);
@@ -431,7 +431,7 @@ fn loopback_is_counted_generically_and_that_is_said() {
 
 #[test]
 fn a_tunnel_without_ethernet_is_counted() {
-    if !skip::privileged("a_tunnel_without_ethernet_is_counted") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(0);
@@ -482,7 +482,7 @@ impl Tunnel {
 
 #[test]
 fn a_second_monitor_is_told_who_is_first() {
-    if !skip::privileged("a_second_monitor_is_told_who_is_first") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(2);
@@ -532,7 +532,7 @@ fn is_linked(program: u32) -> bool {
 
 #[test]
 fn being_killed_leaves_nothing_in_the_kernel() {
-    if !skip::privileged("being_killed_leaves_nothing_in_the_kernel") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -562,7 +562,7 @@ fn being_killed_leaves_nothing_in_the_kernel() {
 
 #[test]
 fn a_signal_ends_it_orderly_with_a_summary() {
-    if !skip::privileged("a_signal_ends_it_orderly_with_a_summary") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -588,7 +588,7 @@ fn a_signal_ends_it_orderly_with_a_summary() {
 
 #[test]
 fn stop_by_request_ends_it_orderly() {
-    if !skip::privileged("stop_by_request_ends_it_orderly") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -602,7 +602,7 @@ fn stop_by_request_ends_it_orderly() {
 
 #[test]
 fn it_gives_up_every_privilege_once_attached() {
-    if !skip::privileged("it_gives_up_every_privilege_once_attached") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -620,7 +620,7 @@ fn it_gives_up_every_privilege_once_attached() {
 
 #[test]
 fn an_idle_monitor_costs_little() {
-    if !skip::privileged("an_idle_monitor_costs_little") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);

@@ -57,11 +57,10 @@ fn manual_pages_name_every_command_and_option() {
 
 #[test]
 fn troff_reads_manual_pages_without_a_warning() {
-    let test = "troff_reads_manual_pages_without_a_warning";
     for program in PROGRAMS {
         let page = printed(&["man", "--program", program]);
         match filter(Command::new("groff").args(["-man", "-ww", "-Tutf8"]), &page) {
-            None => return skip::report(test, "there is no `groff`; on Debian: apt-get install groff-base"),
+            None => return skip::report("there is no `groff`; on Debian: apt-get install groff-base"),
             Some(ended) => {
                 assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
                 assert!(ended.stdout.lines().count() > 50, "{ended:?}");
@@ -72,7 +71,6 @@ fn troff_reads_manual_pages_without_a_warning() {
 
 #[test]
 fn shells_read_the_completions() {
-    let test = "shells_read_the_completions";
     for program in PROGRAMS {
         let script = |shell: &str| printed(&["completions", shell, "--program", program]);
         let bash = format!("{}\ncomplete -p {program}\n", script("bash"));
@@ -82,7 +80,7 @@ fn shells_read_the_completions() {
             ("fish", format!("{}\ncomplete --do-complete '{program} '\n", script("fish")), "p"),
         ] {
             match filter(&mut Command::new(shell), &script) {
-                None => skip::report(test, &format!("there is no `{shell}`")),
+                None => skip::report(&format!("there is no `{shell}`")),
                 Some(ended) => assert!(
                     ended.status.success() && ended.stderr.is_empty() && ended.stdout.contains(expected),
                     "{shell}: {ended:?}"
@@ -108,7 +106,7 @@ fn bash_completes_commands_and_options() {
             all.len() - 1
         );
         let Some(ended) = filter(&mut Command::new("bash"), &ask) else {
-            return skip::report("bash_completes_commands_and_options", "there is no `bash`");
+            return skip::report("there is no `bash`");
         };
         assert_eq!(ended.stdout.trim(), expected, "{words}: {ended:?}");
     }

@@ -32,7 +32,7 @@ fn sum(map: &Value, key: &str) -> Option<u64> {
 
 #[test]
 fn raw_counters_are_those_that_were_sent() {
-    if !skip::privileged("raw_counters_are_those_that_were_sent") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -114,7 +114,7 @@ fn where_the_kernel_does_not_count_there_are_no_maps() {
 
 #[test]
 fn the_monitor_tells_what_it_costs() {
-    if !skip::privileged("the_monitor_tells_what_it_costs") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);

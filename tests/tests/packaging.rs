@@ -55,9 +55,8 @@ fn the_program_knows_the_options_that_units_give_it() {
 
 #[test]
 fn systemd_accepts_the_units_and_finds_them_tight() {
-    let test = "systemd_accepts_the_units_and_finds_them_tight";
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return skip::report(test, "there is no `systemd-analyze`; on Debian: apt-get install systemd");
+        return skip::report("there is no `systemd-analyze`; on Debian: apt-get install systemd");
     }
     // It wants the programs to exist.
     let folder = TempDir::new().expect("a folder");
@@ -82,8 +81,7 @@ fn systemd_accepts_the_units_and_finds_them_tight() {
 
 #[test]
 fn the_capabilities_of_the_unit_are_enough() {
-    let test = "the_capabilities_of_the_unit_are_enough";
-    if !skip::privileged(test) {
+    if !skip::privileged() {
         return;
     }
     let unit = unit("nettop.service");
@@ -98,7 +96,7 @@ fn the_capabilities_of_the_unit_are_enough() {
     command.args(["--bounding-set", &format!("-all,{sets}")]).arg(nettop.path());
     command.args(["run", "--iface", "in0", "--map-memory", "1", "--interval", "0.1"]);
     if Command::new("setpriv").arg("--version").output().is_err() {
-        return skip::report(test, "there is no `setpriv`; on Debian: apt-get install util-linux");
+        return skip::report("there is no `setpriv`; on Debian: apt-get install util-linux");
     }
     let monitor = Monitor::start(command, &folder.path().join("s"));
     Sender::new(&net.sender, "out0").send(&frames::arp(), 3);

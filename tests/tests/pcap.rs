@@ -578,8 +578,7 @@ fn at_its_own_speed_the_rest_is_still_to_come() {
 
 #[test]
 fn it_needs_no_privilege() {
-    let name = "it_needs_no_privilege";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     let (program, directory) = (PublicCopy::of("nettop"), public_directory());

@@ -41,8 +41,7 @@ fn expect_balance(snapshot: &Value) {
 
 #[test]
 fn a_botnet_of_three_networks_leads_the_list_before_and_after_a_flood() {
-    let test = "a_botnet_of_three_networks_leads_the_list_before_and_after_a_flood";
-    if !skip::privileged(test) {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);

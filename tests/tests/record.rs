@@ -39,7 +39,7 @@ fn comparable(mut snapshot: Value) -> Value {
 
 #[test]
 fn a_recorded_session_replays_to_the_same_snapshot() {
-    if !skip::privileged("a_recorded_session_replays_to_the_same_snapshot") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -76,7 +76,7 @@ fn a_recorded_session_replays_to_the_same_snapshot() {
 
 #[test]
 fn a_recording_that_was_cut_off_is_replayed_as_far_as_it_goes() {
-    if !skip::privileged("a_recording_that_was_cut_off_is_replayed_as_far_as_it_goes") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);

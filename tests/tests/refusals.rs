@@ -37,8 +37,7 @@ fn limit(command: &mut Command, resource: libc::__rlimit_resource_t, most: u64) 
 
 #[test]
 fn root_of_a_user_namespace_is_told_that_it_is_one() {
-    let name = "root_of_a_user_namespace_is_told_that_it_is_one";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -54,7 +53,7 @@ fn root_of_a_user_namespace_is_told_that_it_is_one() {
         .status()
         .is_ok_and(|ended| ended.success())
     {
-        return skip::report(name, "the kernel makes no user namespaces");
+        return skip::report("the kernel makes no user namespaces");
     }
     let ended = run(&mut inside(&["run", "--quiet", "--iface", "lo"]));
     for part in ["user namespace", "rootless", "sudo"] {
@@ -70,7 +69,7 @@ fn root_of_a_user_namespace_is_told_that_it_is_one() {
 
 #[test]
 fn too_few_descriptors_are_named() {
-    if !skip::privileged("too_few_descriptors_are_named") {
+    if !skip::privileged() {
         return;
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
@@ -102,7 +101,7 @@ fn too_few_descriptors_are_named() {
 
 #[test]
 fn too_few_queues_of_a_veth_are_named_with_the_remedy() {
-    if !skip::privileged("too_few_queues_of_a_veth_are_named_with_the_remedy") {
+    if !skip::privileged() {
         return;
     }
     let namespace = Namespace::new();
@@ -127,8 +126,7 @@ fn too_few_queues_of_a_veth_are_named_with_the_remedy() {
 
 #[test]
 fn little_memory_means_small_tables_or_a_refusal_and_never_a_kill() {
-    let name = "little_memory_means_small_tables_or_a_refusal_and_never_a_kill";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -136,7 +134,7 @@ fn little_memory_means_small_tables_or_a_refusal_and_never_a_kill() {
     for mebibytes in [16, 32, 48, 64, 512] {
         let group = match Group::with_memory(mebibytes) {
             Ok(group) => group,
-            Err(why) => return skip::report(name, &why),
+            Err(why) => return skip::report(&why),
         };
         let net = Net::new(1);
         let mut command = monitor_command(&net.receiver, &folder, &["--interval", "0.1"]);
@@ -175,7 +173,7 @@ fn little_memory_means_small_tables_or_a_refusal_and_never_a_kill() {
 
 #[test]
 fn who_called_sudo_but_cannot_be_become_is_no_reason_to_stay_root() {
-    if !skip::privileged("who_called_sudo_but_cannot_be_become_is_no_reason_to_stay_root") {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -213,7 +211,7 @@ fn who_called_sudo_but_cannot_be_become_is_no_reason_to_stay_root() {
 
 #[test]
 fn where_the_kernel_refuses_another_user_nobody_stays_root() {
-    if !skip::privileged("where_the_kernel_refuses_another_user_nobody_stays_root") {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");

@@ -84,8 +84,7 @@ fn a_database_in_a_folder_that_came_later_is_named_with_the_remedy() {
     let (replaced, found) = (start("replaced", Some(&path)), start("found", None));
     let [_, missing] = parts(&found.snapshot());
     if missing.contains(&"files".to_string()) {
-        let test = "a_database_in_a_folder_that_came_later_is_named_with_the_remedy";
-        return skip::report(test, "this kernel has no Landlock");
+        return skip::report("this kernel has no Landlock");
     }
     fs::rename(&folder, directory.path().join("old")).expect("moving it away");
     fs::rename(&other, &folder).expect("another in its place");
@@ -163,7 +162,7 @@ fn it_can_be_opted_out_of() {
 
 #[test]
 fn a_key_writes_files_in_the_current_folder() {
-    if !skip::privileged("a_key_writes_files_in_the_current_folder") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -253,18 +252,17 @@ fn expect_an_orderly_end(ended: &Ended, folder: &Path) {
 
 #[test]
 fn with_three_capabilities_of_the_file_anybody_has_everything() {
-    let name = "with_three_capabilities_of_the_file_anybody_has_everything";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     let (nettop, ctl, folder, net) =
         (PublicCopy::of("nettop"), PublicCopy::of("nettopctl"), public_directory(), Net::new(2));
     let Ok(status) = Command::new("setcap").arg("cap_bpf,cap_net_admin,cap_perfmon=ep").arg(nettop.path()).status()
     else {
-        return skip::report(name, "there is no `setcap`; on Debian: apt-get install libcap2-bin");
+        return skip::report("there is no `setcap`; on Debian: apt-get install libcap2-bin");
     };
     if !status.success() {
-        return skip::report(name, "the file system of temporary files holds no capabilities");
+        return skip::report("the file system of temporary files holds no capabilities");
     }
     let mut doctor = net.receiver.command(nettop.path());
     let doctor = run(as_nobody(doctor.arg("doctor").env("XDG_RUNTIME_DIR", folder.path()).env("HOME", folder.path())));
@@ -284,7 +282,7 @@ fn with_three_capabilities_of_the_file_anybody_has_everything() {
 
 #[test]
 fn whoever_called_sudo_gets_the_process_and_its_files() {
-    if !skip::privileged("whoever_called_sudo_gets_the_process_and_its_files") {
+    if !skip::privileged() {
         return;
     }
     let (ctl, folder, net) = (PublicCopy::of("nettopctl"), TempDir::new().expect("a folder"), Net::new(2));
@@ -310,7 +308,7 @@ fn whoever_called_sudo_gets_the_process_and_its_files() {
 
 #[test]
 fn what_sudo_was_needed_for_is_written_all_the_same() {
-    if !skip::privileged("what_sudo_was_needed_for_is_written_all_the_same") {
+    if !skip::privileged() {
         return;
     }
     // Root's own folder, and the user may not even look into it.

@@ -31,7 +31,7 @@ fn status(pid: u32, name: &str) -> String {
 
 #[test]
 fn a_member_of_the_group_sees_everything_and_changes_nothing() {
-    if !skip::privileged("a_member_of_the_group_sees_everything_and_changes_nothing") {
+    if !skip::privileged() {
         return;
     }
     let (directory, nettop) = (public_directory(), PublicCopy::of("nettop"));
@@ -80,7 +80,7 @@ fn a_member_of_the_group_sees_everything_and_changes_nothing() {
 
 #[test]
 fn root_looks_at_somebody_else_s_monitor_and_finds_it_again() {
-    if !skip::privileged("root_looks_at_somebody_else_s_monitor_and_finds_it_again") {
+    if !skip::privileged() {
         return;
     }
     let (directory, nettop) = (public_directory(), PublicCopy::of("nettop"));
@@ -107,7 +107,7 @@ fn root_looks_at_somebody_else_s_monitor_and_finds_it_again() {
 
 #[test]
 fn over_tcp_it_knows_the_token_and_finds_the_monitor_again() {
-    if !skip::privileged("over_tcp_it_knows_the_token_and_finds_the_monitor_again") {
+    if !skip::privileged() {
         return;
     }
     let (namespace, folder) = (Namespace::new(), TempDir::new().expect("a folder"));

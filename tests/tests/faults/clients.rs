@@ -73,7 +73,7 @@ fn clients_that_fill_every_place_and_do_nothing_make_room() {
 
 #[test]
 fn clients_that_read_a_byte_a_second_hold_nobody_up() {
-    if !skip::privileged("clients_that_read_a_byte_a_second_hold_nobody_up") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);

@@ -21,7 +21,7 @@ fn on_small_disk(disk: &PathBuf, kilobytes: u32) -> Command {
 
 #[test]
 fn a_disk_that_is_full_at_the_end_is_said_and_keeps_what_was_there() {
-    if !skip::privileged("a_disk_that_is_full_at_the_end_is_said_and_keeps_what_was_there") {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -50,7 +50,7 @@ fn a_disk_that_is_full_at_the_end_is_said_and_keeps_what_was_there() {
 
 #[test]
 fn a_log_on_a_full_disk_stops_nothing() {
-    if !skip::privileged("a_log_on_a_full_disk_stops_nothing") {
+    if !skip::privileged() {
         return;
     }
     let net = nettop_tests::net::Net::new(1);

@@ -42,7 +42,7 @@ fn stop(child: u32) {
 
 #[test]
 fn killed_at_any_moment_it_leaves_nothing_behind() {
-    if !skip::privileged("killed_at_any_moment_it_leaves_nothing_behind") {
+    if !skip::privileged() {
         return;
     }
     let seed = fastrand::u64(..);

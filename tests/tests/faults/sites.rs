@@ -64,7 +64,7 @@ fn open(path: &Path) -> File {
 
 #[test]
 fn an_export_replaces_files_alone() {
-    if !skip::privileged("an_export_replaces_files_alone") {
+    if !skip::privileged() {
         return;
     }
     let monitor = Monitor::demo("--no-geo");
@@ -123,7 +123,7 @@ fn an_export_replaces_files_alone() {
 
 #[test]
 fn the_last_snapshot_goes_into_a_pipe_or_a_device_that_stays() {
-    if !skip::privileged("the_last_snapshot_goes_into_a_pipe_or_a_device_that_stays") {
+    if !skip::privileged() {
         return;
     }
     let folder = TempDir::new().expect("a folder");
@@ -188,7 +188,7 @@ fn what_cannot_be_written_to_is_refused_before_anything_is_counted() {
 
 #[test]
 fn root_follows_no_link_in_a_folder_of_somebody_elses() {
-    if !skip::privileged("root_follows_no_link_in_a_folder_of_somebody_elses") {
+    if !skip::privileged() {
         return;
     }
     let folder = public_directory();

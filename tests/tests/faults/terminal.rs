@@ -54,14 +54,14 @@ fn loses_its_terminal(controlling: bool) {
 
 #[test]
 fn its_controlling_terminal_is_closed() {
-    if skip::privileged("its_controlling_terminal_is_closed") {
+    if skip::privileged() {
         loses_its_terminal(true);
     }
 }
 
 #[test]
 fn a_terminal_that_is_not_its_own_is_closed() {
-    if skip::privileged("a_terminal_that_is_not_its_own_is_closed") {
+    if skip::privileged() {
         loses_its_terminal(false);
     }
 }
@@ -94,14 +94,14 @@ fn is_stuck_and(end: impl FnOnce(&mut Terminal, &Monitor)) {
 
 #[test]
 fn a_terminal_that_is_never_read_ends_with_a_key() {
-    if skip::privileged("a_terminal_that_is_never_read_ends_with_a_key") {
+    if skip::privileged() {
         is_stuck_and(|terminal, _| terminal.keyboard.write_all(b"q").expect("typing"));
     }
 }
 
 #[test]
 fn a_terminal_that_is_never_read_ends_with_a_signal() {
-    if skip::privileged("a_terminal_that_is_never_read_ends_with_a_signal") {
+    if skip::privileged() {
         is_stuck_and(|_, monitor| monitor.signal(libc::SIGTERM));
         is_stuck_and(|_, monitor| monitor.signal(libc::SIGHUP));
     }

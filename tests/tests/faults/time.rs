@@ -29,7 +29,7 @@ fn send_steadily(traffic: &mut Traffic, sender: &Sender, per_second: u64, wanted
 
 #[test]
 fn suspended_for_a_while_it_loses_nothing_and_says_that_it_was_late() {
-    if !skip::privileged("suspended_for_a_while_it_loses_nothing_and_says_that_it_was_late") {
+    if !skip::privileged() {
         return;
     }
     const RATE: u64 = 500;
@@ -66,7 +66,7 @@ fn suspended_for_a_while_it_loses_nothing_and_says_that_it_was_late() {
 
 #[test]
 fn a_stall_is_told_and_moves_nothing_in_time() {
-    if !skip::privileged("a_stall_is_told_and_moves_nothing_in_time") {
+    if !skip::privileged() {
         return;
     }
     // Seconds, and packets per second.
@@ -103,7 +103,7 @@ fn a_stall_is_told_and_moves_nothing_in_time() {
 
 #[test]
 fn with_ten_ticks_a_second_a_flood_is_counted_and_late_ticks_are_said() {
-    if !skip::privileged("with_ten_ticks_a_second_a_flood_is_counted_and_late_ticks_are_said") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -125,7 +125,7 @@ fn with_ten_ticks_a_second_a_flood_is_counted_and_late_ticks_are_said() {
 
 #[test]
 fn a_ring_of_samples_that_is_full_is_said_and_costs_no_count() {
-    if !skip::privileged("a_ring_of_samples_that_is_full_is_said_and_costs_no_count") {
+    if !skip::privileged() {
         return;
     }
     let net = Net::new(1);
@@ -150,12 +150,11 @@ fn a_ring_of_samples_that_is_full_is_said_and_costs_no_count() {
 
 #[test]
 fn a_clock_that_jumps_changes_no_rate_and_no_count() {
-    let name = "a_clock_that_jumps_changes_no_rate_and_no_count";
-    if !skip::privileged(name) {
+    if !skip::privileged() {
         return;
     }
     if env::var_os(OWN_MACHINE).is_none() {
-        return skip::report(name, "it sets the machine's clock; `cargo xtask vm` runs it in a machine of its own");
+        return skip::report("it sets the machine's clock; `cargo xtask vm` runs it in a machine of its own");
     }
     const RATE: u64 = 100;
     let net = Net::new(1);
