@@ -23,8 +23,8 @@ pub struct Regions {
     /// Numbers of regions, from 1.
     numbers: HashMap<(CountryCode, u32), u32>,
     regions: Vec<Region>,
-    countries: Places<CountryCode>,
-    networks: Places<u32>,
+    countries: SumsBy<CountryCode>,
+    networks: SumsBy<u32>,
 }
 
 /// The part of a network (by its AS number) that is in one country.
@@ -169,12 +169,12 @@ impl Regions {
 }
 
 /// Sums by one kind of place.
-struct Places<K> {
+struct SumsBy<K> {
     ledger: Ledger<K, PacketsBytes>,
     names: HashMap<K, Box<str>>,
 }
 
-impl<K: Copy + Eq + Hash + Ord> Places<K> {
+impl<K: Copy + Eq + Hash + Ord> SumsBy<K> {
     /// The `limit` (0: all) places with the most packets, most first, with their names, and sums over the others; `sources`:
     /// how many are in each.
     fn top(
@@ -197,7 +197,7 @@ impl<K: Copy + Eq + Hash + Ord> Places<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash + Ord> Default for Places<K> {
+impl<K: Copy + Eq + Hash + Ord> Default for SumsBy<K> {
     fn default() -> Self {
         Self { ledger: Ledger::new(usize::MAX), names: HashMap::new() }
     }

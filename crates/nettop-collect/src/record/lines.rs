@@ -20,7 +20,7 @@ fn counts((packets, bytes): Pair) -> PacketsBytes {
 }
 
 /// What was counted for a source: packets, bytes, first and newest stamp (nanoseconds), SYNs, UDP, ICMP, fragments.
-type Source = (IpAddr, u64, u64, u64, u64, u32, u32, u32, u32);
+type SourceLine = (IpAddr, u64, u64, u64, u64, u32, u32, u32, u32);
 
 /// A reading of packets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Traffic {
     /// By table.
     untracked: Vec<Pair>,
     events: Pair,
-    sources: Vec<Source>,
+    sources: Vec<SourceLine>,
     destinations: Vec<(IpAddr, u64, u64)>,
     /// The two words of a pair of MACs, then packets and bytes.
     macs: Vec<(u64, u64, u64, u64)>,

@@ -1,6 +1,6 @@
 //! Per-source detail from sampled packets: ports, protocols, MACs and flags; and the newest packets themselves.
 //!
-//! There is room for a few thousand sources. [`Places`] decides which have it; whatever of a source was left out makes its
+//! There is room for a few thousand sources. [`DetailTable`] decides which have it; whatever of a source was left out makes its
 //! detail an estimate.
 
 mod gaps;
@@ -13,7 +13,7 @@ use litemap::LiteMap;
 use nettop_common::{Address, Event, Protocol};
 use nettop_model::snapshot::{Detail, Mac, TcpFlags};
 
-use self::{gaps::Gaps, places::Places};
+use self::{gaps::Gaps, places::DetailTable};
 
 /// Keys in one map of one source; more make its detail an estimate.
 const MOST_KEYS: usize = 256;
@@ -34,7 +34,7 @@ pub struct Known {
 /// Detail of every source that has any.
 #[derive(Debug)]
 pub struct Details {
-    places: Places<Arc<Detail>>,
+    places: DetailTable<Arc<Detail>>,
     gaps: Gaps,
     newest: VecDeque<Event>,
     max_events: usize,
@@ -43,7 +43,7 @@ pub struct Details {
 impl Details {
     /// Keeps at most `max_events` packets.
     pub fn new(max_events: usize) -> Self {
-        Self { places: Places::new(), gaps: Gaps::default(), newest: VecDeque::new(), max_events }
+        Self { places: DetailTable::new(), gaps: Gaps::default(), newest: VecDeque::new(), max_events }
     }
 
     /// Enters a sampled packet. `know` tells what the aggregates know of a source; `None`: it has no account, or not yet.

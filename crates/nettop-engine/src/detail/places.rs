@@ -29,7 +29,7 @@ struct Weight {
 
 /// Sources, and what is kept for each.
 #[derive(Debug)]
-pub struct Places<T> {
+pub struct DetailTable<T> {
     by_source: HashMap<Address, T>,
     /// Those that may have to go, as they were when they were weighed: the lightest last.
     lightest: Vec<Weight>,
@@ -39,7 +39,7 @@ pub struct Places<T> {
     wanted: VecDeque<Address>,
 }
 
-impl<T> Places<T> {
+impl<T> DetailTable<T> {
     pub fn new() -> Self {
         Self { by_source: HashMap::new(), lightest: Vec::new(), least_ever: None, wanted: VecDeque::new() }
     }
@@ -157,7 +157,7 @@ mod tests {
         // Of each source the allocator's smallest block for each of five maps, at least.
         let fewer_keys = 5 * 32 * (3_584 - MOST_SOURCES);
         assert!(now <= before + fewer_keys, "{now} bytes instead of {before}, and {fewer_keys} less of keys");
-        let places = Places::<usize> { by_source: HashMap::with_capacity(MOST_SOURCES), ..Places::new() };
+        let places = DetailTable::<usize> { by_source: HashMap::with_capacity(MOST_SOURCES), ..DetailTable::new() };
         assert!(places.by_source.capacity() <= 3_584, "the table does not double");
     }
 }

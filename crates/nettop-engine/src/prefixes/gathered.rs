@@ -4,7 +4,7 @@ use std::iter;
 
 use nettop_common::PacketsBytes;
 
-use super::table::{Entry, Key};
+use super::table::{Entry, PrefixBits};
 
 /// Bits of a digit when sorting.
 const DIGIT: u32 = 12;
@@ -13,7 +13,7 @@ const DIGITS: usize = 1 << DIGIT;
 /// What came from a source, or that one is new or forgotten; small, since a flood brings a hundred thousand of them at once.
 #[derive(Clone, Copy, Debug, Default)]
 struct Record {
-    key: Key,
+    key: PrefixBits,
     packets: u32,
     /// [`NEW`] and [`FORGOTTEN`] tell of a source, not of bytes.
     bytes: u32,
@@ -39,7 +39,7 @@ impl Gathered {
 
     /// Adds what came.
     #[inline]
-    pub fn push(&mut self, key: Key, PacketsBytes { packets, bytes }: PacketsBytes) {
+    pub fn push(&mut self, key: PrefixBits, PacketsBytes { packets, bytes }: PacketsBytes) {
         match (u32::try_from(packets), u32::try_from(bytes)) {
             (Ok(packets), Ok(bytes)) if bytes < FORGOTTEN => self.records.push(Record { key, packets, bytes }),
             _ => {
@@ -52,7 +52,7 @@ impl Gathered {
 
     /// Adds that a source is new, or forgotten.
     #[inline]
-    pub fn push_source(&mut self, key: Key, new: bool) {
+    pub fn push_source(&mut self, key: PrefixBits, new: bool) {
         self.records.push(Record { key, packets: 0, bytes: if new { NEW } else { FORGOTTEN } });
     }
 

@@ -14,7 +14,7 @@ use nettop_model::snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums};
 
 use self::{
     gathered::Gathered,
-    table::{Key, Row, Table},
+    table::{PrefixBits, PrefixTable, TrackedPrefix},
 };
 use crate::rates::TimeBuckets;
 
@@ -40,12 +40,12 @@ struct Family {
     gathered: Gathered,
     /// Packets of that.
     packets: u64,
-    long: Table,
-    short: Table,
+    long: PrefixTable,
+    short: PrefixTable,
 }
 
 /// Rows of each length, and what they leave out.
-pub type Rows = (Vec<(u8, Vec<PrefixRow>)>, Vec<(u8, PrefixRest)>);
+pub type PublishedPrefixes = (Vec<(u8, Vec<PrefixRow>)>, Vec<(u8, PrefixRest)>);
 
 impl Prefixes {
     /// None yet.
@@ -68,7 +68,7 @@ impl Prefixes {
     }
 
     /// Where a source belongs, and its longer prefix.
-    fn place(&mut self, source: &Address) -> (&mut Family, Key) {
+    fn place(&mut self, source: &Address) -> (&mut Family, PrefixBits) {
         let [high, low] = source.0.map(u64::from_be);
         let (family, bits) = if source.is_v4() { (&mut self.v4, low << 32) } else { (&mut self.v6, high) };
         let key = bits >> (64 - family.lengths.long);
@@ -88,7 +88,7 @@ impl Prefixes {
     }
 
     /// The `limit` (0: all) prefixes of each length with the most packets, most first; and what is left out.
-    pub fn rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> Rows {
+    pub fn rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> PublishedPrefixes {
         let tables = [&self.v4, &self.v6].into_iter().flat_map(Family::tables);
         tables
             .map(|(length, table, lengths)| {
@@ -133,13 +133,13 @@ impl Family {
             lengths,
             gathered: Gathered::default(),
             packets: 0,
-            long: Table::new(MOST_LONG),
-            short: Table::new(MOST_SHORT),
+            long: PrefixTable::new(MOST_LONG),
+            short: PrefixTable::new(MOST_SHORT),
         }
     }
 
     #[inline]
-    fn gather(&mut self, key: Key, tally: PacketsBytes) {
+    fn gather(&mut self, key: PrefixBits, tally: PacketsBytes) {
         self.gathered.push(key, tally);
         self.packets += tally.packets;
     }
@@ -157,7 +157,7 @@ impl Family {
     }
 
     /// Both, with their lengths.
-    fn tables(&self) -> [(u8, &Table, Lengths); 2] {
+    fn tables(&self) -> [(u8, &PrefixTable, Lengths); 2] {
         let Self { lengths, long, short, .. } = self;
         [(lengths.long, long, *lengths), (lengths.short, short, *lengths)]
     }
@@ -166,12 +166,13 @@ impl Family {
         let Self { lengths, long, short, .. } = self;
         let (long, ..) = long.top(TOP);
         let (short, ..) = short.top(TOP);
-        let within = |row: &Row| row.key >> (lengths.long - lengths.short);
+        let within = |row: &TrackedPrefix| row.key >> (lengths.long - lengths.short);
         // The first one in a shorter prefix is its busiest.
-        let mut busiest: HashMap<Key, u64> = HashMap::new();
+        let mut busiest: HashMap<PrefixBits, u64> = HashMap::new();
         long.iter().for_each(|row| _ = busiest.entry(within(row)).or_insert(row.total.packets));
-        let spread =
-            |row: &&&Row| busiest.get(&row.key).is_none_or(|packets| packets.saturating_mul(2) < row.total.packets);
+        let spread = |row: &&&TrackedPrefix| {
+            busiest.get(&row.key).is_none_or(|packets| packets.saturating_mul(2) < row.total.packets)
+        };
         let short: Vec<_> = short.iter().filter(spread).collect();
         let long = long.iter().filter(|row| short.iter().all(|other| other.key != within(row)));
         let long = long.map(|row| lengths.row(lengths.long, row, buckets, elapsed));
@@ -192,8 +193,8 @@ const V4: Lengths = Lengths { long: 24, short: 16, address: |bits| Ipv4Addr::fro
 const V6: Lengths = Lengths { long: 48, short: 32, address: |bits| Ipv6Addr::from_bits(u128::from(bits) << 64).into() };
 
 impl Lengths {
-    fn row(&self, length: u8, row: &Row, buckets: &TimeBuckets, elapsed: f64) -> PrefixRow {
-        let Row { key, sources, recent, total } = row;
+    fn row(&self, length: u8, row: &TrackedPrefix, buckets: &TimeBuckets, elapsed: f64) -> PrefixRow {
+        let TrackedPrefix { key, sources, recent, total } = row;
         let (pps, pps_60s) = recent.rates(buckets, elapsed);
         let prefix = Prefix { ip: (self.address)(key << (64 - length)), length };
         let sums = Sums { ips: u64::from(*sources), packets: total.packets, bytes: total.bytes, pps, pps_60s };

@@ -15,13 +15,13 @@ const NEWCOMERS: usize = 64;
 const LEAVERS: usize = 8;
 
 /// The leading bits of an address.
-pub type Key = u64;
+pub type PrefixBits = u64;
 
 /// What a reading has on one prefix.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// Which.
-    pub key: Key,
+    pub key: PrefixBits,
     /// What came from there.
     pub tally: PacketsBytes,
     /// How many sources there are more than before, or less.
@@ -30,9 +30,9 @@ pub struct Entry {
 
 /// One prefix.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct TrackedPrefix {
     /// Which.
-    pub key: Key,
+    pub key: PrefixBits,
     /// Sources there, of those remembered.
     pub sources: u32,
     /// When it came.
@@ -43,9 +43,9 @@ pub struct Row {
 
 /// Prefixes of one length.
 #[derive(Debug)]
-pub struct Table {
+pub struct PrefixTable {
     most: usize,
-    rows: Vec<Row>,
+    rows: Vec<TrackedPrefix>,
     index: Index,
     evicted: PacketsBytes,
 }
@@ -58,19 +58,19 @@ struct Index {
 }
 
 impl Index {
-    fn find(&self, rows: &[Row], key: Key) -> Option<usize> {
+    fn find(&self, rows: &[TrackedPrefix], key: PrefixBits) -> Option<usize> {
         self.places.find(self.hasher.hash_one(key), |at| rows[*at as usize].key == key).map(|at| *at as usize)
     }
 
     /// Adds a row whose key is not there yet.
-    fn insert(&mut self, rows: &[Row], at: usize) {
+    fn insert(&mut self, rows: &[TrackedPrefix], at: usize) {
         let Self { places, hasher } = self;
         let hash = |at: usize| hasher.hash_one(rows[at].key);
         places.insert_unique(hash(at), at as u32, |at| hash(*at as usize));
     }
 }
 
-impl Table {
+impl PrefixTable {
     /// Of at most so many rows.
     pub fn new(most: usize) -> Self {
         Self { most, rows: Vec::new(), index: Index::default(), evicted: PacketsBytes::default() }
@@ -113,7 +113,7 @@ impl Table {
         let leavers = (self.most / LEAVERS).clamp(1, ranks.len());
         ranks.select_nth_unstable(leavers - 1);
         for (.., at) in &ranks[..leavers] {
-            let row: &mut Row = &mut self.rows[*at as usize];
+            let row: &mut TrackedPrefix = &mut self.rows[*at as usize];
             self.evicted.add(row.total);
             row.total = PacketsBytes::default();
         }
@@ -125,7 +125,8 @@ impl Table {
     }
 
     fn insert(&mut self, entry: &Entry, buckets: &TimeBuckets) {
-        let mut row = Row { key: entry.key, sources: 0, recent: Recent::default(), total: PacketsBytes::default() };
+        let mut row =
+            TrackedPrefix { key: entry.key, sources: 0, recent: Recent::default(), total: PacketsBytes::default() };
         row.add(entry, buckets);
         heap::make_room(&mut self.rows);
         self.rows.push(row);
@@ -133,14 +134,14 @@ impl Table {
     }
 
     /// Everything that came from a prefix since it is here; `None`: it has no row.
-    pub fn total(&self, key: Key) -> Option<PacketsBytes> {
+    pub fn total(&self, key: PrefixBits) -> Option<PacketsBytes> {
         self.index.find(&self.rows, key).map(|at| self.rows[at].total)
     }
 
     /// The `limit` (0: all) rows with the most packets, most first, then the others: how many, and their sum.
-    pub fn top(&self, limit: usize) -> (Vec<&Row>, u64, PacketsBytes) {
+    pub fn top(&self, limit: usize) -> (Vec<&TrackedPrefix>, u64, PacketsBytes) {
         let mut rows: Vec<_> = self.rows.iter().collect();
-        let rank = |row: &&Row| (Reverse(row.total.packets), row.key);
+        let rank = |row: &&TrackedPrefix| (Reverse(row.total.packets), row.key);
         let mut rest = PacketsBytes::default();
         let mut others = 0;
         if limit > 0 && limit < rows.len() {
@@ -153,7 +154,7 @@ impl Table {
     }
 }
 
-impl Row {
+impl TrackedPrefix {
     fn add(&mut self, Entry { tally, sources, .. }: &Entry, buckets: &TimeBuckets) {
         self.total.add(*tally);
         self.recent.add(buckets, tally.packets);
@@ -165,15 +166,15 @@ impl Row {
 mod tests {
     use super::*;
 
-    fn entry(key: Key, packets: u64) -> Entry {
+    fn entry(key: PrefixBits, packets: u64) -> Entry {
         Entry { key, tally: PacketsBytes { packets, bytes: packets * 60 }, sources: 1 }
     }
 
-    fn enter(table: &mut Table, entries: &[Entry], buckets: &TimeBuckets) {
+    fn enter(table: &mut PrefixTable, entries: &[Entry], buckets: &TimeBuckets) {
         table.enter(entries.iter().copied(), entries.iter().map(|entry| entry.tally.packets).sum(), buckets);
     }
 
-    fn sum(table: &Table) -> PacketsBytes {
+    fn sum(table: &PrefixTable) -> PacketsBytes {
         let (rows, _, _) = table.top(0);
         rows.iter().fold(table.evicted(), |mut sum, row| {
             sum.add(row.total);
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_prefixes_is_bounded_adds_up_and_pushes_nobody_out_that_goes_on() {
-        let (mut table, buckets) = (Table::new(1024), TimeBuckets::new(0));
+        let (mut table, buckets) = (PrefixTable::new(1024), TimeBuckets::new(0));
         let mut entered = 0;
         for reading in 0..200_u64 {
             // Ten that send on, three of them much, and two thousand that come once.
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn one_that_comes_again_and_again_gets_in_during_a_flood() {
-        let (mut table, buckets) = (Table::new(1024), TimeBuckets::new(0));
+        let (mut table, buckets) = (PrefixTable::new(1024), TimeBuckets::new(0));
         let flood = |reading: u64| (0..2000).map(move |at| entry(1_000 + reading * 2000 + at, 1));
         (0..10).for_each(|reading| enter(&mut table, &flood(reading).collect::<Vec<_>>(), &buckets));
         let before = (10..2000).take_while(|reading| {
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn sources_join_and_leave() {
-        let (mut table, buckets) = (Table::new(2), TimeBuckets::new(0));
+        let (mut table, buckets) = (PrefixTable::new(2), TimeBuckets::new(0));
         enter(&mut table, &[entry(1, 5), entry(2, 1)], &buckets);
         enter(&mut table, &[Entry { sources: -1, ..entry(1, 0) }, Entry { sources: -1, ..entry(9, 0) }], &buckets);
         let (rows, ..) = table.top(0);

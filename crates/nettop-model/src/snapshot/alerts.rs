@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     Mac,
-    json::{Key, from_text, known_or_default},
+    json::{MapKey, from_text, known_or_default},
     names::Name,
 };
 
@@ -141,7 +141,7 @@ impl Serialize for Origin {
     }
 }
 
-impl Key for Origin {
+impl MapKey for Origin {
     fn read(text: &str) -> Option<Self> {
         text.parse().map(Self::Ip).or_else(|_| text.parse().map(Self::Mac)).ok()
     }

@@ -85,7 +85,7 @@ fn with_label<K: Label>(text: &str) -> Option<K> {
 }
 
 /// Reads a value that was written as its text.
-pub(crate) fn from_text<'de, K: Key, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
+pub(crate) fn from_text<'de, K: MapKey, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
     let text = Cow::<str>::deserialize(deserializer)?;
     K::read(&text).ok_or_else(|| unknown(&text))
 }
@@ -95,14 +95,14 @@ fn unknown<E: serde::de::Error>(text: &str) -> E {
 }
 
 /// Whatever is a key of a map: all keys of JSON are text.
-pub(crate) trait Key: Sized {
+pub(crate) trait MapKey: Sized {
     fn read(text: &str) -> Option<Self>;
 }
 
 /// Those whose text is that of `FromStr`.
 macro_rules! keys_of_text {
     ($($name:ty)+) => {
-        $(impl Key for $name {
+        $(impl MapKey for $name {
             fn read(text: &str) -> Option<Self> {
                 text.parse().ok()
             }
@@ -112,19 +112,19 @@ macro_rules! keys_of_text {
 
 keys_of_text! { u8 u16 IpAddr Mac TcpFlags }
 
-impl Key for Protocol {
+impl MapKey for Protocol {
     fn read(text: &str) -> Option<Self> {
         with_label(text)
     }
 }
 
-impl Key for SizeBucket {
+impl MapKey for SizeBucket {
     fn read(text: &str) -> Option<Self> {
         with_label(text)
     }
 }
 
-impl Key for Name {
+impl MapKey for Name {
     fn read(text: &str) -> Option<Self> {
         Some(text.to_string().into())
     }
@@ -133,14 +133,14 @@ impl Key for Name {
 /// Reads a map as pairs, in the order in which they stand there, into whatever is made of pairs.
 pub(crate) fn from_map<'de, K, V, C, D>(deserializer: D) -> Result<C, D::Error>
 where
-    K: Key,
+    K: MapKey,
     V: Deserialize<'de>,
     C: FromIterator<(K, V)>,
     D: Deserializer<'de>,
 {
     struct Pairs<K, V, C>(PhantomData<(K, V, C)>);
 
-    impl<'de, K: Key, V: Deserialize<'de>, C: FromIterator<(K, V)>> Visitor<'de> for Pairs<K, V, C> {
+    impl<'de, K: MapKey, V: Deserialize<'de>, C: FromIterator<(K, V)>> Visitor<'de> for Pairs<K, V, C> {
         type Value = C;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     Amount, Others, Sums,
-    json::{Key, from_text},
+    json::{MapKey, from_text},
 };
 
 /// The leading bits that addresses have in common.
@@ -52,7 +52,7 @@ impl fmt::Display for Prefix {
     }
 }
 
-impl Key for Prefix {
+impl MapKey for Prefix {
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
     }
