@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_reference_counts_what_it_should() {
-        if !skip::privileged("the_reference_counts_what_it_should") {
+        if !skip::privileged() {
             return;
         }
         let reference = Reference::load().unwrap();
