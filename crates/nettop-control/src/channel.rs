@@ -15,7 +15,8 @@ use clap::Args;
 
 use super::{
     accept::Listener,
-    socket::{self, Endpoint, SocketFile},
+    endpoint::Endpoint,
+    socket::{self, SocketFile},
     socket_dir::SocketDir,
     token::Token,
 };

@@ -14,8 +14,8 @@ use super::{
     accept::Stream,
     answer::{BOUNDS, Bounds},
     dial,
+    endpoint::Endpoint,
     peer::peer,
-    socket::Endpoint,
     token::Token,
 };
 

@@ -13,8 +13,8 @@ use rustix::{
 };
 
 use super::{
+    endpoint::Endpoint,
     peer::{Peer, peer},
-    socket::Endpoint,
     socket_dir,
 };
 

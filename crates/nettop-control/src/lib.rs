@@ -7,6 +7,7 @@ mod chunks;
 mod clients;
 pub mod connection;
 pub mod dial;
+pub mod endpoint;
 mod fair;
 pub mod peer;
 mod pool;

@@ -18,7 +18,7 @@ use nettop_collect::{
     kernel::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
 };
 use nettop_common::counters::Part;
-use nettop_control::{channel::ControlArgs, socket::Endpoint};
+use nettop_control::{channel::ControlArgs, endpoint::Endpoint};
 use nettop_engine::{Settings, detect::first_alert};
 use nettop_geo::Watcher;
 use nettop_model::{

@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Result, bail};
 use nettop_control::{
     connection::Monitor,
+    endpoint::Endpoint,
     remote::{follow, relay},
-    socket::Endpoint,
     token::Token,
 };
 use nettop_process::heap;

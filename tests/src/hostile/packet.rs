@@ -5,7 +5,7 @@ use std::{cell::RefCell, net::IpAddr};
 use arbitrary::{Result, Unstructured};
 use nettop_collect::{
     counter::FrameCounter,
-    pcap::{capture::Order, link::LINK_TYPES},
+    pcap::{link::LINK_TYPES, record::Order},
     reading::Reading,
 };
 use nettop_common::{Frame, LinkLayer, Outcome, Packet, event::NO_TCP_FLAGS, packet as parser};

@@ -14,7 +14,7 @@ use self::{
     nflog::nflog,
     ppp::{cisco_hdlc, ppp, pppd},
 };
-use super::capture::Order;
+use super::record::Order;
 
 /// Finds the packet in a frame of a file whose numbers are in this order.
 pub type Parse = fn(&[u8], Order) -> Result<Packet, NotCounted>;

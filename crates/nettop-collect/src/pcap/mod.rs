@@ -5,7 +5,9 @@ pub mod input;
 pub mod link;
 mod pace;
 mod pcapng;
+pub mod record;
 mod remedy;
+mod sample;
 mod savefile;
 mod seen;
 
@@ -15,10 +17,12 @@ use anyhow::{Context as _, Result, bail};
 use nettop_model::{clock::Moment, snapshot::Replay};
 
 use self::{
-    capture::{Capture, Found, Next},
+    capture::Capture,
     link::link_type,
     pace::Pace,
-    seen::{Sample, Seen},
+    record::{Found, Next},
+    sample::Sample,
+    seen::Seen,
 };
 use crate::{
     counter::{FrameCounter, answered_by_counter},

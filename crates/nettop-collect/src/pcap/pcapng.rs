@@ -1,8 +1,8 @@
 //! The newer format: pcapng (draft-ietf-opsawg-pcapng), a sequence of blocks.
 
 use super::{
-    capture::{Damage, Found, MOST_CAPTURED, Next, Order},
     input::{Fill, Input},
+    record::{Damage, Found, MOST_CAPTURED, Next, Order},
 };
 
 /// Type of the block that begins a section; the same in both byte orders.

@@ -1,6 +1,6 @@
 //! What to do where no packet of a capture is IP.
 
-use super::{link::link_type, seen::Sample};
+use super::{link::link_type, sample::Sample};
 
 /// Where IP begins in packets of a link type, and what editcap (of Wireshark) calls that. The surest first.
 const FORMS: [(usize, u32, &str); 10] = [
@@ -77,7 +77,7 @@ fn is_ip_at(sample: &Sample, offset: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::capture::Order, *};
+    use super::{super::record::Order, *};
 
     /// IPv4 with UDP and nothing in it.
     const IP: [u8; 28] =

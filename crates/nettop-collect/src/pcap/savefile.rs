@@ -1,8 +1,8 @@
 //! The classic format: libpcap's savefile (draft-ietf-opsawg-pcap).
 
 use super::{
-    capture::{Damage, Found, MOST_CAPTURED, Next, Order},
     input::{Fill, Input},
+    record::{Damage, Found, MOST_CAPTURED, Next, Order},
 };
 
 /// What the file's header says.

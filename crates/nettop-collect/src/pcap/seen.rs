@@ -4,15 +4,11 @@ use nettop_common::{NotCounted, Packet};
 use nettop_model::snapshot::LinkRow;
 
 use super::{
-    capture::Order,
     link::{LinkType, link_type},
+    record::Order,
     remedy::remedy,
+    sample::Sample,
 };
-
-/// Bytes of a packet that are kept, to be looked at.
-const KEPT: usize = 128;
-/// Of those, told.
-const TOLD: usize = 16;
 
 /// A link type that occurred.
 pub struct Seen {
@@ -23,29 +19,6 @@ pub struct Seen {
     not_ip: u64,
     /// The first packet that was not IP.
     first: Option<Sample>,
-}
-
-/// The beginning of a packet.
-pub struct Sample {
-    /// What was captured of it, at most [`KEPT`] bytes.
-    pub bytes: Vec<u8>,
-    /// Its length on the wire.
-    pub length: u32,
-    /// The byte order of its file.
-    pub order: Order,
-}
-
-impl Sample {
-    /// Of a packet that was `length` bytes long.
-    pub fn new(captured: &[u8], length: u32, order: Order) -> Self {
-        Self { bytes: captured.get(..KEPT).unwrap_or(captured).to_vec(), length, order }
-    }
-
-    /// Its first bytes in hexadecimal.
-    pub fn first_bytes(&self) -> String {
-        let bytes: Vec<_> = self.bytes.iter().take(TOLD).map(|byte| format!("{byte:02x}")).collect();
-        bytes.join(" ")
-    }
 }
 
 impl Seen {

@@ -2,7 +2,7 @@
 
 use nettop_model::format;
 
-use super::{DetectInput, Finding, samples::TopTalkers, spoofed_flood};
+use super::{DetectInput, Finding, forged::is_forged, samples::TopTalkers};
 
 /// Up to this share of all packets it is noise, unless it is so many times the threshold.
 const NOISE: f64 = 0.05;
@@ -29,7 +29,7 @@ pub fn rate(name: &str, finding: &Finding, peak: f64, unit: &str) -> String {
 
 /// Who sends it: `; mostly from 192.0.2.1 (about 400k pps)`; nothing, where there are no samples.
 pub fn senders(finding: &Finding, scene: &DetectInput) -> String {
-    match (spoofed_flood::is_forged(scene), finding.talkers.distinct) {
+    match (is_forged(scene), finding.talkers.distinct) {
         (false, _) => genuine_senders(finding),
         (true, 0) => "; sources forged most likely".into(),
         (true, distinct) => format!("; more than {} sources, forged most likely", format::count(distinct, DIGITS)),

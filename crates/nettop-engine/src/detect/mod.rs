@@ -10,6 +10,7 @@ mod alerts;
 mod amplification;
 mod counts;
 mod flood;
+mod forged;
 mod fragments_flood;
 mod high_pps;
 mod icmp_flood;

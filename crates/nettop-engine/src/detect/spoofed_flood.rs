@@ -2,7 +2,11 @@
 
 use nettop_model::{format, snapshot::Severity};
 
-use super::{DetectInput, Finding, Rule, flood, level};
+use super::{
+    DetectInput, Finding, Rule, flood,
+    forged::{HOLDS, packets_each},
+    level,
+};
 
 /// What its alerts are called: others keep quiet while it lasts.
 pub const KIND: &str = "spoofed-flood";
@@ -20,22 +24,9 @@ pub const RULE: Rule = Rule {
 
 /// A client that opens a connection sends three packets at least. A flood may draw an address twice in a second.
 const BEGINS: f64 = 1.5;
-const HOLDS: f64 = 2.0;
-/// In an ordinary second fewer packets than these are of new sources.
-const FORGED_SHARE: f64 = 0.5;
 /// So long after the start everybody is still new, and many times as many have to come.
 const SETTLED: f64 = 10.0;
 const UNSETTLED: f64 = 10.0;
-
-/// Whether most packets are of sources that nobody has seen before and that send nothing else, in whatever number.
-pub fn is_forged(scene: &DetectInput) -> bool {
-    let most = scene.counts.all().packets as f64 * FORGED_SHARE;
-    !scene.first && scene.strangers.count as f64 >= most && packets_each(scene) <= HOLDS
-}
-
-fn packets_each(scene: &DetectInput) -> f64 {
-    scene.strangers.packets as f64 / scene.strangers.count.max(1) as f64
-}
 
 fn find(scene: &DetectInput) -> Vec<Finding> {
     let (rate, each) = (scene.per_second(scene.strangers.count), packets_each(scene));

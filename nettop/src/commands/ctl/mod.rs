@@ -13,7 +13,7 @@ use nettop_control::{
     answer::{self, Timed},
     connection::Monitor,
     dial::{Connection, dial},
-    socket::Endpoint,
+    endpoint::Endpoint,
     token::Token,
 };
 use nettop_export::{FORMATS, file, maps, site, sorted};

@@ -2,7 +2,7 @@
 
 use nettop_common::{MacPair, NotCounted, Packet, packet::ether_type};
 
-use super::{super::capture::Order, behind, network};
+use super::{super::record::Order, behind, network};
 
 /// Address family, version, and the number of the group.
 const HEADER: usize = 4;
