@@ -2,7 +2,7 @@
 
 use super::DetectInput;
 
-/// A client that opens a connection sends three packets at least; so many each are of sources that send nothing else.
+/// The most packets per source, on average, of sources that send nothing else: a client that opens a connection sends at least three.
 pub const HOLDS: f64 = 2.0;
 /// In an ordinary second fewer packets than these are of new sources.
 const FORGED_SHARE: f64 = 0.5;
