@@ -13,7 +13,7 @@ use std::{
 
 use nettop_model::snapshot::Degraded;
 
-use crate::host::HostReading;
+use crate::host::reading::HostReading;
 
 /// Procfs, netlink messages and error texts need little.
 const STACK: usize = 256 << 10;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod files;
 mod level;
 mod screen;
@@ -28,8 +29,8 @@ use nettop_model::{
 use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
-pub use self::{files::FileArgs, level::Level, screen::ScreenArgs};
-use crate::commands::{ctl as client, ctl::CtlArgs, doctor::DoctorArgs, update_db::UpdateDbArgs};
+pub use self::{doctor::DoctorArgs, files::FileArgs, level::Level, screen::ScreenArgs};
+use crate::commands::{ctl as client, ctl::CtlArgs, update_db::UpdateDbArgs};
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
 #[derive(Debug, Parser)]

@@ -4,7 +4,7 @@
 mod counters;
 mod interfaces;
 mod procfs;
-mod reading;
+pub mod reading;
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
-use super::{job, modes::Turn};
+use super::{job, turn::Turn};
 
 /// Bytes written at once: when the terminal is to be given back, what has begun has to end first.
 const CHUNK: usize = 512;

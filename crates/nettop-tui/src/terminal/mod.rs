@@ -11,6 +11,7 @@ mod line;
 mod modes;
 mod pace;
 mod page;
+mod turn;
 
 use std::{
     fmt,
@@ -24,9 +25,10 @@ use tokio::time::Instant;
 
 pub use self::{
     job::{Job, can_stop, is_foreground},
-    modes::{is_ours, is_stuck, keyboard},
+    modes::{is_stuck, keyboard},
+    turn::is_ours,
 };
-use self::{line::Line, modes::Turn, pace::RatePoint, page::Page};
+use self::{line::Line, pace::RatePoint, page::Page, turn::Turn};
 use super::panel::{self, Picture};
 use crate::winsize;
 

@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsFd as _, OwnedFd},
     sync::{
         Mutex, Once, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc::channel,
     },
     thread,
@@ -22,11 +22,8 @@ use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr,
 };
 
-use super::{job, line, sequence};
+use super::{job, line, sequence, turn::Turn};
 
-/// Odd while the terminal is ours, and another number each time it is: what was begun before does not go on later. A panic hook
-/// has no other way to know.
-static TURN: AtomicU64 = AtomicU64::new(0);
 /// Whether it took nothing when it was to be given back.
 static STUCK: AtomicBool = AtomicBool::new(false);
 /// Its settings before it was taken.
@@ -38,26 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const END_OF_SEQUENCE: &str = "\x1b\\";
 /// A special character of the terminal that no key types (`_POSIX_VDISABLE`).
 const NONE: u8 = 0;
-
-/// A time in which the terminal is ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn(u64);
-
-impl Turn {
-    /// Whether it lasts.
-    pub fn lasts(self) -> bool {
-        TURN.load(Ordering::SeqCst) == self.0
-    }
-}
-
-fn is_odd(turn: u64) -> bool {
-    !turn.is_multiple_of(2)
-}
-
-/// Whether the terminal is ours at the moment.
-pub fn is_ours() -> bool {
-    is_odd(TURN.load(Ordering::SeqCst))
-}
 
 /// Whether the terminal took nothing when it was to be given back: nobody should write to it then, and wait.
 pub fn is_stuck() -> bool {
@@ -88,10 +65,7 @@ pub fn take(suspend: Option<u8>) -> io::Result<Turn> {
     job::in_foreground(|| tcsetattr(&keyboard, OptionalActions::Now, &raw(&settings, suspend)))?;
     *before = Some(settings);
     STUCK.store(false, Ordering::SeqCst);
-    let turn = TURN.load(Ordering::SeqCst) + 1;
-    let turn = if is_odd(turn) { turn } else { turn + 1 };
-    TURN.store(turn, Ordering::SeqCst);
-    Ok(Turn(turn))
+    Ok(Turn::begin())
 }
 
 fn raw(settings: &Termios, suspend: Option<u8>) -> Termios {
@@ -116,19 +90,13 @@ pub fn entrance() -> Vec<u8> {
 
 /// The terminal is somebody else's already: writes nothing to it.
 pub fn leave() {
-    let turn = TURN.load(Ordering::SeqCst);
-    if is_odd(turn) {
-        TURN.store(turn + 1, Ordering::SeqCst);
-    }
+    let _ = Turn::end();
 }
 
 /// Gives the terminal back, once. What it was sent and has not read is thrown away first. Nothing can be done about errors:
 /// then the terminal is gone; and a terminal that takes nothing is not waited for.
 pub fn give_back() {
-    let turn = TURN.load(Ordering::SeqCst);
-    if !is_odd(turn) || TURN.compare_exchange(turn, turn + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-        return;
-    }
+    let Some(given_back) = Turn::end() else { return };
     // The shell may have taken it already, when somebody before us in the job was stopped first. Then its settings are the
     // shell's matter; what we have shown is still ours to take away.
     let has_keyboard = job::is_foreground();
@@ -141,14 +109,13 @@ pub fn give_back() {
     bytes.extend(sequence(&[&DisableMouseCapture, &DisableBracketedPaste, &LeaveAlternateScreen, &cursor::Show]));
     let (done, written) = channel();
     let writer = thread::Builder::new().name("nettop-restore".into());
-    let given_back = Turn(turn + 1);
     let started = writer.spawn(move || {
         let _may_write = job::in_background();
         let _ = line::write_out(&bytes, || given_back.lasts());
         let _ = done.send(());
     });
-    let given_back = started.is_ok() && written.recv_timeout(PATIENCE).is_ok();
-    STUCK.store(!given_back, Ordering::SeqCst);
+    let took_it = started.is_ok() && written.recv_timeout(PATIENCE).is_ok();
+    STUCK.store(!took_it, Ordering::SeqCst);
     let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     if has_keyboard {
         // What it has answered since is not for the shell.

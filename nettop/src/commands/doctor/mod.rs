@@ -15,19 +15,12 @@ mod terminal;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
 use serde::Serialize;
 
 use nettop_model::{json, visible::visible};
 use nettop_process::cause;
 
-/// Options of `doctor`.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct DoctorArgs {
-    /// Print the checks as JSON
-    #[arg(long)]
-    pub json: bool,
-}
+use crate::cli::DoctorArgs;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
