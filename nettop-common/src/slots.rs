@@ -107,7 +107,7 @@ impl Tags {
     }
 }
 
-/// The number of the lowest byte whose highest bit is bank, where others are not.
+/// The number of the lowest byte whose highest bit is set, where others are not.
 #[inline(always)]
 const fn lowest(bits: u64) -> Option<u32> {
     if bits == 0 {

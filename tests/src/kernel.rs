@@ -24,7 +24,7 @@ use nettop_model::clock::Moment;
 const PASS: u32 = 2;
 /// log₂ of the buckets of a CPU in a bank: room for more keys than any test makes.
 const BITS: [u32; Table::COUNT] = MOST_BITS;
-/// What the program logs; nettop banks it to nothing unless there is a log, and what would log is then removed.
+/// What the program logs; nettop sets it to nothing unless there is a log, and what would log is then removed.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
 /// In here, so that a test can be taken to another machine.

@@ -53,7 +53,7 @@ pub struct Aggregates {
     pub tables: Tables,
     /// See `tables`.
     pub base: Tables,
-    /// Distinct sources ever entered; the tables have those for which there was no bucket.
+    /// Distinct sources ever entered; the tables have those for which there was no slot.
     distinct: Box<Distinct>,
 }
 

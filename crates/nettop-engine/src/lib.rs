@@ -59,10 +59,10 @@ use crate::detect::{Detector, Thresholds};
 
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
-/// How often the source is read, at least. More often there would be more room in its tables, but each of their buckets would be
+/// How often the source is read, at least. More often there would be more room in its tables, but each of their slots would be
 /// taken anew more often, in memory that this side has had in between: that is what costs most while they are many.
 const DRAIN: Duration = Duration::from_millis(100);
-/// By which share of it more or less, at random: in a flood buckets are free only soon after, and whoever sends in a rhythm of the
+/// By which share of it more or less, at random: in a flood slots are free only soon after, and whoever sends in a rhythm of the
 /// same period would always find one, or never.
 const JITTER: f64 = 0.4;
 /// How long it may be busy with a source that has more at once, before it looks at requests.
@@ -122,7 +122,7 @@ pub struct Engine {
     missed: Missed,
     paused: bool,
     message: String,
-    /// Tables that had no bucket for some key since the newest tick.
+    /// Tables that had no slot for some key since the newest tick.
     full: Vec<Table>,
     /// Packets that were only added to the sums until the newest tick.
     unadmitted: u64,

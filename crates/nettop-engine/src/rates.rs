@@ -163,7 +163,7 @@ impl History {
         self.counts().take_while(|(id, _)| in_minute(id)).map(|(_, count)| count).sum()
     }
 
-    /// TimeBuckets from the newest with packets to the open one; 0 where there never were any.
+    /// Buckets from the newest with packets to the open one; 0 where there never were any.
     pub fn silent(&self, buckets: &TimeBuckets) -> u32 {
         if self.count == 0 { 0 } else { buckets.open.id.wrapping_sub(self.bucket) }
     }
@@ -198,7 +198,7 @@ impl History {
         self.older.drain(..keep);
     }
 
-    /// TimeBuckets with their packets, newest first.
+    /// Buckets with their packets, newest first.
     fn counts(&self) -> Counts<'_> {
         Counts { newest: (self.count > 0).then_some((self.bucket, self.count)), bucket: self.bucket, left: &self.older }
     }

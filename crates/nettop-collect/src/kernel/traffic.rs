@@ -24,7 +24,7 @@ const DRAIN_DELAY: Duration = Duration::from_millis(10);
 const REST: f64 = 5.0;
 
 impl Traffic for Xdp {
-    /// Empties the slots that the program has flipped away from into `reading`, then has it turn away from the others. So
+    /// Empties the slots that the program has flipped away from into `reading`, then has it flip away from the others. So
     /// what is read lies back by one call; right after a call there is nothing to read yet.
     fn read(&mut self, reading: &mut Reading) {
         reading.clear();

@@ -27,7 +27,7 @@ pub struct Known {
     pub lately: u64,
     /// When the first of them came, on the monotonic clock.
     pub first_ns: u64,
-    /// TimeBuckets of time since the newest came.
+    /// Buckets of time since the newest came.
     pub silent: u32,
 }
 

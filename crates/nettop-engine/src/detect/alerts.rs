@@ -59,7 +59,7 @@ impl Lasting {
 #[derive(Debug)]
 pub struct Alerts {
     lasting: Vec<Lasting>,
-    /// CoalescingCache first.
+    /// Newest first.
     over: VecDeque<Alert>,
     /// What was over lately, and when, on the monotonic clock.
     held_off: Vec<(Key, u64)>,

@@ -82,7 +82,7 @@ pub struct Probed {
 }
 
 impl Probes {
-    /// SecondStats sources that have tried at least `notable` ports.
+    /// Notes sources that have tried at least `notable` ports.
     pub fn new(notable: Option<u32>) -> Self {
         Self {
             newer: Generation::default(),

@@ -71,7 +71,7 @@ pub struct SecondStats {
 }
 
 impl SecondStats {
-    /// SecondStats sources of at least `notable` packets in a second, and those that have tried at least `probing` ports.
+    /// Notes sources of at least `notable` packets in a second, and those that have tried at least `probing` ports.
     pub fn new(notable: Option<u64>, probing: Option<u32>) -> Self {
         Self {
             totals: Totals::default(),

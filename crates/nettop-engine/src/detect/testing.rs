@@ -20,7 +20,7 @@ pub struct Flow {
     pub from: u32,
     /// How many destination ports they go to in turn, from that of `packet` on.
     pub ports: u16,
-    /// Of the sources, those for whom there was no bucket.
+    /// Of the sources, those for whom there was no slot.
     pub untracked: bool,
 }
 

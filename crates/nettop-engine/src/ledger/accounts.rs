@@ -1,4 +1,4 @@
-//! Accounts by key, side by side in one vector, so that going over all of them is fast and a key costs one bucket of an
+//! Accounts by key, side by side in one vector, so that going over all of them is fast and a key costs one slot of an
 //! index besides.
 
 use std::hash::{BuildHasher as _, Hash};

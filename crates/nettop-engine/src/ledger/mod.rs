@@ -27,7 +27,7 @@ const HALF_LIFE: i64 = 10;
 const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
 const FREE_SHARE: u64 = 8;
-/// Four times as many may be other keys, or they have to be seen more often. With a million packets per second that find a bucket, of
+/// Four times as many may be other keys, or they have to be seen more often. With a million packets per second that find a slot, of
 /// sixteen million sources, that is three times in four seconds; twice was so often true that it told nothing.
 const ADMITTED: u64 = 4;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
@@ -35,7 +35,7 @@ const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
 const SEEN_AT_LEAST: u8 = 2;
 /// Bytes per account for remembering others, and at most. So many hold what two CPUs bring of a flood in four seconds: five packets
-/// per second, of which it leaves a bucket for one in four, are seen again in that time.
+/// per second, of which it leaves a slot for one in four, are seen again in that time.
 const STRANGERS_SHARE: usize = 128;
 const MOST_STRANGERS: usize = 1 << 23;
 
@@ -138,7 +138,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
         let room = (self.most - self.accounts.len()) as u64;
         let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
-        // Not always the same first: their order is that of the kernel's buckets, and the first ones find more room.
+        // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
         for (key, counted) in start.iter().chain(end) {
             let tally = counted.tally();
@@ -299,7 +299,7 @@ mod tests {
         sum
     }
 
-    /// SecondStats keys with what became of them.
+    /// Notes keys with what became of them.
     #[derive(Default)]
     struct Told {
         new: Vec<(u32, bool)>,

@@ -23,7 +23,7 @@ impl Note {
         self.0 & LACKS != 0
     }
 
-    /// SecondStats that there are packets that the account lacks.
+    /// Notes that there are packets that the account lacks.
     pub(super) fn set_lacks(&mut self) {
         self.0 |= LACKS;
     }
