@@ -32,12 +32,13 @@ impl HostState {
     pub fn enter(&mut self, reading: HostReading, limit: usize) {
         let before = self.newest.as_ref();
         let seconds = before.map_or(0.0, |before| reading.at.seconds_since(&before.at));
-        self.lost.extend(before.into_iter().flat_map(|before| losses(&reading, before)));
+        let earlier = by_identity(before);
+        self.lost.extend(before.into_iter().flat_map(|before| losses(&reading, before, &earlier)));
         let now_ns = reading.at.monotonic_ns;
         while self.lost.front().is_some_and(|(at_ns, ..)| now_ns.saturating_sub(*at_ns) > LATELY_NS) {
             self.lost.pop_front();
         }
-        let mut interfaces = interfaces(&reading, before, seconds);
+        let mut interfaces = interfaces(&reading, &earlier, seconds);
         let left_out = interfaces.len().saturating_sub(limit) as u64;
         interfaces.truncate(limit);
         self.host = Some(Arc::new(Host {
@@ -111,17 +112,22 @@ fn per_second(count: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
-/// The interface of a reading that is the same one: an index is given again, a name may wander.
-fn by_identity(reading: Option<&HostReading>) -> HashMap<(u32, &str), &LinkCounters> {
+/// The interfaces of a reading by what tells that one is the same: an index is given again, a name may wander.
+type ByIdentity<'a> = HashMap<(u32, &'a str), &'a LinkCounters>;
+
+fn identity(interface: &LinkCounters) -> (u32, &str) {
+    (interface.index, &interface.name)
+}
+
+fn by_identity(reading: Option<&HostReading>) -> ByIdentity<'_> {
     let interfaces = reading.into_iter().flat_map(|reading| &reading.interfaces);
-    interfaces.map(|interface| ((interface.index, interface.name.as_str()), interface)).collect()
+    interfaces.map(|interface| (identity(interface), interface)).collect()
 }
 
 /// The rows of interfaces, the busiest first.
-fn interfaces(reading: &HostReading, before: Option<&HostReading>, seconds: f64) -> Vec<HostInterface> {
-    let earlier = by_identity(before);
+fn interfaces(reading: &HostReading, earlier: &ByIdentity, seconds: f64) -> Vec<HostInterface> {
     let row = |now: &LinkCounters| {
-        let before = earlier.get(&(now.index, now.name.as_str()));
+        let before = earlier.get(&identity(now));
         let direction = |now: Direction, before: Option<Direction>| {
             // Of one that was not there nothing is known of how long it took.
             let before = before.unwrap_or(now);
@@ -163,15 +169,14 @@ fn counters(reading: &HostReading, before: Option<&HostReading>, seconds: f64) -
 }
 
 /// What was lost between two readings, with the time of the later one.
-fn losses(reading: &HostReading, before: &HostReading) -> Vec<(u64, &'static str, u64)> {
+fn losses(reading: &HostReading, before: &HostReading, earlier: &ByIdentity) -> Vec<(u64, &'static str, u64)> {
     let at_ns = reading.at.monotonic_ns;
     let counted = COUNTERS.iter().zip(reading.counters.iter().zip(&before.counters));
     let lost = counted
         .filter(|(counter, _)| counter.loss.is_some())
         .filter_map(|(counter, (now, before))| Some((at_ns, counter.name, since((*now)?, (*before)?))));
-    let earlier = by_identity(Some(before));
     let missed = reading.interfaces.iter().filter_map(|now| {
-        let before = earlier.get(&(now.index, now.name.as_str()))?;
+        let before = earlier.get(&identity(now))?;
         Some(since(now.receive.missed, before.receive.missed))
     });
     lost.chain([(at_ns, MISSED, missed.sum())]).filter(|(.., count)| *count > 0).collect()

@@ -246,7 +246,11 @@ impl Engine {
         }
         self.settle();
         self.tick();
-        // After the last reading the files get their last lines.
+        self.last()
+    }
+
+    /// Gives the files their last lines, after the last reading; returns the last snapshot.
+    fn last(mut self) -> Arc<Snapshot> {
         self.sinks.finish();
         Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
     }

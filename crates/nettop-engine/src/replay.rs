@@ -8,7 +8,7 @@ use nettop_model::{
     clock::Moment,
     filter::FilterText,
     request::{self, Request},
-    snapshot::{Replay, Snapshot},
+    snapshot::{DEFAULT_LIMIT, Replay, Snapshot},
 };
 use nettop_requests::Envelope;
 use serde::{Deserialize, Serialize};
@@ -210,8 +210,7 @@ impl Engine {
             }
         }
         self.publish();
-        self.sinks.finish();
-        Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { nettop_model::snapshot::DEFAULT_LIMIT }))
+        self.last()
     }
 
     /// Plays what is due, for a while.
@@ -229,7 +228,7 @@ impl Engine {
                 self.drain();
                 self.look();
             }
-            Step::Host(reading) => self.host.enter(*reading, nettop_model::snapshot::DEFAULT_LIMIT),
+            Step::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
             Step::Tick => self.tick(),
             Step::Request(value) => {
                 let request = request::parse(value.to_string().as_bytes());

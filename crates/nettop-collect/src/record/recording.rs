@@ -35,7 +35,7 @@ impl Recording {
     fn write_tables(&mut self, tables: &reading::Tables) {
         if let Some(changed) = Tables::since(&self.written, tables) {
             (self.sink)(Line::Tables(Box::new(changed)));
-            self.written.clone_from(&Box::new(tables.clone()));
+            self.written.as_mut().clone_from(tables);
         }
     }
 }
