@@ -54,92 +54,25 @@ pub(super) struct FlatSource {
     detail: Option<FlatDetail>,
 }
 
-impl From<SourceRow> for FlatSource {
-    fn from(row: SourceRow) -> Self {
-        let SourceRow {
-            ip,
-            packets,
-            bytes,
-            first_ns,
-            since,
-            last_ns,
-            pps,
-            pps_10s,
-            pps_60s,
-            peak_pps,
-            low_pps,
-            share,
-            syn,
-            udp,
-            icmp,
-            place,
-            detail,
-        } = row;
-        let detail = detail.as_deref().map(FlatDetail::from);
-        Self {
-            ip,
-            packets,
-            bytes,
-            first_ns,
-            since,
-            last_ns,
-            pps,
-            pps_10s,
-            pps_60s,
-            peak_pps,
-            low_pps,
-            share,
-            syn,
-            udp,
-            icmp,
-            place,
-            detail,
+/// Both ways between a source and its flat form: fields of the same names, and the detail, which has a flat form of its own.
+macro_rules! sources {
+    ($($field:ident)+) => {
+        impl From<SourceRow> for FlatSource {
+            fn from(SourceRow { $($field,)+ detail }: SourceRow) -> Self {
+                Self { $($field,)+ detail: detail.as_deref().map(FlatDetail::from) }
+            }
         }
-    }
+
+        impl From<FlatSource> for SourceRow {
+            fn from(FlatSource { $($field,)+ detail }: FlatSource) -> Self {
+                Self { $($field,)+ detail: detail.map(|detail| Arc::new(detail.into())) }
+            }
+        }
+    };
 }
 
-impl From<FlatSource> for SourceRow {
-    fn from(row: FlatSource) -> Self {
-        let FlatSource {
-            ip,
-            packets,
-            bytes,
-            first_ns,
-            since,
-            last_ns,
-            pps,
-            pps_10s,
-            pps_60s,
-            peak_pps,
-            low_pps,
-            share,
-            syn,
-            udp,
-            icmp,
-            place,
-            detail,
-        } = row;
-        let detail = detail.map(|detail| Arc::new(detail.into()));
-        Self {
-            ip,
-            packets,
-            bytes,
-            first_ns,
-            since,
-            last_ns,
-            pps,
-            pps_10s,
-            pps_60s,
-            peak_pps,
-            low_pps,
-            share,
-            syn,
-            udp,
-            icmp,
-            place,
-            detail,
-        }
-    }
+sources! {
+    ip packets bytes first_ns since last_ns pps pps_10s pps_60s peak_pps low_pps share syn udp icmp place
 }
 
 /// What sampled packets tell of one source.
