@@ -1,4 +1,4 @@
-//! All that belongs to one CPU but the slots: one element of an array, so that the program looks up once for most of what it
+//! All that belongs to one CPU but slots, logs and ports: one element of an array, so that the program looks up once for most of what it
 //! counts. Only the program writes what it counts, and only on that CPU; user space writes what it is told.
 
 use core::mem::offset_of;
@@ -6,10 +6,11 @@ use core::mem::offset_of;
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    Config, Totals,
+    Config, Packet, Totals,
     coalescing::CoalescingCache,
     counters::Table,
-    slots::{BANKS, GROUPS, Layout, MOST_BITS, Tags},
+    log::Ring,
+    slots::{BANKS, Layout, MOST_BITS, Tags},
     unique::Distinct,
 };
 
@@ -28,20 +29,32 @@ pub struct Cpu {
     pub layout: Layout,
     /// What it remembers from packet to packet.
     pub state: State,
+    /// What comes for keys without a slot.
+    pub ring: Ring,
+    /// Which element of the array of ports it counts in.
+    pub ports: u32,
+    /// 1: another CPU does, too.
+    pub shares_ports: u32,
+    padding: [u32; 8],
+    /// The packet that is being counted. Here rather than on the stack, of which the verifier remembers what each way through the
+    /// parser left there, and follows each of them to the end.
+    pub packet: Scratch,
     /// What it counts in while the other one is emptied.
     pub banks: [Bank; BANKS as usize],
     /// Packets by TCP flag byte.
     pub tcp_flags: [u64; TCP_FLAGS],
-    /// Packets by destination port.
-    pub dst_ports: [u64; PORTS],
-    /// Packets by source port.
-    pub src_ports: [u64; PORTS],
-    /// Distinct sources, of those for which there was no slot.
+    /// Distinct sources, of those that are in no slot and no log.
     pub unique: Distinct,
 }
 
 // A cache line, of which every packet needs all.
-const _: () = assert!(offset_of!(Cpu, banks) == 64);
+const _: () = assert!(offset_of!(Cpu, ring) == 64);
+const _: () = assert!(offset_of!(Cpu, banks).is_multiple_of(64));
+
+/// Room for a [`Packet`].
+pub type Scratch = [u64; 8];
+
+const _: () = assert!(size_of::<Packet>() <= size_of::<Scratch>() && align_of::<Packet>() <= align_of::<Scratch>());
 
 /// What the program remembers from packet to packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
@@ -53,9 +66,15 @@ pub struct State {
     pub clock_ns: u64,
     /// Packets still to let pass until the next one is an event.
     pub until_event: u32,
-    /// 1: the log has been told that there was no slot for a source.
-    pub warned: u32,
+    padding: u32,
 }
+
+/// By port, one word: packets to it, plus 2³² times packets from it. The difference of two readings is exact in both as long as fewer than
+/// 2³² packets came to a port in between, whatever was carried.
+pub type Ports = [u64; PORTS];
+
+/// What a packet from a port adds to its word.
+pub const FROM_PORT: u64 = 1 << 32;
 
 /// What is emptied together.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -65,15 +84,11 @@ pub struct Bank {
     pub coalescing: CoalescingCache,
     /// Of all packets.
     pub totals: Totals,
+    /// Where in the ring the newest record ends that belongs to it; 0: none does.
+    pub end: u64,
     /// By [`Table`]: where this CPU's part of the bank begins.
     pub first: [u32; Table::COUNT],
-    /// By [`Table`] and group of buckets: not 0 where some bucket is in use.
-    pub used: [[u8; GROUPS]; Table::COUNT],
-    padding: [u32; 9],
-    /// The tags of the buckets of sources ...
-    pub sources: [Tags; 1 << MOST_BITS[Table::Sources as usize]],
-    /// ... of destinations ...
-    pub destinations: [Tags; 1 << MOST_BITS[Table::Destinations as usize]],
-    /// ... and of MAC pairs.
-    pub macs: [Tags; 1 << MOST_BITS[Table::Macs as usize]],
+    padding: [u32; 7],
+    /// By [`Table`]: the tags of the buckets.
+    pub tags: [[Tags; 1 << MOST_BITS]; Table::COUNT],
 }

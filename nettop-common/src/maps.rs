@@ -12,6 +12,10 @@ pub const SOURCES: &str = "SOURCES";
 pub const DESTINATIONS: &str = "DESTINATIONS";
 /// The same: pair of MAC addresses → [`crate::PacketsBytes`].
 pub const MACS: &str = "MACS";
+/// Array of [`crate::log::Unit`]s: the rings of all CPUs.
+pub const LOG: &str = "LOG";
+/// Array of [`crate::cpu::Ports`], of a CPU each, or of some that share one.
+pub const PORTS: &str = "PORTS";
 /// The bits of the [`crate::counters::Part`]s that are counted: a read-only variable of the program, set at load.
 pub const PARTS: &str = "PARTS";
 /// Ring buffer of [`crate::Event`]s.

@@ -113,6 +113,8 @@ pub struct Packet {
     pub tcp_flags: Flags,
     /// Whether it is a fragment, the first one included.
     pub fragment: bool,
+    /// Bytes between the header of the link and that of IP.
+    pub encapsulation: u8,
 }
 
 /// A TCP flag byte, or none. One word: an `Option` is two to the kernel program, and both are written on every way through the parser.
@@ -282,8 +284,11 @@ fn network<'a>(frame: Frame<'a>, ether_type: u16, packet: &mut Packet) -> Result
     let (mut frame, mut ether_type) = (frame, ether_type);
     if ether_type != IPV4_TYPE && ether_type != IPV6_TYPE {
         cold_path();
-        let (behind, what) = look_through(frame, u16::from_be(ether_type)).ok_or(NotCounted::OtherProtocol)?;
-        (frame, ether_type) = (behind, what.to_be());
+        let (length, what) = look_through(frame, u16::from_be(ether_type)).ok_or(NotCounted::OtherProtocol)?;
+        // Through memory of which the verifier knows nothing: it would follow each of twenty ways here to the end.
+        packet.encapsulation = length as u8;
+        frame = frame.skip(opaque_read(&packet.encapsulation) as usize % MAX_ENCAPSULATION);
+        ether_type = what.to_be();
     }
     match ether_type {
         IPV4_TYPE => ipv4(frame, packet),
@@ -292,39 +297,44 @@ fn network<'a>(frame: Frame<'a>, ether_type: u16, packet: &mut Packet) -> Result
     }
 }
 
-/// What is behind VLAN tags up to [`MAX_TAGS`], and then behind a header that carries IP on behalf of another network: IEEE
-/// 802.2 SNAP (RFC 1042), a PPPoE session (RFC 2516), MPLS labels (RFC 3032) up to [`MAX_LABELS`].
+/// More bytes than [`look_through`] ever looks through; a power of two.
+const MAX_ENCAPSULATION: usize = 64;
+
+const _: () = assert!(4 * MAX_TAGS + 4 * MAX_LABELS < MAX_ENCAPSULATION);
+
+/// The length of VLAN tags up to [`MAX_TAGS`], and then of a header that carries IP on behalf of another network: IEEE
+/// 802.2 SNAP (RFC 1042), a PPPoE session (RFC 2516), MPLS labels (RFC 3032) up to [`MAX_LABELS`]; and what is behind.
 #[inline(always)]
-fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
-    let (mut frame, mut ether_type) = (frame, ether_type);
+fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(usize, u16)> {
+    let (mut frame, mut length, mut ether_type) = (frame, 0, ether_type);
     for _ in 0..MAX_TAGS {
         match ether_type {
             ether_type::VLAN | ether_type::SERVICE_VLAN | ether_type::OLD_SERVICE_VLAN => {
                 // A tag is two bytes of tag control information, then the next EtherType.
                 ether_type = frame.header::<4>()?.short::<2>();
-                frame = frame.skip(4);
+                (frame, length) = (frame.skip(4), length + 4);
             }
             _ => break,
         }
     }
     match ether_type {
-        ether_type::IPV4 | ether_type::IPV6 => Some((frame, ether_type)),
+        ether_type::IPV4 | ether_type::IPV6 => Some((length, ether_type)),
         0..ether_type::FIRST => {
             let header = frame.header::<8>()?;
             // DSAP and SSAP 0xaa, control 3, organisation 0; then the EtherType.
             let is_snap =
                 header.word::<u32, 0>() == u32::from_ne_bytes([0xaa, 0xaa, 3, 0]) && header.word::<u16, 4>() == 0;
-            is_snap.then(|| (frame.skip(8), header.short::<6>()))
+            is_snap.then(|| (length + 8, header.short::<6>()))
         }
         ether_type::PPPOE => {
             let header = frame.header::<8>()?;
             // Version and type 1, code 0 (data), session, length; then the PPP protocol, of which the first byte may be
             // compressed away (RFC 1661, section 6.5).
             match (header.short::<0>(), header.short::<6>()) {
-                (0x1100, 0x0021) => Some((frame.skip(8), ether_type::IPV4)),
-                (0x1100, 0x0057) => Some((frame.skip(8), ether_type::IPV6)),
-                (0x1100, 0x2100..=0x21ff) => Some((frame.skip(7), ether_type::IPV4)),
-                (0x1100, 0x5700..=0x57ff) => Some((frame.skip(7), ether_type::IPV6)),
+                (0x1100, 0x0021) => Some((length + 8, ether_type::IPV4)),
+                (0x1100, 0x0057) => Some((length + 8, ether_type::IPV6)),
+                (0x1100, 0x2100..=0x21ff) => Some((length + 7, ether_type::IPV4)),
+                (0x1100, 0x5700..=0x57ff) => Some((length + 7, ether_type::IPV6)),
                 _ => None,
             }
         }
@@ -332,12 +342,12 @@ fn look_through(frame: Frame<'_>, ether_type: u16) -> Option<(Frame<'_>, u16)> {
             for _ in 0..MAX_LABELS {
                 // Twenty bits of label, three of class, one that says "the last", eight of time to live.
                 let class_and_last = frame.header::<4>()?.byte::<2>();
-                frame = frame.skip(4);
+                (frame, length) = (frame.skip(4), length + 4);
                 if class_and_last & 1 == 1 {
                     // Nothing says what follows but its version.
                     return match frame.header::<1>()?.byte::<0>() >> 4 {
-                        4 => Some((frame, ether_type::IPV4)),
-                        6 => Some((frame, ether_type::IPV6)),
+                        4 => Some((length, ether_type::IPV4)),
+                        6 => Some((length, ether_type::IPV6)),
                         _ => None,
                     };
                 }

@@ -4,7 +4,7 @@ use bytemuck::Zeroable as _;
 use nettop_common::{
     Address, Class, Outcome, PacketsBytes, Protocol, SizeBucket, Totals,
     counters::Table,
-    slots::{GROUPS, Layout, WAYS, group_shift, index},
+    slots::{WAYS, index},
     unique::{Distinct, Key, PRECISION, REGISTERS},
 };
 
@@ -52,23 +52,6 @@ fn every_bucket_of_every_cpu_and_set_has_slots_of_its_own() {
         }
         let expected: Vec<u32> = (0..places.len() as u32).map(|place| place * WAYS as u32).collect();
         assert_eq!(places, expected, "{bits} bits: one after the other, without a gap");
-    }
-}
-
-#[test]
-fn a_group_is_the_upper_bits_of_a_bucket() {
-    for (bits, shift) in [(1, 0), (8, 0), (9, 1), (13, 5)] {
-        assert_eq!(group_shift(bits), shift);
-        let layout = Layout::new([bits; Table::COUNT], [1, 2]);
-        let mut groups = std::collections::BTreeSet::new();
-        for number in 0..5_000u64 {
-            let hash = layout.hash(&[number, number << 40]);
-            let (bucket, group) = (layout.bucket(Table::Sources, hash), layout.group(Table::Sources, hash));
-            assert!(bucket < 1 << bits);
-            assert_eq!(group, bucket >> shift);
-            groups.insert(group);
-        }
-        assert_eq!(groups.len(), GROUPS.min(1 << bits), "{bits} bits: every group is met");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Counting one packet. Every packet has one [`Outcome`], counted at the one exit.
 
+use core::arch::asm;
+
 use aya_ebpf::{
     EbpfContext as _,
     helpers::{
@@ -8,20 +10,19 @@ use aya_ebpf::{
     maps::Array,
     programs::XdpContext,
 };
-use aya_log_ebpf::warn;
 use nettop_common::{
-    Address, Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, PacketsBytes, Protocol,
-    SizeBucket, SourceCounters, Totals, cold_path,
+    Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, PacketsBytes, Protocol, SizeBucket,
+    Totals, cold_path,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
-    cpu::{Bank, PORTS, State, TCP_FLAGS},
+    cpu::{Bank, FROM_PORT, State},
     event::is_chosen,
+    log::{Record, Ring, Unit},
     opaque_read, packet,
-    slots::{self, BANKS, Key, Layout, Missed, Slot, Tags},
-    unique::Distinct,
+    slots::{self, BANKS, Key, Layout, Missed, Slot},
 };
 
-use crate::maps::{CPUS, DESTINATIONS, EVENTS, FILTERS, MACS, SOURCES};
+use crate::maps::{CPUS, DESTINATIONS, EVENTS, FILTERS, LOG, MACS, PORTS, SOURCES};
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
 const NO_WAKEUP: u64 = 1;
@@ -31,8 +32,7 @@ const NO_WAKEUP: u64 = 1;
 pub fn account(ctx: &XdpContext, link: LinkLayer, counts: impl Counts) {
     // SAFETY: no arguments, no preconditions.
     let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes what is counted in its own.
-    let mut own = PerCpu::new(unsafe { &mut *cpu });
+    let mut own = PerCpu::new(cpu);
     // SAFETY: the context is the one the kernel passed.
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
@@ -46,26 +46,40 @@ pub trait Counts: Fn(Part) -> bool + Copy {}
 
 impl<F: Fn(Part) -> bool + Copy> Counts for F {}
 
-/// What is this CPU's, and of the bank that is counted in.
+/// What is this CPU's, and of the bank that is counted in. User space writes what the pointer leads to, and nothing of the rest.
 struct PerCpu<'a> {
-    config: &'a Config,
+    cpu: *mut Cpu,
     layout: &'a Layout,
     state: &'a mut State,
+    packet: &'a mut Packet,
     bank: &'a mut Bank,
-    tcp_flags: &'a mut [u64; TCP_FLAGS],
-    dst_ports: &'a mut [u64; PORTS],
-    src_ports: &'a mut [u64; PORTS],
-    unique: &'a mut Distinct,
 }
 
 impl<'a> PerCpu<'a> {
     #[inline(always)]
-    fn new(cpu: &'a mut Cpu) -> Self {
-        let Cpu { config, layout, state, banks, tcp_flags, dst_ports, src_ports, unique, .. } = cpu;
-        // Once: what is counted for one packet must all be in the same bank.
-        // SAFETY: a word of a map value, which user space writes whole.
-        let bank = &mut banks[unsafe { (&raw const config.bank).read_volatile() } as usize % BANKS as usize];
-        Self { config, layout, state, bank, tcp_flags, dst_ports, src_ports, unique }
+    fn new(cpu: *mut Cpu) -> Self {
+        // SAFETY: a map value stays valid while the program runs. This CPU alone uses its state, its packet, and the bank that it is
+        // told to count in; the layout was written before the program was attached. A word of the configuration is
+        // written whole; the bank is read once, since all that is counted for one packet must be in the same.
+        unsafe {
+            let bank = (&raw const (*cpu).config.bank).read_volatile() % BANKS;
+            let packet = (&raw mut (*cpu).packet).cast::<Packet>();
+            packet.write(Packet::default());
+            Self {
+                cpu,
+                layout: &(*cpu).layout,
+                state: &mut (*cpu).state,
+                packet: &mut *packet,
+                bank: &mut (*cpu).banks[bank as usize],
+            }
+        }
+    }
+
+    /// One word of what it is told.
+    #[inline(always)]
+    fn told(&self, word: impl FnOnce(&Config) -> *const u32) -> u32 {
+        // SAFETY: as above.
+        unsafe { word(&(*self.cpu).config).read_volatile() }
     }
 }
 
@@ -73,39 +87,17 @@ impl<'a> PerCpu<'a> {
 fn classify(ctx: &XdpContext, link: LinkLayer, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
-    let mut packet = Packet::default();
-    match packet::parse_into(frame, link, &mut packet) {
+    match packet::parse_into(frame, link, own.packet) {
         Ok(()) => {}
         Err(NotCounted::OtherProtocol) => return Class::of(Outcome::NotIp),
         Err(NotCounted::Malformed) => return Class::of(Outcome::Malformed),
         Err(NotCounted::Martian) => return Class::of(Outcome::Martian),
     }
-    if own.config.paused != 0 || !passes(own.config.filter, &packet) {
+    let (paused, filter) = (own.told(|config| &raw const config.paused), own.told(|config| &raw const config.filter));
+    if paused != 0 || (filter != NO_FILTER && !matches(filter, own.packet)) {
         return Class::of(Outcome::Filtered);
     }
-    count(ctx, &packet, length, own, counts)
-}
-
-#[inline(always)]
-fn passes(filter: u32, packet: &Packet) -> bool {
-    if filter == NO_FILTER {
-        return true;
-    }
-    cold_path();
-    matches(filter, &copy(packet))
-}
-
-/// A copy for one of the functions below: the original need not be in memory then.
-#[inline(always)]
-fn copy(packet: &Packet) -> Packet {
-    Packet {
-        protocol: opaque_read(&packet.protocol),
-        fragment: opaque_read(&packet.fragment),
-        source_port: opaque_read(&packet.source_port),
-        destination_port: opaque_read(&packet.destination_port),
-        tcp_flags: opaque_read(&packet.tcp_flags),
-        ..*packet
-    }
+    count(length, own, counts)
 }
 
 // A function of its own, as all that most packets do not run: what they do run lies together then, and its registers are its own.
@@ -118,53 +110,79 @@ fn matches(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(ctx: &XdpContext, packet: &Packet, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
-    let PerCpu { config, layout, state, bank, tcp_flags, dst_ports, src_ports, unique } = own;
-    let now = clock_ns(state);
+fn count(length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
+    let now = clock_ns(own.state);
+    let sampling = own.told(|config| &raw const config.sample);
     // SAFETY: no arguments, no preconditions.
     let random = || unsafe { bpf_get_prandom_u32() };
-    if counts(Part::Events) && is_chosen(config.sample, &mut state.until_event, random) {
+    if counts(Part::Events) && is_chosen(sampling, &mut own.state.until_event, random) {
         cold_path();
-        emit(&copy(packet), length, now, config.sample, &mut bank.totals);
+        emit(own.packet, length, now, sampling, &mut own.bank.totals);
     }
-    let protocol = Protocol::from_number(opaque_read(&packet.protocol));
+    let protocol = Protocol::from_number(opaque_read(&own.packet.protocol));
     if counts(Part::Sources) {
-        match source(packet.source, now, layout, bank, unique, counts) {
-            Some(source) => {
-                source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now);
-            }
-            None => {
-                cold_path();
-                bank.totals.untracked[Table::Sources as usize].count(length);
-                if state.warned == 0 {
-                    state.warned = 1;
-                    warn!(ctx, "there is no slot for a further source");
-                }
-            }
-        }
+        count_source(protocol, length, now, own, counts);
     }
     if counts(Part::Destinations) || counts(Part::Macs) {
-        let destination = if counts(Part::Destinations) { packet.destination.0 } else { [0; 2] };
-        let macs = if counts(Part::Macs) { packet.macs.0 } else { [0; 2] };
-        if !bank.coalescing.count(&destination, &macs, length) {
+        let destination = if counts(Part::Destinations) { own.packet.destination.0 } else { [0; 2] };
+        let macs = if counts(Part::Macs) { own.packet.macs.0 } else { [0; 2] };
+        if !own.bank.coalescing.count(&destination, &macs, length) {
             cold_path();
-            coalesce(&[destination, macs], length, layout, bank, counts);
+            coalesce(&[destination, macs], length, own, counts);
         }
     }
     if counts(Part::Ports) {
-        dst_ports[opaque_read(&packet.destination_port) as usize] += 1;
-        src_ports[opaque_read(&packet.source_port) as usize] += 1;
+        count_ports(own);
     }
     if counts(Part::Flags)
-        && let Some(flags) = opaque_read(&packet.tcp_flags).get()
+        && let Some(flags) = opaque_read(&own.packet.tcp_flags).get()
     {
-        tcp_flags[flags as usize] += 1;
+        // SAFETY: as in `PerCpu::new`; only this CPU writes there.
+        unsafe { (*own.cpu).tcp_flags[flags as usize] += 1 };
     }
     if counts(Part::Protocols) {
-        Class::counted(protocol, SizeBucket::of(length), opaque_read(&packet.fragment))
+        Class::counted(protocol, SizeBucket::of(length), opaque_read(&own.packet.fragment))
     } else {
         Class::of(Outcome::Counted)
     }
+}
+
+#[inline(always)]
+fn count_ports(own: &PerCpu<'_>) {
+    // SAFETY: as in `PerCpu::new`: both were written before the program was attached.
+    let (at, is_shared) = unsafe { ((*own.cpu).ports, (*own.cpu).shares_ports != 0) };
+    let Some(ports) = PORTS.get_ptr_mut(at) else { return };
+    // SAFETY: a map value stays valid while the program runs.
+    let (destination, source) = unsafe {
+        (
+            &raw mut (*ports)[opaque_read(&own.packet.destination_port) as usize],
+            &raw mut (*ports)[opaque_read(&own.packet.source_port) as usize],
+        )
+    };
+    if is_shared {
+        cold_path();
+        // SAFETY: as above; whoever counts in it does so atomically.
+        unsafe {
+            atomic_add(destination, 1);
+            atomic_add(source, FROM_PORT);
+        }
+    } else {
+        // SAFETY: as above, and this CPU alone counts in it.
+        unsafe {
+            *destination = (*destination).wrapping_add(1);
+            *source = (*source).wrapping_add(FROM_PORT);
+        }
+    }
+}
+
+/// `BPF_ATOMIC | BPF_ADD` (Linux, Documentation/bpf/standardization): the target has it, but not all that Rust's atomics need.
+///
+/// # Safety
+/// The word is valid, and only counted in so.
+#[inline(always)]
+unsafe fn atomic_add(word: *mut u64, number: u64) {
+    // SAFETY: as the caller promises.
+    unsafe { asm!("lock *(u64 *)({word} + 0) += {number}", word = in(reg) word, number = in(reg) number) };
 }
 
 /// The coarse monotonic clock. It advances with the kernel's ticks, whose number costs nothing to read.
@@ -180,120 +198,125 @@ fn clock_ns(state: &mut State) -> u64 {
     state.clock_ns
 }
 
-/// The counters of a source; `None`: there is no slot for it. Then it is entered in `unique`: user space enters those it reads.
+/// Counts in the slot of the source, or else appends to the log.
 #[inline(always)]
-fn source<'a>(
-    source: Address,
-    now: u64,
-    layout: &Layout,
-    bank: &'a mut Bank,
-    unique: &mut Distinct,
-    counts: impl Counts,
-) -> Option<&'a mut SourceCounters> {
+fn count_source(protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
+    let PerCpu { layout, packet, bank, .. } = own;
     let first = bank.first[Table::Sources as usize];
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
     let found = unsafe {
         let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
-        slots::find_first(layout, Table::Sources, &bank.sources, &source.0, slot)
+        slots::find(layout, Table::Sources, &bank.tags[Table::Sources as usize], &packet.source.0, slot)
     };
     match found {
-        Ok(counters) => Some(counters),
+        Ok(source) => {
+            source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now);
+        }
         Err(missed) => {
             cold_path();
-            seek_source(&Sought { source, missed, now }, layout, bank, unique, counts)
+            let record = Record::of_source(
+                packet.source,
+                protocol,
+                opaque_read(&packet.tcp_flags),
+                opaque_read(&packet.fragment),
+                length,
+                now,
+            );
+            if !begin_source(record, missed, own) {
+                log_source(record, length, own, counts);
+            }
         }
     }
 }
 
-/// A source that is not where most are: it is somewhere else, or new.
-struct Sought {
-    source: Address,
-    missed: Missed,
-    now: u64,
-}
-
-#[inline(never)]
-fn seek_source<'a>(
-    sought: &Sought,
-    layout: &Layout,
-    bank: &'a mut Bank,
-    unique: &mut Distinct,
-    counts: impl Counts,
-) -> Option<&'a mut SourceCounters> {
-    let Sought { source, missed, now } = *sought;
-    let Some((counters, new)) = seek(&SOURCES, Table::Sources, &source.0, missed, layout, bank) else {
-        if counts(Part::Unique) {
-            unique.insert(source);
-        }
-        return None;
+/// Begins the slot of a source with its first packet, if its bucket has one left.
+#[inline(always)]
+fn begin_source(record: Record, missed: Missed, own: &mut PerCpu<'_>) -> bool {
+    let PerCpu { layout, packet, bank, .. } = own;
+    let first = bank.first[Table::Sources as usize];
+    let tags = &mut bank.tags[Table::Sources as usize];
+    // SAFETY: as in `count_source`.
+    let begun = unsafe {
+        let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
+        slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot)
     };
-    if new {
-        counters.first_ns = now;
+    begun.map(|counters| record.count_in(counters)).is_some()
+}
+
+/// Appends a packet of a source that has no slot.
+#[inline(always)]
+fn log_source(record: Record, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
+    let PerCpu { cpu, packet, bank, .. } = own;
+    if !append(record, &packet.source.0, *cpu, bank) {
+        bank.totals.untracked[Table::Sources as usize].count(length);
+        if counts(Part::Unique) {
+            // SAFETY: as in `PerCpu::new`.
+            unsafe { (**cpu).unique.insert(packet.source) };
+        }
     }
-    Some(counters)
+}
+
+/// Appends a record to the log, and the key behind it where it is a long one. False: the log is full.
+#[inline(always)]
+fn append(record: Record, key: &Key, cpu: *mut Cpu, bank: &mut Bank) -> bool {
+    // SAFETY: as in `PerCpu::new`: user space writes the tail, whole, and only this CPU the head.
+    let (Ring { head, first, mask, .. }, tail) = unsafe {
+        let ring = &raw const (*cpu).ring;
+        (*ring, (&raw const (*ring).tail).read_volatile())
+    };
+    let units = 1 + record.is_long() as u64;
+    if !Ring::has_room(head, tail, mask, units) {
+        return false;
+    }
+    let write = |number: u64, unit: Unit| {
+        if let Some(place) = LOG.get_ptr_mut(Ring::place(first, mask, number)) {
+            // SAFETY: a map value stays valid while the program runs; user space does not read it before it has read in the bank
+            // that it is there.
+            unsafe { *place = unit };
+        }
+    };
+    write(head, record.0);
+    if record.is_long() {
+        write(head + 1, *key);
+    }
+    // SAFETY: as above.
+    unsafe { (*cpu).ring.head = head + units };
+    bank.end = head + units;
+    true
 }
 
 /// Counts a packet that has another destination or pair of MACs than the one before, whose counts move into their slots.
 #[inline(never)]
-fn coalesce([destination, macs]: &[Key; 2], length: u64, layout: &Layout, bank: &mut Bank, counts: impl Counts) {
-    let Some(old) = bank.coalescing.replace(destination, macs, length) else { return };
+fn coalesce([destination, macs]: &[Key; 2], length: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
+    let Some(old) = own.bank.coalescing.replace(destination, macs, length) else { return };
     if counts(Part::Destinations) {
-        add(&DESTINATIONS, Table::Destinations, &old.destination, layout, bank);
+        add(&DESTINATIONS, Table::Destinations, &old.destination, own);
     }
     if counts(Part::Macs)
         && let Some(old) = &old.macs
     {
-        add(&MACS, Table::Macs, old, layout, bank);
+        add(&MACS, Table::Macs, old, own);
     }
 }
 
 #[inline(always)]
-fn add(map: &Array<Slot<PacketsBytes>>, table: Table, old: &Slot<PacketsBytes>, layout: &Layout, bank: &mut Bank) {
+fn add(map: &Array<Slot<PacketsBytes>>, table: Table, old: &Slot<PacketsBytes>, own: &mut PerCpu<'_>) {
+    let PerCpu { cpu, layout, bank, .. } = own;
     let first = bank.first[table as usize];
-    // SAFETY: as in `seek`.
+    let tags = &mut bank.tags[table as usize];
+    let slot = |at| map.get_ptr_mut(first + at as u32);
+    // SAFETY: as in `count_source`.
     let found = unsafe {
-        slots::find_first(layout, table, tags(table, bank), &old.key, |at| map.get_ptr_mut(first + at as u32))
+        match slots::find(layout, table, tags, &old.key, slot) {
+            Ok(tally) => Some(tally),
+            Err(missed) => slots::begin(layout, table, tags, &old.key, missed, slot),
+        }
     };
-    let tally = match found {
-        Ok(tally) => Some(tally),
-        Err(missed) => seek(map, table, &old.key, missed, layout, bank).map(|(tally, _)| tally),
-    };
-    match tally {
-        Some(tally) => tally.add(old.counters),
+    match found {
+        Some(tally) => Counters::add(tally, &old.counters),
+        None if append(Record::of_tally(table, old), &old.key, *cpu, bank) => {}
         None => bank.totals.untracked[table as usize].add(old.counters),
     }
-}
-
-#[inline(always)]
-fn tags(table: Table, bank: &mut Bank) -> &mut [Tags] {
-    match table {
-        Table::Sources => &mut bank.sources,
-        Table::Destinations => &mut bank.destinations,
-        Table::Macs => &mut bank.macs,
-    }
-}
-
-/// The counters of a key that is not in the first of its buckets, and whether they are new; `None`: its buckets belong to other keys.
-#[inline(always)]
-fn seek<'a, C: Counters>(
-    map: &Array<Slot<C>>,
-    table: Table,
-    key: &Key,
-    missed: Missed,
-    layout: &Layout,
-    bank: &mut Bank,
-) -> Option<(&'a mut C, bool)> {
-    let first = bank.first[table as usize];
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
-    let found = unsafe {
-        let slot = |at| map.get_ptr_mut(first + at as u32);
-        slots::find_further(layout, table, tags(table, bank), key, missed, slot)
-    };
-    let (counters, begun) = found?;
-    if let Some(hash) = begun {
-        bank.used[table as usize][layout.group(table, hash)] = 1;
-    }
-    Some((counters, begun.is_some()))
 }
 
 /// Passes a packet to user space.

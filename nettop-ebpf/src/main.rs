@@ -1,6 +1,7 @@
 //! The kernel program: parse → filter → count → pass. It never drops a packet.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 #![expect(missing_docs, reason = "the xdp macro makes functions that cannot carry a doc comment")]
 #![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
@@ -52,7 +53,7 @@ fn panic(_info: &core::panic::PanicInfo) -> ! {
     loop {}
 }
 
-// `bpf_ktime_get_coarse_ns` and the logger are for GPL-compatible programs.
+// `bpf_ktime_get_coarse_ns` is for GPL-compatible programs.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

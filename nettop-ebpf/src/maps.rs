@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, RingBuf},
 };
-use nettop_common::{Cpu, Filter, PacketsBytes, SourceCounters, counters::Part, slots::Slot};
+use nettop_common::{Cpu, Filter, PacketsBytes, SourceCounters, counters::Part, cpu::Ports, log::Unit, slots::Slot};
 
 /// `BPF_F_MMAPABLE` (linux/bpf.h).
 const MMAPABLE: u32 = 1 << 10;
@@ -23,6 +23,10 @@ pub static SOURCES: Array<Slot<SourceCounters>> = Array::with_max_entries(2, MMA
 pub static DESTINATIONS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static MACS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+pub static LOG: Array<Unit> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+pub static PORTS: Array<Ports> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 

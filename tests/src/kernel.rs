@@ -8,24 +8,24 @@ use aya::{
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use nettop_collect::{
-    kernel::cpus::Cpus,
+    kernel::{
+        capacity::{Capacity, CpuList},
+        cpus::Cpus,
+    },
     reading::{Reading, Tables},
 };
 use nettop_common::{
-    Config, Event, Filter, LinkLayer, PacketsBytes, SourceCounters, Totals,
+    Address, Config, Event, Filter, LinkLayer, PacketsBytes, SourceCounters, Totals,
     config::NO_FILTER,
     counters::{Counters, Part, Table},
+    log::{Record, Ring, Unit},
     maps,
-    slots::{self, BANKS, Key, MOST_BITS, Slot},
+    slots::{self, BANKS, Key, Slot},
 };
 use nettop_model::clock::Moment;
 
 /// `XDP_PASS` (linux/bpf.h).
 const PASS: u32 = 2;
-/// log₂ of the buckets of a CPU in a bank: room for more keys than any test makes.
-const BITS: [u32; Table::COUNT] = MOST_BITS;
-/// What the program logs; nettop sets it to nothing unless there is a log, and what would log is then removed.
-const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
 /// In here, so that a test can be taken to another machine.
 const OBJECT: &[u8] = aya::include_bytes_aligned!("../../data/nettop.bpf.o");
@@ -37,7 +37,7 @@ pub struct Kernel {
     ebpf: Ebpf,
     parts: u32,
     cpus: Cpus,
-    bits: [u32; Table::COUNT],
+    capacity: Capacity,
     events: RingBuf<MapData>,
 }
 
@@ -49,23 +49,16 @@ impl Kernel {
 
     /// The same, counting only the [`Part`]s whose bits are set.
     pub fn load_parts(parts: u32) -> Self {
-        Self::load_sized(parts, BITS)
+        Self::load_sized(parts, Capacity::MOST)
     }
 
-    /// The same, with 2^`bits` buckets for each CPU in a bank, by [`Table`].
-    pub fn load_sized(parts: u32, bits: [u32; Table::COUNT]) -> Self {
-        let cpus = aya::util::nr_cpus().expect("the number of possible CPUs") as u32;
+    /// The same, with maps of that size.
+    pub fn load_sized(parts: u32, capacity: Capacity) -> Self {
+        let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
+        let list = CpuList::new(cpus, &(0..cpus).collect::<Vec<_>>());
         let mut loader = EbpfLoader::new();
-        for (map, entries) in [
-            (maps::CPUS, cpus),
-            (maps::SOURCES, slots::index(cpus, 0, bits[0], 0)),
-            (maps::DESTINATIONS, slots::index(cpus, 0, bits[1], 0)),
-            (maps::MACS, slots::index(cpus, 0, bits[2], 0)),
-            (maps::EVENTS, 1 << 20),
-        ] {
-            loader.map_max_entries(map, entries);
-        }
-        loader.override_global(LOG_LEVEL, &0u8, true);
+        capacity.elements(&list).into_iter().for_each(|(map, entries)| _ = loader.map_max_entries(map, entries));
+        loader.map_max_entries(maps::EVENTS, 1 << 20);
         loader.override_global(maps::PARTS, &parts, true);
         let mut ebpf = loader.load(OBJECT).expect("the object loads");
         for name in maps::programs(parts) {
@@ -73,10 +66,13 @@ impl Kernel {
         }
         let events = ebpf.take_map(maps::EVENTS).expect("a map of events");
         let events = RingBuf::try_from(events).expect("a ring buffer");
-        let Some(Map::Array(map)) = ebpf.map(maps::CPUS) else { panic!("an array of CPUs") };
-        let cpus = Cpus::new(map, cpus as usize, bits, parts).expect("mapping CPUS");
+        let array = |name| match ebpf.map(name) {
+            Some(Map::Array(map)) => map,
+            _ => panic!("an array {name}"),
+        };
+        let cpus = Cpus::new(array(maps::CPUS), array(maps::PORTS), &list, capacity, parts).expect("mapping CPUS");
         cpus.tell(Config { sample: 1, ..Config::default() });
-        Self { ebpf, parts, cpus, bits, events }
+        Self { ebpf, parts, cpus, capacity, events }
     }
 
     /// Puts a filter in force, or none.
@@ -100,12 +96,13 @@ impl Kernel {
         self.cpus.tell(Config { sample: every, ..self.cpus.config() });
     }
 
-    /// Forgets the sources that a CPU counted, as nettop does ten times in a second.
+    /// Forgets the sources that a CPU counted, and its log, as nettop does ten times in a second.
     pub fn forget_sources(&mut self, cpu: u32) {
         let bank = self.cpus.config().bank;
-        for bucket in 0..1 << self.bits[Table::Sources as usize] {
+        for bucket in 0..1 << self.capacity.bits[Table::Sources as usize] {
             self.cpus.clear_tags(cpu as usize, bank, Table::Sources, bucket);
         }
+        self.cpus.set_tail(cpu as usize, self.cpus.ring(cpu as usize).head);
     }
 
     /// The loaded program.
@@ -141,15 +138,27 @@ impl Kernel {
         events
     }
 
-    /// Everything counted so far; the time is left as it is by default.
+    /// Everything counted so far, what is in the logs packet by packet; the time is left as it is by default.
     pub fn read(&self) -> Reading {
-        Reading {
+        let mut reading = Reading {
             totals: self.totals(),
             sources: self.slots::<{ size_of::<Slot<SourceCounters>>() }, _, _>(maps::SOURCES, Table::Sources),
             destinations: self.tallies(maps::DESTINATIONS, Table::Destinations),
             macs: self.tallies(maps::MACS, Table::Macs),
             ..Reading::new(Moment::default())
+        };
+        for (record, key) in self.records() {
+            match record.table() {
+                Table::Sources => {
+                    let mut counters = SourceCounters::default();
+                    record.count_in(&mut counters);
+                    reading.sources.push((key.into(), counters));
+                }
+                Table::Destinations => reading.destinations.push((key.into(), record.tally())),
+                Table::Macs => reading.macs.push((key.into(), record.tally())),
+            }
         }
+        reading
     }
 
     /// Every key and its tally, those of the newest keys apart from what is in their slots.
@@ -157,6 +166,28 @@ impl Kernel {
         let mut all = self.slots::<{ size_of::<Slot<PacketsBytes>>() }, K, PacketsBytes>(name, table);
         let newest = self.banks().filter_map(|(cpu, bank)| self.cpus.newest(cpu, bank, table));
         all.extend(newest.map(|slot| (slot.key.into(), slot.counters)));
+        all
+    }
+
+    /// Every record of the logs, and its key.
+    pub fn records(&self) -> Vec<(Record, Key)> {
+        let map = self.ebpf.map(maps::LOG).expect("the map is in the object");
+        let array = Array::<_, [u8; size_of::<Unit>()]>::try_from(map).expect("an array of units");
+        let mut all = Vec::new();
+        for cpu in 0..self.cpus.count() {
+            let Ring { head, tail, first, mask } = self.cpus.ring(cpu);
+            let mut units = (tail..head).map(|number| -> Unit {
+                let bytes = array.get(&Ring::place(first, mask, number), 0).expect("reading the log");
+                bytemuck::pod_read_unaligned(&bytes)
+            });
+            while let Some(record) = units.next().map(Record) {
+                let key = match record.is_long() {
+                    true => units.next().expect("a key behind its record"),
+                    false => Address::from_v4_word(record.v4().to_be()).0,
+                };
+                all.push((record, key));
+            }
+        }
         all
     }
 
@@ -178,7 +209,7 @@ impl Kernel {
     {
         let map = self.ebpf.map(name).expect("the map is in the object");
         let array = Array::<_, [u8; SIZE]>::try_from(map).expect("an array of slots");
-        let bits = self.bits[table as usize];
+        let bits = self.capacity.bits[table as usize];
         let mut all = Vec::new();
         for (cpu, bank) in self.banks() {
             for bucket in 0..1 << bits {

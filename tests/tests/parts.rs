@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use nettop_collect::kernel::capacity::Capacity;
 use nettop_common::{
     LinkLayer, Outcome, Protocol,
     counters::{Part, Table},
@@ -50,7 +51,7 @@ fn each_part_is_counted_or_left_out_by_itself() {
 }
 
 #[test]
-fn who_finds_no_slot_is_known_to_be_distinct() {
+fn who_is_in_no_slot_and_no_log_is_known_to_be_distinct() {
     if !skip::privileged() {
         return;
     }
@@ -62,7 +63,7 @@ fn who_finds_no_slot_is_known_to_be_distinct() {
         (Part::Unique.bit() | Part::Sources.bit(), "few", true),
     ] {
         let mut kernel = match slots {
-            "few" => Kernel::load_sized(parts, [1, 1, 1]),
+            "few" => Kernel::load_sized(parts, Capacity { bits: [1; Table::COUNT], log_bits: 3, ..Capacity::MOST }),
             _ => Kernel::load_parts(parts),
         };
         for host in 0..SOURCES {

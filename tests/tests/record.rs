@@ -115,7 +115,7 @@ fn what_is_no_recording_is_refused() {
             "of a newer form",
             compressed(
                 "{\"begin\":{\"schema\":9,\"version\":\"9.9\",\"at\":{\"monotonic_ns\":1,\"unix_ns\":1},\"interfaces\":[],\
-                 \"unique_key\":null,\"capacity\":[],\"drain_delay_ms\":10,\"settings\":{}}}\n",
+                 \"unique_key\":null,\"capacity\":[],\"settings\":{}}}\n",
             ),
             "nettop 9.9",
         ),

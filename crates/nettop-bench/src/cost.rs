@@ -7,10 +7,10 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use nettop_collect::kernel::capacity::Capacity;
 use nettop_common::{
     LinkLayer,
     counters::{Part, Table as Keys},
-    slots::MOST_BITS,
 };
 use nettop_model::filter::FilterText;
 use nettop_tests::{
@@ -38,24 +38,26 @@ pub struct Args {
     rounds: usize,
 }
 
-/// As nettop sizes its slots by default on a machine of two CPUs and some gigabytes.
-const BITS: [u32; Keys::COUNT] = MOST_BITS;
+/// As nettop sizes its maps by default on a machine of two CPUs and some gigabytes.
+const USUAL: Capacity = Capacity::MOST;
 /// A bit that makes it the program which asks about each part, as where some are left out.
 const OF_NO_PART: u32 = 1 << 31;
 /// Where there is one source anyhow.
-const FEW_BITS: [u32; Keys::COUNT] = [7; Keys::COUNT];
+const SMALL: Capacity = Capacity { bits: [7; Keys::COUNT], log_bits: 8, ports: u32::MAX };
 /// What the sampler chooses at ten million packets per second: one in so many is an event.
 const SAMPLING: u32 = 1024;
-/// So many new sources fill a quarter of the slots: all of them find one.
-const NEW: u32 = 16_384;
+/// So many new sources fill a quarter of the slots: nearly all of them find one.
+const NEW: u32 = 1_024;
+/// So many packets come in a tenth of a second of a flood, after which slots and log are emptied.
+const TENTH: u32 = 200_000;
 /// Of one source.
 const DESTINATIONS: u32 = 1_000;
 /// How many sources, at random, and what that means for the slots of one CPU.
 const SPREAD: [(u32, &str); 4] = [
     (1_000, "all hits"),
-    (50_000, "hits, from farther memory"),
-    (1_000_000, "full: one in fifteen hits"),
-    (16_000_000, "full: nearly all untracked"),
+    (10_000, "one in three hits, the others are logged"),
+    (50_000, "one in twelve hits"),
+    (16_000_000, "nearly all are logged"),
 ];
 
 /// Something that is measured.
@@ -65,8 +67,8 @@ struct Case {
     frame: Vec<u8>,
     /// Changes the source before the program runs.
     generator: Option<Generator>,
-    /// Forgets its sources before each so many packets, so that every source is new.
-    forgets: Option<Kernel>,
+    /// Forgets its sources, and empties its log, before each so many packets.
+    forgets: Option<(Kernel, u32)>,
     /// By round, nanoseconds per packet.
     ns: Vec<f64>,
 }
@@ -93,9 +95,9 @@ impl Case {
         let (mut left, mut used) = (repeat, 0.0);
         while left > 0 {
             let mut chunk = left;
-            if let Some(kernel) = &mut self.forgets {
+            if let Some((kernel, packets)) = &mut self.forgets {
                 kernel.forget_sources(cpu as u32);
-                chunk = chunk.min(NEW);
+                chunk = chunk.min(*packets);
             }
             let (verdict, _, time) = cpu::time(|| bpf::run(program, &self.frame, chunk));
             let verdict = verdict.with_context(|| format!("running {}", self.name))?;
@@ -138,8 +140,8 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     Ok(())
 }
 
-fn loaded(parts: u32, bits: [u32; Keys::COUNT]) -> Kernel {
-    let mut kernel = Kernel::load_sized(parts, bits);
+fn loaded(parts: u32, capacity: Capacity) -> Kernel {
+    let mut kernel = Kernel::load_sized(parts, capacity);
     kernel.set_sampling(SAMPLING);
     kernel
 }
@@ -148,7 +150,7 @@ fn loaded(parts: u32, bits: [u32; Keys::COUNT]) -> Kernel {
 fn one_source(reference: &Reference) -> Result<Vec<Case>> {
     let tcp = Spec::v4(Transport::Tcp(40_000, 443, 0x10)).payload(6).frame();
     let udp = Spec::v4(Transport::Udp(40_000, 53)).payload(18).frame();
-    let ours = |parts: u32| loaded(parts, FEW_BITS).program(LinkLayer::Ethernet);
+    let ours = |parts: u32| loaded(parts, SMALL).program(LinkLayer::Ethernet);
     let mut cases = vec![
         Case::new("an empty program", bpf::load_xdp(&assembly::empty())?, &tcp),
         Case::new("the reference", reference.program.try_clone()?, &tcp),
@@ -170,12 +172,12 @@ fn one_source(reference: &Reference) -> Result<Vec<Case>> {
     ] {
         cases.push(Case::new(name, ours(Part::EVERY), &frame));
     }
-    let mut filtering = loaded(Part::EVERY, FEW_BITS);
+    let mut filtering = loaded(Part::EVERY, SMALL);
     let filter = FilterText { src: "10.0.0.0/8".into(), ..FilterText::default() };
     let filter = filter.parse().map_err(|error| anyhow!("the filter: {error}"))?;
     filtering.set_filter(filter.filter.as_deref());
     cases.push(Case::new("rejected by a filter of one prefix", filtering.program(LinkLayer::Ethernet), &tcp));
-    let mut paused = loaded(Part::EVERY, FEW_BITS);
+    let mut paused = loaded(Part::EVERY, SMALL);
     paused.set_paused(true);
     cases.push(Case::new("paused", paused.program(LinkLayer::Ethernet), &tcp));
     Ok(cases)
@@ -187,25 +189,26 @@ fn many_sources() -> Result<Vec<Case>> {
     let empty = || Ok::<_, anyhow::Error>(Case::new("the generator", bpf::load_xdp(&assembly::empty())?, &frame));
     let mut cases = Vec::new();
     for (sources, what) in SPREAD {
-        let ours = loaded(Part::EVERY, BITS).program(LinkLayer::Ethernet);
+        let mut kernel = loaded(Part::EVERY, USUAL);
         let name = format!("{} sources: {what}", count(sources.into()));
+        let ours = Case::new(name, kernel.program(LinkLayer::Ethernet), &frame).from(Sources::Random(sources))?;
         cases.push(empty()?.from(Sources::Random(sources))?);
         cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Sources::Random(sources))?);
-        cases.push(Case::new(name, ours, &frame).from(Sources::Random(sources))?);
+        cases.push(Case { forgets: Some((kernel, TENTH)), ..ours });
     }
     // The program remembers where the newest destination is counted; here that does not help.
     let destinations = Sources::Random(DESTINATIONS);
-    let ours = loaded(Part::EVERY, BITS).program(LinkLayer::Ethernet);
+    let ours = loaded(Part::EVERY, USUAL).program(LinkLayer::Ethernet);
     let name = format!("1 source, {} destinations: all hits", count(DESTINATIONS.into()));
     cases.push(empty()?.varying(DESTINATION, destinations)?);
     cases.push(Case::new("the reference", Reference::load()?.program, &frame).varying(DESTINATION, destinations)?);
     cases.push(Case::new(name, ours, &frame).varying(DESTINATION, destinations)?);
     // More than are ever known at once.
     let sources = Sources::InTurn(1 << 24);
-    let mut kernel = loaded(Part::EVERY, BITS);
+    let mut kernel = loaded(Part::EVERY, USUAL);
     let mut new =
         Case::new("every source new: all misses", kernel.program(LinkLayer::Ethernet), &frame).from(sources)?;
-    new.forgets = Some(kernel);
+    new.forgets = Some((kernel, NEW));
     cases.extend([empty()?.from(sources)?, new]);
     Ok(cases)
 }

@@ -8,6 +8,9 @@ use nettop_model::{clock::Moment, kernel_maps::Reader, snapshot::Replay};
 
 use crate::reading::{Reading, Tables, Watched};
 
+/// How often a collector of packets is read, unless it has more to say.
+pub const PACE: Duration = Duration::from_millis(100);
+
 /// What counting costs the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -54,9 +57,9 @@ pub trait Traffic: Send {
     /// Why not; everything then stays as it was.
     fn set_interfaces(&mut self, names: &[String]) -> Result<()>;
 
-    /// The drain delay: how long after a [`read`](Self::read) another brings what came before the first.
-    fn drain_delay(&self) -> Duration {
-        Duration::ZERO
+    /// How long after a [`read`](Self::read) the next one is due: more seldom where little comes.
+    fn pace(&self) -> Duration {
+        PACE
     }
 
     /// Whether its time passes as that of the host does; that of a capture passes as it will.

@@ -59,12 +59,6 @@ use crate::detect::{Detector, Thresholds};
 
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
-/// How often the source is read, at least. More often there would be more room in its tables, but each of their slots would be
-/// taken anew more often, in memory that this side has had in between: that is what costs most while they are many.
-const DRAIN: Duration = Duration::from_millis(100);
-/// By which share of it more or less, at random: in a flood slots are free only soon after, and whoever sends in a rhythm of the
-/// same period would always find one, or never.
-const JITTER: f64 = 0.4;
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
 
@@ -208,8 +202,7 @@ impl Engine {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let early = tokio::time::sleep(EARLY_TICK);
         tokio::pin!(early);
-        let pause = || DRAIN.min(interval).mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
-        let drain = tokio::time::sleep(pause());
+        let drain = tokio::time::sleep(self.source.pace().min(interval));
         tokio::pin!(drain);
         while !(self.settings.end_with_source && self.source.has_ended()) {
             tokio::select! {
@@ -224,13 +217,14 @@ impl Engine {
                     tokio::task::block_in_place(|| self.tick());
                 }
                 () = &mut drain => {
-                    drain.as_mut().reset(Instant::now() + pause());
+                    let started = Instant::now();
                     tokio::task::block_in_place(|| {
                         self.drain();
                         if self.look() {
                             self.publish();
                         }
                     });
+                    drain.as_mut().reset(started + self.source.pace().min(interval));
                 }
                 envelope = requests.recv() => {
                     let Some(Envelope { request, reply }) = envelope else { break };
@@ -244,7 +238,6 @@ impl Engine {
                 }
             }
         }
-        self.settle();
         self.tick();
         self.last()
     }
@@ -325,15 +318,8 @@ impl Engine {
         }
         aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
-        // What the kernel counted is read with a delay, its events are not: those of the last time are of the same second.
-        let events_ahead = !self.source.drain_delay().is_zero();
-        if events_ahead {
-            self.judge();
-            self.drain_events();
-        } else {
-            self.drain_events();
-            self.judge();
-        }
+        self.drain_events();
+        self.judge();
         self.sinks.flush();
         self.overhead.note(started.elapsed(), self.reading.totals.seen.packets);
         second_over
@@ -369,15 +355,6 @@ impl Engine {
         }
         if reading.totals.events_lost > 0 {
             details.note_loss(reading.at.monotonic_ns);
-        }
-    }
-
-    /// Enters everything that has come until now.
-    fn settle(&mut self) {
-        // Twice: the first reading brings what came before the one before it, and is empty if that was just now.
-        for _ in 0..2 {
-            std::thread::sleep(self.source.drain_delay());
-            self.drain();
         }
     }
 
@@ -485,7 +462,6 @@ impl Engine {
 
     fn reset(&mut self) {
         // What has come until now belongs to what is forgotten.
-        self.settle();
         let base = self.tables_at_reading();
         self.source.note_base(&base);
         self.aggregates.reset(self.reading.at);

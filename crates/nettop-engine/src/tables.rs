@@ -1,11 +1,9 @@
 //! The cumulative tables at the instant at which counting starts anew.
 //!
 //! Ports and TCP flags are counted in tables that are read whole, at another instant than totals and sources, for which the kernel
-//! program turns to another set. In a flood thousands of packets come in between: to which port is not known, but how many is. So
-//! the tables are read just before the program turns and just after it, and what they say of the instant itself is laid
+//! program flips to the other bank. In a flood thousands of packets come in between: to which port is not known, but how many is. So
+//! the tables are read just before the program flips and just after it, and what they say of the instant itself is laid
 //! between: the sum over ports is exactly that of the totals, and no port is wrong by more than came to it in between.
-
-use std::thread;
 
 use nettop_collect::reading::Tables;
 
@@ -14,21 +12,11 @@ use super::Engine;
 impl Engine {
     /// Reads until now, and returns what the tables said at the instant until which everything is in the aggregates then.
     pub(super) fn tables_at_reading(&mut self) -> Tables {
-        let delay = self.source.drain_delay();
-        if delay.is_zero() {
-            self.source.read_tables(&mut self.aggregates.tables);
-            return self.aggregates.tables.clone();
-        }
-        thread::sleep(delay);
         self.source.read_tables_anew(&mut self.aggregates.tables);
         let before = self.aggregates.tables.clone();
         self.drain();
         self.source.read_tables_anew(&mut self.aggregates.tables);
-        let after = self.aggregates.tables.clone();
-        // What came before the program turned in the former call comes with this one.
-        thread::sleep(delay);
-        self.drain();
-        between(&before, after, self.counted, self.counted_tcp)
+        between(&before, self.aggregates.tables.clone(), self.counted, self.counted_tcp)
     }
 }
 

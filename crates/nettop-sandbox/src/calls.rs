@@ -160,6 +160,8 @@ const CERTAIN: &[(c_long, Argument)] = &[
             ],
         ),
     ),
+    // Until no CPU counts any more in what is to be read.
+    (libc::SYS_membarrier, OneOf(0, &[libc::MEMBARRIER_CMD_GLOBAL as u64])),
     // The names of threads.
     (libc::SYS_prctl, OneOf(0, &[libc::PR_SET_NAME as u64])),
     // abort(3), and to stop as the shell's user wants it: signals to others are Landlock's matter.

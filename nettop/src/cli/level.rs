@@ -27,21 +27,4 @@ impl Level {
             Self::Debug => LevelFilter::Debug,
         }
     }
-
-    /// The level for the kernel program, as aya-log numbers them: 1 for errors only, 4 for everything.
-    pub fn of_kernel(self) -> u8 {
-        self as u8 + 1
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_logs_have_the_same_levels() {
-        for level in Level::value_variants() {
-            assert_eq!(usize::from(level.of_kernel()), level.filter() as usize, "{level:?}");
-        }
-    }
 }

@@ -249,7 +249,6 @@ impl RunArgs {
         kernel::Options {
             memory: budget.maps,
             event_rate: self.event_rate(),
-            log_level: 0,
             parts: self.without.iter().fold(Part::EVERY, |parts, part| parts & !part.bit()),
         }
     }

@@ -11,12 +11,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use aya_log::EbpfLogger;
 use nettop_collect::{
     collector::{Collector, Collectors},
     demo::Demo,
     host::Host,
-    kernel::{self, Budget, Xdp},
+    kernel::{Budget, Xdp},
     pcap::Pcap,
 };
 use nettop_control::{channel::Channel, server};
@@ -57,8 +56,6 @@ const QUEUED_REQUESTS: usize = 64;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the last records of the log may take.
 const LOG_PATIENCE: Duration = Duration::from_millis(300);
-/// How often what the kernel program logs is written out.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The live monitor.
 ///
@@ -75,16 +72,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
     // Databases are in memory by now.
     let budget = args.budget()?;
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
-    let log_level = if opened.log.is_some() { args.log_level.of_kernel() } else { 0 };
-    let options = kernel::Options { log_level, ..args.load_options(&budget) };
-    let mut xdp = Xdp::open(&args.iface, &options)?;
-    let logger = match opened.log {
-        None => None,
-        Some(_) => Some(EbpfLogger::init(xdp.ebpf_mut()).context("opening the log of the kernel program")?),
-    };
+    let xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let host: Box<dyn Collector> = Box::new(Host::open());
     let sources = Sources { traffic: Box::new(xdp), beside: vec![host], record, player: None };
-    monitor(sources, settings, opened, logger, &args.common)
+    monitor(sources, settings, opened, &args.common)
 }
 
 /// The demonstration.
@@ -96,7 +87,7 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let opened = Opened::open(&args.common, None)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
     let source = Sources::only(Box::new(Demo::new(args.synthetic.seed)));
-    monitor(source, settings, opened, None, &args.common)
+    monitor(source, settings, opened, &args.common)
 }
 
 /// The replay of a recording.
@@ -109,7 +100,7 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
     let sources = Sources { player: Some(player), ..Sources::only(Box::new(recorded)) };
-    monitor(sources, settings, opened, None, &args.common)
+    monitor(sources, settings, opened, &args.common)
 }
 
 /// The replay of a capture.
@@ -118,7 +109,7 @@ fn capture(path: &Path, args: &RunArgs) -> Result<()> {
     let source = Sources::only(Box::new(Pcap::open(path, args.pcap_speed)?));
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
-    monitor(source, settings, opened, None, &args.common)
+    monitor(source, settings, opened, &args.common)
 }
 
 /// What is open before any thread runs and any privilege is given up.
@@ -216,13 +207,7 @@ fn open_log(path: &Path) -> Result<Log> {
 }
 
 /// Runs engine, control server and screen until one of them ends.
-fn monitor(
-    sources: Sources,
-    mut settings: Settings,
-    opened: Opened,
-    logger: Option<EbpfLogger<&'static dyn log::Log>>,
-    args: &CommonArgs,
-) -> Result<()> {
+fn monitor(sources: Sources, mut settings: Settings, opened: Opened, args: &CommonArgs) -> Result<()> {
     heap::keep_small();
     let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
@@ -258,9 +243,6 @@ fn monitor(
         };
         let server =
             listener.map(|listener| tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone())));
-        if let Some(logger) = logger {
-            tokio::spawn(forward_log(logger));
-        }
         let published = snapshots.clone();
         let watched = watch(&requests, snapshots, args.screen(), signals, &hangup).await;
         let ending = Ending::begin(watched.reason);
@@ -403,13 +385,4 @@ pub(crate) async fn watch(
     // Dropping the screen gives the terminal back.
     screen.abort();
     Watched { reason: Reason::Signal, screen: Closing::Ending(screen) }
-}
-
-/// Writes what the kernel program logs to the log. It logs little, and never in a hurry.
-async fn forward_log(mut logger: EbpfLogger<&'static dyn log::Log>) {
-    let mut ticks = tokio::time::interval(LOG_INTERVAL);
-    loop {
-        ticks.tick().await;
-        logger.flush();
-    }
 }

@@ -64,7 +64,6 @@ fn begin(traffic: &dyn Traffic, settings: &Settings) -> Begin {
         interfaces: traffic.interface_names(),
         unique_key: traffic.unique_key().map(|key| key.0),
         capacity: Table::ALL.iter().map(|table| traffic.capacity(*table)).collect(),
-        drain_delay_ms: traffic.drain_delay().as_millis() as u64,
         settings: serde_json::to_value(RecordedSettings::of(settings)).unwrap_or_default(),
     }
 }

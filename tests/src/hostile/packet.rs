@@ -52,7 +52,7 @@ fn meant(bytes: &mut Unstructured) -> Result<()> {
     );
     let raw = spec.raw_ip();
     let raw = parser::parse(Frame::from(&raw[..]), LinkLayer::RawIp).expect("the same without its link");
-    assert_eq!(Packet { macs: packet.macs, ..raw }, packet, "{spec:?}");
+    assert_eq!(Packet { macs: packet.macs, encapsulation: packet.encapsulation, ..raw }, packet, "{spec:?}");
     while !bytes.is_empty() {
         let at = bytes.int_in_range(0..=whole.len().saturating_sub(1))?;
         match bytes.arbitrary::<u8>()? % 4 {

@@ -1,55 +1,171 @@
-//! How large the kernel's maps are: from a memory budget and the number of possible CPUs.
+//! How large the kernel's maps are: from a memory budget and the CPUs that count.
+//!
+//! Slots, log and ports are of CPUs that are online when the program is loaded; of the others there is only what is small.
 
 use std::fs;
 
-use anyhow::{Error, Result};
+use anyhow::{Context as _, Error, Result};
 use nettop_common::{
-    Event, PacketsBytes, SourceCounters,
+    Cpu, Event, PacketsBytes, SourceCounters,
+    counters::Table,
+    cpu::Ports,
+    log::Unit,
+    maps,
     slots::{self, BANKS, MOST_BITS, Slot, WAYS},
 };
 
 const LEAST_BITS: u32 = 3;
+/// log₂ of the units of a CPU's log: at two million packets per second a quarter of a second, and nothing to speak of.
+const MOST_LOG_BITS: u32 = 19;
+const LEAST_LOG_BITS: u32 = 8;
+/// Bytes of all logs: what is read of them at once has to be sorted in memory of user space.
+const MOST_LOGS: u64 = 32 << 20;
+
+/// Which CPUs there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuList {
+    /// By number: which part of slots, log and ports is that CPU's; `None`: it was not online.
+    parts: Vec<Option<u32>>,
+}
+
+impl CpuList {
+    /// Those of this machine.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn current() -> Result<Self> {
+        let possible =
+            aya::util::nr_cpus().map_err(|(path, error)| Error::from(error).context(format!("reading {path}")))?;
+        let numbers = |file: &str| {
+            let path = format!("/sys/devices/system/cpu/{file}");
+            let list = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+            numbers(&list).with_context(|| format!("{path} is no list of CPUs: {}", list.trim()))
+        };
+        // Numbers may be left out, and arrays are indexed by number.
+        let count = numbers("possible").ok().and_then(|all| all.last().copied()).map_or(possible, |last| last + 1);
+        // Without the list, any may count.
+        Ok(Self::new(count.max(possible), &numbers("online").unwrap_or_else(|_| (0..count).collect())))
+    }
+
+    /// Numbered below `count`, of which these are online.
+    pub fn new(count: usize, online: &[usize]) -> Self {
+        let mut parts = vec![None; count];
+        (0..).zip(online).for_each(|(part, cpu)| {
+            if let Some(of) = parts.get_mut(*cpu) {
+                *of = Some(part);
+            }
+        });
+        Self { parts }
+    }
+
+    /// One more than the highest number.
+    pub fn count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Of how many there are slots, log and ports; at least one.
+    pub fn parts(&self) -> usize {
+        self.parts.iter().flatten().count().max(1)
+    }
+
+    /// Which part is that CPU's.
+    pub fn part(&self, cpu: usize) -> Option<u32> {
+        self.parts.get(cpu).copied().flatten()
+    }
+}
+
+/// The numbers in a list such as `0-3,8`.
+fn numbers(list: &str) -> Option<Vec<usize>> {
+    let mut all = Vec::new();
+    for range in list.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        all.extend(first.parse::<usize>().ok()?..=last.parse().ok()?);
+    }
+    Some(all)
+}
 
 /// Sizes of what is allocated in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// log₂ of the buckets of one CPU in one bank, by [`Table`](nettop_common::counters::Table).
-    pub bits: [u32; 3],
+    /// log₂ of the buckets of one CPU in one bank, by [`Table`].
+    pub bits: [u32; Table::COUNT],
+    /// log₂ of the units in the log of one CPU.
+    pub log_bits: u32,
+    /// Tables of ports at most; where there are more CPUs, some share one.
+    pub ports: u32,
 }
 
 impl Capacity {
-    /// From a budget in bytes and the number of possible CPUs, each of which has its own slots.
-    /// Three quarters go to the sources.
-    pub fn plan(budget: u64, cpus: usize) -> Self {
-        let bits = |share: u64, slot: usize, most: u32| {
-            let buckets = share / (cpus.max(1) as u64 * u64::from(BANKS) * (WAYS * slot) as u64);
-            buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS, most)
+    /// The largest.
+    pub const MOST: Self = Self { bits: [MOST_BITS; Table::COUNT], log_bits: MOST_LOG_BITS, ports: u32::MAX };
+
+    /// From a budget in bytes. A quarter at most goes to ports, and of what is left half to the logs.
+    pub fn plan(budget: u64, cpus: &CpuList) -> Self {
+        let ports = (budget / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
+        let fixed = Self::fixed(cpus) + ports * size_of::<Ports>() as u64;
+        let share = budget.saturating_sub(fixed) / cpus.parts() as u64;
+        let bits = |share: u64, slot: usize| {
+            let buckets = share / (u64::from(BANKS) * (WAYS * slot) as u64);
+            buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS, MOST_BITS)
         };
-        let [sources, destinations, macs] = MOST_BITS;
+        let logs = (share / 2).min(MOST_LOGS / cpus.parts() as u64);
+        let units = logs / size_of::<Unit>() as u64;
         Self {
             bits: [
-                bits(budget / 4 * 3, size_of::<Slot<SourceCounters>>(), sources),
-                bits(budget / 8, size_of::<Slot<PacketsBytes>>(), destinations),
-                bits(budget / 16, size_of::<Slot<PacketsBytes>>(), macs),
+                bits(share / 4, size_of::<Slot<SourceCounters>>()),
+                bits(share / 8, size_of::<Slot<PacketsBytes>>()),
+                bits(share / 8, size_of::<Slot<PacketsBytes>>()),
             ],
+            log_bits: units.checked_ilog2().unwrap_or(0).clamp(LEAST_LOG_BITS, MOST_LOG_BITS),
+            ports: ports as u32,
         }
     }
 
-    /// How many slots an array for so many CPUs has.
-    pub fn slots(bits: u32, cpus: usize) -> u32 {
-        slots::index(cpus as u32, 0, bits, 0)
+    /// How many elements each of the maps has whose size follows from this.
+    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 6] {
+        let [sources, destinations, macs] = self.bits.map(|bits| Self::slots(bits, cpus));
+        [
+            (maps::CPUS, cpus.count() as u32),
+            (maps::SOURCES, sources),
+            (maps::DESTINATIONS, destinations),
+            (maps::MACS, macs),
+            (maps::LOG, (cpus.parts() as u32) << self.log_bits),
+            (maps::PORTS, self.port_tables(cpus)),
+        ]
     }
 
-    /// Bytes that the slots take.
-    pub fn bytes(self, cpus: usize) -> u64 {
+    /// How many slots an array for these CPUs has.
+    pub fn slots(bits: u32, cpus: &CpuList) -> u32 {
+        slots::index(cpus.parts() as u32, 0, bits, 0)
+    }
+
+    /// Bytes of all that.
+    pub fn bytes(self, cpus: &CpuList) -> u64 {
         let sizes =
             [size_of::<Slot<SourceCounters>>(), size_of::<Slot<PacketsBytes>>(), size_of::<Slot<PacketsBytes>>()];
-        self.bits.iter().zip(sizes).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64).sum()
+        let slots = self.bits.iter().zip(sizes).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64);
+        let ports = u64::from(self.port_tables(cpus)) * size_of::<Ports>() as u64;
+        Self::fixed(cpus) + ports + slots.sum::<u64>() + self.log_bytes(cpus)
     }
 
-    /// How many keys find a slot between two readings, by all CPUs.
-    pub fn keys(bits: u32, cpus: usize) -> u64 {
-        (cpus * WAYS) as u64 * (1 << bits)
+    /// Bytes of what has the same size whatever the budget.
+    fn fixed(cpus: &CpuList) -> u64 {
+        (cpus.count() * size_of::<Cpu>()) as u64
+    }
+
+    /// How many tables of ports there are.
+    pub fn port_tables(self, cpus: &CpuList) -> u32 {
+        self.ports.min(cpus.parts() as u32)
+    }
+
+    /// Bytes of the logs.
+    pub fn log_bytes(self, cpus: &CpuList) -> u64 {
+        ((cpus.parts() * size_of::<Unit>()) as u64) << self.log_bits
+    }
+
+    /// How many keys have a slot between two readings, by all CPUs.
+    pub fn keys(bits: u32, cpus: &CpuList) -> u64 {
+        (cpus.parts() * WAYS) as u64 * (1 << bits)
     }
 }
 
@@ -61,41 +177,70 @@ pub fn ring(event_rate: u32) -> u32 {
     (bytes as u32).next_power_of_two().clamp(1 << 20, 16 << 20)
 }
 
-/// CPUs there must be parts of the maps for.
-///
-/// # Errors
-/// The kernel does not tell.
-pub fn cpus() -> Result<usize> {
-    let possible =
-        aya::util::nr_cpus().map_err(|(path, error)| Error::from(error).context(format!("reading {path}")))?;
-    Ok(numbered_cpus(possible))
-}
-
-/// One more than the highest possible CPU number: what arrays indexed by CPU need, even where numbers are left out.
-fn numbered_cpus(cpus: usize) -> usize {
-    let highest = fs::read_to_string("/sys/devices/system/cpu/possible")
-        .ok()
-        .and_then(|list| list.trim().rsplit([',', '-']).next()?.parse::<usize>().ok());
-    highest.map_or(cpus, |highest| cpus.max(highest + 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn online(count: usize, online: usize) -> CpuList {
+        CpuList::new(count, &(0..online).collect::<Vec<_>>())
+    }
+
     #[test]
-    fn more_cpus_mean_fewer_slots_for_the_same_memory() {
-        for (budget, cpus) in [(64, 2), (64, 64), (256, 512)] {
-            let capacity = Capacity::plan(budget << 20, cpus);
-            assert!(capacity.bytes(cpus) <= budget << 20, "{budget} MiB, {cpus} CPUs: {capacity:?}");
+    fn everything_fits_into_the_budget() {
+        for (name, mebibytes, possible, counting) in [
+            ("a small machine", 8, 1, 1),
+            ("two CPUs", 64, 2, 2),
+            ("128 CPUs", 256, 128, 128),
+            ("128 possible ones, of which two are online", 16, 128, 2),
+            ("128 CPUs, and next to nothing for them", 12, 128, 128),
+            ("512 CPUs", 512, 512, 512),
+        ] {
+            let cpus = online(possible, counting);
+            let capacity = Capacity::plan(mebibytes << 20, &cpus);
+            assert!(capacity.bytes(&cpus) <= mebibytes << 20, "{name}: {capacity:?}");
+            assert!(capacity.log_bytes(&cpus) <= MOST_LOGS, "{name}: {capacity:?}");
         }
-        assert_eq!(Capacity::plan(64 << 20, 2).bits, [13, 11, 11]);
-        assert_eq!(Capacity { bits: [13, 11, 11] }.bytes(2), 20 << 20);
-        assert!(Capacity::plan(64 << 20, 64).bits[0] < 13);
+    }
+
+    #[test]
+    fn cpus_that_are_offline_cost_next_to_nothing_and_take_nothing_from_the_others() {
+        let (two, of_128) = (online(2, 2), online(128, 2));
+        assert_eq!(Capacity::plan(64 << 20, &of_128), Capacity::plan(64 << 20, &two));
+        assert_eq!(Capacity::plan(64 << 20, &two), Capacity { ports: 2, ..Capacity::MOST });
+        let difference = Capacity::MOST.bytes(&of_128) - Capacity::MOST.bytes(&two);
+        assert!(difference < 8 << 20, "{difference}");
+    }
+
+    #[test]
+    fn more_memory_never_means_smaller_tables() {
+        for cpus in [online(2, 2), online(128, 128)] {
+            for mebibytes in 0..300 {
+                let [less, more] = [mebibytes, mebibytes + 1].map(|size| Capacity::plan(size << 20, &cpus));
+                assert!(less.log_bits <= more.log_bits && less.ports <= more.ports, "{mebibytes}");
+                assert!(less.bits.iter().zip(more.bits).all(|(less, more)| *less <= more), "{mebibytes}");
+            }
+        }
     }
 
     #[test]
     fn a_tiny_budget_still_works() {
-        assert_eq!(Capacity::plan(0, 1024).bits, [3; 3]);
+        let least = Capacity::plan(0, &online(1024, 1024));
+        assert_eq!(least, Capacity { bits: [LEAST_BITS; 3], log_bits: LEAST_LOG_BITS, ports: 1 });
+    }
+
+    #[test]
+    fn parts_are_numbered_by_cpus_that_are_online() {
+        for (name, list, count, expected) in [
+            ("all", "0-3", 4, vec![Some(0), Some(1), Some(2), Some(3)]),
+            ("one", "0", 1, vec![Some(0)]),
+            ("gaps", "0,2-3", 5, vec![Some(0), None, Some(1), Some(2), None]),
+            ("one that is not possible", "0-1", 1, vec![Some(0)]),
+        ] {
+            let cpus = CpuList::new(count, &numbers(list).unwrap());
+            assert_eq!(cpus.parts, expected, "{name}");
+            assert_eq!(cpus.parts(), expected.iter().flatten().count(), "{name}");
+        }
+        assert_eq!(numbers("0-x"), None);
+        assert_eq!(numbers(""), None);
     }
 }

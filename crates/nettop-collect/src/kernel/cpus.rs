@@ -1,4 +1,4 @@
-//! What each CPU counts outside of slots, memory-mapped.
+//! What each CPU counts outside of slots and logs, memory-mapped.
 
 use std::{io, mem::offset_of};
 
@@ -8,13 +8,17 @@ use nettop_common::{
     Config, Cpu, PacketsBytes, Totals,
     coalescing::CoalescingCache,
     counters::{Part, Table},
-    cpu::{Bank, PORTS, TCP_FLAGS},
-    slots::{self, BANKS, GROUPS, Layout, MOST_BITS, Slot, Tags},
+    cpu::{Bank, FROM_PORT, PORTS, Ports, TCP_FLAGS},
+    log::Ring,
+    slots::{self, BANKS, Layout, MOST_BITS, Slot, Tags},
     unique::{self, Distinct, Registers},
 };
 use nettop_process::random;
 
-use super::mapped::Mapped;
+use super::{
+    capacity::{Capacity, CpuList},
+    mapped::Mapped,
+};
 use crate::reading::Tables;
 
 /// Where distinct sources are in an element.
@@ -23,6 +27,9 @@ const UNIQUE: usize = offset_of!(Cpu, unique);
 /// The elements of all CPUs.
 pub struct Cpus {
     all: Mapped<Cpu>,
+    /// Of those that are counted on.
+    ports: Mapped<Ports>,
+    list: CpuList,
     /// The bits of the [`Part`]s that are counted.
     parts: u32,
     /// With which all of them hash distinct sources.
@@ -30,20 +37,34 @@ pub struct Cpus {
 }
 
 impl Cpus {
-    /// Maps so many of them, where these parts are counted, and tells each where its slots are.
+    /// Maps them, where these parts are counted, and tells each where its slots, its log and its ports are.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn new(map: &MapData, cpus: usize, bits: [u32; Table::COUNT], parts: u32) -> io::Result<Self> {
-        let all = Self { all: Mapped::new(map, cpus)?, parts, unique_key: unique::Key(random::words()) };
-        let layout = Layout::new(bits, random::words());
-        for cpu in 0..cpus {
+    pub fn new(cpus: &MapData, ports: &MapData, list: &CpuList, capacity: Capacity, parts: u32) -> io::Result<Self> {
+        let all = Mapped::new(cpus, list.count())?;
+        let tables = capacity.port_tables(list);
+        let ports = Mapped::new(ports, tables as usize)?;
+        let all = Self { all, ports, list: list.clone(), parts, unique_key: unique::Key(random::words()) };
+        let layout = Layout::new(capacity.bits, random::words());
+        for cpu in 0..list.count() {
             all.write(cpu, offset_of!(Cpu, layout), layout);
             all.write(cpu, UNIQUE + offset_of!(Distinct, key), all.unique_key);
+            // Of a CPU that comes online later there is none, and the program finds none: numbers beyond the arrays.
+            let part = list.part(cpu);
+            all.write(cpu, offset_of!(Cpu, ports), part.map_or(u32::MAX, |part| part % tables));
+            all.write(cpu, offset_of!(Cpu, shares_ports), u32::from((tables as usize) < list.parts()));
             for bank in 0..BANKS {
-                let first = bits.map(|bits| slots::index(cpu as u32, bank, bits, 0));
+                let first =
+                    capacity.bits.map(|bits| part.map_or(u32::MAX / 2, |part| slots::index(part, bank, bits, 0)));
                 all.write(cpu, at(bank) + offset_of!(Bank, first), first);
             }
+            let ring = part.map_or_else(Ring::default, |part| Ring {
+                first: part << capacity.log_bits,
+                mask: (1 << capacity.log_bits) - 1,
+                ..Ring::default()
+            });
+            all.write(cpu, offset_of!(Cpu, ring), ring);
         }
         Ok(all)
     }
@@ -51,6 +72,11 @@ impl Cpus {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.all.len()
+    }
+
+    /// Which part of slots, log and ports is that CPU's.
+    pub fn part(&self, cpu: usize) -> Option<u32> {
+        self.list.part(cpu)
     }
 
     /// With which distinct sources are hashed.
@@ -73,6 +99,26 @@ impl Cpus {
         }
     }
 
+    /// Packets that the program saw in a bank.
+    pub fn seen(&self, cpu: usize, bank: u32) -> u64 {
+        self.read(cpu, at(bank) + offset_of!(Bank, totals) + offset_of!(Totals, seen))
+    }
+
+    /// Where the log is.
+    pub fn ring(&self, cpu: usize) -> Ring {
+        self.read(cpu, offset_of!(Cpu, ring))
+    }
+
+    /// Where the newest record of an idle bank ends; 0: there is none.
+    pub fn end(&self, cpu: usize, bank: u32) -> u64 {
+        self.read(cpu, at(bank) + offset_of!(Bank, end))
+    }
+
+    /// Says how far the log was read.
+    pub fn set_tail(&self, cpu: usize, tail: u64) {
+        self.write(cpu, offset_of!(Cpu, ring) + offset_of!(Ring, tail), tail);
+    }
+
     /// What was counted of all packets.
     pub fn totals(&self, cpu: usize, bank: u32) -> Totals {
         self.read(cpu, at(bank) + offset_of!(Bank, totals))
@@ -81,6 +127,7 @@ impl Cpus {
     /// Begins the totals of an idle bank anew.
     pub fn clear_totals(&self, cpu: usize, bank: u32) {
         self.write(cpu, at(bank) + offset_of!(Bank, totals), Totals::zeroed());
+        self.write(cpu, at(bank) + offset_of!(Bank, end), 0_u64);
     }
 
     /// The tags of a bucket, from an idle bank.
@@ -110,49 +157,38 @@ impl Cpus {
         self.write(cpu, at(bank) + offset_of!(Bank, coalescing), CoalescingCache::zeroed());
     }
 
-    /// Which groups of a table's buckets are in use.
-    pub fn used(&self, cpu: usize, bank: u32, table: Table) -> impl Iterator<Item = usize> {
-        let used: [u8; GROUPS] = self.read(cpu, at(bank) + used(table));
-        used.into_iter().enumerate().filter_map(|(group, used)| (used != 0).then_some(group))
-    }
-
-    /// Notes that a group of an idle bank is not in use.
-    pub fn clear_used(&self, cpu: usize, bank: u32, table: Table, group: usize) {
-        assert!(group < GROUPS, "group {group} of {GROUPS}");
-        self.write(cpu, at(bank) + used(table) + group, 0_u8);
-    }
-
     /// Packets by TCP flag byte.
     pub fn tcp_flags(&self, cpu: usize) -> impl Iterator<Item = u64> {
-        self.counters::<TCP_FLAGS>(cpu, offset_of!(Cpu, tcp_flags))
+        (0..TCP_FLAGS).map(move |flags| self.read(cpu, offset_of!(Cpu, tcp_flags) + size_of::<u64>() * flags))
     }
 
-    /// Packets by destination port.
-    pub fn dst_ports(&self, cpu: usize) -> impl Iterator<Item = u64> {
-        self.counters::<PORTS>(cpu, offset_of!(Cpu, dst_ports))
+    /// The words of ports, each table once: for the first of the CPUs that count in it.
+    pub fn ports(&self, cpu: usize) -> impl Iterator<Item = u64> {
+        let table = self.part(cpu).map(|part| part as usize).filter(|part| *part < self.ports.len());
+        table
+            .into_iter()
+            .flat_map(move |table| (0..PORTS).map(move |port| self.ports.field(table, size_of::<u64>() * port)))
     }
 
-    /// Packets by source port.
-    pub fn src_ports(&self, cpu: usize) -> impl Iterator<Item = u64> {
-        self.counters::<PORTS>(cpu, offset_of!(Cpu, src_ports))
-    }
-
-    /// Reads the cumulative tables.
+    /// Reads the cumulative tables; `tables` is what was read before, to which what came to ports since is added.
     pub fn read_tables(&self, tables: &mut Tables) {
         let Tables { tcp_flags, dst_ports, src_ports, unique } = tables;
         tcp_flags.fill(0);
-        dst_ports.fill(0);
-        src_ports.fill(0);
         unique.0.fill(0);
+        let mut ports = vec![0_u64; PORTS];
         for cpu in 0..self.count() {
-            add(tcp_flags, self.tcp_flags(cpu));
-            add(dst_ports, self.dst_ports(cpu));
-            add(src_ports, self.src_ports(cpu));
+            tcp_flags.iter_mut().zip(self.tcp_flags(cpu)).for_each(|(sum, counter)| *sum += counter);
             unique.merge(&self.unique(cpu));
+            ports.iter_mut().zip(self.ports(cpu)).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+        }
+        for ((word, to), from) in ports.into_iter().zip(dst_ports).zip(src_ports) {
+            let came = word.wrapping_sub(to.wrapping_add(from.wrapping_mul(FROM_PORT)));
+            *to += came % FROM_PORT;
+            *from += came / FROM_PORT;
         }
     }
 
-    /// Distinct sources, of those for which there was no slot.
+    /// Distinct sources, of those that are in no slot and no log.
     pub fn unique(&self, cpu: usize) -> Registers {
         let mut registers = Registers::zeroed();
         // As one value, the compiler would read it by an instruction of its own for every byte: half a MiB of code.
@@ -170,10 +206,6 @@ impl Cpus {
         }
     }
 
-    fn counters<const N: usize>(&self, cpu: usize, offset: usize) -> impl Iterator<Item = u64> {
-        (0..N).map(move |index| self.read(cpu, offset + size_of::<u64>() * index))
-    }
-
     fn read<F: Pod>(&self, cpu: usize, offset: usize) -> F {
         self.all.field(cpu, offset)
     }
@@ -188,19 +220,6 @@ fn at(bank: u32) -> usize {
 }
 
 fn tags(bank: u32, table: Table, bucket: usize) -> usize {
-    assert!(bucket < 1 << MOST_BITS[table as usize], "bucket {bucket}");
-    let tags = match table {
-        Table::Sources => offset_of!(Bank, sources),
-        Table::Destinations => offset_of!(Bank, destinations),
-        Table::Macs => offset_of!(Bank, macs),
-    };
-    at(bank) + tags + bucket * size_of::<Tags>()
-}
-
-fn used(table: Table) -> usize {
-    offset_of!(Bank, used) + table as usize * GROUPS
-}
-
-fn add(sums: &mut [u64], counters: impl Iterator<Item = u64>) {
-    sums.iter_mut().zip(counters).for_each(|(sum, counter)| *sum += counter);
+    assert!(bucket < 1 << MOST_BITS, "bucket {bucket}");
+    at(bank) + offset_of!(Bank, tags) + ((table as usize) << MOST_BITS | bucket) * size_of::<Tags>()
 }

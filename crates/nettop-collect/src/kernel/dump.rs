@@ -21,7 +21,7 @@ use bytemuck::Pod;
 use nettop_common::{
     Address, MacPair, Outcome, PacketsBytes, Protocol, SizeBucket, SourceCounters, Totals,
     counters::Table,
-    cpu::{PORTS, TCP_FLAGS},
+    cpu::{FROM_PORT, PORTS, Ports, TCP_FLAGS},
     maps,
     slots::{self, Key, Slot, WAYS},
     unique::Registers,
@@ -41,18 +41,18 @@ use super::{
 use crate::traffic::Cost;
 
 const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the bank that is counted in was last emptied, \
-                     which is done every tenth of a second or more often; TCP_FLAGS, DST_PORTS, SRC_PORTS: since the \
-                     program was loaded; UNIQUE: since then or the last reset; read CPU by CPU while the program counts; \
+                     which is done every tenth of a second or more often; LOG: what is not read yet, in units of 16 bytes; \
+                     TCP_FLAGS, DST_PORTS, SRC_PORTS: since the program was loaded, ports in 32 bits; UNIQUE: since then or the last reset; read CPU by CPU while the program counts; \
                      at most 131,072 keys of a map, each once for every CPU, are held, the busiest";
 /// How long reading all maps may take. What is not read by then is left out.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// What the elements of CPUS consist of: tables of their own to whoever reads them.
-const PARTS: [(&str, usize); 5] = [
-    ("TOTALS", size_of::<Totals>()),
-    ("TCP_FLAGS", TCP_FLAGS * size_of::<u64>()),
-    ("DST_PORTS", PORTS * size_of::<u64>()),
-    ("SRC_PORTS", PORTS * size_of::<u64>()),
-    ("UNIQUE", size_of::<Registers>()),
+/// What the elements of some maps consist of: tables of their own to whoever reads them.
+const PARTS: [(&str, &str, usize); 5] = [
+    (maps::CPUS, "TOTALS", size_of::<Totals>()),
+    (maps::CPUS, "TCP_FLAGS", TCP_FLAGS * size_of::<u64>()),
+    (maps::CPUS, "UNIQUE", size_of::<Registers>()),
+    (maps::PORTS, "DST_PORTS", size_of::<Ports>() / 2),
+    (maps::PORTS, "SRC_PORTS", size_of::<Ports>() / 2),
 ];
 
 /// What does not change as long as the program is loaded: looked up while there is the privilege to.
@@ -163,8 +163,18 @@ impl Held {
         match name.as_str() {
             "TOTALS" => self.dump_totals(&mut map, bank),
             "TCP_FLAGS" => self.dump_counters::<TCP_FLAGS, _>(&mut map, |cpu| cpus.tcp_flags(cpu), flags, asked),
-            "DST_PORTS" => self.dump_counters::<PORTS, _>(&mut map, |cpu| cpus.dst_ports(cpu), port, asked),
-            "SRC_PORTS" => self.dump_counters::<PORTS, _>(&mut map, |cpu| cpus.src_ports(cpu), port, asked),
+            "DST_PORTS" => self.dump_counters::<PORTS, _>(
+                &mut map,
+                |cpu| cpus.ports(cpu).map(|word| word % FROM_PORT),
+                port,
+                asked,
+            ),
+            "SRC_PORTS" => self.dump_counters::<PORTS, _>(
+                &mut map,
+                |cpu| cpus.ports(cpu).map(|word| word / FROM_PORT),
+                port,
+                asked,
+            ),
             "UNIQUE" => {
                 let registers = (0..cpus.count()).flat_map(|cpu| cpus.unique(cpu).0);
                 let used = registers.filter(|value| *value > 0).count() as u64;
@@ -180,6 +190,11 @@ impl Held {
             maps::MACS => {
                 let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Macs);
                 self.dump_slots(&mut map, &self.macs, Table::Macs, newest, mac_pair, asked)?;
+            }
+            maps::LOG => {
+                let rings = || (0..cpus.count()).map(|cpu| cpus.ring(cpu));
+                let used = rings().map(|ring| ring.head.saturating_sub(ring.tail)).sum();
+                map.fill = Some(Fill { used, of: rings().map(|ring| u64::from(ring.mask)).sum() });
             }
             // Filters, constants, the ring of events: nothing is counted in them.
             _ => {}
@@ -242,7 +257,8 @@ impl Held {
             }
             // The banks change places while this goes on.
             let bank = cpus.config().bank;
-            let first = slots::index(cpu as u32, bank, bits, 0) as usize;
+            let Some(part) = cpus.part(cpu) else { continue };
+            let first = slots::index(part, bank, bits, 0) as usize;
             let slots = array.map(first..first + (WAYS << bits));
             let slots = slots.with_context(|| format!("mapping {}", map.facts.name))?;
             for bucket in 0..1 << bits {
@@ -300,9 +316,9 @@ fn address(key: Key) -> String {
 
 /// A map, and behind that of CPUs what its elements consist of.
 fn with_parts(facts: &Facts) -> Vec<Facts> {
-    let parts = PARTS.iter().filter(|_| facts.name == maps::CPUS).map(|(name, size)| Facts {
+    let parts = PARTS.iter().filter(|(whole, ..)| facts.name == *whole).map(|(whole, name, size)| Facts {
         name: (*name).into(),
-        part_of: Some(maps::CPUS),
+        part_of: Some(whole),
         value_size: *size as u32,
         memory: u64::from(facts.capacity) * *size as u64,
         ..facts.clone()

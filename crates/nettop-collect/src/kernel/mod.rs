@@ -4,14 +4,17 @@ mod attach;
 mod attachments;
 mod bpf;
 mod budget;
-mod capacity;
+pub mod capacity;
+mod cold;
 pub mod cpus;
 mod defaults;
 mod dump;
 mod gather;
+mod grace;
 mod mapped;
 pub mod names;
 mod refusal;
+mod rings;
 mod traffic;
 mod watcher;
 mod windows;
@@ -26,7 +29,7 @@ use aya::{
     util::KernelVersion,
 };
 use nettop_common::{
-    Filter, PacketsBytes, SourceCounters,
+    Event, Filter, PacketsBytes, SourceCounters,
     counters::{Counters, Part, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
@@ -40,10 +43,12 @@ use nettop_process::{cause, memory};
 use self::{
     attach::Programs,
     attachments::Attachments,
-    capacity::Capacity,
+    capacity::{Capacity, CpuList},
     cpus::Cpus,
     dump::Inventory,
+    grace::Grace,
     mapped::{Mapped, map_data},
+    rings::Rings,
     watcher::Watcher,
     windows::Windows,
 };
@@ -65,27 +70,33 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.
 
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
-    ebpf: Ebpf,
+    /// Holds what is not held by others.
+    _ebpf: Ebpf,
     programs: Arc<Programs>,
     watcher: Watcher,
     inventory: Arc<Inventory>,
     capacity: Capacity,
+    cpu_list: CpuList,
     cpus: Arc<Cpus>,
-    /// When the program last flipped to the other bank.
-    flipped: Moment,
-    /// For how long the machine had been suspended then, nanoseconds.
+    grace: Grace,
+    /// For how long the machine had been suspended when the banks were last flipped, nanoseconds.
     asleep_ns: u64,
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
     sources: Windows<Slot<SourceCounters>>,
     destinations: Windows<Slot<PacketsBytes>>,
     macs: Windows<Slot<PacketsBytes>>,
-    /// When windows that were not in use were last unmapped.
+    rings: Rings,
+    /// When memory that was not in use was last given back.
     rested: Moment,
     /// Whether the cumulative tables may have changed since they were read.
     has_news: bool,
     filters: Mapped<Filter>,
     events: RingBuf<MapData>,
+    /// An event that came after that.
+    early: Option<Event>,
+    /// When the banks were last flipped.
+    read_until: Moment,
 }
 
 impl Xdp {
@@ -94,46 +105,42 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
-        let Loaded { mut ebpf, programs, inventory, capacity, cpus } = load(options)?;
-        let [source_bits, destination_bits, mac_bits] = capacity.bits;
+        let Loaded { mut ebpf, programs, inventory, capacity, cpus: cpu_list } = load(options)?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
-        let slots = |bits| Capacity::slots(bits, cpus) as usize;
-        let group = |bits| WAYS << slots::group_shift(bits);
-        let sources = Windows::new(map_of(&ebpf, maps::SOURCES)?, slots(source_bits), group(source_bits));
-        let sources = sources.context("holding SOURCES")?;
-        let destinations = map_of(&ebpf, maps::DESTINATIONS)?;
-        let destinations = Windows::new(destinations, slots(destination_bits), group(destination_bits));
+        let [sources, destinations, macs] = capacity.bits.map(|bits| Capacity::slots(bits, &cpu_list) as usize);
+        let sources = Windows::new(map_of(&ebpf, maps::SOURCES)?, sources, AT_ONCE).context("holding SOURCES")?;
+        let destinations = Windows::new(map_of(&ebpf, maps::DESTINATIONS)?, destinations, AT_ONCE);
         let destinations = destinations.context("holding DESTINATIONS")?;
-        let macs = Windows::new(map_of(&ebpf, maps::MACS)?, slots(mac_bits), group(mac_bits));
-        let macs = macs.context("holding MACS")?;
-        let cpus = Cpus::new(map_of(&ebpf, maps::CPUS)?, cpus, capacity.bits, options.parts).context("mapping CPUS")?;
+        let macs = Windows::new(map_of(&ebpf, maps::MACS)?, macs, AT_ONCE).context("holding MACS")?;
+        let rings = Rings::new(map_of(&ebpf, maps::LOG)?, capacity, &cpu_list).context("holding LOG")?;
+        let (all, ports) = (map_of(&ebpf, maps::CPUS)?, map_of(&ebpf, maps::PORTS)?);
+        let cpus = Cpus::new(all, ports, &cpu_list, capacity, options.parts).context("mapping CPUS")?;
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let programs = Arc::new(programs);
         let watcher = Watcher::new(Attachments::new(Arc::clone(&programs), interfaces)?);
         Ok(Self {
-            ebpf,
+            _ebpf: ebpf,
             programs,
             watcher,
             inventory: inventory.into(),
             capacity,
+            cpu_list,
             cpus: cpus.into(),
-            flipped: Moment::now(),
+            grace: Grace::new(),
             asleep_ns: asleep_ns(),
             entries: [0; Table::COUNT],
             sources,
             destinations,
             macs,
+            rings,
             rested: Moment::now(),
             has_news: true,
             filters,
             events,
+            early: None,
+            read_until: Moment::now(),
         })
-    }
-
-    /// The loaded program, for its log.
-    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
-        &mut self.ebpf
     }
 }
 
@@ -144,8 +151,6 @@ pub struct Options {
     pub memory: u64,
     /// Events per second there must be room for.
     pub event_rate: u32,
-    /// What the program logs, in aya-log's order; 0: nothing.
-    pub log_level: u8,
     /// The bits of the [`Part`]s that are counted.
     pub parts: u32,
 }
@@ -156,26 +161,18 @@ struct Loaded {
     programs: Programs,
     inventory: Inventory,
     capacity: Capacity,
-    /// CPUs there are parts of the maps for.
-    cpus: usize,
+    cpus: CpuList,
 }
 
-fn load(Options { memory, event_rate, log_level, parts }: &Options) -> Result<Loaded> {
-    let cpus = capacity::cpus()?;
-    let capacity = Capacity::plan(*memory, cpus);
-    let [source_bits, destination_bits, mac_bits] = capacity.bits;
+fn load(Options { memory, event_rate, parts }: &Options) -> Result<Loaded> {
+    let cpus = CpuList::current()?;
+    let capacity = Capacity::plan(*memory, &cpus);
 
     let mut loader = EbpfLoader::new();
-    for (map, entries) in [
-        (maps::CPUS, cpus as u32),
-        (maps::SOURCES, Capacity::slots(source_bits, cpus)),
-        (maps::DESTINATIONS, Capacity::slots(destination_bits, cpus)),
-        (maps::MACS, Capacity::slots(mac_bits, cpus)),
-        (maps::EVENTS, capacity::ring(*event_rate)),
-    ] {
+    for (map, entries) in capacity.elements(&cpus) {
         loader.map_max_entries(map, entries);
     }
-    loader.override_global(aya_log::LEVEL, log_level, true);
+    loader.map_max_entries(maps::EVENTS, capacity::ring(*event_rate));
     loader.override_global(maps::PARTS, parts, true);
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
 
@@ -192,8 +189,8 @@ fn load(Options { memory, event_rate, log_level, parts }: &Options) -> Result<Lo
 pub fn try_load() -> Result<u64> {
     let event_rate = DEFAULT_EVENT_RATE;
     let Budget { maps: memory, .. } = Budget::now(None, event_rate)?;
-    let loaded = load(&Options { memory, event_rate, log_level: 0, parts: Part::EVERY })?;
-    Ok(Capacity::keys(loaded.capacity.bits[Table::Sources as usize], loaded.cpus))
+    let loaded = load(&Options { memory, event_rate, parts: Part::EVERY })?;
+    Ok(Capacity::keys(loaded.capacity.bits[Table::Sources as usize], &loaded.cpus))
 }
 
 fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
@@ -202,21 +199,25 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
         .ok_or_else(|| anyhow!("the object has no map {name}; rebuild it: cargo xtask ebpf"))
 }
 
-/// A group of buckets of a CPU's part of an idle set.
-struct Group<'a> {
+/// Buckets whose slots are mapped at once.
+const BUCKETS_AT_ONCE: usize = 32;
+/// Their slots.
+const AT_ONCE: usize = BUCKETS_AT_ONCE * WAYS;
+
+/// A CPU's part of an idle bank of a table.
+struct BankOfTable<'a> {
     cpus: &'a Cpus,
     cpu: usize,
     bank: u32,
     table: Table,
     bits: u32,
-    group: usize,
 }
 
-impl Group<'_> {
+impl BankOfTable<'_> {
     /// Moves what is in it to the end of `entries`; returns how many keys there were.
     ///
     /// # Errors
-    /// Its slots cannot be mapped; nothing was moved.
+    /// Some of its slots cannot be mapped; they were not moved.
     fn empty<K: From<Key>, C: Counters>(
         &self,
         slots: &mut Windows<Slot<C>>,
@@ -225,21 +226,20 @@ impl Group<'_> {
     where
         Slot<C>: bytemuck::Pod,
     {
-        let Self { cpus, cpu, bank, table, bits, group } = *self;
+        let Self { cpus, cpu, bank, table, bits } = *self;
+        let Some(part) = cpus.part(cpu) else { return Ok(0) };
         let before = entries.len();
-        let shift = slots::group_shift(bits);
-        let buckets = group << shift..(group + 1) << shift;
-        let first = slots::index(cpu as u32, bank, bits, buckets.start as u32) as usize;
-        let (slots, range) = slots.get(&(first..first + buckets.len() * WAYS))?;
-        for (at, bucket) in range.step_by(WAYS).zip(buckets) {
+        for bucket in 0..1 << bits {
             let tags = cpus.tags(cpu, bank, table, bucket);
-            if tags != Tags::default() {
-                let taken = tags.taken().map(|way| slots.get(at + way as usize));
-                entries.extend(taken.map(|slot| (slot.key.into(), slot.counters)));
-                cpus.clear_tags(cpu, bank, table, bucket);
+            if tags == Tags::default() {
+                continue;
             }
+            let first = slots::index(part, bank, bits, bucket as u32) as usize;
+            let (slots, range) = slots.get(&(first..first + WAYS))?;
+            let taken = tags.taken().map(|way| slots.get(range.start + way as usize));
+            entries.extend(taken.map(|slot| (slot.key.into(), slot.counters)));
+            cpus.clear_tags(cpu, bank, table, bucket);
         }
-        cpus.clear_used(cpu, bank, table, group);
         Ok((entries.len() - before) as u64)
     }
 }

@@ -9,7 +9,7 @@ use nettop_model::{
     kernel_maps::Reader,
 };
 
-use super::{Group, Xdp, capacity::Capacity, names};
+use super::{BankOfTable, Xdp, capacity::Capacity, names};
 use crate::{
     reading::{Reading, Tables, Watched},
     traffic::{Cost, Traffic},
@@ -17,29 +17,32 @@ use crate::{
 
 /// Events taken at once: a few milliseconds of work.
 const MOST_EVENTS: usize = 16_384;
-/// After so long no CPU is still counting in the bank that was flipped away from: the program takes less than a microsecond,
-/// and is not interrupted but by hardware.
-const DRAIN_DELAY: Duration = Duration::from_millis(10);
-/// Seconds after which slots that are not in use any more are unmapped.
+/// Seconds after which memory that is not in use any more is given back.
 const REST: f64 = 5.0;
 
 impl Traffic for Xdp {
-    /// Empties the slots that the program has flipped away from into `reading`, then has it flip away from the others. So
-    /// what is read lies back by one call; right after a call there is nothing to read yet.
+    /// Has the program count in the other bank, waits until none of its runs counts in the one before, and moves what is in that
+    /// into `reading`. Where nothing was counted, nothing is done.
     fn read(&mut self, reading: &mut Reading) {
         reading.clear();
-        let now = Moment::now();
-        if now.seconds_since(&self.flipped) < DRAIN_DELAY.as_secs_f64() {
-            // Its time stays that of the call before: what came until the banks changed places is yet to be read.
+        reading.at = Moment::now();
+        self.read_until = reading.at;
+        self.entries = [0; Table::COUNT];
+        if reading.at.seconds_since(&self.rested) > REST {
+            self.rest(reading.at);
+        }
+        let config = self.cpus.config();
+        if (0..self.cpus.count()).all(|cpu| self.cpus.seen(cpu, config.bank) == 0) {
             return;
         }
-        reading.at = self.flipped;
-        let config = self.cpus.config();
-        let idle = 1 - config.bank;
-        self.entries = [0; Table::COUNT];
+        self.cpus.tell(Config { bank: 1 - config.bank, ..config });
+        self.asleep_ns = asleep_ns();
+        self.grace.wait();
         for cpu in 0..self.cpus.count() {
-            self.empty(cpu, idle, reading);
+            self.empty(cpu, config.bank, reading);
         }
+        self.rings.add_to(reading);
+        self.rings.adapt(reading.at);
         // The program's clock stands still while the machine is suspended.
         if self.asleep_ns > 0 {
             for (_, counters) in &mut reading.sources {
@@ -47,18 +50,10 @@ impl Traffic for Xdp {
                 counters.last_ns += self.asleep_ns;
             }
         }
-        self.cpus.tell(Config { bank: idle, ..config });
-        (self.flipped, self.asleep_ns) = (Moment::now(), asleep_ns());
-        if now.seconds_since(&self.rested) > REST {
-            self.rested = now;
-            self.sources.rest();
-            self.destinations.rest();
-            self.macs.rest();
-        }
     }
 
-    fn drain_delay(&self) -> Duration {
-        DRAIN_DELAY
+    fn pace(&self) -> Duration {
+        self.rings.pace()
     }
 
     fn read_tables_anew(&mut self, tables: &mut Tables) {
@@ -76,19 +71,23 @@ impl Traffic for Xdp {
         self.cpus.read_tables(tables);
     }
 
-    /// Calls `each` for the events that have come since the last time: so many at most that a flood, which brings more while
-    /// these are taken, cannot keep us here.
+    /// Calls `each` for the events that came before the banks were last flipped, which the reading before is of: so many at most that
+    /// a flood, which brings more while these are taken, cannot keep us here.
     fn drain_events(&mut self, each: &mut dyn FnMut(&Event)) {
         for _ in 0..MOST_EVENTS {
-            let Some(item) = self.events.next() else { return };
-            if let Ok(event) = bytemuck::try_pod_read_unaligned::<Event>(&item) {
-                each(&Event { at_ns: event.at_ns + self.asleep_ns, ..event });
+            let next = || bytemuck::try_pod_read_unaligned::<Event>(&self.events.next()?).ok();
+            let Some(event) = self.early.take().or_else(next) else { return };
+            let at_ns = event.at_ns + self.asleep_ns;
+            if at_ns > self.read_until.monotonic_ns {
+                self.early = Some(event);
+                return;
             }
+            each(&Event { at_ns, ..event });
         }
     }
 
     fn capacity(&self, table: Table) -> Option<u64> {
-        Some(Capacity::keys(self.capacity.bits[table as usize], self.cpus.count()))
+        Some(Capacity::keys(self.capacity.bits[table as usize], &self.cpu_list))
     }
 
     fn entries(&self, table: Table) -> u64 {
@@ -157,43 +156,49 @@ impl Traffic for Xdp {
 impl Xdp {
     /// Empties one CPU's part of a bank.
     fn empty(&mut self, cpu: usize, bank: u32, reading: &mut Reading) {
-        let totals = self.cpus.totals(cpu, bank);
-        if totals.seen.packets == 0 {
+        if self.cpus.seen(cpu, bank) == 0 {
             return;
         }
         self.has_news = true;
-        self.cpus.clear_totals(cpu, bank);
+        let totals = self.cpus.totals(cpu, bank);
         reading.totals.add(&totals);
-        if totals.outcome(Outcome::Counted).packets == 0 {
-            return;
-        }
-        let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
-        for (&table, entries) in Table::ALL.iter().zip(entries) {
-            if let Some(newest) = cpus.newest(cpu, bank, table) {
-                match table {
-                    Table::Sources => {}
-                    Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
-                    Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
+        if totals.outcome(Outcome::Counted).packets > 0 {
+            self.rings
+                .read(&self.cpus, cpu, bank)
+                .unwrap_or_else(|error| log::error!("mapping the log of CPU {cpu}: {error}"));
+            let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
+            for (&table, entries) in Table::ALL.iter().zip(entries) {
+                if let Some(newest) = cpus.newest(cpu, bank, table) {
+                    match table {
+                        Table::Sources => {}
+                        Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
+                        Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
+                    }
+                    *entries += 1;
                 }
-                *entries += 1;
-            }
-            let bits = capacity.bits[table as usize];
-            for group in cpus.used(cpu, bank, table) {
-                let part = Group { cpus, cpu, bank, table, bits, group };
+                let bank = BankOfTable { cpus, cpu, bank, table, bits: capacity.bits[table as usize] };
                 let emptied = match table {
-                    Table::Sources => part.empty(sources, &mut reading.sources),
-                    Table::Destinations => part.empty(destinations, &mut reading.destinations),
-                    Table::Macs => part.empty(macs, &mut reading.macs),
+                    Table::Sources => bank.empty(sources, &mut reading.sources),
+                    Table::Destinations => bank.empty(destinations, &mut reading.destinations),
+                    Table::Macs => bank.empty(macs, &mut reading.macs),
                 };
                 match emptied {
-                    Ok(keys) => {
-                        *entries += keys;
-                    }
-                    // It stays in use: what it holds comes with a later reading.
+                    Ok(keys) => *entries += keys,
+                    // They stay in use: what they hold comes with a later reading.
                     Err(error) => log::error!("mapping slots of the kernel program's: {error}"),
                 }
             }
+            cpus.clear_newest(cpu, bank);
         }
-        cpus.clear_newest(cpu, bank);
+        self.cpus.clear_totals(cpu, bank);
+    }
+
+    /// Gives memory back that is not in use any more.
+    fn rest(&mut self, now: Moment) {
+        self.rested = now;
+        self.sources.rest();
+        self.destinations.rest();
+        self.macs.rest();
+        self.rings.rest();
     }
 }

@@ -62,8 +62,6 @@ pub struct Begin {
     pub unique_key: Option<[u64; 2]>,
     /// How many keys each of the kernel's tables had room for.
     pub capacity: Vec<Option<u64>>,
-    /// The drain delay: by how much events were ahead of totals, milliseconds.
-    pub drain_delay_ms: u64,
     /// With what the engine was started.
     pub settings: Value,
 }

@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use anyhow::Result;
@@ -209,11 +208,6 @@ impl Traffic for Recorded {
 
     fn set_interfaces(&mut self, _: &[String]) -> Result<()> {
         no_interfaces("a replay", "without `replay`")
-    }
-
-    /// Only whether there is one matters: nothing is waited for.
-    fn drain_delay(&self) -> Duration {
-        Duration::from_millis(self.begin.drain_delay_ms.min(1))
     }
 
     fn begins(&self) -> Moment {

@@ -104,8 +104,8 @@ impl Traffic for Recording {
         self.inner.set_interfaces(names)
     }
 
-    fn drain_delay(&self) -> Duration {
-        self.inner.drain_delay()
+    fn pace(&self) -> Duration {
+        self.inner.pace()
     }
 
     fn keeps_time(&self) -> bool {

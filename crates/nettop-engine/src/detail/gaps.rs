@@ -3,7 +3,7 @@
 use super::Known;
 
 /// An event may come so much earlier than its source is in the aggregates, nanoseconds.
-const AHEAD_NS: u64 = 1_000_000_000;
+const AHEAD_NS: u64 = 100_000_000;
 /// Sampling concerns what is in the aggregates a reading later, so it is heeded for one second more.
 const SECONDS: u8 = 2;
 
@@ -25,7 +25,12 @@ impl Gaps {
         self.newest_ns = Some(self.now_ns);
     }
 
-    /// The same, just now.
+    /// Something was left out of a source that is known by then.
+    pub fn note_of_known(&mut self) {
+        self.newest_ns.get_or_insert_default();
+    }
+
+    /// The same as [`note`](Self::note), just now.
     pub fn note_now(&mut self) {
         self.note(self.now_ns);
     }
@@ -42,8 +47,10 @@ impl Gaps {
         let Some(newest_ns) = self.newest_ns else { return false };
         match known {
             Some(Known { first_ns, .. }) if first_ns < at_ns => true,
-            // It is new: only what came with it can be missing.
-            _ => at_ns.saturating_sub(newest_ns) < AHEAD_NS,
+            // It is new: only what came with it can be missing ...
+            Some(_) => at_ns <= newest_ns,
+            // ... or since it is not entered yet.
+            None => at_ns.saturating_sub(newest_ns) < AHEAD_NS,
         }
     }
 

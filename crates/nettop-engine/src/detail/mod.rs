@@ -74,7 +74,7 @@ impl Details {
             let evicted = places.make_room(&event.source, known, know)?;
             let estimated = gaps.before(event.at_ns, known);
             if evicted {
-                gaps.note(event.at_ns);
+                gaps.note_of_known();
             }
             places.insert(event.source, Arc::new(Detail { estimated, ..Detail::default() }));
         }

@@ -1,0 +1,156 @@
+//! What the logs have for the keys of one table, sorted and added up.
+//!
+//! A flood brings a hundred thousand records at once, each of another source. Sorted by address they lie as prefixes, places and networks
+//! do, so that whoever looks these up finds them near.
+
+use std::mem;
+
+use nettop_common::{
+    Address,
+    counters::Counters,
+    log::{Record, Unit},
+    slots::Key,
+};
+
+/// Bits of a digit when sorting.
+const DIGIT: u32 = 11;
+const DIGITS: usize = 1 << DIGIT;
+/// Fewer are sorted by comparing.
+const FEW: usize = 2048;
+
+/// Records of one table.
+#[derive(Debug, Default)]
+pub struct Cold {
+    /// With an IPv4 address.
+    short: Vec<Unit>,
+    /// With another key.
+    long: Vec<(Key, Record)>,
+    /// Room to sort in.
+    spare: Vec<Unit>,
+    /// Records at most since the newest call of [`Cold::rest`].
+    most: usize,
+}
+
+impl Cold {
+    /// Adds one; `key`: that of a long one.
+    #[inline]
+    pub fn push(&mut self, record: Record, key: Key) {
+        if record.is_long() { self.long.push((key, record)) } else { self.short.push(record.0) }
+    }
+
+    /// Moves what came for each key to the end of `entries`, by key; `add` adds a record to the counters.
+    pub fn add_up<K: From<Key>, C: Counters>(&mut self, entries: &mut Vec<(K, C)>, add: impl Fn(Record, &mut C)) {
+        self.most = self.most.max(self.short.len() + self.long.len());
+        sort(&mut self.short, &mut self.spare);
+        for same in self.short.chunk_by(|one, other| one[0] >> 32 == other[0] >> 32) {
+            let mut sum = C::zeroed();
+            same.iter().for_each(|unit| add(Record(*unit), &mut sum));
+            let address = Address::from_v4_word(Record(same[0]).v4().to_be());
+            entries.push((address.0.into(), sum));
+        }
+        // As an IPv6 address is read, so that its prefixes lie together.
+        self.long.sort_unstable_by_key(|(key, _)| key.map(u64::from_be));
+        for same in self.long.chunk_by(|(one, _), (other, _)| one == other) {
+            let mut sum = C::zeroed();
+            same.iter().for_each(|(_, record)| add(*record, &mut sum));
+            entries.push((same[0].0.into(), sum));
+        }
+        self.short.clear();
+        self.long.clear();
+    }
+
+    /// Gives memory back that no flood has needed since the last call.
+    pub fn rest(&mut self) {
+        let Self { short, long, spare, most } = self;
+        let most = mem::take(most);
+        if most * 4 < short.capacity() + long.capacity() {
+            short.shrink_to(most);
+            long.shrink_to(most);
+            *spare = Vec::new();
+        }
+    }
+}
+
+/// Sorts by address: by the lowest digit first, and each pass keeps the order of the one before (Knuth, volume 3, 5.2.5).
+fn sort(records: &mut Vec<Unit>, spare: &mut Vec<Unit>) {
+    if records.len() < FEW {
+        records.sort_unstable_by_key(|unit| Record(*unit).v4());
+        return;
+    }
+    spare.resize(records.len(), Unit::default());
+    let passes = [0, 1, 2].map(|pass| pass * DIGIT);
+    let digit = |unit: &Unit, shift: u32| (Record(*unit).v4() >> shift) as usize % DIGITS;
+    let mut counts = [[0_u32; DIGITS]; 3];
+    for unit in records.iter() {
+        for (counts, shift) in counts.iter_mut().zip(passes) {
+            counts[digit(unit, shift)] += 1;
+        }
+    }
+    for (starts, shift) in counts.iter_mut().zip(passes) {
+        let mut next = 0;
+        starts.iter_mut().for_each(|start| next += mem::replace(start, next));
+        for unit in records.iter() {
+            let place = &mut starts[digit(unit, shift)];
+            spare[*place as usize] = *unit;
+            *place += 1;
+        }
+        mem::swap(records, spare);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::IpAddr};
+
+    use nettop_common::{PacketsBytes, Protocol, SourceCounters, counters::Table, packet::Flags, slots::Slot};
+
+    use super::*;
+
+    #[test]
+    fn what_is_added_up_is_what_counting_would_have() {
+        for (name, packets, sources) in [
+            ("none", 0, 1),
+            ("one source", 5000, 1),
+            ("few packets", 100, 10),
+            ("some", 50_000, 300),
+            ("a flood", 50_000, u64::MAX),
+        ] {
+            let (mut cold, mut random) = (Cold::default(), fastrand::Rng::with_seed(5));
+            let mut truth = BTreeMap::<IpAddr, SourceCounters>::new();
+            for at in 0..packets {
+                let number = random.u64(..sources);
+                let source: Address = match number % 3 {
+                    0 => Address([number, number | 1]),
+                    _ => Address::from_v4_word(number as u32),
+                };
+                let (length, flags) = (60 + number % 1000, Flags::from(number as u8));
+                let protocol = Protocol::ALL[number as usize % Protocol::COUNT];
+                cold.push(Record::of_source(source, protocol, flags, at % 7 == 0, length, 1 + at), source.0);
+                let first = || SourceCounters { first_ns: 1 + at, ..SourceCounters::default() };
+                truth.entry(source.to_ip()).or_insert_with(first).count(protocol, flags, at % 7 == 0, length, 1 + at);
+            }
+            let mut entries: Vec<(Address, SourceCounters)> = Vec::new();
+            cold.add_up(&mut entries, Record::count_in);
+            let found: Vec<_> = entries.iter().map(|(source, counters)| (source.to_ip(), *counters)).collect();
+            assert_eq!(found, truth.into_iter().collect::<Vec<_>>(), "{name}");
+            cold.add_up(&mut entries, Record::count_in);
+            assert_eq!(entries.len(), found.len(), "{name}: nothing twice");
+        }
+    }
+
+    #[test]
+    fn destinations_and_pairs_are_added_up_alike() {
+        let mut cold = Cold::default();
+        for (low, packets, bytes) in [(0x0100_000a, 1, 60), (0x0200_000a, 2, 1 << 30), (0x0100_000a, 3, 180)] {
+            let key = Address::from_v4_word(low).0;
+            cold.push(
+                Record::of_tally(Table::Destinations, &Slot { key, counters: PacketsBytes { packets, bytes } }),
+                key,
+            );
+        }
+        let mut entries: Vec<(Address, PacketsBytes)> = Vec::new();
+        cold.add_up(&mut entries, |record, sum: &mut PacketsBytes| sum.add(record.tally()));
+        let found: Vec<_> = entries.iter().map(|(key, sum)| (key.to_string(), sum.packets, sum.bytes)).collect();
+        assert_eq!(found, [("10.0.0.1".into(), 4, 240), ("10.0.0.2".into(), 2, 1 << 30)]);
+    }
+}
