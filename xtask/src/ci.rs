@@ -135,9 +135,10 @@ fn benchmarks(workspace: &Workspace, _: &Args) -> Result<Outcome> {
         return Ok(Outcome::Skipped("not root; the benchmarks make network namespaces and load programs".to_owned()));
     }
     process::run(workspace.cargo().args(["build", "--locked", "--package", "nettop", "--bins"]))?;
-    for name in BENCHMARKS {
+    for call in BENCHMARKS {
         let mut cargo = workspace.cargo();
-        cargo.args(["run", "--locked", "--quiet", "--package", "nettop-bench", "--", name, "--quick"]);
+        cargo.args(["run", "--locked", "--quiet", "--package", "nettop-bench", "--", "--quick"]);
+        cargo.args(call.split_whitespace());
         process::run(&mut cargo)?;
     }
     Ok(Outcome::Passed)

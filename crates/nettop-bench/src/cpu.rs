@@ -23,13 +23,18 @@ pub fn pin(cpu: usize) -> io::Result<()> {
 
 /// The CPU with the highest number that the calling thread may run on: the others are busier by habit.
 pub fn last() -> usize {
+    allowed().first().copied().unwrap_or(0)
+}
+
+/// The CPUs that the calling thread may run on, the highest number first.
+pub fn allowed() -> Vec<usize> {
     // SAFETY: bits, for which zero is valid.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
     // SAFETY: the set is as long as is said; 0 is the calling thread.
     unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
     // SAFETY: numbers below the size of the set.
     let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
-    (0..libc::CPU_SETSIZE as usize).rev().find(allowed).unwrap_or(0)
+    (0..libc::CPU_SETSIZE as usize).rev().filter(allowed).collect()
 }
 
 /// How long `work` takes: the time by the clock, and what this thread has used of its CPU, in the kernel too. Other processes

@@ -4,6 +4,7 @@
 //! Everything happens in network namespaces of its own. BENCHMARKS.md says what each benchmark measures.
 
 mod assembly;
+mod carpet;
 mod cost;
 mod cpu;
 mod flood;
@@ -19,6 +20,7 @@ mod reference;
 mod rig;
 mod rounds;
 mod table;
+mod throughput;
 mod tick;
 mod truth;
 
@@ -44,6 +46,7 @@ struct Cli {
 enum Benchmark {
     Cost(cost::Args),
     Flood(flood::Args),
+    Carpet(carpet::Args),
     Hitters(hitters::Args),
     Tick(tick::Args),
     Idle(idle::Args),
@@ -73,6 +76,7 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
     match benchmark {
         Benchmark::Cost(args) => cost::run(args, *quick),
         Benchmark::Flood(args) => flood::run(args, *quick),
+        Benchmark::Carpet(args) => carpet::run(args, *quick),
         Benchmark::Hitters(args) => hitters::run(args, *quick),
         Benchmark::Tick(args) => tick::run(args, *quick),
         Benchmark::Idle(args) => idle::run(args, *quick),

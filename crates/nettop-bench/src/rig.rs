@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::assembly;
 
-/// Where frames leave, and where they arrive.
+/// Where frames leave, and where they arrive, on the first pair.
 pub const OUT: &str = "out0";
 /// See [`OUT`].
 pub const IN: &str = "in0";
@@ -26,27 +26,50 @@ pub const TERMINAL: (u16, u16) = (120, 40);
 /// The frame of a flood: 60 bytes, UDP, to a MAC that is not the receiver's. So its stack drops it at once, and the share of the
 /// program under test is as large as it can be.
 pub fn frame() -> Vec<u8> {
-    let mut spec = Spec::v4(Transport::Udp(40_000, 53)).payload(18);
+    of_others(Spec::v4(Transport::Udp(40_000, 53)).payload(18))
+}
+
+/// The same over IPv6: 62 bytes, the fewest.
+pub fn frame_v6() -> Vec<u8> {
+    of_others(Spec::v6(Transport::Udp(40_000, 53)))
+}
+
+fn of_others(mut spec: Spec) -> Vec<u8> {
     spec.destination_mac = [2, 0, 0, 0, 9, 9];
     spec.frame()
 }
 
-/// Attaches the empty program to the receiver, until what is returned is dropped.
+/// The ends of a pair.
+pub fn ends(pair: usize) -> (String, String) {
+    (format!("out{pair}"), format!("in{pair}"))
+}
+
+/// Attaches the empty program to each receiving end, until what is returned is dropped.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn attach_empty(net: &Net) -> Result<OwnedFd> {
+pub fn attach_empty(net: &Net, pairs: usize) -> Result<Vec<OwnedFd>> {
     let program = bpf::load_xdp(&assembly::empty()).context("loading the empty program")?;
-    let index = net.receiver.interface_index(IN);
-    let link: io::Result<_> = net.receiver.run(|| bpf::attach_xdp(program.as_fd(), index));
-    link.with_context(|| format!("attaching the empty program to {IN}"))
+    let attach = |pair| {
+        let (_, interface) = ends(pair);
+        let index = net.receiver.interface_index(&interface);
+        let link: io::Result<_> = net.receiver.run(|| bpf::attach_xdp(program.as_fd(), index));
+        link.with_context(|| format!("attaching the empty program to {interface}"))
+    };
+    (0..pairs).map(attach).collect()
 }
 
-/// Starts nettop on the receiver, with a screen, and waits for its first tick.
-pub fn start_nettop(net: &Net, interval: f64) -> Monitor {
-    let monitor = Monitor::on_terminal(&net.receiver, &format!("--iface {IN} --interval {interval}"), TERMINAL);
+/// Starts nettop on each receiving end, with a screen, and waits for its first tick.
+pub fn start_nettop(net: &Net, pairs: usize, interval: f64) -> Monitor {
+    let interfaces = (0..pairs).map(|pair| ends(pair).1).collect::<Vec<_>>().join(",");
+    let monitor = Monitor::on_terminal(&net.receiver, &format!("--iface {interfaces} --interval {interval}"), TERMINAL);
     monitor.wait_until("a tick", |snapshot| ticks(snapshot) > 0);
     monitor
+}
+
+/// How many frames the receiving ends have received.
+pub fn received(net: &Net, pairs: usize) -> u64 {
+    (0..pairs).map(|pair| net.receiver.received(&ends(pair).1)).sum()
 }
 
 /// A part of `accounting`, in packets.

@@ -14,11 +14,23 @@ use crate::{
     generator::Generator,
     peer::Peer,
     process::{self, Times},
-    rig::{self, IN, OUT},
+    rig::{self, IN},
 };
 
 /// How long the last packets may take to the snapshot.
 const SETTLING: Duration = Duration::from_secs(5);
+
+/// What is sent in a round.
+pub struct Flood {
+    /// Sends the frames.
+    pub generator: Generator,
+    /// Before the generator has changed it.
+    pub frame: Vec<u8>,
+    /// How many.
+    pub frames: u64,
+    /// From so many CPUs at once, each over a veth pair of its own: on one pair they would share a queue, and one CPU would receive.
+    pub cpus: usize,
+}
 
 /// What a flood did.
 pub struct Round {
@@ -28,7 +40,7 @@ pub struct Round {
     pub received: u64,
     /// From the first to the last.
     pub took: Duration,
-    /// CPU time of the generator and, in its softirqs, of the receiver.
+    /// CPU time of the generators and, in their softirqs, of the receivers.
     pub used: Duration,
 }
 
@@ -42,6 +54,11 @@ impl Round {
     pub fn mpps_of_cpu(&self) -> f64 {
         self.received as f64 / self.used.as_secs_f64() / 1e6
     }
+
+    /// Nanoseconds of a time for each packet received.
+    pub fn ns_of(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e9 / self.received as f64
+    }
 }
 
 /// What nettop did in one.
@@ -50,8 +67,10 @@ pub struct Watched {
     pub round: Round,
     /// The last snapshot.
     pub last: Value,
-    /// In percent of a CPU: in all, and in user space.
+    /// In percent of a CPU, while frames came: in all, and in user space.
     pub cpu: (f64, f64),
+    /// CPU time of all threads, until everything was counted that had come.
+    pub used: Duration,
     /// MiB: at the end, and at most.
     pub resident: (f64, f64),
 }
@@ -73,69 +92,84 @@ pub struct Peered {
     pub said: String,
 }
 
-/// Sends from a thread on a CPU of its own.
-fn flood(net: &Net, generator: &Generator, frames: u64) -> Result<Round> {
-    let before = net.receiver.received(IN);
-    let send = || {
-        cpu::pin(cpu::last())?;
-        generator.send((&net.sender, OUT), &rig::frame(), frames)
+/// Sends, each share from a thread on a CPU of its own.
+fn send(net: &Net, flood: &Flood) -> Result<Round> {
+    let Flood { generator, frame, frames, cpus } = flood;
+    let before = rig::received(net, *cpus);
+    let share = frames / *cpus as u64;
+    let send = |pair: usize, cpu: usize| {
+        cpu::pin(cpu)?;
+        generator.send((&net.sender, &rig::ends(pair).0), frame, share)
     };
-    let took = thread::scope(|scope| scope.spawn(send).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let (took, used) = took.context("sending the flood")?;
-    Ok(Round { sent: frames, received: net.receiver.received(IN) - before, took, used })
+    let sent: Vec<_> = thread::scope(|scope| {
+        let senders = cpu::allowed().into_iter().take(*cpus).enumerate();
+        let threads: Vec<_> = senders.map(|(pair, cpu)| scope.spawn(move || send(pair, cpu))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let (mut took, mut used) = (Duration::ZERO, Duration::ZERO);
+    for sent in sent {
+        let (its_time, its_use) = sent.context("sending the flood")?;
+        (took, used) = (took.max(its_time), used + its_use);
+    }
+    Ok(Round { sent: share * *cpus as u64, received: rig::received(net, *cpus) - before, took, used })
 }
 
 /// With the empty program.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn with_empty(generator: &Generator, frames: u64) -> Result<Round> {
-    let net = Net::new(1);
-    let _attached = rig::attach_empty(&net)?;
-    flood(&net, generator, frames)
+pub fn with_empty(flood: &Flood) -> Result<Round> {
+    let net = Net::new(flood.cpus);
+    let _attached = rig::attach_empty(&net, flood.cpus)?;
+    send(&net, flood)
 }
 
 /// With nettop, which has so many seconds between ticks.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn with_nettop(generator: &Generator, frames: u64, interval: f64) -> Result<Watched> {
-    let net = Net::new(1);
-    let monitor = rig::start_nettop(&net, interval);
+pub fn with_nettop(flood: &Flood, interval: f64) -> Result<Watched> {
+    let net = Net::new(flood.cpus);
+    let monitor = rig::start_nettop(&net, flood.cpus, interval);
     let pid = monitor.pid();
-    let before = Times::of(pid)?;
+    let used = || cpu::used_by(pid).context("the monitor's CPU time");
+    let (before, used_before) = (Times::of(pid)?, used()?);
     let started = Instant::now();
-    let round = flood(&net, generator, frames)?;
+    let round = send(&net, flood)?;
     let cpu = Times::of(pid)?.percent_since(before, started.elapsed());
-    let last = settle(&monitor, &net);
+    let last = settle(&monitor, &net, flood.cpus);
+    let used = used()?.saturating_sub(used_before);
     let resident = (process::memory(pid, "VmRSS")?, process::memory(pid, "VmHWM")?);
-    let round = Round { received: net.receiver.received(IN), ..round };
-    Ok(Watched { round, last, cpu, resident })
+    let round = Round { received: rig::received(&net, flood.cpus), ..round };
+    Ok(Watched { round, last, cpu, used, resident })
 }
 
 /// The snapshot in which everything received is counted, or the last one.
-fn settle(monitor: &Monitor, net: &Net) -> Value {
+fn settle(monitor: &Monitor, net: &Net, pairs: usize) -> Value {
     let started = Instant::now();
     loop {
         let snapshot = monitor.snapshot();
-        if rig::packets(&snapshot, "seen") == net.receiver.received(IN) || started.elapsed() > SETTLING {
+        if rig::packets(&snapshot, "seen") == rig::received(net, pairs) || started.elapsed() > SETTLING {
             return snapshot;
         }
         thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// With another program, and the empty one, without which a veth pair takes no such frames.
+/// With another program on the first pair, and the empty one, without which a veth pair takes no such frames.
 ///
 /// # Errors
 /// What the kernel refuses; the program cannot be started.
-pub fn with_peer(generator: &Generator, frames: u64, call: &str) -> Result<Peered> {
-    let net = Net::new(1);
-    let _attached = rig::attach_empty(&net)?;
+pub fn with_peer(flood: &Flood, call: &str) -> Result<Peered> {
+    let net = Net::new(flood.cpus);
+    let _attached = rig::attach_empty(&net, flood.cpus)?;
     let peer = Peer::start(&net.receiver, call, IN)?;
     let before = Times::of(peer.pid())?;
     let started = Instant::now();
-    let round = flood(&net, generator, frames)?;
+    let round = send(&net, flood)?;
     let cpu = Times::of(peer.pid())?.percent_since(before, started.elapsed());
     Ok(Peered { round, cpu, said: peer.stop()? })
 }
