@@ -9,9 +9,13 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
+use aya::programs::{ProgramError, ProgramInfo, loaded_programs};
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_4, bpf_cmd, bpf_prog_type};
 
-pub use self::{instruction::*, netlink::set_xdp};
+pub use self::{
+    instruction::*,
+    netlink::{Links, set_xdp},
+};
 
 /// `BPF_F_TEST_XDP_LIVE_FRAMES` (linux/bpf.h).
 const LIVE_FRAMES: u32 = 1 << 1;
@@ -112,6 +116,21 @@ pub fn detach_links_of(program: u32) -> io::Result<()> {
         bpf(bpf_cmd::BPF_LINK_DETACH, &mut attr)?;
     }
     Ok(())
+}
+
+/// The loaded programs that use a map which this one uses, in the order in which they were loaded; itself among them.
+///
+/// # Errors
+/// What the kernel says; if there is no such program, there is none beside it.
+pub fn programs_beside(program: u32) -> Result<Vec<ProgramInfo>, ProgramError> {
+    let maps = |program: &ProgramInfo| program.map_ids().map(Option::unwrap_or_default);
+    let all: Vec<_> = loaded_programs().filter_map(Result::ok).collect();
+    let own = all.iter().find(|other| other.id() == program).map_or(Ok(Vec::new()), maps)?;
+    // Others may have gone by now.
+    let is_beside = |other: &ProgramInfo| maps(other).is_ok_and(|maps| maps.iter().any(|map| own.contains(map)));
+    let mut beside: Vec<_> = all.into_iter().filter(is_beside).collect();
+    beside.sort_unstable_by_key(ProgramInfo::loaded_at);
+    Ok(beside)
 }
 
 /// Runs an XDP program `count` times over one frame, which is on no interface; the program may change it for the run after.

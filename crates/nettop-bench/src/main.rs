@@ -19,6 +19,7 @@ mod process;
 mod reference;
 mod rig;
 mod rounds;
+mod start;
 mod table;
 mod throughput;
 mod tick;
@@ -50,6 +51,7 @@ enum Benchmark {
     Hitters(hitters::Args),
     Tick(tick::Args),
     Idle(idle::Args),
+    Start(start::Args),
 }
 
 #[global_allocator]
@@ -80,5 +82,6 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
         Benchmark::Hitters(args) => hitters::run(args, *quick),
         Benchmark::Tick(args) => tick::run(args, *quick),
         Benchmark::Idle(args) => idle::run(args, *quick),
+        Benchmark::Start(args) => start::run(args, *quick),
     }
 }

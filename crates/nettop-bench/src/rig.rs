@@ -1,9 +1,6 @@
 //! A veth pair in two namespaces of its own, and who listens at the receiving end.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
 use nettop_tests::{
@@ -49,14 +46,21 @@ pub fn ends(pair: usize) -> (String, String) {
 /// # Errors
 /// What the kernel says.
 pub fn attach_empty(net: &Net, pairs: usize) -> Result<Vec<OwnedFd>> {
-    let program = bpf::load_xdp(&assembly::empty()).context("loading the empty program")?;
     let attach = |pair| {
         let (_, interface) = ends(pair);
         let index = net.receiver.interface_index(&interface);
-        let link: io::Result<_> = net.receiver.run(|| bpf::attach_xdp(program.as_fd(), index));
-        link.with_context(|| format!("attaching the empty program to {interface}"))
+        net.receiver.run(|| load_and_attach_empty(index)).with_context(|| format!("on {interface}"))
     };
     (0..pairs).map(attach).collect()
+}
+
+/// Attaches the empty program to an interface of the calling thread's namespace, until what is returned is dropped.
+///
+/// # Errors
+/// What the kernel says.
+pub fn load_and_attach_empty(interface: u32) -> Result<OwnedFd> {
+    let program = bpf::load_xdp(&assembly::empty()).context("loading the empty program")?;
+    bpf::attach_xdp(program.as_fd(), interface).context("attaching the empty program")
 }
 
 /// Starts nettop on each receiving end, with a screen, and waits for its first tick.
