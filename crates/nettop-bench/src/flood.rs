@@ -19,7 +19,7 @@ pub struct Args {
     /// IPv6: each source is of a /48 of its own, 65,536 of them of a /32
     #[arg(long)]
     ipv6: bool,
-    /// Of a hundred frames so many come from twenty other sources
+    /// Of a hundred frames about so many come from twenty other sources
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=99))]
     hot: Option<u32>,
     #[command(flatten)]

@@ -171,3 +171,49 @@ fn next(sent: &Map) -> Vec<Instruction> {
     code.extend([bpf::load64(NUMBER, 0, 0), bpf::add(NUMBER, 1), bpf::store64(0, 0, NUMBER)]);
     code
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        net::{IpAddr, Ipv6Addr},
+    };
+
+    use nettop_common::LinkLayer;
+    use nettop_tests::{frames::SOURCE_V6 as ONE, kernel::Kernel, skip};
+
+    use super::*;
+    use crate::rig;
+
+    /// The addresses of a thousand, as the kernel program counts them.
+    fn addresses(place: i16, frame: &[u8]) -> BTreeSet<IpAddr> {
+        let mut kernel = Kernel::load();
+        let program = kernel.program(LinkLayer::Ethernet);
+        let generator = Generator::load_at(place, Sources::InTurn(1_000), Then::Run(program.as_fd())).unwrap();
+        bpf::run(generator.program(), frame, 2_000).unwrap();
+        let reading = kernel.read();
+        assert_eq!(reading.totals.seen.packets, 2_000);
+        match place {
+            DESTINATION => reading.destinations.iter().map(|(address, _)| address.to_ip()).collect(),
+            _ => reading.sources.iter().map(|(address, _)| address.to_ip()).collect(),
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_that_were_asked_for() {
+        if !skip::privileged() {
+            return;
+        }
+        let v4: BTreeSet<IpAddr> =
+            (0..1_000).map(|number| Ipv4Addr::from_bits(BASE.to_bits() + number).into()).collect();
+        assert_eq!(addresses(SOURCE, &rig::frame()), v4);
+        assert_eq!(addresses(DESTINATION, &rig::frame()), v4);
+        // Bytes three to six: each of a /48 of its own.
+        let v6 = |number: u16| {
+            let [first, _, _, rest @ ..] = ONE.segments();
+            let [a, b, c, d, e] = rest;
+            Ipv6Addr::new(first, 0x1000, number, a, b, c, d, e).into()
+        };
+        assert_eq!(addresses(SOURCE_V6, &rig::frame_v6()), (0..1_000).map(v6).collect());
+    }
+}
