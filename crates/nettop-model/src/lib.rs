@@ -6,6 +6,7 @@ pub mod answer;
 pub mod clock;
 pub mod filter;
 pub mod flat;
+mod form;
 pub mod format;
 pub mod json;
 pub mod kernel_maps;

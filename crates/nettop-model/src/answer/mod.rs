@@ -13,8 +13,8 @@ pub use self::{
     write::{write_json, write_published},
 };
 use crate::{
+    form::Form,
     kernel_maps::{Dump, Reader},
-    request::Form,
     snapshot::{History, Snapshot},
 };
 

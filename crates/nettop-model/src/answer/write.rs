@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::{Answer, Reply};
 use crate::{
     flat::{self, Flat},
+    form::Form,
     json,
     kernel_maps::Dump,
-    request::Form,
     snapshot::{History, Runtime, Selected, Snapshot, VERSION},
 };
 

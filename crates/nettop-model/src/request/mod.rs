@@ -3,7 +3,6 @@
 //! A request with fields has a file of its own: its fields, their JSON in both directions, the options of `nettopctl` that have
 //! the same names, and how its answer is read. The table `requests!` in this file has one row for every request.
 
-mod form;
 mod history;
 mod maps;
 mod read;
@@ -18,9 +17,8 @@ mod top;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::{
-    form::Form, maps::Maps, set::FilterChange, snapshot::Snapshot, status::Status, subscribe::Subscribe, top::Top,
-};
+pub use self::{maps::Maps, set::FilterChange, snapshot::Snapshot, status::Status, subscribe::Subscribe, top::Top};
+pub use crate::form::Form;
 use crate::{
     answer::{self, Reply},
     snapshot::Subject,
