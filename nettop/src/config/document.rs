@@ -114,6 +114,16 @@ impl<T> Document<T> {
     }
 }
 
+/// The value that `pick` finds in the last of `files` that has it: each file overrides those before it.
+pub fn highest<'a, V>(files: &'a [Document], pick: impl Fn(&'a Tables) -> Option<&'a V>) -> Option<&'a V> {
+    files.iter().rev().find_map(|file| pick(&file.tables))
+}
+
+/// The place of that value, by the dotted name of its key.
+pub fn origin<'a>(files: &'a [Document], key: &str) -> Option<&'a str> {
+    files.iter().rev().find_map(|file| file.places.get(key).map(String::as_str))
+}
+
 fn said(value: &Spanned<DeValue>) -> Result<Said, String> {
     Ok(match value.get_ref() {
         DeValue::Boolean(on) => Said::Switch(*on),

@@ -109,7 +109,7 @@ impl Config {
             return Some(format!("--{key}"));
         }
         let option = self.merged.kept.iter().find(|entry| entry.key == key).map(|entry| entry.origin.as_str());
-        option.or_else(|| tables::origin(&self.layers.files, key)).map(String::from)
+        option.or_else(|| document::origin(&self.layers.files, key)).map(String::from)
     }
 }
 

@@ -11,7 +11,7 @@ use nettop_views::view::{self, VIEWS};
 
 use super::{
     document::Document,
-    tables::{highest, origin},
+    document::{highest, origin},
 };
 
 /// What `files` say of the screen's keys and tables, each of which overrides those before.

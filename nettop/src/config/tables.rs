@@ -10,8 +10,6 @@ use nettop_views::view::{self, VIEWS};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::document::Document;
-
 /// The tables that affect the screen only. No others are taken from the file of somebody who called sudo.
 pub const OF_SCREEN: [&str; 3] = ["keys", "columns", "views"];
 
@@ -60,16 +58,6 @@ pub fn names() -> impl Iterator<Item = String> {
         columns.chain([format!("views.{view}.filter")]).collect::<Vec<_>>()
     });
     actions.chain(views)
-}
-
-/// The value that `pick` finds in the last of `files` that has it: each file overrides those before it.
-pub fn highest<'a, V>(files: &'a [Document], pick: impl Fn(&'a Tables) -> Option<&'a V>) -> Option<&'a V> {
-    files.iter().rev().find_map(|file| pick(&file.tables))
-}
-
-/// The place of that value, by the dotted name of its key.
-pub fn origin<'a>(files: &'a [Document], key: &str) -> Option<&'a str> {
-    files.iter().rev().find_map(|file| file.places.get(key).map(String::as_str))
 }
 
 /// One text, or a list of them; a number is taken for its text.
