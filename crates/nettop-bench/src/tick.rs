@@ -20,11 +20,7 @@ use nettop_model::{
     snapshot::{Mode, Snapshot},
 };
 use nettop_tests::net::Net;
-use nettop_tui::{
-    panel::{self, Picture},
-    state::State,
-    theme::Theme,
-};
+use nettop_tui::{layout, panel::Picture, state::State, theme::Theme};
 use nettop_views::{table::Order, view::VIEWS};
 use ratatui::{Terminal, backend::TestBackend};
 
@@ -224,7 +220,7 @@ fn picture((columns, rows): (u16, u16), view: usize, snapshot: &Snapshot) -> f64
         Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.meta.now_ns / 1_000_000_000 };
     let draw = |_| {
         milliseconds(|| {
-            terminal.draw(|frame| panel::draw(frame, &picture)).expect("a test backend has no errors");
+            terminal.draw(|frame| layout::draw(frame, &picture)).expect("a test backend has no errors");
         })
         .1
     };

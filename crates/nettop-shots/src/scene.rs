@@ -19,7 +19,8 @@ use nettop_model::{
     snapshot::{Mode, Snapshot, Subject},
 };
 use nettop_tui::{
-    panel::{self, Picture},
+    layout,
+    panel::Picture,
     state::{Detail, State},
     theme::{Choice, Theme},
 };
@@ -97,7 +98,7 @@ fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<Strin
         Picture { snapshot, state: &state, theme: &theme, unix_seconds: snapshot.meta.now_ns / 1_000_000_000 };
     let mut terminal =
         Terminal::new(TestBackend::new(scene.size.0, scene.size.1)).context("a screen without a terminal")?;
-    terminal.draw(|frame| panel::draw(frame, &picture)).context("a screen without a terminal")?;
+    terminal.draw(|frame| layout::draw(frame, &picture)).context("a screen without a terminal")?;
     let paper = if scene.theme == Choice::Light { &svg::LIGHT } else { &svg::DARK };
     Ok(svg::from(terminal.backend().buffer(), paper))
 }

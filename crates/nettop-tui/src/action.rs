@@ -2,13 +2,12 @@
 
 use crossterm::event::KeyCode;
 use layer::{ALL, COLUMNS, HELP, SCREEN, TABLE};
-use nettop_model::{request::Request, snapshot::Runtime};
+use nettop_model::request::Request;
 use nettop_views::view;
 
 use super::{
     field::{self, Field},
     key::{Key, code, ctrl, plain},
-    state::State,
     table::arrange::Motion,
 };
 
@@ -52,8 +51,10 @@ pub enum Does {
     Edit(&'static Field),
     /// Opens the prompt for the filter of the view.
     Find,
-    /// Sends a request to the engine, made from what the screen knows.
-    Ask(fn(&State, &Runtime) -> Request),
+    /// Sends a request to the engine.
+    Ask(fn() -> Request),
+    /// Stops counting, or goes on.
+    Pause,
     /// Stops showing what is new, or goes on; counting goes on.
     Freeze,
     /// Writes everything to files.
@@ -113,11 +114,6 @@ const fn row(
     does: Does,
 ) -> Action {
     Action { id, keys, name, help, layers, does }
-}
-
-/// The opposite of what was asked last: the snapshot may not say yet what came of that.
-fn pause_or_resume(state: &State, runtime: &Runtime) -> Request {
-    Request::pause(!state.pause_asked.unwrap_or(runtime.paused))
 }
 
 /// The keys that usually open the views, in their order.
@@ -181,9 +177,9 @@ pub const ACTIONS: &[Action] = &[
         SCREEN,
         Does::Edit(&field::TOP),
     ),
-    row("pause", &[plain(' ')], "pause", "pause or resume counting", SCREEN, Does::Ask(pause_or_resume)),
+    row("pause", &[plain(' ')], "pause", "pause or resume counting", SCREEN, Does::Pause),
     row("freeze", &[plain('f')], "freeze", "hold the picture, or let it go on; counting goes on", SCREEN, Does::Freeze),
-    row("reset", &[plain('r')], "reset", "start counting anew", SCREEN, Does::Ask(|_, _| Request::Reset)),
+    row("reset", &[plain('r')], "reset", "start counting anew", SCREEN, Does::Ask(|| Request::Reset)),
     row("export", &[plain('e')], "export", "write a snapshot and the table of sources", SCREEN, Does::Export),
     row("export-view", &[plain('E')], "", "write the rows of this view, as CSV and JSON", TABLE, Does::ExportView),
     row(

@@ -25,14 +25,18 @@
 //! Where the width allows, the prefixes stand beside the networks, and the monitor's own cost beside the MACs.
 //! Any other view has all the room between tabs and control for itself, but for a strip of alerts below it.
 
-mod row;
 #[cfg(test)]
 mod tests;
 
-use ratatui::layout::Rect;
+use ratatui::{Frame, layout::Rect};
 
-pub use self::row::{Body, Height, RULE, Rank, Room, STACK_BELOW, Stands, Width};
-use super::panel::{PANELS, Panel, Picture};
+use super::{
+    ascii, flags,
+    panel::{
+        PANELS, Panel, Picture,
+        row::{Body, Height, Room, Stands, Width},
+    },
+};
 
 /// Columns between two panels side by side.
 const GUTTER: u16 = 2;
@@ -51,6 +55,21 @@ impl Areas {
     pub fn all(&self) -> impl Iterator<Item = (&'static Panel, Rect)> {
         PANELS.iter().zip(self.0)
     }
+}
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame, picture: &Picture) {
+    let screen = frame.area();
+    for (panel, area) in areas(picture, screen).all() {
+        let area = area.intersection(screen);
+        if !area.is_empty() {
+            (panel.render)(frame, area, picture);
+        }
+    }
+    if picture.state.options.ascii {
+        ascii::reduce(frame.buffer_mut());
+    }
+    flags::split(frame.buffer_mut());
 }
 
 /// Computes the area of every panel: first of those at the top and the bottom, then of those between them.

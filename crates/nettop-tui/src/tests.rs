@@ -16,7 +16,8 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::{
     field,
     fixture::{NOW, amount, busy, degraded, idle},
-    panel::{self, Picture},
+    layout,
+    panel::Picture,
     prompt::{Prompt, Purpose},
     state::{Detail, Notice, Options, State},
     table::arrange::TableState,
@@ -32,7 +33,7 @@ fn screen(size: (u16, u16), snapshot: &Snapshot, state: &State) -> String {
 fn paint(terminal: &mut Terminal<TestBackend>, snapshot: &Snapshot, state: &State) -> String {
     let theme = Theme { flags: true, ..Theme::colour() };
     let picture = Picture { snapshot, state, theme: &theme, unix_seconds: NOW / 1_000_000_000 };
-    terminal.draw(|frame| panel::draw(frame, &picture)).expect("a test backend has no errors");
+    terminal.draw(|frame| layout::draw(frame, &picture)).expect("a test backend has no errors");
     let buffer = terminal.backend().buffer().clone();
     let mut text: String = buffer
         .content()

@@ -21,7 +21,8 @@ use nettop_model::{
     snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
 };
 use nettop_tui::{
-    panel::{self, Picture},
+    layout,
+    panel::Picture,
     state::{Options, State},
     theme::Theme,
     update::{self, Effect},
@@ -77,7 +78,7 @@ impl Screen {
         let Self { terminal, snapshot, state, theme } = self;
         let snapshot = state.shown(snapshot);
         let picture = Picture { snapshot, state, theme, unix_seconds: NOW };
-        terminal.draw(|frame| panel::draw(frame, &picture)).expect("a screen without a terminal");
+        terminal.draw(|frame| layout::draw(frame, &picture)).expect("a screen without a terminal");
         for cell in terminal.backend().buffer().content() {
             expect_visible("a cell", cell.symbol());
         }

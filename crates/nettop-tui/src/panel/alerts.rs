@@ -12,11 +12,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, titled};
-use crate::{
-    layout::{Body, Height, RULE, Room},
-    theme::Theme,
+use super::{
+    drawing::{lines, titled},
+    picture::Picture,
+    row::{Body, Height, RULE, Room},
 };
+use crate::theme::Theme;
 
 /// How many are shown.
 const TOP: usize = 8;

@@ -7,13 +7,15 @@ use nettop_model::{
 use nettop_views::{text, view::SOURCES};
 use ratatui::{Frame, layout::Rect, style::Style};
 
-use super::{Picture, table, titled};
-use crate::{
-    chart::{
-        area, scale,
-        span::{self, Span},
-    },
-    layout::{Body, Height, RULE, Room},
+use super::{
+    drawing::titled,
+    overview,
+    picture::Picture,
+    row::{Body, Height, RULE, Room},
+};
+use crate::chart::{
+    area, scale,
+    span::{self, Span},
 };
 
 /// The smallest screen with a chart, in columns and lines.
@@ -46,7 +48,7 @@ pub fn is_shown(room: &Room) -> bool {
     let (state, screen) = (room.picture.state, room.screen);
     let is_open = state.view == SOURCES && matches!(room.body, Body::Overview | Body::Table);
     let has_room =
-        screen.width >= FROM.0 && screen.height >= FROM.1 && room.height >= LEAST + table::beside_chart(room);
+        screen.width >= FROM.0 && screen.height >= FROM.1 && room.height >= LEAST + overview::beside_chart(room);
     is_open && state.chart != Span::Off && has_room
 }
 

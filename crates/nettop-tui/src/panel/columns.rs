@@ -7,8 +7,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, scrolled, titled};
-use crate::layout::{Body, Height, Room};
+use super::{
+    drawing::{lines, scrolled, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
+};
 
 /// Cells of a name, and of a width.
 const NAME: usize = 12;

@@ -9,12 +9,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, filter_items, footer, lines};
-use crate::{
-    flow,
-    layout::{Height, Room},
-    prompt::Prompt,
+use super::{
+    drawing::{filter_items, lines},
+    footer,
+    picture::Picture,
+    row::{Height, Room},
 };
+use crate::{flow, prompt::Prompt};
 
 /// Its height.
 pub fn height(room: &Room) -> Height {

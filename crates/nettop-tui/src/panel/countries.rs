@@ -4,10 +4,10 @@ use nettop_model::{format, snapshot::Places};
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    Picture,
+    picture::Picture,
     ranked::{self, PLACES, numbers, ranked},
+    row::{Height, Room},
 };
-use crate::layout::{Height, Room};
 
 /// Its height: rows for the longer one of countries and networks, which end on the same line.
 pub fn height(room: &Room) -> Height {

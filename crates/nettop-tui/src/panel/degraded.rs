@@ -10,11 +10,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, tabs::TABS_FROM};
-use crate::{
-    flow,
-    layout::{Height, Room},
+use super::{
+    drawing::lines,
+    picture::Picture,
+    row::{Height, Room},
+    tabs::TABS_FROM,
 };
+use crate::flow;
 
 /// What only the screen can know.
 static UNANSWERED: LazyLock<Degraded> = LazyLock::new(|| Degraded {

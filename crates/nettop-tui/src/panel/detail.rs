@@ -12,12 +12,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, scrolled, subject, titled};
-use crate::{
-    chart, flow,
-    layout::{Body, Height, Room},
-    state::Detail,
+use super::{
+    drawing::{lines, scrolled, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
+    subject,
 };
+use crate::{chart, flow, state::Detail};
 
 /// From this width on the minute and the ten minutes stand side by side.
 const BESIDE: usize = 90;

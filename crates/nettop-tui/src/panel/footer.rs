@@ -8,12 +8,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines};
-use crate::{
-    action::layer,
-    flow,
-    layout::{Height, Room},
+use super::{
+    drawing::lines,
+    picture::Picture,
+    row::{Height, Room},
 };
+use crate::{action::layer, flow};
 
 /// The way back, which comes first in a detail, and a word for it.
 const OF_DETAIL: [(&str, &str); 1] = [("back", "back")];

@@ -11,11 +11,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, degraded, labelled, lines, or_any};
-use crate::{
-    chart, flow,
-    layout::{Height, Room},
+use super::{
+    degraded,
+    drawing::{labelled, lines, or_any},
+    picture::Picture,
+    row::{Height, Room},
 };
+use crate::{chart, flow};
 
 /// More lines than this for one group would take the table's room.
 const MAX_LINES: usize = 2;

@@ -8,11 +8,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, degraded, lines, scrolled, titled};
-use crate::{
-    bindings::label,
-    layout::{Body, Height, Room},
+use super::{
+    degraded,
+    drawing::{lines, scrolled, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
 };
+use crate::bindings::label;
 
 /// Columns of a key, or of whatever is explained.
 const NAME: usize = 16;

@@ -4,10 +4,10 @@ use nettop_model::format;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    Picture,
+    picture::Picture,
     ranked::{COUNT, FRAME, SHORT, TOP, ranked},
+    row::{Body, Height, Room},
 };
-use crate::layout::{Body, Height, Room};
 
 /// Its height; beside the traffic it grows only with it.
 pub fn height(room: &Room) -> Height {

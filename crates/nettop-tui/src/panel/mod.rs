@@ -13,38 +13,22 @@ pub mod header;
 pub mod help;
 pub mod macs;
 pub mod networks;
+mod overview;
 pub mod own;
+pub mod picture;
 pub mod prefixes;
 mod ranked;
+pub mod row;
 pub mod stats;
 pub mod subject;
 pub mod table;
 pub mod tabs;
 pub mod waiting;
 
-use nettop_model::snapshot::Snapshot;
 use ratatui::{Frame, layout::Rect};
 
-use self::drawing::{filter_items, labelled, lines, or_any, scrolled, titled};
-use super::{
-    ascii, flags,
-    layout::{Height, Rank, Room, STACK_BELOW, Stands, Width, areas},
-    state::State,
-    theme::Theme,
-};
-
-/// All that a panel may know.
-#[derive(Clone, Copy)]
-pub struct Picture<'a> {
-    /// What was counted.
-    pub snapshot: &'a Snapshot,
-    /// What the screen remembers.
-    pub state: &'a State,
-    /// How it looks.
-    pub theme: &'a Theme,
-    /// The time of day, as Unix seconds.
-    pub unix_seconds: u64,
-}
+pub use self::picture::Picture;
+use self::row::{Height, Rank, Room, STACK_BELOW, Stands, Width};
 
 /// One panel. [`crate::layout`] finds its area from this row alone.
 #[derive(Debug)]
@@ -210,18 +194,3 @@ pub const PANELS: &[Panel] = &[
         render: footer::render,
     },
 ];
-
-/// Draws the whole screen.
-pub fn draw(frame: &mut Frame, picture: &Picture) {
-    let screen = frame.area();
-    for (panel, area) in areas(picture, screen).all() {
-        let area = area.intersection(screen);
-        if !area.is_empty() {
-            (panel.render)(frame, area, picture);
-        }
-    }
-    if picture.state.options.ascii {
-        ascii::reduce(frame.buffer_mut());
-    }
-    flags::split(frame.buffer_mut());
-}

@@ -4,10 +4,11 @@ use nettop_model::format;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    Picture, countries,
+    countries,
+    picture::Picture,
     ranked::{PLACES, numbers, ranked},
+    row::{Height, Room},
 };
-use crate::layout::{Height, Room};
 
 /// From this width on the countries leave room for it beside them.
 pub const FROM: u16 = 78;

@@ -10,8 +10,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, titled};
-use crate::layout::{Body, Height, Room};
+use super::{
+    drawing::{lines, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
+};
 
 /// Its lines, the title included.
 const LINES: u16 = 6;

@@ -4,10 +4,10 @@ use nettop_model::format;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    Picture,
+    picture::Picture,
     ranked::{self, COUNT, PLACES, TOP, numbers, ranked},
+    row::{Height, Room},
 };
-use crate::layout::{Height, Room};
 
 /// From this width on it stands beside countries and networks.
 pub const BESIDE_FROM: u16 = 140;

@@ -8,8 +8,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, titled};
-use crate::layout::{Body, Height, Room};
+use super::{
+    drawing::{lines, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
+};
 
 /// Lines of the rule and the head.
 pub const FRAME: u16 = 2;

@@ -3,7 +3,8 @@
 use nettop_views::view::SOURCES;
 use ratatui::layout::Size;
 
-use crate::{action::layer, panel::Picture};
+use super::picture::Picture;
+use crate::action::layer;
 
 /// Screens narrower than this, in columns, stack all panels; wider ones put lower panels side by side.
 pub const STACK_BELOW: u16 = 95;
@@ -63,7 +64,7 @@ impl Height {
     }
 
     /// The height of two panels side by side.
-    pub(super) fn beside(self, other: Self) -> Self {
+    pub(crate) fn beside(self, other: Self) -> Self {
         Self {
             least: self.least.max(other.least),
             wanted: self.wanted.max(other.wanted),
@@ -140,7 +141,7 @@ pub enum Body {
 
 impl Body {
     /// The body that the state asks for.
-    pub(super) fn of(picture: &Picture) -> Self {
+    pub(crate) fn of(picture: &Picture) -> Self {
         let (state, snapshot) = (picture.state, picture.snapshot);
         match state.layer() {
             layer::HELP => Self::Help,

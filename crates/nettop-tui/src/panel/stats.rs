@@ -9,11 +9,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines, titled};
-use crate::{
-    flow,
-    layout::{Body, Height, Room},
+use super::{
+    drawing::{lines, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
 };
+use crate::flow;
 
 /// Its height with one line for each group, the title included.
 const SHORT: u16 = 8;

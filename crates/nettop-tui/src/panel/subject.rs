@@ -9,7 +9,7 @@ use nettop_model::{
 use nettop_views::services;
 use ratatui::text::{Line, Span};
 
-use super::Picture;
+use super::picture::Picture;
 
 /// Facts, and groups by name, each most important item first.
 pub type About = (Vec<Line<'static>>, Vec<(&'static str, Vec<Line<'static>>)>);

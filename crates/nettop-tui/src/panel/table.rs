@@ -14,9 +14,14 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, alerts, chart, lines};
+use super::{
+    alerts, chart,
+    drawing::lines,
+    overview::{FIRST_BESIDE_CHART, HEAD, rows},
+    picture::Picture,
+    row::{Body, Height, Room},
+};
 use crate::{
-    layout::{Body, Height, Room},
     state::State,
     table::fit::{GAP, fit},
 };
@@ -24,12 +29,9 @@ use crate::{
 /// From this height on there is room for the heads of the columns.
 const HEAD_FROM: u16 = 2;
 
-/// Lines of the heads of the columns.
-const HEAD: u16 = 1;
-/// Rows of the overview that are granted before any other panel; without alerts, with alerts, and with a chart.
+/// Rows of the overview that are granted before any other panel; without alerts, and with alerts.
 const FIRST: u16 = 8;
 const FIRST_BESIDE_ALERTS: u16 = 6;
-const FIRST_BESIDE_CHART: u16 = 10;
 /// Rows that stay in a flood.
 const FEWEST: u16 = 3;
 /// Lines about floods that cost no rows; each further line costs one.
@@ -53,16 +55,6 @@ pub fn height(room: &Room) -> Height {
         wanted: (HEAD + first + rows.saturating_sub(FIRST).min(further)).min(HEAD + rows),
         most: HEAD + rows,
     }
-}
-
-/// Rows of the overview, as set.
-fn rows(picture: &Picture) -> u16 {
-    u16::try_from(picture.snapshot.meta.runtime.top).unwrap_or(u16::MAX).clamp(1, 500)
-}
-
-/// Lines that the chart leaves: rows that stay, and alerts that are granted before the chart.
-pub fn beside_chart(room: &Room) -> u16 {
-    HEAD + rows(room.picture).min(FIRST_BESIDE_CHART) + alerts::height(room).wanted
 }
 
 /// How many rows an area has room for.

@@ -11,11 +11,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, lines};
-use crate::{
-    key::Key,
-    layout::{Height, Room},
+use super::{
+    drawing::lines,
+    picture::Picture,
+    row::{Height, Room},
 };
+use crate::key::Key;
 
 /// From this height of the screen on there are tabs.
 pub const TABS_FROM: u16 = 8;

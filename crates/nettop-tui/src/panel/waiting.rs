@@ -8,12 +8,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Picture, filter_items, lines, titled};
-use crate::{
-    action::layer::TABLE,
-    flow,
-    layout::{Body, Height, Room},
+use super::{
+    drawing::{filter_items, lines, titled},
+    picture::Picture,
+    row::{Body, Height, Room},
 };
+use crate::{action::layer::TABLE, flow};
 
 /// Its height.
 pub fn height(room: &Room) -> Height {

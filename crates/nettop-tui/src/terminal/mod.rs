@@ -29,7 +29,7 @@ pub use self::{
     turn::is_ours,
 };
 use self::{line::Line, pace::Pace, page::Page, turn::Turn};
-use super::panel::{self, Picture};
+use super::{layout, panel::Picture};
 use crate::winsize;
 
 /// The screen; dropping it gives the terminal back.
@@ -207,7 +207,7 @@ impl Screen {
         if std::mem::take(&mut self.repaint) {
             self.terminal.clear()?;
         }
-        self.terminal.draw(|frame| panel::draw(frame, picture))?;
+        self.terminal.draw(|frame| layout::draw(frame, picture))?;
         bytes.extend(self.terminal.backend_mut().take());
         if !bytes.is_empty() {
             self.pace.sent(bytes.len(), Instant::now());

@@ -182,7 +182,12 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
     match does {
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
         Does::Find => typing::find(state),
-        Does::Ask(request) => return Some(Effect::Send(request(state, runtime))),
+        Does::Ask(request) => return Some(Effect::Send(request())),
+        Does::Pause => {
+            // The opposite of what was asked last: the snapshot may not say yet what came of that.
+            let is_paused = state.pause_asked.unwrap_or(runtime.paused);
+            return Some(Effect::Send(Request::pause(!is_paused)));
+        }
         Does::Freeze => {
             let frozen = state.frozen.take();
             state.frozen = if frozen.is_some() { None } else { Some(Frozen(Arc::clone(snapshot))) };
