@@ -13,6 +13,7 @@ mod gather;
 mod grace;
 mod mapped;
 pub mod names;
+mod object;
 mod refusal;
 mod rings;
 mod traffic;
@@ -64,9 +65,6 @@ pub const LEAST_KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
 
 /// Sampled packets per second, unless another number is asked for.
 pub const DEFAULT_EVENT_RATE: u32 = 10_000;
-
-/// The compiled program: `cargo xtask ebpf` makes it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../data/nettop.bpf.o");
 
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
@@ -174,7 +172,8 @@ fn load(Options { memory, event_rate, parts }: &Options) -> Result<Loaded> {
     }
     loader.map_max_entries(maps::EVENTS, capacity::ring(*event_rate));
     loader.override_global(maps::PARTS, parts, true);
-    let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(error.into()))?;
+    let object = object::inflate().context("inflating the kernel program")?;
+    let mut ebpf = loader.load(bytemuck::cast_slice(&object)).map_err(|error| explain_load(error.into()))?;
 
     let (programs, facts) = load_programs(&mut ebpf, *parts).map_err(explain_load)?;
     let inventory = Inventory::of(&ebpf, facts)?;
