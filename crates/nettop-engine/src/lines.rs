@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use flate2::read::MultiGzDecoder;
 use nettop_collect::record::Line;
+use nettop_model::json;
 
 /// Bytes of a line at most. One of 131,072 sources has some ten million.
 const LONGEST: u64 = 64 << 20;
@@ -87,8 +88,7 @@ impl Lines {
             }
             return Ok(None);
         }
-        let line = serde_json::from_slice(&self.line)
-            .with_context(|| format!("line {} is none of a recording", self.number))?;
+        let line = json::read(&self.line).with_context(|| format!("line {} is none of a recording", self.number))?;
         Ok(Some(line))
     }
 }

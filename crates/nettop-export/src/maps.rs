@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use nettop_model::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -33,7 +34,7 @@ struct Row {
 /// # Errors
 /// When it is not such an answer, or what `out` says.
 pub fn of_json(answer: &RawValue, out: &mut dyn Write) -> io::Result<()> {
-    let Answer { maps } = serde_json::from_str(answer.get())?;
+    let Answer { maps } = json::read(answer.get().as_bytes())?;
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(COLUMNS)?;
     for Map { name, counters, rows } in &maps {

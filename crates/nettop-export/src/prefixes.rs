@@ -5,7 +5,10 @@ use std::{
     io::{self, Write},
 };
 
-use nettop_model::snapshot::{PrefixRow, Snapshot};
+use nettop_model::{
+    json,
+    snapshot::{PrefixRow, Snapshot},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -33,7 +36,7 @@ pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
     struct Prefixes {
         prefixes: BTreeMap<String, Vec<Row>>,
     }
-    let Prefixes { prefixes } = serde_json::from_str(snapshot.get())?;
+    let Prefixes { prefixes } = json::read(snapshot.get().as_bytes())?;
     table::write(COLUMNS, prefixes.into_values().flatten(), out)
 }
 

@@ -30,15 +30,15 @@ impl Serialize for Sorted<'_> {
         let inner = |text| Sorted { text, depth: self.depth + 1 };
         match text.as_bytes().first() {
             Some(b'{') if self.depth < SHALLOW => {
-                let fields: BTreeMap<Key, &RawValue> = serde_json::from_str(text).map_err(S::Error::custom)?;
+                let fields: BTreeMap<Key, &RawValue> = json::read(text.as_bytes()).map_err(S::Error::custom)?;
                 serializer.collect_map(fields.into_iter().map(|(Key(key), value)| (key, inner(value))))
             }
             Some(b'[') if self.depth < SHALLOW => {
-                let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(S::Error::custom)?;
+                let elements: Vec<&RawValue> = json::read(text.as_bytes()).map_err(S::Error::custom)?;
                 serializer.collect_seq(elements.into_iter().map(inner))
             }
             // Sorted by nature, and no deeper than the parser allows.
-            _ => serde_json::from_str::<Value>(text).map_err(S::Error::custom)?.serialize(serializer),
+            _ => json::read::<Value>(text.as_bytes()).map_err(S::Error::custom)?.serialize(serializer),
         }
     }
 }

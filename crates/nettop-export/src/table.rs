@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use nettop_model::snapshot::{SourceRow, Sources};
+use nettop_model::{
+    json,
+    snapshot::{SourceRow, Sources},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -35,7 +38,7 @@ pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
     struct Snapshot {
         ips: Vec<Row>,
     }
-    let Snapshot { ips } = serde_json::from_str(snapshot.get())?;
+    let Snapshot { ips } = json::read(snapshot.get().as_bytes())?;
     write(COLUMNS, ips.into_iter(), out)
 }
 

@@ -1,15 +1,29 @@
 //! JSON that a terminal can be shown: valid UTF-8, in which everything that would not stand on the screen as itself is
 //! escaped. Whoever parses it gets the text as it was.
 
+mod objects;
+
 use std::io::{self, BufWriter, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
+use self::objects::Objects;
 use crate::visible::is_unseen;
 
 /// The one character of ASCII that JSON leaves to itself, and is not seen.
 const DELETE: u8 = 0x7f;
+
+/// Reads a value. A struct is an object.
+///
+/// # Errors
+/// It is no JSON, or none of such a value.
+pub fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> serde_json::Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = T::deserialize(Objects(&mut deserializer))?;
+    deserializer.end()?;
+    Ok(value)
+}
 
 /// Writes a value for people: indented, with a line break at the end.
 ///

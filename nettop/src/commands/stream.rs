@@ -59,7 +59,7 @@ fn interval(line: &[u8]) -> f64 {
     struct Tick {
         interval: f64,
     }
-    match serde_json::from_slice(line) {
+    match json::read(line) {
         Ok(Line::Grouped { interval } | Line::Flat { snapshot: Flat { tick: Tick { interval } } }) => interval,
         Err(_) => 0.0,
     }
@@ -73,7 +73,7 @@ fn print_line(line: &[u8]) -> Result<(), io::Error> {
             out.write_all(line)?;
             out.write_all(b"\n")?;
         }
-        _ => json::line(&serde_json::from_slice::<Value>(line)?, &mut out)?,
+        _ => json::line(&json::read::<Value>(line)?, &mut out)?,
     }
     out.flush()
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{Answer, Reply};
 use crate::{
     flat::{self, Flat},
+    json,
     snapshot::{Runtime, Snapshot},
 };
 
@@ -86,7 +87,7 @@ pub(crate) fn fields(line: &[u8]) -> Reply {
 
 /// Reads a part of an answer.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(line).map_err(|error| format!("the monitor's answer cannot be read: {error}"))
+    json::read(line).map_err(|error| format!("the monitor's answer cannot be read: {error}"))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub use self::{maps::Maps, set::FilterChange, snapshot::Snapshot, status::Status
 pub use crate::form::Form;
 use crate::{
     answer::{self, Reply},
+    json,
     snapshot::Subject,
 };
 
@@ -150,7 +151,7 @@ impl Request {
 /// What is wrong with it.
 pub fn parse(line: &[u8]) -> Result<Request, String> {
     // Not read as a request at once: of a field that comes twice, the last counts, where serde's derive would refuse.
-    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not a JSON request: {error}"))?;
+    let value: Value = json::read(line).map_err(|error| format!("not a JSON request: {error}"))?;
     let Value::Object(mut fields) = value else { return Err("a request is a JSON object".into()) };
     match fields.entry("cmd").or_insert_with(|| USUAL.into()) {
         Value::String(name) if COMMANDS.iter().any(|command| command.name == name) => {}
@@ -169,5 +170,5 @@ pub fn token_of(line: &[u8]) -> Option<String> {
     struct Credentials {
         token: String,
     }
-    serde_json::from_slice(line).ok().map(|Credentials { token }| token)
+    json::read(line).ok().map(|Credentials { token }| token)
 }

@@ -17,6 +17,7 @@ use nettop_control::{
     token::Token,
 };
 use nettop_export::{FORMATS, file, maps, site, sorted};
+use nettop_model::json;
 use nettop_model::visible::visible;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -53,8 +54,8 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
         request["token"] = Token::read(path)?.text().into();
     }
     let answer = exchange(args.control_socket.as_ref(), &request)?;
-    let answer: &RawValue = serde_json::from_str(&answer).context("the answer is not JSON")?;
-    let Parts { ok, snapshot } = serde_json::from_str(answer.get()).context("the answer is none of a monitor's")?;
+    let answer: &RawValue = json::read(answer.as_bytes()).context("the answer is not JSON")?;
+    let Parts { ok, snapshot } = json::read(answer.get().as_bytes()).context("the answer is none of a monitor's")?;
     match &args.command {
         Command::Export(ExportTo { format, output }) if ok => {
             let snapshot = snapshot.context("the answer has no snapshot")?;
