@@ -8,7 +8,7 @@ use std::{
 
 use nettop_collect::host::{COUNTERS, CpuTime, Direction, HostReading, LinkCounters};
 use nettop_model::{
-    format,
+    format, order,
     snapshot::{Degraded, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, Name},
 };
 
@@ -154,7 +154,7 @@ fn interfaces(reading: &HostReading, earlier: &ByIdentity, seconds: f64) -> Vec<
         }
     };
     let mut rows: Vec<_> = reading.interfaces.iter().map(row).collect();
-    rows.sort_by_key(|row| Reverse((row.rx.bps + row.tx.bps) as u64));
+    order::sort_by_key(&mut rows, |row| Reverse((row.rx.bps + row.tx.bps) as u64));
     rows
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use nettop_model::{
-    json,
+    json, order,
     snapshot::{PrefixRow, Snapshot},
 };
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
 /// What `out` says.
 pub fn of_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let mut by_length: Vec<_> = snapshot.prefixes.lengths.iter().collect();
-    by_length.sort_by_key(|(length, _)| *length);
+    order::sort_by_key(&mut by_length, |(length, _)| *length);
     let rows = by_length.into_iter().flat_map(|(_, rows)| rows);
     table::write(COLUMNS, rows.map(Row::from), out)
 }

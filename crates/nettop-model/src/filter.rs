@@ -11,7 +11,7 @@ use nettop_common::{
 };
 use nettop_geo::prefix;
 
-use crate::snapshot::FilterView;
+use crate::{order, snapshot::FilterView};
 
 /// Each part as text; empty is any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,7 +142,7 @@ type Range = RangeInclusive<usize>;
 
 /// Adds or removes ranges, each number once: a request may name all ports thousands of times.
 fn fill<const WORDS: usize>(set: &mut BitSet<WORDS>, mut ranges: Vec<Range>, present: bool) {
-    ranges.sort_unstable_by_key(|range| *range.start());
+    order::sort_by_key(&mut ranges, |range| *range.start());
     let mut next = 0;
     for range in ranges {
         (next.max(*range.start())..=*range.end()).for_each(|number| set.set(number, present));

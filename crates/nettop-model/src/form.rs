@@ -4,7 +4,10 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, builder::PossibleValuesPar
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::snapshot::{Group, SCHEMA};
+use crate::{
+    order,
+    snapshot::{Group, SCHEMA},
+};
 
 /// How a snapshot is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,7 @@ impl TryFrom<Spelled> for Form {
             group.ok_or_else(|| format!("there is no group {name}; there are {}", known()))
         };
         let mut groups = groups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
-        groups.sort_unstable();
+        order::sort_by_key(&mut groups, |group| *group);
         groups.dedup();
         Ok(Self::Grouped(groups))
     }

@@ -10,6 +10,7 @@ mod form;
 pub mod format;
 pub mod json;
 pub mod kernel_maps;
+pub mod order;
 pub mod query;
 pub mod request;
 pub mod snapshot;

@@ -199,8 +199,8 @@ pub(super) fn allow_only_what_is_needed(sockets: Argument) -> SandboxLayer {
 }
 
 fn filter(sockets: Argument) -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
-        ANY.iter().chain(OLDER).map(|call| (*call, Vec::new())).collect();
+    let mut rules = BTreeMap::<c_long, Vec<SeccompRule>>::new();
+    rules.extend(ANY.iter().chain(OLDER).map(|call| (*call, Vec::new())));
     for (call, argument) in CERTAIN.iter().chain(&[(libc::SYS_socket, sockets)]) {
         rules.insert(*call, argument.rules()?);
     }

@@ -28,6 +28,7 @@
 #[cfg(test)]
 mod tests;
 
+use nettop_model::order;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
@@ -150,7 +151,7 @@ fn heights(bands: &[Vec<usize>], room: &Room) -> Vec<u16> {
         let rank = if room.is_stacked() { rank.stacked } else { rank.beside };
         steps.extend([least, wanted, most].into_iter().enumerate().map(|(nth, lines)| (rank[nth], at, nth, lines)));
     }
-    steps.sort_unstable();
+    order::sort_by_key(&mut steps, |step| *step);
     let mut left = room.height;
     let mut granted: Vec<Option<u16>> = vec![None; bands.len()];
     for (_, at, nth, lines) in steps {

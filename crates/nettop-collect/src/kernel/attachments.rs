@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use nettop_model::snapshot::{InterfaceRow, InterfaceState};
+use nettop_model::{
+    order,
+    snapshot::{InterfaceRow, InterfaceState},
+};
 use nettop_process::{cause, shell};
 
 use super::{
@@ -119,7 +122,7 @@ impl Attachments {
                 self.list.push(attachment);
             }
         }
-        self.list.sort_by(|one, other| one.facts.wanted.cmp(&other.facts.wanted));
+        order::sort_by(&mut self.list, |one, other| one.facts.wanted.cmp(&other.facts.wanted));
     }
 
     /// Watches these interfaces, of which one at least has to take the program, and no others. Those that do not are noted,

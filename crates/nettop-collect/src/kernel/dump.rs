@@ -29,6 +29,7 @@ use nettop_common::{
 use nettop_model::{
     clock::Moment,
     kernel_maps::{Dump, Facts, Fill, Map, Program, Reader, Rows},
+    order,
 };
 
 use super::{
@@ -70,7 +71,7 @@ impl Inventory {
     pub fn of(ebpf: &Ebpf, programs: Vec<Program>) -> Result<Self> {
         let all = ebpf.maps().filter_map(|(name, map)| Some((name, super::mapped::map_data(map)?)));
         let mut maps = all.map(|(name, data)| facts(name, data)).collect::<Result<Vec<_>>>()?;
-        maps.sort_by(|one, other| one.name.cmp(&other.name));
+        order::sort_by(&mut maps, |one, other| one.name.cmp(&other.name));
         Ok(Self { maps, programs })
     }
 }

@@ -27,7 +27,9 @@ const FLAGS: u16 = 0xc000;
 pub fn speeds() -> io::Result<BTreeMap<u32, u32>> {
     let Some(family) = generic::family(b"ethtool\0")? else { return Ok(BTreeMap::new()) };
     let answers = dump(NETLINK_GENERIC, family, &generic::request(ETHTOOL_MSG_LINKMODES_GET))?;
-    Ok(answers.iter().filter_map(|answer| speed(answer.get(generic::HEADER..)?)).collect())
+    let mut speeds = BTreeMap::new();
+    speeds.extend(answers.iter().filter_map(|answer| speed(answer.get(generic::HEADER..)?)));
+    Ok(speeds)
 }
 
 /// The index of an interface, and the speed of its link.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use nettop_model::{
     clock::Moment,
+    order,
     snapshot::{Alert, Name, Origin, Severity},
 };
 
@@ -136,9 +137,9 @@ impl Alerts {
     /// Those kept, newest first. Of more, those that last and are worst.
     pub fn newest(&self, at: Moment) -> Vec<Alert> {
         let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| lasting.now(at)).collect();
-        lasting.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
+        order::sort_by_key(&mut lasting, |alert| std::cmp::Reverse(alert.severity));
         let mut alerts: Vec<_> = lasting.into_iter().chain(self.over.iter().cloned()).take(KEPT).collect();
-        alerts.sort_by_key(|alert| std::cmp::Reverse(alert.id));
+        order::sort_by_key(&mut alerts, |alert| std::cmp::Reverse(alert.id));
         alerts
     }
 

@@ -3,7 +3,7 @@
 //! The packets by source port are exact, but of any protocol; samples say how many are UDP, and how long they are.
 
 use nettop_common::{Event, Protocol};
-use nettop_model::{format, snapshot::Severity};
+use nettop_model::{format, order, snapshot::Severity};
 
 use super::{
     DetectInput, Finding, Rule, flood, level,
@@ -76,7 +76,7 @@ fn answers(scene: &DetectInput) -> Vec<Answers> {
         })
         .filter(|answers| answers.length > answers.from.ordinary)
         .collect();
-    found.sort_by(|a, b| b.pps.total_cmp(&a.pps));
+    order::sort_by(&mut found, |a, b| b.pps.total_cmp(&a.pps));
     found
 }
 

@@ -2,7 +2,7 @@
 
 use nettop_common::Address;
 use nettop_model::{
-    format,
+    format, order,
     snapshot::{Origin, Severity},
 };
 
@@ -35,7 +35,7 @@ pub fn busiest(noted: &[Address], threshold: u64, pps: impl Fn(&Address) -> f64)
     let holds = threshold as f64 * HOLDS;
     let mut busy: Vec<_> =
         noted.iter().map(|address| (*address, pps(address))).filter(|(_, pps)| *pps >= holds).collect();
-    busy.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    order::sort_by(&mut busy, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     busy
 }
 

@@ -10,6 +10,8 @@ use foldhash::{HashMap, HashSet, fast::RandomState};
 use hashbrown::HashTable;
 use nettop_common::{Address, Event, Protocol, event::NO_TCP_FLAGS};
 
+use nettop_model::order;
+
 use super::{ports, tcp};
 
 /// Pairs of a generation: seven eighths of a power of two, which a hash table fills before it doubles.
@@ -121,7 +123,7 @@ impl Probes {
             (*source, Probed { ports: newer.ports.of(hash) + older.ports.of(hash), target: *target })
         };
         let mut found: Vec<_> = notables.iter().map(probed).collect();
-        found.sort_unstable_by_key(|(source, probed)| (std::cmp::Reverse(probed.ports), *source));
+        order::sort_by_key(&mut found, |(source, probed)| (std::cmp::Reverse(probed.ports), *source));
         found
     }
 

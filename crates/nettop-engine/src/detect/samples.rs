@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, Event, MacPair};
 
-use nettop_model::snapshot::{Target, TopSource};
+use nettop_model::{
+    order,
+    snapshot::{Target, TopSource},
+};
 use nettop_process::heap;
 
 /// Fewer, of which each stands for several, tell nothing.
@@ -160,7 +163,7 @@ impl Samples {
         });
         let mut busiest: Vec<(Address, f64)> =
             sources.into_iter().filter(|(_, weight)| *weight >= all * SOURCE_SHARE).collect();
-        busiest.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        order::sort_by(&mut busiest, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let share = |(address, weight): (Address, f64)| (address.to_ip(), weight / all);
         TopTalkers {
             target,

@@ -10,7 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, PacketsBytes, SourceCounters};
-use nettop_model::snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums};
+use nettop_model::{
+    order,
+    snapshot::{Others, Prefix, PrefixRest, PrefixRow, Sums},
+};
 
 use self::{
     gathered::Gathered,
@@ -116,7 +119,7 @@ impl Prefixes {
         let mut rows: Vec<_> =
             [&self.v4, &self.v6].into_iter().flat_map(|family| family.top(buckets, elapsed)).collect();
         rows.retain(|row| row.sums.ips != 1);
-        rows.sort_by_key(|row| std::cmp::Reverse(row.sums.packets));
+        order::sort_by_key(&mut rows, |row| std::cmp::Reverse(row.sums.packets));
         rows.truncate(TOP);
         rows
     }

@@ -3,9 +3,12 @@
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use nettop_common::{Address, PacketsBytes, SourceCounters};
-use nettop_model::snapshot::{
-    AllSources, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others, PortList,
-    PortRow, SourceList, SourceRow, Sources, Subject,
+use nettop_model::{
+    order,
+    snapshot::{
+        AllSources, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others, PortList,
+        PortRow, SourceList, SourceRow, Sources, Subject,
+    },
 };
 
 use crate::{Engine, aggregates::Aggregates, ledger::Account, rates::Rates};
@@ -68,7 +71,7 @@ impl Engine {
             }
         }
         let mut rows: Vec<_> = by_mac.into_values().collect();
-        rows.sort_by_key(|row| Reverse(row.packets));
+        order::sort_by_key(&mut rows, |row| Reverse(row.packets));
         let others = rows.split_off(kept(rows.len(), limit));
         let packets = others.iter().map(|row| row.packets).sum();
         MacList { rows, rest: Others { rows: others.len() as u64, packets, bytes: None } }
@@ -108,7 +111,7 @@ impl Engine {
             by_port.entry(*port).or_insert(row(*port)).from_packets = *packets;
         }
         let mut rows: Vec<_> = by_port.into_values().collect();
-        rows.sort_by_key(|row| (Reverse(row.packets), Reverse(row.from_packets)));
+        order::sort_by_key(&mut rows, |row| (Reverse(row.packets), Reverse(row.from_packets)));
         rows
     }
 }

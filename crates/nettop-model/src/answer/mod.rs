@@ -43,7 +43,9 @@ pub enum Answer {
 impl Answer {
     /// An answer of one field.
     pub fn field(name: &str, value: impl Into<Value>) -> Self {
-        Self::Fields(Map::from_iter([(name.to_string(), value.into())]))
+        let mut fields = Map::new();
+        fields.insert(name.to_string(), value.into());
+        Self::Fields(fields)
     }
 }
 

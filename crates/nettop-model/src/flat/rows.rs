@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap 
 use crate::snapshot::{
     Accounting, Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow,
     Snapshot, SourceRow, Sources, Sums, TcpFlags,
-    json::{as_map, from_map, litemap_as_map},
+    json::{as_map, from_map, litemap_as_map, litemap_from_map},
 };
 
 /// The list of sources.
@@ -78,15 +78,15 @@ sources! {
 /// What sampled packets tell of one source.
 #[derive(Debug, Serialize, Deserialize)]
 struct FlatDetail {
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     src_ports: LiteMap<u16, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     dst_ports: LiteMap<u16, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     protocols: LiteMap<Name, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     macs: LiteMap<Mac, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     tcp_flags: LiteMap<TcpFlags, u64>,
     detail_estimated: bool,
 }

@@ -11,6 +11,7 @@ use serde::{
 };
 
 use super::{Mac, TcpFlags, names::Name};
+use crate::order;
 
 /// Serialises pairs as a map.
 pub(crate) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
@@ -26,6 +27,22 @@ pub(crate) fn litemap_as_map<K: Serialize, S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(counts.iter())
+}
+
+/// Reads such a map; of a key that comes twice, the last value counts.
+pub(crate) fn litemap_from_map<'de, K, D>(deserializer: D) -> Result<LiteMap<K, u64>, D::Error>
+where
+    K: MapKey + Ord,
+    D: Deserializer<'de>,
+{
+    let mut pairs: Vec<(K, u64)> = from_map(deserializer)?;
+    order::sort_by(&mut pairs, |(one, _), (other, _)| one.cmp(other));
+    pairs.dedup_by(|(later, value), (earlier, kept)| {
+        let is_same = later == earlier;
+        *kept = if is_same { *value } else { *kept };
+        is_same
+    });
+    Ok(LiteMap::from_sorted_store_unchecked(pairs))
 }
 
 /// An enum of counters, whose labels are JSON keys.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Counted, Mac, Place, TcpFlags,
-    json::{from_map, litemap_as_map},
+    json::{litemap_as_map, litemap_from_map},
     names::Name,
 };
 use crate::clock::Calendar;
@@ -91,19 +91,19 @@ impl SourceRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// By source port.
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     pub src_ports: LiteMap<u16, u64>,
     /// By destination port.
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     pub dst_ports: LiteMap<u16, u64>,
     /// By protocol.
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     pub protocols: LiteMap<Name, u64>,
     /// By source MAC.
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     pub macs: LiteMap<Mac, u64>,
     /// By TCP flags.
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
     pub tcp_flags: LiteMap<TcpFlags, u64>,
     /// Whether these are estimates: packets were sampled, or events lost, or it began later than the source, or there were more
     /// keys than are kept.

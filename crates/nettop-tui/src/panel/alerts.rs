@@ -1,7 +1,7 @@
 //! The newest alerts that want attention. Floods that last come first, then what else lasts and is more than information.
 
 use nettop_model::{
-    format,
+    format, order,
     snapshot::{Alert, Severity},
 };
 use nettop_views::{table::Id, text, view::ALERTS};
@@ -111,7 +111,9 @@ fn rows(picture: &Picture, width: u16) -> Vec<Vec<Line<'static>>> {
     }
     let mut alerts: Vec<_> = wanted(picture).collect();
     // "And so many more" stands behind those that it adds to.
-    alerts.sort_by_key(|alert| (!alert.is_alarm(), !is_urgent(alert), is_urgent(alert) && alert.source.is_none()));
+    order::sort_by_key(&mut alerts, |alert| {
+        (!alert.is_alarm(), !is_urgent(alert), is_urgent(alert) && alert.source.is_none())
+    });
     alerts.into_iter().take(TOP).map(|alert| row(alert, picture, width, alert.is_alarm())).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The statistics: protocols, ports, TCP flags, sizes, what was not counted, sampling. Groups stand side by side as
 //! small tables while there is room; the others are one line each.
 
-use nettop_model::format;
+use nettop_model::{format, order};
 use nettop_views::{services, text};
 use ratatui::{
     Frame,
@@ -174,7 +174,7 @@ fn groups(picture: &Picture) -> Vec<Group> {
         .take(TOP)
         .map(|row| share(port(row.port), row.packets));
     let mut flags: Vec<_> = snapshot.traffic.tcp_flags.iter().filter(|(_, packets)| *packets > 0).collect();
-    flags.sort_by_key(|(flags, packets)| (std::cmp::Reverse(*packets), *flags));
+    order::sort_by_key(&mut flags, |(flags, packets)| (std::cmp::Reverse(*packets), *flags));
     let flags = flags.into_iter().take(TOP).map(|(key, packets)| share(key.to_string(), *packets));
     let sizes = snapshot.traffic.packet_sizes.iter().map(|(key, packets)| share(key.label().into(), *packets));
     vec![

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use nettop_model::{
-    format,
+    format, order,
     snapshot::{Prefix, SourceRow, Subject, Sums},
 };
 use nettop_views::services;
@@ -163,7 +163,7 @@ fn items(picture: &Picture, mark: &str, counts: impl Iterator<Item = (String, u6
 
 fn most(picture: &Picture, mark: &str, mut counts: Vec<(String, u64)>) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    counts.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
+    order::sort_by_key(&mut counts, |(_, packets)| std::cmp::Reverse(*packets));
     let all: u64 = counts.iter().map(|(_, packets)| packets).sum();
     let item = |(name, packets): (String, u64)| {
         let value = format!(" {mark}{} ", format::short(packets));

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, cmp::Reverse};
 
 use nettop_model::{
+    order,
     query::Fact,
     snapshot::{PrefixRow, Snapshot, Subject},
 };
@@ -36,6 +37,6 @@ const COLUMNS: &[Column] = &sums::columns(
 /// Of all lengths, most packets first; of a prefix and one within it that has all of it, the shorter one.
 fn rows(snapshot: &Snapshot) -> Vec<PrefixRow> {
     let mut rows: Vec<_> = snapshot.prefixes.lengths.iter().flat_map(|(_, rows)| rows).copied().collect();
-    rows.sort_by_key(|row| (Reverse(row.sums.packets), row.prefix.length, row.prefix.ip));
+    order::sort_by_key(&mut rows, |row| (Reverse(row.sums.packets), row.prefix.length, row.prefix.ip));
     rows
 }
