@@ -1,14 +1,15 @@
 //! JSON that a terminal can be shown: valid UTF-8, in which everything that would not stand on the screen as itself is
 //! escaped. Whoever parses it gets the text as it was.
 
+mod indented;
 mod objects;
 
 use std::io::{self, BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{Formatter, Serializer};
 
-use self::objects::Objects;
+use self::{indented::Indented, objects::Objects};
 use crate::visible::is_unseen;
 
 /// The one character of ASCII that JSON leaves to itself, and is not seen.
@@ -30,8 +31,7 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> serde_json::Result<T> {
 /// # Errors
 /// What `out` says.
 pub fn pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(&mut *out, Escaping(PrettyFormatter::new())))?;
-    out.write_all(b"\n")
+    buffered(out, |out| long_line(value, &mut Indented::new(out)))
 }
 
 /// Writes a value as one line.
@@ -39,7 +39,7 @@ pub fn pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// What `out` says.
 pub fn line(value: &impl Serialize, mut out: impl Write) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(&mut out, Escaping(CompactFormatter)))?;
+    value.serialize(&mut Serializer::with_formatter(&mut out, Escaping))?;
     out.write_all(b"\n")
 }
 
@@ -48,40 +48,25 @@ pub fn line(value: &impl Serialize, mut out: impl Write) -> io::Result<()> {
 /// # Errors
 /// What `out` says, which is then given no more.
 pub fn long_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    buffered(out, |buffer| line(value, buffer))
+}
+
+fn buffered(
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut BufWriter<&mut dyn Write>) -> io::Result<()>,
+) -> io::Result<()> {
     let mut buffer = BufWriter::new(out);
-    let written = line(value, &mut buffer).and_then(|()| buffer.flush());
+    let written = write(&mut buffer).and_then(|()| buffer.flush());
     // Dropped by itself, it would try once more.
     let _ = buffer.into_parts();
     written
 }
 
-/// As `F`, but what JSON leaves to itself of control characters (U+007F, U+0080 to U+009F) and of others that are not seen
+/// Without blanks; what JSON leaves to itself of control characters (U+007F, U+0080 to U+009F) and of others that are not seen
 /// is escaped too.
-struct Escaping<F>(F);
+struct Escaping;
 
-/// Hands these on to `F`.
-macro_rules! as_inner {
-    ($($name:ident($($argument:ident: $type:ty)?);)+) => {
-        $(fn $name<W: ?Sized + Write>(&mut self, out: &mut W $(, $argument: $type)?) -> io::Result<()> {
-            self.0.$name(out $(, $argument)?)
-        })+
-    };
-}
-
-impl<F: Formatter> Formatter for Escaping<F> {
-    as_inner! {
-        begin_array();
-        end_array();
-        begin_array_value(first: bool);
-        end_array_value();
-        begin_object();
-        end_object();
-        begin_object_key(first: bool);
-        end_object_key();
-        begin_object_value();
-        end_object_value();
-    }
-
+impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         // Nearly all text is ASCII, and has none of them.
         if fragment.is_ascii() && !fragment.as_bytes().contains(&DELETE) {
