@@ -52,7 +52,7 @@ pub fn is_shown(room: &Room) -> bool {
     is_open && state.chart != Span::Off && has_room
 }
 
-/// Draws it.
+/// Two charts, of packets and of bits per second: side by side, one below the other, or the first alone.
 ///
 /// ```text
 /// ── Packets per second ── now 3.14M ──  ── Bits per second ── now 1.61 Gbit/s ──

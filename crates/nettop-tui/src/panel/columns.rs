@@ -17,12 +17,12 @@ use super::{
 const NAME: usize = 12;
 const WIDTH: usize = 4;
 
-/// Its height.
+/// All lines between tabs and control while the list of columns is open, else none.
 pub fn height(room: &Room) -> Height {
     room.rest_if(Body::Columns)
 }
 
-/// Draws it.
+/// A line for each column of the view: whether it is shown, its width in cells, what it is.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (state, theme) = (picture.state, picture.theme);
     let area = titled(

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{flow, prompt::Prompt};
 
-/// Its height.
+/// Two lines; one on screens of less than 14 lines, none where the screen has a single one.
 pub fn height(room: &Room) -> Height {
     Height::up_to(match room.screen.height {
         0..2 => 0,
@@ -26,7 +26,7 @@ pub fn height(room: &Room) -> Height {
     })
 }
 
-/// Draws it.
+/// Two lines at most:
 ///
 /// ```text
 /// counting: dst any  ports 80,443  src any  proto any    showing: pps>1k       or the prompt

@@ -15,7 +15,7 @@ pub fn height(room: &Room) -> Height {
     ranked::height(room, countries.len().max(networks.len()), !room.is_stacked())
 }
 
-/// Draws it.
+/// A row for each country: sources, packets, packets per second.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let rows = picture.snapshot.places.countries.iter().map(|row| {
         let name = format::country(row.country_code, &row.country, picture.theme.flags);

@@ -38,12 +38,12 @@ pub fn length(picture: &Picture, area: Rect) -> usize {
     picture.state.detail.as_ref().map_or(0, |detail| all(picture, detail, area).len())
 }
 
-/// Its height.
+/// All lines between tabs and control while a detail is open, else none.
 pub fn height(room: &Room) -> Height {
     room.rest_if(Body::Detail)
 }
 
-/// Draws it.
+/// The subject as the title, then as many lines as there is room for, from the first that was scrolled to.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let Some(detail) = &picture.state.detail else { return };
     let drawn = all(picture, detail, area);

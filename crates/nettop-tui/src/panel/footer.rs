@@ -23,12 +23,12 @@ const OF_ALERTS: [(&str, &str); 2] = [("acknowledge", "seen"), ("mute", "mute")]
 /// From this height of the screen on there is a footer.
 pub const FOOTER_FROM: u16 = 10;
 
-/// Its height.
+/// One line, from `FOOTER_FROM` lines of the screen on.
 pub fn height(room: &Room) -> Height {
     Height::up_to((room.screen.height >= FOOTER_FROM).into())
 }
 
-/// Draws it.
+/// The keys that work here, on the left; the clock, on the right.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let theme = picture.theme;
     let columns = usize::from(area.width);

@@ -43,7 +43,7 @@ fn length(picture: &Picture, columns: usize) -> u16 {
     groups(picture, columns).into_iter().map(|group| flow::flow(group, columns, MAX_LINES).len() as u16).sum()
 }
 
-/// Draws it.
+/// A line for each group, two where there is room; where there is a single line, what matters most.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
     if height == 1 {

@@ -37,12 +37,12 @@ pub fn length(picture: &Picture, width: u16) -> usize {
     all(picture, width.into()).len()
 }
 
-/// Its height.
+/// All lines between tabs and control while the help is open, else none.
 pub fn height(room: &Room) -> Height {
     room.rest_if(Body::Help)
 }
 
-/// Draws it.
+/// As many lines as there is room for, from the first that was scrolled to.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let first = |id| picture.state.keys().first(id);
     let note = format!("{} {} scroll, {} closes", first("up"), first("down"), first("back"));

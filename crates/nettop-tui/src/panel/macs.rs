@@ -21,7 +21,7 @@ pub fn height(room: &Room) -> Height {
     }
 }
 
-/// Draws it.
+/// A row for each MAC address: packets, packets per second now and over 60 s.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let rows = picture.snapshot.macs.rows.iter().map(|row| {
         let name = row.mac.to_string();

@@ -18,7 +18,7 @@ pub fn height(room: &Room) -> Height {
     if room.screen.width < FROM { Height::NONE } else { countries::height(room) }
 }
 
-/// Draws it.
+/// A row for each network: sources, packets, packets per second.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let rows = picture.snapshot.places.networks.iter().map(|row| {
         let name = format::network(row.asn, &row.org);

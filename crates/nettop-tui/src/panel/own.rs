@@ -24,7 +24,7 @@ pub fn height(room: &Room) -> Height {
     if room.body == Body::Overview && room.is_stacked() { Height::exactly(LINES) } else { Height::NONE }
 }
 
-/// Draws it.
+/// A line for each cost, with its unit: ns per packet, ms per tick and reading, % of one CPU, bytes of memory.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let SelfStats { cpu, memory, kernel_memory, drain_ms, packet_ns, packet_ns_hint, .. } =
         &picture.snapshot.monitor.overhead;

@@ -12,14 +12,14 @@ use super::{
 /// From this width on it stands beside countries and networks.
 pub const BESIDE_FROM: u16 = 140;
 
-/// Its height.
+/// As many lines as [`ranked::height`] says for the prefixes and one row for what is untracked.
 pub fn height(room: &Room) -> Height {
     let (top_prefixes, accounting) = (&room.picture.snapshot.prefixes.top, &room.picture.snapshot.traffic.accounting);
     let rows = top_prefixes.len() + usize::from(accounting.untracked.packets > 0);
     ranked::height(room, rows, room.screen.width >= BESIDE_FROM)
 }
 
-/// Draws it.
+/// A row for each prefix: sources, packets, packets per second.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (top_prefixes, accounting) = (&picture.snapshot.prefixes.top, &picture.snapshot.traffic.accounting);
     let mut rows: Vec<_> = top_prefixes.iter().map(|row| (row.prefix.to_string(), numbers(&row.sums))).collect();

@@ -65,7 +65,7 @@ pub fn height(room: &Room) -> Height {
     Height { least: LEAST, wanted: SHORT, most: (1 + rows + groups.len() - tables) as u16 }
 }
 
-/// Draws it.
+/// Groups as tables side by side where the height allows, as a line each below or instead.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let area = titled(frame, area, picture.theme, "Traffic", "");
     let (columns, height) = (usize::from(area.width), usize::from(area.height));

@@ -80,7 +80,7 @@ pub fn column_at(state: &State, width: u16, x: u16) -> Option<usize> {
     None
 }
 
-/// Draws it.
+/// The heads of the columns, then as many rows as there is room for, from the first that was scrolled to.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (state, theme) = (picture.state, picture.theme);
     let (columns, heads) = (columns(state, area.width), state.listing().heads());

@@ -26,7 +26,7 @@ const SHORT: usize = 4;
 /// Columns that the note behind the tabs takes: `1,254 sources`.
 const NOTE: usize = 15;
 
-/// Its height.
+/// One line, from `TABS_FROM` lines of the screen on.
 pub fn height(room: &Room) -> Height {
     Height::up_to((room.screen.height >= TABS_FROM).into())
 }
@@ -61,7 +61,7 @@ pub fn view_at(column: usize, columns: usize, keys: &[Key], open: usize) -> Opti
     tabs(columns, keys, open).iter().position(|(at, text)| (*at..at + text::width(text)).contains(&column))
 }
 
-/// Draws it.
+/// The views with their keys, on the left; the number of rows and their order, on the right.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (theme, state) = (picture.theme, picture.state);
     let columns = usize::from(area.width);

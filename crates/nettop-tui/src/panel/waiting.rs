@@ -15,12 +15,12 @@ use super::{
 };
 use crate::{action::layer::TABLE, flow};
 
-/// Its height.
+/// All lines between tabs and control until the first packet, else none.
 pub fn height(room: &Room) -> Height {
     room.rest_if(Body::Waiting)
 }
 
-/// Draws it.
+/// What was rejected, the interfaces, the filter, and the keys, one below the other.
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (snapshot, theme) = (picture.snapshot, picture.theme);
     let area = titled(frame, area, theme, "Waiting for the first packet", "");
