@@ -20,8 +20,7 @@ pub const MAX_TAGS: usize = 4;
 pub const MAX_LABELS: usize = 6;
 /// How many IPv6 extension headers are looked through.
 pub const MAX_EXTENSIONS: usize = 8;
-/// How many authentication headers of IPv4 are looked through: the host's, a gateway's, and one to spare. For each of them the
-/// verifier looks at 90,000 more instructions.
+/// How many authentication headers of IPv4 are looked through: the host's, a gateway's, and one to spare.
 pub const MAX_AUTHENTICATIONS: usize = 3;
 
 const ETHERNET: usize = 14;

@@ -4,7 +4,11 @@ use std::{io, time::Duration};
 
 use anyhow::{Result, bail};
 use nettop_common::{Event, Filter, counters::Table, unique};
-use nettop_model::{clock::Moment, kernel_maps::Reader, snapshot::Replay};
+use nettop_model::{
+    clock::Moment,
+    kernel_maps::Reader,
+    snapshot::{MapRow, Replay},
+};
 
 use crate::reading::{Reading, Tables, Watched};
 
@@ -111,6 +115,11 @@ pub trait Traffic: Send {
     /// How many keys there were in the newest reading.
     fn entries(&self, _table: Table) -> u64 {
         0
+    }
+
+    /// Of the log of what finds no slot: how many units the fullest CPU had in the newest reading, and has room for.
+    fn log_fill(&self) -> Option<MapRow> {
+        None
     }
 
     /// What counting has cost the kernel so far; nothing where it is not the kernel that counts.

@@ -19,7 +19,7 @@ pub const TESTS: [(&str, &[&str]); 3] = [
         &["every_count", "the_filter", "deleted", "jumbo", "loopback", "tunnel", "being_killed", "every_privilege"],
     ),
     // Every verifier has to take the program of which parts can be left out, too.
-    ("parts", &["each_part", "who_finds"]),
+    ("parts", &["each_part", "who_is_in"]),
     ("faults", &["interfaces::", "hook::", "time::a_clock", "time::suspended", "terminal::its_controlling"]),
 ];
 /// The monitor on loopback, until it answers.

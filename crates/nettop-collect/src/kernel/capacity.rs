@@ -18,8 +18,8 @@ const LEAST_BITS: u32 = 3;
 /// log₂ of the units of a CPU's log: at two million packets per second a quarter of a second, and nothing to speak of.
 const MOST_LOG_BITS: u32 = 19;
 const LEAST_LOG_BITS: u32 = 8;
-/// Bytes of all logs: what is read of them at once has to be sorted in memory of user space.
-const MOST_LOGS: u64 = 32 << 20;
+/// Bytes of all logs: what is read of them at once takes six times as much of user space until it is entered.
+const MOST_LOGS: u64 = 16 << 20;
 
 /// Which CPUs there are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use nettop_common::{
     log::{Record, Ring, Unit},
     slots::Key,
 };
-use nettop_model::clock::Moment;
+use nettop_model::{clock::Moment, snapshot::MapRow};
 
 use super::{
     capacity::{Capacity, CpuList},
@@ -38,6 +38,8 @@ pub struct Rings {
     cold: [Cold; Table::COUNT],
     /// Units read of the fullest log since the newest call of [`Rings::adapt`], which was then.
     fullest: u64,
+    /// What that said then.
+    filled: u64,
     read_at: Moment,
     pace: Duration,
 }
@@ -56,6 +58,7 @@ impl Rings {
             tails: vec![0; cpus.count()],
             cold: Default::default(),
             fullest: 0,
+            filled: 0,
             read_at: Moment::now(),
             pace: PACE,
         })
@@ -113,10 +116,16 @@ impl Rings {
     pub fn adapt(&mut self, now: Moment) {
         let seconds = now.seconds_since(&self.read_at);
         self.read_at = now;
-        let units = std::mem::take(&mut self.fullest) as f64;
+        self.filled = std::mem::take(&mut self.fullest);
+        let units = self.filled as f64;
         let share = (1_u64 << self.bits) as f64 * SHARE;
         let due = if units > 0.0 { seconds * share / units } else { f64::INFINITY };
         self.pace = Duration::from_secs_f64(due.clamp(LEAST_PACE.as_secs_f64(), PACE.as_secs_f64()));
+    }
+
+    /// How full the fullest log was when it was read.
+    pub fn fill(&self) -> MapRow {
+        MapRow { table: "log".into(), entries: self.filled, capacity: 1 << self.bits }
     }
 
     /// How long after a reading the next one is due.

@@ -7,6 +7,7 @@ use nettop_common::{Config, Event, Filter, Outcome, config::NO_FILTER, counters:
 use nettop_model::{
     clock::{Moment, asleep_ns},
     kernel_maps::Reader,
+    snapshot::MapRow,
 };
 
 use super::{BankOfTable, Xdp, capacity::Capacity, names};
@@ -92,6 +93,10 @@ impl Traffic for Xdp {
 
     fn entries(&self, table: Table) -> u64 {
         self.entries[table as usize]
+    }
+
+    fn log_fill(&self) -> Option<MapRow> {
+        Some(self.rings.fill())
     }
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.

@@ -4,7 +4,11 @@ use std::{io, time::Duration};
 
 use anyhow::Result;
 use nettop_common::{Event, Filter, counters::Table, unique};
-use nettop_model::{clock::Moment, kernel_maps::Reader, snapshot::Replay};
+use nettop_model::{
+    clock::Moment,
+    kernel_maps::Reader,
+    snapshot::{MapRow, Replay},
+};
 
 use super::{Line, Sink, Tables, lines};
 use crate::{
@@ -142,6 +146,10 @@ impl Traffic for Recording {
 
     fn entries(&self, table: Table) -> u64 {
         self.inner.entries(table)
+    }
+
+    fn log_fill(&self) -> Option<MapRow> {
+        self.inner.log_fill()
     }
 
     fn cost(&self) -> Cost {

@@ -23,9 +23,11 @@ impl Engine {
         for table in Table::ALL.iter().filter(|table| self.full.contains(table)) {
             push(
                 &format!("{} untracked", table.label()),
-                format!("more {} than there are slots", table.label()),
-                "they came within a tenth of a second; the packets of the others are counted as untracked".into(),
-                "none in a flood; else a larger --map-memory",
+                format!("the log of {} without a slot was full", table.label()),
+                "it was not read in time, or a CPU counts that was offline at the start and has none; these packets are counted \
+                 as untracked"
+                    .into(),
+                "leave nettop a CPU, or give a larger --map-memory; start it again where CPUs came online",
             );
         }
         let unadmitted = self.aggregates.sources.unadmitted().packets.saturating_sub(self.unadmitted);

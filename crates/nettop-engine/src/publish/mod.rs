@@ -95,7 +95,7 @@ impl Engine {
             degraded: self.degraded(traffic.accounting.holds, geo, &exports, replay.as_ref()),
             replay,
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
-            maps: Table::ALL.iter().filter_map(map).collect(),
+            maps: Table::ALL.iter().filter_map(map).chain(self.source.log_fill()).collect(),
             tick: self.tick,
             exports,
             sandbox: self.settings.sandbox.clone(),

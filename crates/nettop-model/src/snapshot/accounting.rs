@@ -27,11 +27,11 @@ pub struct Accounting {
     pub evicted: Amount,
     /// Of `evicted`: never had an account, because under a flood of new sources there was no room for one seen so seldom.
     pub unadmitted: Amount,
-    /// Counted, but for no source: there was no slot left for it in the kernel.
+    /// Counted, but for no source: it had no slot in the kernel, and the log was full.
     pub untracked: Amount,
-    /// Counted, but there was no slot for their destination.
+    /// Counted, but not for their destination, likewise.
     pub untracked_destinations: Amount,
-    /// Counted, but there was no slot for their MACs.
+    /// Counted, but not for their MACs, likewise.
     pub untracked_macs: Amount,
     /// How many of the sources in the ledger lack packets that came before they got their place in it; those packets are in `evicted`.
     pub incomplete_sources: u64,

@@ -59,7 +59,7 @@ pub struct Sampling {
 /// Fill of one of the kernel's tables at the newest reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapRow {
-    /// What it holds: `sources`, `destinations`, `macs`.
+    /// What it holds: `sources`, `destinations`, `macs`; `log`: what had no slot, in units of 16 bytes, of the CPU with most.
     pub table: Name,
     /// Entries in use.
     pub entries: u64,

@@ -135,7 +135,7 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     push("of listed sources", accounting.sources, "");
     push("evicted", accounting.evicted, ": of sources forgotten since");
     push("unadmitted", accounting.unadmitted, ": of those evicted, sources seen too seldom in a flood of new ones");
-    push("untracked", accounting.untracked, ": no slot was left for their source");
+    push("untracked", accounting.untracked, ": the log of a CPU was full, or it has none");
 }
 
 fn cost(snapshot: &Snapshot, rows: &mut Vec<Row>) {
