@@ -13,6 +13,8 @@ const MOST_MAPS: u64 = 256 << 20;
 const NEEDED: u64 = 32 << 20;
 /// What a remembered source takes, with its share of tables that grow. Measured: 200 bytes.
 const PER_SOURCE: u64 = 256;
+/// What the logs take of user space at once: records twice, since they are sorted, and entries of four times their size.
+const READ_OF_LOGS: u64 = 6;
 /// Sources remembered where memory is not scarce ...
 pub const MOST_SOURCES: usize = 131_072;
 /// ... and where it is scarcest.
@@ -21,8 +23,10 @@ const LEAST_SOURCES: usize = 1024;
 /// What may be taken, unless the user says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Bytes for the kernel's maps.
+    /// Bytes for the kernel's maps at most ...
     pub maps: u64,
+    /// ... and how many they take.
+    pub taken: u64,
     /// Sources remembered.
     pub sources: usize,
     /// The limit that makes one of them smaller than usual.
@@ -46,7 +50,7 @@ impl Budget {
     pub fn without_maps() -> Self {
         let scarce = memory::tightest();
         let sources = scarce.as_ref().map_or(MOST_SOURCES, |limit| sources(limit.left().saturating_sub(NEEDED)));
-        Self { maps: 0, sources, scarce: scarce.filter(|_| sources < MOST_SOURCES), excess: None }
+        Self { maps: 0, taken: 0, sources, scarce: scarce.filter(|_| sources < MOST_SOURCES), excess: None }
     }
 
     fn of(host: u64, limits: &[Limit], asked: Option<u64>, cpus: &CpuList, fixed: u64) -> Result<Self> {
@@ -65,14 +69,17 @@ impl Budget {
                 mebibytes(fixed - limit.left() + (1 << 20)),
             );
         }
-        // The rest is for what is read from them, which may be as much, and for the accounts, which a flood fills.
-        let maps = asked.unwrap_or_else(|| rest.map_or(usual, |rest| usual.min(rest / 4)));
+        // The rest is for what is read from them at once, and for the accounts, which a flood fills.
+        let maps = asked.unwrap_or_else(|| rest.map_or(usual, |rest| usual.min(rest / 8)));
+        let capacity = Capacity::plan(maps, cpus);
         // Beside the least, which is counted already.
-        let taken = Capacity::plan(maps, cpus).bytes(cpus) - Capacity::plan(0, cpus).bytes(cpus);
-        let sources = rest.map_or(MOST_SOURCES, |rest| sources(rest.saturating_sub(2 * taken)));
-        let is_smaller = sources < MOST_SOURCES || Capacity::plan(maps, cpus) != Capacity::plan(usual, cpus);
+        let taken = capacity.bytes(cpus) - Capacity::plan(0, cpus).bytes(cpus);
+        let read = READ_OF_LOGS * capacity.log_bytes(cpus);
+        let sources = rest.map_or(MOST_SOURCES, |rest| sources(rest.saturating_sub(taken + read)));
+        let is_smaller = sources < MOST_SOURCES || capacity != Capacity::plan(usual, cpus);
         Ok(Self {
             maps,
+            taken: capacity.bytes(cpus),
             sources,
             scarce: tightest.filter(|_| asked.is_none() && is_smaller || sources < MOST_SOURCES),
             excess: deadliest
@@ -126,8 +133,8 @@ mod tests {
                     limits.push(limit(mebibytes, used, true));
                     match of(HOST, &limits, None) {
                         Ok(budget) => {
-                            let taken = 2 * Capacity::plan(budget.maps, &two()).bytes(&two())
-                                + budget.sources as u64 * PER_SOURCE;
+                            let logs = Capacity::plan(budget.maps, &two()).log_bytes(&two());
+                            let taken = budget.taken + READ_OF_LOGS * logs + budget.sources as u64 * PER_SOURCE;
                             // The least of both is taken in any case.
                             let left = limits.last().unwrap().left() + MIB;
                             assert!(FIXED + taken <= left, "{mebibytes} MiB, {used} used: {budget:?}");

@@ -27,14 +27,14 @@ pub fn memory() -> Finding {
         Ok(budget) => budget,
         Err(error) => return Finding::failed(&error, REMEDY),
     };
-    let maps = mebibytes(budget.maps);
+    let maps = mebibytes(budget.taken);
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let available = text.lines().find_map(|line| {
         let kibibytes = line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?;
         Some(kibibytes.trim().parse::<u64>().ok()? << 10)
     });
     match (available, &budget.scarce, memory::tightest()) {
-        (Some(available), ..) if available < budget.maps => Finding::missing(
+        (Some(available), ..) if available < budget.taken => Finding::missing(
             format!("the maps take {maps}, and {} are available", mebibytes(available)),
             "give them less with --map-memory",
         ),
