@@ -49,7 +49,8 @@ pub const COUNTERS: &[Counter] = &[
     event("IpReasmFails", "IPv4 packets whose fragments did not come, or had no room"),
     event("IpExtInCsumErrors", "IPv4 packets with a wrong checksum"),
     event("Ip6InReceives", "IPv6 packets received"),
-    loss("Ip6InDiscards", "IPv6 packets dropped for want of memory", MEMORY),
+    // Mostly the former, so it is no loss (net/ipv6/ip6_input.c).
+    event("Ip6InDiscards", "IPv6 packets dropped, since IPv6 is off on their interface, or for want of memory"),
     event("Ip6ReasmFails", "IPv6 packets whose fragments did not come, or had no room"),
     // ICMP
     event("IcmpInMsgs", "ICMP messages received"),
