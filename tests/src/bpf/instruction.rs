@@ -128,6 +128,11 @@ pub const fn skip(count: i16) -> Instruction {
     instruction(0x05, 0, 0, count, 0)
 }
 
+/// Skips `count` instructions once it has been here very often: 8 million times, or for 250 ms (BPF_MAY_GOTO, Linux 6.9).
+pub const fn may_skip(count: i16) -> Instruction {
+    instruction(0xe5, 0, 0, count, 0)
+}
+
 /// Calls a helper.
 pub const fn call(helper: i32) -> Instruction {
     instruction(0x85, 0, 0, 0, helper)

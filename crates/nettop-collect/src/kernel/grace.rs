@@ -24,14 +24,16 @@ pub struct Grace {
     is_realtime: bool,
 }
 
-impl Grace {
+impl Default for Grace {
     /// By a grace period, as far as is known yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let is_realtime = fs::read_to_string("/sys/kernel/realtime").is_ok_and(|realtime| realtime.trim() == "1");
         Self { refused: None, is_realtime }
     }
+}
 
-    /// Waits.
+impl Grace {
+    /// Waits until every run of a program has ended that began before.
     pub fn wait(&mut self) {
         if self.refused.is_none()
             && let Err(error) = membarrier(MembarrierCommand::Global)

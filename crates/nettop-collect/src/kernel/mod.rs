@@ -10,7 +10,7 @@ pub mod cpus;
 mod defaults;
 mod dump;
 mod gather;
-mod grace;
+pub mod grace;
 mod mapped;
 pub mod names;
 mod object;
@@ -125,7 +125,7 @@ impl Xdp {
             capacity,
             cpu_list,
             cpus: cpus.into(),
-            grace: Grace::new(),
+            grace: Grace::default(),
             asleep_ns: asleep_ns(),
             entries: [0; Table::COUNT],
             sources,
