@@ -1,4 +1,6 @@
 //! Reads answers at a client's end. They may come from another version, or from no monitor at all.
+//!
+//! What reads them is `#[inline]`: so it is compiled with the client, for size, and not with what writes, for speed.
 
 use std::borrow::Cow;
 
@@ -35,6 +37,7 @@ pub struct Head<'a> {
 ///
 /// # Errors
 /// What the monitor says, or that it is no answer.
+#[inline]
 pub fn head(line: &[u8]) -> Result<Head<'_>, String> {
     let head: Head = parse(line)?;
     if head.ok {
@@ -49,6 +52,7 @@ pub fn head(line: &[u8]) -> Result<Head<'_>, String> {
 ///
 /// # Errors
 /// It is none.
+#[inline]
 pub fn snapshot(line: &[u8]) -> Result<Snapshot, String> {
     /// What tells the forms apart.
     #[derive(Deserialize)]
@@ -78,6 +82,7 @@ pub fn snapshot(line: &[u8]) -> Result<Snapshot, String> {
 }
 
 /// Reads the fields of a short answer, without `ok`.
+#[inline]
 pub(crate) fn fields(line: &[u8]) -> Reply {
     parse::<Map<String, Value>>(line).map(|mut fields| {
         fields.remove("ok");

@@ -68,6 +68,7 @@ impl Serialize for Subject {
 }
 
 impl Fields for Subject {
+    #[inline]
     fn read_answer(&self, line: &[u8]) -> Reply {
         #[derive(Deserialize)]
         struct OfHistory {

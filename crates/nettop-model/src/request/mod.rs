@@ -48,6 +48,7 @@ pub enum Effect {
 /// The fields of a request. Their JSON is serde's business: derived, or through a struct of what may be written instead.
 trait Fields: Sized {
     /// Reads the answer at a client's end. Its `ok` is true.
+    #[inline]
     fn read_answer(&self, line: &[u8]) -> Reply {
         answer::fields(line)
     }
@@ -86,6 +87,7 @@ macro_rules! requests {
             }
 
             /// Reads the answer to this request, at a client's end.
+            #[inline]
             pub fn read_answer(&self, line: &[u8]) -> Reply {
                 answer::head(line)?;
                 match self {

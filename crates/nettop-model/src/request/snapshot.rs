@@ -23,6 +23,7 @@ pub struct Snapshot {
 }
 
 impl Fields for Snapshot {
+    #[inline]
     fn read_answer(&self, line: &[u8]) -> Reply {
         let snapshot = answer::snapshot(line)?.into();
         Ok(Answer::Snapshot { snapshot, form: self.form.clone(), runtime: false })

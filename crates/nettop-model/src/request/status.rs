@@ -19,6 +19,7 @@ pub struct Status {
 }
 
 impl Fields for Status {
+    #[inline]
     fn read_answer(&self, line: &[u8]) -> Reply {
         let snapshot = answer::snapshot(line)?.into();
         Ok(Answer::Snapshot { snapshot, form: Form::Flat, runtime: true })
