@@ -95,6 +95,7 @@ pub enum NotCounted {
 
 /// What parsing found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
 pub struct Packet {
     /// Source address.
     pub source: Address,
@@ -102,18 +103,27 @@ pub struct Packet {
     pub destination: Address,
     /// MAC addresses; zero where the link has none.
     pub macs: MacPair,
-    /// IP protocol number: the last of the chain that could be followed.
-    pub protocol: u8,
     /// Source port; 0 where there is none.
     pub source_port: u16,
     /// Destination port; 0 where there is none.
     pub destination_port: u16,
     /// The TCP flag byte, where there is one.
     pub tcp_flags: Flags,
+    /// IP protocol number: the last of the chain that could be followed.
+    pub protocol: u8,
     /// Whether it is a fragment, the first one included.
     pub fragment: bool,
     /// Bytes between the header of the link and that of IP.
     pub encapsulation: u8,
+}
+
+impl Packet {
+    /// Forgets what is not in every packet, which is one word: the rest is written anyhow.
+    #[inline(always)]
+    fn reset(&mut self) {
+        (self.source_port, self.destination_port, self.tcp_flags) = (0, 0, Flags(0));
+        (self.protocol, self.fragment, self.encapsulation) = (0, false, 0);
+    }
 }
 
 /// A TCP flag byte, or none. One word: an `Option` is two to the kernel program, and both are written on every way through the parser.
@@ -247,20 +257,24 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
     Ok(packet)
 }
 
-/// Parses a frame into `packet`, which is as it was by default: out of a result that is a packet or an error, LLVM would take
-/// it byte by byte.
+/// Parses a frame into `packet`, whatever that was before: out of a result that is a packet or an error, LLVM would take it byte by
+/// byte.
 ///
 /// # Errors
 /// As [`parse`]; what is then in `packet` means nothing.
 #[inline(always)]
 pub fn parse_into(frame: Frame<'_>, link: LinkLayer, packet: &mut Packet) -> Result<(), NotCounted> {
+    packet.reset();
     let payload = match link {
         LinkLayer::Ethernet => ethernet(frame, packet)?,
-        LinkLayer::RawIp => match frame.header::<1>().ok_or(NotCounted::OtherProtocol)?.byte::<0>() >> 4 {
-            4 => ipv4(frame, packet)?,
-            6 => ipv6(frame, packet)?,
-            _ => return Err(NotCounted::OtherProtocol),
-        },
+        LinkLayer::RawIp => {
+            packet.macs = MacPair::default();
+            match frame.header::<1>().ok_or(NotCounted::OtherProtocol)?.byte::<0>() >> 4 {
+                4 => ipv4(frame, packet)?,
+                6 => ipv6(frame, packet)?,
+                _ => return Err(NotCounted::OtherProtocol),
+            }
+        }
     };
     payload.parse_into(packet);
     Ok(())

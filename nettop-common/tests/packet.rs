@@ -116,6 +116,27 @@ fn raw_ip_is_told_by_its_version() {
 /// What a frame cut at each length is: nothing without an EtherType, malformed within the IP header, then a packet that
 /// knows ever more.
 #[test]
+fn nothing_is_left_of_the_packet_before() {
+    let frames = [udp_v4(), tcp_v6(), vlan_tcp_v4(), authenticated_v4()];
+    let kinds = [LinkLayer::Ethernet, LinkLayer::RawIp];
+    let of = |frame: &[u8], link| if link == LinkLayer::RawIp { frame[14..].to_vec() } else { frame.to_vec() };
+    let all: Vec<_> = frames.iter().flat_map(|frame| kinds.map(|link| (link, of(frame, link)))).collect();
+    for (link, frame) in &all {
+        for (link_before, before) in &all {
+            let mut packet = Packet::default();
+            let _ = packet::parse_into(Frame::from(&before[..]), *link_before, &mut packet);
+            if packet::parse_into(Frame::from(&frame[..]), *link, &mut packet).is_ok() {
+                assert_eq!(
+                    Ok(packet),
+                    packet::parse(Frame::from(&frame[..]), *link),
+                    "{before:02x?}, then {frame:02x?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn every_truncation_has_its_outcome() {
     for (name, frame, ether_type, ip) in
         [("udp", udp_v4(), 14, 34), ("tcp6", tcp_v6(), 14, 54), ("vlan", vlan_tcp_v4(), 22, 42)]

@@ -46,8 +46,8 @@ const OF_NO_PART: u32 = 1 << 31;
 const SMALL: Capacity = Capacity { bits: [7; Keys::COUNT], log_bits: 8, ports: u32::MAX };
 /// What the sampler chooses at ten million packets per second: one in so many is an event.
 const SAMPLING: u32 = 1024;
-/// So many new sources fill a quarter of the slots: nearly all of them find one.
-const NEW: u32 = 1_024;
+/// So many new sources fill the slots: most of them find one.
+const NEW: u32 = 4_096;
 /// So many packets come in a tenth of a second of a flood, after which slots and log are emptied.
 const TENTH: u32 = 200_000;
 /// Of one source.
