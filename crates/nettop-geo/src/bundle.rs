@@ -9,7 +9,7 @@ use std::{net::IpAddr, sync::OnceLock};
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::{
-    CountryCode, Location,
+    CountryCode, Location, Region,
     sections::Sections,
     table::{Builder, Order, Table},
 };
@@ -73,6 +73,11 @@ impl<'a> Bundle<'a> {
     /// Country and network of an address; IPv4-mapped addresses are to be given as IPv4.
     pub fn look_up(&self, ip: IpAddr) -> Location<'_> {
         self.table.look_up(ip)
+    }
+
+    /// Country and AS number of an address, and how far they reach; likewise.
+    pub fn region(&self, ip: IpAddr) -> Region {
+        self.table.region(ip)
     }
 }
 

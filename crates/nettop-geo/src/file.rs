@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use time::OffsetDateTime;
 
 use crate::{
-    Database, Location,
+    Database, Location, Region,
     csv::Csv,
     mmdb::{self, Mmdb},
 };
@@ -79,6 +79,14 @@ impl Layer {
         match self {
             Self::Csv(csv) => csv.table.look_up(ip),
             Self::Mmdb(mmdb) => mmdb.look_up(ip),
+        }
+    }
+
+    /// Country and AS number of an address, and how far they are known to reach.
+    pub fn region(&self, ip: std::net::IpAddr) -> Region {
+        match self {
+            Self::Csv(csv) => csv.table.region(ip),
+            Self::Mmdb(mmdb) => mmdb.region(ip),
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CountryCode, Location,
+    CountryCode, Location, Region,
     bundle::Bundle,
     file::{Layer, Loaded},
     special::{self, Kind},
@@ -108,6 +108,24 @@ impl Geo {
         location
     }
 
+    /// Country and network of an address, and how far they reach: for whoever goes through many addresses in order. The same as
+    /// [`look_up`](Self::look_up) tells.
+    pub fn region(&self, ip: IpAddr) -> Region {
+        let canonical = ip.to_canonical();
+        let mut region = Region::unknown(canonical);
+        self.layers.iter().for_each(|layer| region.fill(layer.region(canonical)));
+        let (special, last) = special::find_until(canonical);
+        region.fill(match special.map(|special| special.kind) {
+            Some(Kind::Local(_)) => Region { country_code: CountryCode::LOCAL, asn: 0, last },
+            // Where neighbours are does not follow.
+            Some(Kind::Embedded(inner)) => Region { last: canonical, ..self.region(inner(canonical).into()) },
+            Some(Kind::Public) | None => self.bundle.region(canonical),
+        });
+        // Beyond the special range, or before it, everything is different.
+        region.last = region.last.min(last);
+        if ip == canonical { region } else { Region { last: ip, ..region } }
+    }
+
     fn fill<'a>(&'a self, location: &mut Location<'a>, ip: IpAddr) {
         for layer in &self.layers {
             if location.is_complete() {
@@ -155,6 +173,44 @@ mod tests {
         ] {
             let expected = Location { country_code: CountryCode(*code), country, city: "", asn, org };
             assert_eq!(geo.look_up(ip.parse().unwrap()), expected, "{ip}");
+        }
+    }
+
+    /// From range to range, and at both ends of each.
+    #[test]
+    fn regions_reach_as_far_as_they_say_and_are_those_of_the_look_up() {
+        let geo = Geo::bundled().unwrap();
+        for (name, first, last, least) in [
+            ("special ranges", "9.255.0.0", "11.1.0.0", 3),
+            ("to the end of IPv4", "223.255.0.0", "255.255.255.255", 3),
+            ("of IPv6", "2001:db7:ffff::", "2001:e00::", 3),
+            ("NAT64, whose addresses are those of IPv4", "64:ff9b::808:700", "64:ff9b::808:900", 500),
+        ] {
+            let (mut ip, last): (IpAddr, IpAddr) = (first.parse().unwrap(), last.parse().unwrap());
+            let mut ranges = 0;
+            loop {
+                let region = geo.region(ip);
+                assert!(region.last >= ip, "{name}: {ip}");
+                for one in [ip, region.last] {
+                    let location = geo.look_up(one);
+                    let expected = (location.country_code, location.asn);
+                    assert_eq!(
+                        (region.country_code, region.asn),
+                        expected,
+                        "{name}: {one}, of {ip} to {}",
+                        region.last
+                    );
+                }
+                ranges += 1;
+                if region.last >= last {
+                    break;
+                }
+                ip = match region.last {
+                    IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() + 1).into()),
+                    IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() + 1).into()),
+                };
+            }
+            assert!(ranges >= least, "{name}: {ranges}");
         }
     }
 

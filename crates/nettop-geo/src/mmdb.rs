@@ -17,7 +17,7 @@ use serde::{
 };
 
 use crate::{
-    CountryCode, Location, Provides,
+    CountryCode, Location, Provides, Region,
     health::{self, Failures, Survey},
     text::{self, as_number},
 };
@@ -167,14 +167,28 @@ impl Mmdb {
             self.failures.note(|| "its file has another size than when it was opened".into());
             return Location::default();
         }
-        let (location, damage) = match &self.data {
+        self.look_up_until(ip).0
+    }
+
+    fn look_up_until(&self, ip: IpAddr) -> (Location<'_>, IpAddr) {
+        let (location, damage, last) = match &self.data {
             Data::Memory(reader) => look_up(reader, ip),
             Data::Mapped { reader, .. } => look_up(reader, ip),
         };
         if let Some(damage) = damage {
             self.failures.note(|| format!("{ip}: {damage}"));
         }
-        location
+        (location, last)
+    }
+
+    /// Country and AS number of an address, and the last address of the network that its record is of.
+    pub fn region(&self, ip: IpAddr) -> Region {
+        if !self.is_as_opened() {
+            self.failures.note(|| "its file has another size than when it was opened".into());
+            return Region::of(&Location::default(), ip);
+        }
+        let (location, last) = self.look_up_until(ip);
+        Region::of(&location, last)
     }
 }
 
@@ -208,13 +222,19 @@ fn walk<S: AsRef<[u8]>>(reader: &Reader<S>, go_on: impl Fn() -> bool) -> (Survey
     (survey, walked < WALKED)
 }
 
-/// What is known of an address, and what is damaged of its record.
-fn look_up<S: AsRef<[u8]>>(reader: &Reader<S>, ip: IpAddr) -> (Location<'_>, Option<MaxMindDbError>) {
+/// What is known of an address, what is damaged of its record, and the last address of its network.
+fn look_up<S: AsRef<[u8]>>(reader: &Reader<S>, ip: IpAddr) -> (Location<'_>, Option<MaxMindDbError>, IpAddr) {
     match reader.lookup(ip) {
-        Ok(record) if record.has_data() => read(&record),
+        Ok(record) => {
+            let (location, damage) = if record.has_data() { read(&record) } else { Default::default() };
+            // A network of the other family says nothing of this one.
+            let last =
+                record.network().map(|network| network.broadcast()).ok().filter(|last| last.is_ipv4() == ip.is_ipv4());
+            (location, damage, last.unwrap_or(ip))
+        }
         // IPv6 is asked of a database of IPv4.
-        Ok(_) | Err(MaxMindDbError::InvalidInput { .. }) => (Location::default(), None),
-        Err(damage) => (Location::default(), Some(damage)),
+        Err(MaxMindDbError::InvalidInput { .. }) => (Location::default(), None, Region::unknown(ip).last),
+        Err(damage) => (Location::default(), Some(damage), ip),
     }
 }
 

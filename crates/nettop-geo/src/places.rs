@@ -143,6 +143,12 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Country and AS number of that.
+    pub fn region(&self, number: u32) -> (CountryCode, u32) {
+        let place = self.places.get(number);
+        place.map_or_else(Default::default, |[code, _, _, asn, _]| (CountryCode((code as u16).to_be_bytes()), asn))
+    }
+
     /// The text that stands there.
     fn text(&self, at: u32) -> &str {
         // Most places have no city, and many nothing but a country.

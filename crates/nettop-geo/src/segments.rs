@@ -22,6 +22,9 @@ const FEW: usize = 64;
 
 /// An address of either family, as a number.
 pub trait Address: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128> {
+    /// The last one of the family.
+    const LAST: Self;
+
     /// From the first bytes of these, little-endian.
     fn read(bytes: &[u8]) -> Option<Self>;
 
@@ -30,6 +33,8 @@ pub trait Address: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128> {
 }
 
 impl Address for u32 {
+    const LAST: Self = Self::MAX;
+
     fn read(bytes: &[u8]) -> Option<Self> {
         bytes.first_chunk().map(|bytes| Self::from_le_bytes(*bytes))
     }
@@ -40,6 +45,8 @@ impl Address for u32 {
 }
 
 impl Address for u128 {
+    const LAST: Self = Self::MAX;
+
     fn read(bytes: &[u8]) -> Option<Self> {
         bytes.first_chunk().map(|bytes| Self::from_le_bytes(*bytes))
     }
@@ -130,13 +137,41 @@ impl<'a, A: Address> Segments<'a, A> {
         self.find(address).unwrap_or(0)
     }
 
+    /// The same, and the last address up to which it is there too.
+    pub fn until(&self, address: A) -> (u32, A) {
+        let until = || {
+            let (block, head, range) = self.locate(address)?;
+            let next = if range + 1 < head.len.into() {
+                let distance = bits::read(&self.blocks, head.distance_at(range + 1), head.distance.into())?;
+                head.start.into().checked_add(distance.checked_shl(head.shift.into())?)?
+            } else if let Some(next) = Head::<A>::read(&self.heads, block + 1) {
+                next.start.into()
+            } else {
+                return Some((self.value(head, range)?, A::LAST));
+            };
+            Some((self.value(head, range)?, A::try_from(next.checked_sub(1)?).ok()?.max(address)))
+        };
+        // Where nothing is known, or something is damaged.
+        until().unwrap_or((self.at(address), if self.heads.is_empty() { A::LAST } else { address }))
+    }
+
     fn find(&self, address: A) -> Option<u32> {
-        let head = Head::<A>::read(&self.heads, self.block(address)?)?;
+        let (_, head, range) = self.locate(address)?;
+        self.value(head, range)
+    }
+
+    fn value(&self, head: Head<A>, range: usize) -> Option<u32> {
+        bits::read(&self.blocks, head.value_at(range), head.value.into()).map(|value| value as u32)
+    }
+
+    /// The block that an address is in, and which of its ranges.
+    fn locate(&self, address: A) -> Option<(usize, Head<A>, usize)> {
+        let block = self.block(address)?;
+        let head = Head::<A>::read(&self.heads, block)?;
         let distance = address.into().checked_sub(head.start.into())?.checked_shr(head.shift.into())?;
         let is_above =
             |range| Some(bits::read(&self.blocks, head.distance_at(range), head.distance.into())? > distance);
-        let range = last(0..head.len.into(), is_above)?;
-        bits::read(&self.blocks, head.value_at(range), head.value.into()).map(|value| value as u32)
+        Some((block, head, last(0..head.len.into(), is_above)?))
     }
 
     /// The last block that starts at or below an address.
@@ -292,12 +327,17 @@ mod tests {
                 let expected = value(starts.iter().rposition(|start| *start <= address).unwrap());
                 assert_eq!(narrow.at(address), expected, "{address:#x}");
                 assert_eq!(wide.at(widen(address)), expected, "{address:#x}");
+                let next = starts.iter().copied().find(|start| *start > address);
+                assert_eq!(narrow.until(address), (expected, next.map_or(u32::MAX, |next| next - 1)), "{address:#x}");
+                let last = next.map_or(u128::MAX, |next| widen(next) - 1);
+                assert_eq!(wide.until(widen(address)), (expected, last), "{address:#x}");
             }
             assert!(narrow.iter().eq(both()), "nothing is lost");
             let few = starts.len() <= FEW * BLOCK;
             assert_eq!((narrow.index.is_empty(), wide.index.is_empty()), (few, few));
         }
-        assert_eq!(table::<u32>(std::iter::empty()).at(7), 0);
+        let empty = table::<u32>(std::iter::empty());
+        assert_eq!((empty.at(7), empty.until(7)), (0, (0, u32::MAX)));
     }
 
     #[test]

@@ -34,12 +34,20 @@ use Kind::{Embedded, Local, Public};
 
 /// The row of an address, if it is special. IPv4-mapped addresses are to be given as IPv4.
 pub fn find(ip: IpAddr) -> Option<&'static Special> {
-    let (bits, table) = match ip {
-        IpAddr::V4(v4) => (v4.to_bits().into(), &STARTS[0]),
-        IpAddr::V6(v6) => (v6.to_bits(), &STARTS[1]),
+    find_until(ip).0
+}
+
+/// The same, and the last address up to which that row holds, or none does.
+pub fn find_until(ip: IpAddr) -> (Option<&'static Special>, IpAddr) {
+    let (bits, table, last) = match ip {
+        IpAddr::V4(v4) => (v4.to_bits().into(), &STARTS[0], u32::MAX.into()),
+        IpAddr::V6(v6) => (v6.to_bits(), &STARTS[1], u128::MAX),
     };
     let after = table.partition_point(|(start, _)| *start <= bits);
-    after.checked_sub(1).and_then(|at| table.get(at)).and_then(|(_, special)| *special)
+    let special = after.checked_sub(1).and_then(|at| table.get(at)).and_then(|(_, special)| *special);
+    let last = table.get(after).map_or(last, |(next, _)| next - 1);
+    let last = if ip.is_ipv4() { Ipv4Addr::from_bits(last as u32).into() } else { Ipv6Addr::from_bits(last).into() };
+    (special, last)
 }
 
 /// An address, and the row that holds from there on.

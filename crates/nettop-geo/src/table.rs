@@ -1,6 +1,10 @@
 //! Ranges of both families with their places: what a CSV file and the embedded data become.
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use anyhow::Result;
 
@@ -8,6 +12,7 @@ use crate::{
     Location,
     flatten::{Flattener, Refused},
     places::{self, Places, TooMany},
+    region::Region,
     sections::Sections,
     segments::{self, Address, Segments},
 };
@@ -48,6 +53,23 @@ impl<'a> Table<'a> {
             IpAddr::V4(v4) => self.v4.at(v4.to_bits()),
             IpAddr::V6(v6) => self.v6.at(v6.to_bits()),
         })
+    }
+
+    /// Country and AS number of an address, and the last address up to which they are the same; IPv4-mapped addresses are to be
+    /// given as IPv4.
+    pub fn region(&self, ip: IpAddr) -> Region {
+        let (place, last) = match ip {
+            IpAddr::V4(v4) => {
+                let (place, last) = self.v4.until(v4.to_bits());
+                (place, Ipv4Addr::from_bits(last).into())
+            }
+            IpAddr::V6(v6) => {
+                let (place, last) = self.v6.until(v6.to_bits());
+                (place, Ipv6Addr::from_bits(last).into())
+            }
+        };
+        let (country_code, asn) = self.places.region(place);
+        Region { country_code, asn, last }
     }
 
     /// The place of every range.
