@@ -1,7 +1,7 @@
 //! The aggregates: everything that was ever read, by source, destination and MAC pair, with rates, since the start or the
 //! last reset.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use bytemuck::Zeroable;
 use nettop_collect::reading::{Reading, Tables, since};
@@ -26,6 +26,8 @@ use crate::{
 
 /// Destinations and MAC pairs remembered.
 const MOST_OTHERS: usize = 65_536;
+/// After so many seconds in which every source got an account, what was taken for a flood is given back.
+const QUIET_SECONDS: u32 = 10;
 
 /// The accounts.
 pub struct Aggregates {
@@ -55,6 +57,9 @@ pub struct Aggregates {
     pub base: Tables,
     /// Distinct sources ever entered; the tables have those for which there was no slot.
     distinct: Box<Distinct>,
+    /// Packets without account until the last second was over, and for how many seconds there were no more.
+    unadmitted: u64,
+    quiet_seconds: u32,
 }
 
 impl Aggregates {
@@ -76,6 +81,8 @@ impl Aggregates {
             tables: Tables::default(),
             base: Tables::default(),
             distinct,
+            unadmitted: 0,
+            quiet_seconds: QUIET_SECONDS,
         }
     }
 
@@ -95,7 +102,7 @@ impl Aggregates {
             &mut Sources { buckets, regions, prefixes, notes, forget },
         );
         // Also what the ledger had no room for.
-        self.prefixes.enter(&reading.sources, buckets);
+        prefixes.enter(&reading.sources, buckets);
         reading.sources.iter().for_each(|(address, _)| self.distinct.insert(*address));
         self.destinations.enter(&reading.destinations, buckets);
         self.macs.enter_watched(&reading.macs, buckets, &mut Macs { notes });
@@ -132,8 +139,37 @@ impl Aggregates {
 
     /// Ends what was entered. Where a second, or a longer tick, is over with it, returns how many seconds that were.
     pub fn close(&mut self) -> Option<f64> {
-        self.regions.enter_sums(&self.buckets);
+        if self.buckets.is_due(self.buckets.now_ns()) {
+            self.settle();
+            self.look_for_quiet();
+        }
         self.buckets.close_if_due()
+    }
+
+    /// A second is over: gives memory back once the flood is that it was taken for.
+    fn look_for_quiet(&mut self) {
+        let before = mem::replace(&mut self.unadmitted, self.sources.unadmitted().packets);
+        if before != self.unadmitted {
+            self.quiet_seconds = 0;
+        } else if !self.is_quiet() {
+            self.quiet_seconds += 1;
+            if self.is_quiet() {
+                self.sources.shrink();
+                self.regions.shrink();
+                self.prefixes.shrink();
+            }
+        }
+    }
+
+    /// Whether there is no flood, nor was lately.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet_seconds >= QUIET_SECONDS
+    }
+
+    /// Brings sums up to what was entered: what is shown needs them, and the end of a second. At each reading of a flood from
+    /// everywhere, a hundred thousand regions would be as much work as its packets.
+    pub fn settle(&mut self) {
+        self.regions.enter_sums(&self.buckets);
     }
 
     /// Puts other databases of places in force.
@@ -155,6 +191,7 @@ impl Aggregates {
         self.prefixes.reset();
         self.base = self.tables.clone();
         self.distinct.registers = Zeroable::zeroed();
+        self.unadmitted = 0;
     }
 
     /// Non-zero packets by TCP flag byte since the start.
@@ -241,7 +278,8 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
         self.notes.source(address, counted.packets, in_second, account.total.packets, new);
     }
 
-    fn unadmitted(&mut self, counted: &SourceCounters, new: bool) {
+    fn unadmitted(&mut self, address: &Address, counted: &SourceCounters, new: bool) {
+        self.regions.enter_unadmitted(address, counted.tally());
         self.notes.unadmitted(counted.packets, new);
     }
 
@@ -269,3 +307,6 @@ impl Watch<MacPair, PacketsBytes> for Macs<'_> {
 fn nonzero_since<'a>(now: &'a [u64], base: &'a [u64]) -> impl Iterator<Item = (usize, u64)> + 'a {
     since(now, base).enumerate().filter(|(_, count)| *count > 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,14 @@
 //! new into its aggregates; each tick it publishes a [`Snapshot`]; in between it answers requests.
 
 mod aggregates;
+#[cfg(test)]
+mod cost;
 mod detail;
 pub mod detect;
 mod histories;
 mod host;
 pub mod hyperloglog;
+mod index;
 mod interfaces;
 pub mod ledger;
 mod lines;
@@ -61,6 +64,9 @@ use crate::detect::{Detector, Thresholds};
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
+
+/// Sources of a reading for which memory is kept when no flood is on: 4 MiB.
+const MOST_AT_ONCE: usize = 65_536;
 
 /// Why there are no maps to show.
 const NO_MAPS: &str = "this monitor has no maps: its packets are not counted by the kernel";
@@ -245,6 +251,7 @@ impl Engine {
     /// Gives the files their last lines, after the last reading; returns the last snapshot.
     fn last(mut self) -> Arc<Snapshot> {
         self.sinks.finish();
+        self.aggregates.settle();
         Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
     }
 
@@ -329,6 +336,10 @@ impl Engine {
     fn judge(&mut self) {
         let Self { aggregates, detector, sinks, reading, histories, details, .. } = self;
         if let Some(seconds) = aggregates.close() {
+            // What a flood brings at once is tens of megabytes.
+            if aggregates.is_quiet() && reading.sources.capacity() > 2 * MOST_AT_ONCE {
+                reading.sources.shrink_to(MOST_AT_ONCE);
+            }
             details.close(|source| aggregates.known(source));
             histories.close(seconds, aggregates.totals.outcome(Outcome::Counted), |subject| aggregates.total(subject));
             let pps = |address: &Address| aggregates.pps(address);
@@ -359,6 +370,7 @@ impl Engine {
     }
 
     fn publish(&mut self) {
+        self.aggregates.settle();
         let snapshot = self.snapshot(DEFAULT_LIMIT);
         self.histories.follow(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));
@@ -419,8 +431,12 @@ impl Engine {
     }
 
     /// The published snapshot, or one of another size.
-    fn limited(&self, limit: usize) -> Arc<Snapshot> {
-        if limit == DEFAULT_LIMIT { self.snapshots.borrow().clone() } else { Arc::new(self.snapshot(limit)) }
+    fn limited(&mut self, limit: usize) -> Arc<Snapshot> {
+        if limit == DEFAULT_LIMIT {
+            return self.snapshots.borrow().clone();
+        }
+        self.aggregates.settle();
+        Arc::new(self.snapshot(limit))
     }
 
     /// Changes all of it, or nothing.

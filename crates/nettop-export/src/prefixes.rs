@@ -52,7 +52,7 @@ pub fn of_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 }
 
 impl From<&PrefixRow> for Row {
-    fn from(PrefixRow { prefix, sums }: &PrefixRow) -> Self {
+    fn from(PrefixRow { prefix, sums, .. }: &PrefixRow) -> Self {
         Self {
             prefix: Cell(prefix.to_string()),
             ips: sums.ips,
@@ -74,6 +74,7 @@ mod tests {
         let row = |ip: &str, length, packets| PrefixRow {
             prefix: Prefix { ip: ip.parse().unwrap(), length },
             sums: Sums { ips: 2, packets, bytes: packets * 60, pps: 1.5, pps_60s: 0.25 },
+            at_least: false,
         };
         let prefixes = vec![
             (24, vec![row("192.0.2.0", 24, 9), row("192.0.3.0", 24, 1)]),

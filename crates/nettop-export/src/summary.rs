@@ -75,7 +75,7 @@ pub fn text(snapshot: &Snapshot) -> String {
     }
     if !top_prefixes.is_empty() {
         let _ = writeln!(text, "  top prefixes");
-        for PrefixRow { prefix, sums } in top_prefixes.iter().take(TOP) {
+        for PrefixRow { prefix, sums, .. } in top_prefixes.iter().take(TOP) {
             let Sums { ips, packets, bytes, .. } = sums;
             let prefix = prefix.to_string();
             let _ = writeln!(text, "    {prefix:<39} {packets:>12} packets {bytes:>15} bytes  {ips} sources");

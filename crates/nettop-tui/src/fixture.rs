@@ -219,7 +219,11 @@ pub fn busy() -> Snapshot {
         prefixes: PrefixLists {
             lengths: vec![(
                 24,
-                vec![PrefixRow { prefix: prefix("198.51.100.0/24"), sums: sums(0, 254, 12_799_998, 2_141_592.0) }],
+                vec![PrefixRow {
+                    prefix: prefix("198.51.100.0/24"),
+                    sums: sums(0, 254, 12_799_998, 2_141_592.0),
+                    at_least: false,
+                }],
             )],
             rest: Vec::new(),
             top: ["198.51.100.0/24", "2001:db8:1234::/48", "198.18.0.0/16"]
@@ -228,6 +232,7 @@ pub fn busy() -> Snapshot {
                 .map(|(prefix, n)| PrefixRow {
                     prefix: self::prefix(prefix),
                     sums: sums(n, 254, 12_799_998, 2_141_592.0),
+                    at_least: false,
                 })
                 .collect(),
         },

@@ -6,6 +6,8 @@
 //! taken for another one. Counters that are shared, as in a count-min sketch, were tried: of as many keys that come once, the same
 //! memory took one in twelve for one that comes again.
 
+use std::hint;
+
 /// What is counted up to.
 pub const MOST: u8 = 0xf;
 /// Keys in a line.
@@ -27,6 +29,14 @@ const _: () = assert!(size_of::<Line>() == 64);
 pub struct AdmissionFilter(Vec<Line>);
 
 impl AdmissionFilter {
+    /// Reads the lines of keys that will soon be seen. No look-up here waits for another one, so that memory is waited for a few
+    /// times for all of them and not for each: of a flood from ever new keys that is TODO.
+    pub fn look_ahead(&self, hashes: &[u64]) {
+        if let Some(mask) = self.0.len().checked_sub(1) {
+            hint::black_box(hashes.iter().fold(0, |read, hash| read ^ self.0[*hash as usize & mask].oldest));
+        }
+    }
+
     /// Sees the key with this hash `times` more; returns how often that makes lately, and whether it is for the first time.
     /// `size`: bytes to be used, a power of two of at least a line; taken when first needed.
     pub fn see(&mut self, hash: u64, times: u64, size: usize) -> (u8, bool) {

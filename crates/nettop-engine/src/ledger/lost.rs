@@ -25,6 +25,7 @@ pub enum Lost {
 
 impl Lost {
     /// Adds the key with this hash, where there are accounts for so many.
+    #[inline]
     pub fn add(&mut self, hash: u64, accounts: usize) {
         let (words, keys) = match self {
             Self::Anybody => return,

@@ -16,8 +16,9 @@ use std::{cmp::Reverse, hash::Hash, mem};
 use nettop_common::PacketsBytes;
 use nettop_model::totals::Entry;
 
+pub(crate) use self::lost::Lost;
 pub use self::note::Note;
-use self::{accounts::Accounts, admission::AdmissionFilter, lost::Lost};
+use self::{accounts::Accounts, admission::AdmissionFilter};
 use crate::rates::{History, SECOND_NS, TimeBuckets};
 
 /// After so many buckets of time, which are seconds or longer, a packet counts half as much when room has to be made.
@@ -27,9 +28,8 @@ const HALF_LIFE: i64 = 10;
 const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
 const FREE_SHARE: u64 = 8;
-/// Four times as many may be other keys, or they have to be seen more often. With a million packets per second that find a slot, of
-/// sixteen million sources, that is three times in four seconds; twice was so often true that it told nothing.
-const ADMITTED: u64 = 4;
+/// As many may be other keys, or they have to be seen more often.
+const ADMITTED: u64 = 1;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
 const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
@@ -38,6 +38,9 @@ const SEEN_AT_LEAST: u8 = 2;
 /// per second, of which it leaves a slot for one in four, are seen again in that time.
 const STRANGERS_SHARE: usize = 128;
 const MOST_STRANGERS: usize = 1 << 23;
+
+/// So many keys are hashed before the first of them is entered.
+const AHEAD: usize = 64;
 
 /// One key's account.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +86,7 @@ pub trait Watch<K, C: Entry> {
     /// reset, or since it was evicted.
     fn entered(&mut self, _key: &K, _account: &mut Account<C>, _counted: &C, _new: bool) {}
     /// One was only added to the sums. `new`: its key was not seen lately either.
-    fn unadmitted(&mut self, _counted: &C, _new: bool) {}
+    fn unadmitted(&mut self, _key: &K, _counted: &C, _new: bool) {}
     /// An account was evicted.
     fn evicted(&mut self, _key: &K, _account: &Account<C>) {}
 }
@@ -140,42 +143,49 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
         // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
-        for (key, counted) in start.iter().chain(end) {
-            let tally = counted.tally();
-            self.entered.add(tally);
-            let hash = self.accounts.hash(key);
-            let position = self.accounts.position(hash, key);
-            let new = position.is_none();
-            let position = match position {
-                Some(position) => position,
-                None if free > 0 => {
-                    free -= 1;
-                    self.open(hash, *key, 0, buckets, watch)
-                }
-                None => {
-                    let (seen, first) = self.strangers.see(hash, tally.packets, self.strangers_size());
-                    if seen < self.seen_enough {
-                        self.unadmitted.add(tally);
-                        self.lost.add(hash, self.most);
-                        watch.unadmitted(counted, first);
-                        continue;
+        let (mut hashes, mut next) = ([0; AHEAD], 0);
+        for some in start.chunks(AHEAD).chain(end.chunks(AHEAD)) {
+            hashes.iter_mut().zip(some).for_each(|(hash, (key, _))| *hash = self.accounts.hash(key));
+            self.strangers.look_ahead(&hashes[..some.len()]);
+            for ((key, counted), &hash) in some.iter().zip(&hashes) {
+                let tally = counted.tally();
+                self.entered.add(tally);
+                // Entries come in the order of before, and so of the accounts, but for what came in between.
+                let position =
+                    if self.accounts.is_at(next, key) { Some(next) } else { self.accounts.position(hash, key) };
+                let new = position.is_none();
+                let position = match position {
+                    Some(position) => position,
+                    None if free > 0 => {
+                        free -= 1;
+                        self.open(hash, *key, 0, buckets, watch)
                     }
-                    admitted += 1;
-                    let before = u64::from(seen).saturating_sub(tally.packets);
-                    self.open(hash, *key, before, buckets, watch)
+                    None => {
+                        let (seen, first) = self.strangers.see(hash, tally.packets, self.strangers_size());
+                        if seen < self.seen_enough {
+                            self.unadmitted.add(tally);
+                            self.lost.add(hash, self.most);
+                            watch.unadmitted(key, counted, first);
+                            continue;
+                        }
+                        admitted += 1;
+                        let before = u64::from(seen).saturating_sub(tally.packets);
+                        self.open(hash, *key, before, buckets, watch)
+                    }
+                };
+                next = position + 1;
+                let account = self.accounts.at(position);
+                if !account.add(counted, buckets) && !account.note.lacks() {
+                    account.note.set_lacks();
+                    self.lacking += 1;
                 }
-            };
-            let account = self.accounts.at(position);
-            if !account.add(counted, buckets) && !account.note.lacks() {
-                account.note.set_lacks();
-                self.lacking += 1;
+                watch.entered(key, account, counted, new);
             }
-            watch.entered(key, account, counted, new);
         }
         let enough = free_at_most * ADMITTED;
         if admitted > enough {
             self.seen_enough = (self.seen_enough + 1).min(admission::MOST);
-        } else if admitted < enough / 4 {
+        } else if admitted * 4 < enough {
             self.seen_enough = (self.seen_enough - 1).max(SEEN_AT_LEAST);
         }
     }
@@ -194,7 +204,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
             account.note.set_lacks();
             self.lacking += 1;
         }
-        self.accounts.push(hash, key, account)
+        self.accounts.push(key, account)
     }
 
     /// Evicts the `count` accounts that are worth least.
@@ -214,6 +224,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
             self.lacking -= usize::from(account.note.lacks());
             watch.evicted(&key, &account);
         }
+    }
+
+    /// Gives memory back that was taken for a flood.
+    pub fn shrink(&mut self) {
+        self.strangers = AdmissionFilter::default();
     }
 
     /// Starts counting anew.
@@ -312,7 +327,7 @@ mod tests {
             self.new.push((*key, new));
         }
 
-        fn unadmitted(&mut self, _: &PacketsBytes, _: bool) {
+        fn unadmitted(&mut self, _: &u32, _: &PacketsBytes, _: bool) {
             self.unadmitted += 1;
         }
 
@@ -495,15 +510,14 @@ mod tests {
         assert_eq!(ledger.top(0).0.len(), 10);
     }
 
-    /// With room for eight, one is remembered at first sight in a second, and four more are what is aimed at.
+    /// With room for eight, one is remembered at first sight in a second, and one more is what is aimed at.
     #[test]
     fn how_often_a_key_has_to_be_seen_follows_how_many_are_let_in() {
         let (mut ledger, mut buckets) = (Ledger::new(8), TimeBuckets::new(0));
         enter(&mut ledger, &buckets, &(0..8).map(|key| (key, 100)).collect::<Vec<_>>());
         let (mut seconds, mut next) = (0, 1000);
         for (name, newcomers, times, expected) in [
-            ("five are let in: it rises", 6, 3, SEEN_AT_LEAST + 3),
-            ("four are: it stays", 5, 3, SEEN_AT_LEAST + 3),
+            ("three are let in: it rises", 4, 3, SEEN_AT_LEAST + 3),
             ("one is: it stays", 2, 3, SEEN_AT_LEAST + 3),
             ("none is: it falls", 1, 2, SEEN_AT_LEAST + 1),
             ("to what it was at first, and no lower", 1, 3, SEEN_AT_LEAST),

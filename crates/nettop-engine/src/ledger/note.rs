@@ -24,7 +24,7 @@ impl Note {
     }
 
     /// Notes that there are packets that the account lacks.
-    pub(super) fn set_lacks(&mut self) {
+    pub(crate) fn set_lacks(&mut self) {
         self.0 |= LACKS;
     }
 }

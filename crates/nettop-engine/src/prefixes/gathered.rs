@@ -29,6 +29,10 @@ pub struct Gathered {
     records: Vec<Record>,
     /// Room to sort in.
     spare: Vec<Record>,
+    /// Whether there is a record that should stand before the one before it.
+    is_mixed: bool,
+    /// The key of the newest one.
+    newest: PrefixBits,
 }
 
 impl Gathered {
@@ -37,11 +41,16 @@ impl Gathered {
         self.records.is_empty()
     }
 
+    /// Gives memory back that was taken for a flood.
+    pub fn shrink(&mut self) {
+        *self = Self::default();
+    }
+
     /// Adds what came.
     #[inline]
     pub fn push(&mut self, key: PrefixBits, PacketsBytes { packets, bytes }: PacketsBytes) {
         match (u32::try_from(packets), u32::try_from(bytes)) {
-            (Ok(packets), Ok(bytes)) if bytes < FORGOTTEN => self.records.push(Record { key, packets, bytes }),
+            (Ok(packets), Ok(bytes)) if bytes < FORGOTTEN => self.put(Record { key, packets, bytes }),
             _ => {
                 let half = PacketsBytes { packets: packets / 2, bytes: bytes / 2 };
                 self.push(key, half);
@@ -53,12 +62,23 @@ impl Gathered {
     /// Adds that a source is new, or forgotten.
     #[inline]
     pub fn push_source(&mut self, key: PrefixBits, new: bool) {
-        self.records.push(Record { key, packets: 0, bytes: if new { NEW } else { FORGOTTEN } });
+        self.put(Record { key, packets: 0, bytes: if new { NEW } else { FORGOTTEN } });
+    }
+
+    #[inline]
+    fn put(&mut self, record: Record) {
+        self.is_mixed |= record.key < self.newest;
+        self.newest = record.key;
+        self.records.push(record);
     }
 
     /// Sorts by key, of which only the lowest `bits` may be set.
     pub fn sort(&mut self, bits: u32) {
-        let Self { records, spare } = self;
+        if !self.is_mixed {
+            // A flood comes in order.
+            return;
+        }
+        let Self { records, spare, .. } = self;
         spare.resize(records.len(), Record::default());
         // By the lowest digit first: each pass keeps the order of the one before (Knuth, volume 3, 5.2.5).
         for shift in (0..bits).step_by(DIGIT as usize) {
@@ -94,6 +114,7 @@ impl Gathered {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.records.clear();
+        (self.is_mixed, self.newest) = (false, 0);
     }
 }
 

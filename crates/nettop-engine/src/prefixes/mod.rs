@@ -23,7 +23,7 @@ use crate::rates::TimeBuckets;
 
 /// Rows of the longer prefixes: twice the /24 of a /8. Each costs about a hundred bytes.
 const MOST_LONG: usize = 1 << 17;
-/// Rows of the shorter ones: every /16 there is.
+/// Rows of the shorter ones: every /16 there is, so that these are exact whatever comes.
 const MOST_SHORT: usize = 1 << 16;
 /// So many sources are entered at once, or what is gathered would be large in a flood.
 const AT_ONCE: usize = 65_536;
@@ -39,10 +39,12 @@ pub struct Prefixes {
 /// The prefixes of one version of IP.
 struct Family {
     lengths: Lengths,
-    /// Of the reading that is being entered: by the longer prefix.
+    /// Of the part of a reading that is being entered: by the longer prefix.
     gathered: Gathered,
     /// Packets of that.
     packets: u64,
+    /// Sources that are new or forgotten, apart, since they are in no order.
+    changed: Gathered,
     long: PrefixTable,
     short: PrefixTable,
 }
@@ -60,14 +62,14 @@ impl Prefixes {
     #[inline]
     pub fn join(&mut self, source: &Address) {
         let (family, key) = self.place(source);
-        family.gathered.push_source(key, true);
+        family.changed.push_source(key, true);
     }
 
     /// Gathers that a source is forgotten.
     #[inline]
     pub fn leave(&mut self, source: &Address) {
         let (family, key) = self.place(source);
-        family.gathered.push_source(key, false);
+        family.changed.push_source(key, false);
     }
 
     /// Where a source belongs, and its longer prefix.
@@ -85,9 +87,20 @@ impl Prefixes {
                 let (family, key) = self.place(source);
                 family.gather(key, counted.tally());
             }
-            self.v4.enter(buckets);
-            self.v6.enter(buckets);
+            let share = some.len() as f64 / sources.len() as f64;
+            self.families().for_each(|family| family.enter(share, buckets));
         }
+        self.families().for_each(|family| family.enter_changed(buckets));
+    }
+
+    fn families(&mut self) -> impl Iterator<Item = &mut Family> {
+        [&mut self.v4, &mut self.v6].into_iter()
+    }
+
+    /// Gives memory back that was taken for a flood.
+    pub fn shrink(&mut self) {
+        self.families()
+            .for_each(|family| [&mut family.gathered, &mut family.changed].into_iter().for_each(Gathered::shrink));
     }
 
     /// The `limit` (0: all) prefixes of each length with the most packets, most first; and what is left out.
@@ -132,12 +145,14 @@ impl Prefixes {
 
 impl Family {
     fn new(lengths: Lengths) -> Self {
+        let every = 1 << lengths.short == MOST_SHORT;
         Self {
             lengths,
             gathered: Gathered::default(),
             packets: 0,
-            long: PrefixTable::new(MOST_LONG),
-            short: PrefixTable::new(MOST_SHORT),
+            changed: Gathered::default(),
+            long: PrefixTable::new(MOST_LONG, false),
+            short: PrefixTable::new(MOST_SHORT, every),
         }
     }
 
@@ -147,16 +162,28 @@ impl Family {
         self.packets += tally.packets;
     }
 
-    fn enter(&mut self, buckets: &TimeBuckets) {
-        let Self { lengths, gathered, packets, long, short } = self;
+    /// Enters what is gathered, which is this share of a reading.
+    fn enter(&mut self, share: f64, buckets: &TimeBuckets) {
+        let Self { lengths, gathered, packets, long, short, .. } = self;
         if gathered.is_empty() {
             return;
         }
         gathered.sort(lengths.long.into());
-        long.enter(gathered.sums(0), *packets, buckets);
-        short.enter(gathered.sums((lengths.long - lengths.short).into()), *packets, buckets);
+        let chance = |table: &PrefixTable| table.newcomers() * share / *packets as f64;
+        let chances = [chance(long), chance(short)];
+        long.enter(gathered.sums(0), chances[0], buckets);
+        short.enter(gathered.sums((lengths.long - lengths.short).into()), chances[1], buckets);
         gathered.clear();
         *packets = 0;
+    }
+
+    /// Enters which sources are new or forgotten, once their prefixes have rows.
+    fn enter_changed(&mut self, buckets: &TimeBuckets) {
+        let Self { lengths, changed, long, short, .. } = self;
+        changed.sort(lengths.long.into());
+        long.enter(changed.sums(0), 0.0, buckets);
+        short.enter(changed.sums((lengths.long - lengths.short).into()), 0.0, buckets);
+        changed.clear();
     }
 
     /// Both, with their lengths.
@@ -197,18 +224,16 @@ const V6: Lengths = Lengths { long: 48, short: 32, address: |bits| Ipv6Addr::fro
 
 impl Lengths {
     fn row(&self, length: u8, row: &TrackedPrefix, buckets: &TimeBuckets, elapsed: f64) -> PrefixRow {
-        let TrackedPrefix { key, sources, recent, total } = row;
+        let TrackedPrefix { key, note, recent, total } = row;
         let (pps, pps_60s) = recent.rates(buckets, elapsed);
         let prefix = Prefix { ip: (self.address)(key << (64 - length)), length };
-        let sums = Sums { ips: u64::from(*sources), packets: total.packets, bytes: total.bytes, pps, pps_60s };
-        PrefixRow { prefix, sums }
+        let sums = Sums { ips: note.number().into(), packets: total.packets, bytes: total.bytes, pps, pps_60s };
+        PrefixRow { prefix, sums, at_least: note.lacks() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use nettop_common::{Protocol, packet::Flags};
 
     use super::*;
@@ -273,56 +298,5 @@ mod tests {
         let telling = prefixes.top(&buckets, 1.0);
         let expected = [row("198.18.0.0/16", 100, 200), row("192.0.2.0/24", 2, 90), row("2001:db8:1::/48", 2, 60)];
         assert_eq!(listed(&telling), expected);
-    }
-
-    #[test]
-    #[ignore = "a measurement: cargo test --release -p nettop --lib -- --ignored --nocapture cost_of"]
-    fn cost_of_entering() {
-        const ENTRIES: u32 = 65_536;
-        let random = || {
-            let mut state = 1_u64;
-            move || {
-                // xorshift64 (Marsaglia 2003).
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            }
-        };
-        type Draw = fn(u32, u64) -> Address;
-        let floods: [(&str, Draw); 4] = [
-            ("254 hosts of three /24", |at, _| Ipv4Addr::new(192, 0, (at / 254 % 3) as u8, (at % 254) as u8).into()),
-            ("a /8 at random", |_, random| Ipv4Addr::from_bits(0x1000_0000 | random as u32 & 0x00ff_ffff).into()),
-            ("all of IPv4 at random", |_, random| Ipv4Addr::from_bits(random as u32).into()),
-            ("all of IPv6 at random", |_, random| Ipv6Addr::from_bits(u128::from(random) << 64).into()),
-        ];
-        for (coming_and_going, (name, draw)) in
-            [false, true].into_iter().flat_map(|all| floods.map(|flood| (all, flood)))
-        {
-            let (mut prefixes, mut buckets, mut random) = (Prefixes::new(), TimeBuckets::new(0), random());
-            let mut took = Vec::new();
-            for reading in 1..=100_u64 {
-                buckets.reach(reading * 50_000_000);
-                let counted = counters(1);
-                let sources: Vec<_> = (0..ENTRIES).map(|at| (draw(at, random()), counted)).collect();
-                let start = Instant::now();
-                // Where every source is new, and an older one is forgotten for it, there is more to enter.
-                if coming_and_going {
-                    sources.iter().for_each(|(source, _)| prefixes.join(source));
-                    sources.iter().for_each(|(source, _)| prefixes.leave(source));
-                }
-                prefixes.enter(&sources, &buckets);
-                took.push(start.elapsed());
-                buckets.close_if_due();
-            }
-            took.sort_unstable();
-            let per_entry = |time: std::time::Duration| time.as_nanos() as f64 / f64::from(ENTRIES);
-            println!(
-                "{name}{}: {:.1} ns per entry (median; at best {:.1})",
-                if coming_and_going { ", sources come and go" } else { "" },
-                per_entry(took[took.len() / 2]),
-                per_entry(took[0])
-            );
-        }
     }
 }

@@ -1,16 +1,19 @@
 //! Sums by prefix of one length, in bounded memory.
 
-use std::{cmp::Reverse, hash::BuildHasher as _};
+use std::{cmp::Reverse, hash::BuildHasher as _, mem};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use nettop_common::PacketsBytes;
 use nettop_process::heap;
 
-use crate::rates::{TimeBuckets, recent::Recent};
+use crate::{
+    index::Index,
+    ledger::{Lost, Note},
+    rates::{TimeBuckets, recent::Recent},
+};
 
 /// Where there is little room, a reading brings at most about one in so many rows in.
-const NEWCOMERS: usize = 64;
+const NEWCOMERS: usize = 128;
 /// One in so many rows leaves when there is none; so many are only filled by few at once.
 const LEAVERS: usize = 8;
 
@@ -33,8 +36,8 @@ pub struct Entry {
 pub struct TrackedPrefix {
     /// Which.
     pub key: PrefixBits,
-    /// Sources there, of those remembered.
-    pub sources: u32,
+    /// How many sources are there, of those remembered; and whether packets of it are missing here.
+    pub note: Note,
     /// When it came.
     pub recent: Recent,
     /// Everything that came from there since it is here.
@@ -45,35 +48,28 @@ pub struct TrackedPrefix {
 #[derive(Debug)]
 pub struct PrefixTable {
     most: usize,
+    /// How many rows are filled by whoever comes first.
+    free: usize,
     rows: Vec<TrackedPrefix>,
     index: Index,
-    evicted: PacketsBytes,
-}
-
-/// Where in the rows a key is: four bytes each, since the rows have the keys.
-#[derive(Debug, Default)]
-struct Index {
-    places: HashTable<u32>,
     hasher: RandomState,
-}
-
-impl Index {
-    fn find(&self, rows: &[TrackedPrefix], key: PrefixBits) -> Option<usize> {
-        self.places.find(self.hasher.hash_one(key), |at| rows[*at as usize].key == key).map(|at| *at as usize)
-    }
-
-    /// Adds a row whose key is not there yet.
-    fn insert(&mut self, rows: &[TrackedPrefix], at: usize) {
-        let Self { places, hasher } = self;
-        let hash = |at: usize| hasher.hash_one(rows[at].key);
-        places.insert_unique(hash(at), at as u32, |at| hash(*at as usize));
-    }
+    evicted: PacketsBytes,
+    /// Prefixes of which packets are in no row.
+    lost: Lost,
 }
 
 impl PrefixTable {
-    /// Of at most so many rows.
-    pub fn new(most: usize) -> Self {
-        Self { most, rows: Vec::new(), index: Index::default(), evicted: PacketsBytes::default() }
+    /// Of at most so many rows, with `every` prefix that there is, or no room for all.
+    pub fn new(most: usize, every: bool) -> Self {
+        Self {
+            most,
+            free: if every { most } else { most - most / LEAVERS },
+            rows: Vec::new(),
+            index: Index::default(),
+            hasher: RandomState::default(),
+            evicted: PacketsBytes::default(),
+            lost: Lost::default(),
+        }
     }
 
     /// What came from prefixes that have no row, or had none then.
@@ -81,61 +77,89 @@ impl PrefixTable {
         self.evicted
     }
 
-    /// Enters what a reading has, each key at most once, of `packets` in all.
+    /// Enters a part of what a reading has, each key at most once. `chance`: that one packet brings its prefix in where there
+    /// is little room.
     ///
-    /// Where there is little room, few get in: each packet has the same chance to bring its prefix in, so that one with many gets in
-    /// at once, one that goes on gets in soon, and a flood of prefixes that come once pushes nobody out.
-    pub fn enter(&mut self, entries: impl Iterator<Item = Entry>, packets: u64, buckets: &TimeBuckets) {
-        let free = self.most - self.most / LEAVERS;
-        let chance = (self.most / NEWCOMERS).max(1) as f64 / packets as f64;
+    /// There few get in: each packet has the same chance to bring its prefix in, so that one with many gets in at once, one that
+    /// goes on gets in soon, and a flood of prefixes that come once pushes nobody out.
+    pub fn enter(&mut self, entries: impl Iterator<Item = Entry>, chance: f64, buckets: &TimeBuckets) {
+        // Rows mostly lie in the order in which entries come: the next one is often there.
+        let mut next = 0;
         for entry in entries {
-            if let Some(at) = self.index.find(&self.rows, entry.key) {
+            if let Some(row) = self.rows.get_mut(next)
+                && row.key == entry.key
+            {
+                row.add(&entry, buckets);
+                next += 1;
+                continue;
+            }
+            let hash = self.hasher.hash_one(entry.key);
+            if let Some(at) = self.find(hash, entry.key) {
                 self.rows[at].add(&entry, buckets);
+                next = at + 1;
             } else if entry.tally.packets == 0 {
-                // A source is forgotten of which the prefix is forgotten, too.
-            } else if self.rows.len() < free || fastrand::f64() < entry.tally.packets as f64 * chance {
+                // Of a source whose prefix is forgotten, or never was remembered.
+            } else if self.rows.len() < self.free || fastrand::f64() < entry.tally.packets as f64 * chance {
                 if self.rows.len() >= self.most {
                     self.evict(buckets);
                 }
-                self.insert(&entry, buckets);
+                self.insert(hash, &entry, buckets);
             } else {
                 self.evicted.add(entry.tally);
+                self.lost.add(hash, self.most);
             }
         }
     }
 
-    /// Makes room: those with the fewest packets in the last minute go, and of equals those with the fewest at all.
-    fn evict(&mut self, buckets: &TimeBuckets) {
-        let mut ranks: Vec<_> = (0..)
-            .zip(&self.rows)
-            .map(|(at, row)| (row.recent.last_minute(buckets) as u64, row.total.packets, at))
-            .collect();
-        let leavers = (self.most / LEAVERS).clamp(1, ranks.len());
-        ranks.select_nth_unstable(leavers - 1);
-        for (.., at) in &ranks[..leavers] {
-            let row: &mut TrackedPrefix = &mut self.rows[*at as usize];
-            self.evicted.add(row.total);
-            row.total = PacketsBytes::default();
-        }
-        self.rows.retain(|row| row.total.packets > 0);
-        // Readings are entered in order of key: rows in that order are found in the cache.
-        self.rows.sort_unstable_by_key(|row| row.key);
-        self.index = Index::default();
-        (0..self.rows.len()).for_each(|at| self.index.insert(&self.rows, at));
+    /// How many prefixes a reading may bring in where there is little room.
+    pub fn newcomers(&self) -> f64 {
+        (self.most / NEWCOMERS).max(1) as f64
     }
 
-    fn insert(&mut self, entry: &Entry, buckets: &TimeBuckets) {
-        let mut row =
-            TrackedPrefix { key: entry.key, sources: 0, recent: Recent::default(), total: PacketsBytes::default() };
+    fn find(&self, hash: u64, key: PrefixBits) -> Option<usize> {
+        self.index.find(hash, |row| self.rows[row as usize].key == key).map(|row| row as usize)
+    }
+
+    /// Makes room: those with the fewest packets in the last minute go, and of equals those with the fewest at all.
+    fn evict(&mut self, buckets: &TimeBuckets) {
+        let Self { most, rows, index, hasher, evicted, lost, .. } = self;
+        let mut ranks: Vec<_> = (0..)
+            .zip(rows.iter())
+            .map(|(at, row)| (row.recent.last_minute(buckets) as u64, row.total.packets, at))
+            .collect();
+        let leavers = (*most / LEAVERS).clamp(1, ranks.len());
+        ranks.select_nth_unstable(leavers - 1);
+        for (.., at) in &ranks[..leavers] {
+            let row: &mut TrackedPrefix = &mut rows[*at as usize];
+            evicted.add(mem::take(&mut row.total));
+            lost.add(hasher.hash_one(row.key), *most);
+        }
+        rows.retain(|row| row.total.packets > 0);
+        // Readings are entered in order of key: rows in that order are found in the cache.
+        rows.sort_unstable_by_key(|row| row.key);
+        index.rebuild(rows.len() as u32, |row| hasher.hash_one(rows[row as usize].key));
+    }
+
+    fn insert(&mut self, hash: u64, entry: &Entry, buckets: &TimeBuckets) {
+        let Self { rows, index, hasher, lost, .. } = self;
+        let mut row = TrackedPrefix {
+            key: entry.key,
+            note: Note::default(),
+            recent: Recent::default(),
+            total: PacketsBytes::default(),
+        };
+        if lost.has(hash) {
+            row.note.set_lacks();
+        }
         row.add(entry, buckets);
-        heap::make_room(&mut self.rows);
-        self.rows.push(row);
-        self.index.insert(&self.rows, self.rows.len() - 1);
+        heap::make_room(rows);
+        rows.push(row);
+        index.push(rows.len() as u32 - 1, |row| hasher.hash_one(rows[row as usize].key));
     }
 
     /// Everything that came from a prefix since it is here; `None`: it has no row.
     pub fn total(&self, key: PrefixBits) -> Option<PacketsBytes> {
-        self.index.find(&self.rows, key).map(|at| self.rows[at].total)
+        self.find(self.hasher.hash_one(key), key).map(|at| self.rows[at].total)
     }
 
     /// The `limit` (0: all) rows with the most packets, most first, then the others: how many, and their sum.
@@ -158,7 +182,7 @@ impl TrackedPrefix {
     fn add(&mut self, Entry { tally, sources, .. }: &Entry, buckets: &TimeBuckets) {
         self.total.add(*tally);
         self.recent.add(buckets, tally.packets);
-        self.sources = self.sources.saturating_add_signed(*sources);
+        self.note.set_number(self.note.number().saturating_add_signed(*sources));
     }
 }
 
@@ -171,7 +195,8 @@ mod tests {
     }
 
     fn enter(table: &mut PrefixTable, entries: &[Entry], buckets: &TimeBuckets) {
-        table.enter(entries.iter().copied(), entries.iter().map(|entry| entry.tally.packets).sum(), buckets);
+        let packets: u64 = entries.iter().map(|entry| entry.tally.packets).sum();
+        table.enter(entries.iter().copied(), table.newcomers() / packets as f64, buckets);
     }
 
     fn sum(table: &PrefixTable) -> PacketsBytes {
@@ -184,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_prefixes_is_bounded_adds_up_and_pushes_nobody_out_that_goes_on() {
-        let (mut table, buckets) = (PrefixTable::new(1024), TimeBuckets::new(0));
+        let (mut table, buckets) = (PrefixTable::new(1024, false), TimeBuckets::new(0));
         let mut entered = 0;
         for reading in 0..200_u64 {
             // Ten that send on, three of them much, and two thousand that come once.
@@ -204,7 +229,7 @@ mod tests {
 
     #[test]
     fn one_that_comes_again_and_again_gets_in_during_a_flood() {
-        let (mut table, buckets) = (PrefixTable::new(1024), TimeBuckets::new(0));
+        let (mut table, buckets) = (PrefixTable::new(1024, false), TimeBuckets::new(0));
         let flood = |reading: u64| (0..2000).map(move |at| entry(1_000 + reading * 2000 + at, 1));
         (0..10).for_each(|reading| enter(&mut table, &flood(reading).collect::<Vec<_>>(), &buckets));
         let before = (10..2000).take_while(|reading| {
@@ -217,10 +242,10 @@ mod tests {
 
     #[test]
     fn sources_join_and_leave() {
-        let (mut table, buckets) = (PrefixTable::new(2), TimeBuckets::new(0));
+        let (mut table, buckets) = (PrefixTable::new(2, false), TimeBuckets::new(0));
         enter(&mut table, &[entry(1, 5), entry(2, 1)], &buckets);
         enter(&mut table, &[Entry { sources: -1, ..entry(1, 0) }, Entry { sources: -1, ..entry(9, 0) }], &buckets);
         let (rows, ..) = table.top(0);
-        assert_eq!(rows.iter().map(|row| (row.key, row.sources)).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
+        assert_eq!(rows.iter().map(|row| (row.key, row.note.number())).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
     }
 }

@@ -3,13 +3,22 @@
 //! Where a source is gets looked up once, when it first sends; its account notes the number of its region. What it sends
 //! is added there, and stays there when the source is forgotten.
 
-use std::{hash::Hash, sync::Arc};
+mod atlas;
+
+use std::{
+    hash::Hash,
+    mem,
+    net::{IpAddr, Ipv6Addr},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, PacketsBytes, SourceCounters};
 use nettop_geo::{CountryCode, Geo};
 use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place, Sums};
 
+use self::atlas::Atlas;
 use crate::{
     ledger::{Ledger, Note},
     rates::{Rates, TimeBuckets},
@@ -23,8 +32,14 @@ pub struct Regions {
     /// Numbers of regions, from 1.
     numbers: HashMap<(CountryCode, u32), u32>,
     regions: Vec<Region>,
+    /// What came from each that the sums do not have yet: apart, since a flood comes from all of them.
+    fresh: Vec<PacketsBytes>,
     countries: SumsBy<CountryCode>,
     networks: SumsBy<u32>,
+    /// For sources without account.
+    atlas: Atlas,
+    /// The newest range of IPv6 that such a source was in, and its region.
+    newest: Option<(RangeInclusive<u128>, u32)>,
 }
 
 /// The part of a network (by its AS number) that is in one country.
@@ -33,10 +48,8 @@ struct Region {
     asn: u32,
     /// Sources there, of those remembered.
     sources: u64,
-    /// Everything ever sent from there.
+    /// Everything ever sent from there that the sums have.
     tally: PacketsBytes,
-    /// Of that, what the sums do not have yet.
-    fresh: PacketsBytes,
 }
 
 impl Regions {
@@ -55,10 +68,22 @@ impl Regions {
         if note.number() == 0 {
             note.set_number(self.number_of(source));
         }
-        if let Some(region) = self.region(note.number()) {
-            region.sources += u64::from(new);
-            region.tally.add(tally);
-            region.fresh.add(tally);
+        if new && let Some(region) = self.region(note.number()) {
+            region.sources += 1;
+        }
+        self.add(note.number(), tally);
+    }
+
+    /// Enters what a source without account has sent. In order of address many of them cost little.
+    pub fn enter_unadmitted(&mut self, source: &Address, tally: PacketsBytes) {
+        let number = self.number_near(source);
+        self.add(number, tally);
+    }
+
+    #[inline]
+    fn add(&mut self, number: u32, tally: PacketsBytes) {
+        if let Some(fresh) = (number as usize).checked_sub(1).and_then(|at| self.fresh.get_mut(at)) {
+            fresh.add(tally);
         }
     }
 
@@ -71,32 +96,42 @@ impl Regions {
 
     /// Adds what came since the last time to the sums over countries and networks.
     pub fn enter_sums(&mut self, buckets: &TimeBuckets) {
-        let Self { regions, countries, networks, .. } = self;
-        let fresh = regions.iter_mut().filter(|region| region.fresh.packets > 0);
-        let (by_country, by_network): (Vec<_>, Vec<_>) = fresh
-            .map(|region| {
-                let fresh = std::mem::take(&mut region.fresh);
-                ((region.country, fresh), (region.asn, fresh))
-            })
-            .unzip();
+        let Self { regions, fresh, countries, networks, .. } = self;
+        let (mut by_country, mut by_network) = (Vec::new(), Vec::new());
+        for (region, fresh) in regions.iter_mut().zip(fresh).filter(|(_, fresh)| fresh.packets > 0) {
+            let fresh = mem::take(fresh);
+            region.tally.add(fresh);
+            by_country.push((region.country, fresh));
+            by_network.push((region.asn, fresh));
+        }
         countries.ledger.enter(&by_country, buckets);
         networks.ledger.enter(&by_network, buckets);
     }
 
-    /// Puts other databases in force, and places everything anew; but what forgotten sources had sent stays where the former
-    /// databases placed it.
+    /// Gives memory back that was taken for a flood.
+    pub fn shrink(&mut self) {
+        self.atlas.clear();
+        self.newest = None;
+    }
+
+    /// Puts other databases in force, and places everything anew; but what forgotten sources had sent, and those without account, stays
+    /// where the former databases placed it.
     pub fn replace(&mut self, geo: Arc<Geo>, sources: &mut Ledger<Address, SourceCounters>, buckets: &TimeBuckets) {
         self.geo = Some(geo);
+        self.enter_sums(buckets);
         for (_, account) in sources.iter() {
             let tally = account.tally();
             if let Some(region) = self.region(account.note.number()) {
                 region.tally = region.tally.since(tally);
             }
         }
-        let forgotten = std::mem::take(&mut self.regions).into_iter().filter(|region| region.tally.packets > 0);
-        self.regions = forgotten.map(|region| Region { sources: 0, fresh: region.tally, ..region }).collect();
+        let forgotten = mem::take(&mut self.regions).into_iter().filter(|region| region.tally.packets > 0);
+        (self.regions, self.fresh) = forgotten
+            .map(|region| (Region { sources: 0, tally: PacketsBytes::default(), ..region }, region.tally))
+            .unzip();
         self.numbers =
             self.regions.iter().zip(1..).map(|(region, number)| ((region.country, region.asn), number)).collect();
+        self.shrink();
         self.countries.ledger.reset();
         self.networks.ledger.reset();
         for (address, account) in sources.iter_mut() {
@@ -114,6 +149,8 @@ impl Regions {
     pub fn reset(&mut self) {
         self.numbers.clear();
         self.regions.clear();
+        self.fresh.clear();
+        self.shrink();
         self.countries.ledger.reset();
         self.networks.ledger.reset();
     }
@@ -124,18 +161,36 @@ impl Regions {
 
     /// The number of the region an address is in; 0 when geography is off.
     fn number_of(&mut self, address: &Address) -> u32 {
-        let Some(geo) = &self.geo else { return 0 };
-        let location = geo.look_up(address.to_ip());
-        let (country, asn) = (location.country_code, location.asn);
-        *self.numbers.entry((country, asn)).or_insert_with(|| {
-            // There, the name of an address is its kind, of which there are many.
-            let name = if country == CountryCode::LOCAL { "Local" } else { location.country };
-            self.countries.names.insert(country, name.into());
-            self.networks.names.insert(asn, location.org.into());
-            let (tally, fresh) = Default::default();
-            self.regions.push(Region { country, asn, sources: 0, tally, fresh });
-            self.regions.len() as u32
-        })
+        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, .. } = self else { return 0 };
+        let ip = address.to_ip();
+        let region = geo.region(ip);
+        Numbers { geo, numbers, regions, fresh, countries, networks }.of(ip, &region)
+    }
+
+    /// The same for one of many addresses, of which most are near the one before.
+    fn number_near(&mut self, address: &Address) -> u32 {
+        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, atlas, newest } = self else {
+            return 0;
+        };
+        let mut numbers = Numbers { geo, numbers, regions, fresh, countries, networks };
+        let bits = address.0.map(u64::from_be);
+        if address.is_v4() {
+            return atlas.region(bits[1] as u32, geo, |first, region| numbers.of(first.into(), region));
+        }
+        let bits = u128::from(bits[0]) << 64 | u128::from(bits[1]);
+        if let Some((range, number)) = newest
+            && range.contains(&bits)
+        {
+            return *number;
+        }
+        let ip = Ipv6Addr::from_bits(bits).into();
+        let region = geo.region(ip);
+        let number = numbers.of(ip, &region);
+        *newest = match region.last {
+            IpAddr::V6(last) => Some((bits..=last.to_bits(), number)),
+            IpAddr::V4(_) => None,
+        };
+        number
     }
 
     /// The databases in force.
@@ -165,6 +220,34 @@ impl Regions {
         let mut sources = HashMap::new();
         self.regions.iter().for_each(|region| *sources.entry(place(region)).or_default() += region.sources);
         sources
+    }
+}
+
+/// What gives regions their numbers.
+struct Numbers<'a> {
+    geo: &'a Geo,
+    numbers: &'a mut HashMap<(CountryCode, u32), u32>,
+    regions: &'a mut Vec<Region>,
+    fresh: &'a mut Vec<PacketsBytes>,
+    countries: &'a mut SumsBy<CountryCode>,
+    networks: &'a mut SumsBy<u32>,
+}
+
+impl Numbers<'_> {
+    /// The number of a region that an address is in.
+    fn of(&mut self, ip: IpAddr, region: &nettop_geo::Region) -> u32 {
+        let (country, asn) = (region.country_code, region.asn);
+        let Self { geo, numbers, regions, fresh, countries, networks } = self;
+        *numbers.entry((country, asn)).or_insert_with(|| {
+            let location = geo.look_up(ip);
+            // There, the name of an address is its kind, of which there are many.
+            let name = if country == CountryCode::LOCAL { "Local" } else { location.country };
+            countries.names.insert(country, name.into());
+            networks.names.insert(asn, location.org.into());
+            regions.push(Region { country, asn, sources: 0, tally: PacketsBytes::default() });
+            fresh.push(PacketsBytes::default());
+            regions.len() as u32
+        })
     }
 }
 

@@ -117,11 +117,11 @@ fn detail_or_mark<S: Serializer>(detail: &Option<FlatDetail>, serializer: S) -> 
 
 /// Defines a row whose sums are on the level of its keys.
 macro_rules! summed {
-    ($(#[doc = $doc:literal])+ $flat:ident, $row:ident { $($key:ident: $type:ty),+ }) => {
+    ($(#[doc = $doc:literal])+ $flat:ident, $row:ident { $($(#[$meta:meta])* $key:ident: $type:ty),+ }) => {
         $(#[doc = $doc])+
         #[derive(Clone, Debug, Serialize, Deserialize)]
         pub(super) struct $flat {
-            $($key: $type,)+
+            $($(#[$meta])* $key: $type,)+
             #[serde(flatten)]
             sums: Sums,
         }
@@ -152,7 +152,7 @@ summed! {
 }
 summed! {
     /// One prefix.
-    FlatPrefix, PrefixRow { prefix: Prefix }
+    FlatPrefix, PrefixRow { prefix: Prefix, #[serde(default)] at_least: bool }
 }
 
 /// Where every packet went, with the older name of a sum beside its own.

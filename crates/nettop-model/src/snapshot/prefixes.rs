@@ -75,8 +75,11 @@ impl Serialize for Prefix {
 pub struct PrefixRow {
     /// Which.
     pub prefix: Prefix,
-    /// What came from there, of packets whose source found a slot in the kernel.
+    /// What came from there, of packets whose source was counted.
     pub sums: Sums,
+    /// Whether that is a lower bound: packets came from there before it was remembered.
+    #[serde(default)]
+    pub at_least: bool,
 }
 
 /// What the prefixes of one length leave out.

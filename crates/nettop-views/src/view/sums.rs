@@ -13,6 +13,11 @@ use crate::table::{Column, Meaning, SortKey};
 pub trait Summed {
     /// What came from them.
     fn sums(&self) -> &Sums;
+
+    /// Whether that is a lower bound.
+    fn at_least(&self) -> bool {
+        false
+    }
 }
 
 impl Summed for CountryRow {
@@ -31,6 +36,10 @@ impl Summed for PrefixRow {
     fn sums(&self) -> &Sums {
         &self.sums
     }
+
+    fn at_least(&self) -> bool {
+        self.at_least
+    }
 }
 
 /// What the sources are summed up by, then the columns of the sums.
@@ -42,7 +51,7 @@ pub const fn columns<R: Summed>(by: Column<R>) -> [Column<R>; 7] {
         })
         .sorted(|row| SortKey::Number(row.sums().ips as f64)),
         Column::number("Pkts", "packets from there", 1, [9, 11, 15], |row: &R, cell| {
-            format::count(row.sums().packets, cell.width)
+            format::at_least(row.at_least(), row.sums().packets, cell.width)
         })
         .means(Meaning::Value)
         .sorted(|row| SortKey::Number(row.sums().packets as f64)),
