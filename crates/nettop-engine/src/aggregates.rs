@@ -96,6 +96,7 @@ impl Aggregates {
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
         self.bytes.add(buckets, bytes);
+        regions.next_reading();
         self.sources.enter_watched(
             &reading.sources,
             buckets,

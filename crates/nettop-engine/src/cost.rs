@@ -49,6 +49,12 @@ const FLOODS: [(&str, Draw); 6] = [
     }),
 ];
 
+/// Those of which the name is in the variable FLOOD; all of them without it.
+fn floods() -> impl Iterator<Item = (&'static str, Draw)> {
+    let only = std::env::var("FLOOD").unwrap_or_default();
+    FLOODS.into_iter().filter(move |(name, _)| name.contains(&only))
+}
+
 fn v4(bits: u32) -> Address {
     Ipv4Addr::from_bits(bits).into()
 }
@@ -71,6 +77,13 @@ fn cpu_time() -> Duration {
     // SAFETY: it fills in the structure that is given.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The process's resident memory, MiB: the entries of two readings and places included.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
 
 /// Nanoseconds per entry of a part that is given the sources of one reading after the other: the median, and what a tenth of the
@@ -96,7 +109,7 @@ fn measure(draw: Draw, mut part: impl FnMut(&mut Vec<(Address, SourceCounters)>,
 #[ignore = "a measurement"]
 fn of_each_part() {
     let geo = Arc::new(Geo::bundled().unwrap());
-    for (name, draw) in FLOODS {
+    for (name, draw) in floods() {
         let mut aggregates =
             Aggregates::new(Moment::default(), MOST_SOURCES, Regions::new(Some(Arc::clone(&geo))), Key([1, 2]));
         let mut notes = SecondStats::new(Some(10_000), Some(100));
@@ -109,26 +122,19 @@ fn of_each_part() {
                 notes.next_second();
             }
         });
+        println!("{name:>20}: all {all}; {:.0} MiB resident", resident());
+        drop(aggregates);
         let mut ledger = Ledger::new(MOST_SOURCES);
         let ledger = measure(draw, |entries, buckets| ledger.enter(entries, buckets));
         let mut prefixes = Prefixes::new();
         let prefixes = measure(draw, |entries, buckets| prefixes.enter(entries, buckets));
         let mut regions = Regions::new(Some(Arc::clone(&geo)));
         let regions = measure(draw, |entries, _| {
+            regions.next_reading();
             entries.iter().for_each(|(source, counted)| regions.enter_unadmitted(source, counted.tally()));
         });
         let mut distinct: Box<Distinct> = bytemuck::zeroed_box();
         let distinct = measure(draw, |entries, _| entries.iter().for_each(|(source, _)| distinct.insert(*source)));
-        println!("{name:>20}: all {all}, ledger {ledger}, prefixes {prefixes}, regions {regions}, distinct {distinct}");
-    }
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn of_ledger() {
-    for (name, draw) in FLOODS {
-        let mut ledger = Ledger::new(MOST_SOURCES);
-        let ledger = measure(draw, |entries, buckets| ledger.enter(entries, buckets));
-        println!("{name:>20}: ledger {ledger}");
+        println!("{:>20}  ledger {ledger}, prefixes {prefixes}, regions {regions}, distinct {distinct}", "");
     }
 }

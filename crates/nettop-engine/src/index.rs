@@ -4,6 +4,11 @@
 //! half a cache line. Of keys that have no row, and of a flood nearly none has, 7 bits take one in sixteen for another one, whose row
 //! is then waited for: that was a third of the time of entering them.
 
+use std::hint;
+
+/// So many keys are hashed and looked ahead for before the first of them is looked up.
+pub const AHEAD: usize = 64;
+
 /// Slots of a group.
 const WAYS: usize = 16;
 /// What stands for no row: none was there yet, or one is gone behind which others may lie.
@@ -25,6 +30,15 @@ fn tag(hash: u64) -> u16 {
 }
 
 impl Index {
+    /// Reads what finding these hashes will need. No look-up here waits for another one, so that memory is waited for a few times for
+    /// all of them and not for each.
+    #[inline]
+    pub fn look_ahead(&self, hashes: &[u64]) {
+        if let Some(mask) = self.tags.len().checked_sub(1) {
+            hint::black_box(hashes.iter().fold(0, |read, hash| read ^ self.tags[*hash as usize & mask][0]));
+        }
+    }
+
     /// The row with this hash that `is_it`.
     #[inline]
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {

@@ -95,6 +95,11 @@ impl Geo {
         self.layers.iter().zip(&self.databases).filter_map(|(layer, database)| layer.problem(&database.name)).collect()
     }
 
+    /// Whether look-ups take less than a microsecond each: those in MaxMind databases take several.
+    pub fn is_quick(&self) -> bool {
+        self.layers.iter().all(|layer| matches!(**layer, Layer::Csv(_)))
+    }
+
     /// Where an address is. An IPv4-mapped IPv6 address is the IPv4 address.
     ///
     /// Files have the first say, even on private ranges: users may name the parts of their own network. Then come the

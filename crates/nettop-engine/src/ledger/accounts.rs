@@ -31,6 +31,11 @@ impl<K: Copy + Eq + Hash, C: Entry> Accounts<K, C> {
         self.hasher.hash_one(key)
     }
 
+    /// Reads what finding keys with these hashes will need.
+    pub fn look_ahead(&self, hashes: &[u64]) {
+        self.index.look_ahead(hashes);
+    }
+
     /// Whether a key is at this position.
     #[inline]
     pub fn is_at(&self, position: usize, key: &K) -> bool {

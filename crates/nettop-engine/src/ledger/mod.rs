@@ -19,7 +19,10 @@ use nettop_model::totals::Entry;
 pub(crate) use self::lost::Lost;
 pub use self::note::Note;
 use self::{accounts::Accounts, admission::AdmissionFilter};
-use crate::rates::{History, SECOND_NS, TimeBuckets};
+use crate::{
+    index::AHEAD,
+    rates::{History, SECOND_NS, TimeBuckets},
+};
 
 /// After so many buckets of time, which are seconds or longer, a packet counts half as much when room has to be made.
 const HALF_LIFE: i64 = 10;
@@ -38,9 +41,6 @@ const SEEN_AT_LEAST: u8 = 2;
 /// per second, of which it leaves a slot for one in four, are seen again in that time.
 const STRANGERS_SHARE: usize = 128;
 const MOST_STRANGERS: usize = 1 << 23;
-
-/// So many keys are hashed before the first of them is entered.
-const AHEAD: usize = 64;
 
 /// One key's account.
 #[derive(Clone, Debug, Default)]
@@ -146,6 +146,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         let (mut hashes, mut next) = ([0; AHEAD], 0);
         for some in start.chunks(AHEAD).chain(end.chunks(AHEAD)) {
             hashes.iter_mut().zip(some).for_each(|(hash, (key, _))| *hash = self.accounts.hash(key));
+            self.accounts.look_ahead(&hashes[..some.len()]);
             self.strangers.look_ahead(&hashes[..some.len()]);
             for ((key, counted), &hash) in some.iter().zip(&hashes) {
                 let tally = counted.tally();

@@ -7,7 +7,7 @@ use nettop_common::PacketsBytes;
 use nettop_process::heap;
 
 use crate::{
-    index::Index,
+    index::{AHEAD, Index},
     ledger::{Lost, Note},
     rates::{TimeBuckets, recent::Recent},
 };
@@ -21,7 +21,7 @@ const LEAVERS: usize = 8;
 pub type PrefixBits = u64;
 
 /// What a reading has on one prefix.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Entry {
     /// Which.
     pub key: PrefixBits,
@@ -82,33 +82,50 @@ impl PrefixTable {
     ///
     /// There few get in: each packet has the same chance to bring its prefix in, so that one with many gets in at once, one that
     /// goes on gets in soon, and a flood of prefixes that come once pushes nobody out.
-    pub fn enter(&mut self, entries: impl Iterator<Item = Entry>, chance: f64, buckets: &TimeBuckets) {
+    pub fn enter(&mut self, mut entries: impl Iterator<Item = Entry>, chance: f64, buckets: &TimeBuckets) {
         // Rows mostly lie in the order in which entries come: the next one is often there.
         let mut next = 0;
-        for entry in entries {
-            if let Some(row) = self.rows.get_mut(next)
-                && row.key == entry.key
-            {
-                row.add(&entry, buckets);
-                next += 1;
-                continue;
+        let (mut some, mut hashes) = ([Entry::default(); AHEAD], [0; AHEAD]);
+        loop {
+            let count = some.iter_mut().zip(&mut entries).map(|(place, entry)| *place = entry).count();
+            let some = &some[..count];
+            hashes.iter_mut().zip(some).for_each(|(hash, entry)| *hash = self.hasher.hash_one(entry.key));
+            self.index.look_ahead(&hashes[..count]);
+            for (entry, hash) in some.iter().zip(hashes) {
+                next = self.enter_one(entry, hash, next, chance, buckets).map_or(next, |at| at + 1);
             }
-            let hash = self.hasher.hash_one(entry.key);
-            if let Some(at) = self.find(hash, entry.key) {
-                self.rows[at].add(&entry, buckets);
-                next = at + 1;
-            } else if entry.tally.packets == 0 {
-                // Of a source whose prefix is forgotten, or never was remembered.
-            } else if self.rows.len() < self.free || fastrand::f64() < entry.tally.packets as f64 * chance {
-                if self.rows.len() >= self.most {
-                    self.evict(buckets);
-                }
-                self.insert(hash, &entry, buckets);
-            } else {
-                self.evicted.add(entry.tally);
-                self.lost.add(hash, self.most);
+            if count < AHEAD {
+                return;
             }
         }
+    }
+
+    /// Enters what came from one prefix, whose row may be the `next`; returns which it is, or was.
+    fn enter_one(
+        &mut self,
+        entry: &Entry,
+        hash: u64,
+        next: usize,
+        chance: f64,
+        buckets: &TimeBuckets,
+    ) -> Option<usize> {
+        let is_next = self.rows.get(next).is_some_and(|row| row.key == entry.key);
+        if let Some(at) = if is_next { Some(next) } else { self.find(hash, entry.key) } {
+            self.rows[at].add(entry, buckets);
+            return Some(at);
+        }
+        if entry.tally.packets == 0 {
+            // Of a source whose prefix is forgotten, or never was remembered.
+        } else if self.rows.len() < self.free || fastrand::f64() < entry.tally.packets as f64 * chance {
+            if self.rows.len() >= self.most {
+                self.evict(buckets);
+            }
+            self.insert(hash, entry, buckets);
+        } else {
+            self.evicted.add(entry.tally);
+            self.lost.add(hash, self.most);
+        }
+        None
     }
 
     /// How many prefixes a reading may bring in where there is little room.

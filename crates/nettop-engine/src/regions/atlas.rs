@@ -12,6 +12,8 @@ use nettop_geo::{Geo, Region};
 
 /// One in so many addresses is the first of a /16.
 const SLICE: u32 = 1 << 16;
+/// Ranges that are kept, and those of one more /16: 12 MB. Of the embedded data there are a quarter as many.
+const MOST: usize = 1 << 21;
 
 /// It.
 #[derive(Debug, Default)]
@@ -24,26 +26,28 @@ pub struct Atlas {
 }
 
 impl Atlas {
-    /// The region of an address. `number` gives the regions' numbers.
-    pub fn region(&mut self, address: u32, geo: &Geo, number: impl FnMut(Ipv4Addr, &Region) -> u32) -> u32 {
-        if self.slices.is_empty() {
-            self.slices = vec![0..0; 1 << 16];
-        }
-        let slice = (address / SLICE) as usize;
-        if self.slices[slice].is_empty() {
-            self.slices[slice] = self.divide(address - address % SLICE, geo, number);
-        }
-        let Range { start, end } = self.slices[slice].clone();
-        let (start, end) = (start as usize, end as usize);
-        let after = self.starts[start..end].partition_point(|first| u32::from(*first) <= address % SLICE);
-        self.regions[start + after - 1]
+    /// The region of an address; `None`: its /16 was not looked up.
+    #[inline]
+    pub fn region(&self, address: u32) -> Option<u32> {
+        let Range { start, end } = self.slices.get((address / SLICE) as usize)?.clone();
+        let starts = self.starts.get(start as usize..end as usize)?;
+        let after = starts.partition_point(|first| u32::from(*first) <= address % SLICE);
+        self.regions.get(start as usize..)?.get(after.checked_sub(1)?).copied()
     }
 
-    /// Looks up what the /16 with this first address is divided into.
-    fn divide(&mut self, first: u32, geo: &Geo, mut number: impl FnMut(Ipv4Addr, &Region) -> u32) -> Range<u32> {
+    /// Whether another /16 can be kept.
+    pub fn has_room(&self) -> bool {
+        self.starts.len() < MOST
+    }
+
+    /// Looks up what the /16 of an address is divided into; returns how many look-ups that took. `number` gives the regions' numbers.
+    pub fn divide(&mut self, address: u32, geo: &Geo, mut number: impl FnMut(Ipv4Addr, &Region) -> u32) -> u32 {
+        self.slices.resize(1 << 16, 0..0);
+        let first = address - address % SLICE;
         let begin = self.starts.len();
-        let mut address = first;
+        let (mut address, mut look_ups) = (first, 0);
         loop {
+            look_ups += 1;
             let ip = Ipv4Addr::from_bits(address);
             let region = geo.region(ip.into());
             let number = number(ip, &region);
@@ -59,11 +63,37 @@ impl Atlas {
             };
             address = next;
         }
-        begin as u32..self.starts.len() as u32
+        self.slices[(first / SLICE) as usize] = begin as u32..self.starts.len() as u32;
+        look_ups
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_a_part_has_the_region_that_a_look_up_tells() {
+        let geo = Geo::bundled().unwrap();
+        let (mut atlas, mut known) = (Atlas::default(), Vec::new());
+        let mut random = fastrand::Rng::with_seed(1);
+        for slice in ["0.0.0.0", "1.0.0.0", "10.0.0.0", "80.241.0.0", "192.0.0.0", "223.255.0.0", "255.255.0.0"] {
+            let first = slice.parse::<Ipv4Addr>().unwrap().to_bits();
+            assert_eq!(atlas.region(first), None, "{slice}");
+            atlas.divide(first + random.u32(..SLICE), &geo, |_, region| {
+                known.push((region.country_code, region.asn));
+                known.len() as u32 - 1
+            });
+            for address in (0..500).map(|_| first + random.u32(..SLICE)).chain([first, first + (SLICE - 1)]) {
+                let location = geo.look_up(Ipv4Addr::from_bits(address).into());
+                let region = atlas.region(address).map(|number| known[number as usize]);
+                assert_eq!(region, Some((location.country_code, location.asn)), "{slice}: {address:#x}");
+            }
+        }
     }
 }

@@ -8,14 +8,14 @@ mod atlas;
 use std::{
     hash::Hash,
     mem,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     ops::RangeInclusive,
     sync::Arc,
 };
 
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, PacketsBytes, SourceCounters};
-use nettop_geo::{CountryCode, Geo};
+use nettop_geo::{CountryCode, Geo, Location};
 use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place, Sums};
 
 use self::atlas::Atlas;
@@ -40,7 +40,13 @@ pub struct Regions {
     atlas: Atlas,
     /// The newest range of IPv6 that such a source was in, and its region.
     newest: Option<(RangeInclusive<u128>, u32)>,
+    /// How many of them this reading may still look up.
+    look_ups: u32,
 }
+
+/// Where look-ups take microseconds, so many in one reading are what it can wait for: what comes from beyond, until all is known that
+/// a flood comes from, is counted as from nowhere.
+const SLOW_LOOK_UPS: u32 = 10_000;
 
 /// The part of a network (by its AS number) that is in one country.
 struct Region {
@@ -61,6 +67,12 @@ impl Regions {
     /// Whether these databases are in force already.
     pub fn has(&self, geo: &Arc<Geo>) -> bool {
         self.geo.as_ref().is_some_and(|current| Arc::ptr_eq(current, geo))
+    }
+
+    /// Before what a reading has is entered.
+    pub fn next_reading(&mut self) {
+        let is_quick = self.geo.as_ref().is_none_or(|geo| geo.is_quick());
+        self.look_ups = if is_quick { u32::MAX } else { SLOW_LOOK_UPS };
     }
 
     /// Enters what a source has sent; `note` is where its account keeps the number of its region.
@@ -161,35 +173,48 @@ impl Regions {
 
     /// The number of the region an address is in; 0 when geography is off.
     fn number_of(&mut self, address: &Address) -> u32 {
-        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, .. } = self else { return 0 };
-        let ip = address.to_ip();
-        let region = geo.region(ip);
-        Numbers { geo, numbers, regions, fresh, countries, networks }.of(ip, &region)
+        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, atlas, .. } = self else { return 0 };
+        let known = if address.is_v4() { atlas.region(u64::from_be(address.0[1]) as u32) } else { None };
+        known.unwrap_or_else(|| {
+            let ip = address.to_ip();
+            Numbers { geo, numbers, regions, fresh, countries, networks }.of(ip, &geo.region(ip))
+        })
     }
 
     /// The same for one of many addresses, of which most are near the one before.
     fn number_near(&mut self, address: &Address) -> u32 {
-        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, atlas, newest } = self else {
+        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, atlas, newest, look_ups } = self
+        else {
             return 0;
         };
         let mut numbers = Numbers { geo, numbers, regions, fresh, countries, networks };
-        let bits = address.0.map(u64::from_be);
+        let [high, low] = address.0.map(u64::from_be);
         if address.is_v4() {
-            return atlas.region(bits[1] as u32, geo, |first, region| numbers.of(first.into(), region));
+            if let Some(number) = atlas.region(low as u32) {
+                return number;
+            }
+            if *look_ups > 0 && atlas.has_room() {
+                let took = atlas.divide(low as u32, geo, |first, region| numbers.of(first.into(), region));
+                *look_ups = look_ups.saturating_sub(took);
+                return atlas.region(low as u32).unwrap_or(0);
+            }
         }
-        let bits = u128::from(bits[0]) << 64 | u128::from(bits[1]);
+        let bits = u128::from(high) << 64 | u128::from(low);
         if let Some((range, number)) = newest
             && range.contains(&bits)
         {
             return *number;
         }
-        let ip = Ipv6Addr::from_bits(bits).into();
+        if *look_ups == 0 {
+            return numbers.unknown();
+        }
+        *look_ups -= 1;
+        let ip = address.to_ip();
         let region = geo.region(ip);
         let number = numbers.of(ip, &region);
-        *newest = match region.last {
-            IpAddr::V6(last) => Some((bits..=last.to_bits(), number)),
-            IpAddr::V4(_) => None,
-        };
+        if let IpAddr::V6(last) = region.last {
+            *newest = Some((bits..=last.to_bits(), number));
+        }
         number
     }
 
@@ -234,12 +259,18 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
+    /// The number of no region at all.
+    fn unknown(&mut self) -> u32 {
+        let nowhere = Ipv4Addr::UNSPECIFIED.into();
+        self.of(nowhere, &nettop_geo::Region { country_code: CountryCode::default(), asn: 0, last: nowhere })
+    }
+
     /// The number of a region that an address is in.
     fn of(&mut self, ip: IpAddr, region: &nettop_geo::Region) -> u32 {
         let (country, asn) = (region.country_code, region.asn);
         let Self { geo, numbers, regions, fresh, countries, networks } = self;
         *numbers.entry((country, asn)).or_insert_with(|| {
-            let location = geo.look_up(ip);
+            let location = if country.is_unknown() && asn == 0 { Location::default() } else { geo.look_up(ip) };
             // There, the name of an address is its kind, of which there are many.
             let name = if country == CountryCode::LOCAL { "Local" } else { location.country };
             countries.names.insert(country, name.into());
