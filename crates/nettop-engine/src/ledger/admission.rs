@@ -29,8 +29,8 @@ const _: () = assert!(size_of::<Line>() == 64);
 pub struct AdmissionFilter(Vec<Line>);
 
 impl AdmissionFilter {
-    /// Reads the lines of keys that will soon be seen. No look-up here waits for another one, so that memory is waited for a few
-    /// times for all of them and not for each: of a flood from ever new keys that is TODO.
+    /// Reads the lines of keys that will soon be seen.
+    /// As [`Index::look_ahead`](crate::index::Index::look_ahead).
     pub fn look_ahead(&self, hashes: &[u64]) {
         if let Some(mask) = self.0.len().checked_sub(1) {
             hint::black_box(hashes.iter().fold(0, |read, hash| read ^ self.0[*hash as usize & mask].oldest));

@@ -31,14 +31,14 @@ const HALF_LIFE: i64 = 10;
 const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
 const FREE_SHARE: u64 = 8;
-/// As many may be other keys, or they have to be seen more often.
+/// As many may be other keys, or they have to be seen more often: with every packet of a flood at hand whoever sends on is soon seen
+/// again, and one in a hundred of the others is taken for one that was.
 const ADMITTED: u64 = 1;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
 const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
 const SEEN_AT_LEAST: u8 = 2;
-/// Bytes per account for remembering others, and at most. So many hold what two CPUs bring of a flood in four seconds: five packets
-/// per second, of which it leaves a slot for one in four, are seen again in that time.
+/// Bytes per account for remembering others, and at most: four million keys, or a flood's of a second.
 const STRANGERS_SHARE: usize = 128;
 const MOST_STRANGERS: usize = 1 << 23;
 
@@ -277,11 +277,6 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
     /// The same, to note something.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut Account<C>)> {
         self.accounts.iter_mut()
-    }
-
-    /// Keeps the totals, but not when they came.
-    pub fn forget_rates(&mut self) {
-        self.accounts.iter_mut().for_each(|(_, account)| account.history.clear());
     }
 
     /// The `limit` (0: all) keys with the most packets, most first, then sums over the others: how many, and their tally.

@@ -1,9 +1,10 @@
 //! Sources by country and by network.
 //!
 //! Where a source is gets looked up once, when it first sends; its account notes the number of its region. What it sends
-//! is added there, and stays there when the source is forgotten.
+//! is added there, and stays there when the source is forgotten. What has no account is added to its region too.
 
 mod atlas;
+mod sums;
 
 use std::{
     hash::Hash,
@@ -16,12 +17,12 @@ use std::{
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, PacketsBytes, SourceCounters};
 use nettop_geo::{CountryCode, Geo, Location};
-use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place, Sums};
+use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place};
 
-use self::atlas::Atlas;
+use self::{atlas::Atlas, sums::SumsBy};
 use crate::{
     ledger::{Ledger, Note},
-    rates::{Rates, TimeBuckets},
+    rates::TimeBuckets,
 };
 
 /// Sources by country and by network.
@@ -109,15 +110,12 @@ impl Regions {
     /// Adds what came since the last time to the sums over countries and networks.
     pub fn enter_sums(&mut self, buckets: &TimeBuckets) {
         let Self { regions, fresh, countries, networks, .. } = self;
-        let (mut by_country, mut by_network) = (Vec::new(), Vec::new());
         for (region, fresh) in regions.iter_mut().zip(fresh).filter(|(_, fresh)| fresh.packets > 0) {
             let fresh = mem::take(fresh);
             region.tally.add(fresh);
-            by_country.push((region.country, fresh));
-            by_network.push((region.asn, fresh));
+            countries.add(region.country, fresh, buckets);
+            networks.add(region.asn, fresh, buckets);
         }
-        countries.ledger.enter(&by_country, buckets);
-        networks.ledger.enter(&by_network, buckets);
     }
 
     /// Gives memory back that was taken for a flood.
@@ -144,8 +142,8 @@ impl Regions {
         self.numbers =
             self.regions.iter().zip(1..).map(|(region, number)| ((region.country, region.asn), number)).collect();
         self.shrink();
-        self.countries.ledger.reset();
-        self.networks.ledger.reset();
+        self.countries.forget_sums();
+        self.networks.forget_sums();
         for (address, account) in sources.iter_mut() {
             account.note.set_number(0);
             let tally = account.tally();
@@ -153,8 +151,8 @@ impl Regions {
         }
         self.enter_sums(buckets);
         // All of it came at once, but not in this second.
-        self.countries.ledger.forget_rates();
-        self.networks.ledger.forget_rates();
+        self.countries.forget_rates();
+        self.networks.forget_rates();
     }
 
     /// Starts anew.
@@ -163,8 +161,8 @@ impl Regions {
         self.regions.clear();
         self.fresh.clear();
         self.shrink();
-        self.countries.ledger.reset();
-        self.networks.ledger.reset();
+        self.countries.reset();
+        self.networks.reset();
     }
 
     fn region(&mut self, number: u32) -> Option<&mut Region> {
@@ -230,14 +228,17 @@ impl Regions {
 
     /// The `limit` (0: all) countries with the most packets, most first; and the others.
     pub fn country_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<CountryRow>, Others) {
-        let (rows, others) = self.countries.top(limit, buckets, elapsed, self.sources(|region| region.country));
-        (rows.map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect(), others)
+        let (rows, others) = self.countries.top(limit, buckets, elapsed, &self.sources(|region| region.country));
+        (
+            rows.into_iter().map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect(),
+            others,
+        )
     }
 
     /// The `limit` (0: all) networks with the most packets, most first; and the others.
     pub fn network_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<NetworkRow>, Others) {
-        let (rows, others) = self.networks.top(limit, buckets, elapsed, self.sources(|region| region.asn));
-        (rows.map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect(), others)
+        let (rows, others) = self.networks.top(limit, buckets, elapsed, &self.sources(|region| region.asn));
+        (rows.into_iter().map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect(), others)
     }
 
     /// How many sources are in each place.
@@ -273,47 +274,12 @@ impl Numbers<'_> {
             let location = if country.is_unknown() && asn == 0 { Location::default() } else { geo.look_up(ip) };
             // There, the name of an address is its kind, of which there are many.
             let name = if country == CountryCode::LOCAL { "Local" } else { location.country };
-            countries.names.insert(country, name.into());
-            networks.names.insert(asn, location.org.into());
+            countries.name(country, name);
+            networks.name(asn, location.org);
             regions.push(Region { country, asn, sources: 0, tally: PacketsBytes::default() });
             fresh.push(PacketsBytes::default());
             regions.len() as u32
         })
-    }
-}
-
-/// Sums by one kind of place.
-struct SumsBy<K> {
-    ledger: Ledger<K, PacketsBytes>,
-    names: HashMap<K, Box<str>>,
-}
-
-impl<K: Copy + Eq + Hash + Ord> SumsBy<K> {
-    /// The `limit` (0: all) places with the most packets, most first, with their names, and sums over the others; `sources`:
-    /// how many are in each.
-    fn top(
-        &self,
-        limit: usize,
-        buckets: &TimeBuckets,
-        elapsed: f64,
-        sources: HashMap<K, u64>,
-    ) -> (impl Iterator<Item = (K, String, Sums)>, Others) {
-        let (keys, rows, PacketsBytes { packets, bytes }) = self.ledger.top(limit);
-        let places = keys.into_iter().filter_map(move |key| {
-            let account = self.ledger.get(&key)?;
-            let name = self.names.get(&key).map_or("", |name| name).to_string();
-            let Rates { current, minute, .. } = account.history.rates(buckets, elapsed);
-            let PacketsBytes { packets, bytes } = account.total;
-            let ips = sources.get(&key).copied().unwrap_or(0);
-            Some((key, name, Sums { ips, packets, bytes, pps: current, pps_60s: minute }))
-        });
-        (places, Others { rows, packets, bytes: Some(bytes) })
-    }
-}
-
-impl<K: Copy + Eq + Hash + Ord> Default for SumsBy<K> {
-    fn default() -> Self {
-        Self { ledger: Ledger::new(usize::MAX), names: HashMap::new() }
     }
 }
 
