@@ -4,59 +4,37 @@
 //! is added there, and stays there when the source is forgotten. What has no account is added to its region too.
 
 mod atlas;
+mod register;
 mod sums;
 
-use std::{
-    hash::Hash,
-    mem,
-    net::{IpAddr, Ipv4Addr},
-    ops::RangeInclusive,
-    sync::Arc,
-};
+use std::{net::IpAddr, ops::RangeInclusive, sync::Arc};
 
-use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, PacketsBytes, SourceCounters};
-use nettop_geo::{CountryCode, Geo, Location};
+use nettop_geo::Geo;
 use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place};
 
-use self::{atlas::Atlas, sums::SumsBy};
+use self::{atlas::Atlas, register::Register};
 use crate::{
     ledger::{Ledger, Note},
     rates::TimeBuckets,
 };
+
+/// Where look-ups take microseconds, so many in one reading are what it can wait for: what comes from beyond, until all is known that
+/// a flood comes from, is counted as from nowhere.
+const SLOW_LOOK_UPS: u32 = 10_000;
 
 /// Sources by country and by network.
 #[derive(Default)]
 pub struct Regions {
     /// The databases in force; `None`: geography is off.
     geo: Option<Arc<Geo>>,
-    /// Numbers of regions, from 1.
-    numbers: HashMap<(CountryCode, u32), u32>,
-    regions: Vec<Region>,
-    /// What came from each that the sums do not have yet: apart, since a flood comes from all of them.
-    fresh: Vec<PacketsBytes>,
-    countries: SumsBy<CountryCode>,
-    networks: SumsBy<u32>,
+    register: Register,
     /// For sources without account.
     atlas: Atlas,
     /// The newest range of IPv6 that such a source was in, and its region.
     newest: Option<(RangeInclusive<u128>, u32)>,
     /// How many of them this reading may still look up.
     look_ups: u32,
-}
-
-/// Where look-ups take microseconds, so many in one reading are what it can wait for: what comes from beyond, until all is known that
-/// a flood comes from, is counted as from nowhere.
-const SLOW_LOOK_UPS: u32 = 10_000;
-
-/// The part of a network (by its AS number) that is in one country.
-struct Region {
-    country: CountryCode,
-    asn: u32,
-    /// Sources there, of those remembered.
-    sources: u64,
-    /// Everything ever sent from there that the sums have.
-    tally: PacketsBytes,
 }
 
 impl Regions {
@@ -81,41 +59,26 @@ impl Regions {
         if note.number() == 0 {
             note.set_number(self.number_of(source));
         }
-        if new && let Some(region) = self.region(note.number()) {
-            region.sources += 1;
+        if new {
+            self.register.join(note.number());
         }
-        self.add(note.number(), tally);
+        self.register.add(note.number(), tally);
     }
 
     /// Enters what a source without account has sent. In order of address many of them cost little.
     pub fn enter_unadmitted(&mut self, source: &Address, tally: PacketsBytes) {
         let number = self.number_near(source);
-        self.add(number, tally);
-    }
-
-    #[inline]
-    fn add(&mut self, number: u32, tally: PacketsBytes) {
-        if let Some(fresh) = (number as usize).checked_sub(1).and_then(|at| self.fresh.get_mut(at)) {
-            fresh.add(tally);
-        }
+        self.register.add(number, tally);
     }
 
     /// A source with this note is forgotten.
     pub fn leave(&mut self, note: Note) {
-        if let Some(region) = self.region(note.number()) {
-            region.sources = region.sources.saturating_sub(1);
-        }
+        self.register.leave(note.number());
     }
 
     /// Adds what came since the last time to the sums over countries and networks.
     pub fn enter_sums(&mut self, buckets: &TimeBuckets) {
-        let Self { regions, fresh, countries, networks, .. } = self;
-        for (region, fresh) in regions.iter_mut().zip(fresh).filter(|(_, fresh)| fresh.packets > 0) {
-            let fresh = mem::take(fresh);
-            region.tally.add(fresh);
-            countries.add(region.country, fresh, buckets);
-            networks.add(region.asn, fresh, buckets);
-        }
+        self.register.enter_sums(buckets);
     }
 
     /// Gives memory back that was taken for a flood.
@@ -128,22 +91,9 @@ impl Regions {
     /// where the former databases placed it.
     pub fn replace(&mut self, geo: Arc<Geo>, sources: &mut Ledger<Address, SourceCounters>, buckets: &TimeBuckets) {
         self.geo = Some(geo);
-        self.enter_sums(buckets);
-        for (_, account) in sources.iter() {
-            let tally = account.tally();
-            if let Some(region) = self.region(account.note.number()) {
-                region.tally = region.tally.since(tally);
-            }
-        }
-        let forgotten = mem::take(&mut self.regions).into_iter().filter(|region| region.tally.packets > 0);
-        (self.regions, self.fresh) = forgotten
-            .map(|region| (Region { sources: 0, tally: PacketsBytes::default(), ..region }, region.tally))
-            .unzip();
-        self.numbers =
-            self.regions.iter().zip(1..).map(|(region, number)| ((region.country, region.asn), number)).collect();
         self.shrink();
-        self.countries.forget_sums();
-        self.networks.forget_sums();
+        self.enter_sums(buckets);
+        self.register.take_out(sources.iter().map(|(_, account)| (account.note.number(), account.tally())));
         for (address, account) in sources.iter_mut() {
             account.note.set_number(0);
             let tally = account.tally();
@@ -151,48 +101,35 @@ impl Regions {
         }
         self.enter_sums(buckets);
         // All of it came at once, but not in this second.
-        self.countries.forget_rates();
-        self.networks.forget_rates();
+        self.register.forget_rates();
     }
 
     /// Starts anew.
     pub fn reset(&mut self) {
-        self.numbers.clear();
-        self.regions.clear();
-        self.fresh.clear();
+        self.register = Register::default();
         self.shrink();
-        self.countries.reset();
-        self.networks.reset();
-    }
-
-    fn region(&mut self, number: u32) -> Option<&mut Region> {
-        self.regions.get_mut((number as usize).checked_sub(1)?)
     }
 
     /// The number of the region an address is in; 0 when geography is off.
     fn number_of(&mut self, address: &Address) -> u32 {
-        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, atlas, .. } = self else { return 0 };
+        let Self { geo: Some(geo), register, atlas, .. } = self else { return 0 };
         let known = if address.is_v4() { atlas.region(u64::from_be(address.0[1]) as u32) } else { None };
         known.unwrap_or_else(|| {
             let ip = address.to_ip();
-            Numbers { geo, numbers, regions, fresh, countries, networks }.of(ip, &geo.region(ip))
+            register.number(geo, ip, &geo.region(ip))
         })
     }
 
     /// The same for one of many addresses, of which most are near the one before.
     fn number_near(&mut self, address: &Address) -> u32 {
-        let Self { geo: Some(geo), numbers, regions, fresh, countries, networks, atlas, newest, look_ups } = self
-        else {
-            return 0;
-        };
-        let mut numbers = Numbers { geo, numbers, regions, fresh, countries, networks };
+        let Self { geo: Some(geo), register, atlas, newest, look_ups } = self else { return 0 };
         let [high, low] = address.0.map(u64::from_be);
         if address.is_v4() {
             if let Some(number) = atlas.region(low as u32) {
                 return number;
             }
             if *look_ups > 0 && atlas.has_room() {
-                let took = atlas.divide(low as u32, geo, |first, region| numbers.of(first.into(), region));
+                let took = atlas.divide(low as u32, geo, |first, region| register.number(geo, first.into(), region));
                 *look_ups = look_ups.saturating_sub(took);
                 return atlas.region(low as u32).unwrap_or(0);
             }
@@ -204,12 +141,12 @@ impl Regions {
             return *number;
         }
         if *look_ups == 0 {
-            return numbers.unknown();
+            return register.nowhere(geo);
         }
         *look_ups -= 1;
         let ip = address.to_ip();
         let region = geo.region(ip);
-        let number = numbers.of(ip, &region);
+        let number = register.number(geo, ip, &region);
         if let IpAddr::V6(last) = region.last {
             *newest = Some((bits..=last.to_bits(), number));
         }
@@ -228,58 +165,12 @@ impl Regions {
 
     /// The `limit` (0: all) countries with the most packets, most first; and the others.
     pub fn country_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<CountryRow>, Others) {
-        let (rows, others) = self.countries.top(limit, buckets, elapsed, &self.sources(|region| region.country));
-        (
-            rows.into_iter().map(|(country_code, country, sums)| CountryRow { country_code, country, sums }).collect(),
-            others,
-        )
+        self.register.country_rows(limit, buckets, elapsed)
     }
 
     /// The `limit` (0: all) networks with the most packets, most first; and the others.
     pub fn network_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<NetworkRow>, Others) {
-        let (rows, others) = self.networks.top(limit, buckets, elapsed, &self.sources(|region| region.asn));
-        (rows.into_iter().map(|(asn, org, sums)| NetworkRow { asn, org, sums }).collect(), others)
-    }
-
-    /// How many sources are in each place.
-    fn sources<K: Eq + Hash>(&self, place: impl Fn(&Region) -> K) -> HashMap<K, u64> {
-        let mut sources = HashMap::new();
-        self.regions.iter().for_each(|region| *sources.entry(place(region)).or_default() += region.sources);
-        sources
-    }
-}
-
-/// What gives regions their numbers.
-struct Numbers<'a> {
-    geo: &'a Geo,
-    numbers: &'a mut HashMap<(CountryCode, u32), u32>,
-    regions: &'a mut Vec<Region>,
-    fresh: &'a mut Vec<PacketsBytes>,
-    countries: &'a mut SumsBy<CountryCode>,
-    networks: &'a mut SumsBy<u32>,
-}
-
-impl Numbers<'_> {
-    /// The number of no region at all.
-    fn unknown(&mut self) -> u32 {
-        let nowhere = Ipv4Addr::UNSPECIFIED.into();
-        self.of(nowhere, &nettop_geo::Region { country_code: CountryCode::default(), asn: 0, last: nowhere })
-    }
-
-    /// The number of a region that an address is in.
-    fn of(&mut self, ip: IpAddr, region: &nettop_geo::Region) -> u32 {
-        let (country, asn) = (region.country_code, region.asn);
-        let Self { geo, numbers, regions, fresh, countries, networks } = self;
-        *numbers.entry((country, asn)).or_insert_with(|| {
-            let location = if country.is_unknown() && asn == 0 { Location::default() } else { geo.look_up(ip) };
-            // There, the name of an address is its kind, of which there are many.
-            let name = if country == CountryCode::LOCAL { "Local" } else { location.country };
-            countries.name(country, name);
-            networks.name(asn, location.org);
-            regions.push(Region { country, asn, sources: 0, tally: PacketsBytes::default() });
-            fresh.push(PacketsBytes::default());
-            regions.len() as u32
-        })
+        self.register.network_rows(limit, buckets, elapsed)
     }
 }
 

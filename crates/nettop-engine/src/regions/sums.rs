@@ -44,11 +44,6 @@ impl<K: Copy + Eq + Hash + Ord> SumsBy<K> {
         self.forget_rates();
     }
 
-    /// Starts anew.
-    pub fn reset(&mut self) {
-        *self = Self::default();
-    }
-
     /// The `limit` (0: all) places with the most packets, most first, with their names; and sums over the others. `sources`: how
     /// many are in each.
     pub fn top(
