@@ -29,6 +29,11 @@ const _: () = assert!(size_of::<Line>() == 64);
 pub struct AdmissionFilter(Vec<Line>);
 
 impl AdmissionFilter {
+    /// Whether no key was seen yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads the lines of keys that will soon be seen.
     /// As [`Index::look_ahead`](crate::index::Index::look_ahead).
     pub fn look_ahead(&self, hashes: &[u64]) {

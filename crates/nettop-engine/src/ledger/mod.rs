@@ -143,17 +143,19 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
         // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
-        let (mut hashes, mut next) = ([0; AHEAD], 0);
+        let mut next = 0;
         for some in start.chunks(AHEAD).chain(end.chunks(AHEAD)) {
-            hashes.iter_mut().zip(some).for_each(|(hash, (key, _))| *hash = self.accounts.hash(key));
-            self.accounts.look_ahead(&hashes[..some.len()]);
-            self.strangers.look_ahead(&hashes[..some.len()]);
-            for ((key, counted), &hash) in some.iter().zip(&hashes) {
+            let hashes = self.look_ahead(some);
+            for (at, (key, counted)) in some.iter().enumerate() {
                 let tally = counted.tally();
                 self.entered.add(tally);
                 // Entries come in the order of before, and so of the accounts, but for what came in between.
-                let position =
-                    if self.accounts.is_at(next, key) { Some(next) } else { self.accounts.position(hash, key) };
+                let (hash, position) = if self.accounts.is_at(next, key) {
+                    (0, Some(next))
+                } else {
+                    let hash = hashes.map_or_else(|| self.accounts.hash(key), |hashes| hashes[at]);
+                    (hash, self.accounts.position(hash, key))
+                };
                 let new = position.is_none();
                 let position = match position {
                     Some(position) => position,
@@ -189,6 +191,19 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         } else if admitted * 4 < enough {
             self.seen_enough = (self.seen_enough - 1).max(SEEN_AT_LEAST);
         }
+    }
+
+    /// In a flood, where most keys have no account, their hashes, after what they will need was read. Else the next account mostly is
+    /// the right one.
+    fn look_ahead(&self, entries: &[(K, C)]) -> Option<[u64; AHEAD]> {
+        if self.strangers.is_empty() {
+            return None;
+        }
+        let mut hashes = [0; AHEAD];
+        hashes.iter_mut().zip(entries).for_each(|(hash, (key, _))| *hash = self.accounts.hash(key));
+        self.accounts.look_ahead(&hashes[..entries.len()]);
+        self.strangers.look_ahead(&hashes[..entries.len()]);
+        Some(hashes)
     }
 
     fn strangers_size(&self) -> usize {

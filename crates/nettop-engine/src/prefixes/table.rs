@@ -89,10 +89,22 @@ impl PrefixTable {
         loop {
             let count = some.iter_mut().zip(&mut entries).map(|(place, entry)| *place = entry).count();
             let some = &some[..count];
-            hashes.iter_mut().zip(some).for_each(|(hash, entry)| *hash = self.hasher.hash_one(entry.key));
-            self.index.look_ahead(&hashes[..count]);
+            // Where there is little room most prefixes have no row.
+            let is_full = self.rows.len() >= self.free;
+            if is_full {
+                hashes.iter_mut().zip(some).for_each(|(hash, entry)| *hash = self.hasher.hash_one(entry.key));
+                self.index.look_ahead(&hashes[..count]);
+            }
             for (entry, hash) in some.iter().zip(hashes) {
-                next = self.enter_one(entry, hash, next, chance, buckets).map_or(next, |at| at + 1);
+                if let Some(row) = self.rows.get_mut(next)
+                    && row.key == entry.key
+                {
+                    row.add(entry, buckets);
+                    next += 1;
+                    continue;
+                }
+                let hash = if is_full { hash } else { self.hasher.hash_one(entry.key) };
+                next = self.enter_one(entry, hash, chance, buckets).map_or(next, |at| at + 1);
             }
             if count < AHEAD {
                 return;
@@ -100,17 +112,9 @@ impl PrefixTable {
         }
     }
 
-    /// Enters what came from one prefix, whose row may be the `next`; returns which it is, or was.
-    fn enter_one(
-        &mut self,
-        entry: &Entry,
-        hash: u64,
-        next: usize,
-        chance: f64,
-        buckets: &TimeBuckets,
-    ) -> Option<usize> {
-        let is_next = self.rows.get(next).is_some_and(|row| row.key == entry.key);
-        if let Some(at) = if is_next { Some(next) } else { self.find(hash, entry.key) } {
+    /// Enters what came from one prefix; returns which row it has, or had.
+    fn enter_one(&mut self, entry: &Entry, hash: u64, chance: f64, buckets: &TimeBuckets) -> Option<usize> {
+        if let Some(at) = self.find(hash, entry.key) {
             self.rows[at].add(entry, buckets);
             return Some(at);
         }
