@@ -139,8 +139,9 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         let before_ns = mem::replace(&mut self.now_ns, buckets.now_ns());
         let since_ns = self.now_ns.saturating_sub(before_ns).min(SECOND_NS);
         let free_at_most = FREE_PER_SECOND.min(self.most as u64 / FREE_SHARE) * since_ns / SECOND_NS;
-        let room = (self.most - self.accounts.len()) as u64;
-        let (mut free, mut admitted) = (room.saturating_add(free_at_most), 0);
+        // What is evicted at once is not for whoever comes first.
+        let room = (self.most - self.most / EVICTED_SHARE).saturating_sub(self.accounts.len()) as u64;
+        let (mut free, mut admitted) = (room + free_at_most, 0);
         // Not always the same first: their order is that of the kernel's slots, and the first ones find more room.
         let (end, start) = entries.split_at(fastrand::usize(..entries.len().max(1)).min(entries.len()));
         let mut next = 0;
@@ -525,7 +526,7 @@ mod tests {
     #[test]
     fn how_often_a_key_has_to_be_seen_follows_how_many_are_let_in() {
         let (mut ledger, mut buckets) = (Ledger::new(8), TimeBuckets::new(0));
-        enter(&mut ledger, &buckets, &(0..8).map(|key| (key, 100)).collect::<Vec<_>>());
+        enter(&mut ledger, &buckets, &(0..7).map(|key| (key, 100)).collect::<Vec<_>>());
         let (mut seconds, mut next) = (0, 1000);
         for (name, newcomers, times, expected) in [
             ("three are let in: it rises", 4, 3, SEEN_AT_LEAST + 3),

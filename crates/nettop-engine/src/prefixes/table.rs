@@ -16,6 +16,8 @@ use crate::{
 const NEWCOMERS: usize = 128;
 /// One in so many rows leaves when there is none; so many are only filled by few at once.
 const LEAVERS: usize = 8;
+/// Rows are put in order again when one in so many is not.
+const UNORDERED: usize = 16;
 
 /// The leading bits of an address.
 pub type PrefixBits = u64;
@@ -51,6 +53,8 @@ pub struct PrefixTable {
     /// How many rows are filled by whoever comes first.
     free: usize,
     rows: Vec<TrackedPrefix>,
+    /// How many of them, from the first on, were put in order.
+    in_order: usize,
     index: Index,
     hasher: RandomState,
     evicted: PacketsBytes,
@@ -65,6 +69,7 @@ impl PrefixTable {
             most,
             free: if every { most } else { most - most / LEAVERS },
             rows: Vec::new(),
+            in_order: 0,
             index: Index::default(),
             hasher: RandomState::default(),
             evicted: PacketsBytes::default(),
@@ -107,9 +112,20 @@ impl PrefixTable {
                 next = self.enter_one(entry, hash, chance, buckets).map_or(next, |at| at + 1);
             }
             if count < AHEAD {
-                return;
+                break;
             }
         }
+        if self.rows.len() - self.in_order > self.rows.len() / UNORDERED + AHEAD {
+            self.put_in_order();
+        }
+    }
+
+    /// Sorts the rows: readings are entered in order of key, and rows in that order are found in the cache, or without a look-up.
+    fn put_in_order(&mut self) {
+        let Self { rows, index, hasher, in_order, .. } = self;
+        rows.sort_unstable_by_key(|row| row.key);
+        index.rebuild(rows.len() as u32, |row| hasher.hash_one(rows[row as usize].key));
+        *in_order = rows.len();
     }
 
     /// Enters what came from one prefix; returns which row it has, or had.
@@ -143,7 +159,7 @@ impl PrefixTable {
 
     /// Makes room: those with the fewest packets in the last minute go, and of equals those with the fewest at all.
     fn evict(&mut self, buckets: &TimeBuckets) {
-        let Self { most, rows, index, hasher, evicted, lost, .. } = self;
+        let Self { most, rows, hasher, evicted, lost, .. } = self;
         let mut ranks: Vec<_> = (0..)
             .zip(rows.iter())
             .map(|(at, row)| (row.recent.last_minute(buckets) as u64, row.total.packets, at))
@@ -156,9 +172,7 @@ impl PrefixTable {
             lost.add(hasher.hash_one(row.key), *most);
         }
         rows.retain(|row| row.total.packets > 0);
-        // Readings are entered in order of key: rows in that order are found in the cache.
-        rows.sort_unstable_by_key(|row| row.key);
-        index.rebuild(rows.len() as u32, |row| hasher.hash_one(rows[row as usize].key));
+        self.put_in_order();
     }
 
     fn insert(&mut self, hash: u64, entry: &Entry, buckets: &TimeBuckets) {
