@@ -277,6 +277,31 @@ impl SourceCounters {
         self.fragments = self.fragments.wrapping_add(fragments);
     }
 
+    /// What was counted since it was `earlier`, where nothing came between then and `from_ns`. Sums do not tell when the first of it came:
+    /// of several packets that is taken to be `from_ns`. A counter smaller than it was has been restarted.
+    pub fn since(&self, earlier: &Self, from_ns: u64) -> Self {
+        let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *self;
+        if packets < earlier.packets || bytes < earlier.bytes {
+            return *self;
+        }
+        let packets = packets - earlier.packets;
+        let first_ns = match packets {
+            _ if earlier.packets == 0 => first_ns,
+            1 => last_ns,
+            _ => from_ns.min(last_ns),
+        };
+        Self {
+            packets,
+            bytes: bytes - earlier.bytes,
+            first_ns,
+            last_ns,
+            syn: syn.wrapping_sub(earlier.syn),
+            udp: udp.wrapping_sub(earlier.udp),
+            icmp: icmp.wrapping_sub(earlier.icmp),
+            fragments: fragments.wrapping_sub(earlier.fragments),
+        }
+    }
+
     /// Packets and bytes.
     #[inline(always)]
     pub fn tally(&self) -> PacketsBytes {
@@ -329,6 +354,32 @@ mod tests {
             assert_eq!((packets, bytes, first_ns, last_ns), (2, 100, 5, 9), "{name}");
             assert_eq!([syn, udp, icmp, fragments], expected.map(|count| 2 * count), "{name}");
             assert_eq!(Counters::tally(&source), PacketsBytes { packets: 2, bytes: 100 }, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_came_since_is_what_came_later() {
+        let (old, new) = (5_u64, 8_u64);
+        let counters = |packets: u64, first_ns, last_ns, wrapping: u32| SourceCounters {
+            packets,
+            bytes: 10 * packets,
+            first_ns,
+            last_ns,
+            syn: wrapping,
+            udp: wrapping,
+            icmp: wrapping,
+            fragments: wrapping,
+        };
+        for (name, earlier, now, expected) in [
+            ("a new one", counters(0, 0, 0, 0), counters(new, 3, 90, 8), counters(new, 3, 90, 8)),
+            ("nothing", counters(old, 3, 40, 5), counters(old, 3, 40, 5), counters(0, 40, 40, 0)),
+            ("one packet", counters(old, 3, 40, 5), counters(old + 1, 3, 90, 6), counters(1, 90, 90, 1)),
+            ("several", counters(old, 3, 40, 5), counters(new, 3, 90, 8), counters(3, 70, 90, 3)),
+            ("within a tick of the clock", counters(old, 3, 40, 5), counters(new, 3, 69, 8), counters(3, 69, 69, 3)),
+            ("wrapped", counters(old, 3, 40, u32::MAX), counters(new, 3, 90, 2), counters(3, 70, 90, 3)),
+            ("restarted", counters(new, 3, 40, 8), counters(old, 60, 90, 5), counters(old, 60, 90, 5)),
+        ] {
+            assert_eq!(now.since(&earlier, 70), expected, "{name}");
         }
     }
 

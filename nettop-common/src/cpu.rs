@@ -88,7 +88,9 @@ pub struct Bank {
     pub end: u64,
     /// By [`Table`]: where this CPU's part of the bank begins.
     pub first: [u32; Table::COUNT],
-    padding: [u32; 7],
+    /// Its own.
+    pub number: u32,
+    padding: [u32; 6],
     /// By [`Table`]: the tags of the buckets.
     pub tags: [[Tags; 1 << MOST_BITS]; Table::COUNT],
 }

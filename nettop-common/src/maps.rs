@@ -1,6 +1,6 @@
 //! The names of maps and programs: the kernel program defines them, user space looks them up.
 
-use crate::counters::Part;
+use crate::{counters::Part, slots::BANKS};
 
 /// Array of [`crate::Cpu`]s, memory-mapped by user space, as all but the last are.
 pub const CPUS: &str = "CPUS";
@@ -16,16 +16,36 @@ pub const MACS: &str = "MACS";
 pub const LOG: &str = "LOG";
 /// Array of [`crate::cpu::Ports`], of a CPU each, or of some that share one.
 pub const PORTS: &str = "PORTS";
+/// Per-CPU hash of [`Form::Hash`]: source address → [`ByBank`] of [`crate::SourceCounters`].
+pub const SOURCE_HASH: &str = "SOURCE_HASH";
+/// The same: destination address → [`ByBank`] of [`crate::PacketsBytes`].
+pub const DEST_HASH: &str = "DEST_HASH";
+/// The same: pair of MAC addresses → [`ByBank`] of [`crate::PacketsBytes`].
+pub const MAC_HASH: &str = "MAC_HASH";
 /// The bits of the [`crate::counters::Part`]s that are counted: a read-only variable of the program, set at load.
 pub const PARTS: &str = "PARTS";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 
-/// The programs that count these parts: for interfaces with an Ethernet header, and for those without. Those that count
-/// everything need not ask for every part.
-pub const fn programs(parts: u32) -> [&'static str; 2] {
-    match parts {
-        Part::EVERY => ["nettop", "nettop_raw_ip"],
-        _ => ["nettop_parts", "nettop_raw_ip_parts"],
+/// Where keys are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Form {
+    /// In slots, in a log where there is none, both emptied all the time.
+    #[default]
+    Slots,
+    /// In per-CPU hash maps, which are only emptied by a reset.
+    Hash,
+}
+
+/// What a value of the hash maps has: counters of each bank, since the key was inserted.
+pub type ByBank<C> = [C; BANKS as usize];
+
+/// The programs that count these parts in such maps: for interfaces with an Ethernet header, and for those without. Those that count
+/// everything in slots need not ask for every part.
+pub const fn programs(form: Form, parts: u32) -> [&'static str; 2] {
+    match (form, parts) {
+        (Form::Hash, _) => ["nettop_hash", "nettop_raw_ip_hash"],
+        (Form::Slots, Part::EVERY) => ["nettop", "nettop_raw_ip"],
+        (Form::Slots, _) => ["nettop_parts", "nettop_raw_ip_parts"],
     }
 }

@@ -7,29 +7,26 @@ use aya_ebpf::{
     helpers::{
         bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len,
     },
-    maps::Array,
     programs::XdpContext,
 };
 use nettop_common::{
-    Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, PacketsBytes, Protocol, SizeBucket,
-    Totals, cold_path,
+    Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, Protocol, SizeBucket, Totals, cold_path,
     config::NO_FILTER,
-    counters::{Counters, Part, Table},
+    counters::Part,
     cpu::{Bank, FROM_PORT, State},
     event::is_chosen,
-    log::{Record, Ring, Unit},
     opaque_read, packet,
-    slots::{self, BANKS, Key, Layout, Missed, Slot},
+    slots::{BANKS, Layout},
 };
 
-use crate::maps::{CPUS, DESTINATIONS, EVENTS, FILTERS, LOG, MACS, PORTS, SOURCES};
+use crate::maps::{CPUS, EVENTS, FILTERS, PORTS};
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
 const NO_WAKEUP: u64 = 1;
 
-/// Counts one packet, in the parts that `counts` says.
+/// Counts one packet, in the parts that `counts` says, and its keys where `keys` says.
 #[inline(always)]
-pub fn account(ctx: &XdpContext, link: LinkLayer, counts: impl Counts) {
+pub fn account(ctx: &XdpContext, link: LinkLayer, keys: impl Keys, counts: impl Counts) {
     // SAFETY: no arguments, no preconditions.
     let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
     let mut own = PerCpu::new(cpu);
@@ -37,7 +34,7 @@ pub fn account(ctx: &XdpContext, link: LinkLayer, counts: impl Counts) {
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
 
     own.bank.totals.seen.count(length);
-    let class = classify(ctx, link, length, &mut own, counts);
+    let class = classify(ctx, link, length, &mut own, keys, counts);
     own.bank.totals.class(class).count(length);
 }
 
@@ -46,13 +43,19 @@ pub trait Counts: Fn(Part) -> bool + Copy {}
 
 impl<F: Fn(Part) -> bool + Copy> Counts for F {}
 
+/// Tells where keys are counted: of no size, too.
+pub trait Keys: Copy {
+    /// Counts a packet for its source, its destination and its pair of MACs.
+    fn count(self, protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts);
+}
+
 /// What is this CPU's, and of the bank that is counted in. User space writes what the pointer leads to, and nothing of the rest.
-struct PerCpu<'a> {
-    cpu: *mut Cpu,
-    layout: &'a Layout,
+pub struct PerCpu<'a> {
+    pub cpu: *mut Cpu,
+    pub layout: &'a Layout,
     state: &'a mut State,
-    packet: &'a mut Packet,
-    bank: &'a mut Bank,
+    pub packet: &'a mut Packet,
+    pub bank: &'a mut Bank,
 }
 
 impl<'a> PerCpu<'a> {
@@ -74,6 +77,13 @@ impl<'a> PerCpu<'a> {
         }
     }
 
+    /// Adds the source of the packet to those that are distinct.
+    #[inline(always)]
+    pub fn insert_unique(&mut self) {
+        // SAFETY: as above.
+        unsafe { (*self.cpu).unique.insert(self.packet.source) };
+    }
+
     /// One word of what it is told.
     #[inline(always)]
     fn told(&self, word: impl FnOnce(&Config) -> *const u32) -> u32 {
@@ -83,7 +93,14 @@ impl<'a> PerCpu<'a> {
 }
 
 #[inline(always)]
-fn classify(ctx: &XdpContext, link: LinkLayer, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
+fn classify(
+    ctx: &XdpContext,
+    link: LinkLayer,
+    length: u64,
+    own: &mut PerCpu<'_>,
+    keys: impl Keys,
+    counts: impl Counts,
+) -> Class {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
     match packet::parse_into(frame, link, own.packet) {
@@ -95,7 +112,7 @@ fn classify(ctx: &XdpContext, link: LinkLayer, length: u64, own: &mut PerCpu<'_>
     if !passes(own) {
         return Class::of(Outcome::Filtered);
     }
-    count(length, own, counts)
+    count(length, own, keys, counts)
 }
 
 #[inline(always)]
@@ -120,7 +137,7 @@ fn matches(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
+fn count(length: u64, own: &mut PerCpu<'_>, keys: impl Keys, counts: impl Counts) -> Class {
     let now = clock_ns(own.state);
     let sampling = own.told(|config| &raw const config.sample);
     // SAFETY: no arguments, no preconditions.
@@ -130,17 +147,7 @@ fn count(length: u64, own: &mut PerCpu<'_>, counts: impl Counts) -> Class {
         emit(own.packet, length, now, sampling, &mut own.bank.totals);
     }
     let protocol = Protocol::from_number(opaque_read(&own.packet.protocol));
-    if counts(Part::Sources) {
-        count_source(protocol, length, now, own, counts);
-    }
-    if counts(Part::Destinations) || counts(Part::Macs) {
-        let destination = if counts(Part::Destinations) { own.packet.destination.0 } else { [0; 2] };
-        let macs = if counts(Part::Macs) { own.packet.macs.0 } else { [0; 2] };
-        if !own.bank.coalescing.count(&destination, &macs, length) {
-            cold_path();
-            coalesce(&[destination, macs], length, own, counts);
-        }
-    }
+    keys.count(protocol, length, now, own, counts);
     if counts(Part::Ports) {
         count_ports(own);
     }
@@ -206,127 +213,6 @@ fn clock_ns(state: &mut State) -> u64 {
         state.clock_ticks = ticks;
     }
     state.clock_ns
-}
-
-/// Counts in the slot of the source, or else appends to the log.
-#[inline(always)]
-fn count_source(protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
-    let PerCpu { layout, packet, bank, .. } = own;
-    let first = bank.first[Table::Sources as usize];
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
-    let found = unsafe {
-        let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
-        slots::find(layout, Table::Sources, &bank.tags[Table::Sources as usize], &packet.source.0, slot)
-    };
-    match found {
-        Ok(source) => {
-            source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now);
-        }
-        Err(missed) => {
-            cold_path();
-            let record = Record::of_source(
-                packet.source,
-                protocol,
-                opaque_read(&packet.tcp_flags),
-                opaque_read(&packet.fragment),
-                length,
-                now,
-            );
-            if !begin_source(record, missed, own) {
-                log_source(record, length, own, counts);
-            }
-        }
-    }
-}
-
-/// Begins the slot of a source with its first packet, if its bucket has one left.
-#[inline(always)]
-fn begin_source(record: Record, missed: Missed, own: &mut PerCpu<'_>) -> bool {
-    let PerCpu { layout, packet, bank, .. } = own;
-    let first = bank.first[Table::Sources as usize];
-    let tags = &mut bank.tags[Table::Sources as usize];
-    // SAFETY: as in `count_source`.
-    let begun = unsafe {
-        let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
-        slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot)
-    };
-    begun.map(|counters| record.count_in(counters)).is_some()
-}
-
-/// Appends a packet of a source that has no slot.
-#[inline(always)]
-fn log_source(record: Record, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
-    let PerCpu { cpu, packet, bank, .. } = own;
-    if !append(record, &packet.source.0, *cpu, bank) {
-        bank.totals.untracked[Table::Sources as usize].count(length);
-        if counts(Part::Unique) {
-            // SAFETY: as in `PerCpu::new`.
-            unsafe { (**cpu).unique.insert(packet.source) };
-        }
-    }
-}
-
-/// Appends a record to the log, and the key behind it where it is a long one. False: the log is full.
-#[inline(always)]
-fn append(record: Record, key: &Key, cpu: *mut Cpu, bank: &mut Bank) -> bool {
-    // SAFETY: as in `PerCpu::new`: user space writes the tail, whole, and only this CPU the head.
-    let (Ring { head, first, mask, .. }, tail) = unsafe {
-        let ring = &raw const (*cpu).ring;
-        (*ring, (&raw const (*ring).tail).read_volatile())
-    };
-    let units = 1 + record.is_long() as u64;
-    if !Ring::has_room(head, tail, mask, units) {
-        return false;
-    }
-    let write = |number: u64, unit: Unit| {
-        if let Some(place) = LOG.get_ptr_mut(Ring::place(first, mask, number)) {
-            // SAFETY: a map value stays valid while the program runs; user space does not read it before it has read in the bank
-            // that it is there.
-            unsafe { *place = unit };
-        }
-    };
-    write(head, record.0);
-    if record.is_long() {
-        write(head + 1, *key);
-    }
-    // SAFETY: as above.
-    unsafe { (*cpu).ring.head = head + units };
-    bank.end = head + units;
-    true
-}
-
-/// Counts a packet that has another destination or pair of MACs than the one before, whose counts move into their slots.
-#[inline(never)]
-fn coalesce([destination, macs]: &[Key; 2], length: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
-    let Some(old) = own.bank.coalescing.replace(destination, macs, length) else { return };
-    if counts(Part::Destinations) {
-        add(&DESTINATIONS, Table::Destinations, &old.destination, own);
-    }
-    if counts(Part::Macs)
-        && let Some(old) = &old.macs
-    {
-        add(&MACS, Table::Macs, old, own);
-    }
-}
-
-#[inline(always)]
-fn add(map: &Array<Slot<PacketsBytes>>, table: Table, old: &Slot<PacketsBytes>, own: &mut PerCpu<'_>) {
-    let PerCpu { cpu, layout, bank, .. } = own;
-    let first = bank.first[table as usize];
-    let tags = &mut bank.tags[table as usize];
-    let slot = |at| map.get_ptr_mut(first + at as u32);
-    // SAFETY: as in `count_source`.
-    let found = unsafe {
-        match slots::find(layout, table, tags, &old.key, slot) {
-            Ok(tally) => Some(tally),
-            Err(missed) => slots::begin(layout, table, tags, &old.key, missed, slot),
-        }
-    };
-    match found {
-        Some(tally) => Counters::add(tally, &old.counters),
-        None if append(Record::of_tally(table, old), &old.key, *cpu, bank) => {}
-        None => bank.totals.untracked[table as usize].add(old.counters),
-    }
 }
 
 /// Passes a packet to user space.

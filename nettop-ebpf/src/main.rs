@@ -6,38 +6,54 @@
 #![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
 mod account;
+mod hash;
 mod maps;
+mod slots;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 use nettop_common::{LinkLayer, counters::Part};
 
-use self::maps::PARTS;
+use self::{account::account, hash::Hash, maps::PARTS, slots::Slots};
 
 /// For interfaces whose frames begin with an Ethernet header.
 #[xdp(frags)]
 pub fn nettop(ctx: XdpContext) -> u32 {
-    account::account(&ctx, LinkLayer::Ethernet, |_| true);
+    account(&ctx, LinkLayer::Ethernet, Slots, |_| true);
     xdp_action::XDP_PASS
 }
 
 /// For interfaces whose frames begin with an IP header, such as tunnels.
 #[xdp(frags)]
 pub fn nettop_raw_ip(ctx: XdpContext) -> u32 {
-    account::account(&ctx, LinkLayer::RawIp, |_| true);
+    account(&ctx, LinkLayer::RawIp, Slots, |_| true);
     xdp_action::XDP_PASS
 }
 
 /// As `nettop`, counting some parts only.
 #[xdp(frags)]
 pub fn nettop_parts(ctx: XdpContext) -> u32 {
-    account::account(&ctx, LinkLayer::Ethernet, is_counted);
+    account(&ctx, LinkLayer::Ethernet, Slots, is_counted);
     xdp_action::XDP_PASS
 }
 
 /// As `nettop_raw_ip`, counting some parts only.
 #[xdp(frags)]
 pub fn nettop_raw_ip_parts(ctx: XdpContext) -> u32 {
-    account::account(&ctx, LinkLayer::RawIp, is_counted);
+    account(&ctx, LinkLayer::RawIp, Slots, is_counted);
+    xdp_action::XDP_PASS
+}
+
+/// As `nettop_parts`, counting keys in hash maps.
+#[xdp(frags)]
+pub fn nettop_hash(ctx: XdpContext) -> u32 {
+    account(&ctx, LinkLayer::Ethernet, Hash, is_counted);
+    xdp_action::XDP_PASS
+}
+
+/// As `nettop_raw_ip_parts`, counting keys in hash maps.
+#[xdp(frags)]
+pub fn nettop_raw_ip_hash(ctx: XdpContext) -> u32 {
+    account(&ctx, LinkLayer::RawIp, Hash, is_counted);
     xdp_action::XDP_PASS
 }
 

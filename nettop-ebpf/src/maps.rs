@@ -1,14 +1,21 @@
 //! Every map, nothing else. Sizes here are the smallest that load; user space sets the real ones.
 //!
 //! The arrays are plain and memory-mapped rather than per-CPU: each CPU has elements of its own, so that counting needs no
-//! atomics and reading needs no system call.
+//! atomics and reading needs no system call. The hash maps are used instead of slots and log where that is asked for.
 
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{Array, RingBuf},
+    maps::{Array, PerCpuHashMap, RingBuf},
 };
-use nettop_common::{Cpu, Filter, PacketsBytes, SourceCounters, counters::Part, cpu::Ports, log::Unit, slots::Slot};
+use nettop_common::{
+    Cpu, Filter, PacketsBytes, SourceCounters,
+    counters::Part,
+    cpu::Ports,
+    log::Unit,
+    maps::ByBank,
+    slots::{Key, Slot},
+};
 
 /// `BPF_F_MMAPABLE` (linux/bpf.h).
 const MMAPABLE: u32 = 1 << 10;
@@ -27,6 +34,12 @@ pub static MACS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE
 pub static LOG: Array<Unit> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static PORTS: Array<Ports> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub static SOURCE_HASH: PerCpuHashMap<Key, ByBank<SourceCounters>> = PerCpuHashMap::with_max_entries(1, 0);
+#[map]
+pub static DEST_HASH: PerCpuHashMap<Key, ByBank<PacketsBytes>> = PerCpuHashMap::with_max_entries(1, 0);
+#[map]
+pub static MAC_HASH: PerCpuHashMap<Key, ByBank<PacketsBytes>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 

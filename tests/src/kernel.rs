@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, Map, MapData, RingBuf},
+    maps::{Array, Map, MapData, PerCpuHashMap, RingBuf},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use nettop_collect::{
@@ -19,7 +19,7 @@ use nettop_common::{
     config::NO_FILTER,
     counters::{Counters, Part, Table},
     log::{Record, Ring, Unit},
-    maps,
+    maps::{self, ByBank, Form},
     slots::{self, BANKS, Key, Slot},
 };
 use nettop_model::clock::Moment;
@@ -29,8 +29,14 @@ const PASS: u32 = 2;
 
 /// How many instructions the verifier looks at in each program, with any part of counting left out, on Linux 6.18. It refuses a program
 /// with more than a million, and the start waits for it.
-pub const VERIFIED: [(&str, u32); 4] =
-    [("nettop", 24_000), ("nettop_raw_ip", 23_000), ("nettop_parts", 24_000), ("nettop_raw_ip_parts", 23_000)];
+pub const VERIFIED: [(&str, u32); 6] = [
+    ("nettop", 24_000),
+    ("nettop_raw_ip", 23_000),
+    ("nettop_parts", 24_000),
+    ("nettop_raw_ip_parts", 23_000),
+    ("nettop_hash", 24_000),
+    ("nettop_raw_ip_hash", 23_000),
+];
 
 /// In here, so that a test can be taken to another machine.
 const OBJECT: &[u8] = aya::include_bytes_aligned!("../../data/nettop.bpf.o");
@@ -40,6 +46,7 @@ const FILTER_SIZE: usize = size_of::<Filter>();
 /// The loaded program and its maps.
 pub struct Kernel {
     ebpf: Ebpf,
+    form: Form,
     parts: u32,
     cpus: Cpus,
     capacity: Capacity,
@@ -59,14 +66,26 @@ impl Kernel {
 
     /// The same, with maps of that size.
     pub fn load_sized(parts: u32, capacity: Capacity) -> Self {
+        Self::load_as(Form::Slots, parts, capacity, 1)
+    }
+
+    /// The same, counting keys in hash maps that have room for so many each.
+    pub fn load_hash(parts: u32, keys: u32) -> Self {
+        Self::load_as(Form::Hash, parts, Capacity { bits: [1; Table::COUNT], log_bits: 0, ..Capacity::MOST }, keys)
+    }
+
+    fn load_as(form: Form, parts: u32, capacity: Capacity, keys: u32) -> Self {
         let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
         let list = CpuList::new(cpus, &(0..cpus).collect::<Vec<_>>());
         let mut loader = EbpfLoader::new();
         capacity.elements(&list).into_iter().for_each(|(map, entries)| _ = loader.map_max_entries(map, entries));
+        for map in [maps::SOURCE_HASH, maps::DEST_HASH, maps::MAC_HASH] {
+            loader.map_max_entries(map, keys);
+        }
         loader.map_max_entries(maps::EVENTS, 1 << 20);
         loader.override_global(maps::PARTS, &parts, true);
         let mut ebpf = loader.load(OBJECT).expect("the object loads");
-        for name in maps::programs(parts) {
+        for name in maps::programs(form, parts) {
             program(&mut ebpf, name).load().unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
         }
         let events = ebpf.take_map(maps::EVENTS).expect("a map of events");
@@ -77,7 +96,7 @@ impl Kernel {
         };
         let cpus = Cpus::new(array(maps::CPUS), array(maps::PORTS), &list, capacity, parts).expect("mapping CPUS");
         cpus.tell(Config { sample: 1, ..Config::default() });
-        Self { ebpf, parts, cpus, capacity, events }
+        Self { ebpf, form, parts, cpus, capacity, events }
     }
 
     /// Puts a filter in force, or none.
@@ -117,18 +136,19 @@ impl Kernel {
             let info = program.info().expect("what the kernel says of a loaded program");
             (name, info.verified_instruction_count().expect("a number, since Linux 5.16"))
         };
-        maps::programs(self.parts).into_iter().map(verified).collect()
+        maps::programs(self.form, self.parts).into_iter().map(verified).collect()
     }
 
     /// The loaded program.
     pub fn program(&mut self, link: LinkLayer) -> OwnedFd {
-        let fd = program(&mut self.ebpf, entry(self.parts, link)).fd().expect("the program is loaded");
+        let name = self.entry(link);
+        let fd = program(&mut self.ebpf, name).fd().expect("the program is loaded");
         fd.as_fd().try_clone_to_owned().expect("duplicating a descriptor")
     }
 
     /// Runs one frame of at least 14 bytes through the program, and expects it to pass.
     pub fn count(&mut self, frame: &[u8], link: LinkLayer) {
-        let name = entry(self.parts, link);
+        let name = self.entry(link);
         let options = TestRunOptions { data_in: Some(frame), repeat: 1, ..TestRunOptions::default() };
         let result = program(&mut self.ebpf, name).test_run(options);
         let result = result.unwrap_or_else(|error| panic!("running {} bytes: {error}", frame.len()));
@@ -155,6 +175,9 @@ impl Kernel {
 
     /// Everything counted so far, what is in the logs packet by packet; the time is left as it is by default.
     pub fn read(&self) -> Reading {
+        if self.form == Form::Hash {
+            return self.read_hash();
+        }
         let mut reading = Reading {
             totals: self.totals(),
             sources: self.slots::<{ size_of::<Slot<SourceCounters>>() }, _, _>(maps::SOURCES, Table::Sources),
@@ -174,6 +197,31 @@ impl Kernel {
             }
         }
         reading
+    }
+
+    /// The same, key by key, from the hash maps.
+    fn read_hash(&self) -> Reading {
+        Reading {
+            totals: self.totals(),
+            sources: self.hash::<{ size_of::<ByBank<SourceCounters>>() }, _, SourceCounters>(maps::SOURCE_HASH),
+            destinations: self.hash::<{ size_of::<ByBank<PacketsBytes>>() }, _, PacketsBytes>(maps::DEST_HASH),
+            macs: self.hash::<{ size_of::<ByBank<PacketsBytes>>() }, _, PacketsBytes>(maps::MAC_HASH),
+            ..Reading::new(Moment::default())
+        }
+    }
+
+    /// Every key and its counters in a hash map with values of `SIZE` bytes.
+    fn hash<const SIZE: usize, K: From<Key>, C: Counters>(&self, name: &str) -> Vec<(K, C)> {
+        let map = self.ebpf.map(name).expect("the map is in the object");
+        let hash = PerCpuHashMap::<_, Key, [u8; SIZE]>::try_from(map).expect("a per-CPU hash");
+        let pairs = hash.iter().map(|pair| {
+            let (key, values) = pair.expect("reading a hash map");
+            let mut sum = C::zeroed();
+            let banks = values.iter().flat_map(|value| bytemuck::pod_read_unaligned::<ByBank<C>>(value));
+            banks.for_each(|counters| sum.add(&counters));
+            (key.into(), sum)
+        });
+        pairs.collect()
     }
 
     /// Every key and its tally, those of the newest keys apart from what is in their slots.
@@ -204,6 +252,14 @@ impl Kernel {
             }
         }
         all
+    }
+
+    fn entry(&self, link: LinkLayer) -> &'static str {
+        let [ethernet, raw_ip] = maps::programs(self.form, self.parts);
+        match link {
+            LinkLayer::Ethernet => ethernet,
+            LinkLayer::RawIp => raw_ip,
+        }
     }
 
     fn banks(&self) -> impl Iterator<Item = (usize, u32)> {
@@ -237,14 +293,6 @@ impl Kernel {
             }
         }
         all
-    }
-}
-
-fn entry(parts: u32, link: LinkLayer) -> &'static str {
-    let [ethernet, raw_ip] = maps::programs(parts);
-    match link {
-        LinkLayer::Ethernet => ethernet,
-        LinkLayer::RawIp => raw_ip,
     }
 }
 

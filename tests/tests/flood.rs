@@ -66,10 +66,10 @@ fn distinct(sources: u32, draws: u64) -> f64 {
     sources * -(-(draws as f64) / sources).exp_m1()
 }
 
-fn flood_from(sources: u32) {
+fn flood_from(sources: u32, options: &str) {
     let turn = alone();
     let net = Net::new(1);
-    let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --interval {INTERVAL} --map-memory 64"));
+    let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --interval {INTERVAL} --map-memory 64 {options}"));
     let frame = Spec::v4(Transport::Udp(40_000, 53)).payload(18).frame();
     let length = frame.len() as u64;
     assert_eq!(length, 60);
@@ -144,28 +144,36 @@ fn flood_from(sources: u32) {
 #[test]
 fn a_flood_from_one_source_is_counted_whole() {
     if skip::privileged() {
-        flood_from(1);
+        flood_from(1, "");
     }
 }
 
 #[test]
 fn a_flood_from_a_thousand_sources_is_counted_whole() {
     if skip::privileged() {
-        flood_from(1_000);
+        flood_from(1_000, "");
     }
 }
 
 #[test]
 fn a_flood_from_fifty_thousand_sources_is_counted_whole() {
     if skip::privileged() {
-        flood_from(50_000);
+        flood_from(50_000, "");
     }
 }
 
 #[test]
 fn a_flood_from_sixteen_million_sources_is_counted_whole() {
     if skip::privileged() {
-        flood_from(16_000_000);
+        flood_from(16_000_000, "");
+    }
+}
+
+#[test]
+fn floods_are_counted_whole_in_hash_maps_that_hold_them_and_in_those_that_do_not() {
+    if skip::privileged() {
+        flood_from(50_000, "--maps hash");
+        flood_from(16_000_000, "--maps hash");
     }
 }
 

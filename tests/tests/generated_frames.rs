@@ -235,8 +235,7 @@ fn filters_reject_the_same_frames_as_they_say() {
     let agree = |(text, frames): (FilterText, Vec<(Spec, Vec<Mutation>)>)| {
         let mut both = both.borrow_mut();
         let filter = text.parse().expect("a filter").filter;
-        both.kernel.set_filter(filter.as_deref());
-        both.host.set_filter(filter);
+        both.set_filter(filter);
         for (spec, mutations) in frames {
             let mut frame = spec.frame();
             mutations.iter().for_each(|mutation| mutation.apply(&mut frame));

@@ -553,8 +553,7 @@ fn the_filter_and_pause_reject_the_same_packets() {
         (text("2001:db8::2", "", "53,8080", "udp"), [false, false, false, true, false, false, false]),
     ] {
         let parsed = text.parse().expect("a valid filter");
-        both.kernel.set_filter(parsed.filter.as_deref());
-        both.host.set_filter(parsed.filter);
+        both.set_filter(parsed.filter);
         for (spec, passes) in specs.iter().zip(passing) {
             let (outcome, _) = both.count(&(&text, spec), &spec.frame(), LinkLayer::Ethernet);
             let expected = if passes { Outcome::Counted } else { Outcome::Filtered };
@@ -563,10 +562,8 @@ fn the_filter_and_pause_reject_the_same_packets() {
         let (outcome, _) = both.count(&"not IP", &frames::arp(), LinkLayer::Ethernet);
         assert_eq!(outcome, Outcome::NotIp, "what is not IP is not filtered");
     }
-    both.kernel.set_filter(None);
-    both.host.set_filter(None);
-    both.kernel.set_paused(true);
-    both.host.set_paused(true);
+    both.set_filter(None);
+    both.set_paused(true);
     for spec in &specs {
         let (outcome, event) = both.count(&"paused", &spec.frame(), LinkLayer::Ethernet);
         assert_eq!((outcome, event), (Outcome::Filtered, None));

@@ -25,33 +25,34 @@ fn each_part_is_counted_or_left_out_by_itself() {
     let one_missing = Part::ALL.iter().map(|part| Part::EVERY & !part.bit());
     let one_alone = Part::ALL.iter().map(|part| part.bit());
     for parts in one_missing.chain(one_alone).chain([0]) {
-        let mut kernel = Kernel::load_parts(parts);
-        let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x02)).frame();
-        kernel.count(&frame, LinkLayer::Ethernet);
-        kernel.count(&frame[14..], LinkLayer::RawIp);
-        let (reading, tables) = (kernel.read(), kernel.read_tables());
-        let totals = reading.totals;
-        assert!(tables.unique.0.iter().all(|value| *value == 0), "{parts:#b}: whoever has a slot is known by it");
-        assert_eq!((totals.seen.packets, totals.outcome(Outcome::Counted).packets), (2, 2), "{parts:#b}");
-        for part in Part::ALL {
-            let counted = match part {
-                Part::Sources => reading.sources.iter().map(|(_, counters)| counters.packets).sum(),
-                Part::Unique => continue,
-                Part::Destinations => reading.destinations.iter().map(|(_, tally)| tally.packets).sum(),
-                Part::Macs => reading.macs.iter().map(|(_, tally)| tally.packets).sum(),
-                Part::Protocols => totals.protocol(Protocol::Tcp).packets,
-                Part::Ports => tables.dst_ports[443],
-                Part::Flags => tables.tcp_flags[0x02],
-                Part::Events => totals.events,
-            };
-            let wanted = parts & part.bit() != 0;
-            assert_eq!(counted, u64::from(wanted) * 2, "{} of {parts:#b}", part.label());
+        for (form, mut kernel) in [("slots", Kernel::load_parts(parts)), ("hash maps", Kernel::load_hash(parts, 2))] {
+            let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x02)).frame();
+            kernel.count(&frame, LinkLayer::Ethernet);
+            kernel.count(&frame[14..], LinkLayer::RawIp);
+            let (reading, tables) = (kernel.read(), kernel.read_tables());
+            let totals = reading.totals;
+            assert!(tables.unique.0.iter().all(|value| *value == 0), "{parts:#b}: whoever has a slot is known by it");
+            assert_eq!((totals.seen.packets, totals.outcome(Outcome::Counted).packets), (2, 2), "{parts:#b}");
+            for part in Part::ALL {
+                let counted = match part {
+                    Part::Sources => reading.sources.iter().map(|(_, counters)| counters.packets).sum(),
+                    Part::Unique => continue,
+                    Part::Destinations => reading.destinations.iter().map(|(_, tally)| tally.packets).sum(),
+                    Part::Macs => reading.macs.iter().map(|(_, tally)| tally.packets).sum(),
+                    Part::Protocols => totals.protocol(Protocol::Tcp).packets,
+                    Part::Ports => tables.dst_ports[443],
+                    Part::Flags => tables.tcp_flags[0x02],
+                    Part::Events => totals.events,
+                };
+                let wanted = parts & part.bit() != 0;
+                assert_eq!(counted, u64::from(wanted) * 2, "{} of {parts:#b}, {form}", part.label());
+            }
         }
     }
 }
 
 #[test]
-fn who_is_in_no_slot_and_no_log_is_known_to_be_distinct() {
+fn who_there_is_no_room_for_is_known_to_be_distinct() {
     if !skip::privileged() {
         return;
     }
@@ -59,11 +60,16 @@ fn who_is_in_no_slot_and_no_log_is_known_to_be_distinct() {
     for (parts, slots, expected) in [
         (Part::EVERY, "few", true),
         (Part::EVERY, "many", false),
+        (Part::EVERY, "a small hash map", true),
+        (Part::EVERY, "a large hash map", false),
         (others, "few", false),
+        (others, "a small hash map", false),
         (Part::Unique.bit() | Part::Sources.bit(), "few", true),
     ] {
         let mut kernel = match slots {
             "few" => Kernel::load_sized(parts, Capacity { bits: [1; Table::COUNT], log_bits: 3, ..Capacity::MOST }),
+            "a small hash map" => Kernel::load_hash(parts, SOURCES / 5),
+            "a large hash map" => Kernel::load_hash(parts, SOURCES),
             _ => Kernel::load_parts(parts),
         };
         for host in 0..SOURCES {
@@ -73,10 +79,10 @@ fn who_is_in_no_slot_and_no_log_is_known_to_be_distinct() {
         }
         let (reading, tables) = (kernel.read(), kernel.read_tables());
         let untracked = reading.totals.untracked(Table::Sources).packets;
-        assert_eq!(reading.sources.len() as u64 + untracked, u64::from(SOURCES), "{parts:#b}, {slots} slots");
-        assert_eq!(untracked > 0, slots == "few");
+        assert_eq!(reading.sources.len() as u64 + untracked, u64::from(SOURCES), "{parts:#b}, {slots}");
+        assert_eq!(untracked > 0, matches!(slots, "few" | "a small hash map"), "{slots}");
         let distinct = hyperloglog::estimate(&tables.unique).round() as u64;
         let expected = if expected { untracked } else { 0 };
-        assert!(distinct.abs_diff(expected) <= expected / 10, "{parts:#b}, {slots} slots: {distinct} of {expected}");
+        assert!(distinct.abs_diff(expected) <= expected / 10, "{parts:#b}, {slots}: {distinct} of {expected}");
     }
 }

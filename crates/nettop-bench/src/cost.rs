@@ -141,7 +141,10 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
 }
 
 fn loaded(parts: u32, capacity: Capacity) -> Kernel {
-    let mut kernel = Kernel::load_sized(parts, capacity);
+    sampled(Kernel::load_sized(parts, capacity))
+}
+
+fn sampled(mut kernel: Kernel) -> Kernel {
     kernel.set_sampling(SAMPLING);
     kernel
 }
@@ -157,6 +160,8 @@ fn one_source(reference: &Reference) -> Result<Vec<Case>> {
         Case::new("**everything on, IPv4/TCP**", ours(Part::EVERY), &tcp),
         Case::new("the same, each part asked about", ours(Part::EVERY | OF_NO_PART), &tcp),
     ];
+    let hash = Kernel::load_hash(Part::EVERY, reference::SOURCES);
+    cases.push(Case::new("everything on, in hash maps", sampled(hash).program(LinkLayer::Ethernet), &tcp));
     for part in Part::ALL {
         cases.push(Case::new(format!("without {}", part.label()), ours(Part::EVERY & !part.bit()), &tcp));
     }
@@ -183,10 +188,14 @@ fn one_source(reference: &Reference) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// In threes: what changing the source costs alone, the reference, ours. A miss has no reference.
+/// In fours: what changing the source costs alone, the reference, ours in hash maps and in slots. A miss has neither of the two between.
 fn many_sources() -> Result<Vec<Case>> {
     let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x10)).payload(6).frame();
     let empty = || Ok::<_, anyhow::Error>(Case::new("the generator", bpf::load_xdp(&assembly::empty())?, &frame));
+    let hash = || {
+        let mut kernel = sampled(Kernel::load_hash(Part::EVERY, reference::SOURCES));
+        Case::new("in hash maps", kernel.program(LinkLayer::Ethernet), &frame)
+    };
     let mut cases = Vec::new();
     for (sources, what) in SPREAD {
         let mut kernel = loaded(Part::EVERY, USUAL);
@@ -194,6 +203,7 @@ fn many_sources() -> Result<Vec<Case>> {
         let ours = Case::new(name, kernel.program(LinkLayer::Ethernet), &frame).from(Sources::Random(sources))?;
         cases.push(empty()?.from(Sources::Random(sources))?);
         cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Sources::Random(sources))?);
+        cases.push(hash().from(Sources::Random(sources))?);
         cases.push(Case { forgets: Some((kernel, TENTH)), ..ours });
     }
     // The program remembers where the newest destination is counted; here that does not help.
@@ -202,6 +212,7 @@ fn many_sources() -> Result<Vec<Case>> {
     let name = format!("1 source, {} destinations: all hits", count(DESTINATIONS.into()));
     cases.push(empty()?.varying(DESTINATION, destinations)?);
     cases.push(Case::new("the reference", Reference::load()?.program, &frame).varying(DESTINATION, destinations)?);
+    cases.push(hash().varying(DESTINATION, destinations)?);
     cases.push(Case::new(name, ours, &frame).varying(DESTINATION, destinations)?);
     // More than are ever known at once.
     let sources = Sources::InTurn(1 << 24);
@@ -227,23 +238,38 @@ fn print_alone(cases: &[Case], reference: &Case) {
 }
 
 fn print_spread(cases: &[Case], empty: &Case, alone: &Case) {
-    println!("\nWith another address in each packet; what it costs to write that into the frame is subtracted.");
-    let mut table = Table::new(&["many sources", "reference, ns", "nettop, ns", "of the reference"]);
+    println!(
+        "\nWith another address in each packet; what it costs to write that into the frame is subtracted. The hash maps are as large as the reference's."
+    );
+    let mut table = Table::new(&[
+        "many sources",
+        "reference, ns",
+        "nettop, ns",
+        "of the reference",
+        "in hash maps, ns",
+        "of the reference",
+    ]);
     // The loop is in both, and must stay in one.
     let net = |case: &Case, generator: &Case| -> Vec<f64> {
         let rounds = case.ns.iter().zip(&generator.ns).zip(&empty.ns);
         rounds.map(|((ns, generator), empty)| ns - generator + empty).collect()
     };
-    for group in cases.chunks(3) {
+    for group in cases.chunks(4) {
         let ours = group.last().map(|case| (case.name.clone(), net(case, &group[0])));
         let Some((name, ours)) = ours else { continue };
-        let (reference, note) = match group {
-            [generator, reference, _] => (net(reference, generator), ""),
-            _ => (alone.ns.clone(), " (a hit)"),
+        let (reference, note, hash) = match group {
+            [generator, reference, hash, _] => (net(reference, generator), "", Some(net(hash, generator))),
+            _ => (alone.ns.clone(), " (a hit)", None),
         };
-        let ratios: Vec<_> = ours.iter().zip(&reference).map(|(ns, reference)| ns / reference).collect();
-        let reference = format!("{:.1}{note}", median(&reference));
-        table.row([name, reference, format!("{:.1}", median(&ours)), ratio(median(&ratios))]);
+        let of_reference = |ours: &[f64]| {
+            let ratios: Vec<_> = ours.iter().zip(&reference).map(|(ns, reference)| ns / reference).collect();
+            ratio(median(&ratios))
+        };
+        let ns = |values: &[f64]| format!("{:.1}", median(values));
+        let of_hash = hash.map_or(["–".into(), "–".into()], |hash| [ns(&hash), of_reference(&hash)]);
+        let [hash, hash_of_reference] = of_hash;
+        let told = format!("{}{note}", ns(&reference));
+        table.row([name, told, ns(&ours), of_reference(&ours), hash, hash_of_reference]);
     }
     table.print();
 }

@@ -72,7 +72,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     let sources = Sources::Hidden { random: args.sources, heavy: HEAVY, of: OF };
     let generator = Generator::load(sources, Then::Send).context("the generator")?;
     let net = Net::new(1);
-    let monitor = rig::start_nettop(&net, 1, INTERVAL);
+    let monitor = rig::start_nettop(&net, 1, INTERVAL, "");
     let truth = Truth::begin(&net.receiver, IN, HEAVY).context("the socket that counts")?;
     let (seen, quiet_sent, took) = watch(&net, &monitor, &generator, args.frames)?;
 

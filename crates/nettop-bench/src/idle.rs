@@ -46,7 +46,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     ]);
     for interval in &args.intervals {
         let net = Net::new(1);
-        let monitor = rig::start_nettop(&net, 1, *interval);
+        let monitor = rig::start_nettop(&net, 1, *interval, "");
         thread::sleep(if quick { Duration::ZERO } else { SETTLING });
         let pid = monitor.pid();
         let used = || cpu::used_by(pid).context("the monitor's CPU time");

@@ -63,10 +63,11 @@ pub fn load_and_attach_empty(interface: u32) -> Result<OwnedFd> {
     bpf::attach_xdp(program.as_fd(), interface).context("attaching the empty program")
 }
 
-/// Starts nettop on each receiving end, with a screen, and waits for its first tick.
-pub fn start_nettop(net: &Net, pairs: usize, interval: f64) -> Monitor {
+/// Starts nettop on each receiving end, with a screen and further options, and waits for its first tick.
+pub fn start_nettop(net: &Net, pairs: usize, interval: f64, options: &str) -> Monitor {
     let interfaces = (0..pairs).map(|pair| ends(pair).1).collect::<Vec<_>>().join(",");
-    let monitor = Monitor::on_terminal(&net.receiver, &format!("--iface {interfaces} --interval {interval}"), TERMINAL);
+    let options = format!("--iface {interfaces} --interval {interval} {options}");
+    let monitor = Monitor::on_terminal(&net.receiver, &options, TERMINAL);
     monitor.wait_until("a tick", |snapshot| ticks(snapshot) > 0);
     monitor
 }

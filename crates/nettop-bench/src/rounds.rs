@@ -127,13 +127,13 @@ pub fn with_empty(flood: &Flood) -> Result<Round> {
     send(&net, flood)
 }
 
-/// With nettop, which has so many seconds between ticks.
+/// With nettop, which has so many seconds between ticks, and further options.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn with_nettop(flood: &Flood, interval: f64) -> Result<Watched> {
+pub fn with_nettop(flood: &Flood, interval: f64, options: &str) -> Result<Watched> {
     let net = Net::new(flood.cpus);
-    let monitor = rig::start_nettop(&net, flood.cpus, interval);
+    let monitor = rig::start_nettop(&net, flood.cpus, interval, options);
     let pid = monitor.pid();
     let used = || cpu::used_by(pid).context("the monitor's CPU time");
     let (before, used_before) = (Times::of(pid)?, used()?);

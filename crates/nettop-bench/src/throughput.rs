@@ -21,6 +21,9 @@ pub struct Plan {
     /// Send from so many CPUs at once, each over an interface of its own; with all of them, none is left for who watches
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
     pub cpus: u8,
+    /// Where nettop counts sources, destinations and MACs: --maps of nettop run
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values = ["slots", "hash"])]
+    pub maps: Vec<String>,
     /// Another program that watches {iface}, instead of tcpdump and iftop (where installed); repeatable
     #[arg(long, value_name = "CMD", conflicts_with = "cpus")]
     pub peer: Vec<String>,
@@ -97,18 +100,27 @@ pub fn measure(what: &str, cases: impl Iterator<Item = Result<Case>>, plan: &Pla
     let mut uncounted = 0;
     for case in cases {
         let (number, flood) = case?;
-        let (mut empty, mut watched) = (Vec::new(), Vec::new());
+        let mut empty = Vec::new();
+        let mut by_form: Vec<Vec<_>> = plan.maps.iter().map(|_| Vec::new()).collect();
         let mut by_peer: Vec<Vec<_>> = peers.iter().map(|_| Vec::new()).collect();
         for _ in 0..plan.rounds {
             empty.push(rounds::with_empty(&flood)?);
-            watched.push(rounds::with_nettop(&flood, INTERVAL)?);
+            for (form, watched) in plan.maps.iter().zip(&mut by_form) {
+                watched.push(rounds::with_nettop(&flood, INTERVAL, &format!("--maps {form}"))?);
+            }
             for (peer, rounds) in peers.iter().zip(&mut by_peer) {
                 rounds.push(rounds::with_peer(&flood, peer)?);
             }
         }
-        uncounted += watched.iter().filter(|watched| !watched.is_whole()).count();
-        speed.row(speed_row(number, &empty, &watched));
-        accounts.row(account_row(number, &watched));
+        for (form, watched) in plan.maps.iter().zip(&by_form) {
+            let name = match form.as_str() {
+                "slots" => count(number.into()),
+                _ => format!("{}, {form}", count(number.into())),
+            };
+            uncounted += watched.iter().filter(|watched| !watched.is_whole()).count();
+            speed.row(speed_row(&name, &empty, watched));
+            accounts.row(account_row(&name, watched));
+        }
         for (peer, rounds) in peers.iter().zip(&by_peer) {
             others.row(peer_row(peer, number, &empty, rounds));
         }
@@ -143,7 +155,7 @@ pub fn measure(what: &str, cases: impl Iterator<Item = Result<Case>>, plan: &Pla
     Ok(())
 }
 
-fn speed_row(number: u32, empty: &[Round], watched: &[Watched]) -> Vec<String> {
+fn speed_row(name: &str, empty: &[Round], watched: &[Watched]) -> Vec<String> {
     let of = |value: &dyn Fn(&Watched) -> f64| watched.iter().map(value).collect::<Vec<_>>();
     let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let sum = |value: &dyn Fn(&Watched) -> u64| count(watched.iter().map(value).sum());
@@ -162,7 +174,7 @@ fn speed_row(number: u32, empty: &[Round], watched: &[Watched]) -> Vec<String> {
     let both: Vec<_> = kernel.iter().zip(&user).map(|(kernel, user)| kernel + user).collect();
     let ns = |values: &[f64]| format!("{:.0}", median(values));
     vec![
-        count(number.into()),
+        name.into(),
         format!("{:.2}", median(&bare)),
         format!("{:.2}", median(&mpps)),
         ratio_of(Round::mpps),
@@ -176,7 +188,7 @@ fn speed_row(number: u32, empty: &[Round], watched: &[Watched]) -> Vec<String> {
     ]
 }
 
-fn account_row(number: u32, watched: &[Watched]) -> Vec<String> {
+fn account_row(name: &str, watched: &[Watched]) -> Vec<String> {
     let sum = |value: &dyn Fn(&Watched) -> u64| count(watched.iter().map(value).sum());
     let packets = |part: &str| match watched.iter().all(|watched| watched.last["accounting"][part].is_object()) {
         true => sum(&|watched| rig::packets(&watched.last, part)),
@@ -184,7 +196,7 @@ fn account_row(number: u32, watched: &[Watched]) -> Vec<String> {
     };
     let holds = watched.iter().all(|watched| watched.last["accounting"]["holds"] == true);
     vec![
-        count(number.into()),
+        name.into(),
         sum(&|watched| watched.round.sent),
         sum(&|watched| watched.round.received),
         packets("seen"),

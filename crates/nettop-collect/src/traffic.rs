@@ -122,6 +122,15 @@ pub trait Traffic: Send {
         None
     }
 
+    /// Whether a key stays in its table until [`make_room`](Self::make_room), so that a full one stays full; else it is as good as gone by
+    /// the next reading.
+    fn keys_stay(&self) -> bool {
+        false
+    }
+
+    /// Before the last reading that belongs to what a reset forgets: forgets the keys that stay.
+    fn make_room(&mut self) {}
+
     /// What counting has cost the kernel so far; nothing where it is not the kernel that counts.
     fn cost(&self) -> Cost {
         Cost::default()

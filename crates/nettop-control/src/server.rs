@@ -279,7 +279,7 @@ mod tests {
                 thread::sleep(Duration::from_millis(5));
             }
             count.fetch_sub(1, Ordering::SeqCst);
-            Ok(Dump { about: "", now_ns: 5, set: 0, programs: Vec::new(), maps: Vec::new() })
+            Ok(Dump { about: String::new(), now_ns: 5, set: 0, programs: Vec::new(), maps: Vec::new() })
         });
         let (_directory, path) = start_with(move |request| match request {
             Request::Maps(_) => Ok(Answer::MapsReader(reader.clone())),

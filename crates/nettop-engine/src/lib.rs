@@ -478,6 +478,7 @@ impl Engine {
 
     fn reset(&mut self) {
         // What has come until now belongs to what is forgotten.
+        self.source.make_room();
         let base = self.tables_at_reading();
         self.source.note_base(&base);
         self.aggregates.reset(self.reading.at);

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, Serialize)]
 pub struct Dump {
     /// What these numbers are: since when, and how sure.
-    pub about: &'static str,
+    pub about: String,
     /// When they were read, Unix nanoseconds.
     pub now_ns: u64,
     /// The set of totals and slots that is counted in: 0 or 1.

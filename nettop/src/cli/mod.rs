@@ -18,7 +18,7 @@ use nettop_collect::{
     demo,
     kernel::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
 };
-use nettop_common::counters::Part;
+use nettop_common::{counters::Part, maps::Form};
 use nettop_control::{channel::ControlArgs, endpoint::Endpoint};
 use nettop_engine::{Settings, detect::first_alert};
 use nettop_geo::Watcher;
@@ -206,7 +206,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", value_parser = OsStringValueParser::new().map(|name| names::shown(name.as_bytes())))]
     pub iface: Vec<String>,
     /// Replay a capture (pcap or pcapng; - is standard input) instead of watching interfaces; needs no privilege
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "without", "log"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "maps", "without", "log"])]
     pub pcap: Option<PathBuf>,
     /// Replay so many times as fast as it was captured; 0 is as fast as possible
     #[arg(long, value_name = "N", requires = "pcap", default_value = "0", value_parser = parse_speed)]
@@ -218,6 +218,10 @@ pub struct RunArgs {
     /// leaves beside what nettop needs]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub map_memory: Option<u64>,
+    /// Where the kernel counts sources, destinations and MACs: in slots that are emptied all the time, or in per-CPU hash maps that any tool
+    /// for BPF can dump, which take more of the CPU and are only emptied by a reset
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub maps: MapForm,
     /// Do not count these, separated by commas; what is left out costs a packet nothing
     #[arg(long, value_delimiter = ',', value_name = "PART", value_parser = parse_part)]
     pub without: Vec<Part>,
@@ -248,6 +252,7 @@ impl RunArgs {
     pub fn load_options(&self, budget: &Budget) -> kernel::Options {
         kernel::Options {
             memory: budget.maps,
+            form: self.maps.into(),
             event_rate: self.event_rate(),
             parts: self.without.iter().fold(Part::EVERY, |parts, part| parts & !part.bit()),
         }
@@ -255,6 +260,25 @@ impl RunArgs {
 
     fn event_rate(&self) -> u32 {
         self.common.event_rate.unwrap_or(DEFAULT_EVENT_RATE)
+    }
+}
+
+/// Where keys are counted; see [`Form`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MapForm {
+    /// In slots, which are emptied all the time.
+    #[default]
+    Slots,
+    /// In per-CPU hash maps.
+    Hash,
+}
+
+impl From<MapForm> for Form {
+    fn from(form: MapForm) -> Self {
+        match form {
+            MapForm::Slots => Self::Slots,
+            MapForm::Hash => Self::Hash,
+        }
     }
 }
 
@@ -549,6 +573,7 @@ mod tests {
             (&["--view", "nowhere"], "possible values: sources, destinations"),
             (&["--port", "90-80"], "--port"),
             (&["run", "--map-memory", "0"], "--map-memory"),
+            (&["run", "--maps", "lru"], "possible values: slots, hash"),
             (&["--control-tcp-anywhere"], "--control-token"),
             (&["--log-level", "warn"], "--log"),
             (&["--log", "x", "--log-level", "loud"], "possible values: error, warn, info, debug"),

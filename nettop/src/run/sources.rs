@@ -64,6 +64,7 @@ fn begin(traffic: &dyn Traffic, settings: &Settings) -> Begin {
         interfaces: traffic.interface_names(),
         unique_key: traffic.unique_key().map(|key| key.0),
         capacity: Table::ALL.iter().map(|table| traffic.capacity(*table)).collect(),
+        keys_stay: traffic.keys_stay(),
         settings: serde_json::to_value(RecordedSettings::of(settings)).unwrap_or_default(),
     }
 }

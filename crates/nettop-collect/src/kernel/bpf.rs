@@ -1,4 +1,4 @@
-//! The bpf(2) calls that aya does not have: links without a fallback, link info.
+//! The bpf(2) calls that aya does not have: links without a fallback, link info, many elements of a per-CPU map at once.
 
 use std::{
     io, mem,
@@ -6,6 +6,7 @@ use std::{
 };
 
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_prog_info};
+use bytemuck::Pod;
 
 /// Calls bpf(2).
 fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
@@ -75,4 +76,51 @@ pub fn program_runs(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     attr.info.info = &raw mut info as u64;
     bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
     Ok((info.run_cnt, info.run_time_ns))
+}
+
+/// What is done with the elements of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Batch {
+    /// They are read.
+    Read,
+    /// And removed.
+    Remove,
+}
+
+/// A place in a hash map, where the kernel goes on: opaque.
+pub type Place = u32;
+
+/// Reads elements of a per-CPU hash map, from a place on or from the beginning, into `keys` and `values`: of each key one value for each
+/// of `cpus` possible CPUs. Returns how many there were, and where it goes on; `None`: these were the last.
+///
+/// # Errors
+/// What the kernel says; `ENOSPC`: there is room for fewer than may lie in one place.
+pub fn map_batch<K: Pod, V: Pod>(
+    map: BorrowedFd<'_>,
+    batch: Batch,
+    mut from: Option<Place>,
+    (keys, values, cpus): (&mut [K], &mut [V], usize),
+) -> io::Result<(usize, Option<Place>)> {
+    // The kernel rounds a value of a CPU up to eight bytes.
+    const { assert!(size_of::<V>().is_multiple_of(8)) };
+    assert_eq!(values.len(), keys.len() * cpus, "a value for each key and CPU");
+    let command = match batch {
+        Batch::Read => bpf_cmd::BPF_MAP_LOOKUP_BATCH,
+        Batch::Remove => bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH,
+    };
+    let mut to: Place = 0;
+    let mut attr = empty_attr();
+    attr.batch.in_batch = from.as_mut().map_or(0, |from| &raw mut *from as u64);
+    attr.batch.out_batch = &raw mut to as u64;
+    attr.batch.keys = keys.as_mut_ptr() as u64;
+    attr.batch.values = values.as_mut_ptr() as u64;
+    attr.batch.count = keys.len() as u32;
+    attr.batch.map_fd = map.as_raw_fd() as u32;
+    let next = match bpf(command, &mut attr) {
+        Ok(_) => Some(to),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => None,
+        Err(error) => return Err(error),
+    };
+    // SAFETY: the kernel has set this field of the union.
+    Ok((unsafe { attr.batch.count } as usize, next))
 }

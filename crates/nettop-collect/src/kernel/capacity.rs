@@ -149,7 +149,7 @@ impl Capacity {
     }
 
     /// Bytes of what has the same size whatever the budget.
-    fn fixed(cpus: &CpuList) -> u64 {
+    pub(super) fn fixed(cpus: &CpuList) -> u64 {
         (cpus.count() * size_of::<Cpu>()) as u64
     }
 

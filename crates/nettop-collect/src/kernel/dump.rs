@@ -17,13 +17,12 @@ use aya::{
     Ebpf,
     maps::{MapData, MapType},
 };
-use bytemuck::Pod;
 use nettop_common::{
-    Address, MacPair, Outcome, PacketsBytes, Protocol, SizeBucket, SourceCounters, Totals,
+    Address, MacPair, Outcome, PacketsBytes, Protocol, SizeBucket, Totals,
     counters::Table,
     cpu::{FROM_PORT, PORTS, Ports, TCP_FLAGS},
-    maps,
-    slots::{self, Key, Slot, WAYS},
+    maps::{self, Form},
+    slots::Key,
     unique::Registers,
 };
 use nettop_model::{
@@ -34,15 +33,13 @@ use nettop_model::{
 
 use super::{
     Xdp, bpf,
-    capacity::Capacity,
     cpus::Cpus,
-    gather::{Dumped, Gathered, MOST, Packets},
-    windows::Array,
+    gather::{Gathered, MOST, Packets},
+    keys::DumpKeys,
 };
 use crate::traffic::Cost;
 
-const ABOUT: &str = "TOTALS, SOURCES, DESTINATIONS, MACS: since the bank that is counted in was last emptied, \
-                     which is done every tenth of a second or more often; LOG: what is not read yet, in units of 16 bytes; \
+const ABOUT: &str = "TOTALS: since the bank that is counted in was last emptied; \
                      TCP_FLAGS, DST_PORTS, SRC_PORTS: since the program was loaded, ports in 32 bits; UNIQUE: since then or the last reset; read CPU by CPU while the program counts; \
                      at most 131,072 keys of a map, each once for every CPU, are held, the busiest";
 /// How long reading all maps may take. What is not read by then is left out.
@@ -64,12 +61,17 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Of a loaded program.
+    /// Of a loaded program, and of the maps that it uses when it counts keys so.
     ///
     /// # Errors
     /// When the kernel does not say.
-    pub fn of(ebpf: &Ebpf, programs: Vec<Program>) -> Result<Self> {
-        let all = ebpf.maps().filter_map(|(name, map)| Some((name, super::mapped::map_data(map)?)));
+    pub fn of(ebpf: &Ebpf, form: Form, programs: Vec<Program>) -> Result<Self> {
+        let unused: &[&str] = match form {
+            Form::Slots => &[maps::SOURCE_HASH, maps::DEST_HASH, maps::MAC_HASH],
+            Form::Hash => &[maps::SOURCES, maps::DESTINATIONS, maps::MACS, maps::LOG],
+        };
+        let used = ebpf.maps().filter(|(name, _)| !unused.contains(name));
+        let all = used.filter_map(|(name, map)| Some((name, super::mapped::map_data(map)?)));
         let mut maps = all.map(|(name, data)| facts(name, data)).collect::<Result<Vec<_>>>()?;
         order::sort_by(&mut maps, |one, other| one.name.cmp(&other.name));
         Ok(Self { maps, programs })
@@ -80,6 +82,7 @@ fn facts(name: &str, data: &MapData) -> Result<Facts> {
     let info = data.info().with_context(|| format!("asking about map {name}"))?;
     let kind = match info.map_type() {
         Ok(MapType::Array) => "array",
+        Ok(MapType::PerCpuHash) => "per-CPU hash",
         Ok(MapType::RingBuf) => "ring buffer",
         _ => "other",
     };
@@ -116,11 +119,8 @@ impl Xdp {
         let held = Held {
             inventory: self.inventory.clone(),
             programs: [ethernet?, raw_ip?],
-            capacity: self.capacity,
             cpus: self.cpus.clone(),
-            sources: self.sources.array(),
-            destinations: self.destinations.array(),
-            macs: self.macs.array(),
+            keys: self.keys.dump()?,
         };
         Ok(Reader::new(move |limit| held.dump(limit)))
     }
@@ -130,12 +130,9 @@ impl Xdp {
 struct Held {
     inventory: Arc<Inventory>,
     programs: [OwnedFd; 2],
-    capacity: Capacity,
     /// Read while the monitor reads and clears it: every access is to a word or a few of them, as those of the kernel program are.
     cpus: Arc<Cpus>,
-    sources: Array<Slot<SourceCounters>>,
-    destinations: Array<Slot<PacketsBytes>>,
-    macs: Array<Slot<PacketsBytes>>,
+    keys: Box<dyn DumpKeys>,
 }
 
 impl Held {
@@ -150,7 +147,7 @@ impl Held {
         let maps = self.inventory.maps.iter().flat_map(with_parts);
         let maps = maps.map(|facts| self.dump_map(facts, bank, &asked));
         Ok(Dump {
-            about: ABOUT,
+            about: format!("{}; {ABOUT}", self.keys.about()),
             now_ns: Moment::now().unix_ns,
             set: bank,
             programs: programs.collect(),
@@ -181,24 +178,8 @@ impl Held {
                 let used = registers.filter(|value| *value > 0).count() as u64;
                 map.fill = Some(Fill { used, of: (cpus.count() * size_of::<Registers>()) as u64 });
             }
-            maps::SOURCES => {
-                self.dump_slots(&mut map, &self.sources, Table::Sources, |_, _| None, address, asked)?;
-            }
-            maps::DESTINATIONS => {
-                let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Destinations);
-                self.dump_slots(&mut map, &self.destinations, Table::Destinations, newest, address, asked)?;
-            }
-            maps::MACS => {
-                let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Macs);
-                self.dump_slots(&mut map, &self.macs, Table::Macs, newest, mac_pair, asked)?;
-            }
-            maps::LOG => {
-                let rings = || (0..cpus.count()).map(|cpu| cpus.ring(cpu));
-                let used = rings().map(|ring| ring.head.saturating_sub(ring.tail)).sum();
-                map.fill = Some(Fill { used, of: rings().map(|ring| u64::from(ring.mask)).sum() });
-            }
-            // Filters, constants, the ring of events: nothing is counted in them.
-            _ => {}
+            // In filters, constants and the ring of events nothing is counted.
+            _ => self.keys.dump(cpus, &mut map, asked)?,
         }
         Ok(map)
     }
@@ -235,66 +216,18 @@ impl Held {
         map.fill = Some(Fill { used: used.iter().filter(|used| **used).count() as u64, of: N as u64 });
         gathered.into_map(map, self.cpus.count(), asked.limit, label);
     }
-
-    /// The slots of a table in the bank that each CPU counts in, and what is in none yet.
-    fn dump_slots<C: Dumped>(
-        &self,
-        map: &mut Map,
-        array: &Array<Slot<C>>,
-        table: Table,
-        newest: impl Fn(usize, u32) -> Option<Slot<C>>,
-        label: fn(Key) -> String,
-        asked: &Asked,
-    ) -> Result<()>
-    where
-        Slot<C>: Pod,
-    {
-        let (cpus, bits) = (&self.cpus, self.capacity.bits[table as usize]);
-        let mut gathered = Gathered::new(MOST);
-        let mut used = 0;
-        for cpu in 0..cpus.count() {
-            if asked.is_late(map, cpu, cpus.count()) {
-                break;
-            }
-            // The banks change places while this goes on.
-            let bank = cpus.config().bank;
-            let Some(part) = cpus.part(cpu) else { continue };
-            let first = slots::index(part, bank, bits, 0) as usize;
-            let slots = array.map(first..first + (WAYS << bits));
-            let slots = slots.with_context(|| format!("mapping {}", map.facts.name))?;
-            for bucket in 0..1 << bits {
-                let tags = cpus.tags(cpu, bank, table, bucket);
-                for way in tags.taken() {
-                    let slot = bucket * WAYS + way as usize;
-                    let Slot { key, counters } = slots.get(slot);
-                    used += 1;
-                    // Not if it was just taken, or emptied, for another one.
-                    if slots.get(slot).key == key
-                        && cpus.tags(cpu, bank, table, bucket).taken().any(|taken| taken == way)
-                    {
-                        gathered.enter(key, cpu, counters);
-                    }
-                }
-            }
-            if let Some(Slot { key, counters }) = newest(cpu, bank) {
-                gathered.enter(key, cpu, counters);
-            }
-        }
-        map.fill = Some(Fill { used, of: (cpus.count() * (WAYS << bits)) as u64 });
-        gathered.into_map(map, cpus.count(), asked.limit, label);
-        Ok(())
-    }
 }
 
 /// How much is wanted, and by when.
-struct Asked {
-    limit: usize,
+pub struct Asked {
+    /// Rows; 0: all.
+    pub limit: usize,
     until: Instant,
 }
 
 impl Asked {
     /// Whether there is no time for this CPU, nor for those behind it; then their number is noted.
-    fn is_late(&self, map: &mut Map, cpu: usize, cpus: usize) -> bool {
+    pub fn is_late(&self, map: &mut Map, cpu: usize, cpus: usize) -> bool {
         let late = Instant::now() >= self.until;
         if late {
             map.cpus_left_out = (cpus - cpu) as u64;
@@ -311,7 +244,8 @@ fn port([port, _]: Key) -> String {
     port.to_string()
 }
 
-fn address(key: Key) -> String {
+/// An address as people read it.
+pub fn address(key: Key) -> String {
     Address::from(key).to_string()
 }
 
@@ -348,7 +282,8 @@ fn totals(of: &Totals) -> Vec<(String, u64)> {
     all
 }
 
-fn mac_pair(key: Key) -> String {
+/// A pair of MACs as people read it.
+pub fn mac_pair(key: Key) -> String {
     let pair = MacPair::from(key);
     let text = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
     format!("{} {}", text(pair.source()), text(pair.destination()))

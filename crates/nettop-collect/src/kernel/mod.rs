@@ -2,6 +2,7 @@
 
 mod attach;
 mod attachments;
+mod batch;
 mod bpf;
 mod budget;
 pub mod capacity;
@@ -11,11 +12,14 @@ mod defaults;
 mod dump;
 mod gather;
 pub mod grace;
+mod hash;
+mod keys;
 mod mapped;
 pub mod names;
 mod object;
 mod refusal;
 mod rings;
+mod slots;
 mod traffic;
 mod watcher;
 mod windows;
@@ -30,10 +34,9 @@ use aya::{
     util::KernelVersion,
 };
 use nettop_common::{
-    Event, Filter, PacketsBytes, SourceCounters,
-    counters::{Counters, Part, Table},
-    maps,
-    slots::{self, Key, Slot, Tags, WAYS},
+    Event, Filter,
+    counters::{Part, Table},
+    maps::{self, Form},
 };
 use nettop_model::{
     clock::{Moment, asleep_ns},
@@ -48,10 +51,11 @@ use self::{
     cpus::Cpus,
     dump::Inventory,
     grace::Grace,
+    hash::{Hash, HashSizes},
+    keys::Keys,
     mapped::{Mapped, map_data},
-    rings::Rings,
+    slots::Slots,
     watcher::Watcher,
-    windows::Windows,
 };
 pub use self::{
     attach::describe_program,
@@ -73,18 +77,11 @@ pub struct Xdp {
     programs: Arc<Programs>,
     watcher: Watcher,
     inventory: Arc<Inventory>,
-    capacity: Capacity,
-    cpu_list: CpuList,
     cpus: Arc<Cpus>,
+    keys: Box<dyn Keys>,
     grace: Grace,
     /// For how long the machine had been suspended when the banks were last flipped, nanoseconds.
     asleep_ns: u64,
-    /// Keys in the slots that were emptied last, by table.
-    entries: [u64; Table::COUNT],
-    sources: Windows<Slot<SourceCounters>>,
-    destinations: Windows<Slot<PacketsBytes>>,
-    macs: Windows<Slot<PacketsBytes>>,
-    rings: Rings,
     /// When memory that was not in use was last given back.
     rested: Moment,
     /// Whether the cumulative tables may have changed since they were read.
@@ -103,16 +100,14 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
-        let Loaded { mut ebpf, programs, inventory, capacity, cpus: cpu_list } = load(options)?;
+        let Loaded { mut ebpf, programs, inventory, sizes, cpus: cpu_list } = load(options)?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
-        let [sources, destinations, macs] = capacity.bits.map(|bits| Capacity::slots(bits, &cpu_list) as usize);
-        let sources = Windows::new(map_of(&ebpf, maps::SOURCES)?, sources, AT_ONCE).context("holding SOURCES")?;
-        let destinations = Windows::new(map_of(&ebpf, maps::DESTINATIONS)?, destinations, AT_ONCE);
-        let destinations = destinations.context("holding DESTINATIONS")?;
-        let macs = Windows::new(map_of(&ebpf, maps::MACS)?, macs, AT_ONCE).context("holding MACS")?;
-        let rings = Rings::new(map_of(&ebpf, maps::LOG)?, capacity, &cpu_list).context("holding LOG")?;
         let (all, ports) = (map_of(&ebpf, maps::CPUS)?, map_of(&ebpf, maps::PORTS)?);
-        let cpus = Cpus::new(all, ports, &cpu_list, capacity, options.parts).context("mapping CPUS")?;
+        let cpus = Cpus::new(all, ports, &cpu_list, sizes.of_cpus(), options.parts).context("mapping CPUS")?;
+        let keys: Box<dyn Keys> = match sizes {
+            Sizes::Slots(capacity) => Box::new(Slots::new(capacity, &cpu_list, |name| map_of(&ebpf, name))?),
+            Sizes::Hash(sizes) => Box::new(Hash::new(sizes, |name| map_of(&ebpf, name))?),
+        };
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let programs = Arc::new(programs);
@@ -122,16 +117,10 @@ impl Xdp {
             programs,
             watcher,
             inventory: inventory.into(),
-            capacity,
-            cpu_list,
             cpus: cpus.into(),
+            keys,
             grace: Grace::default(),
             asleep_ns: asleep_ns(),
-            entries: [0; Table::COUNT],
-            sources,
-            destinations,
-            macs,
-            rings,
             rested: Moment::now(),
             has_news: true,
             filters,
@@ -147,10 +136,43 @@ impl Xdp {
 pub struct Options {
     /// Budget for the kernel's maps, bytes.
     pub memory: u64,
+    /// Where keys are counted.
+    pub form: Form,
     /// Events per second there must be room for.
     pub event_rate: u32,
     /// The bits of the [`Part`]s that are counted.
     pub parts: u32,
+}
+
+/// How large the maps are.
+enum Sizes {
+    Slots(Capacity),
+    Hash(HashSizes),
+}
+
+impl Sizes {
+    fn plan(form: Form, budget: u64, cpus: &CpuList) -> Self {
+        match form {
+            Form::Slots => Self::Slots(Capacity::plan(budget, cpus)),
+            Form::Hash => Self::Hash(HashSizes::plan(budget, cpus)),
+        }
+    }
+
+    /// Elements of the maps that are used; the others stay as small as the object has them.
+    fn elements(&self, cpus: &CpuList) -> Vec<(&'static str, u32)> {
+        match self {
+            Self::Slots(capacity) => capacity.elements(cpus).into(),
+            Self::Hash(sizes) => sizes.elements(cpus),
+        }
+    }
+
+    /// What CPUs are told.
+    fn of_cpus(&self) -> Capacity {
+        match self {
+            Self::Slots(capacity) => *capacity,
+            Self::Hash(sizes) => sizes.of_cpus(),
+        }
+    }
 }
 
 /// The program in the kernel, attached to nothing yet.
@@ -158,26 +180,30 @@ struct Loaded {
     ebpf: Ebpf,
     programs: Programs,
     inventory: Inventory,
-    capacity: Capacity,
+    sizes: Sizes,
     cpus: CpuList,
 }
 
-fn load(Options { memory, event_rate, parts }: &Options) -> Result<Loaded> {
+fn load(Options { memory, form, event_rate, parts }: &Options) -> Result<Loaded> {
     let cpus = CpuList::current()?;
-    let capacity = Capacity::plan(*memory, &cpus);
+    let sizes = Sizes::plan(*form, *memory, &cpus);
 
     let mut loader = EbpfLoader::new();
-    for (map, entries) in capacity.elements(&cpus) {
+    for (map, entries) in sizes.elements(&cpus) {
         loader.map_max_entries(map, entries);
     }
-    loader.map_max_entries(maps::EVENTS, capacity::ring(*event_rate));
+    let events = match form {
+        Form::Slots => *event_rate,
+        Form::Hash => event_rate.saturating_mul(hash::PACE_MOST_OF_USUAL),
+    };
+    loader.map_max_entries(maps::EVENTS, capacity::ring(events));
     loader.override_global(maps::PARTS, parts, true);
     let object = object::inflate().context("inflating the kernel program")?;
     let mut ebpf = loader.load(bytemuck::cast_slice(&object)).map_err(|error| explain_load(error.into()))?;
 
-    let (programs, facts) = load_programs(&mut ebpf, *parts).map_err(explain_load)?;
-    let inventory = Inventory::of(&ebpf, facts)?;
-    Ok(Loaded { ebpf, programs, inventory, capacity, cpus })
+    let (programs, facts) = load_programs(&mut ebpf, maps::programs(*form, *parts)).map_err(explain_load)?;
+    let inventory = Inventory::of(&ebpf, *form, facts)?;
+    Ok(Loaded { ebpf, programs, inventory, sizes, cpus })
 }
 
 /// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources it has
@@ -188,8 +214,8 @@ fn load(Options { memory, event_rate, parts }: &Options) -> Result<Loaded> {
 pub fn try_load() -> Result<u64> {
     let event_rate = DEFAULT_EVENT_RATE;
     let Budget { maps: memory, .. } = Budget::now(None, event_rate)?;
-    let loaded = load(&Options { memory, event_rate, parts: Part::EVERY })?;
-    Ok(Capacity::keys(loaded.capacity.bits[Table::Sources as usize], &loaded.cpus))
+    let loaded = load(&Options { memory, form: Form::Slots, event_rate, parts: Part::EVERY })?;
+    Ok(Capacity::keys(loaded.sizes.of_cpus().bits[Table::Sources as usize], &loaded.cpus))
 }
 
 fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
@@ -198,53 +224,8 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
         .ok_or_else(|| anyhow!("the object has no map {name}; rebuild it: cargo xtask ebpf"))
 }
 
-/// Buckets whose slots are mapped at once.
-const BUCKETS_AT_ONCE: usize = 32;
-/// Their slots.
-const AT_ONCE: usize = BUCKETS_AT_ONCE * WAYS;
-
-/// A CPU's part of an idle bank of a table.
-struct BankOfTable<'a> {
-    cpus: &'a Cpus,
-    cpu: usize,
-    bank: u32,
-    table: Table,
-    bits: u32,
-}
-
-impl BankOfTable<'_> {
-    /// Moves what is in it to the end of `entries`; returns how many keys there were.
-    ///
-    /// # Errors
-    /// Some of its slots cannot be mapped; they were not moved.
-    fn empty<K: From<Key>, C: Counters>(
-        &self,
-        slots: &mut Windows<Slot<C>>,
-        entries: &mut Vec<(K, C)>,
-    ) -> io::Result<u64>
-    where
-        Slot<C>: bytemuck::Pod,
-    {
-        let Self { cpus, cpu, bank, table, bits } = *self;
-        let Some(part) = cpus.part(cpu) else { return Ok(0) };
-        let before = entries.len();
-        for bucket in 0..1 << bits {
-            let tags = cpus.tags(cpu, bank, table, bucket);
-            if tags == Tags::default() {
-                continue;
-            }
-            let first = slots::index(part, bank, bits, bucket as u32) as usize;
-            let (slots, range) = slots.get(&(first..first + WAYS))?;
-            let taken = tags.taken().map(|way| slots.get(range.start + way as usize));
-            entries.extend(taken.map(|slot| (slot.key.into(), slot.counters)));
-            cpus.clear_tags(cpu, bank, table, bucket);
-        }
-        Ok((entries.len() - before) as u64)
-    }
-}
-
-/// The programs that count these parts, and what there is to say of each.
-fn load_programs(ebpf: &mut Ebpf, parts: u32) -> Result<(Programs, Vec<Program>)> {
+/// The programs of these names, and what there is to say of each.
+fn load_programs(ebpf: &mut Ebpf, [ethernet, raw_ip]: [&'static str; 2]) -> Result<(Programs, Vec<Program>)> {
     let mut load = |name: &'static str| -> Result<_> {
         let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
         let program: &mut XdpProgram = program.try_into()?;
@@ -255,7 +236,6 @@ fn load_programs(ebpf: &mut Ebpf, parts: u32) -> Result<(Programs, Vec<Program>)
         let memory = info.memory_locked().unwrap_or_default().into();
         Ok((fd, Program { name, id: info.id(), memory, runs: 0, run_ns: 0 }))
     };
-    let [ethernet, raw_ip] = maps::programs(parts);
     let ((ethernet, one), (raw_ip, other)) = (load(ethernet)?, load(raw_ip)?);
     Ok((Programs { ethernet, raw_ip, ids: [one.id, other.id] }, vec![one, other]))
 }

@@ -10,7 +10,7 @@ use nettop_model::{
     snapshot::MapRow,
 };
 
-use super::{BankOfTable, Xdp, capacity::Capacity, names};
+use super::{Xdp, names};
 use crate::{
     reading::{Reading, Tables, Watched},
     traffic::{Cost, Traffic},
@@ -28,7 +28,7 @@ impl Traffic for Xdp {
         reading.clear();
         reading.at = Moment::now();
         self.read_until = reading.at;
-        self.entries = [0; Table::COUNT];
+        self.keys.begin();
         if reading.at.seconds_since(&self.rested) > REST {
             self.rest(reading.at);
         }
@@ -42,8 +42,7 @@ impl Traffic for Xdp {
         for cpu in 0..self.cpus.count() {
             self.empty(cpu, config.bank, reading);
         }
-        self.rings.add_to(reading);
-        self.rings.adapt(reading.at);
+        self.keys.finish(config.bank, reading);
         // The program's clock stands still while the machine is suspended.
         if self.asleep_ns > 0 {
             for (_, counters) in &mut reading.sources {
@@ -54,7 +53,7 @@ impl Traffic for Xdp {
     }
 
     fn pace(&self) -> Duration {
-        self.rings.pace()
+        self.keys.pace()
     }
 
     fn read_tables_anew(&mut self, tables: &mut Tables) {
@@ -88,15 +87,32 @@ impl Traffic for Xdp {
     }
 
     fn capacity(&self, table: Table) -> Option<u64> {
-        Some(Capacity::keys(self.capacity.bits[table as usize], &self.cpu_list))
+        Some(self.keys.capacity(table))
     }
 
     fn entries(&self, table: Table) -> u64 {
-        self.entries[table as usize]
+        self.keys.entries(table)
+    }
+
+    fn keys_stay(&self) -> bool {
+        self.keys.stay()
+    }
+
+    /// Where keys stay until they are forgotten, that is done now. What comes meanwhile is filtered, as in a pause: it belongs to
+    /// what is before the reset.
+    fn make_room(&mut self) {
+        if !self.keys.stay() {
+            return;
+        }
+        let config = self.cpus.config();
+        self.cpus.tell(Config { paused: 1, ..config });
+        self.grace.wait();
+        self.keys.forget();
+        self.cpus.tell(config);
     }
 
     fn log_fill(&self) -> Option<MapRow> {
-        Some(self.rings.fill())
+        self.keys.log_fill()
     }
 
     /// Puts a filter in force, or none. The program sees either the old or the new one, never a mixture.
@@ -168,32 +184,7 @@ impl Xdp {
         let totals = self.cpus.totals(cpu, bank);
         reading.totals.add(&totals);
         if totals.outcome(Outcome::Counted).packets > 0 {
-            self.rings
-                .read(&self.cpus, cpu, bank)
-                .unwrap_or_else(|error| log::error!("mapping the log of CPU {cpu}: {error}"));
-            let Self { cpus, sources, destinations, macs, entries, capacity, .. } = self;
-            for (&table, entries) in Table::ALL.iter().zip(entries) {
-                if let Some(newest) = cpus.newest(cpu, bank, table) {
-                    match table {
-                        Table::Sources => {}
-                        Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
-                        Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
-                    }
-                    *entries += 1;
-                }
-                let bank = BankOfTable { cpus, cpu, bank, table, bits: capacity.bits[table as usize] };
-                let emptied = match table {
-                    Table::Sources => bank.empty(sources, &mut reading.sources),
-                    Table::Destinations => bank.empty(destinations, &mut reading.destinations),
-                    Table::Macs => bank.empty(macs, &mut reading.macs),
-                };
-                match emptied {
-                    Ok(keys) => *entries += keys,
-                    // They stay in use: what they hold comes with a later reading.
-                    Err(error) => log::error!("mapping slots of the kernel program's: {error}"),
-                }
-            }
-            cpus.clear_newest(cpu, bank);
+            self.keys.read(&self.cpus, cpu, bank, reading);
         }
         self.cpus.clear_totals(cpu, bank);
     }
@@ -201,9 +192,6 @@ impl Xdp {
     /// Gives memory back that is not in use any more.
     fn rest(&mut self, now: Moment) {
         self.rested = now;
-        self.sources.rest();
-        self.destinations.rest();
-        self.macs.rest();
-        self.rings.rest();
+        self.keys.rest();
     }
 }

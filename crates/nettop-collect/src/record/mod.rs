@@ -62,6 +62,9 @@ pub struct Begin {
     pub unique_key: Option<[u64; 2]>,
     /// How many keys each of the kernel's tables had room for.
     pub capacity: Vec<Option<u64>>,
+    /// Whether keys stayed in them until a reset.
+    #[serde(default)]
+    pub keys_stay: bool,
     /// With what the engine was started.
     pub settings: Value,
 }

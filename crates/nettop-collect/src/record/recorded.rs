@@ -230,6 +230,10 @@ impl Traffic for Recorded {
         self.begin.capacity.get(table as usize).copied().flatten()
     }
 
+    fn keys_stay(&self) -> bool {
+        self.begin.keys_stay
+    }
+
     fn entries(&self, table: Table) -> u64 {
         self.entries.get(table as usize).copied().unwrap_or_default()
     }

@@ -152,6 +152,14 @@ impl Traffic for Recording {
         self.inner.log_fill()
     }
 
+    fn keys_stay(&self) -> bool {
+        self.inner.keys_stay()
+    }
+
+    fn make_room(&mut self) {
+        self.inner.make_room();
+    }
+
     fn cost(&self) -> Cost {
         self.inner.cost()
     }

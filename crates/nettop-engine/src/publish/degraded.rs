@@ -20,15 +20,28 @@ impl Engine {
         let mut push = |badge: &str, what: String, reason: String, remedy: &str| {
             rows.push(Degraded { badge: badge.to_string(), what, reason, remedy: remedy.to_string() });
         };
-        for table in Table::ALL.iter().filter(|table| self.full.contains(table)) {
-            push(
-                &format!("{} untracked", table.label()),
-                format!("the log of {} without a slot was full", table.label()),
-                "it was not read in time, or a CPU counts that was offline at the start and has none; these packets are counted \
-                 as untracked"
-                    .into(),
-                "leave nettop a CPU, or give a larger --map-memory; start it again where CPUs came online",
-            );
+        let full = Table::ALL.iter().filter(|table| self.full.contains(table));
+        if self.source.keys_stay() {
+            let full: Vec<_> = full.map(|table| table.label()).collect();
+            if !full.is_empty() {
+                push(
+                    "MAP FULL",
+                    format!("there is no room for more {} in the hash maps", full.join(", ")),
+                    "keys stay there; the packets of others are counted as untracked".into(),
+                    "a reset (r), which empties them; else a larger --map-memory, or --maps slots",
+                );
+            }
+        } else {
+            for table in full {
+                push(
+                    &format!("{} untracked", table.label()),
+                    format!("the log of {} without a slot was full", table.label()),
+                    "it was not read in time, or a CPU counts that was offline at the start and has none; these packets are counted \
+                     as untracked"
+                        .into(),
+                    "leave nettop a CPU, or give a larger --map-memory; start it again where CPUs came online",
+                );
+            }
         }
         let unadmitted = self.aggregates.sources.unadmitted().packets.saturating_sub(self.unadmitted);
         if unadmitted > 0 {
