@@ -15,6 +15,9 @@ use crate::reading::{Reading, Tables, Watched};
 /// How often a collector of packets is read, unless it has more to say.
 pub const PACE: Duration = Duration::from_millis(100);
 
+/// What the row of [`Traffic::log_fill`] is called.
+pub const LOG: &str = "log";
+
 /// What counting costs the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {

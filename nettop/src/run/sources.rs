@@ -57,13 +57,14 @@ impl Sources {
 }
 
 fn begin(traffic: &dyn Traffic, settings: &Settings) -> Begin {
+    let tables = Table::ALL.iter().map(|table| traffic.capacity(*table));
     Begin {
         schema: SCHEMA,
         version: VERSION.into(),
         at: traffic.begins(),
         interfaces: traffic.interface_names(),
         unique_key: traffic.unique_key().map(|key| key.0),
-        capacity: Table::ALL.iter().map(|table| traffic.capacity(*table)).collect(),
+        capacity: tables.chain([traffic.log_fill().map(|row| row.capacity)]).collect(),
         keys_stay: traffic.keys_stay(),
         settings: serde_json::to_value(RecordedSettings::of(settings)).unwrap_or_default(),
     }

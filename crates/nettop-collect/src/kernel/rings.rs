@@ -17,7 +17,10 @@ use super::{
     cpus::Cpus,
     windows::Windows,
 };
-use crate::{reading::Reading, traffic::PACE};
+use crate::{
+    reading::Reading,
+    traffic::{LOG, PACE},
+};
 
 /// Units that are mapped at once: 256 KiB, so that only what is in use of a log is resident.
 const WINDOW: usize = 1 << 14;
@@ -125,7 +128,7 @@ impl Rings {
 
     /// How full the fullest log was when it was read.
     pub fn fill(&self) -> MapRow {
-        MapRow { table: "log".into(), entries: self.filled, capacity: 1 << self.bits }
+        MapRow { table: LOG.into(), entries: self.filled, capacity: 1 << self.bits }
     }
 
     /// How long after a reading the next one is due.

@@ -60,7 +60,7 @@ pub struct Begin {
     pub interfaces: Vec<String>,
     /// The key by which distinct sources were hashed; `None`: every source had a slot.
     pub unique_key: Option<[u64; 2]>,
-    /// How many keys each of the kernel's tables had room for.
+    /// How many keys each of the kernel's tables had room for; behind them, how many units the log had.
     pub capacity: Vec<Option<u64>>,
     /// Whether keys stayed in them until a reset.
     #[serde(default)]

@@ -8,13 +8,16 @@ use std::{
 
 use anyhow::Result;
 use nettop_common::{Event, Filter, counters::Table, unique};
-use nettop_model::{clock::Moment, snapshot::Replay};
+use nettop_model::{
+    clock::Moment,
+    snapshot::{MapRow, Replay},
+};
 
 use super::{Begin, Line, lines};
 use crate::{
     host::HostReading,
     reading::{self, Reading, Watched},
-    traffic::{Traffic, no_interfaces},
+    traffic::{LOG, Traffic, no_interfaces},
 };
 
 /// What a recording has the engine do next.
@@ -228,6 +231,13 @@ impl Traffic for Recorded {
 
     fn capacity(&self, table: Table) -> Option<u64> {
         self.begin.capacity.get(table as usize).copied().flatten()
+    }
+
+    fn log_fill(&self) -> Option<MapRow> {
+        let of_log = Table::COUNT;
+        let capacity = self.begin.capacity.get(of_log).copied().flatten()?;
+        let entries = self.entries.get(of_log).copied().unwrap_or_default();
+        Some(MapRow { table: LOG.into(), entries, capacity })
     }
 
     fn keys_stay(&self) -> bool {

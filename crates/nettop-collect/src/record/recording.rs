@@ -49,7 +49,8 @@ impl Traffic for Recording {
         self.inner.read(reading);
         let beginning = self.inner.take_beginning();
         self.beginning = beginning.or(self.beginning);
-        let entries = Table::ALL.iter().map(|table| self.inner.entries(*table)).collect();
+        let of_log = self.inner.log_fill().map(|row| row.entries);
+        let entries = Table::ALL.iter().map(|table| self.inner.entries(*table)).chain(of_log).collect();
         (self.sink)(Line::Traffic(Box::new(lines::Traffic::of(reading, beginning, entries))));
     }
 
