@@ -1,6 +1,8 @@
 //! The kernel program and user space read every frame alike, and as the standards say: the same bytes go through
 //! `BPF_PROG_TEST_RUN` and through the counter for the host.
 
+use std::{fs, path::Path};
+
 use nettop_common::{LinkLayer, Outcome, event::NO_TCP_FLAGS};
 use nettop_model::filter::FilterText;
 use nettop_tests::{
@@ -568,5 +570,31 @@ fn the_filter_and_pause_reject_the_same_packets() {
         let (outcome, event) = both.count(&"paused", &spec.frame(), LinkLayer::Ethernet);
         assert_eq!((outcome, event), (Outcome::Filtered, None));
     }
+    both.expect_equal_tables();
+}
+
+/// Frames as they are, those of captures behind the headers of file and packet.
+#[test]
+fn what_fuzzing_found_is_read_alike() {
+    if !skip::privileged() {
+        return;
+    }
+    let seeds = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds"));
+    let mut both = Both::load();
+    let mut count = 0;
+    for (folder, skipped) in [("packet", 1), ("capture", 24 + 16), ("capture", 0)] {
+        for seed in fs::read_dir(seeds.join(folder)).expect("seeds") {
+            let path = seed.expect("a file").path();
+            let bytes = fs::read(&path).expect("a readable file");
+            for link in [LinkLayer::Ethernet, LinkLayer::RawIp] {
+                // What the kernel runs a program over is no shorter than an Ethernet header, and no longer than a page.
+                if let Some(frame) = bytes.get(skipped..bytes.len().min(3000)).filter(|frame| frame.len() >= 14) {
+                    both.count(&path, frame, link);
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 50, "{count} frames");
     both.expect_equal_tables();
 }
