@@ -63,15 +63,16 @@ impl Keys for Hash {
 fn counters<'a, C: Counters>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key, bank: u32) -> Option<&'a mut C> {
     let value = match map.get_ptr_mut(key) {
         Some(value) => value,
-        None => insert(map, key)?,
+        None if insert(map, key) => map.get_ptr_mut(key)?,
+        None => return None,
     };
     // SAFETY: it stays valid while the program runs, for nothing is removed meanwhile; and only this CPU counts in its part.
     Some(unsafe { &mut (*value)[(bank % BANKS) as usize] })
 }
 
 /// Inserts a key, which this CPU has not counted yet. Another one may do so at the same time, and each leaves the other's part as it is.
+/// False: there is no room.
 #[inline(never)]
-fn insert<C: Counters>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key) -> Option<*mut ByBank<C>> {
-    map.insert(key, [C::zeroed(); BANKS as usize], 0).ok()?;
-    map.get_ptr_mut(key)
+fn insert<C: Counters>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key) -> bool {
+    map.insert(key, [C::zeroed(); BANKS as usize], 0).is_ok()
 }

@@ -52,7 +52,7 @@ fn each_part_is_counted_or_left_out_by_itself() {
 }
 
 #[test]
-fn who_there_is_no_room_for_is_known_to_be_distinct() {
+fn who_is_in_no_table_is_known_to_be_distinct() {
     if !skip::privileged() {
         return;
     }

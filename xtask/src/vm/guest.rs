@@ -13,13 +13,14 @@ use crate::process;
 
 /// The tests that run inside, and which of each: those in which kernels may differ. Floods and the like are left to real
 /// machines, an emulated CPU being too slow for them.
-pub const TESTS: [(&str, &[&str]); 3] = [
+pub const TESTS: [(&str, &[&str]); 4] = [
     (
         "live",
         &["every_count", "the_filter", "deleted", "jumbo", "loopback", "tunnel", "being_killed", "every_privilege"],
     ),
     // Every verifier has to take the program of which parts can be left out, too.
     ("parts", &["each_part", "who_is_in"]),
+    ("hash", &["the_rows", "a_full_map"]),
     ("faults", &["interfaces::", "hook::", "time::a_clock", "time::suspended", "terminal::its_controlling"]),
 ];
 /// The monitor on loopback, until it answers.

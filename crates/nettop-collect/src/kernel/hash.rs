@@ -39,8 +39,8 @@ use crate::{reading::Reading, traffic::PACE};
 const RARELY: u32 = 20;
 /// The longest time between two readings, in times of the usual one.
 pub const PACE_MOST_OF_USUAL: u32 = 10;
-/// Keys of a table at most: as many as are remembered. All of them are read again and again.
-const MOST_KEYS: u64 = 1 << 17;
+/// Keys at most, by [`Table`]: as many sources as are remembered. All of them are read again and again.
+const MOST_KEYS: [u64; Table::COUNT] = [1 << 17, 1 << 16, 1 << 14];
 /// And at least.
 const LEAST_KEYS: u64 = 64;
 /// What a key costs beside its values, bytes (kernel/bpf/hashtab.c: `struct htab_elem`, a pointer, up to two `struct bucket`).
@@ -61,7 +61,8 @@ impl HashSizes {
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let ports = Capacity::plan(budget, cpus).port_tables(cpus);
         let left = budget.saturating_sub(Capacity::fixed(cpus) + u64::from(ports) * size_of::<Ports>() as u64);
-        let keys = |share: u64, table: Table| (share / cost(table, cpus)).clamp(LEAST_KEYS, MOST_KEYS) as u32;
+        let keys =
+            |share: u64, table: Table| (share / cost(table, cpus)).clamp(LEAST_KEYS, MOST_KEYS[table as usize]) as u32;
         let keys =
             [keys(left / 4 * 3, Table::Sources), keys(left / 8, Table::Destinations), keys(left / 8, Table::Macs)];
         Self { keys, ports }
@@ -340,8 +341,8 @@ mod tests {
     #[test]
     fn sizes_have_bounds() {
         let cpus = CpuList::new(2, &[0, 1]);
-        for (mebibytes, keys) in [(0, LEAST_KEYS), (4096, MOST_KEYS)] {
-            assert_eq!(HashSizes::plan(mebibytes << 20, &cpus).keys, [keys as u32; Table::COUNT], "{mebibytes} MiB");
+        for (mebibytes, keys) in [(0, [LEAST_KEYS; Table::COUNT]), (4096, MOST_KEYS)] {
+            assert_eq!(HashSizes::plan(mebibytes << 20, &cpus).keys.map(u64::from), keys, "{mebibytes} MiB");
         }
     }
 
