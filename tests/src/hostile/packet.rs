@@ -109,7 +109,8 @@ fn frame(bytes: &[u8]) {
     if !TAGS.contains(&ether_type) {
         let mut tagged = bytes.to_vec();
         tag(&mut tagged, &[(TAGS[0], 5)]);
-        assert_eq!(parse(&tagged), Ok(packet), "tagged: {bytes:02x?}");
+        let alike = |found: Packet| Packet { encapsulation: packet.encapsulation, ..found };
+        assert_eq!(parse(&tagged).map(alike), Ok(packet), "tagged: {bytes:02x?}");
     }
 }
 
