@@ -42,7 +42,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     let cases = args.sources.iter().map(|sources| case(*sources, &args));
     throughput::measure("sources", cases, &args.plan)?;
     println!(
-        "\nMust: counted = received, no late tick, RSS at most 128 MiB, ratios 0.88 (1,000), 0.65 (50,000), 0.68 (16 million)."
+        "\nMust: counted = received, no late tick, RSS at most 128 MiB, a ratio of 0.88 whatever the number of sources."
     );
     Ok(())
 }

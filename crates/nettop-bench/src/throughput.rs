@@ -90,7 +90,6 @@ pub fn measure(what: &str, cases: impl Iterator<Item = Result<Case>>, plan: &Pla
         "received",
         "counted",
         "untracked",
-        "records",
         "evicted",
         "of it unadmitted",
         "untracked destinations",
@@ -190,10 +189,7 @@ fn speed_row(name: &str, empty: &[Round], watched: &[Watched]) -> Vec<String> {
 
 fn account_row(name: &str, watched: &[Watched]) -> Vec<String> {
     let sum = |value: &dyn Fn(&Watched) -> u64| count(watched.iter().map(value).sum());
-    let packets = |part: &str| match watched.iter().all(|watched| watched.last["accounting"][part].is_object()) {
-        true => sum(&|watched| rig::packets(&watched.last, part)),
-        false => "–".into(),
-    };
+    let packets = |part: &str| sum(&|watched| rig::packets(&watched.last, part));
     let holds = watched.iter().all(|watched| watched.last["accounting"]["holds"] == true);
     vec![
         name.into(),
@@ -201,7 +197,6 @@ fn account_row(name: &str, watched: &[Watched]) -> Vec<String> {
         sum(&|watched| watched.round.received),
         packets("seen"),
         packets("untracked"),
-        packets("records"),
         packets("evicted"),
         packets("unadmitted"),
         packets("untracked_destinations"),
