@@ -126,6 +126,11 @@ impl Rings {
         self.pace = Duration::from_secs_f64(due.clamp(LEAST_PACE.as_secs_f64(), PACE.as_secs_f64()));
     }
 
+    /// A reading begins, which may have nothing of them.
+    pub fn begin(&mut self) {
+        self.filled = 0;
+    }
+
     /// How full the fullest log was when it was read.
     pub fn fill(&self) -> MapRow {
         MapRow { table: LOG.into(), entries: self.filled, capacity: 1 << self.bits }

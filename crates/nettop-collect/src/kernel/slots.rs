@@ -59,6 +59,7 @@ impl Slots {
 impl Keys for Slots {
     fn begin(&mut self) {
         self.entries = [0; Table::COUNT];
+        self.rings.begin();
     }
 
     fn read(&mut self, cpus: &Cpus, cpu: usize, bank: u32, reading: &mut Reading) {
