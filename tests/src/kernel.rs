@@ -66,19 +66,29 @@ impl Kernel {
 
     /// The same, with maps of that size.
     pub fn load_sized(parts: u32, capacity: Capacity) -> Self {
-        Self::load_as(Form::Slots, parts, capacity, 1)
+        Self::load_as(Form::Slots, parts, capacity, 1, &every_cpu())
+    }
+
+    /// Where these CPUs alone are online.
+    pub fn load_online(online: &[usize]) -> Self {
+        let list = CpuList::new(every_cpu().count(), online);
+        Self::load_as(Form::Slots, Part::EVERY, Capacity::MOST, 1, &list)
     }
 
     /// The same, counting keys in hash maps that have room for so many each.
     pub fn load_hash(parts: u32, keys: u32) -> Self {
-        Self::load_as(Form::Hash, parts, Capacity { bits: [1; Table::COUNT], log_bits: 0, ..Capacity::MOST }, keys)
+        Self::load_as(
+            Form::Hash,
+            parts,
+            Capacity { bits: [1; Table::COUNT], log_bits: 0, ..Capacity::MOST },
+            keys,
+            &every_cpu(),
+        )
     }
 
-    fn load_as(form: Form, parts: u32, capacity: Capacity, keys: u32) -> Self {
-        let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
-        let list = CpuList::new(cpus, &(0..cpus).collect::<Vec<_>>());
+    fn load_as(form: Form, parts: u32, capacity: Capacity, keys: u32, list: &CpuList) -> Self {
         let mut loader = EbpfLoader::new();
-        capacity.elements(&list).into_iter().for_each(|(map, entries)| _ = loader.map_max_entries(map, entries));
+        capacity.elements(list).into_iter().for_each(|(map, entries)| _ = loader.map_max_entries(map, entries));
         for map in [maps::SOURCE_HASH, maps::DEST_HASH, maps::MAC_HASH] {
             loader.map_max_entries(map, keys);
         }
@@ -94,7 +104,7 @@ impl Kernel {
             Some(Map::Array(map)) => map,
             _ => panic!("an array {name}"),
         };
-        let cpus = Cpus::new(array(maps::CPUS), array(maps::PORTS), &list, capacity, parts).expect("mapping CPUS");
+        let cpus = Cpus::new(array(maps::CPUS), array(maps::PORTS), list, capacity, parts).expect("mapping CPUS");
         cpus.tell(Config { sample: 1, ..Config::default() });
         Self { ebpf, form, parts, cpus, capacity, events }
     }
@@ -294,6 +304,12 @@ impl Kernel {
         }
         all
     }
+}
+
+/// All that are possible, as if they were online.
+fn every_cpu() -> CpuList {
+    let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
+    CpuList::new(cpus, &(0..cpus).collect::<Vec<_>>())
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut Xdp {

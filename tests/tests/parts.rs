@@ -13,6 +13,7 @@ use nettop_tests::{
     kernel::Kernel,
     skip,
 };
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Different sources, more than there are slots in a few buckets of a few CPUs.
 const SOURCES: u32 = 250;
@@ -85,4 +86,40 @@ fn who_is_in_no_table_is_known_to_be_distinct() {
         let expected = if expected { untracked } else { 0 };
         assert!(distinct.abs_diff(expected) <= expected / 10, "{parts:#b}, {slots}: {distinct} of {expected}");
     }
+}
+
+#[test]
+fn a_cpu_that_comes_online_later_counts_all_but_keys_and_ports() {
+    if !skip::privileged() {
+        return;
+    }
+    let mut kernel = Kernel::load_online(&[]);
+    let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x02)).frame();
+    (0..5).for_each(|_| kernel.count(&frame, LinkLayer::Ethernet));
+    let (reading, tables) = (kernel.read(), kernel.read_tables());
+    let totals = reading.totals;
+    assert_eq!((totals.seen.packets, totals.protocol(Protocol::Tcp).packets), (5, 5));
+    assert_eq!((totals.untracked(Table::Sources).packets, reading.sources.len()), (5, 0));
+    assert_eq!((tables.tcp_flags[2], tables.dst_ports.iter().sum::<u64>()), (5, 0));
+}
+
+#[test]
+fn cpus_that_share_their_ports_lose_none() {
+    if !skip::privileged() {
+        return;
+    }
+    let mut kernel = Kernel::load_sized(Part::EVERY, Capacity { ports: 1, ..Capacity::MOST });
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    for cpu in 0..cpus {
+        let mut one = CpuSet::new();
+        one.set(cpu);
+        sched_setaffinity(None, &one).expect("pinning to a CPU");
+        for _ in 0..7 {
+            kernel.count(&Spec::v4(Transport::Udp(53, 53)).frame(), LinkLayer::Ethernet);
+            kernel.count(&Spec::v4(Transport::Udp(53, 443)).frame(), LinkLayer::Ethernet);
+        }
+    }
+    let (tables, cpus) = (kernel.read_tables(), cpus as u64);
+    assert_eq!((tables.dst_ports[53], tables.dst_ports[443]), (7 * cpus, 7 * cpus));
+    assert_eq!((tables.src_ports[53], tables.src_ports[443]), (14 * cpus, 0));
 }

@@ -7,7 +7,7 @@ use nettop_common::{Event, Filter, counters::Table, unique};
 use nettop_model::{
     clock::Moment,
     kernel_maps::Reader,
-    snapshot::{MapRow, Replay},
+    snapshot::{Degraded, MapRow, Replay},
 };
 
 use crate::reading::{Reading, Tables, Watched};
@@ -133,6 +133,11 @@ pub trait Traffic: Send {
 
     /// Before the last reading that belongs to what a reset forgets: forgets the keys that stay.
     fn make_room(&mut self) {}
+
+    /// What does not work as it should.
+    fn degraded(&self) -> Vec<Degraded> {
+        Vec::new()
+    }
 
     /// What counting has cost the kernel so far; nothing where it is not the kernel that counts.
     fn cost(&self) -> Cost {

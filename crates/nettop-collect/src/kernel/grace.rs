@@ -33,6 +33,11 @@ impl Default for Grace {
 }
 
 impl Grace {
+    /// Why the kernel refuses to tell when a grace period is over, if it does.
+    pub fn refused(&self) -> Option<io::Error> {
+        self.refused.map(io::Error::from)
+    }
+
     /// Waits until every run of a program has ended that began before.
     pub fn wait(&mut self) {
         if self.refused.is_none()

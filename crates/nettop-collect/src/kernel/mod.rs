@@ -24,7 +24,7 @@ mod traffic;
 mod watcher;
 mod windows;
 
-use std::{io, os::fd::AsFd as _, sync::Arc};
+use std::{collections::BTreeSet, io, os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
@@ -80,6 +80,8 @@ pub struct Xdp {
     cpus: Arc<Cpus>,
     keys: Box<dyn Keys>,
     grace: Grace,
+    /// CPUs that have counted, and have neither slots nor a log nor ports.
+    late: BTreeSet<usize>,
     /// For how long the machine had been suspended when the banks were last flipped, nanoseconds.
     asleep_ns: u64,
     /// When memory that was not in use was last given back.
@@ -120,6 +122,7 @@ impl Xdp {
             cpus: cpus.into(),
             keys,
             grace: Grace::default(),
+            late: BTreeSet::new(),
             asleep_ns: asleep_ns(),
             rested: Moment::now(),
             has_news: true,

@@ -7,7 +7,7 @@ use nettop_common::{Config, Event, Filter, Outcome, config::NO_FILTER, counters:
 use nettop_model::{
     clock::{Moment, asleep_ns},
     kernel_maps::Reader,
-    snapshot::MapRow,
+    snapshot::{Degraded, MapRow},
 };
 
 use super::{Xdp, names};
@@ -111,6 +111,33 @@ impl Traffic for Xdp {
         self.cpus.tell(config);
     }
 
+    fn degraded(&self) -> Vec<Degraded> {
+        let mut rows = Vec::new();
+        let mut push = |badge: &str, what: String, reason: String, remedy: &str| {
+            rows.push(Degraded { badge: badge.into(), what, reason, remedy: remedy.into() });
+        };
+        if let Some(error) = self.grace.refused() {
+            push(
+                "read after a delay",
+                "what is counted is read some milliseconds after counting has gone on elsewhere".into(),
+                format!(
+                    "membarrier: {error}; a CPU that the hypervisor stops for longer may count where it is read, and be miscounted"
+                ),
+                "start the kernel without nohz_full, or let the container call membarrier",
+            );
+        }
+        if !self.late.is_empty() {
+            let cpus: Vec<_> = self.late.iter().map(ToString::to_string).collect();
+            push(
+                "CPU without tables",
+                format!("sources and ports of packets on CPU {} are not counted", cpus.join(", ")),
+                "it was offline when the program was loaded".into(),
+                "start nettop again",
+            );
+        }
+        rows
+    }
+
     fn log_fill(&self) -> Option<MapRow> {
         self.keys.log_fill()
     }
@@ -184,6 +211,9 @@ impl Xdp {
         let totals = self.cpus.totals(cpu, bank);
         reading.totals.add(&totals);
         if totals.outcome(Outcome::Counted).packets > 0 {
+            if self.cpus.part(cpu).is_none() {
+                self.late.insert(cpu);
+            }
             self.keys.read(&self.cpus, cpu, bank, reading);
         }
         self.cpus.clear_totals(cpu, bank);

@@ -7,7 +7,7 @@ use nettop_common::{Event, Filter, counters::Table, unique};
 use nettop_model::{
     clock::Moment,
     kernel_maps::Reader,
-    snapshot::{MapRow, Replay},
+    snapshot::{Degraded, MapRow, Replay},
 };
 
 use super::{Line, Sink, Tables, lines};
@@ -159,6 +159,10 @@ impl Traffic for Recording {
 
     fn make_room(&mut self) {
         self.inner.make_room();
+    }
+
+    fn degraded(&self) -> Vec<Degraded> {
+        self.inner.degraded()
     }
 
     fn cost(&self) -> Cost {

@@ -17,6 +17,7 @@ impl Engine {
         replay: Option<&Replay>,
     ) -> Vec<Degraded> {
         let mut rows = self.interfaces.degraded();
+        rows.extend(self.source.degraded());
         let mut push = |badge: &str, what: String, reason: String, remedy: &str| {
             rows.push(Degraded { badge: badge.to_string(), what, reason, remedy: remedy.to_string() });
         };
