@@ -68,7 +68,7 @@ pub const MAX_PREFIXES: usize = 16;
 /// Prefixes of which an address must match one (or there is none), and prefixes it must not match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
-pub struct Prefixes {
+pub struct PrefixList {
     /// By [`Address::family`].
     families: [Family; 2],
     /// Accepted ones of both.
@@ -85,7 +85,7 @@ struct Family {
     reject_count: u32,
 }
 
-impl Prefixes {
+impl PrefixList {
     /// None.
     const NONE: Self = {
         let none = [Prefix::NONE; MAX_PREFIXES];
@@ -164,9 +164,9 @@ impl<const WORDS: usize> BitSet<WORDS> {
 #[repr(C)]
 pub struct Filter {
     /// Source addresses.
-    pub sources: Prefixes,
+    pub sources: PrefixList,
     /// Destination addresses.
-    pub destinations: Prefixes,
+    pub destinations: PrefixList,
     /// IP protocol numbers.
     pub protocols: BitSet<4>,
     /// Destination ports; a packet without ports has port 0.
@@ -176,7 +176,7 @@ pub struct Filter {
 impl Filter {
     /// The filter that everything passes.
     pub const fn pass_all() -> Self {
-        let prefixes = Prefixes::NONE;
+        let prefixes = PrefixList::NONE;
         Self { sources: prefixes, destinations: prefixes, protocols: BitSet::ALL, ports: BitSet::ALL }
     }
 
@@ -216,11 +216,11 @@ mod tests {
             ("::ffff:0:0", 96, "1.2.3.4", "::1.2.3.4"),
             ("::fffe:0:0", 95, "::fffe:1.2.3.4", "1.2.3.4"),
         ] {
-            let mut prefixes = Prefixes::default();
+            let mut prefixes = PrefixList::default();
             assert!(prefixes.push(Prefix::new(address(network), length), false));
             assert!(prefixes.matches(&address(inside)), "{inside} in {network}/{length}");
             assert!(!prefixes.matches(&address(outside)), "{outside} not in {network}/{length}");
-            let mut prefixes = Prefixes::default();
+            let mut prefixes = PrefixList::default();
             assert!(prefixes.push(Prefix::new(address(network), length), true));
             assert!(!prefixes.matches(&address(inside)), "{inside} in !{network}/{length}");
             assert!(prefixes.matches(&address(outside)), "{outside} not in !{network}/{length}");
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn rejected_prefixes_win_over_accepted_ones() {
-        let mut prefixes = Prefixes::default();
+        let mut prefixes = PrefixList::default();
         assert!(prefixes.matches(&address("192.0.2.1")), "an empty list accepts everything");
         assert!(prefixes.push(Prefix::new(address("10.0.0.0"), 104), false));
         assert!(prefixes.push(Prefix::new(address("10.1.0.0"), 112), true));
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_full_list_says_so() {
-        let mut prefixes = Prefixes::default();
+        let mut prefixes = PrefixList::default();
         for _ in 0..MAX_PREFIXES {
             assert!(prefixes.push(Prefix::default(), false));
         }

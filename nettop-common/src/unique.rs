@@ -1,7 +1,7 @@
 //! Distinct sources in bounded memory: HyperLogLog registers (Flajolet, Fusy, Gandouet, Meunier 2007).
 //!
 //! The kernel adds the addresses for which it has no slot; user space adds those that it reads from slots. Both hash with
-//! the same [`Key`], so that their registers merge by maximum.
+//! the same [`HashKey`], so that their registers merge by maximum.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -20,9 +20,9 @@ pub struct Registers(pub [u8; REGISTERS]);
 /// The key of the hash: random words, so that nobody can choose addresses that count as many, or as none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(transparent)]
-pub struct Key(pub [u64; 2]);
+pub struct HashKey(pub [u64; 2]);
 
-impl Key {
+impl HashKey {
     /// A 64-bit hash of an address: two rounds of multiply and xor-shift with the constants of splitmix64 (Steele, Lea, Flood
     /// 2014), each with a word of the key. For each key and upper half, it is a permutation of the lower half.
     #[inline(always)]
@@ -55,7 +55,7 @@ pub struct Distinct {
     /// What was added.
     pub registers: Registers,
     /// Of the hash.
-    pub key: Key,
+    pub key: HashKey,
     /// To the end of a cache line.
     padding: [u64; 6],
 }

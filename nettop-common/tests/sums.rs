@@ -5,7 +5,7 @@ use nettop_common::{
     Address, Class, Outcome, PacketsBytes, Protocol, SizeBucket, Totals,
     counters::Table,
     slots::{WAYS, index},
-    unique::{Distinct, Key, PRECISION, REGISTERS},
+    unique::{Distinct, HashKey, PRECISION, REGISTERS},
 };
 
 #[test]
@@ -58,7 +58,7 @@ fn every_bucket_of_every_cpu_and_set_has_slots_of_its_own() {
 #[test]
 fn the_hash_of_distinct_sources_spreads_whatever_the_key() {
     // In order, as in a scan; all that is drawn from them has to look like chance.
-    for key in [Key([0, 0]), Key([1, 0]), Key([0, 1]), Key([u64::MAX, 5])] {
+    for key in [HashKey([0, 0]), HashKey([1, 0]), HashKey([0, 1]), HashKey([u64::MAX, 5])] {
         let mut distinct = Distinct::zeroed();
         distinct.key = key;
         for number in 0..60_000u32 {
@@ -78,5 +78,5 @@ fn the_hash_of_distinct_sources_spreads_whatever_the_key() {
     assert_eq!(REGISTERS, 1 << PRECISION);
     // Another key, another hash.
     let address = Address::from_v4_word(7);
-    assert_ne!(Key([1, 2]).hash(address), Key([2, 1]).hash(address));
+    assert_ne!(HashKey([1, 2]).hash(address), HashKey([2, 1]).hash(address));
 }

@@ -103,7 +103,7 @@ pub trait Traffic: Send {
     }
 
     /// The key by which it hashes distinct sources; `None`: it has a slot for every source.
-    fn unique_key(&self) -> Option<unique::Key> {
+    fn unique_key(&self) -> Option<unique::HashKey> {
         None
     }
 

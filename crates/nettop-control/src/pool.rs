@@ -30,7 +30,7 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What tells whether two requests can have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum PoolKey {
     /// That snapshot: where it lies.
     Published(usize),
     /// So many rows, of whatever there is once the request has come.
@@ -52,7 +52,7 @@ pub struct Pool {
     makers: Arc<Queue>,
     places: Arc<Places>,
     writers: Arc<Queue>,
-    made: Mutex<Vec<(Key, u64, Weak<Made>)>>,
+    made: Mutex<Vec<(PoolKey, u64, Weak<Made>)>>,
     /// Counts requests and what was begun for them, so that it is known which was first.
     clock: AtomicU64,
     news: watch::Sender<()>,
@@ -80,7 +80,7 @@ impl Pool {
     pub async fn get(
         &self,
         asker: Asker,
-        key: Key,
+        key: PoolKey,
         clients: &Clients,
         make: impl Future<Output = Reply>,
     ) -> Result<Arc<Made>, String> {
@@ -120,7 +120,7 @@ impl Pool {
         }
     }
 
-    fn add(&self, key: Key, begun: u64, made: &Arc<Made>) {
+    fn add(&self, key: PoolKey, begun: u64, made: &Arc<Made>) {
         let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(.., made)| made.strong_count() > 0);
         all.push((key, begun, Arc::downgrade(made)));
@@ -133,9 +133,9 @@ impl Pool {
         self.writers.take(asker).await
     }
 
-    fn find(&self, key: Key, asked: u64) -> Option<Arc<Made>> {
+    fn find(&self, key: PoolKey, asked: u64) -> Option<Arc<Made>> {
         let all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |begun: u64| matches!(key, Key::Published(_)) || begun > asked;
+        let fits = |begun: u64| matches!(key, PoolKey::Published(_)) || begun > asked;
         let mut found = all.iter().filter(|(other, begun, _)| *other == key && fits(*begun));
         found.find_map(|(.., made)| made.upgrade())
     }
@@ -160,7 +160,7 @@ mod tests {
     const MANY: Limits = Limits { all: 20, user: 20, process: 20 };
     const ASKER: Asker = Asker { whose: Whose::User(1), pid: 1 };
 
-    async fn get(pool: &Pool, key: Key, clients: &Clients, made: &AtomicUsize) -> Arc<Made> {
+    async fn get(pool: &Pool, key: PoolKey, clients: &Clients, made: &AtomicUsize) -> Arc<Made> {
         let make = async {
             // Long enough for others to ask meanwhile.
             tokio::task::yield_now().await;
@@ -174,7 +174,7 @@ mod tests {
         let (pool, clients, made) =
             (Pool::new(clients::Pool::Everything, MANY), Clients::default(), AtomicUsize::new(0));
         let ask = |key| get(&pool, key, &clients, &made);
-        let (fresh, other, published) = (Key::Fresh(0), Key::Fresh(5000), Key::Published(7));
+        let (fresh, other, published) = (PoolKey::Fresh(0), PoolKey::Fresh(5000), PoolKey::Published(7));
         // The first one begins; those who ask while it is made may not have it, but have the next one together.
         let [one, two, three, four] = futures(fresh, ask).await;
         assert!(!Arc::ptr_eq(&one, &two) && Arc::ptr_eq(&two, &three) && Arc::ptr_eq(&three, &four));
@@ -182,10 +182,10 @@ mod tests {
         assert!(!Arc::ptr_eq(&ask(other).await, &ask(fresh).await), "another number of rows");
         let first = ask(published).await;
         assert!(Arc::ptr_eq(&first, &ask(published).await), "one snapshot");
-        assert!(!Arc::ptr_eq(&first, &ask(Key::Published(8)).await), "another snapshot");
+        assert!(!Arc::ptr_eq(&first, &ask(PoolKey::Published(8)).await), "another snapshot");
     }
 
-    async fn futures<F: Future<Output = Arc<Made>>>(key: Key, ask: impl Fn(Key) -> F) -> [Arc<Made>; 4] {
+    async fn futures<F: Future<Output = Arc<Made>>>(key: PoolKey, ask: impl Fn(PoolKey) -> F) -> [Arc<Made>; 4] {
         tokio::join!(ask(key), ask(key), ask(key), ask(key)).into()
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let (mut idle, mut turns) = (Vec::new(), Vec::new());
         for _ in 0..PLACES {
             let turn = Arc::new(ClientDeadline::default());
-            let held = get(&pool, Key::Fresh(0), &clients, &made).await;
+            let held = get(&pool, PoolKey::Fresh(0), &clients, &made).await;
             turn.holds(clients::Pool::Everything);
             turns.push(turn.clone());
             let task = tokio::spawn(async move {
@@ -207,14 +207,14 @@ mod tests {
             clients.add(Served { task: task.abort_handle(), asker: ASKER, turn });
             idle.push(task);
         }
-        assert!(timeout(LOOK * 3, get(&pool, Key::Fresh(0), &clients, &made)).await.is_err(), "one too many");
+        assert!(timeout(LOOK * 3, get(&pool, PoolKey::Fresh(0), &clients, &made)).await.is_err(), "one too many");
         assert_eq!(made.load(Ordering::SeqCst), PLACES);
         let other = Asker { whose: Whose::User(2), pid: 2 };
-        let theirs = pool.get(other, Key::Fresh(0), &clients, async { Ok(Answer::field("number", 0)) });
+        let theirs = pool.get(other, PoolKey::Fresh(0), &clients, async { Ok(Answer::field("number", 0)) });
         assert!(timeout(Duration::from_secs(20), theirs).await.is_ok(), "another user waits for them");
         assert!(idle.iter().all(|task| !task.is_finished()), "nobody keeps us waiting");
         turns.iter().for_each(|turn| turn.waits_for_client());
-        let next = timeout(Duration::from_secs(20), get(&pool, Key::Fresh(0), &clients, &made)).await;
+        let next = timeout(Duration::from_secs(20), get(&pool, PoolKey::Fresh(0), &clients, &made)).await;
         assert!(next.is_ok(), "those that do not read were not let go");
         // The first of them, and who was no better by then.
         assert!(idle.remove(0).await.unwrap_err().is_cancelled());
@@ -230,7 +230,7 @@ mod tests {
                 sleep(WORK).await;
                 Ok(Answer::field("number", made))
             };
-            pool.get(ASKER, Key::Fresh(0), &clients, make).await.unwrap();
+            pool.get(ASKER, PoolKey::Fresh(0), &clients, make).await.unwrap();
             made += 1;
         }
         let most = began.elapsed().as_millis() / (WORK * (1 + REST)).as_millis() + 1;

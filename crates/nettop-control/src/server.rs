@@ -20,7 +20,7 @@ use super::{
     accept::{Client, Listener, accept, read_line},
     clients::{self, ClientDeadline, Clients, Served},
     fair::Limits,
-    pool::{Key, Pool},
+    pool::{Pool, PoolKey},
     send::{self, Written},
     subscribe::Broadcaster,
 };
@@ -147,7 +147,7 @@ impl Shared {
     }
 
     /// What that is, and which other requests can have the same.
-    fn made_of(&self, request: Request) -> (Key, impl Future<Output = Reply>) {
+    fn made_of(&self, request: Request) -> (PoolKey, impl Future<Output = Reply>) {
         let (limit, published) = match request {
             // What is published already is no business of the engine's.
             Request::Status(Status { limit: DEFAULT_LIMIT }) | Request::Snapshot(Ask { limit: DEFAULT_LIMIT, .. }) => {
@@ -159,7 +159,7 @@ impl Shared {
             | Request::Maps(Maps { limit }) => (limit, None),
             _ => (0, None),
         };
-        let key = published.as_ref().map_or(Key::Fresh(limit), |it| Key::Published(Arc::as_ptr(it).addr()));
+        let key = published.as_ref().map_or(PoolKey::Fresh(limit), |it| PoolKey::Published(Arc::as_ptr(it).addr()));
         let make = async move {
             if let Some(snapshot) = published {
                 return Ok(Answer::Snapshot { snapshot, form: Form::Flat, runtime: true });

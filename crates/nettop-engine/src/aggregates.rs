@@ -8,7 +8,7 @@ use nettop_collect::reading::{Reading, Tables, since};
 use nettop_common::{
     Address, MacPair, Outcome, PacketsBytes, SourceCounters, Totals,
     counters::Table,
-    unique::{Distinct, Key},
+    unique::{Distinct, HashKey},
 };
 use nettop_geo::Geo;
 use nettop_model::{
@@ -64,7 +64,7 @@ pub struct Aggregates {
 
 impl Aggregates {
     /// Empty ones, for at most so many sources, whose distinct ones are hashed with that key.
-    pub fn new(started: Moment, max_sources: usize, regions: Regions, unique_key: Key) -> Self {
+    pub fn new(started: Moment, max_sources: usize, regions: Regions, unique_key: HashKey) -> Self {
         let mut distinct: Box<Distinct> = bytemuck::zeroed_box();
         distinct.key = unique_key;
         Self {

@@ -14,7 +14,7 @@ use nettop_collect::reading::Reading;
 use nettop_common::{
     Address, Protocol, SourceCounters,
     packet::Flags,
-    unique::{Distinct, Key},
+    unique::{Distinct, HashKey},
 };
 use nettop_geo::Geo;
 use nettop_model::clock::Moment;
@@ -111,7 +111,7 @@ fn of_each_part() {
     let geo = Arc::new(Geo::bundled().unwrap());
     for (name, draw) in floods() {
         let mut aggregates =
-            Aggregates::new(Moment::default(), MOST_SOURCES, Regions::new(Some(Arc::clone(&geo))), Key([1, 2]));
+            Aggregates::new(Moment::default(), MOST_SOURCES, Regions::new(Some(Arc::clone(&geo))), HashKey([1, 2]));
         let mut notes = SecondStats::new(Some(10_000), Some(100));
         let mut reading = Reading::new(Moment::default());
         let all = measure(draw, |entries, buckets| {

@@ -66,7 +66,7 @@ fn tau(mut x: f64) -> f64 {
 mod tests {
     use bytemuck::Zeroable as _;
     use fastrand::Rng;
-    use nettop_common::{Address, unique::Key};
+    use nettop_common::{Address, unique::HashKey};
 
     use super::*;
 
@@ -165,7 +165,7 @@ mod tests {
         ];
         for (name, address) in patterns {
             for size in [1, 10, 1000, 41_000, 52_000, 200_000_u32] {
-                let key = Key([0x1234_5678_9abc_def0 ^ u64::from(size), 0x0fed_cba9_8765_4321]);
+                let key = HashKey([0x1234_5678_9abc_def0 ^ u64::from(size), 0x0fed_cba9_8765_4321]);
                 let mut registers = Registers::zeroed();
                 for n in (0..size).chain(0..size) {
                     registers.insert(key.hash(address(n)));
@@ -179,12 +179,12 @@ mod tests {
     /// Whoever knows the addresses that count most under one key knows nothing of another.
     #[test]
     fn addresses_that_are_chosen_for_one_key_are_random_under_another() {
-        let [known, secret] = [Key([1, 2]), Key([3, 4])];
+        let [known, secret] = [HashKey([1, 2]), HashKey([3, 4])];
         let chosen: Vec<_> = (0..1 << 20)
             .map(|n: u32| Address::from_v4_word(n))
             .filter(|address| known.hash(*address) << PRECISION >> 60 == 0)
             .collect();
-        let estimated = |key: Key| {
+        let estimated = |key: HashKey| {
             let mut registers = Registers::zeroed();
             chosen.iter().for_each(|address| registers.insert(key.hash(*address)));
             estimate(&registers) / chosen.len() as f64
@@ -197,7 +197,7 @@ mod tests {
     fn the_ends_are_exact() {
         let mut registers = Registers::zeroed();
         assert_eq!(estimate(&registers), 0.0);
-        registers.insert(Key::default().hash(Address::from_v4_word(1)));
+        registers.insert(HashKey::default().hash(Address::from_v4_word(1)));
         assert_eq!(estimate(&registers).round(), 1.0);
         registers.0.fill(HIGHEST as u8);
         assert!(estimate(&registers).is_infinite());

@@ -162,7 +162,7 @@ impl Engine {
                 now,
                 settings.max_sources,
                 Regions::new(geo.as_ref().map(Watcher::current)),
-                source.unique_key().unwrap_or_else(|| unique::Key(random::words())),
+                source.unique_key().unwrap_or_else(|| unique::HashKey(random::words())),
             ),
             details: Details::new(settings.max_events),
             histories: Histories::new(),

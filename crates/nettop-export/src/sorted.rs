@@ -30,8 +30,8 @@ impl Serialize for Sorted<'_> {
         let inner = |text| Sorted { text, depth: self.depth + 1 };
         match text.as_bytes().first() {
             Some(b'{') if self.depth < SHALLOW => {
-                let fields: BTreeMap<Key, &RawValue> = json::read(text.as_bytes()).map_err(S::Error::custom)?;
-                serializer.collect_map(fields.into_iter().map(|(Key(key), value)| (key, inner(value))))
+                let fields: BTreeMap<JsonKey, &RawValue> = json::read(text.as_bytes()).map_err(S::Error::custom)?;
+                serializer.collect_map(fields.into_iter().map(|(JsonKey(key), value)| (key, inner(value))))
             }
             Some(b'[') if self.depth < SHALLOW => {
                 let elements: Vec<&RawValue> = json::read(text.as_bytes()).map_err(S::Error::custom)?;
@@ -45,7 +45,7 @@ impl Serialize for Sorted<'_> {
 
 /// A key, borrowed where nothing in it is escaped.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct JsonKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

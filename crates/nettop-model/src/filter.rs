@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use nettop_common::{
     Filter, Prefix, Protocol,
-    config::{BitSet, MAX_PREFIXES, Prefixes},
+    config::{BitSet, MAX_PREFIXES, PrefixList},
 };
 use nettop_geo::prefix;
 
@@ -101,8 +101,8 @@ fn negation(item: &str) -> (&str, bool) {
     }
 }
 
-fn prefixes(text: &str) -> Result<Prefixes, String> {
-    let mut prefixes = Prefixes::default();
+fn prefixes(text: &str) -> Result<PrefixList, String> {
+    let mut prefixes = PrefixList::default();
     for item in items(text) {
         let (address, negated) = negation(item);
         let Some(net) = prefix::parse(address) else {

@@ -89,11 +89,11 @@ pub struct Fill {
 #[derive(Clone, Debug)]
 pub struct Rows {
     /// How a key is written: an address, a port, …
-    label: fn(Key) -> String,
+    label: fn(RawKey) -> String,
     /// Counters of a key.
     width: usize,
     cpus: usize,
-    rows: Vec<(Key, Range<usize>)>,
+    rows: Vec<(RawKey, Range<usize>)>,
     /// `width` numbers for each row: over all CPUs.
     sums: Vec<u64>,
     /// CPUs in the order of their numbers, and `width` numbers for each of them.
@@ -102,17 +102,17 @@ pub struct Rows {
 }
 
 /// A key as the kernel program has it, or a number in place of one.
-pub type Key = [u64; 2];
+pub type RawKey = [u64; 2];
 
 impl Rows {
     /// None, of so many counters on so many CPUs.
-    pub fn new(label: fn(Key) -> String, width: usize, cpus: usize) -> Self {
+    pub fn new(label: fn(RawKey) -> String, width: usize, cpus: usize) -> Self {
         let (rows, sums, parts, numbers) = Default::default();
         Self { label, width, cpus, rows, sums, parts, numbers }
     }
 
     /// Adds one: its counters over all CPUs, and by CPU.
-    pub fn push(&mut self, key: Key, sum: &[u64], cpus: impl Iterator<Item = (u32, Vec<u64>)>) {
+    pub fn push(&mut self, key: RawKey, sum: &[u64], cpus: impl Iterator<Item = (u32, Vec<u64>)>) {
         let first = self.parts.len();
         self.sums.extend(sum.iter().take(self.width));
         for (cpu, numbers) in cpus {

@@ -33,7 +33,7 @@ pub struct Cpus {
     /// The bits of the [`Part`]s that are counted.
     parts: u32,
     /// With which all of them hash distinct sources.
-    unique_key: unique::Key,
+    unique_key: unique::HashKey,
 }
 
 impl Cpus {
@@ -45,7 +45,7 @@ impl Cpus {
         let all = Mapped::new(cpus, list.count())?;
         let tables = capacity.port_tables(list);
         let ports = Mapped::new(ports, tables as usize)?;
-        let all = Self { all, ports, list: list.clone(), parts, unique_key: unique::Key(random::words()) };
+        let all = Self { all, ports, list: list.clone(), parts, unique_key: unique::HashKey(random::words()) };
         let layout = Layout::new(capacity.bits, random::words());
         for cpu in 0..list.count() {
             all.write(cpu, offset_of!(Cpu, layout), layout);
@@ -81,7 +81,7 @@ impl Cpus {
     }
 
     /// With which distinct sources are hashed.
-    pub fn unique_key(&self) -> unique::Key {
+    pub fn unique_key(&self) -> unique::HashKey {
         self.unique_key
     }
 

@@ -164,7 +164,7 @@ impl Traffic for Xdp {
         self.cpus.tell(Config { sample: every, ..self.cpus.config() });
     }
 
-    fn unique_key(&self) -> Option<unique::Key> {
+    fn unique_key(&self) -> Option<unique::HashKey> {
         Some(self.cpus.unique_key())
     }
 

@@ -225,8 +225,8 @@ impl Traffic for Recorded {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).replay.ended
     }
 
-    fn unique_key(&self) -> Option<unique::Key> {
-        self.begin.unique_key.map(unique::Key)
+    fn unique_key(&self) -> Option<unique::HashKey> {
+        self.begin.unique_key.map(unique::HashKey)
     }
 
     fn capacity(&self, table: Table) -> Option<u64> {

@@ -133,7 +133,7 @@ impl Traffic for Recording {
         self.inner.replay()
     }
 
-    fn unique_key(&self) -> Option<unique::Key> {
+    fn unique_key(&self) -> Option<unique::HashKey> {
         self.inner.unique_key()
     }
 

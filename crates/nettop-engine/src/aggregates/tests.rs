@@ -14,7 +14,7 @@ const MOST: usize = 1000;
 
 fn aggregates() -> Aggregates {
     let geo = Arc::new(Geo::bundled().unwrap());
-    Aggregates::new(Moment::default(), MOST, Regions::new(Some(geo)), Key([1, 2]))
+    Aggregates::new(Moment::default(), MOST, Regions::new(Some(geo)), HashKey([1, 2]))
 }
 
 fn counters(packets: u64) -> SourceCounters {

@@ -22,7 +22,7 @@ const QUIET_NS: u64 = 3_000_000_000;
 const HOLD_OFF_NS: u64 = 10_000_000_000;
 
 /// What an alert is known by.
-type Key = (Name, Option<Origin>);
+type AlertKey = (Name, Option<Origin>);
 
 #[derive(Debug)]
 struct Lasting {
@@ -34,7 +34,7 @@ struct Lasting {
 }
 
 impl Lasting {
-    fn key(&self) -> Key {
+    fn key(&self) -> AlertKey {
         (self.alert.kind.clone(), self.alert.source)
     }
 
@@ -63,7 +63,7 @@ pub struct Alerts {
     /// Newest first.
     over: VecDeque<Alert>,
     /// What was over lately, and when, on the monotonic clock.
-    held_off: Vec<(Key, u64)>,
+    held_off: Vec<(AlertKey, u64)>,
     /// The number of the next one.
     next: u64,
 }
@@ -212,7 +212,7 @@ impl Alerts {
 
     /// Whether this is not to be told again so soon. That a flood has begun anew always is.
     fn is_held_off(&self, rule: &Rule, source: Option<Origin>) -> bool {
-        let is = |(kind, about): &Key| *kind == rule.kind && *about == source;
+        let is = |(kind, about): &AlertKey| *kind == rule.kind && *about == source;
         rule.severity < Severity::Critical && self.held_off.iter().any(|(key, _)| is(key))
     }
 
