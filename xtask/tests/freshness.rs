@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use xtask::{
     data,
-    ebpf::{self, Identity, Manifest, Sources},
+    ebpf::{self, Identity, Manifest, ObjectSources},
     workspace,
 };
 
@@ -46,7 +46,7 @@ fn describe(root: &Path) {
         linker_llvm: version(),
         strip_llvm: version(),
     };
-    Manifest::new(b"object", toolchain, Sources::read(root, ["aya-ebpf 0.2.1"]).unwrap()).write(root).unwrap();
+    Manifest::new(b"object", toolchain, ObjectSources::read(root, ["aya-ebpf 0.2.1"]).unwrap()).write(root).unwrap();
 }
 
 fn manifest(aya: &str, lto: &str) -> String {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::{
-    generator::{DESTINATION, Generator, Sources, Then},
+    generator::{Addresses, DESTINATION, Generator, Then},
     rig,
     rounds::Flood,
     throughput::{self, Case},
@@ -36,7 +36,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
 }
 
 fn case(destinations: u32, plan: &throughput::Plan) -> Result<Case> {
-    let generator = Generator::load_at(DESTINATION, Sources::Random(destinations), Then::Send);
+    let generator = Generator::load_at(DESTINATION, Addresses::Random(destinations), Then::Send);
     let generator = generator.context("the generator")?;
     Ok((destinations, Flood { generator, frame: rig::frame(), frames: plan.frames, cpus: plan.cpus.into() }))
 }

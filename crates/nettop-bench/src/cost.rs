@@ -22,7 +22,7 @@ use nettop_tests::{
 use crate::{
     assembly::{self, PASS},
     cpu,
-    generator::{DESTINATION, Generator, SOURCE, Sources, Then},
+    generator::{Addresses, DESTINATION, Generator, SOURCE, Then},
     reference::{self, Reference},
     table::{Table, count, median, ratio},
 };
@@ -79,12 +79,12 @@ impl Case {
         Self { name, program, frame, generator: None, forgets: None, ns: Vec::new() }
     }
 
-    fn from(self, sources: Sources) -> Result<Self> {
+    fn from(self, sources: Addresses) -> Result<Self> {
         self.varying(SOURCE, sources)
     }
 
     /// With other addresses at a place in the frame.
-    fn varying(mut self, place: i16, addresses: Sources) -> Result<Self> {
+    fn varying(mut self, place: i16, addresses: Addresses) -> Result<Self> {
         let generator = Generator::load_at(place, addresses, Then::Run(self.program.as_fd()));
         self.generator = Some(generator.context("the generator")?);
         Ok(self)
@@ -200,14 +200,14 @@ fn many_sources() -> Result<Vec<Case>> {
     for (sources, what) in SPREAD {
         let mut kernel = loaded(Part::EVERY, USUAL);
         let name = format!("{} sources: {what}", count(sources.into()));
-        let ours = Case::new(name, kernel.program(LinkLayer::Ethernet), &frame).from(Sources::Random(sources))?;
-        cases.push(empty()?.from(Sources::Random(sources))?);
-        cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Sources::Random(sources))?);
-        cases.push(hash().from(Sources::Random(sources))?);
+        let ours = Case::new(name, kernel.program(LinkLayer::Ethernet), &frame).from(Addresses::Random(sources))?;
+        cases.push(empty()?.from(Addresses::Random(sources))?);
+        cases.push(Case::new("the reference", Reference::load()?.program, &frame).from(Addresses::Random(sources))?);
+        cases.push(hash().from(Addresses::Random(sources))?);
         cases.push(Case { forgets: Some((kernel, TENTH)), ..ours });
     }
     // The program remembers where the newest destination is counted; here that does not help.
-    let destinations = Sources::Random(DESTINATIONS);
+    let destinations = Addresses::Random(DESTINATIONS);
     let ours = loaded(Part::EVERY, USUAL).program(LinkLayer::Ethernet);
     let name = format!("1 source, {} destinations: all hits", count(DESTINATIONS.into()));
     cases.push(empty()?.varying(DESTINATION, destinations)?);
@@ -215,7 +215,7 @@ fn many_sources() -> Result<Vec<Case>> {
     cases.push(hash().varying(DESTINATION, destinations)?);
     cases.push(Case::new(name, ours, &frame).varying(DESTINATION, destinations)?);
     // More than are ever known at once.
-    let sources = Sources::InTurn(1 << 24);
+    let sources = Addresses::InTurn(1 << 24);
     let mut kernel = loaded(Part::EVERY, USUAL);
     let mut new =
         Case::new("every source new: all misses", kernel.program(LinkLayer::Ethernet), &frame).from(sources)?;

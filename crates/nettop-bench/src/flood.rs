@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::{
-    generator::{Generator, SOURCE, SOURCE_V6, Sources, Then},
+    generator::{Addresses, Generator, SOURCE, SOURCE_V6, Then},
     rig,
     rounds::Flood,
     throughput::{self, Case},
@@ -50,8 +50,8 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
 fn case(sources: u32, Args { ipv6, hot, plan, .. }: &Args) -> Result<Case> {
     let (place, frame) = if *ipv6 { (SOURCE_V6, rig::frame_v6()) } else { (SOURCE, rig::frame()) };
     let which = match hot {
-        None => Sources::Random(sources),
-        Some(percent) => Sources::Hidden { random: sources, heavy: HOT, of: HOT * 100 / percent },
+        None => Addresses::Random(sources),
+        Some(percent) => Addresses::Hidden { random: sources, heavy: HOT, of: HOT * 100 / percent },
     };
     let generator = Generator::load_at(place, which, Then::Send).context("the generator")?;
     Ok((sources, Flood { generator, frame, frames: plan.frames, cpus: plan.cpus.into() }))

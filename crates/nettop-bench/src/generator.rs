@@ -34,9 +34,9 @@ const NUMBER: u8 = 7;
 /// Frames per system call: about a third of a second.
 const CHUNK: u64 = 1 << 20;
 
-/// Which source address comes next.
+/// Which address comes next.
 #[derive(Clone, Copy, Debug)]
-pub enum Sources {
+pub enum Addresses {
     /// One of so many, at random.
     Random(u32),
     /// So many, one after the other, again and again.
@@ -73,21 +73,21 @@ impl Generator {
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn load(sources: Sources, then: Then<'_>) -> io::Result<Self> {
-        Self::load_at(SOURCE, sources, then)
+    pub fn load(addresses: Addresses, then: Then<'_>) -> io::Result<Self> {
+        Self::load_at(SOURCE, addresses, then)
     }
 
     /// The same with the address at another place in the frame, such as [`DESTINATION`]; of a longer one, four bytes of it.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn load_at(place: i16, sources: Sources, then: Then<'_>) -> io::Result<Self> {
+    pub fn load_at(place: i16, addresses: Addresses, then: Then<'_>) -> io::Result<Self> {
         let sent = Map::new(BPF_MAP_TYPE_ARRAY, 4, 8, 1)?;
         let next = Map::new(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1)?;
         let mut assembly = Assembly::default();
         assembly
             .push([bpf::copy(CONTEXT, 1)])
-            .push(address(sources, &sent))
+            .push(address(addresses, &sent))
             .push([bpf::big_endian32(0), bpf::load32(2, CONTEXT, 0), bpf::load32(3, CONTEXT, 4)])
             .push([bpf::copy(4, 2), bpf::add(4, i32::from(place) + 4)])
             .bail(|end| bpf::skip_if_greater(4, 3, end))
@@ -138,15 +138,15 @@ impl Generator {
 }
 
 /// Leaves the next address in register 0, in the order of the host.
-fn address(sources: Sources, sent: &Map) -> Vec<Instruction> {
-    match sources {
-        Sources::Random(sources) => random(sources),
-        Sources::InTurn(sources) => {
+fn address(addresses: Addresses, sent: &Map) -> Vec<Instruction> {
+    match addresses {
+        Addresses::Random(sources) => random(sources),
+        Addresses::InTurn(sources) => {
             let mut code = next(sent);
             code.extend([bpf::copy(0, NUMBER), bpf::modulo32(0, sources), bpf::add32(0, BASE.to_bits())]);
             code
         }
-        Sources::Hidden { random: sources, heavy, of } => {
+        Addresses::Hidden { random: sources, heavy, of } => {
             let one_of_many = random(sources);
             let one_of_few = [bpf::copy(0, NUMBER), bpf::add32(0, HEAVY_BASE.to_bits())];
             let mut code = vec![bpf::call(PRANDOM), bpf::modulo32(0, of), bpf::copy(NUMBER, 0)];
@@ -189,7 +189,7 @@ mod tests {
     fn addresses(place: i16, frame: &[u8]) -> BTreeSet<IpAddr> {
         let mut kernel = Kernel::load();
         let program = kernel.program(LinkLayer::Ethernet);
-        let generator = Generator::load_at(place, Sources::InTurn(1_000), Then::Run(program.as_fd())).unwrap();
+        let generator = Generator::load_at(place, Addresses::InTurn(1_000), Then::Run(program.as_fd())).unwrap();
         bpf::run(generator.program(), frame, 2_000).unwrap();
         let reading = kernel.read();
         assert_eq!(reading.totals.seen.packets, 2_000);

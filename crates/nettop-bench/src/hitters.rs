@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cpu,
-    generator::{Generator, HEAVY_BASE, Sources, Then},
+    generator::{Addresses, Generator, HEAVY_BASE, Then},
     process,
     rig::{self, IN, OUT},
     table::{Table, count},
@@ -69,7 +69,7 @@ struct Seen {
 /// What the kernel refuses; packets that were received and not counted.
 pub fn run(args: &Args, quick: bool) -> Result<()> {
     let args = if quick { Args { sources: 10_000, frames: 300_000 } } else { args.clone() };
-    let sources = Sources::Hidden { random: args.sources, heavy: HEAVY, of: OF };
+    let sources = Addresses::Hidden { random: args.sources, heavy: HEAVY, of: OF };
     let generator = Generator::load(sources, Then::Send).context("the generator")?;
     let net = Net::new(1);
     let monitor = rig::start_nettop(&net, 1, INTERVAL, "");

@@ -27,7 +27,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use crate::{
     cpu,
     floor::Floor,
-    generator::{Generator, Sources, Then},
+    generator::{Addresses, Generator, Then},
     heap,
     rig::{self, IN, OUT},
     table::{Table, count, median, ratio},
@@ -135,7 +135,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
 
 fn measure(sources: u32, ticks: usize) -> Result<Cost> {
     let net = Net::new(1);
-    let generator = Generator::load(Sources::InTurn(sources), Then::Send).context("the generator")?;
+    let generator = Generator::load(Addresses::InTurn(sources), Then::Send).context("the generator")?;
     let floor = Floor::new(sources)?;
     net.receiver.run(|| {
         let (mut engine, snapshots) = open(sources)?;

@@ -100,13 +100,13 @@ impl Aggregates {
         self.sources.enter_watched(
             &reading.sources,
             buckets,
-            &mut Sources { buckets, regions, prefixes, notes, forget },
+            &mut SourceWatch { buckets, regions, prefixes, notes, forget },
         );
         // Also what the ledger had no room for.
         prefixes.enter(&reading.sources, buckets);
         reading.sources.iter().for_each(|(address, _)| self.distinct.insert(*address));
         self.destinations.enter(&reading.destinations, buckets);
-        self.macs.enter_watched(&reading.macs, buckets, &mut Macs { notes });
+        self.macs.enter_watched(&reading.macs, buckets, &mut MacWatch { notes });
     }
 
     /// Packets of a source in the newest whole second.
@@ -255,7 +255,7 @@ impl Aggregates {
 }
 
 /// What becomes of sources.
-struct Sources<'a, F> {
+struct SourceWatch<'a, F> {
     buckets: &'a TimeBuckets,
     regions: &'a mut Regions,
     prefixes: &'a mut Prefixes,
@@ -263,7 +263,7 @@ struct Sources<'a, F> {
     forget: F,
 }
 
-impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
+impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for SourceWatch<'_, F> {
     fn entered(
         &mut self,
         address: &Address,
@@ -292,11 +292,11 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for Sources<'_, F> {
 }
 
 /// What becomes of MAC pairs.
-struct Macs<'a> {
+struct MacWatch<'a> {
     notes: &'a mut SecondStats,
 }
 
-impl Watch<MacPair, PacketsBytes> for Macs<'_> {
+impl Watch<MacPair, PacketsBytes> for MacWatch<'_> {
     fn entered(&mut self, pair: &MacPair, _: &mut Account<PacketsBytes>, _: &PacketsBytes, new: bool) {
         if new {
             self.notes.new_macs(pair);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use nettop_model::{
     json,
-    snapshot::{SourceRow, Sources},
+    snapshot::{SourceRow, SourceRows},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -46,7 +46,7 @@ pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// What `out` says.
-pub fn of_sources(sources: &Sources, out: &mut dyn Write) -> io::Result<()> {
+pub fn of_sources(sources: &SourceRows, out: &mut dyn Write) -> io::Result<()> {
     write(COLUMNS, sources.iter().map(|row| Row::from(&*row)), out)
 }
 
@@ -122,7 +122,7 @@ mod tests {
             let expected = format!("{header}192.0.2.1,3,180,3.0,0.3,0.05,3.0,3.0,1,2\n");
             assert_eq!(String::from_utf8(text).unwrap(), expected);
         }
-        of_sources(&Sources::default(), &mut empty).unwrap();
+        of_sources(&SourceRows::default(), &mut empty).unwrap();
         assert_eq!(empty, header.as_bytes());
     }
 

@@ -13,11 +13,11 @@ use crate::file::{Layer, Loaded, Opened, Stamp, Trust};
 
 /// All files, those with the most say first.
 #[derive(Debug)]
-pub struct Sources(Vec<Source>);
+pub struct DatabaseFiles(Vec<DatabaseFile>);
 
 /// One file.
 #[derive(Debug)]
-struct Source {
+struct DatabaseFile {
     path: PathBuf,
     trust: Trust,
     named: bool,
@@ -29,12 +29,19 @@ struct Source {
     problem: Option<String>,
 }
 
-impl Sources {
+impl DatabaseFiles {
     pub fn new(named: &[PathBuf], search: Vec<(PathBuf, Trust)>) -> Self {
         let named = named.iter().map(|path| (path.clone(), Trust::Anyone, true));
         let found = search.into_iter().map(|(path, trust)| (path, trust, false));
-        let source =
-            |(path, trust, named)| Source { path, trust, named, loaded: None, seen: None, tried: None, problem: None };
+        let source = |(path, trust, named)| DatabaseFile {
+            path,
+            trust,
+            named,
+            loaded: None,
+            seen: None,
+            tried: None,
+            problem: None,
+        };
         Self(named.chain(found).map(source).collect())
     }
 
@@ -95,7 +102,7 @@ impl Sources {
     }
 }
 
-impl Source {
+impl DatabaseFile {
     /// Whether it is used beside a CSV that has more say: of the CSVs that are found, only the first is.
     fn joins_a_csv(&self) -> bool {
         self.named || self.path.extension().is_some_and(|extension| extension == "mmdb")
@@ -188,7 +195,7 @@ fn tell(path: &Path, error: &anyhow::Error, is_loaded: bool) -> String {
     }
 }
 
-/// See [`Sources::folders`].
+/// See [`DatabaseFiles::folders`].
 const FENCED_OFF: &str = ", for it came after the start, in a folder that the sandbox does not open: start nettop anew";
 
 /// Whether the user may read what cannot be opened: then it is Landlock that keeps it closed.
@@ -214,7 +221,7 @@ mod tests {
     }
 
     /// The city of an address that every file of these tests knows.
-    fn city(sources: &Sources) -> String {
+    fn city(sources: &DatabaseFiles) -> String {
         let mut location = Location::default();
         for loaded in sources.loaded() {
             location.fill(loaded.layer.look_up("192.0.2.1".parse().unwrap()));
@@ -234,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("my.csv");
         fs::write(&path, csv("first")).unwrap();
-        let mut sources = Sources::new(std::slice::from_ref(&path), Vec::new());
+        let mut sources = DatabaseFiles::new(std::slice::from_ref(&path), Vec::new());
         sources.open().unwrap();
         assert_eq!(city(&sources), "first");
         assert!(!sources.poll(&NEVER), "nothing changed");
@@ -258,7 +265,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("my.csv");
         fs::write(&path, csv("good")).unwrap();
-        let mut sources = Sources::new(std::slice::from_ref(&path), Vec::new());
+        let mut sources = DatabaseFiles::new(std::slice::from_ref(&path), Vec::new());
         sources.open().unwrap();
 
         replace(&path, "<html>404</html>\n");
@@ -284,7 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
         let search = [&first, &second].map(|path| (path.clone(), Trust::Anyone)).to_vec();
-        let mut sources = Sources::new(&[], search);
+        let mut sources = DatabaseFiles::new(&[], search);
         sources.open().unwrap();
         assert_eq!((city(&sources).as_str(), sources.problems().len()), ("", 0));
 
@@ -311,13 +318,13 @@ mod tests {
         std::os::unix::fs::symlink(target.join("my.csv"), named.join("my.csv")).unwrap();
         let folders = || {
             let search = vec![(system.join("x"), Trust::Anyone), (home.join("x"), Trust::Owner)];
-            let mut sources = Sources::new(&[named.join("my.csv")], search);
+            let mut sources = DatabaseFiles::new(&[named.join("my.csv")], search);
             sources.open().unwrap();
             sources.poll(&NEVER);
             sources.folders()
         };
         assert_eq!(folders(), [&named, &target.canonicalize().unwrap(), &system].map(Clone::clone));
-        assert_eq!(Sources::new(&["my.csv".into()], Vec::new()).folders(), [Path::new(".")]);
+        assert_eq!(DatabaseFiles::new(&["my.csv".into()], Vec::new()).folders(), [Path::new(".")]);
     }
 
     #[test]
@@ -329,11 +336,11 @@ mod tests {
         fs::write(&found, csv("found")).unwrap();
         let search = || [&broken, &found].map(|path| (path.clone(), Trust::Anyone)).to_vec();
 
-        let mut sources = Sources::new(&[named], search());
+        let mut sources = DatabaseFiles::new(&[named], search());
         sources.open().unwrap();
         assert_eq!((city(&sources).as_str(), sources.loaded().count(), sources.problems().len()), ("named", 1, 0));
 
-        let mut sources = Sources::new(&[], search());
+        let mut sources = DatabaseFiles::new(&[], search());
         sources.open().unwrap();
         assert_eq!((city(&sources).as_str(), sources.problems().len()), ("found", 1));
         assert!(sources.problems()[0].contains("it is empty"), "{:?}", sources.problems());
@@ -347,7 +354,7 @@ mod tests {
         fs::write(&mmdb, testing::mmdb("GeoLite2-City", &[("192.0.2.0/24", place)])).unwrap();
         let search = || [&first, &second, &mmdb].map(|path| (path.clone(), Trust::Owner)).to_vec();
         let open = || {
-            let mut sources = Sources::new(&[], search());
+            let mut sources = DatabaseFiles::new(&[], search());
             sources.open().unwrap();
             sources.poll(&NEVER);
             let kinds = sources.loaded().map(|loaded| loaded.database.kind.to_string()).collect::<Vec<_>>().join(" ");
@@ -373,7 +380,7 @@ mod tests {
             (&folder.path().join("missing"), "No such file"),
             (&empty, "no MaxMind database: it is empty"),
         ] {
-            let error = Sources::new(&[path.to_owned()], Vec::new()).open().unwrap_err().to_string();
+            let error = DatabaseFiles::new(&[path.to_owned()], Vec::new()).open().unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains(&path.display().to_string()), "{error}");
         }
     }
@@ -385,7 +392,7 @@ mod tests {
         fs::write(&own, csv("own")).unwrap();
         std::os::unix::fs::symlink(&own, &link).unwrap();
         let open = |path: &Path| {
-            let mut sources = Sources::new(&[], vec![(path.to_owned(), Trust::Owner)]);
+            let mut sources = DatabaseFiles::new(&[], vec![(path.to_owned(), Trust::Owner)]);
             sources.open().unwrap();
             (city(&sources), sources.problems().concat())
         };

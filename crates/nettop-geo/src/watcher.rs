@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{Geo, bundle::Bundle, file::Trust, search, sources::Sources};
+use crate::{Geo, bundle::Bundle, file::Trust, search, sources::DatabaseFiles};
 
 /// Between two looks at the files; a change is loaded at the second look that finds it.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub struct Watcher {
     shared: Arc<Shared>,
     /// What the thread is to do; `None` once it has been started.
-    idle: Option<(Sources, Duration)>,
+    idle: Option<(DatabaseFiles, Duration)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,7 +69,7 @@ impl Watcher {
     /// As [`open`](Self::open), with the places to search and the time between two looks.
     pub(crate) fn with(named: &[PathBuf], search: Vec<(PathBuf, Trust)>, interval: Duration) -> Result<Self> {
         let bundle = Bundle::embedded()?;
-        let mut sources = Sources::new(named, search);
+        let mut sources = DatabaseFiles::new(named, search);
         sources.open()?;
         let state = State { current: Arc::new(Geo::new(bundle, sources.loaded())), problems: sources.problems() };
         let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new(), stop: AtomicBool::new(false) });
@@ -132,7 +132,7 @@ impl Shared {
     }
 
     /// The thread.
-    fn watch(&self, bundle: &'static Bundle<'static>, mut sources: Sources, interval: Duration) {
+    fn watch(&self, bundle: &'static Bundle<'static>, mut sources: DatabaseFiles, interval: Duration) {
         while !self.stop.load(Relaxed) {
             let changed = sources.poll(&self.stop).then(|| Arc::new(Geo::new(bundle, sources.loaded())));
             let problems = sources.problems();

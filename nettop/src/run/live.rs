@@ -46,7 +46,7 @@ use crate::{
     cli::{CommonArgs, DemoArgs, Level, ReplayArgs, RunArgs},
     run::{
         files::{Files, Hangup},
-        sources::{self, Sources},
+        sources::{self, Inputs},
     },
 };
 
@@ -74,8 +74,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
     let xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let host: Box<dyn Collector> = Box::new(Host::open());
-    let sources = Sources { traffic: Box::new(xdp), beside: vec![host], record, player: None };
-    monitor(sources, settings, opened, &args.common)
+    let inputs = Inputs { traffic: Box::new(xdp), beside: vec![host], record, player: None };
+    monitor(inputs, settings, opened, &args.common)
 }
 
 /// The demonstration.
@@ -86,8 +86,8 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
     let mut settings = args.common.settings(Mode::Demo)?;
     let opened = Opened::open(&args.common, None)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
-    let source = Sources::only(Box::new(Demo::new(args.synthetic.seed)));
-    monitor(source, settings, opened, &args.common)
+    let inputs = Inputs::only(Box::new(Demo::new(args.synthetic.seed)));
+    monitor(inputs, settings, opened, &args.common)
 }
 
 /// The replay of a recording.
@@ -99,17 +99,17 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
     let (player, recorded) = Player::open(&args.file, args.speed, &mut settings)?;
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
-    let sources = Sources { player: Some(player), ..Sources::only(Box::new(recorded)) };
-    monitor(sources, settings, opened, &args.common)
+    let inputs = Inputs { player: Some(player), ..Inputs::only(Box::new(recorded)) };
+    monitor(inputs, settings, opened, &args.common)
 }
 
 /// The replay of a capture.
 fn capture(path: &Path, args: &RunArgs) -> Result<()> {
     let mut settings = args.common.settings(Mode::Replay)?;
-    let source = Sources::only(Box::new(Pcap::open(path, args.pcap_speed)?));
+    let inputs = Inputs::only(Box::new(Pcap::open(path, args.pcap_speed)?));
     let opened = Opened::open_for(&args.common, None, Mode::Replay)?;
     scarcity::settle(&mut settings, &Budget::without_maps(), args.common.max_sources);
-    monitor(source, settings, opened, &args.common)
+    monitor(inputs, settings, opened, &args.common)
 }
 
 /// What is open before any thread runs and any privilege is given up.
@@ -207,7 +207,7 @@ fn open_log(path: &Path) -> Result<Log> {
 }
 
 /// Runs engine, control server and screen until one of them ends.
-fn monitor(sources: Sources, mut settings: Settings, opened: Opened, args: &CommonArgs) -> Result<()> {
+fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &CommonArgs) -> Result<()> {
     heap::keep_small();
     let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
@@ -224,7 +224,7 @@ fn monitor(sources: Sources, mut settings: Settings, opened: Opened, args: &Comm
     if settings.mode == Mode::Replay {
         sinks.be_patient();
     }
-    let (sources, recorder) = sources.recorded(&settings).context("starting the thread that records")?;
+    let (inputs, recorder) = inputs.recorded(&settings).context("starting the thread that records")?;
     recorder.into_iter().for_each(|recorder| sinks.record(recorder));
     let hangup = Hangup::new(sinks.reopeners(), log);
     // One thread for the engine, which blocks while it reads; one for the screen, which calculates for some milliseconds; one
@@ -234,10 +234,10 @@ fn monitor(sources: Sources, mut settings: Settings, opened: Opened, args: &Comm
         // Before anybody can know that the monitor runs, and send it one.
         let signals = Signals::listen()?;
         let (listener, _socket) = control.map(Channel::listener).transpose()?.unzip();
-        let (engine, snapshots) = Engine::new(sources.traffic, settings, geo, sinks, cost);
-        let engine = engine.with_collectors(Collectors::start(sources.beside));
+        let (engine, snapshots) = Engine::new(inputs.traffic, settings, geo, sinks, cost);
+        let engine = engine.with_collectors(Collectors::start(inputs.beside));
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
-        let engine = match sources.player {
+        let engine = match inputs.player {
             Some(player) => tokio::spawn(engine.replay(player, received)),
             None => tokio::spawn(engine.run(received)),
         };

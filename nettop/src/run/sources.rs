@@ -19,7 +19,7 @@ use nettop_model::snapshot::VERSION;
 use crate::cli::RunArgs;
 
 /// What is collected.
-pub struct Sources {
+pub struct Inputs {
     /// Packets.
     pub traffic: Box<dyn Traffic>,
     /// What else, each at its own pace.
@@ -30,7 +30,7 @@ pub struct Sources {
     pub player: Option<Player>,
 }
 
-impl Sources {
+impl Inputs {
     /// Nothing but packets, where they are not this host's.
     pub fn only(traffic: Box<dyn Traffic>) -> Self {
         Self { traffic, beside: Vec::new(), record: None, player: None }
@@ -51,8 +51,8 @@ impl Sources {
         let beside = beside
             .into_iter()
             .map(|inner| -> Box<dyn Collector> { Box::new(RecordingCollector { inner, sink: Arc::clone(&sink) }) });
-        let sources = Self { traffic: Box::new(recording), beside: beside.collect(), record: None, player };
-        Ok((sources, Some(recorder)))
+        let inputs = Self { traffic: Box::new(recording), beside: beside.collect(), record: None, player };
+        Ok((inputs, Some(recorder)))
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     BINARY, FLAGS, PACKAGE, PROFILE, TARGET,
     packages::{self, Package},
-    sources::Sources,
+    sources::ObjectSources,
     toolchain::{Compiler, Toolchain},
     wrapper,
 };
@@ -19,7 +19,7 @@ pub struct Compiled {
     /// The object, stripped.
     pub object: Vec<u8>,
     /// What it was made from.
-    pub sources: Sources,
+    pub sources: ObjectSources,
 }
 
 /// Environment variables that could change what cargo or rustc do. Cargo's home, network and registries are not among
@@ -41,7 +41,7 @@ const INTERFERING: [&str; 10] = [
 pub fn compile(workspace: &Workspace, toolchain: &Toolchain, folder: &Path, strict: bool) -> Result<Compiled> {
     let packages = packages::of_the_object(&mut cargo(workspace, &toolchain.compiler))?;
     let names: Vec<String> = packages.iter().map(|Package { name, version, .. }| format!("{name} {version}")).collect();
-    let read = || Sources::read(&workspace.root, names.iter().map(String::as_str));
+    let read = || ObjectSources::read(&workspace.root, names.iter().map(String::as_str));
     let sources = read()?;
 
     let mut build = cargo(workspace, &toolchain.compiler);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     MANIFEST, OBJECT,
-    sources::{Sources, sha256},
+    sources::{ObjectSources, sha256},
     toolchain::Identity,
 };
 
@@ -22,12 +22,12 @@ pub struct Manifest {
     /// The programs that made it.
     pub toolchain: Identity,
     /// What it was made from.
-    pub sources: Sources,
+    pub sources: ObjectSources,
 }
 
 impl Manifest {
     /// Describes a freshly built object.
-    pub fn new(object: &[u8], toolchain: Identity, sources: Sources) -> Self {
+    pub fn new(object: &[u8], toolchain: Identity, sources: ObjectSources) -> Self {
         Self { object_sha256: sha256(object), sources_sha256: sources.sha256(), toolchain, sources }
     }
 
@@ -57,7 +57,7 @@ pub fn freshness(root: &Path) -> Result<()> {
     if sha256(&object) != manifest.object_sha256 {
         bail!("{OBJECT} is not the object that {MANIFEST} describes; run `cargo xtask ebpf` and commit both");
     }
-    let now = Sources::read(root, manifest.sources.packages.keys().map(String::as_str))?;
+    let now = ObjectSources::read(root, manifest.sources.packages.keys().map(String::as_str))?;
     if now.sha256() != manifest.sources_sha256 {
         let changed = now.differences(&manifest.sources);
         let changed = if changed.is_empty() { "the manifest itself".to_owned() } else { changed.join(", ") };

@@ -15,7 +15,7 @@ pub use self::sources::sha256;
 use self::toolchain::Toolchain;
 pub use self::{
     manifest::{Manifest, freshness},
-    sources::Sources,
+    sources::ObjectSources,
     toolchain::Identity,
 };
 use crate::workspace::Workspace;

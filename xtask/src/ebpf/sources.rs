@@ -18,7 +18,7 @@ const MEMBERS: [&str; 2] = ["nettop-ebpf", "nettop-common"];
 /// The sources of the object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sources {
+pub struct ObjectSources {
     /// The SHA-256 of every file, by its path in the workspace.
     pub files: BTreeMap<String, String>,
     /// Every package from a registry whose code goes in, as "name version", with its checksum from `Cargo.lock`.
@@ -27,8 +27,8 @@ pub struct Sources {
     pub settings: BTreeMap<String, String>,
 }
 
-impl Sources {
-    /// Reads the sources as they are now. `packages` names them as the keys of [`Sources::packages`] do.
+impl ObjectSources {
+    /// Reads the sources as they are now. `packages` names them as the keys of [`ObjectSources::packages`] do.
     pub fn read<'a>(root: &Path, packages: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let locked = locked(root)?;
         let absent = || "not in Cargo.lock".to_owned();

@@ -7,7 +7,7 @@ use nettop_model::{
     order,
     snapshot::{
         AllSources, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others, PortList,
-        PortRow, SourceList, SourceRow, Sources, Subject,
+        PortRow, SourceList, SourceRow, SourceRows, Subject,
     },
 };
 
@@ -20,7 +20,7 @@ impl Engine {
         // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
         let all = |counted| {
             let (geo, details) = (aggregates.regions.geo().cloned(), details.all());
-            Sources::All(Arc::new(AllSources { counted, packets, calendar: calendar.clone(), geo, details }))
+            SourceRows::All(Arc::new(AllSources { counted, packets, calendar: calendar.clone(), geo, details }))
         };
         if limit == 0 {
             let counted = aggregates.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
@@ -37,7 +37,7 @@ impl Engine {
             let detail = details.get(source).map(Arc::clone);
             SourceRow::new(&counted, packets, calendar, aggregates.regions.place(source), detail)
         });
-        SourceList { rows: Sources::Rows(rows.collect()), rest }
+        SourceList { rows: SourceRows::Rows(rows.collect()), rest }
     }
 
     fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {

@@ -8,13 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap 
 
 use crate::snapshot::{
     Accounting, Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow,
-    Snapshot, SourceRow, Sources, Sums, TcpFlags,
+    Snapshot, SourceRow, SourceRows, Sums, TcpFlags,
     json::{as_map, from_map, litemap_as_map, litemap_from_map},
 };
 
 /// The list of sources.
 #[derive(Clone, Debug)]
-pub(super) struct FlatSources(pub Sources);
+pub(super) struct FlatSources(pub SourceRows);
 
 impl Serialize for FlatSources {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

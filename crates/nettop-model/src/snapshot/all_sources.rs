@@ -12,7 +12,7 @@ use crate::{clock::Calendar, totals::SourceTotal};
 
 /// Sources, most packets first.
 #[derive(Clone, Debug)]
-pub enum Sources {
+pub enum SourceRows {
     /// So many that each is a row.
     Rows(Vec<SourceRow>),
     /// Any number.
@@ -55,7 +55,7 @@ pub struct Counted {
     pub low_pps: f64,
 }
 
-impl Sources {
+impl SourceRows {
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
@@ -94,25 +94,25 @@ impl AllSources {
     }
 }
 
-impl Default for Sources {
+impl Default for SourceRows {
     fn default() -> Self {
         Self::Rows(Vec::new())
     }
 }
 
-impl From<Vec<SourceRow>> for Sources {
+impl From<Vec<SourceRow>> for SourceRows {
     fn from(rows: Vec<SourceRow>) -> Self {
         Self::Rows(rows)
     }
 }
 
-impl Serialize for Sources {
+impl Serialize for SourceRows {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
     }
 }
 
-impl<'de> Deserialize<'de> for Sources {
+impl<'de> Deserialize<'de> for SourceRows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Vec::deserialize(deserializer).map(Self::Rows)
     }
@@ -142,7 +142,7 @@ mod tests {
             geo: None,
             details: HashMap::default(),
         };
-        let sources = Sources::All(Arc::new(all));
+        let sources = SourceRows::All(Arc::new(all));
         let rows: Vec<_> = sources.iter().map(|row| (row.ip.to_string(), row.packets, row.first_ns)).collect();
         let row = |ip: &str, packets| (ip.to_string(), packets, 1000);
         assert_eq!(rows, [row("0.0.0.2", 9), row("0.0.0.3", 9), row("0.0.0.1", 5)]);

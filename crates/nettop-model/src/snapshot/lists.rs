@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CountryRow, DestinationRow, GeoView, MacRow, NetworkRow, Others, PortRow, PrefixRest, PrefixRow, Sources,
+    CountryRow, DestinationRow, GeoView, MacRow, NetworkRow, Others, PortRow, PrefixRest, PrefixRow, SourceRows,
     json::{as_map, from_map},
 };
 
@@ -12,7 +12,7 @@ use super::{
 #[serde(default)]
 pub struct SourceList {
     /// Those listed.
-    pub rows: Sources,
+    pub rows: SourceRows,
     /// The others: listed + rest = `accounting.sources`.
     pub rest: Others,
 }

@@ -32,7 +32,7 @@ mod values;
 pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Origin, Severity, Target, TopSource},
-    all_sources::{AllSources, Counted, Sources},
+    all_sources::{AllSources, Counted, SourceRows},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     groups::{Group, SCHEMA, Selected, Snapshot},

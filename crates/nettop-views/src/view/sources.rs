@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use nettop_model::{
     format,
     query::{Fact, Quantity},
-    snapshot::{Place, SourceRow, Sources, Subject},
+    snapshot::{Place, SourceRow, SourceRows, Subject},
 };
 
 use super::{PERCENT, number_facts, share};
@@ -22,8 +22,8 @@ pub static TABLE: Table<SourceRow> = Table {
     about: "who sends: the source addresses with the most packets, where they are, what they send",
     columns: COLUMNS,
     rows: |snapshot| match &snapshot.sources.rows {
-        Sources::Rows(rows) => Cow::Borrowed(rows),
-        sources @ Sources::All(_) => sources.iter().map(Cow::into_owned).collect(),
+        SourceRows::Rows(rows) => Cow::Borrowed(rows),
+        sources @ SourceRows::All(_) => sources.iter().map(Cow::into_owned).collect(),
     },
     unlisted: |snapshot| snapshot.sources.rest.rows,
     id: |row| Id::Ip(row.ip),
