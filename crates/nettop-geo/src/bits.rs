@@ -78,14 +78,14 @@ impl Writer {
 
 /// Rows of `N` numbers, each column as wide as its widest number.
 #[derive(Debug)]
-pub struct Rows<'a, const N: usize> {
+pub struct PackedRows<'a, const N: usize> {
     widths: [u8; N],
     /// Bits of a row.
     stride: usize,
     bits: Cow<'a, [u8]>,
 }
 
-impl<'a, const N: usize> Rows<'a, N> {
+impl<'a, const N: usize> PackedRows<'a, N> {
     /// Packs rows.
     pub fn new(rows: impl Iterator<Item = [u32; N]> + Clone) -> Self {
         let mut most = [0; N];
@@ -157,7 +157,7 @@ mod tests {
 
         #[test]
         fn hostile_widths_are_harmless(bytes: Vec<u8>, row: u32) {
-            if let Some(rows) = Rows::<2>::from_bytes(&bytes) {
+            if let Some(rows) = PackedRows::<2>::from_bytes(&bytes) {
                 rows.get(row);
             }
         }
@@ -166,9 +166,10 @@ mod tests {
     #[test]
     fn rows_are_as_wide_as_their_numbers() {
         let numbers = [[1, 0, 300], [0, 0, u32::MAX], [1, 0, 0]];
-        let rows = Rows::new(numbers.into_iter());
+        let rows = PackedRows::new(numbers.into_iter());
         assert_eq!((rows.widths, rows.bits.len()), ([1, 0, 32], (33 * 3_usize).div_ceil(8)));
-        let again = Rows::from_bytes(&rows.bytes()).map(|rows| (0..4).map(|row| rows.get(row)).collect::<Vec<_>>());
+        let again =
+            PackedRows::from_bytes(&rows.bytes()).map(|rows| (0..4).map(|row| rows.get(row)).collect::<Vec<_>>());
         let [first, second, third] = numbers.map(Some);
         assert_eq!(again, Some(vec![first, second, third, None]));
     }

@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 
 use crate::{
     CountryCode, Location,
-    bits::Rows,
+    bits::PackedRows,
     sections::{self, Sections},
 };
 
@@ -101,7 +101,7 @@ impl Builder {
             let Place { code: CountryCode(code), country, city, asn, org } = *place;
             [u16::from_be_bytes(code).into(), start(country), start(city), asn, start(org)]
         });
-        Places { places: Rows::new(places), texts: texts.into() }
+        Places { places: PackedRows::new(places), texts: texts.into() }
     }
 }
 
@@ -113,7 +113,7 @@ fn number(at: usize) -> Result<u32, TooMany> {
 #[derive(Debug)]
 pub struct Places<'a> {
     /// Of each place its code, where its country and its city stand, its number, and where its organisation stands.
-    places: Rows<'a, 5>,
+    places: PackedRows<'a, 5>,
     /// All texts, each with an [`END`]; the first one is empty.
     texts: Cow<'a, str>,
 }
@@ -121,7 +121,7 @@ pub struct Places<'a> {
 impl<'a> Places<'a> {
     /// What [`write`](Self::write) wrote.
     pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
-        let places = Rows::from_bytes(sections.next()?)?;
+        let places = PackedRows::from_bytes(sections.next()?)?;
         Some(Self { places, texts: str::from_utf8(sections.next()?).ok()?.into() })
     }
 

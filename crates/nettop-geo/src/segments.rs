@@ -7,7 +7,7 @@
 use std::{borrow::Cow, marker::PhantomData, ops::Range};
 
 use crate::{
-    bits::{self, Rows, Writer},
+    bits::{self, PackedRows, Writer},
     sections::{self, Sections},
 };
 
@@ -64,7 +64,7 @@ impl Address for u128 {
 pub struct Segments<'a, A> {
     /// For each [prefix](Address::prefix), and for one more than there are, how many blocks start below it; nothing where there
     /// are [`FEW`] blocks.
-    index: Rows<'a, 1>,
+    index: PackedRows<'a, 1>,
     /// The [`Head`] of each block, in order.
     heads: Cow<'a, [u8]>,
     /// The blocks, each from a whole byte on: first the distances, then the values.
@@ -121,7 +121,7 @@ impl<A: Address> Head<A> {
 impl<'a, A: Address> Segments<'a, A> {
     /// What [`write`](Self::write) wrote.
     pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
-        let index = Rows::from_bytes(sections.next()?)?;
+        let index = PackedRows::from_bytes(sections.next()?)?;
         let mut next = || sections.next().map(Cow::Borrowed);
         Some(Self { index, heads: next()?, blocks: next()?, family: PhantomData })
     }
@@ -288,7 +288,7 @@ impl<A: Address> Builder<A> {
         let few = self.heads.len() <= FEW * Head::<A>::SIZE;
         let index = if few { Vec::new() } else { self.index() };
         Segments {
-            index: Rows::new(index.iter().map(|below| [*below])),
+            index: PackedRows::new(index.iter().map(|below| [*below])),
             heads: self.heads.into(),
             blocks: self.blocks.finish().into(),
             family: PhantomData,

@@ -46,7 +46,7 @@ pub struct Map {
     /// What the numbers of a row are, in order.
     pub counters: Vec<String>,
     /// What it holds, what has the most packets first; nothing where every number is zero.
-    pub rows: Rows,
+    pub rows: KeyRows,
     /// Rows that were left out, by the limit or because there was no room for more; in the latter case, one that was left out
     /// on several CPUs counts several times.
     pub rows_left_out: u64,
@@ -87,7 +87,7 @@ pub struct Fill {
 
 /// What was counted for keys. By CPU only what is not zero is held: as JSON, each row has a list for every CPU.
 #[derive(Clone, Debug)]
-pub struct Rows {
+pub struct KeyRows {
     /// How a key is written: an address, a port, …
     label: fn(RawKey) -> String,
     /// Counters of a key.
@@ -104,7 +104,7 @@ pub struct Rows {
 /// A key as the kernel program has it, or a number in place of one.
 pub type RawKey = [u64; 2];
 
-impl Rows {
+impl KeyRows {
     /// None, of so many counters on so many CPUs.
     pub fn new(label: fn(RawKey) -> String, width: usize, cpus: usize) -> Self {
         let (rows, sums, parts, numbers) = Default::default();
@@ -123,7 +123,7 @@ impl Rows {
     }
 }
 
-impl Serialize for Rows {
+impl Serialize for KeyRows {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         /// What was counted for one key.
         #[derive(Serialize)]
@@ -148,7 +148,7 @@ impl Serialize for Rows {
 impl Map {
     /// One of these facts, and nothing in it.
     pub fn empty(facts: Facts) -> Self {
-        let rows = Rows::new(|_| String::new(), 0, 0);
+        let rows = KeyRows::new(|_| String::new(), 0, 0);
         let (fill, counters) = (None, Vec::new());
         Self { facts, fill, counters, rows, rows_left_out: 0, packets_left_out: 0, cpus_left_out: 0 }
     }

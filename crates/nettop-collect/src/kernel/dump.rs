@@ -27,7 +27,7 @@ use nettop_common::{
 };
 use nettop_model::{
     clock::Moment,
-    kernel_maps::{Dump, Facts, Fill, Map, Program, Reader, Rows},
+    kernel_maps::{Dump, Facts, Fill, KeyRows, Map, Program, Reader},
     order,
 };
 
@@ -190,7 +190,7 @@ impl Held {
         cpus.iter().for_each(|totals| sum.add(totals));
         map.counters = totals(&sum).into_iter().map(|(name, _)| name).collect();
         let numbers = |of: &Totals| totals(of).into_iter().map(|(_, number)| number).collect::<Vec<_>>();
-        map.rows = Rows::new(|[bank, _]| format!("set {bank}"), map.counters.len(), cpus.len());
+        map.rows = KeyRows::new(|[bank, _]| format!("set {bank}"), map.counters.len(), cpus.len());
         map.rows.push([bank.into(), 0], &numbers(&sum), (0..).zip(cpus.iter().map(numbers)));
     }
 

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, ops::Range};
 use bytemuck::{Pod, Zeroable};
 use nettop_common::{PacketsBytes, SourceCounters, counters::Counters, slots::Key};
 
-use nettop_model::kernel_maps::{Map, Rows};
+use nettop_model::kernel_maps::{KeyRows, Map};
 
 /// Keys that are held of a table at most, each once for every CPU that has it: some megabytes.
 pub const MOST: usize = 1 << 17;
@@ -116,7 +116,7 @@ impl<C: Dumped> Gathered<C> {
     pub fn into_map(mut self, map: &mut Map, cpus: usize, limit: usize, key: fn(Key) -> String) {
         let found = self.keep(usize::MAX, if limit == 0 { usize::MAX } else { limit });
         map.counters = C::NAMES.iter().map(ToString::to_string).collect();
-        map.rows = Rows::new(key, C::NAMES.len(), cpus);
+        map.rows = KeyRows::new(key, C::NAMES.len(), cpus);
         for Found { key, entries, .. } in found {
             let entries = &self.entries[entries];
             let mut sum = C::default();

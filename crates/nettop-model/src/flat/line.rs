@@ -14,12 +14,12 @@ pub struct Line {
     version: Cow<'static, str>,
     runtime: Runtime,
     snapshot: Flat,
-    rows: Rows,
+    rows: ExtraRows,
 }
 
 /// Rows that a flat snapshot has not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Rows {
+struct ExtraRows {
     destinations: Vec<DestinationRow>,
     ports: Vec<PortRow>,
     top_prefixes: Vec<FlatPrefix>,
@@ -33,7 +33,7 @@ const TOP_PORTS: usize = 20;
 impl From<&Snapshot> for Line {
     fn from(snapshot: &Snapshot) -> Self {
         let ports = &snapshot.ports.rows;
-        let rows = Rows {
+        let rows = ExtraRows {
             destinations: snapshot.destinations.rows.clone(),
             ports: ports.clone(),
             top_prefixes: snapshot.prefixes.top.iter().map(FlatPrefix::from).collect(),

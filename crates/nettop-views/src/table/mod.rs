@@ -103,7 +103,7 @@ pub trait Listed {
 }
 
 /// See [`Listed`].
-struct Rows<'a, R: Clone + 'static> {
+struct TableRows<'a, R: Clone + 'static> {
     table: &'a Table<R>,
     rows: Cow<'a, [R]>,
     /// Places in `rows`.
@@ -151,7 +151,7 @@ impl<R: Clone + Row + Sync> Listing for Table<R> {
             places = ordered(places.iter().map(|at| (key(&rows[*at as usize]), *at)).collect(), reversed);
         }
         let unlisted = (self.unlisted)(snapshot);
-        Box::new(Rows { table: self, rows, places, unlisted, unjudged })
+        Box::new(TableRows { table: self, rows, places, unlisted, unjudged })
     }
 }
 
@@ -162,13 +162,13 @@ fn ordered(mut keyed: Vec<(SortKey, u32)>, reversed: bool) -> Vec<u32> {
     keyed.into_iter().map(|(_, at)| at).collect()
 }
 
-impl<R: Clone> Rows<'_, R> {
+impl<R: Clone> TableRows<'_, R> {
     fn row(&self, at: usize) -> Option<&R> {
         self.rows.get(*self.places.get(at)? as usize)
     }
 }
 
-impl<R: Clone + Row> Listed for Rows<'_, R> {
+impl<R: Clone + Row> Listed for TableRows<'_, R> {
     fn len(&self) -> usize {
         self.places.len()
     }

@@ -5,7 +5,7 @@ use std::io;
 use anyhow::{Context as _, Result};
 use nettop_geo::CountryCode;
 
-use super::rows::{Position, Row, Rows};
+use super::rows::{Position, RangeRows, Row};
 
 /// Where addresses are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn advance<T>(
 }
 
 /// The rows of a table, for [`merge`]; none where there is no table.
-pub fn rows_of<T>(table: Option<&mut Rows<T>>) -> impl FnMut() -> Result<Option<Row<T>>> {
+pub fn rows_of<T>(table: Option<&mut RangeRows<T>>) -> impl FnMut() -> Result<Option<Row<T>>> {
     let mut table = table;
     move || table.as_mut().map_or(Ok(None), |table| table.next())
 }

@@ -31,7 +31,7 @@ use self::{
     merge::{Location, city_row, country_row, network_row, rows_of},
     month::Month,
     progress::Progress,
-    rows::Rows,
+    rows::RangeRows,
 };
 
 /// Where the table is made unless asked otherwise; the first place where nettop looks for it.
@@ -265,9 +265,10 @@ impl Job {
     }
 
     fn merge(&self, location: Fetched, network: Option<Fetched>, output: File) -> Result<String> {
-        let mut locations = Rows::new(location.name.clone(), location.file, &self.limits, self.kind.parser());
-        let mut networks = network
-            .map(|network| (network.name.clone(), Rows::new(network.name, network.file, &self.limits, network_row)));
+        let mut locations = RangeRows::new(location.name.clone(), location.file, &self.limits, self.kind.parser());
+        let mut networks = network.map(|network| {
+            (network.name.clone(), RangeRows::new(network.name, network.file, &self.limits, network_row))
+        });
         self.progress.begin("checking and merging", None);
         let rows = merge::merge(
             rows_of(Some(&mut locations)),
@@ -286,7 +287,7 @@ impl Job {
     }
 }
 
-fn describe<T>(name: &str, rows: &Rows<T>) -> String {
+fn describe<T>(name: &str, rows: &RangeRows<T>) -> String {
     match rows.bad() {
         0 => format!("{name}: {} rows\n", rows.good()),
         bad => format!("{name}: {} rows, and {bad} that cannot be read were left out\n", rows.good()),

@@ -56,7 +56,7 @@ pub struct Row<T> {
 }
 
 /// A table that is being read.
-pub struct Rows<T> {
+pub struct RangeRows<T> {
     name: String,
     input: Take<BufReader<MultiGzDecoder<BufReader<File>>>>,
     parse: fn(&[&str]) -> Option<T>,
@@ -69,7 +69,7 @@ pub struct Rows<T> {
     last: Option<Position>,
 }
 
-impl<T> Rows<T> {
+impl<T> RangeRows<T> {
     /// A table in a gzip file; `parse` reads the columns behind the range.
     pub fn new(name: String, file: File, limits: &Limits, parse: fn(&[&str]) -> Option<T>) -> Self {
         let input = BufReader::new(MultiGzDecoder::new(BufReader::new(file))).take(limits.unpacked);
