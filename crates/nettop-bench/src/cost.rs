@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use nettop_collect::kernel::capacity::Capacity;
 use nettop_common::{
     LinkLayer,
-    counters::{Part, Table as Keys},
+    counters::{Part, Table},
 };
 use nettop_model::filter::FilterText;
 use nettop_tests::{
@@ -24,7 +24,7 @@ use crate::{
     cpu,
     generator::{Addresses, DESTINATION, Generator, SOURCE, Then},
     reference::{self, Reference},
-    table::{Table, count, median, ratio},
+    table::{MarkdownTable, count, median, ratio},
 };
 
 /// What the kernel program costs a packet
@@ -43,7 +43,7 @@ const USUAL: Capacity = Capacity::MOST;
 /// A bit that makes it the program which asks about each part, as where some are left out.
 const OF_NO_PART: u32 = 1 << 31;
 /// Where there is one source anyhow.
-const SMALL: Capacity = Capacity { bits: [7; Keys::COUNT], log_bits: 8, ports: u32::MAX };
+const SMALL: Capacity = Capacity { bits: [7; Table::COUNT], log_bits: 8, ports: u32::MAX };
 /// What the sampler chooses at ten million packets per second: one in so many is an event.
 const SAMPLING: u32 = 1024;
 /// So many new sources fill the slots: most of them find one.
@@ -229,7 +229,7 @@ fn print_alone(cases: &[Case], reference: &Case) {
         "\nThe reference parses Ethernet and IPv4 and adds to one per-CPU hash ({} sources, 16-byte keys) and one per-CPU array.",
         count(reference::SOURCES.into())
     );
-    let mut table = Table::new(&["one source", "ns per packet", "of the reference"]);
+    let mut table = MarkdownTable::new(&["one source", "ns per packet", "of the reference"]);
     for case in cases {
         let of_reference: Vec<_> = case.ns.iter().zip(&reference.ns).map(|(ns, reference)| ns / reference).collect();
         table.row([case.name.clone(), format!("{:.1}", median(&case.ns)), ratio(median(&of_reference))]);
@@ -241,7 +241,7 @@ fn print_spread(cases: &[Case], empty: &Case, alone: &Case) {
     println!(
         "\nWith another address in each packet; what it costs to write that into the frame is subtracted. The hash maps are as large as the reference's."
     );
-    let mut table = Table::new(&[
+    let mut table = MarkdownTable::new(&[
         "many sources",
         "reference, ns",
         "nettop, ns",

@@ -23,7 +23,7 @@ use crate::{
     generator::{Addresses, Generator, HEAVY_BASE, Then},
     process,
     rig::{self, IN, OUT},
-    table::{Table, count},
+    table::{MarkdownTable, count},
     truth::Truth,
 };
 
@@ -106,7 +106,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
         count(rig::packets(&last, "evicted")),
         if last["accounting"]["holds"] == true { "balance" } else { "DO NOT balance" }
     );
-    let mut table = Table::new(&["what", "measured", "goal"]);
+    let mut table = MarkdownTable::new(&["what", "measured", "goal"]);
     let ticks = |ticks: Option<u64>| ticks.map_or("never".into(), |ticks| format!("{ticks} ticks"));
     let mut line = |what: &str, measured: String, goal: &str| table.row([what.into(), measured, goal.into()]);
     line("the twenty are the top twenty after", ticks(seen.heavy), "3");

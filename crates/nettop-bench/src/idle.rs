@@ -8,7 +8,7 @@ use nettop_tests::net::Net;
 use crate::{
     cpu, process,
     rig::{self, IN},
-    table::Table,
+    table::MarkdownTable,
 };
 
 /// What the quiet monitor costs
@@ -35,7 +35,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     println!(
         "nettop   release build, its screen on a pseudo-terminal of {columns} x {rows} that is read, on a quiet veth pair"
     );
-    let mut table = Table::new(&[
+    let mut table = MarkdownTable::new(&[
         "ticks, s",
         "CPU %",
         "RSS MiB",

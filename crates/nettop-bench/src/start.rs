@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use crate::{
     cpu,
     rig::{self, IN},
-    table::{Table, count, median},
+    table::{MarkdownTable, count, median},
 };
 
 /// How long it takes until nettop is attached
@@ -167,7 +167,7 @@ fn empty_program() -> Result<Duration> {
 fn print(starts: &[Start], versions: &[Duration], empty: &[Duration]) -> Result<()> {
     let programs = &starts[0].programs;
     ensure!(starts.iter().all(|start| start.programs.len() == programs.len()), "not as many programs each time");
-    let mut table = Table::new(&["milliseconds", "median", "least", "most"]);
+    let mut table = MarkdownTable::new(&["milliseconds", "median", "least", "most"]);
     let mut row = |what: String, times: Vec<Duration>| {
         let ms: Vec<_> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
         let (least, most) = (ms.iter().copied().fold(f64::MAX, f64::min), ms.iter().copied().fold(0.0, f64::max));
@@ -191,7 +191,7 @@ fn print(starts: &[Start], versions: &[Duration], empty: &[Duration]) -> Result<
     row("an empty program, loaded and attached".into(), empty.to_vec());
     table.print();
 
-    let mut table = Table::new(&[
+    let mut table = MarkdownTable::new(&[
         "program",
         "instructions",
         "bytes of machine code",

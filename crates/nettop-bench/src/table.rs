@@ -2,11 +2,11 @@
 
 /// A table; every row has as many cells as the head.
 #[derive(Debug)]
-pub struct Table {
+pub struct MarkdownTable {
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl MarkdownTable {
     /// With these columns.
     pub fn new(head: &[&str]) -> Self {
         Self { rows: vec![head.iter().map(ToString::to_string).collect()] }

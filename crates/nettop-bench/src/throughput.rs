@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use crate::{
     cpu, peer, process, rig,
     rounds::{self, Flood, Peered, Round, Watched},
-    table::{Table, count, median, ratio},
+    table::{MarkdownTable, count, median, ratio},
 };
 
 /// How it is measured.
@@ -71,7 +71,7 @@ pub fn measure(what: &str, cases: impl Iterator<Item = Result<Case>>, plan: &Pla
     );
 
     let before = process::receive_softirqs();
-    let mut speed = Table::new(&[
+    let mut speed = MarkdownTable::new(&[
         what,
         "empty, Mpps",
         "nettop, Mpps",
@@ -84,7 +84,7 @@ pub fn measure(what: &str, cases: impl Iterator<Item = Result<Case>>, plan: &Pla
         "RSS (most) MiB",
         "late ticks",
     ]);
-    let mut accounts = Table::new(&[
+    let mut accounts = MarkdownTable::new(&[
         what,
         "sent",
         "received",
@@ -95,7 +95,7 @@ pub fn measure(what: &str, cases: impl Iterator<Item = Result<Case>>, plan: &Pla
         "untracked destinations",
         "holds",
     ]);
-    let mut others = Table::new(&["program", what, "Mpps", "ratio", "CPU (user) %", "what it says"]);
+    let mut others = MarkdownTable::new(&["program", what, "Mpps", "ratio", "CPU (user) %", "what it says"]);
     let mut uncounted = 0;
     for case in cases {
         let (number, flood) = case?;

@@ -30,7 +30,7 @@ use crate::{
     generator::{Addresses, Generator, Then},
     heap,
     rig::{self, IN, OUT},
-    table::{Table, count, median, ratio},
+    table::{MarkdownTable, count, median, ratio},
 };
 
 /// What a tick costs, by the number of known sources
@@ -94,7 +94,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     println!(
         "the floor is what BPF_MAP_LOOKUP_BATCH alone costs over a PERCPU_HASH of as many keys, 16 bytes each, with values of 48 bytes."
     );
-    let mut table = Table::new(&[
+    let mut table = MarkdownTable::new(&[
         "sources",
         "readings",
         "enter",

@@ -1,7 +1,7 @@
 //! The data that nettop carries: country and network of every public address.
 //!
 //! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes, little-endian),
-//! and the parts of a `Table`. They are searched where they lie in the program's file: nothing is unpacked at the start,
+//! and the parts of a `RangeTable`. They are searched where they lie in the program's file: nothing is unpacked at the start,
 //! and only what is looked at takes memory.
 
 use std::{net::IpAddr, sync::OnceLock};
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use crate::{
     CountryCode, Location, Region,
     sections::Sections,
-    table::{Builder, Order, Table},
+    table::{Builder, Order, RangeTable},
 };
 
 /// The file's first bytes: its name and the version of its layout.
@@ -30,7 +30,7 @@ pub struct Bundle<'a> {
     pub built: &'a str,
     /// The rows that it was made of.
     pub rows: u64,
-    table: Table<'a>,
+    table: RangeTable<'a>,
 }
 
 impl Bundle<'static> {
@@ -58,7 +58,7 @@ impl<'a> Bundle<'a> {
         let (date, file) = file.split_first_chunk::<DATE>().context("they end early")?;
         let (rows, file) = file.split_first_chunk().context("they end early")?;
         let mut sections = Sections(file);
-        let table = Table::read(&mut sections).context("they end early")?;
+        let table = RangeTable::read(&mut sections).context("they end early")?;
         ensure!(sections.0.is_empty(), "something follows them");
         let built = str::from_utf8(date).context("their date is not text")?;
         Ok(Self { built, rows: u32::from_le_bytes(*rows).into(), table })

@@ -23,7 +23,7 @@ use crate::{
     flatten::Refused,
     lines::{Line, Lines},
     prefix,
-    table::{Builder, Order, Table},
+    table::{Builder, Order, RangeTable},
     text,
 };
 
@@ -39,7 +39,7 @@ const STRETCH: u64 = 4096;
 /// A file that was read.
 #[derive(Debug)]
 pub struct Csv {
-    pub table: Table<'static>,
+    pub table: RangeTable<'static>,
     pub rows: u64,
     pub bad_rows: u64,
     pub problems: Vec<String>,

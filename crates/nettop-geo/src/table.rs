@@ -25,13 +25,13 @@ const MOST_UNORDERED: usize = 224 << 20;
 
 /// An immutable table of locations: its own, or lying in a file's bytes.
 #[derive(Debug)]
-pub struct Table<'a> {
+pub struct RangeTable<'a> {
     v4: Segments<'a, u32>,
     v6: Segments<'a, u128>,
     places: Places<'a>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> RangeTable<'a> {
     /// What [`write`](Self::write) wrote. What is damaged may be told of the wrong addresses, or of none.
     pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
         Some(Self { v4: Segments::read(sections)?, v6: Segments::read(sections)?, places: Places::read(sections)? })
@@ -85,7 +85,7 @@ impl<'a> Table<'a> {
 
     /// The same with the places that have the most ranges first, so that most blocks need few bits for their values, and
     /// without the places that have none any more.
-    pub fn compact(&self) -> Result<Table<'static>, TooMany> {
+    pub fn compact(&self) -> Result<RangeTable<'static>, TooMany> {
         let mut ranges = HashMap::<u32, u32>::new();
         self.values().for_each(|value| *ranges.entry(value).or_default() += 1);
         // Unknown stays the first.
@@ -97,7 +97,11 @@ impl<'a> Table<'a> {
         for (value, _) in order {
             numbers.insert(value, places.location(self.places.location(value))?);
         }
-        Ok(Table { v4: renumbered(&self.v4, &numbers), v6: renumbered(&self.v6, &numbers), places: places.finish() })
+        Ok(RangeTable {
+            v4: renumbered(&self.v4, &numbers),
+            v6: renumbered(&self.v6, &numbers),
+            places: places.finish(),
+        })
     }
 }
 
@@ -150,10 +154,10 @@ impl Builder {
     }
 
     /// The table, in which the smallest range that has a field gives it.
-    pub fn finish(mut self) -> Result<Table<'static>, Refused> {
+    pub fn finish(mut self) -> Result<RangeTable<'static>, Refused> {
         let v4 = self.v4.finish(&mut self.places)?;
         let v6 = self.v6.finish(&mut self.places)?;
-        Ok(Table { v4, v6, places: self.places.finish() })
+        Ok(RangeTable { v4, v6, places: self.places.finish() })
     }
 }
 

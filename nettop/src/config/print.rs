@@ -7,7 +7,7 @@ use super::{
     Config,
     catalogue::{Catalogue, screen_options},
     environment::{of_variable, variable, variables},
-    rows::{Row, Table, tables},
+    rows::{ConfigTable, Row, tables},
 };
 
 /// What the sample begins with.
@@ -97,6 +97,6 @@ fn comment(text: &str) -> Vec<String> {
     text::wrap(text, WIDTH).into_iter().map(|line| format!("# {line}")).collect()
 }
 
-fn head(table: &Table) -> Option<String> {
+fn head(table: &ConfigTable) -> Option<String> {
     (!table.name.is_empty()).then(|| format!("[{}]", table.name))
 }

@@ -14,7 +14,7 @@ use super::{
 
 /// A table of the file.
 #[derive(Default)]
-pub struct Table {
+pub struct ConfigTable {
     /// Its name; empty for what stands in no table.
     pub name: String,
     /// What it is about, in paragraphs.
@@ -36,7 +36,7 @@ pub struct Row {
 }
 
 /// All tables, in the order of the sample.
-pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<Table> {
+pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<ConfigTable> {
     let options = catalogue.options().map(|(name, arg)| Row {
         key: name.into(),
         about: about(arg),
@@ -50,8 +50,8 @@ pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<Table> {
         placeholder: String::new(),
     });
     let mut tables = vec![
-        Table { rows: options.collect(), ..Table::default() },
-        Table {
+        ConfigTable { rows: options.collect(), ..ConfigTable::default() },
+        ConfigTable {
             name: "keys".into(),
             about: vec!["A key, or a list of them, for each action; [] for none.".into()],
             rows: keys.collect(),
@@ -64,7 +64,7 @@ pub fn tables(catalogue: &Catalogue, config: &Config) -> Vec<Table> {
 }
 
 /// The settings of a view, which is called `name`.
-fn settings(config: &Config, view: usize, name: &str) -> Table {
+fn settings(config: &Config, view: usize, name: &str) -> ConfigTable {
     let filter = config.preferences.tables[view].filter.as_ref().map_or("", |filter| &filter.text);
     let row = Row {
         key: "filter".into(),
@@ -72,11 +72,11 @@ fn settings(config: &Config, view: usize, name: &str) -> Table {
         value: Some(quoted(filter)),
         placeholder: String::new(),
     };
-    Table { name: format!("views.{name}"), about: Vec::new(), rows: vec![row] }
+    ConfigTable { name: format!("views.{name}"), about: Vec::new(), rows: vec![row] }
 }
 
 /// The columns of a view, which is called `name`.
-fn columns(config: &Config, view: usize, name: &str) -> Table {
+fn columns(config: &Config, view: usize, name: &str) -> ConfigTable {
     let (heads, table) = (VIEWS[view].heads(), &config.preferences.tables[view]);
     let shown = (0..heads.len()).filter(|at| !table.without.contains(at)).map(|at| column_name(&heads[at]));
     let reverse = table.order.is_some_and(|order| order.reversed != heads[order.column].falls);
@@ -95,7 +95,7 @@ fn columns(config: &Config, view: usize, name: &str) -> Table {
         let sorts = if head.sorts { "; can be sorted by" } else { "" };
         format!("{}: {}{sorts}", column_name(head), head.help)
     });
-    Table { name: format!("columns.{name}"), about: about.collect(), rows }
+    ConfigTable { name: format!("columns.{name}"), about: about.collect(), rows }
 }
 
 /// The help of an option, and its values where they are few.
