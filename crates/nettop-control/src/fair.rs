@@ -137,14 +137,14 @@ impl Drop for Permit {
     }
 }
 
-/// Places for those who stay: so many in all, of which a user gets a part, and a process of one a smaller part.
+/// Seats for those who stay: so many in all, of which a user gets a part, and a process of one a smaller part.
 #[derive(Debug)]
-pub struct Places {
+pub struct Seats {
     limits: Limits,
     taken: Mutex<Vec<Asker>>,
 }
 
-/// How many places there are.
+/// How many seats there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// In all.
@@ -155,7 +155,7 @@ pub struct Limits {
     pub process: usize,
 }
 
-impl Places {
+impl Seats {
     /// So many.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self { limits, taken: Mutex::default() })
@@ -165,7 +165,7 @@ impl Places {
     ///
     /// # Errors
     /// Which of them are taken.
-    pub fn take(self: &Arc<Self>, asker: Asker) -> Result<Place, Full> {
+    pub fn take(self: &Arc<Self>, asker: Asker) -> Result<Seat, Full> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let Limits { all, user, process } = self.limits;
         for (full, limit) in [(Full::OfProcess(asker), process), (Full::OfUser(asker.whose), user), (Full::All, all)] {
@@ -174,7 +174,7 @@ impl Places {
             }
         }
         taken.push(asker);
-        Ok(Place { of: self.clone(), asker })
+        Ok(Seat { of: self.clone(), asker })
     }
 
     /// How many there are of those that are taken.
@@ -187,7 +187,7 @@ impl Places {
     }
 }
 
-/// Which places are taken.
+/// Which seats are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// Those that one process may have.
@@ -209,14 +209,14 @@ impl Full {
     }
 }
 
-/// A place, until it is dropped.
+/// A seat, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    of: Arc<Places>,
+pub struct Seat {
+    of: Arc<Seats>,
     asker: Asker,
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = taken.iter().position(|asker| *asker == self.asker) {
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_the_places_of_others() {
-        let places = Places::new(Limits { all: 6, user: 4, process: 3 });
+        let seats = Seats::new(Limits { all: 6, user: 4, process: 3 });
         let mut held = Vec::new();
         for (name, uid, pid, expected) in [
             ("the first", 1, 1, None),
@@ -321,11 +321,11 @@ mod tests {
             ("the last", 3, 1, None),
             ("one too many", 4, 1, Some((Full::All, 6))),
         ] {
-            let place = places.take(asker(uid, pid));
-            assert_eq!(place.as_ref().err().map(|full| (*full, places.limit(*full))), expected, "{name}");
-            held.extend(place);
+            let seat = seats.take(asker(uid, pid));
+            assert_eq!(seat.as_ref().err().map(|full| (*full, seats.limit(*full))), expected, "{name}");
+            held.extend(seat);
         }
         held.remove(0);
-        assert!(places.take(asker(1, 1)).is_ok(), "what was given back can be taken");
+        assert!(seats.take(asker(1, 1)).is_ok(), "what was given back can be taken");
     }
 }

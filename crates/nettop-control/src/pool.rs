@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     clients::{self, Clients},
-    fair::{Asker, Limits, Permit, Place, Places, Queue},
+    fair::{Asker, Limits, Permit, Queue, Seat, Seats},
 };
 
 /// How often it is looked at who holds something and does not read.
@@ -42,7 +42,7 @@ pub enum PoolKey {
 pub struct Made {
     /// It.
     pub answer: Answer,
-    _place: Place,
+    _seat: Seat,
 }
 
 /// As much of it as there may be.
@@ -50,7 +50,7 @@ pub struct Made {
 pub struct Pool {
     which: clients::Pool,
     makers: Arc<Queue>,
-    places: Arc<Places>,
+    seats: Arc<Seats>,
     writers: Arc<Queue>,
     made: Mutex<Vec<(PoolKey, u64, Weak<Made>)>>,
     /// Counts requests and what was begun for them, so that it is known which was first.
@@ -64,7 +64,7 @@ impl Pool {
         Self {
             which,
             makers: Queue::new(1),
-            places: Places::new(limits),
+            seats: Seats::new(limits),
             writers: Queue::new(WRITTEN),
             made: Mutex::default(),
             clock: AtomicU64::new(1),
@@ -98,10 +98,10 @@ impl Pool {
             if let Some(made) = self.find(key, asked) {
                 return Ok(made);
             }
-            match self.places.take(asker) {
-                Ok(place) => {
+            match self.seats.take(asker) {
+                Ok(seat) => {
                     let (began, begun) = (Instant::now(), self.tick());
-                    let made = Arc::new(Made { answer: make.await?, _place: place });
+                    let made = Arc::new(Made { answer: make.await?, _seat: seat });
                     self.add(key, begun, &made);
                     let rest = (began.elapsed() * REST).min(LONGEST_REST);
                     tokio::spawn(async move {
@@ -191,11 +191,11 @@ mod tests {
 
     #[tokio::test]
     async fn there_are_no_more_than_places_and_who_does_not_read_leaves_its_own() {
-        const PLACES: usize = 3;
-        let pool = Pool::new(clients::Pool::Everything, Limits { process: PLACES, ..MANY });
+        const SEATS: usize = 3;
+        let pool = Pool::new(clients::Pool::Everything, Limits { process: SEATS, ..MANY });
         let (clients, made) = (Clients::default(), AtomicUsize::new(0));
         let (mut idle, mut turns) = (Vec::new(), Vec::new());
-        for _ in 0..PLACES {
+        for _ in 0..SEATS {
             let turn = Arc::new(ClientDeadline::default());
             let held = get(&pool, PoolKey::Fresh(0), &clients, &made).await;
             turn.holds(clients::Pool::Everything);
@@ -208,7 +208,7 @@ mod tests {
             idle.push(task);
         }
         assert!(timeout(LOOK * 3, get(&pool, PoolKey::Fresh(0), &clients, &made)).await.is_err(), "one too many");
-        assert_eq!(made.load(Ordering::SeqCst), PLACES);
+        assert_eq!(made.load(Ordering::SeqCst), SEATS);
         let other = Asker { whose: Whose::User(2), pid: 2 };
         let theirs = pool.get(other, PoolKey::Fresh(0), &clients, async { Ok(Answer::field("number", 0)) });
         assert!(timeout(Duration::from_secs(20), theirs).await.is_ok(), "another user waits for them");

@@ -24,11 +24,11 @@ use tokio::{
 use super::{
     accept::Stream,
     clients::ClientDeadline,
-    fair::{Asker, Full, Limits, Places},
+    fair::{Asker, Full, Limits, Seats},
     peer::Access,
 };
 
-/// Subscribers at once. Those that may only look have as many places of their own, so that they cannot take those of others.
+/// Subscribers at once. Those that may only look have as many seats of their own, so that they cannot take those of others.
 const SUBSCRIBERS: Limits = Limits { all: 48, user: 24, process: 16 };
 /// How long a subscriber may take to read a line.
 const LINE_DEADLINE: Duration = Duration::from_secs(10);
@@ -40,8 +40,8 @@ const MAX_NOISE: u64 = 4096;
 /// What all subscribers share.
 #[derive(Debug)]
 pub struct Broadcaster {
-    commanders: Arc<Places>,
-    readers: Arc<Places>,
+    commanders: Arc<Seats>,
+    readers: Arc<Seats>,
     /// The newest lines, as long as somebody has them: each is made once, whoever sends it.
     lines: Mutex<Vec<Weak<Line>>>,
 }
@@ -58,7 +58,7 @@ struct Line {
 
 impl Default for Broadcaster {
     fn default() -> Self {
-        let [commanders, readers] = [(); 2].map(|()| Places::new(SUBSCRIBERS));
+        let [commanders, readers] = [(); 2].map(|()| Seats::new(SUBSCRIBERS));
         Self { commanders, readers, lines: Mutex::default() }
     }
 }
@@ -80,14 +80,14 @@ impl Broadcaster {
         if !(1..=DEFAULT_LIMIT).contains(&limit) {
             return Err(format!("subscribe sends 1 to {DEFAULT_LIMIT} rows of each list; snapshot sends any number"));
         }
-        let places = if access == Access::Command { &self.commanders } else { &self.readers };
-        let _place = places.take(asker).map_err(|full| {
+        let seats = if access == Access::Command { &self.commanders } else { &self.readers };
+        let _seat = seats.take(asker).map_err(|full| {
             let whose = match full {
                 Full::OfProcess(_) => " of your process",
                 Full::OfUser(_) => " of yours",
                 Full::All => "",
             };
-            format!("there are {} subscribers{whose} already", places.limit(full))
+            format!("there are {} subscribers{whose} already", seats.limit(full))
         })?;
         let mut sent = None;
         loop {

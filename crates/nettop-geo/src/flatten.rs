@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    places::{Builder, Place, TooMany},
+    places::{Builder, PackedLocation, TooMany},
     segments::{self, Address, Segments},
 };
 
@@ -26,7 +26,7 @@ struct Open<A> {
 }
 
 /// The fields of a place, each with the test whether a place has it.
-const FIELDS: [fn(&Place) -> bool; 5] = [
+const FIELDS: [fn(&PackedLocation) -> bool; 5] = [
     |place| !place.code.is_unknown(),
     |place| place.country != 0,
     |place| place.city != 0,
@@ -165,11 +165,11 @@ impl<A: Address> Flattener<A> {
 
 /// One place from the places that give its code, country, city, number and organisation, in this order. What belongs to
 /// another country or another network than the one chosen is left out.
-fn join(fields: &[Place; 5]) -> Place {
+fn join(fields: &[PackedLocation; 5]) -> PackedLocation {
     let [code, country, city, asn, org] = fields;
-    let same_country = |place: &Place| place.code.is_unknown() || place.code == code.code;
+    let same_country = |place: &PackedLocation| place.code.is_unknown() || place.code == code.code;
     let same_network = org.asn == 0 || org.asn == asn.asn;
-    Place {
+    PackedLocation {
         code: code.code,
         country: if same_country(country) { country.country } else { 0 },
         city: if same_country(city) { city.city } else { 0 },

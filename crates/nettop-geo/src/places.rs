@@ -13,7 +13,7 @@ use crate::{
 
 /// A [`Location`] whose texts are numbers of texts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Place {
+pub struct PackedLocation {
     pub code: CountryCode,
     pub country: u32,
     pub city: u32,
@@ -29,12 +29,12 @@ const MOST_TEXT: usize = 128 << 20;
 /// What ends a text: a control character, which none has.
 const END: u8 = b'\n';
 
-/// Places in the making.
+/// Packed locations in the making.
 #[derive(Debug)]
 pub struct Builder {
     texts: IndexSet<Box<str>, foldhash::fast::RandomState>,
     text_bytes: usize,
-    places: IndexSet<Place, foldhash::fast::RandomState>,
+    places: IndexSet<PackedLocation, foldhash::fast::RandomState>,
 }
 
 /// A file with more different texts or places than fit.
@@ -47,7 +47,7 @@ impl Builder {
         let mut texts = IndexSet::default();
         texts.insert(Box::from(""));
         let mut places = IndexSet::default();
-        places.insert(Place::default());
+        places.insert(PackedLocation::default());
         Self { texts, text_bytes: 0, places }
     }
 
@@ -63,15 +63,15 @@ impl Builder {
         number(self.texts.insert_full(text.into()).0)
     }
 
-    /// The number of a place.
-    pub fn place(&mut self, place: Place) -> Result<u32, TooMany> {
+    /// The number of a packed location.
+    pub fn place(&mut self, place: PackedLocation) -> Result<u32, TooMany> {
         let (at, new) = self.places.insert_full(place);
         if new && at >= MOST { Err(TooMany) } else { number(at) }
     }
 
     /// The number of a location.
     pub fn location(&mut self, location: Location<'_>) -> Result<u32, TooMany> {
-        let place = Place {
+        let place = PackedLocation {
             code: location.country_code,
             country: self.text(location.country)?,
             city: self.text(location.city)?,
@@ -81,13 +81,13 @@ impl Builder {
         self.place(place)
     }
 
-    /// The place of a number.
-    pub fn get(&self, number: u32) -> Place {
+    /// The packed location of a number.
+    pub fn get(&self, number: u32) -> PackedLocation {
         self.places.get_index(number as usize).copied().unwrap_or_default()
     }
 
-    /// The finished places; what finds their numbers is dropped.
-    pub fn finish(self) -> Places<'static> {
+    /// The finished locations; what finds their numbers is dropped.
+    pub fn finish(self) -> PackedLocations<'static> {
         let mut texts = String::with_capacity(self.text_bytes + self.texts.len());
         let mut starts = Vec::with_capacity(self.texts.len());
         for text in &self.texts {
@@ -98,10 +98,10 @@ impl Builder {
         }
         let start = |text: u32| starts.get(text as usize).copied().unwrap_or(0);
         let places = self.places.iter().map(|place| {
-            let Place { code: CountryCode(code), country, city, asn, org } = *place;
+            let PackedLocation { code: CountryCode(code), country, city, asn, org } = *place;
             [u16::from_be_bytes(code).into(), start(country), start(city), asn, start(org)]
         });
-        Places { places: PackedRows::new(places), texts: texts.into() }
+        PackedLocations { places: PackedRows::new(places), texts: texts.into() }
     }
 }
 
@@ -109,16 +109,16 @@ fn number(at: usize) -> Result<u32, TooMany> {
     u32::try_from(at).map_err(|_| TooMany)
 }
 
-/// The places of a database.
+/// The locations of a database.
 #[derive(Debug)]
-pub struct Places<'a> {
+pub struct PackedLocations<'a> {
     /// Of each place its code, where its country and its city stand, its number, and where its organisation stands.
     places: PackedRows<'a, 5>,
     /// All texts, each with an [`END`]; the first one is empty.
     texts: Cow<'a, str>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> PackedLocations<'a> {
     /// What [`write`](Self::write) wrote.
     pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
         let places = PackedRows::from_bytes(sections.next()?)?;

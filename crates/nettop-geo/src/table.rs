@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::{
     Location,
     flatten::{Flattener, Refused},
-    places::{self, Places, TooMany},
+    places::{self, PackedLocations, TooMany},
     region::Region,
     sections::Sections,
     segments::{self, Address, Segments},
@@ -28,13 +28,17 @@ const MOST_UNORDERED: usize = 224 << 20;
 pub struct RangeTable<'a> {
     v4: Segments<'a, u32>,
     v6: Segments<'a, u128>,
-    places: Places<'a>,
+    places: PackedLocations<'a>,
 }
 
 impl<'a> RangeTable<'a> {
     /// What [`write`](Self::write) wrote. What is damaged may be told of the wrong addresses, or of none.
     pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
-        Some(Self { v4: Segments::read(sections)?, v6: Segments::read(sections)?, places: Places::read(sections)? })
+        Some(Self {
+            v4: Segments::read(sections)?,
+            v6: Segments::read(sections)?,
+            places: PackedLocations::read(sections)?,
+        })
     }
 
     /// Adds it to a file.

@@ -88,7 +88,7 @@ pub enum Batch {
 }
 
 /// A place in a hash map, where the kernel goes on: opaque.
-pub type Place = u32;
+pub type Cursor = u32;
 
 /// Reads elements of a per-CPU hash map, from a place on or from the beginning, into `keys` and `values`: of each key one value for each
 /// of `cpus` possible CPUs. Returns how many there were, and where it goes on; `None`: these were the last.
@@ -98,9 +98,9 @@ pub type Place = u32;
 pub fn map_batch<K: Pod, V: Pod>(
     map: BorrowedFd<'_>,
     batch: Batch,
-    mut from: Option<Place>,
+    mut from: Option<Cursor>,
     (keys, values, cpus): (&mut [K], &mut [V], usize),
-) -> io::Result<(usize, Option<Place>)> {
+) -> io::Result<(usize, Option<Cursor>)> {
     // The kernel rounds a value of a CPU up to eight bytes.
     const { assert!(size_of::<V>().is_multiple_of(8)) };
     assert_eq!(values.len(), keys.len() * cpus, "a value for each key and CPU");
@@ -108,7 +108,7 @@ pub fn map_batch<K: Pod, V: Pod>(
         Batch::Read => bpf_cmd::BPF_MAP_LOOKUP_BATCH,
         Batch::Remove => bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH,
     };
-    let mut to: Place = 0;
+    let mut to: Cursor = 0;
     let mut attr = empty_attr();
     attr.batch.in_batch = from.as_mut().map_or(0, |from| &raw mut *from as u64);
     attr.batch.out_batch = &raw mut to as u64;
