@@ -16,7 +16,7 @@ use nettop_model::{
     snapshot::{Accounting, Subject},
 };
 
-use super::{detail::Known, prefixes::Prefixes, regions::Regions};
+use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
 use crate::{
     detect::SecondStats,
     hyperloglog,
@@ -50,7 +50,7 @@ pub struct Aggregates {
     /// Sources by country and by network.
     pub regions: Regions,
     /// Sources by prefix.
-    pub prefixes: Prefixes,
+    pub prefixes: PrefixSums,
     /// Cumulative tables, and what they said at the start.
     pub tables: Tables,
     /// See `tables`.
@@ -77,7 +77,7 @@ impl Aggregates {
             packets: History::default(),
             bytes: History::default(),
             regions,
-            prefixes: Prefixes::new(),
+            prefixes: PrefixSums::new(),
             tables: Tables::default(),
             base: Tables::default(),
             distinct,
@@ -258,7 +258,7 @@ impl Aggregates {
 struct SourceWatch<'a, F> {
     buckets: &'a TimeBuckets,
     regions: &'a mut Regions,
-    prefixes: &'a mut Prefixes,
+    prefixes: &'a mut PrefixSums,
     notes: &'a mut SecondStats,
     forget: F,
 }

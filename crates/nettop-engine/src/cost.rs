@@ -20,7 +20,7 @@ use nettop_geo::Geo;
 use nettop_model::clock::Moment;
 
 use crate::{
-    aggregates::Aggregates, detect::SecondStats, ledger::Ledger, prefixes::Prefixes, rates::TimeBuckets,
+    aggregates::Aggregates, detect::SecondStats, ledger::Ledger, prefixes::PrefixSums, rates::TimeBuckets,
     regions::Regions,
 };
 
@@ -126,7 +126,7 @@ fn of_each_part() {
         drop(aggregates);
         let mut ledger = Ledger::new(MOST_SOURCES);
         let ledger = measure(draw, |entries, buckets| ledger.enter(entries, buckets));
-        let mut prefixes = Prefixes::new();
+        let mut prefixes = PrefixSums::new();
         let prefixes = measure(draw, |entries, buckets| prefixes.enter(entries, buckets));
         let mut regions = Regions::new(Some(Arc::clone(&geo)));
         let regions = measure(draw, |entries, _| {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ffi::OsString};
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, builder::Resettable};
 
 use super::{
-    entry::{Entry, Said},
+    entry::{ConfigEntry, Said},
     merge::conflict,
     tables,
 };
@@ -89,7 +89,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// What is wrong with it, and what is allowed.
-    pub fn judge(&self, entry: &Entry) -> Result<(), String> {
+    pub fn judge(&self, entry: &ConfigEntry) -> Result<(), String> {
         let Some(arg) = self.option(&entry.key) else { return Ok(()) };
         let wrong = |what: &str| Err(format!("{} {what}", entry.key));
         match (&entry.said, arg.get_action()) {
@@ -107,7 +107,7 @@ impl Catalogue {
     }
 
     /// The arguments without those that turn switches off again (`--quiet=false`), and what these say.
-    pub fn without_switches(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Vec<Entry>) {
+    pub fn without_switches(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Vec<ConfigEntry>) {
         let (mut left, mut off) = (Vec::<OsString>::new(), Vec::new());
         for argument in arguments {
             let text = argument.to_str().and_then(|text| text.strip_suffix("=false").or(text.strip_suffix("=true")));
@@ -122,7 +122,7 @@ impl Catalogue {
             let origin = argument.to_string_lossy().into_owned();
             match origin.ends_with("true") {
                 true => left.push(on),
-                false => off.push(Entry { key: name.into(), said: Said::Switch(false), origin }),
+                false => off.push(ConfigEntry { key: name.into(), said: Said::Switch(false), origin }),
             }
         }
         (left, off)

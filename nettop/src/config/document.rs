@@ -13,7 +13,7 @@ use toml::{
 
 use super::{
     catalogue::{Catalogue, is_of_screen},
-    entry::{Entry, Said, place},
+    entry::{ConfigEntry, Said, place},
     tables::Tables,
 };
 
@@ -28,7 +28,7 @@ const WORDS: [(&str, &str); 3] = [
 #[derive(Debug, Default)]
 pub struct Document<T = Tables> {
     /// The keys outside of tables.
-    pub options: Vec<Entry>,
+    pub options: Vec<ConfigEntry>,
     /// The tables.
     pub tables: T,
     /// The place of the value of each key in a table, by its dotted name (`columns.sources.show`). Elements of a list of tables
@@ -62,7 +62,7 @@ impl<T: DeserializeOwned + Default> Document<T> {
             }
             if catalogue.option(&name).is_some() {
                 let said = said(&value).map_err(|what| format!("{origin}: {name} {what}"))?;
-                let entry = Entry { key: name, said, origin };
+                let entry = ConfigEntry { key: name, said, origin };
                 catalogue.judge(&entry).map_err(|what| format!("{}: {what}", entry.origin))?;
                 document.options.extend((!is_left_out).then_some(entry));
             } else if !is_left_out {

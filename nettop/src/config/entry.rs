@@ -33,7 +33,7 @@ impl Said {
 
 /// A key, what was said of it, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ConfigEntry {
     /// The name of an option, or of a table's key: `top`, `keys.quit`, `columns.sources.show`.
     pub key: String,
     /// What was said.
@@ -42,7 +42,7 @@ pub struct Entry {
     pub origin: String,
 }
 
-impl Entry {
+impl ConfigEntry {
     /// As arguments of the command line; none for a switch that is off, or for an empty list.
     pub fn arguments(&self) -> Vec<OsString> {
         let Self { key, said, .. } = self;

@@ -9,7 +9,7 @@ use clap::ArgAction;
 
 use super::{
     catalogue::Catalogue,
-    entry::{Entry, Said},
+    entry::{ConfigEntry, Said},
 };
 
 /// What the names of variables begin with.
@@ -36,7 +36,10 @@ pub fn variables() -> impl Iterator<Item = (String, OsString)> {
 ///
 /// # Errors
 /// A value that the option does not take; with the name of the variable.
-pub fn read(variables: impl Iterator<Item = (String, OsString)>, catalogue: &Catalogue) -> Result<Vec<Entry>, String> {
+pub fn read(
+    variables: impl Iterator<Item = (String, OsString)>,
+    catalogue: &Catalogue,
+) -> Result<Vec<ConfigEntry>, String> {
     let mut entries = Vec::new();
     for (name, value) in variables {
         let Some((key, arg)) = of_variable(&name).and_then(|key| Some((key.clone(), catalogue.option(&key)?))) else {
@@ -49,7 +52,7 @@ pub fn read(variables: impl Iterator<Item = (String, OsString)>, catalogue: &Cat
             ),
             _ => Said::One(value),
         };
-        let entry = Entry { key, said, origin: name };
+        let entry = ConfigEntry { key, said, origin: name };
         catalogue.judge(&entry).map_err(|what| format!("{}: {what}", entry.origin))?;
         entries.push(entry);
     }

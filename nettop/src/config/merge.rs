@@ -4,20 +4,24 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, Command};
 
-use super::entry::Entry;
+use super::entry::ConfigEntry;
 
 /// What all layers together say.
 #[derive(Debug, Default)]
 pub struct Merged {
     /// What is in force.
-    pub kept: Vec<Entry>,
+    pub kept: Vec<ConfigEntry>,
     /// What nothing overrides, and yet has no effect, and why.
-    pub idle: Vec<(Entry, String)>,
+    pub idle: Vec<(ConfigEntry, String)>,
 }
 
 /// Of each key what the highest layer says. Above all of them stand the options of `command` that the command line has given.
 /// What a layer says is left out where it cannot be used with what a higher one says.
-pub fn merge<'a>(layers: impl DoubleEndedIterator<Item = &'a [Entry]>, given: &[String], command: &Command) -> Merged {
+pub fn merge<'a>(
+    layers: impl DoubleEndedIterator<Item = &'a [ConfigEntry]>,
+    given: &[String],
+    command: &Command,
+) -> Merged {
     let mut merged = Merged::default();
     let mut said: BTreeSet<String> = given.iter().cloned().collect();
     let mut used = given.to_vec();
@@ -55,14 +59,14 @@ mod tests {
     use super::{super::entry::Said, *};
 
     /// Of entries such as `top=5`, `quiet` and `!quiet`.
-    fn layer(entries: &str) -> Vec<Entry> {
+    fn layer(entries: &str) -> Vec<ConfigEntry> {
         let entry = |text: &str| {
             let (key, said) = match (text.split_once('='), text.strip_prefix('!')) {
                 (Some((key, value)), _) => (key, Said::One(value.into())),
                 (None, Some(key)) => (key, Said::Switch(false)),
                 (None, None) => (text, Said::Switch(true)),
             };
-            Entry { key: key.into(), said, origin: String::new() }
+            ConfigEntry { key: key.into(), said, origin: String::new() }
         };
         entries.split_whitespace().map(entry).collect()
     }

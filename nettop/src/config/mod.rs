@@ -29,10 +29,10 @@ pub use self::print::{effective, sample};
 use self::{
     catalogue::Catalogue,
     document::Document,
-    entry::{Entry, Said},
+    entry::{ConfigEntry, Said},
     files::Found,
     merge::{Merged, merge},
-    target::{Choice, Target},
+    target::{Choice, ConfiguredCommand},
 };
 use crate::cli::Exit;
 
@@ -60,9 +60,9 @@ struct Layers {
     looked: Vec<(PathBuf, bool)>,
     /// The files, each of which overrides those before.
     files: Vec<Document>,
-    environment: Vec<Entry>,
+    environment: Vec<ConfigEntry>,
     /// The switches that the command line turns off (`--quiet=false`): they override the environment.
-    off: Vec<Entry>,
+    off: Vec<ConfigEntry>,
 }
 
 impl Layers {
@@ -87,7 +87,7 @@ impl Layers {
     }
 
     /// The options of each layer; each layer overrides those before it.
-    fn options(&self) -> impl DoubleEndedIterator<Item = &[Entry]> {
+    fn options(&self) -> impl DoubleEndedIterator<Item = &[ConfigEntry]> {
         self.files.iter().map(|file| file.options.as_slice()).chain([self.environment.as_slice(), &self.off])
     }
 }
@@ -124,7 +124,7 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     // Only then do options know how they are written.
     command.build();
     let first = target::look(&command, &arguments)?;
-    let Some(target) = Target::of(&command, &first) else {
+    let Some(target) = ConfiguredCommand::of(&command, &first) else {
         let matches = command.try_get_matches_from(arguments)?;
         return Ok((T::from_arg_matches(&matches)?, Config::default()));
     };
@@ -134,7 +134,7 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     let mut merged = merge(layers.options(), &given, target.command);
     let matches = target.settle(&command, &arguments, &mut merged)?;
     let mut preferences = screen::preferences(&layers.files).map_err(Exit::Usage)?;
-    let turned_off = |entry: &Entry| entry.key == ASCII && entry.said == Said::Switch(false);
+    let turned_off = |entry: &ConfigEntry| entry.key == ASCII && entry.said == Said::Switch(false);
     preferences.unicode = merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());

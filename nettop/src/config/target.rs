@@ -5,7 +5,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 use clap::{ArgMatches, Command, error::ErrorKind, parser::ValueSource};
 
 use super::{
-    entry::Entry,
+    entry::ConfigEntry,
     environment::{switch, variable},
     merge::Merged,
 };
@@ -43,7 +43,7 @@ impl Choice {
 }
 
 /// The command whose options are configured.
-pub struct Target<'a> {
+pub struct ConfiguredCommand<'a> {
     /// It.
     pub command: &'a Command,
     matches: &'a ArgMatches,
@@ -64,7 +64,7 @@ pub fn look(command: &Command, arguments: &[OsString]) -> Result<ArgMatches, cla
     }
 }
 
-impl<'a> Target<'a> {
+impl<'a> ConfiguredCommand<'a> {
     /// The command that was called, if it can be configured; of nettopctl, whose commands share their options, itself.
     pub fn of(command: &'a Command, matches: &'a ArgMatches) -> Option<Self> {
         let target = match matches.subcommand() {
@@ -108,9 +108,9 @@ impl<'a> Target<'a> {
     /// What clap says, and where it was configured.
     pub fn settle(&self, whole: &Command, arguments: &[OsString], merged: &mut Merged) -> Result<ArgMatches, Exit> {
         let (before, after) = arguments.split_at(self.at.min(arguments.len()));
-        let attempt = |kept: &[Entry], further: Option<&Entry>| {
+        let attempt = |kept: &[ConfigEntry], further: Option<&ConfigEntry>| {
             let known = kept.iter().chain(further).filter(|entry| self.has(&entry.key));
-            let configured = known.flat_map(Entry::arguments);
+            let configured = known.flat_map(ConfigEntry::arguments);
             whole.clone().try_get_matches_from(before.iter().cloned().chain(configured).chain(after.iter().cloned()))
         };
         let lacks = |error: &clap::Error| error.kind() == ErrorKind::MissingRequiredArgument;
@@ -119,7 +119,7 @@ impl<'a> Target<'a> {
             let mut rest = std::mem::take(&mut merged.kept);
             // First what needs nothing is taken, then what needs some of that, and so on.
             loop {
-                let lacks = |entry: &Entry| attempt(&merged.kept, Some(entry)).is_err_and(|error| lacks(&error));
+                let lacks = |entry: &ConfigEntry| attempt(&merged.kept, Some(entry)).is_err_and(|error| lacks(&error));
                 let (idle, able): (Vec<_>, Vec<_>) = rest.into_iter().partition(lacks);
                 rest = idle;
                 if able.is_empty() {
@@ -137,9 +137,9 @@ impl<'a> Target<'a> {
     }
 
     /// The error, with the places of the options that it names, where they are configured.
-    fn explain(&self, error: &clap::Error, kept: &[Entry]) -> Exit {
+    fn explain(&self, error: &clap::Error, kept: &[ConfigEntry]) -> Exit {
         let text = one_line(error);
-        let named = |entry: &&Entry| {
+        let named = |entry: &&ConfigEntry| {
             let arg = self.command.get_arguments().find(|arg| arg.get_long() == Some(&entry.key));
             arg.is_some_and(|arg| text.contains(&arg.to_string()))
         };

@@ -12,13 +12,13 @@ pub const MOST: usize = 1 << 17;
 
 /// What was counted for keys, CPU by CPU.
 pub struct Gathered<C> {
-    entries: Vec<Entry<C>>,
+    entries: Vec<CpuEntry<C>>,
     most: usize,
     left_out: LeftOut,
 }
 
 #[derive(Clone, Copy)]
-struct Entry<C> {
+struct CpuEntry<C> {
     key: Key,
     cpu: u32,
     counters: C,
@@ -51,7 +51,7 @@ impl<C: Counters> Gathered<C> {
         if self.entries.len() == self.most {
             self.keep(self.most / 2, usize::MAX);
         }
-        self.entries.push(Entry { key, cpu: cpu as u32, counters });
+        self.entries.push(CpuEntry { key, cpu: cpu as u32, counters });
     }
 
     /// Keeps the busiest keys: so many, with so many entries, at most. Of the busiest of all, what there is room for.

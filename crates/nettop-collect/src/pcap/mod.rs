@@ -19,7 +19,7 @@ use nettop_model::{clock::Moment, snapshot::Replay};
 use self::{
     capture::Capture,
     link::link_type,
-    pace::Pace,
+    pace::PipePace,
     record::{Found, Next},
     sample::Sample,
     seen::Seen,
@@ -46,7 +46,7 @@ pub struct Pcap {
     /// In order of number.
     links: Vec<Seen>,
     /// Of a pipe, socket or terminal.
-    pace: Option<Pace>,
+    pace: Option<PipePace>,
     paused: bool,
     has_more: bool,
     /// The first packet's stamp has not been told yet.
@@ -88,7 +88,7 @@ impl Pcap {
                 bail!("reading {name}: {}", unsupported(number, &begins));
             }
         }
-        let pace = capture.size().is_none().then(Pace::default);
+        let pace = capture.size().is_none().then(PipePace::default);
         let status = Replay { file: name, speed, size: capture.size(), ..Replay::default() };
         Ok(Self {
             counter: FrameCounter::default(),

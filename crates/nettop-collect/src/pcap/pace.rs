@@ -16,7 +16,7 @@ const PRESENT_NS: u64 = 10 * SECOND_NS;
 /// shows by how far the stamps fell behind the real time lately. What is earlier than that, and has not come, will not come. Of a
 /// replay that is read as fast as possible it is the first packet that is farthest behind, so its time never goes on by itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pace {
+pub struct PipePace {
     /// When the newest packet came; else since when one is waited for.
     since: Option<Moment>,
     /// When the newer stretch began.
@@ -27,7 +27,7 @@ pub struct Pace {
     is_present: bool,
 }
 
-impl Pace {
+impl PipePace {
     /// A packet with this stamp has come.
     pub fn came(&mut self, wall: Moment, at_ns: u64) {
         self.since = Some(wall);
@@ -75,7 +75,7 @@ mod tests {
     /// Until when time goes on by itself, milliseconds from the first stamp, `silent` seconds after the last of some packets: real
     /// time and stamp, milliseconds.
     fn reached(unix_ns: u64, packets: impl IntoIterator<Item = (u64, u64)>, silent: u64) -> i64 {
-        let (mut pace, mut last) = (Pace::default(), 0);
+        let (mut pace, mut last) = (PipePace::default(), 0);
         for (ms, stamp) in packets {
             pace.came(wall(ms, unix_ns), BEGIN_NS + stamp * 1_000_000);
             last = ms;
@@ -119,12 +119,12 @@ mod tests {
         ] {
             assert_eq!(reached(unix_ns, packets, silent), expected, "{name}");
         }
-        assert_eq!(Pace::default().reached_ns(wall(1, 0)), None, "nothing came yet");
+        assert_eq!(PipePace::default().reached_ns(wall(1, 0)), None, "nothing came yet");
     }
 
     #[test]
     fn silence_begins_with_the_last_packet_or_the_start_and_not_in_a_pause() {
-        let mut pace = Pace::default();
+        let mut pace = PipePace::default();
         assert_eq!(pace.silent_ns(wall(1000, 0)), 0);
         assert_eq!(pace.silent_ns(wall(4000, 0)), 3 * SECOND_NS);
         pace.came(wall(4500, 0), 1);

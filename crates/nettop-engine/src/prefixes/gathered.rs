@@ -4,7 +4,7 @@ use std::iter;
 
 use nettop_common::PacketsBytes;
 
-use super::table::{Entry, PrefixBits};
+use super::table::{PrefixBits, PrefixEntry};
 
 /// Bits of a digit when sorting.
 const DIGIT: u32 = 12;
@@ -97,12 +97,12 @@ impl Gathered {
     }
 
     /// Sums over neighbours of which the keys agree in all but the lowest `shift` bits.
-    pub fn sums(&self, shift: u32) -> impl Iterator<Item = Entry> {
+    pub fn sums(&self, shift: u32) -> impl Iterator<Item = PrefixEntry> {
         let mut records = self.records.iter().peekable();
         iter::from_fn(move || {
             let first = records.next()?;
             let key = first.key >> shift;
-            let mut sum = Entry { key, tally: PacketsBytes::default(), sources: 0 };
+            let mut sum = PrefixEntry { key, tally: PacketsBytes::default(), sources: 0 };
             first.add_to(&mut sum);
             while let Some(record) = records.next_if(|record| record.key >> shift == key) {
                 record.add_to(&mut sum);
@@ -120,7 +120,7 @@ impl Gathered {
 
 impl Record {
     #[inline]
-    fn add_to(&self, Entry { tally, sources, .. }: &mut Entry) {
+    fn add_to(&self, PrefixEntry { tally, sources, .. }: &mut PrefixEntry) {
         match self.bytes {
             NEW => *sources += 1,
             FORGOTTEN => *sources -= 1,

@@ -31,7 +31,7 @@ const AT_ONCE: usize = 65_536;
 const TOP: usize = 20;
 
 /// Sources by prefix.
-pub struct Prefixes {
+pub struct PrefixSums {
     v4: Family,
     v6: Family,
 }
@@ -52,7 +52,7 @@ struct Family {
 /// Rows of each length, and what they leave out.
 pub type PublishedPrefixes = (Vec<(u8, Vec<PrefixRow>)>, Vec<(u8, PrefixRest)>);
 
-impl Prefixes {
+impl PrefixSums {
     /// None yet.
     pub fn new() -> Self {
         Self { v4: Family::new(V4), v6: Family::new(V6) }
@@ -248,7 +248,7 @@ mod tests {
         text.parse::<IpAddr>().unwrap().into()
     }
 
-    fn enter(prefixes: &mut Prefixes, buckets: &TimeBuckets, sources: &[(&str, u64)]) {
+    fn enter(prefixes: &mut PrefixSums, buckets: &TimeBuckets, sources: &[(&str, u64)]) {
         let parsed = sources.iter().map(|(source, packets)| (address(source), counters(*packets)));
         let sources: Vec<_> = parsed.collect();
         sources.iter().for_each(|(source, _)| prefixes.join(source));
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn sources_are_summed_by_each_length() {
-        let (mut prefixes, buckets) = (Prefixes::new(), TimeBuckets::new(0));
+        let (mut prefixes, buckets) = (PrefixSums::new(), TimeBuckets::new(0));
         let sources =
             [("192.0.2.1", 5), ("192.0.2.254", 2), ("192.0.3.1", 1), ("2001:db8:1::1", 3), ("2001:db8:2:3::4", 1)];
         enter(&mut prefixes, &buckets, &sources);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_shorter_prefix_tells_more_where_it_is_used_all_over() {
-        let (mut prefixes, buckets) = (Prefixes::new(), TimeBuckets::new(0));
+        let (mut prefixes, buckets) = (PrefixSums::new(), TimeBuckets::new(0));
         let spread: Vec<_> = (0..100).map(|at| format!("198.18.{at}.1")).collect();
         let sources: Vec<_> = spread.iter().map(|ip| (ip.as_str(), 2)).collect();
         enter(&mut prefixes, &buckets, &sources);

@@ -24,7 +24,7 @@ pub type PrefixBits = u64;
 
 /// What a reading has on one prefix.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Entry {
+pub struct PrefixEntry {
     /// Which.
     pub key: PrefixBits,
     /// What came from there.
@@ -87,10 +87,10 @@ impl PrefixTable {
     ///
     /// There few get in: each packet has the same chance to bring its prefix in, so that one with many gets in at once, one that
     /// goes on gets in soon, and a flood of prefixes that come once pushes nobody out.
-    pub fn enter(&mut self, mut entries: impl Iterator<Item = Entry>, chance: f64, buckets: &TimeBuckets) {
+    pub fn enter(&mut self, mut entries: impl Iterator<Item = PrefixEntry>, chance: f64, buckets: &TimeBuckets) {
         // Rows mostly lie in the order in which entries come: the next one is often there.
         let mut next = 0;
-        let (mut some, mut hashes) = ([Entry::default(); AHEAD], [0; AHEAD]);
+        let (mut some, mut hashes) = ([PrefixEntry::default(); AHEAD], [0; AHEAD]);
         loop {
             let count = some.iter_mut().zip(&mut entries).map(|(place, entry)| *place = entry).count();
             let some = &some[..count];
@@ -129,7 +129,7 @@ impl PrefixTable {
     }
 
     /// Enters what came from one prefix; returns which row it has, or had.
-    fn enter_one(&mut self, entry: &Entry, hash: u64, chance: f64, buckets: &TimeBuckets) -> Option<usize> {
+    fn enter_one(&mut self, entry: &PrefixEntry, hash: u64, chance: f64, buckets: &TimeBuckets) -> Option<usize> {
         if let Some(at) = self.find(hash, entry.key) {
             self.rows[at].add(entry, buckets);
             return Some(at);
@@ -175,7 +175,7 @@ impl PrefixTable {
         self.put_in_order();
     }
 
-    fn insert(&mut self, hash: u64, entry: &Entry, buckets: &TimeBuckets) {
+    fn insert(&mut self, hash: u64, entry: &PrefixEntry, buckets: &TimeBuckets) {
         let Self { rows, index, hasher, lost, .. } = self;
         let mut row = TrackedPrefix {
             key: entry.key,
@@ -214,7 +214,7 @@ impl PrefixTable {
 }
 
 impl TrackedPrefix {
-    fn add(&mut self, Entry { tally, sources, .. }: &Entry, buckets: &TimeBuckets) {
+    fn add(&mut self, PrefixEntry { tally, sources, .. }: &PrefixEntry, buckets: &TimeBuckets) {
         self.total.add(*tally);
         self.recent.add(buckets, tally.packets);
         self.note.set_number(self.note.number().saturating_add_signed(*sources));
@@ -225,11 +225,11 @@ impl TrackedPrefix {
 mod tests {
     use super::*;
 
-    fn entry(key: PrefixBits, packets: u64) -> Entry {
-        Entry { key, tally: PacketsBytes { packets, bytes: packets * 60 }, sources: 1 }
+    fn entry(key: PrefixBits, packets: u64) -> PrefixEntry {
+        PrefixEntry { key, tally: PacketsBytes { packets, bytes: packets * 60 }, sources: 1 }
     }
 
-    fn enter(table: &mut PrefixTable, entries: &[Entry], buckets: &TimeBuckets) {
+    fn enter(table: &mut PrefixTable, entries: &[PrefixEntry], buckets: &TimeBuckets) {
         let packets: u64 = entries.iter().map(|entry| entry.tally.packets).sum();
         table.enter(entries.iter().copied(), table.newcomers() / packets as f64, buckets);
     }
@@ -279,7 +279,11 @@ mod tests {
     fn sources_join_and_leave() {
         let (mut table, buckets) = (PrefixTable::new(2, false), TimeBuckets::new(0));
         enter(&mut table, &[entry(1, 5), entry(2, 1)], &buckets);
-        enter(&mut table, &[Entry { sources: -1, ..entry(1, 0) }, Entry { sources: -1, ..entry(9, 0) }], &buckets);
+        enter(
+            &mut table,
+            &[PrefixEntry { sources: -1, ..entry(1, 0) }, PrefixEntry { sources: -1, ..entry(9, 0) }],
+            &buckets,
+        );
         let (rows, ..) = table.top(0);
         assert_eq!(rows.iter().map(|row| (row.key, row.note.number())).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
     }

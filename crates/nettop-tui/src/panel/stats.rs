@@ -37,10 +37,10 @@ struct Group {
     name: &'static str,
     /// The width of its labels as a table; none for what is only ever a line.
     labels: Option<usize>,
-    entries: Vec<Entry>,
+    entries: Vec<StatsEntry>,
 }
 
-struct Entry {
+struct StatsEntry {
     label: String,
     value: String,
     percent: Option<String>,
@@ -148,7 +148,7 @@ fn as_line(group: &Group, columns: usize, most: usize, picture: &Picture) -> Vec
 
 fn groups(picture: &Picture) -> Vec<Group> {
     let snapshot = picture.snapshot;
-    let share = |label: String, packets| Entry {
+    let share = |label: String, packets| StatsEntry {
         label,
         value: format::short(packets),
         percent: Some(format::percent_short(packets, snapshot.traffic.packets)),
@@ -188,7 +188,7 @@ fn groups(picture: &Picture) -> Vec<Group> {
     ]
 }
 
-fn not_counted(picture: &Picture) -> Vec<Entry> {
+fn not_counted(picture: &Picture) -> Vec<StatsEntry> {
     let accounting = &picture.snapshot.traffic.accounting;
     vec![
         entry("filtered", format::short(accounting.filtered.packets), false),
@@ -199,7 +199,7 @@ fn not_counted(picture: &Picture) -> Vec<Entry> {
 }
 
 /// Counted, but for a source that no table can list: it found no room, or was forgotten since.
-fn not_listed(picture: &Picture) -> Vec<Entry> {
+fn not_listed(picture: &Picture) -> Vec<StatsEntry> {
     let accounting = &picture.snapshot.traffic.accounting;
     let untracked = accounting.untracked.packets;
     vec![
@@ -208,11 +208,11 @@ fn not_listed(picture: &Picture) -> Vec<Entry> {
     ]
 }
 
-fn entry(label: &str, value: String, trouble: bool) -> Entry {
-    Entry { label: label.into(), value, percent: None, trouble }
+fn entry(label: &str, value: String, trouble: bool) -> StatsEntry {
+    StatsEntry { label: label.into(), value, percent: None, trouble }
 }
 
-fn events(picture: &Picture) -> Vec<Entry> {
+fn events(picture: &Picture) -> Vec<StatsEntry> {
     let sampling = picture.snapshot.monitor.sampling;
     let rate = match sampling.weight {
         0 => entry("sampling", "off".into(), false),

@@ -3,7 +3,7 @@
 //! ```text
 //! picture ─► Page: the bytes that differ ─► Line: a thread that writes ─► terminal
 //!   ▲                                                                       │
-//!   └────── Pace: when the next one may come ◄── answers (input) ◄──────────┘
+//!   └── PicturePace: when the next one may come ◄── answers (input) ◄───────┘
 //! ```
 
 mod job;
@@ -28,7 +28,7 @@ pub use self::{
     modes::{is_stuck, keyboard},
     turn::is_ours,
 };
-use self::{line::Line, pace::Pace, page::Page, turn::Turn};
+use self::{line::Line, pace::PicturePace, page::Page, turn::Turn};
 use super::{layout, panel::Picture};
 use crate::winsize;
 
@@ -36,7 +36,7 @@ use crate::winsize;
 pub struct Screen {
     terminal: Terminal<Page>,
     line: Line,
-    pace: Pace,
+    pace: PicturePace,
     /// For the clipboard, with the next picture: the newest text only, so that a terminal that takes nothing costs no memory.
     copy: Option<String>,
     /// Whether to listen to the mouse, from the next picture on.
@@ -89,7 +89,7 @@ impl Screen {
         Ok(Self {
             terminal,
             line,
-            pace: Pace::new(Instant::now()),
+            pace: PicturePace::new(Instant::now()),
             copy: None,
             mouse: mouse.then_some(true),
             repaint: true,

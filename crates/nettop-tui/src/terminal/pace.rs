@@ -36,7 +36,7 @@ const MOST: usize = 64;
 
 /// What is known of the terminal.
 #[derive(Debug)]
-pub struct Pace {
+pub struct PicturePace {
     began: Instant,
     /// Bytes of all pictures.
     sent: usize,
@@ -58,7 +58,7 @@ pub struct Pace {
     unanswered: VecDeque<(Instant, usize)>,
 }
 
-impl Pace {
+impl PicturePace {
     /// Of a terminal of which nothing is known.
     pub fn new(now: Instant) -> Self {
         Self {
@@ -165,8 +165,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A terminal that has answered once, as fast as it could.
-    fn answering(now: Instant) -> Pace {
-        let mut pace = Pace::new(now);
+    fn answering(now: Instant) -> PicturePace {
+        let mut pace = PicturePace::new(now);
         pace.sent(5_000, now);
         pace.answered(now);
         pace
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_slow_line_is_given_the_time_that_it_takes() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = PicturePace::new(start);
         // 1,000 bytes per second.
         pace.sent(5_000, start);
         pace.answered(start + 5 * SECOND);
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_terminal_that_does_not_answer_is_slow_until_it_has_shown_to_be_fast() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = PicturePace::new(start);
         pace.sent(360, start);
         assert!(pace.waits_for_answers(start) && !pace.waits_for_answers(start + SECOND));
         assert_eq!(pace.next(false), start + SECOND / 2);
