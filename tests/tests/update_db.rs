@@ -34,11 +34,11 @@ fn file(text: &str) -> Answer {
 }
 
 /// A folder with an old table.
-struct Place {
+struct OutputFolder {
     folder: TempDir,
 }
 
-impl Place {
+impl OutputFolder {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         fs::write(folder.path().join("location.csv"), OLD).expect("an old table");
@@ -96,7 +96,7 @@ fn healthy() -> Mirror {
 
 #[test]
 fn a_table_is_made_of_countries_and_networks() {
-    let (place, mirror) = (Place::new(), healthy());
+    let (place, mirror) = (OutputFolder::new(), healthy());
     let ended = place.update(&mirror, &[]);
     assert!(ended.status.success(), "{ended:?}");
     let lines = [
@@ -121,7 +121,7 @@ fn a_table_is_made_of_countries_and_networks() {
 
 #[test]
 fn cities_are_taken_where_they_are_asked_for() {
-    let (place, mirror) = (Place::new(), healthy());
+    let (place, mirror) = (OutputFolder::new(), healthy());
     assert!(place.update(&mirror, &["--kind", "city"]).status.success());
     let row = "1.0.0.0,1.0.0.127,AU,Australia,\"South Brisbane, \"\"The\"\"\",13335,\"Cloudflare, Inc.\"";
     assert_eq!(place.table().lines().nth(1), Some(row));
@@ -130,7 +130,7 @@ fn cities_are_taken_where_they_are_asked_for() {
 #[test]
 fn months_are_tried_back_to_the_fourth() {
     let (place, mirror) = (
-        Place::new(),
+        OutputFolder::new(),
         Mirror::new(|_, before| if before < 3 { Answer::status("404 Not Found") } else { file(COUNTRIES) }),
     );
     // The rows of networks are not countries: what comes from here as networks is refused, but only after four months.
@@ -144,7 +144,7 @@ fn months_are_tried_back_to_the_fourth() {
 fn without_networks_it_goes_on_and_says_so() {
     let mirror =
         Mirror::new(|path, _| if path.contains("asn") { Answer::status("404 Not Found") } else { file(COUNTRIES) });
-    let place = Place::new();
+    let place = OutputFolder::new();
     let ended = place.update(&mirror, &[]);
     assert!(ended.status.success() && ended.stderr.contains("dbip-asn-lite"), "{ended:?}");
     assert_eq!(place.table().lines().count(), 4);
@@ -154,7 +154,7 @@ fn without_networks_it_goes_on_and_says_so() {
 fn a_bad_row_in_a_hundred_is_left_out_and_told() {
     let mut rows: String = (0..200).map(|n| format!("1.0.{n}.0,1.0.{n}.255,AU\n")).collect();
     rows.push_str("1.1.0.0,1.1.0.255,\u{1b}[31m\n");
-    let place = Place::new();
+    let place = OutputFolder::new();
     let ended =
         place.update(&Mirror::new(move |path, _| if path.contains("asn") { file(NETWORKS) } else { file(&rows) }), &[]);
     assert!(ended.status.success() && ended.stdout.contains("200 rows, and 1 that"), "{ended:?}");
@@ -193,7 +193,7 @@ fn whatever_goes_wrong_the_old_table_stays() {
         ("too long", file(COUNTRIES).announcing(1 << 40), "are announced"),
         ("redirected for ever", Answer::redirect("/free/again"), "redirected more than 5"),
     ] {
-        let place = Place::new();
+        let place = OutputFolder::new();
         let mirror = Mirror::new(move |path, _| if path.contains("asn") { file(NETWORKS) } else { answer.clone() });
         let ended = place.update(&mirror, &[]);
         assert_eq!(ended.status.code(), Some(1), "{name}: {ended:?}");
@@ -211,7 +211,7 @@ fn wrong_networks_are_no_better() {
         ("unsorted", file("1.0.1.0,1.0.1.255,1,a\n1.0.0.0,1.0.0.255,2,b\n"), "out of order"),
         ("wrong rows", file(COUNTRIES), "3 of its 3 rows"),
     ] {
-        let place = Place::new();
+        let place = OutputFolder::new();
         let mirror = Mirror::new(move |path, _| if path.contains("asn") { answer.clone() } else { file(COUNTRIES) });
         let ended = place.update(&mirror, &[]);
         assert!(!ended.status.success() && ended.stderr.contains(part), "{name}: {ended:?}");
@@ -237,7 +237,7 @@ fn nobody_waits_for_a_server_that_is_stuck_or_slow() {
         ("more than announced as possible", Answer::file([0x1f, 0x8b].repeat(10_000)).unannounced(), "longer than"),
         ("a bomb", file(&bomb), "unpacked it is longer"),
     ] {
-        let place = Place::new();
+        let place = OutputFolder::new();
         let mirror = Mirror::new(move |_, _| answer.clone());
         let args = UpdateDbArgs { output: Some(place.output()), kind: Kind::Country, workdir: None, url: mirror.url() };
         let error = format!("{:#}", update_db::run(&args, &limits).expect_err(name));
@@ -249,7 +249,7 @@ fn nobody_waits_for_a_server_that_is_stuck_or_slow() {
 #[test]
 fn a_signal_leaves_nothing_behind() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        let place = Place::new();
+        let place = OutputFolder::new();
         let mirror = Mirror::new(|_, _| file(COUNTRIES).announcing(1000).stuck());
         let mut child = place.command(&mirror, &[]).stderr(Stdio::null()).spawn().expect("starting nettop");
         assert!(program::wait_for(|| mirror.requests().pop()).is_some(), "it asks the server");
@@ -264,7 +264,7 @@ fn a_signal_leaves_nothing_behind() {
 #[test]
 fn places_that_cannot_be_written_are_named() {
     let mirror = healthy();
-    let place = Place::new();
+    let place = OutputFolder::new();
     let folder = place.folder.path().display().to_string();
     for (output, options, part) in [
         ("/nonexistent/location.csv", &[][..], "/nonexistent"),

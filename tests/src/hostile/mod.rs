@@ -24,7 +24,7 @@ pub use self::{
 };
 
 /// A target of fuzzing.
-pub struct Target {
+pub struct FuzzTarget {
     /// The name of its file in `fuzz/fuzz_targets`, and of its folder in `fuzz/seeds`.
     pub name: &'static str,
     /// Takes any bytes.
@@ -32,16 +32,16 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] = &[
-    Target { name: "packet", run: packet },
-    Target { name: "capture", run: capture },
-    Target { name: "location_csv", run: location_csv },
-    Target { name: "mmdb", run: mmdb },
-    Target { name: "request", run: request },
-    Target { name: "filter", run: filter },
-    Target { name: "config", run: config },
-    Target { name: "keys", run: keys },
-    Target { name: "size", run: size },
+pub const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "packet", run: packet },
+    FuzzTarget { name: "capture", run: capture },
+    FuzzTarget { name: "location_csv", run: location_csv },
+    FuzzTarget { name: "mmdb", run: mmdb },
+    FuzzTarget { name: "request", run: request },
+    FuzzTarget { name: "filter", run: filter },
+    FuzzTarget { name: "config", run: config },
+    FuzzTarget { name: "keys", run: keys },
+    FuzzTarget { name: "size", run: size },
 ];
 
 /// Expects every character to stand for itself wherever it is shown.
