@@ -207,14 +207,15 @@ impl Attachments {
                 return;
             }
             Ok(routed) if routed.usable.is_empty() => {
-                let why = routed.why().unwrap_or_default();
                 let gone = self.list.iter().all(|attachment| attachment.link.is_none());
-                match gone.then(|| defaults::by_state(&routed)) {
-                    Some(Ok(Defaults { interfaces, doubt })) => {
+                match defaults::by_state(&routed) {
+                    // What would be chosen now, with what there is beside it.
+                    Ok(Defaults { interfaces, doubt }) if gone || self.watches(&interfaces) => {
                         self.doubt = doubt;
                         self.replace(&interfaces)
                     }
                     _ => {
+                        let why = routed.why().unwrap_or_default();
                         self.doubt = Some(format!("{why}; what was watched before still is"));
                         Ok(())
                     }
@@ -235,6 +236,12 @@ impl Attachments {
             }
             Ok(()) => {}
         }
+    }
+
+    /// Whether these are the interfaces that are watched.
+    fn watches(&self, interfaces: &[Interface]) -> bool {
+        let watched = self.list.iter().map(|attachment| attachment.facts.index);
+        watched.eq(interfaces.iter().map(|interface| interface.index))
     }
 
     fn shown(&self) -> String {

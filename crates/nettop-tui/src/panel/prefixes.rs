@@ -12,7 +12,7 @@ use super::{
 /// From this width on it stands beside countries and networks.
 pub const BESIDE_FROM: u16 = 140;
 
-/// As many lines as [`ranked::height`] says for the prefixes and one row for what is untracked.
+/// As many lines as `ranked::height` says for the prefixes and one row for what is untracked.
 pub fn height(room: &Room) -> Height {
     let (top_prefixes, accounting) = (&room.picture.snapshot.prefixes.top, &room.picture.snapshot.traffic.accounting);
     let rows = top_prefixes.len() + usize::from(accounting.untracked.packets > 0);
