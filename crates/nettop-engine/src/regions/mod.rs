@@ -22,6 +22,9 @@ use crate::{
 /// Where look-ups take microseconds, so many in one reading are what it can wait for: what comes from beyond, until all is known that
 /// a flood comes from, is counted as from nowhere.
 const SLOW_LOOK_UPS: u32 = 10_000;
+/// So many look-ups in one reading divide the /16 that its addresses are in: a flood from all of IPv4 takes a million, while its log
+/// fills. Until they are done, addresses are looked up one by one.
+const DIVIDING_LOOK_UPS: u32 = 100_000;
 
 /// Sources by country and by network.
 #[derive(Default)]
@@ -33,8 +36,10 @@ pub struct Regions {
     atlas: Atlas,
     /// The newest range of IPv6 that such a source was in, and its region.
     newest: Option<(RangeInclusive<u128>, u32)>,
-    /// How many of them this reading may still look up.
+    /// How many of them this reading may still look up ...
     look_ups: u32,
+    /// ... to divide what they are in.
+    dividing: u32,
 }
 
 impl Regions {
@@ -52,6 +57,7 @@ impl Regions {
     pub fn next_reading(&mut self) {
         let is_quick = self.geo.as_ref().is_none_or(|geo| geo.is_quick());
         self.look_ups = if is_quick { u32::MAX } else { SLOW_LOOK_UPS };
+        self.dividing = DIVIDING_LOOK_UPS;
     }
 
     /// Enters what a source has sent; `note` is where its account keeps the number of its region.
@@ -122,15 +128,16 @@ impl Regions {
 
     /// The same for one of many addresses, of which most are near the one before.
     fn number_near(&mut self, address: &Address) -> u32 {
-        let Self { geo: Some(geo), register, atlas, newest, look_ups } = self else { return 0 };
+        let Self { geo: Some(geo), register, atlas, newest, look_ups, dividing } = self else { return 0 };
         let [high, low] = address.0.map(u64::from_be);
         if address.is_v4() {
             if let Some(number) = atlas.region(low as u32) {
                 return number;
             }
-            if *look_ups > 0 && atlas.has_room() {
+            if *look_ups > 0 && *dividing > 0 && atlas.has_room() {
                 let took = atlas.divide(low as u32, geo, |first, region| register.number(geo, first.into(), region));
                 *look_ups = look_ups.saturating_sub(took);
+                *dividing = dividing.saturating_sub(took);
                 return atlas.region(low as u32).unwrap_or(0);
             }
         }
