@@ -12,6 +12,7 @@ pub mod json;
 pub mod kernel_maps;
 pub mod order;
 pub mod query;
+pub mod radix;
 pub mod request;
 pub mod snapshot;
 pub mod totals;

@@ -11,10 +11,8 @@ use nettop_common::{
     log::{Record, Unit},
     slots::Key,
 };
+use nettop_model::radix;
 
-/// Bits of a digit when sorting.
-const DIGIT: u32 = 11;
-const DIGITS: usize = 1 << DIGIT;
 /// Fewer are sorted by comparing.
 const FEW: usize = 2048;
 
@@ -71,30 +69,13 @@ impl Cold {
     }
 }
 
-/// Sorts by address: by the lowest digit first, and each pass keeps the order of the one before (Knuth, volume 3, 5.2.5).
+/// Sorts by address.
 fn sort(records: &mut Vec<Unit>, spare: &mut Vec<Unit>) {
+    let address = |unit: &Unit| Record(*unit).v4();
     if records.len() < FEW {
-        records.sort_unstable_by_key(|unit| Record(*unit).v4());
-        return;
-    }
-    spare.resize(records.len(), Unit::default());
-    let passes = [0, 1, 2].map(|pass| pass * DIGIT);
-    let digit = |unit: &Unit, shift: u32| (Record(*unit).v4() >> shift) as usize % DIGITS;
-    let mut counts = [[0_u32; DIGITS]; 3];
-    for unit in records.iter() {
-        for (counts, shift) in counts.iter_mut().zip(passes) {
-            counts[digit(unit, shift)] += 1;
-        }
-    }
-    for (starts, shift) in counts.iter_mut().zip(passes) {
-        let mut next = 0;
-        starts.iter_mut().for_each(|start| next += mem::replace(start, next));
-        for unit in records.iter() {
-            let place = &mut starts[digit(unit, shift)];
-            spare[*place as usize] = *unit;
-            *place += 1;
-        }
-        mem::swap(records, spare);
+        records.sort_unstable_by_key(address);
+    } else {
+        radix::sort_by_key(records, spare, u32::BITS, |unit| address(unit).into());
     }
 }
 

@@ -3,12 +3,9 @@
 use std::iter;
 
 use nettop_common::PacketsBytes;
+use nettop_model::radix;
 
 use super::table::{PrefixBits, PrefixEntry};
-
-/// Bits of a digit when sorting.
-const DIGIT: u32 = 12;
-const DIGITS: usize = 1 << DIGIT;
 
 /// What came from a source, or that one is new or forgotten; small, since a flood brings a hundred thousand of them at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,22 +75,7 @@ impl Gathered {
             // A flood comes in order.
             return;
         }
-        let Self { records, spare, .. } = self;
-        spare.resize(records.len(), Record::default());
-        // By the lowest digit first: each pass keeps the order of the one before (Knuth, volume 3, 5.2.5).
-        for shift in (0..bits).step_by(DIGIT as usize) {
-            let digit = |record: &Record| (record.key >> shift) as usize % DIGITS;
-            let mut starts = [0_u32; DIGITS];
-            records.iter().for_each(|record| starts[digit(record)] += 1);
-            let mut next = 0;
-            starts.iter_mut().for_each(|start| next += std::mem::replace(start, next));
-            for record in records.iter() {
-                let place = &mut starts[digit(record)];
-                spare[*place as usize] = *record;
-                *place += 1;
-            }
-            std::mem::swap(records, spare);
-        }
+        radix::sort_by_key(&mut self.records, &mut self.spare, bits, |record| record.key);
     }
 
     /// Sums over neighbours of which the keys agree in all but the lowest `shift` bits.
