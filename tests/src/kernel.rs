@@ -309,7 +309,7 @@ impl Kernel {
 /// All that are possible, as if they were online.
 fn every_cpu() -> CpuList {
     let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
-    CpuList::new(cpus, &(0..cpus).collect::<Vec<_>>())
+    CpuList::first_online(cpus, cpus)
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut Xdp {

@@ -7,12 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use aya::maps::MapData;
 use bytemuck::{Pod, zeroed_vec};
 use nettop_common::slots::Key;
 
-use super::bpf::{self, Batch};
+use super::{
+    bpf::{self, Batch},
+    capacity::possible_cpus,
+};
 
 /// Bytes of the values that are read at once.
 const AT_ONCE: usize = 256 << 10;
@@ -40,9 +43,7 @@ impl<V: Pod> PerCpuHash<V> {
     /// No file descriptor is left; the kernel does not say how many CPUs there may be.
     pub fn new(map: &MapData) -> Result<Self> {
         let map = map.fd().as_fd().try_clone_to_owned()?;
-        let cpus =
-            aya::util::nr_cpus().map_err(|(path, error)| Error::from(error).context(format!("reading {path}")))?;
-        Ok(Self { map: map.into(), cpus, value: PhantomData })
+        Ok(Self { map: map.into(), cpus: possible_cpus()?, value: PhantomData })
     }
 
     /// Calls `each` for every key, with its value on each CPU, until that says that it is enough.

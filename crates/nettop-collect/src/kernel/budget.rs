@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn two() -> CpuList {
-        CpuList::new(2, &[0, 1])
+        CpuList::first_online(2, 2)
     }
 
     fn of(host: u64, limits: &[Limit], asked: Option<u64>) -> Result<Budget> {

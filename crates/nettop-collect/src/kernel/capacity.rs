@@ -34,8 +34,7 @@ impl CpuList {
     /// # Errors
     /// The kernel does not tell.
     pub fn current() -> Result<Self> {
-        let possible =
-            aya::util::nr_cpus().map_err(|(path, error)| Error::from(error).context(format!("reading {path}")))?;
+        let possible = possible_cpus()?;
         let numbers = |file: &str| {
             let path = format!("/sys/devices/system/cpu/{file}");
             let list = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
@@ -58,6 +57,11 @@ impl CpuList {
         Self { parts }
     }
 
+    /// Numbered below `count`, of which the first so many are online.
+    pub fn first_online(count: usize, online: usize) -> Self {
+        Self::new(count, &(0..online).collect::<Vec<_>>())
+    }
+
     /// One more than the highest number.
     pub fn count(&self) -> usize {
         self.parts.len()
@@ -72,6 +76,14 @@ impl CpuList {
     pub fn part(&self, cpu: usize) -> Option<u32> {
         self.parts.get(cpu).copied().flatten()
     }
+}
+
+/// How many CPUs there may be: of each, a value of a per-CPU map has a part.
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn possible_cpus() -> Result<usize> {
+    aya::util::nr_cpus().map_err(|(path, error)| Error::from(error).context(format!("reading {path}")))
 }
 
 /// The numbers in a list such as `0-3,8`.
@@ -181,10 +193,6 @@ pub fn ring(event_rate: u32) -> u32 {
 mod tests {
     use super::*;
 
-    fn online(count: usize, online: usize) -> CpuList {
-        CpuList::new(count, &(0..online).collect::<Vec<_>>())
-    }
-
     #[test]
     fn everything_fits_into_the_budget() {
         for (name, mebibytes, possible, counting) in [
@@ -195,7 +203,7 @@ mod tests {
             ("128 CPUs, and next to nothing for them", 12, 128, 128),
             ("512 CPUs", 512, 512, 512),
         ] {
-            let cpus = online(possible, counting);
+            let cpus = CpuList::first_online(possible, counting);
             let capacity = Capacity::plan(mebibytes << 20, &cpus);
             assert!(capacity.bytes(&cpus) <= mebibytes << 20, "{name}: {capacity:?}");
             assert!(capacity.log_bytes(&cpus) <= MOST_LOGS, "{name}: {capacity:?}");
@@ -204,7 +212,7 @@ mod tests {
 
     #[test]
     fn cpus_that_are_offline_cost_next_to_nothing_and_take_nothing_from_the_others() {
-        let (two, of_128) = (online(2, 2), online(128, 2));
+        let (two, of_128) = (CpuList::first_online(2, 2), CpuList::first_online(128, 2));
         assert_eq!(Capacity::plan(64 << 20, &of_128), Capacity::plan(64 << 20, &two));
         assert_eq!(Capacity::plan(64 << 20, &two), Capacity { ports: 2, ..Capacity::MOST });
         let difference = Capacity::MOST.bytes(&of_128) - Capacity::MOST.bytes(&two);
@@ -213,7 +221,7 @@ mod tests {
 
     #[test]
     fn more_memory_never_means_smaller_tables() {
-        for cpus in [online(2, 2), online(128, 128)] {
+        for cpus in [CpuList::first_online(2, 2), CpuList::first_online(128, 128)] {
             for mebibytes in 0..300 {
                 let [less, more] = [mebibytes, mebibytes + 1].map(|size| Capacity::plan(size << 20, &cpus));
                 assert!(less.log_bits <= more.log_bits && less.ports <= more.ports, "{mebibytes}");
@@ -224,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_tiny_budget_still_works() {
-        let least = Capacity::plan(0, &online(1024, 1024));
+        let least = Capacity::plan(0, &CpuList::first_online(1024, 1024));
         assert_eq!(least, Capacity { bits: [LEAST_BITS; 3], log_bits: LEAST_LOG_BITS, ports: 1 });
     }
 

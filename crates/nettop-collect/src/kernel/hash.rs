@@ -225,7 +225,7 @@ impl<C: Rising> Kept<C> {
         *found = 0;
         map.each(Batch::Read, |key, values| {
             *found += 1;
-            let sum = sum(values, bank);
+            let sum = of_bank(values, bank);
             if sum.tally().packets > 0 {
                 let earlier = &mut known.entry(key).or_insert_with(ByBank::zeroed)[bank as usize];
                 entries.extend(risen(&sum, earlier, since_ns).map(|counters| (key.into(), counters)));
@@ -241,7 +241,7 @@ impl<C: Rising> Kept<C> {
         map.each(Batch::Remove, |key, values| {
             let earlier = known.remove(&key).unwrap_or_else(ByBank::zeroed);
             for bank in 0..BANKS {
-                let risen = risen(&sum(values, bank), &earlier[bank as usize], since_ns);
+                let risen = risen(&of_bank(values, bank), &earlier[bank as usize], since_ns);
                 removed.extend(risen.map(|counters| (key, counters)));
             }
             true
@@ -252,11 +252,15 @@ impl<C: Rising> Kept<C> {
     }
 }
 
-/// What all CPUs have counted in a bank.
-fn sum<C: Counters>(values: &[ByBank<C>], bank: u32) -> C {
+fn sum<'a, C: Counters>(parts: impl Iterator<Item = &'a C>) -> C {
     let mut sum = C::zeroed();
-    values.iter().for_each(|value| sum.add(&value[bank as usize]));
+    parts.for_each(|part| sum.add(part));
     sum
+}
+
+/// What all CPUs have counted in a bank.
+fn of_bank<C: Counters>(values: &[ByBank<C>], bank: u32) -> C {
+    sum(values.iter().map(|value| &value[bank as usize]))
 }
 
 /// By how much a sum has risen; `None`: it has not.
@@ -300,10 +304,7 @@ fn dump<C: Dumped + Pod>(
     let read = hash.each(Batch::Read, |key, values| {
         used += 1;
         for (cpu, value) in values.iter().enumerate() {
-            let sum = (0..BANKS).fold(C::zeroed(), |mut sum, bank| {
-                sum.add(&value[bank as usize]);
-                sum
-            });
+            let sum = sum(value.iter());
             if sum.tally().packets > 0 {
                 gathered.enter(key, cpu, sum);
             }
@@ -329,7 +330,7 @@ mod tests {
             ("128 CPUs", 256, 128, 128),
             ("128 possible ones, of which two are online", 16, 128, 2),
         ] {
-            let cpus = CpuList::new(possible, &(0..counting).collect::<Vec<_>>());
+            let cpus = CpuList::first_online(possible, counting);
             let sizes = HashSizes::plan(mebibytes << 20, &cpus);
             let keys = Table::ALL.iter().zip(sizes.keys).map(|(table, keys)| u64::from(keys) * cost(*table, &cpus));
             let ports = u64::from(sizes.ports) * size_of::<Ports>() as u64;
@@ -340,7 +341,7 @@ mod tests {
 
     #[test]
     fn sizes_have_bounds() {
-        let cpus = CpuList::new(2, &[0, 1]);
+        let cpus = CpuList::first_online(2, 2);
         for (mebibytes, keys) in [(0, [LEAST_KEYS; Table::COUNT]), (4096, MOST_KEYS)] {
             assert_eq!(HashSizes::plan(mebibytes << 20, &cpus).keys.map(u64::from), keys, "{mebibytes} MiB");
         }
@@ -350,7 +351,7 @@ mod tests {
     fn each_bank_rises_by_itself() {
         let values = [[PacketsBytes { packets: 3, bytes: 180 }, PacketsBytes { packets: 7, bytes: 420 }]; 2];
         let earlier = PacketsBytes { packets: 4, bytes: 240 };
-        let risen_by = |bank, earlier| risen(&sum(&values, bank), &earlier, 5);
+        let risen_by = |bank, earlier| risen(&of_bank(&values, bank), &earlier, 5);
         assert_eq!(risen_by(0, earlier), Some(PacketsBytes { packets: 2, bytes: 120 }));
         assert_eq!(risen_by(1, earlier), Some(PacketsBytes { packets: 10, bytes: 600 }));
         assert_eq!(risen_by(0, PacketsBytes { packets: 6, bytes: 360 }), None);
