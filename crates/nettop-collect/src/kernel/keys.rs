@@ -4,15 +4,15 @@ use std::{io, time::Duration};
 
 use anyhow::Result;
 use nettop_common::counters::Table;
-use nettop_model::{kernel_maps::Map, snapshot::MapRow};
+use nettop_model::{clock::Moment, kernel_maps::Map, snapshot::MapRow};
 
 use super::{cpus::Cpus, dump::Asked};
 use crate::reading::Reading;
 
 /// The keys of all tables.
 pub trait Keys: Send {
-    /// Before a reading.
-    fn begin(&mut self) {}
+    /// A reading begins at this time, which may have nothing.
+    fn begin(&mut self, _at: Moment) {}
 
     /// Moves what a CPU has counted in an idle bank into a reading.
     fn read(&mut self, _cpus: &Cpus, _cpu: usize, _bank: u32, _reading: &mut Reading) {}

@@ -39,12 +39,17 @@ pub struct Rings {
     tails: Vec<u64>,
     /// By [`Table`].
     cold: [Cold; Table::COUNT],
-    /// Units read of the fullest log since the newest call of [`Rings::adapt`], which was then.
+    /// Units that the newest reading had of the fullest log.
     fullest: u64,
-    /// What that said then.
-    filled: u64,
-    read_at: Moment,
+    /// When that began, and how long after the one before, seconds.
+    began: Moment,
+    seconds: f64,
     pace: Duration,
+}
+
+/// How many units of a log with 2^`bits` of them are mapped at once.
+fn window(bits: u32) -> usize {
+    WINDOW.min(1 << bits)
 }
 
 impl Rings {
@@ -54,15 +59,15 @@ impl Rings {
     /// No file descriptor is left.
     pub fn new(map: &MapData, capacity: Capacity, cpus: &CpuList) -> io::Result<Self> {
         let (bits, len) = (capacity.log_bits, cpus.parts() << capacity.log_bits);
-        let windows = Windows::new(map, len, WINDOW.min(1 << bits))?;
+        let windows = Windows::new(map, len, window(bits))?;
         Ok(Self {
             windows,
             bits,
             tails: vec![0; cpus.count()],
             cold: Default::default(),
             fullest: 0,
-            filled: 0,
-            read_at: Moment::now(),
+            began: Moment::now(),
+            seconds: 0.0,
             pace: PACE,
         })
     }
@@ -79,7 +84,7 @@ impl Rings {
             return Ok(());
         }
         let began = *tail;
-        let window = WINDOW.min(1 << *bits) as u64;
+        let window = window(*bits) as u64;
         let mut begun: Option<Record> = None;
         while *tail < end {
             let at = Ring::place(first, mask, *tail) as usize;
@@ -115,25 +120,25 @@ impl Rings {
         macs.add_up(&mut reading.macs, add);
     }
 
-    /// After a reading until then: chooses when the next one is due, by how fast the fullest log fills.
-    pub fn adapt(&mut self, now: Moment) {
-        let seconds = now.seconds_since(&self.read_at);
-        self.read_at = now;
-        self.filled = std::mem::take(&mut self.fullest);
-        let units = self.filled as f64;
-        let share = (1_u64 << self.bits) as f64 * SHARE;
-        let due = if units > 0.0 { seconds * share / units } else { f64::INFINITY };
-        self.pace = Duration::from_secs_f64(due.clamp(LEAST_PACE.as_secs_f64(), PACE.as_secs_f64()));
+    /// A reading begins at this time, which may have nothing of them.
+    pub fn begin(&mut self, at: Moment) {
+        self.fullest = 0;
+        self.seconds = at.seconds_since(&self.began);
+        self.began = at;
+        self.pace = PACE;
     }
 
-    /// A reading begins, which may have nothing of them.
-    pub fn begin(&mut self) {
-        self.filled = 0;
+    /// After a reading: chooses when the next one is due, by how fast the fullest log filled since the one before began.
+    pub fn adapt(&mut self) {
+        let share = (1_u64 << self.bits) as f64 * SHARE;
+        // Of an empty log: never, which is the longest.
+        let due = self.seconds * share / self.fullest as f64;
+        self.pace = Duration::from_secs_f64(due.min(PACE.as_secs_f64()).max(LEAST_PACE.as_secs_f64()));
     }
 
     /// How full the fullest log was when it was read.
     pub fn fill(&self) -> MapRow {
-        MapRow { table: LOG.into(), entries: self.filled, capacity: 1 << self.bits }
+        MapRow { table: LOG.into(), entries: self.fullest, capacity: 1 << self.bits }
     }
 
     /// How long after a reading the next one is due.

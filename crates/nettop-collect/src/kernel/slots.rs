@@ -12,6 +12,7 @@ use nettop_common::{
     slots::{self, Key, Slot, Tags, WAYS},
 };
 use nettop_model::{
+    clock::Moment,
     kernel_maps::{Fill, Map},
     snapshot::MapRow,
 };
@@ -57,9 +58,9 @@ impl Slots {
 }
 
 impl Keys for Slots {
-    fn begin(&mut self) {
+    fn begin(&mut self, at: Moment) {
         self.entries = [0; Table::COUNT];
-        self.rings.begin();
+        self.rings.begin(at);
     }
 
     fn read(&mut self, cpus: &Cpus, cpu: usize, bank: u32, reading: &mut Reading) {
@@ -91,7 +92,7 @@ impl Keys for Slots {
 
     fn finish(&mut self, _bank: u32, reading: &mut Reading) {
         self.rings.add_to(reading);
-        self.rings.adapt(reading.at);
+        self.rings.adapt();
     }
 
     fn pace(&self) -> Duration {

@@ -28,7 +28,7 @@ impl Traffic for Xdp {
         reading.clear();
         reading.at = Moment::now();
         self.read_until = reading.at;
-        self.keys.begin();
+        self.keys.begin(reading.at);
         if reading.at.seconds_since(&self.rested) > REST {
             self.rest(reading.at);
         }
