@@ -137,14 +137,16 @@ fn ways(tags: &[u16; WAYS], tag: u16) -> u32 {
     tags.iter().zip(0..).fold(0, |ways, (other, way)| ways | u32::from(*other == tag) << way)
 }
 
+/// A hash of a number as good as any, for tests of what hashes lead to.
+#[cfg(test)]
+pub(crate) fn hash_of(key: u64) -> u64 {
+    let mixed = (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn hash(key: u64) -> u64 {
-        let mixed = (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
-    }
+    use super::{hash_of as hash, *};
 
     #[test]
     fn rows_are_found_whatever_came_and_went() {

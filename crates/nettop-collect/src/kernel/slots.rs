@@ -130,7 +130,7 @@ impl Keys for Slots {
 
 /// Buckets whose slots are mapped at once.
 const BUCKETS_AT_ONCE: usize = 32;
-/// Their slots.
+/// Slots in as many buckets.
 const AT_ONCE: usize = BUCKETS_AT_ONCE * WAYS;
 
 /// A CPU's part of an idle bank of a table.

@@ -24,7 +24,7 @@ struct Line {
 
 const _: () = assert!(size_of::<Line>() == 64);
 
-/// Them.
+/// The lines, a power of two of them; none until the first key is seen.
 #[derive(Debug, Default)]
 pub struct AdmissionFilter(Vec<Line>);
 
@@ -34,8 +34,7 @@ impl AdmissionFilter {
         self.0.is_empty()
     }
 
-    /// Reads the lines of keys that will soon be seen.
-    /// As [`Index::look_ahead`](crate::index::Index::look_ahead).
+    /// Reads the lines of keys that will soon be seen, as [`Index::look_ahead`](crate::index::Index::look_ahead).
     pub fn look_ahead(&self, hashes: &[u64]) {
         if let Some(mask) = self.0.len().checked_sub(1) {
             hint::black_box(hashes.iter().fold(0, |read, hash| read ^ self.0[*hash as usize & mask].oldest));
@@ -71,14 +70,10 @@ impl AdmissionFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::hash_of as hash;
 
     /// Of 16,384 lines.
     const SIZE: usize = 1 << 20;
-
-    fn hash(key: u64) -> u64 {
-        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
-    }
 
     #[test]
     fn keys_are_counted_and_few_are_taken_for_others() {

@@ -69,11 +69,7 @@ fn place(words: usize, hash: u64) -> (usize, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hash(key: u64) -> u64 {
-        let mixed = (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
-    }
+    use crate::index::hash_of as hash;
 
     #[test]
     fn no_key_is_forgotten_and_few_are_taken_for_others() {

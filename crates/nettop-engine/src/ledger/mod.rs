@@ -31,9 +31,6 @@ const HALF_LIFE: i64 = 10;
 const FREE_PER_SECOND: u64 = 10_000;
 /// ... but not more than one in so many of all accounts.
 const FREE_SHARE: u64 = 8;
-/// As many may be other keys, or they have to be seen more often: with every packet of a flood at hand whoever sends on is soon seen
-/// again, and one in a hundred of the others is taken for one that was.
-const ADMITTED: u64 = 1;
 /// One account in so many is evicted at once, so that it is not needed at every reading.
 const EVICTED_SHARE: usize = 8;
 /// How often a key without account has to be seen at least when there is no room.
@@ -186,10 +183,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
                 watch.entered(key, account, counted, new);
             }
         }
-        let enough = free_at_most * ADMITTED;
-        if admitted > enough {
+        // As many may be other keys, or they have to be seen more often: with every packet of a flood at hand whoever sends on is soon
+        // seen again, and one in a hundred of the others is taken for one that was.
+        if admitted > free_at_most {
             self.seen_enough = (self.seen_enough + 1).min(admission::MOST);
-        } else if admitted * 4 < enough {
+        } else if admitted * 4 < free_at_most {
             self.seen_enough = (self.seen_enough - 1).max(SEEN_AT_LEAST);
         }
     }

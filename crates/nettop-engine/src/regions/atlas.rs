@@ -15,7 +15,7 @@ const SLICE: u32 = 1 << 16;
 /// Ranges that are kept, and those of one more /16: 12 MB. Of the embedded data there are a quarter as many.
 const MOST: usize = 1 << 21;
 
-/// It.
+/// What of IPv4 was looked up, by /16.
 #[derive(Debug, Default)]
 pub struct Atlas {
     /// Which ranges each /16 is divided into; empty: nobody asked yet.

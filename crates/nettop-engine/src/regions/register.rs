@@ -14,7 +14,7 @@ use nettop_model::snapshot::{CountryRow, NetworkRow, Others};
 use super::sums::SumsBy;
 use crate::rates::TimeBuckets;
 
-/// Them.
+/// Regions and what came from each, with the sums over countries and networks.
 #[derive(Default)]
 pub struct Register {
     /// Numbers of regions, from 1.
