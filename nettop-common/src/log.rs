@@ -7,7 +7,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, PacketsBytes, Protocol, SourceCounters, counters::Table, packet::Flags, slots::Slot};
+use crate::{
+    Address, PacketsBytes, Protocol, SourceCounters,
+    counters::Table,
+    packet::{Flags, tcp_flag},
+    slots::Slot,
+};
 
 /// What rings consist of. A record is one of them, or two.
 pub type Unit = [u64; 2];
@@ -110,22 +115,16 @@ impl Record {
         u32::from_be((self.0[0] >> 32) as u32)
     }
 
-    /// Adds the packet to the counters of its source.
+    /// Adds the packet to the counters of its source; of several CPUs the records are in no order of time.
     #[inline(always)]
     pub fn count_in(self, counters: &mut SourceCounters) {
         let Self([kind, at_ns]) = self;
-        if counters.packets == 0 || at_ns < counters.first_ns {
-            counters.first_ns = at_ns;
-        }
-        counters.packets += 1;
-        counters.bytes += kind & ((1 << BYTES) - 1);
-        counters.last_ns = counters.last_ns.max(at_ns);
-        let protocol = (kind >> PROTOCOL & 7) as u8;
-        let is_icmp = protocol == Protocol::Icmp as u8 || protocol == Protocol::Icmpv6 as u8;
-        counters.syn = counters.syn.wrapping_add((kind >> SYN & 1) as u32);
-        counters.udp = counters.udp.wrapping_add((protocol == Protocol::Udp as u8) as u32);
-        counters.icmp = counters.icmp.wrapping_add(is_icmp as u32);
-        counters.fragments = counters.fragments.wrapping_add((kind >> FRAGMENT & 1) as u32);
+        let SourceCounters { packets, first_ns, last_ns, .. } = *counters;
+        let protocol = Protocol::ALL.get((kind >> PROTOCOL & 7) as usize).copied().unwrap_or(Protocol::Other);
+        let flags = if kind >> SYN & 1 == 1 { Flags::from(tcp_flag::SYN) } else { Flags::default() };
+        counters.count(protocol, flags, kind >> FRAGMENT & 1 == 1, kind & ((1 << BYTES) - 1), at_ns);
+        counters.first_ns = if packets == 0 { at_ns } else { first_ns.min(at_ns) };
+        counters.last_ns = last_ns.max(at_ns);
     }
 
     /// The packets and bytes of a destination or pair of MACs.

@@ -7,7 +7,7 @@ use nettop_common::{
     cpu::Bank,
     log::{Record, Ring, Unit},
     opaque_read,
-    slots::{self, Key, Missed, Slot},
+    slots::{self, Key, Slot},
 };
 
 use crate::{
@@ -39,52 +39,30 @@ impl Keys for Slots {
 /// Counts in the slot of the source, or else appends to the log.
 #[inline(always)]
 fn count_source(protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
-    let PerCpu { layout, packet, bank, .. } = own;
-    let first = bank.first[Table::Sources as usize];
-    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
-    let found = unsafe {
-        let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
-        slots::find(layout, Table::Sources, &bank.tags[Table::Sources as usize], &packet.source.0, slot)
-    };
-    match found {
-        Ok(source) => {
-            source.count(protocol, opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment), length, now);
-        }
-        Err(missed) => {
-            cold_path();
-            let record = Record::of_source(
-                packet.source,
-                protocol,
-                opaque_read(&packet.tcp_flags),
-                opaque_read(&packet.fragment),
-                length,
-                now,
-            );
-            if !begin_source(record, missed, own) {
-                log_source(record, length, own, counts);
-            }
-        }
-    }
-}
-
-/// Begins the slot of a source with its first packet, if its bucket has one left.
-#[inline(always)]
-fn begin_source(record: Record, missed: Missed, own: &mut PerCpu<'_>) -> bool {
-    let PerCpu { layout, packet, bank, .. } = own;
+    let PerCpu { cpu, layout, packet, bank, .. } = own;
     let first = bank.first[Table::Sources as usize];
     let tags = &mut bank.tags[Table::Sources as usize];
-    // SAFETY: as in `count_source`.
-    let begun = unsafe {
-        let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
-        slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot)
+    let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
+    // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
+    let found = match unsafe { slots::find(layout, Table::Sources, tags, &packet.source.0, slot) } {
+        Ok(source) => Some(source),
+        Err(missed) => {
+            cold_path();
+            // SAFETY: as above.
+            let mut begun = unsafe { slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot) };
+            if let Some(source) = &mut begun {
+                source.first_ns = now;
+            }
+            begun
+        }
     };
-    begun.map(|counters| record.count_in(counters)).is_some()
-}
-
-/// Appends a packet of a source that has no slot.
-#[inline(always)]
-fn log_source(record: Record, length: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
-    let PerCpu { cpu, packet, bank, .. } = own;
+    let (flags, fragment) = (opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment));
+    if let Some(source) = found {
+        source.count(protocol, flags, fragment, length, now);
+        return;
+    }
+    cold_path();
+    let record = Record::of_source(packet.source, protocol, flags, fragment, length, now);
     if !append(record, &packet.source.0, *cpu, bank) {
         bank.totals.untracked[Table::Sources as usize].count(length);
         if counts(Part::Unique) {
