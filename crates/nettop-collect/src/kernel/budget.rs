@@ -8,8 +8,8 @@ use super::capacity::{self, Capacity, CpuList};
 
 /// The largest budget taken unless asked for: more than this a monitor should not cost.
 const MOST_MAPS: u64 = 256 << 20;
-/// What nettop takes beside maps and accounts. While the program is loaded, the verifier takes 23 MiB for a moment (Linux 6.18);
-/// afterwards what has a fixed size, such as prefixes, destinations and samples, takes as much when a flood fills it.
+/// What nettop takes beside maps and accounts. With the smallest maps the start peaks at 22 MiB, of which the kernel has 7, verifier and
+/// maps (Linux 6.18); afterwards what has a fixed size, such as prefixes, destinations and samples, takes more when a flood fills it.
 const NEEDED: u64 = 32 << 20;
 /// What a remembered source takes, with its share of tables that grow. Measured: 200 bytes.
 const PER_SOURCE: u64 = 256;
