@@ -92,6 +92,8 @@ macro_rules! indexed {
     };
 }
 
+pub(crate) use indexed;
+
 indexed! {
     /// The transport protocols counted apart.
     Protocol {

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, MacPair};
+use crate::{Address, MacPair, TrafficClass};
 
 /// [`Event::tcp_flags`] of a packet that has no TCP flags.
 pub const NO_TCP_FLAGS: u16 = u16::MAX;
@@ -30,7 +30,9 @@ pub struct Event {
     /// TCP flag byte, or [`NO_TCP_FLAGS`].
     pub tcp_flags: u16,
     /// IP protocol number.
-    pub protocol: u16,
+    pub protocol: u8,
+    /// Which [`TrafficClass`] it is of: its place in [`TrafficClass::ALL`].
+    pub class: u8,
 }
 
 const _: () = assert!(size_of::<Event>() == 72);
@@ -52,8 +54,14 @@ impl Event {
                 Some(flags) => flags as u16,
                 None => NO_TCP_FLAGS,
             },
-            protocol: packet.protocol as u16,
+            protocol: packet.protocol,
+            class: TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload) as u8,
         }
+    }
+
+    /// Which class it is of; one that a newer program has is none of these.
+    pub fn traffic_class(&self) -> TrafficClass {
+        TrafficClass::ALL.get(usize::from(self.class)).copied().unwrap_or(TrafficClass::Other)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod maps;
 pub mod packet;
 pub mod slots;
 pub mod totals;
+pub mod traffic_class;
 pub mod unique;
 
 pub use address::{Address, MacPair};
@@ -27,6 +28,7 @@ pub use cpu::Cpu;
 pub use event::Event;
 pub use packet::{Frame, LinkLayer, NotCounted, Packet};
 pub use totals::Totals;
+pub use traffic_class::{ClassTally, TrafficClass};
 
 /// Tells the compiler of the kernel program that it seldom gets here, so that what it mostly runs lies together.
 #[inline(always)]

@@ -66,8 +66,12 @@ mod number {
 
 /// TCP flag bits (RFC 9293 §3.1, RFC 3168).
 pub mod tcp_flag {
+    /// FIN: no more data from the sender.
+    pub const FIN: u8 = 0x01;
     /// SYN: synchronise sequence numbers.
     pub const SYN: u8 = 0x02;
+    /// RST: reset the connection.
+    pub const RST: u8 = 0x04;
     /// ACK: the acknowledgment field is significant.
     pub const ACK: u8 = 0x10;
 }
@@ -115,6 +119,8 @@ pub struct Packet {
     pub fragment: bool,
     /// Bytes between the header of the link and that of IP.
     pub encapsulation: u8,
+    /// Of TCP: whether data follows the header, by what the headers claim.
+    pub payload: bool,
 }
 
 impl Packet {
@@ -122,7 +128,7 @@ impl Packet {
     #[inline(always)]
     fn reset(&mut self) {
         (self.source_port, self.destination_port, self.tcp_flags) = (0, 0, Flags(0));
-        (self.protocol, self.fragment, self.encapsulation) = (0, false, 0);
+        (self.protocol, self.fragment, self.encapsulation, self.payload) = (0, false, 0, false);
     }
 }
 
@@ -514,6 +520,8 @@ impl Payload<'_> {
             && let Some(header) = frame.header::<14>()
         {
             packet.tcp_flags = header.byte::<13>().into();
+            // The length of the header in words, and reserved bits.
+            packet.payload = claimed > (header.byte::<12>() >> 4 << 2) as i64;
         }
     }
 }

@@ -124,7 +124,7 @@ fn valid_frames_are_read_as_they_were_meant() {
         let event = event.expect("a counted packet is an event");
         prop_assert_eq!((event.source.to_ip(), event.destination.to_ip()), (spec.source, spec.destination));
         prop_assert_eq!((event.macs.source(), event.macs.destination()), (spec.source_mac, spec.destination_mac));
-        prop_assert_eq!(event.protocol, u16::from(spec.transport.number()));
+        prop_assert_eq!(event.protocol, spec.transport.number());
         prop_assert_eq!((event.source_port, event.destination_port), spec.transport.ports());
         prop_assert_eq!(event.tcp_flags, spec.transport.flags().map_or(NO_TCP_FLAGS, u16::from));
         Ok(())

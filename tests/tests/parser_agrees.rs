@@ -50,7 +50,7 @@ fn expect(both: &mut Both, name: &str, frame: &[u8], link: LinkLayer, expected: 
             }
             assert_eq!((event.length, event.weight), (frame.len() as u32, 1), "{name}");
             let flags = (event.tcp_flags != NO_TCP_FLAGS).then_some(event.tcp_flags as u8);
-            let (protocol, ports) = (event.protocol as u8, (event.source_port, event.destination_port));
+            let (protocol, ports) = (event.protocol, (event.source_port, event.destination_port));
             if source.is_ipv4() {
                 assert_eq!((source, destination), (SOURCE_V4.into(), DESTINATION_V4.into()), "{name}");
                 V4(protocol, ports.0, ports.1, flags)

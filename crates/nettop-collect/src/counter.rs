@@ -5,8 +5,8 @@ use std::{collections::VecDeque, mem};
 
 use foldhash::HashMap;
 use nettop_common::{
-    Address, Class, Event, Filter, Frame, LinkLayer, MacPair, NotCounted, Outcome, Packet, PacketsBytes, Protocol,
-    SizeBucket, SourceCounters, Totals, event::is_chosen, packet,
+    Address, Class, ClassTally, Event, Filter, Frame, LinkLayer, MacPair, NotCounted, Outcome, Packet, PacketsBytes,
+    Protocol, SizeBucket, SourceCounters, Totals, TrafficClass, event::is_chosen, packet,
 };
 use nettop_model::clock::Moment;
 
@@ -25,7 +25,7 @@ pub struct FrameCounter {
     until_event: u32,
     totals: Totals,
     sources: HashMap<Address, SourceCounters>,
-    destinations: HashMap<Address, PacketsBytes>,
+    destinations: HashMap<Address, [PacketsBytes; TrafficClass::COUNT]>,
     macs: HashMap<MacPair, PacketsBytes>,
     tcp_flags: HashMap<u8, u64>,
     dst_ports: HashMap<u16, u64>,
@@ -62,7 +62,8 @@ impl FrameCounter {
         source.count(protocol, packet.tcp_flags, packet.fragment, length, at_ns);
         // The stamps of a capture may go back.
         (source.first_ns, source.last_ns) = (first_ns.min(at_ns), last_ns.max(at_ns));
-        self.destinations.entry(packet.destination).or_default().count(length);
+        let class = TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload);
+        self.destinations.entry(packet.destination).or_default()[class as usize].count(length);
         self.macs.entry(packet.macs).or_default().count(length);
         *self.dst_ports.entry(packet.destination_port).or_default() += 1;
         *self.src_ports.entry(packet.source_port).or_default() += 1;
@@ -91,7 +92,10 @@ impl FrameCounter {
         reading.at = at;
         reading.totals = mem::take(&mut self.totals);
         reading.sources.extend(self.sources.drain());
-        reading.destinations.extend(self.destinations.drain());
+        for (address, tallies) in self.destinations.drain() {
+            let classes = TrafficClass::ALL.iter().zip(tallies).filter(|(_, tally)| tally.packets > 0);
+            reading.destinations.extend(classes.map(|(class, tally)| (address, ClassTally { class: *class, tally })));
+        }
         reading.macs.extend(self.macs.drain());
     }
 

@@ -1,7 +1,7 @@
 //! The [`Reading`]: what a source has counted since the one before. Only what was counted; nothing derived.
 
 use nettop_common::{
-    Address, MacPair, PacketsBytes, SourceCounters, Totals,
+    Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals,
     cpu::{PORTS, TCP_FLAGS},
     unique::Registers,
 };
@@ -20,8 +20,8 @@ pub struct Reading {
     pub totals: Totals,
     /// By source address; an address may occur more than once.
     pub sources: Vec<(Address, SourceCounters)>,
-    /// By destination address; likewise.
-    pub destinations: Vec<(Address, PacketsBytes)>,
+    /// By destination address and class; likewise.
+    pub destinations: Vec<(Address, ClassTally)>,
     /// By MAC pair; likewise.
     pub macs: Vec<(MacPair, PacketsBytes)>,
 }

@@ -6,7 +6,7 @@ use std::{mem, sync::Arc};
 use bytemuck::Zeroable;
 use nettop_collect::reading::{Reading, Tables, since};
 use nettop_common::{
-    Address, MacPair, Outcome, PacketsBytes, SourceCounters, Totals,
+    Address, ClassTally, MacPair, Outcome, PacketsBytes, SourceCounters, Totals,
     counters::Table,
     unique::{Distinct, HashKey},
 };
@@ -40,7 +40,7 @@ pub struct Aggregates {
     /// By source.
     pub sources: Ledger<Address, SourceCounters>,
     /// By destination.
-    pub destinations: Ledger<Address, PacketsBytes>,
+    pub destinations: Ledger<Address, ClassTally>,
     /// By MAC pair.
     pub macs: Ledger<MacPair, PacketsBytes>,
     /// Counted packets.
@@ -129,7 +129,7 @@ impl Aggregates {
     pub fn total(&self, subject: &Subject) -> Option<PacketsBytes> {
         match *subject {
             Subject::Source(ip) => Some(self.sources.get(&ip.into())?.tally()),
-            Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.total),
+            Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.tally()),
             Subject::Prefix(prefix) => self.prefixes.total(prefix),
             Subject::Port(port) => {
                 let at = |tables: &Tables| tables.dst_ports.get(usize::from(port)).copied().unwrap_or_default();

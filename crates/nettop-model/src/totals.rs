@@ -2,13 +2,15 @@
 
 use std::fmt::Debug;
 
-use nettop_common::{PacketsBytes, SourceCounters, counters::Counters};
+use nettop_common::{ClassTally, PacketsBytes, SourceCounters, TrafficClass};
 
 /// Counters that are summed up by key.
-pub trait Entry: Counters {
+pub trait Entry: Copy {
     /// Their sum.
-    type Total: Copy + Debug + Default;
+    type Total: Clone + Debug + Default;
 
+    /// Packets and bytes.
+    fn tally(&self) -> PacketsBytes;
     /// Adds them to a sum. False: their parts may have wrapped before they were read, so that the sum is a lower bound.
     fn add_to(&self, total: &mut Self::Total) -> bool;
     /// Packets and bytes of a sum.
@@ -17,6 +19,10 @@ pub trait Entry: Counters {
 
 impl Entry for PacketsBytes {
     type Total = PacketsBytes;
+
+    fn tally(&self) -> PacketsBytes {
+        *self
+    }
 
     fn add_to(&self, total: &mut PacketsBytes) -> bool {
         total.add(*self);
@@ -54,6 +60,10 @@ const _: () = assert!(size_of::<SourceTotal>() == 56);
 impl Entry for SourceCounters {
     type Total = SourceTotal;
 
+    fn tally(&self) -> PacketsBytes {
+        SourceCounters::tally(self)
+    }
+
     fn add_to(&self, total: &mut SourceTotal) -> bool {
         let Self { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *self;
         total.packets += packets;
@@ -72,6 +82,71 @@ impl Entry for SourceCounters {
 
     fn of(total: &SourceTotal) -> PacketsBytes {
         PacketsBytes { packets: total.packets, bytes: total.bytes }
+    }
+}
+
+/// Everything counted for one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DestinationTotal {
+    all: PacketsBytes,
+    classes: Classes,
+}
+
+/// By class; most of the destinations of a flood get packets of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Classes {
+    /// All of it is of this one.
+    One(TrafficClass),
+    Several(Box<[PacketsBytes; TrafficClass::COUNT]>),
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        Self::One(TrafficClass::Other)
+    }
+}
+
+const _: () = assert!(size_of::<DestinationTotal>() == 32);
+
+impl DestinationTotal {
+    /// What came of each class.
+    pub fn classes(&self) -> [PacketsBytes; TrafficClass::COUNT] {
+        match &self.classes {
+            Classes::One(class) => {
+                let mut classes = [PacketsBytes::default(); TrafficClass::COUNT];
+                classes[*class as usize] = self.all;
+                classes
+            }
+            Classes::Several(classes) => **classes,
+        }
+    }
+}
+
+impl Entry for ClassTally {
+    type Total = DestinationTotal;
+
+    fn tally(&self) -> PacketsBytes {
+        self.tally
+    }
+
+    fn add_to(&self, total: &mut DestinationTotal) -> bool {
+        let Self { class, tally } = *self;
+        match &mut total.classes {
+            Classes::Several(classes) => classes[class as usize].add(tally),
+            Classes::One(one) if *one == class => {}
+            Classes::One(one) if total.all.packets == 0 => *one = class,
+            Classes::One(_) => {
+                let mut classes = Box::new(total.classes());
+                classes[class as usize].add(tally);
+                total.classes = Classes::Several(classes);
+            }
+        }
+        total.all.add(tally);
+        true
+    }
+
+    fn of(total: &DestinationTotal) -> PacketsBytes {
+        total.all
     }
 }
 

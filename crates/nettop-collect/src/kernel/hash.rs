@@ -13,7 +13,7 @@ use aya::maps::MapData;
 use bytemuck::{Pod, Zeroable as _};
 use foldhash::HashMap;
 use nettop_common::{
-    PacketsBytes, SourceCounters,
+    Address, PacketsBytes, SourceCounters,
     counters::{Counters, Table},
     cpu::Ports,
     maps::{self, ByBank},
@@ -131,14 +131,16 @@ impl Keys for Hash {
     fn finish(&mut self, bank: u32, reading: &mut Reading) {
         let Self { sources, destinations, macs, since_ns, pace, .. } = self;
         let started = Instant::now();
+        let mut tallies = Vec::<(Address, PacketsBytes)>::new();
         for (name, read) in [
             (maps::SOURCE_HASH, sources.read(bank, *since_ns, &mut reading.sources)),
-            (maps::DEST_HASH, destinations.read(bank, *since_ns, &mut reading.destinations)),
+            (maps::DEST_HASH, destinations.read(bank, *since_ns, &mut tallies)),
             (maps::MAC_HASH, macs.read(bank, *since_ns, &mut reading.macs)),
         ] {
             // What is missing comes with a later reading.
             read.unwrap_or_else(|error| log::error!("reading {name}: {error}"));
         }
+        reading.destinations.extend(tallies.into_iter().map(|(address, tally)| (address, super::slots::other(tally))));
         *since_ns = on_clock_of_program(reading.at);
         *pace = (started.elapsed() * RARELY).clamp(PACE, PACE * PACE_MOST_OF_USUAL);
     }

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use aya::maps::MapData;
 use nettop_common::{
-    PacketsBytes, SourceCounters,
+    Address, PacketsBytes, SourceCounters,
     counters::{Counters, Table},
     log::{Record, Ring, Unit},
     slots::Key,
@@ -116,7 +116,9 @@ impl Rings {
         let [sources, destinations, macs] = &mut self.cold;
         let add = |record: Record, sum: &mut PacketsBytes| Counters::add(sum, &record.tally());
         sources.add_up(&mut reading.sources, |record, counters: &mut SourceCounters| record.count_in(counters));
-        destinations.add_up(&mut reading.destinations, add);
+        let mut tallies = Vec::<(Address, PacketsBytes)>::new();
+        destinations.add_up(&mut tallies, add);
+        reading.destinations.extend(tallies.into_iter().map(|(address, tally)| (address, super::slots::other(tally))));
         macs.add_up(&mut reading.macs, add);
     }
 

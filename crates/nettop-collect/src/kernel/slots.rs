@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 use bytemuck::Pod;
 use nettop_common::{
-    PacketsBytes, SourceCounters,
+    Address, ClassTally, PacketsBytes, SourceCounters, TrafficClass,
     counters::{Counters, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
@@ -70,7 +70,7 @@ impl Keys for Slots {
             if let Some(newest) = cpus.newest(cpu, bank, table) {
                 match table {
                     Table::Sources => {}
-                    Table::Destinations => reading.destinations.push((newest.key.into(), newest.counters)),
+                    Table::Destinations => reading.destinations.push((newest.key.into(), other(newest.counters))),
                     Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
                 }
                 *entries += 1;
@@ -78,7 +78,12 @@ impl Keys for Slots {
             let bank = BankOfTable { cpus, cpu, bank, table, bits: capacity.bits[table as usize] };
             let emptied = match table {
                 Table::Sources => bank.empty(sources, &mut reading.sources),
-                Table::Destinations => bank.empty(destinations, &mut reading.destinations),
+                Table::Destinations => {
+                    let mut tallies = Vec::<(Address, _)>::new();
+                    let emptied = bank.empty(destinations, &mut tallies);
+                    reading.destinations.extend(tallies.into_iter().map(|(address, tally)| (address, other(tally))));
+                    emptied
+                }
                 Table::Macs => bank.empty(macs, &mut reading.macs),
             };
             match emptied {
@@ -126,6 +131,11 @@ impl Keys for Slots {
             macs: self.macs.array(),
         }))
     }
+}
+
+/// The program does not tell classes apart yet.
+pub(super) fn other(tally: PacketsBytes) -> ClassTally {
+    ClassTally { class: TrafficClass::Other, tally }
 }
 
 /// Buckets whose slots are mapped at once.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use nettop_common::{Address, MacPair, PacketsBytes, SourceCounters, Totals};
+use nettop_common::{Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals, TrafficClass};
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,8 @@ pub struct Traffic {
     untracked: Vec<Pair>,
     events: Pair,
     sources: Vec<SourceLine>,
-    destinations: Vec<(IpAddr, u64, u64)>,
+    /// The address, the number of the class, packets and bytes.
+    destinations: Vec<(IpAddr, u8, u64, u64)>,
     /// The two words of a pair of MACs, then packets and bytes.
     macs: Vec<(u64, u64, u64, u64)>,
     /// Keys in the kernel's tables.
@@ -53,6 +54,9 @@ impl Traffic {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *counters;
             (address.to_ip(), packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments)
         };
+        let destination = |(address, ClassTally { class, tally }): &(Address, ClassTally)| {
+            (address.to_ip(), *class as u8, tally.packets, tally.bytes)
+        };
         let classes = classes.iter().enumerate().filter(|(_, counts)| counts.packets > 0);
         Self {
             at: *at,
@@ -62,7 +66,7 @@ impl Traffic {
             untracked: untracked.iter().map(|counts| pair(*counts)).collect(),
             events: (*events, *events_lost),
             sources: sources.iter().map(source).collect(),
-            destinations: destinations.iter().map(|(ip, sum)| (ip.to_ip(), sum.packets, sum.bytes)).collect(),
+            destinations: destinations.iter().map(destination).collect(),
             macs: macs.iter().map(|(pair, sum)| (pair.0[0], pair.0[1], sum.packets, sum.bytes)).collect(),
             entries,
         }
@@ -98,9 +102,10 @@ impl Traffic {
                 (ip.into(), SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments })
             },
         ));
-        reading
-            .destinations
-            .extend(self.destinations.into_iter().map(|(ip, packets, bytes)| (ip.into(), counts((packets, bytes)))));
+        reading.destinations.extend(self.destinations.into_iter().map(|(ip, class, packets, bytes)| {
+            let class = TrafficClass::ALL.get(usize::from(class)).copied().unwrap_or(TrafficClass::Other);
+            (ip.into(), ClassTally { class, tally: counts((packets, bytes)) })
+        }));
         reading
             .macs
             .extend(self.macs.into_iter().map(|(a, b, packets, bytes)| (MacPair([a, b]), counts((packets, bytes)))));
@@ -163,7 +168,8 @@ pub struct Event {
     sport: u16,
     dport: u16,
     flags: u16,
-    proto: u16,
+    proto: u8,
+    class: u8,
 }
 
 impl From<&nettop_common::Event> for Event {
@@ -179,6 +185,7 @@ impl From<&nettop_common::Event> for Event {
             dport: event.destination_port,
             flags: event.tcp_flags,
             proto: event.protocol,
+            class: event.class,
         }
     }
 }
@@ -196,6 +203,7 @@ impl From<&Event> for nettop_common::Event {
             destination_port: event.dport,
             tcp_flags: event.flags,
             protocol: event.proto,
+            class: event.class,
         }
     }
 }

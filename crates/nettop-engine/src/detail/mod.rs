@@ -58,7 +58,7 @@ impl Details {
         let mut complete = event.weight == 1;
         complete &= add(src_ports, event.source_port, weight);
         complete &= add(dst_ports, event.destination_port, weight);
-        complete &= add(protocols, Protocol::from_number(event.protocol as u8).label().into(), weight);
+        complete &= add(protocols, Protocol::from_number(event.protocol).label().into(), weight);
         complete &= add(macs, Mac(event.macs.source()), weight);
         if let Ok(flags) = u8::try_from(event.tcp_flags) {
             complete &= add(tcp_flags, TcpFlags(flags), weight);

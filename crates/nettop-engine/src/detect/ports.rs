@@ -53,7 +53,7 @@ const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Whether an event is of this protocol.
 pub fn is(event: &Event, protocol: Protocol) -> bool {
-    u8::try_from(event.protocol).is_ok_and(|number| Protocol::from_number(number) == protocol)
+    Protocol::from_number(event.protocol) == protocol
 }
 
 /// Whether a UDP datagram goes to, or comes from, a service that has much traffic anyway.

@@ -40,7 +40,8 @@ struct Sample {
     source_port: u16,
     destination_port: u16,
     tcp_flags: u16,
-    protocol: u16,
+    protocol: u8,
+    class: u8,
 }
 
 impl From<&Event> for Sample {
@@ -56,16 +57,30 @@ impl From<&Event> for Sample {
             destination_port,
             tcp_flags,
             protocol,
+            class,
         } = *event;
-        Self { source, destination, length, weight, source_port, destination_port, tcp_flags, protocol }
+        Self { source, destination, length, weight, source_port, destination_port, tcp_flags, protocol, class }
     }
 }
 
 impl From<Sample> for Event {
     fn from(sample: Sample) -> Self {
-        let Sample { source, destination, length, weight, source_port, destination_port, tcp_flags, protocol } = sample;
+        let Sample { source, destination, length, weight, source_port, destination_port, tcp_flags, protocol, class } =
+            sample;
         let (at_ns, macs) = (0, MacPair::default());
-        Self { at_ns, source, destination, macs, length, weight, source_port, destination_port, tcp_flags, protocol }
+        Self {
+            at_ns,
+            source,
+            destination,
+            macs,
+            length,
+            weight,
+            source_port,
+            destination_port,
+            tcp_flags,
+            protocol,
+            class,
+        }
     }
 }
 

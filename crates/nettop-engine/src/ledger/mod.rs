@@ -40,7 +40,7 @@ const STRANGERS_SHARE: usize = 128;
 const MOST_STRANGERS: usize = 1 << 23;
 
 /// One key's account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Account<C: Entry> {
     /// Counted since the start, the last reset, or since it got the account.
     pub total: C::Total,
@@ -53,6 +53,11 @@ pub struct Account<C: Entry> {
 }
 
 impl<C: Entry> Account<C> {
+    /// An empty one, of a key that was seen so often before.
+    fn new(weight: f32) -> Self {
+        Self { total: C::Total::default(), history: History::default(), weight, note: Note::default() }
+    }
+
     /// Packets and bytes.
     pub fn tally(&self) -> PacketsBytes {
         C::of(&self.total)
@@ -214,7 +219,7 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         if self.accounts.len() >= self.most {
             self.evict((self.most / EVICTED_SHARE).max(1), buckets, watch);
         }
-        let mut account = Account { weight: before as f32, ..Account::default() };
+        let mut account = Account::new(before as f32);
         if self.lost.has(hash) {
             account.note.set_lacks();
             self.lacking += 1;

@@ -83,7 +83,7 @@ impl Engine {
         let (addresses, others, rest) = destinations.top(limit);
         let row = |address: &Address| {
             let account = destinations.get(address)?;
-            let PacketsBytes { packets, bytes } = account.total;
+            let PacketsBytes { packets, bytes } = account.tally();
             let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(buckets, elapsed);
             let at_least = account.note.lacks();
             Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least })

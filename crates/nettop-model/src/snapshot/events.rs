@@ -41,7 +41,7 @@ impl EventRow {
             ts_ns: event.at_ns.wrapping_add(unix_offset_ns),
             src_ip: event.source.to_ip(),
             dst_ip: event.destination.to_ip(),
-            proto: Protocol::from_number(event.protocol as u8).label().into(),
+            proto: Protocol::from_number(event.protocol).label().into(),
             size: event.length,
             src_port: event.source_port,
             dst_port: event.destination_port,
