@@ -90,9 +90,14 @@ impl Aggregates {
     /// any more.
     pub fn enter(&mut self, reading: &Reading, notes: &mut SecondStats, forget: impl FnMut(&Address)) {
         let Self { buckets, regions, prefixes, .. } = self;
+        let before_ns = buckets.now_ns();
         buckets.reach(reading.at.monotonic_ns);
+        let seconds = reading.at.monotonic_ns.saturating_sub(before_ns) as f64 / 1e9;
+        notes.begin_reading(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         notes.totals(&reading.totals);
+        reading.destinations.iter().for_each(|(address, counted)| notes.destination(address, *counted));
+        notes.targets.end_reading(seconds);
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
         self.bytes.add(buckets, bytes);
@@ -276,12 +281,12 @@ impl<F: FnMut(&Address)> Watch<Address, SourceCounters> for SourceWatch<'_, F> {
             self.prefixes.join(address);
         }
         let in_second = account.history.in_open(self.buckets);
-        self.notes.source(address, counted.packets, in_second, account.total.packets, new);
+        self.notes.source(address, counted, in_second, account.total.packets, new);
     }
 
     fn unadmitted(&mut self, address: &Address, counted: &SourceCounters, new: bool) {
         self.regions.enter_unadmitted(address, counted.tally());
-        self.notes.unadmitted(counted.packets, new);
+        self.notes.unadmitted(address, counted, new);
     }
 
     fn evicted(&mut self, address: &Address, account: &Account<SourceCounters>) {

@@ -58,7 +58,7 @@ use self::{
     aggregates::Aggregates, detail::Details, histories::Histories, host::HostState, interfaces::Interfaces,
     overhead::Overhead, regions::Regions, sampler::Sampler, sinks::Sinks, stall::Missed,
 };
-use crate::detect::{Detector, Thresholds};
+use crate::detect::{Detector, Surroundings, Thresholds};
 
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
@@ -334,7 +334,7 @@ impl Engine {
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { aggregates, detector, sinks, reading, histories, details, .. } = self;
+        let Self { aggregates, detector, sinks, reading, histories, details, host, .. } = self;
         if let Some(seconds) = aggregates.close() {
             // What a flood brings at once is tens of megabytes.
             if aggregates.is_quiet() && reading.sources.capacity() > 2 * MOST_AT_ONCE {
@@ -342,8 +342,11 @@ impl Engine {
             }
             details.close(|source| aggregates.known(source));
             histories.close(seconds, aggregates.totals.outcome(Outcome::Counted), |subject| aggregates.total(subject));
-            let pps = |address: &Address| aggregates.pps(address);
-            let changes = detector.judge(reading.at, seconds, &aggregates.tables, pps);
+            let place = |address: &Address| aggregates.regions.names(address);
+            let host = host.host();
+            let around =
+                Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };
+            let changes = detector.judge(reading.at, seconds, &around);
             changes.into_iter().for_each(|alert| sinks.alert(alert));
         }
     }
@@ -352,7 +355,7 @@ impl Engine {
         let Self { source, reading, aggregates, details, detector, sinks, calendar, .. } = self;
         source.drain_events(&mut |event| {
             details.record(event, |source| aggregates.known(source));
-            detector.stats.sample(event);
+            detector.sample(event);
             sinks.event(event, calendar.offset_ns(event.at_ns));
         });
         if self.sampler.every() > 1 {
@@ -487,7 +490,7 @@ impl Engine {
         self.details.reset();
         self.histories = Histories::new();
         self.detector
-            .reset(self.reading.at, &self.aggregates.base)
+            .reset(self.reading.at)
             .into_iter()
             .for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();

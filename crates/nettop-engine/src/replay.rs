@@ -42,7 +42,7 @@ impl RecordedSettings {
     /// Those of an engine.
     pub fn of(settings: &Settings) -> Self {
         let FilterText { dst, src, port, proto } = settings.filter.text.clone();
-        let thresholds = settings.thresholds.all().map(|(kind, threshold)| (kind.into(), threshold)).collect();
+        let thresholds = settings.thresholds.given().map(|(kind, threshold)| (kind.into(), threshold)).collect();
         Self {
             dst,
             src,

@@ -5,10 +5,13 @@ use std::collections::VecDeque;
 use nettop_model::{
     clock::Moment,
     order,
-    snapshot::{Alert, Name, Origin, Severity},
+    snapshot::{Alert, Bursts, Name, Origin, Severity},
 };
 
-use super::{DetectInput, Effect, Finding, Rule, samples::TopTalkers};
+use super::{
+    DetectInput, Effect, Finding, RULES,
+    rule::{Each, Rule},
+};
 
 /// Lasting alerts of one rule about one address each; further ones are told as one.
 pub const SINGLES: usize = 5;
@@ -27,7 +30,6 @@ type AlertKey = (Name, Option<Origin>);
 #[derive(Debug)]
 struct Lasting {
     alert: Alert,
-    talkers: TopTalkers,
     /// When it began, and when it was found last, on the monotonic clock.
     began_ns: u64,
     found_ns: u64,
@@ -65,13 +67,18 @@ pub struct Alerts {
     /// What was over lately, and when, on the monotonic clock.
     held_off: Vec<(AlertKey, u64)>,
     /// The number of the next one.
-    next: u64,
+    pub next: u64,
 }
 
 /// The number of the first alert of a monitor: a screen that remembers what it has seen may be attached to another one next. JSON
 /// is exact up to 2⁵³.
 pub fn first_alert() -> u64 {
     u64::from(fastrand::u32(1..)) << 20
+}
+
+/// The rule of this kind.
+pub fn rule(kind: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.kind == kind)
 }
 
 impl Default for Alerts {
@@ -87,14 +94,11 @@ impl Alerts {
     }
 
     /// Enters what a rule finds. Returns the alerts raised by it.
-    pub fn enter(&mut self, at: Moment, rule: &Rule, scene: &DetectInput) -> Vec<Alert> {
+    pub fn enter(&mut self, at: Moment, rule: &Rule, each: Each, scene: &DetectInput) -> Vec<Alert> {
         let mut raised = Vec::new();
-        if rule.yields_to.iter().any(|kind| self.lasts(kind)) {
-            return raised;
-        }
         let mut more = Finding { effect: Effect::Raise, ..Finding::default() };
-        for finding in (rule.find)(scene) {
-            if self.go_on(at, rule, scene, finding.clone()) {
+        for finding in (each.find)(scene) {
+            if self.go_on(at, (rule, each), scene, &finding) {
                 continue;
             }
             let single = finding.source.is_some();
@@ -105,12 +109,12 @@ impl Alerts {
                     more.value = finding.value.max(more.value);
                     more.count += finding.count;
                 }
-                Effect::Once | Effect::Raise => raised.push(self.raise(at, rule, scene, &finding)),
+                Effect::Once | Effect::Raise => raised.push(self.raise(at, (rule, each), scene, &finding)),
             }
         }
         let held_off = self.is_held_off(rule, None);
-        if more.count > 0 && !self.go_on(at, rule, scene, more.clone()) && !held_off {
-            raised.push(self.raise(at, rule, scene, &more));
+        if more.count > 0 && !self.go_on(at, (rule, each), scene, &more) && !held_off {
+            raised.push(self.raise(at, (rule, each), scene, &more));
         }
         raised
     }
@@ -134,9 +138,9 @@ impl Alerts {
             .collect()
     }
 
-    /// Those kept, newest first. Of more, those that last and are worst.
-    pub fn newest(&self, at: Moment) -> Vec<Alert> {
-        let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| lasting.now(at)).collect();
+    /// Those kept, with these that last, newest first. Of more, those that last and are worst.
+    pub fn newest(&self, at: Moment, others: Vec<Alert>) -> Vec<Alert> {
+        let mut lasting: Vec<_> = self.lasting.iter().map(|lasting| lasting.now(at)).chain(others).collect();
         order::sort_by_key(&mut lasting, |alert| std::cmp::Reverse(alert.severity));
         let mut alerts: Vec<_> = lasting.into_iter().chain(self.over.iter().cloned()).take(KEPT).collect();
         order::sort_by_key(&mut alerts, |alert| std::cmp::Reverse(alert.id));
@@ -149,13 +153,13 @@ impl Alerts {
         lasting.iter().map(|lasting| lasting.over(at)).collect()
     }
 
-    fn raise(&mut self, at: Moment, rule: &Rule, scene: &DetectInput, finding: &Finding) -> Alert {
+    fn raise(&mut self, at: Moment, (rule, each): (&Rule, Each), scene: &DetectInput, finding: &Finding) -> Alert {
         let alert = Alert {
             id: self.next,
             kind: rule.kind.into(),
-            severity: rule.severity,
+            severity: each.severity,
             source: finding.source,
-            message: message(rule, finding, finding.value, scene),
+            message: message(each, finding, finding.value, scene),
             since_ns: at.unix_ns,
             last_ns: at.unix_ns,
             until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
@@ -164,43 +168,39 @@ impl Alerts {
             value: finding.value,
             peak: finding.value,
             count: finding.count,
-            target: finding.talkers.target,
-            sources: finding.talkers.rates(finding.value).collect(),
+            target: finding.target,
+            evidence: vec![rule.evidence.into()],
+            advice: rule.advice.into(),
+            bursts: Bursts { count: 1, ..Bursts::default() },
+            ..Alert::default()
         };
         self.next += 1;
         if finding.effect == Effect::Once {
             self.keep(alert.clone());
         } else {
-            let (talkers, now_ns) = (finding.talkers.clone(), at.monotonic_ns);
-            self.lasting.push(Lasting { alert: alert.clone(), talkers, began_ns: now_ns, found_ns: now_ns });
+            let now_ns = at.monotonic_ns;
+            self.lasting.push(Lasting { alert: alert.clone(), began_ns: now_ns, found_ns: now_ns });
             self.make_room();
         }
         alert
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
-    fn go_on(&mut self, at: Moment, rule: &Rule, scene: &DetectInput, mut finding: Finding) -> bool {
+    fn go_on(&mut self, at: Moment, (rule, each): (&Rule, Each), scene: &DetectInput, finding: &Finding) -> bool {
         if finding.effect == Effect::Once {
             return false;
         }
         let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.is(rule, finding.source)) else {
             return false;
         };
-        // Samples come in their own time: where there are none, what was known stays known.
-        if finding.talkers.distinct > 0 {
-            lasting.talkers.clone_from(&finding.talkers);
-        } else {
-            finding.talkers.clone_from(&lasting.talkers);
-        }
         let alert = &mut lasting.alert;
         alert.value = finding.value;
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
         alert.last_ns = at.unix_ns;
         alert.averaged_over = scene.stall;
-        alert.target = finding.talkers.target;
-        alert.sources = finding.talkers.rates(finding.value).collect();
-        alert.message = message(rule, &finding, alert.peak, scene);
+        alert.target = finding.target.or(alert.target);
+        alert.message = message(each, finding, alert.peak, scene);
         lasting.found_ns = at.monotonic_ns;
         true
     }
@@ -210,18 +210,14 @@ impl Alerts {
         self.lasting.iter().filter(is_single).count()
     }
 
-    /// Whether this is not to be told again so soon. That a flood has begun anew always is.
+    /// Whether this is not to be told again so soon.
     fn is_held_off(&self, rule: &Rule, source: Option<Origin>) -> bool {
         let is = |(kind, about): &AlertKey| *kind == rule.kind && *about == source;
-        rule.severity < Severity::Critical && self.held_off.iter().any(|(key, _)| is(key))
+        self.held_off.iter().any(|(key, _)| is(key))
     }
 
-    /// Whether an alert of this kind lasts.
-    fn lasts(&self, kind: &str) -> bool {
-        self.lasting.iter().any(|lasting| lasting.alert.kind == kind)
-    }
-
-    fn keep(&mut self, alert: Alert) {
+    /// Keeps one that is over.
+    pub fn keep(&mut self, alert: Alert) {
         self.over.push_front(alert);
         self.make_room();
     }
@@ -239,8 +235,8 @@ impl Alerts {
 }
 
 /// What a rule says of a finding. Where nothing was read for a while, nobody knows how fast it came at its fastest.
-fn message(rule: &Rule, finding: &Finding, peak: f64, scene: &DetectInput) -> String {
-    let text = (rule.tell)(finding, peak, scene);
+fn message(each: Each, finding: &Finding, peak: f64, scene: &DetectInput) -> String {
+    let text = (each.tell)(finding, peak, scene);
     match scene.stall {
         Some(seconds) => format!("{text} (nothing was read for {seconds:.0} s: rates are averages over that)"),
         None => text,

@@ -6,7 +6,10 @@ use nettop_model::{
     snapshot::{Origin, Severity},
 };
 
-use super::{DetectInput, Effect, Finding, HOLDS, Rule};
+use super::{
+    DetectInput, Effect, Finding, HOLDS,
+    rule::{Each, Finds, Rule},
+};
 
 /// What its alerts are called.
 pub const KIND: &str = "high-pps";
@@ -14,12 +17,12 @@ pub const KIND: &str = "high-pps";
 /// The rule.
 pub const RULE: Rule = Rule {
     kind: KIND,
-    severity: Severity::Warn,
-    about: "a source of at least --high-pps pps",
-    threshold: Some(("packets per second of one source", 1000)),
-    yields_to: &[],
-    find,
-    tell,
+    title: "busy source",
+    about: "packets per second of one source",
+    threshold: Some(("packets per second of one source", 10_000)),
+    evidence: "their number",
+    advice: "look at the source (Enter): which ports and protocols, and since when",
+    finds: Finds::Each(Each { severity: Severity::Warn, yields: false, find, tell }),
 };
 
 /// No second that rates are made of is shorter.
@@ -33,6 +36,9 @@ pub fn notable(threshold: u64) -> Option<u64> {
 /// Those of the sources noted that are over the threshold or not far below, the busiest first.
 pub fn busiest(noted: &[Address], threshold: u64, pps: impl Fn(&Address) -> f64) -> Vec<(Address, f64)> {
     let holds = threshold as f64 * HOLDS;
+    let mut noted = noted.to_vec();
+    noted.sort_unstable();
+    noted.dedup();
     let mut busy: Vec<_> =
         noted.iter().map(|address| (*address, pps(address))).filter(|(_, pps)| *pps >= holds).collect();
     order::sort_by(&mut busy, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -7,28 +7,42 @@ use nettop_model::{
     snapshot::{Origin, Severity},
 };
 
-use super::{DetectInput, Effect, Finding, Newcomers, Rule, second_stats::TOLD, spoofed_flood};
+use super::{
+    DetectInput, Effect, Finding, Newcomers,
+    rule::{Each, Finds, Rule},
+    second_stats::TOLD,
+};
 
-/// The rule for sources. In a spoofed flood that many are new is said already.
+/// The rule for sources. In a flood that many are new is said already.
 pub const NEW_IP: Rule = Rule {
     kind: "new-ip",
-    severity: Severity::Info,
+    title: "new source",
     about: "a source address that was not seen before",
     threshold: None,
-    yields_to: &[spoofed_flood::KIND],
-    find: |scene| find(scene, scene.new_sources, |address| Origin::Ip(address.to_ip())),
-    tell: |finding, peak, scene| tell(finding, peak, scene, "source"),
+    evidence: "the sources remembered",
+    advice: "nothing, if it is known",
+    finds: Finds::Each(Each {
+        severity: Severity::Info,
+        yields: true,
+        find: |scene| find(scene, scene.new_sources, |address| Origin::Ip(address.to_ip())),
+        tell: |finding, peak, scene| tell(finding, peak, scene, "source"),
+    }),
 };
 
 /// The rule for MAC addresses.
 pub const NEW_MAC: Rule = Rule {
     kind: "new-mac",
-    severity: Severity::Info,
+    title: "new MAC address",
     about: "a MAC address that was not seen before",
     threshold: None,
-    yields_to: &[],
-    find: |scene| find(scene, scene.new_macs, |mac| Origin::Mac(*mac)),
-    tell: |finding, peak, scene| tell(finding, peak, scene, "MAC"),
+    evidence: "the MAC addresses remembered",
+    advice: "find the switch port, if no machine was added",
+    finds: Finds::Each(Each {
+        severity: Severity::Info,
+        yields: false,
+        find: |scene| find(scene, scene.new_macs, |mac| Origin::Mac(*mac)),
+        tell: |finding, peak, scene| tell(finding, peak, scene, "MAC"),
+    }),
 };
 
 /// Columns for a number with thousands separators, before it is shortened.

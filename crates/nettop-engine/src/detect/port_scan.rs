@@ -5,7 +5,10 @@ use nettop_model::{
     snapshot::{Origin, Severity, Target},
 };
 
-use super::{DetectInput, Effect, Finding, HOLDS, Rule, samples::TopTalkers, spoofed_flood};
+use super::{
+    DetectInput, Effect, Finding, HOLDS,
+    rule::{Each, Finds, Rule},
+};
 
 /// What its alerts are called.
 pub const KIND: &str = "port-scan";
@@ -13,12 +16,12 @@ pub const KIND: &str = "port-scan";
 /// The rule.
 pub const RULE: Rule = Rule {
     kind: KIND,
-    severity: Severity::Warn,
-    about: "a source that tries at least --port-scan destination ports within half a minute to a minute",
+    title: "port scan",
+    about: "a source that tries many destination ports within half a minute to a minute",
     threshold: Some(("destination ports of one source, half a minute to a minute", 50)),
-    yields_to: &[spoofed_flood::KIND],
-    find,
-    tell,
+    evidence: "probes that lead to nothing",
+    advice: "block the source",
+    finds: Finds::Each(Each { severity: Severity::Warn, yields: false, find, tell }),
 };
 
 /// From how many ports on a source has to be looked at; none: never.
@@ -33,11 +36,7 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
         value: f64::from(probed.ports),
         count: 1,
         effect: if f64::from(probed.ports) >= scene.threshold { Effect::Raise } else { Effect::Hold },
-        talkers: TopTalkers {
-            target: Some(Target { ip: probed.target.to_ip(), port: None }),
-            distinct: 1,
-            ..TopTalkers::default()
-        },
+        target: Some(Target::host(probed.target.to_ip())),
         ..Finding::default()
     });
     found.collect()
@@ -48,7 +47,7 @@ fn tell(finding: &Finding, peak: f64, _: &DetectInput) -> String {
         let plural = if finding.count == 1 { "" } else { "s" };
         return format!("and {} more source{plural} that scan ports", format::count(finding.count, 11));
     };
-    let target = finding.talkers.target.map_or(String::new(), |target| format!(" of {target}"));
+    let target = finding.target.map_or(String::new(), |target| format!(" of {target}"));
     format!("{source} scans ports{target}: about {} so far", format::count(peak as u64, 11))
 }
 

@@ -12,7 +12,7 @@ use nettop_common::{Address, Event, Protocol, event::NO_TCP_FLAGS};
 
 use nettop_model::order;
 
-use super::{ports, tcp};
+use super::{floods::services, tcp};
 
 /// Pairs of a generation: seven eighths of a power of two, which a hash table fills before it doubles.
 const MOST: usize = 28_672;
@@ -141,7 +141,7 @@ fn is_probe(event: &Event) -> bool {
     if event.tcp_flags != NO_TCP_FLAGS {
         return u8::try_from(event.tcp_flags).is_ok_and(tcp::probes);
     }
-    ports::is(event, Protocol::Udp) && !ports::is_answer(event) && !TRACEROUTE.contains(&event.destination_port)
+    services::is(event, Protocol::Udp) && !services::is_answer(event) && !TRACEROUTE.contains(&event.destination_port)
 }
 
 #[cfg(test)]

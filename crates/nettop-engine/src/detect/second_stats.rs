@@ -1,11 +1,11 @@
 //! What is noted for the rules while the aggregates are entered.
 
 use foldhash::{HashSet, HashSetExt as _};
-use nettop_common::{Address, Event, MacPair, Totals, counters::Table};
+use nettop_common::{Address, ClassTally, MacPair, SourceCounters, Totals, counters::Table};
 use nettop_model::snapshot::Mac;
 use smallvec::SmallVec;
 
-use super::{probes::Probes, samples::Samples};
+use super::{probes::Probes, samples::Samples, senders::Senders, targets::Targets};
 
 /// New addresses of one second that are told one by one.
 pub const TOLD: usize = 3;
@@ -55,6 +55,10 @@ pub struct SecondStats {
     pub totals: Totals,
     /// For how many seconds nothing was read.
     pub stall: Option<f64>,
+    /// What came to whom.
+    pub targets: Targets,
+    /// What single sources do.
+    pub senders: Senders,
     /// Sampled packets.
     pub samples: Samples,
     /// Who tries many ports.
@@ -66,7 +70,8 @@ pub struct SecondStats {
     /// MAC addresses seen for the first time.
     pub new_macs: Newcomers<Mac>,
     known_macs: HashSet<Mac>,
-    busy: Vec<Address>,
+    /// The notable sources of this second; some more than once.
+    pub busy: Vec<Address>,
     notable: Option<u64>,
 }
 
@@ -76,6 +81,8 @@ impl SecondStats {
         Self {
             totals: Totals::default(),
             stall: None,
+            targets: Targets::default(),
+            senders: Senders::default(),
             samples: Samples::default(),
             probes: Probes::new(probing),
             strangers: Unadmitted::default(),
@@ -92,6 +99,16 @@ impl SecondStats {
         self.stall = Some(seconds);
     }
 
+    /// A reading of so many seconds begins, until this time on the monotonic clock.
+    pub fn begin_reading(&mut self, now_ns: u64) {
+        self.senders.begin_reading(now_ns);
+    }
+
+    /// Packets of a class came to a destination.
+    pub fn destination(&mut self, address: &Address, counted: ClassTally) {
+        self.targets.add(address, counted);
+    }
+
     /// Packets were counted, those of no known source too.
     pub fn totals(&mut self, totals: &Totals) {
         self.totals.add(totals);
@@ -101,8 +118,10 @@ impl SecondStats {
         self.strangers.unaccounted += untracked;
     }
 
-    /// `packets` came from a source, which sent so many `in_second` so far and so many `ever`. `new`: the first ones.
-    pub fn source(&mut self, address: &Address, packets: u64, in_second: u64, ever: u64, new: bool) {
+    /// This came from a source, which sent so many packets `in_second` so far and so many `ever`. `new`: the first ones.
+    pub fn source(&mut self, address: &Address, counted: &SourceCounters, in_second: u64, ever: u64, new: bool) {
+        let packets = counted.packets;
+        self.senders.add(address, counted, new);
         if new {
             self.new_sources.add(*address);
             self.strangers.count += 1;
@@ -115,18 +134,14 @@ impl SecondStats {
         }
     }
 
-    /// Packets came from a source that gets no account. `new`: nor was it seen lately, as far as is known.
-    pub fn unadmitted(&mut self, packets: u64, new: bool) {
+    /// This came from a source that gets no account. `new`: nor was it seen lately, as far as is known.
+    pub fn unadmitted(&mut self, address: &Address, counted: &SourceCounters, new: bool) {
+        let packets = counted.packets;
+        self.senders.add(address, counted, new);
         self.new_sources.count += u64::from(new);
         self.strangers.count += 1;
         self.strangers.packets += packets;
         self.strangers.unaccounted += packets;
-    }
-
-    /// A packet was sampled.
-    pub fn sample(&mut self, event: &Event) {
-        self.samples.add(event);
-        self.probes.add(event);
     }
 
     /// Two MAC addresses were seen together for the first time. Groups have no card of their own, and zero stands for none.
@@ -144,15 +159,10 @@ impl SecondStats {
         }
     }
 
-    /// The notable sources of this second, each once.
-    pub fn busy(&mut self) -> &[Address] {
-        self.busy.sort_unstable();
-        self.busy.dedup();
-        &self.busy
-    }
-
-    /// A second is over.
-    pub fn next_second(&mut self) {
+    /// A second is over. `settled`: sources that come from now on are new.
+    pub fn next_second(&mut self, settled: bool) {
+        self.targets.next_second();
+        self.senders.next_second(settled);
         self.totals = Totals::default();
         self.stall = None;
         self.samples.clear();

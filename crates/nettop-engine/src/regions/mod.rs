@@ -170,6 +170,13 @@ impl Regions {
         Some(Place::from(self.geo.as_ref()?.look_up(address.to_ip())))
     }
 
+    /// The country and the network of an address, in words.
+    pub fn names(&self, address: &Address) -> Vec<String> {
+        let Some(Place { country, asn, org, .. }) = self.place(address) else { return Vec::new() };
+        let network = if asn > 0 { format!("AS{asn} {org}").trim_end().to_string() } else { String::new() };
+        [country, network].into_iter().filter(|name| !name.is_empty()).collect()
+    }
+
     /// The `limit` (0: all) countries with the most packets, most first; and the others.
     pub fn country_rows(&self, limit: usize, buckets: &TimeBuckets, elapsed: f64) -> (Vec<CountryRow>, Others) {
         self.register.country_rows(limit, buckets, elapsed)

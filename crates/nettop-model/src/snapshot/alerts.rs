@@ -38,15 +38,28 @@ pub struct Alert {
     pub seconds: f64,
     /// The seconds that `value` is an average over, because nothing was read for so long; `None`: it is of one second.
     pub averaged_over: Option<f64>,
-    /// What was found last: packets per second; SYNs per second for `syn-flood`, new sources per second for
-    /// `spoofed-flood`, ports for `port-scan`, a number of addresses in one second for `new-ip` and `new-mac`.
+    /// What was found last: packets per second; new sources per second for `spoofed-flood`, ports, hosts or probes for scans, a
+    /// number of addresses in one second for `new-ip` and `new-mac`.
     pub value: f64,
     /// The highest such value.
     pub peak: f64,
     /// How many addresses it is about; for floods, how many sources there are at least.
     pub count: u64,
-    /// Where most of it goes; `None`: to several hosts, or unknown. Estimated from sampled packets.
+    /// Where most of it goes; `None`: to hosts all over, or unknown. The port is estimated from sampled packets.
     pub target: Option<Target>,
+    /// What a flood consists of, the largest first.
+    pub vectors: Vec<Vector>,
+    /// How often a flood came, and went.
+    pub bursts: Bursts,
+    /// What is usual of this kind at this target, packets per second: the 99th percentile of ten seconds; `None`: nothing is.
+    pub usual: Option<f64>,
+    /// What the finding rests on, in words.
+    pub evidence: Vec<String>,
+    /// What can be done about it.
+    pub advice: String,
+    /// Where the sources of a flood are: prefixes, networks and countries, those with most of it first. Estimated from sampled
+    /// packets.
+    pub origins: Vec<Share>,
     /// Who sends most of a flood, the busiest first. Estimated from sampled packets.
     pub sources: Vec<TopSource>,
 }
@@ -64,22 +77,81 @@ impl Alert {
     pub fn is_alarm(&self) -> bool {
         self.until_ns.is_none() && self.severity == Severity::Critical
     }
+
+    /// Whether nothing came lately of a flood that may come again.
+    pub fn is_paused(&self) -> bool {
+        self.until_ns.is_none() && self.bursts.paused
+    }
 }
 
 /// Where most of a flood goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// The address.
+    /// The address, or the first one of the prefix.
     pub ip: IpAddr,
     /// The port; `None`: to several, or it has none.
     pub port: Option<u16>,
+    /// Of a flood at many hosts, the length of the prefix that they have in common; `None`: it goes to one host.
+    #[serde(default)]
+    pub length: Option<u8>,
+}
+
+impl Target {
+    /// One host.
+    pub fn host(ip: IpAddr) -> Self {
+        Self { ip, port: None, length: None }
+    }
+}
+
+/// A part of a flood.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Vector {
+    /// Which rule found it, or would have by itself.
+    pub kind: Name,
+    /// Packets per second in the newest second.
+    pub pps: f64,
+    /// Bytes per second, likewise.
+    pub bps: f64,
+    /// Its share in the packets of the flood since it began.
+    pub share: f64,
+    /// The destination ports that have a fifth of it at least, the busiest first. Estimated.
+    pub ports: Vec<u16>,
+    /// What it is made of where the kind does not say it: services of reflectors, protocols, TCP flags. Estimated.
+    pub of: Vec<String>,
+}
+
+/// How often a flood came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bursts {
+    /// How often it came; 1: it never paused.
+    pub count: u32,
+    /// How long a burst lasts on average, seconds.
+    pub seconds: f64,
+    /// From the beginning of one to that of the next on average, seconds; 0: there was one.
+    pub every: f64,
+    /// Nothing comes now.
+    pub paused: bool,
+}
+
+/// What has a share in a flood.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Share {
+    /// A prefix, a network or a country.
+    pub of: String,
+    /// Which part of the packets: 1 is all.
+    pub share: f64,
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
-            None => self.ip.fmt(f),
+        match (self.length, self.port) {
+            (Some(length), None) => write!(f, "{}/{length}", self.ip),
+            (Some(length), Some(port)) => write!(f, "{}/{length} port {port}", self.ip),
+            (None, Some(port)) => SocketAddr::new(self.ip, port).fmt(f),
+            (None, None) => self.ip.fmt(f),
         }
     }
 }

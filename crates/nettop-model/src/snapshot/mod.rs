@@ -31,7 +31,7 @@ mod values;
 
 pub use self::{
     accounting::{Accounting, Amount},
-    alerts::{Alert, Origin, Severity, Target, TopSource},
+    alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},

@@ -1,4 +1,4 @@
-//! What well-known UDP ports tell of a packet.
+//! What well-known UDP ports tell of a datagram.
 
 use nettop_common::{Event, Protocol};
 
@@ -17,28 +17,36 @@ pub struct Reflector {
 /// Of these services, any answer in great number is suspect.
 const ANY: f64 = 0.0;
 
-/// The services abused for reflection.
-pub const REFLECTORS: [Reflector; 18] = [
+/// The services abused for reflection, in order of their ports.
+pub const REFLECTORS: [Reflector; 26] = [
     Reflector { port: 17, name: "QOTD", ordinary: ANY },
     Reflector { port: 19, name: "chargen", ordinary: ANY },
     // A busy resolver gets thousands of answers, but few that do not fit into the 512 bytes of RFC 1035.
     Reflector { port: 53, name: "DNS", ordinary: 600.0 },
+    Reflector { port: 69, name: "TFTP", ordinary: ANY },
     Reflector { port: 111, name: "portmap", ordinary: ANY },
     // The time is 90 bytes; what "monlist" answers, 482.
     Reflector { port: 123, name: "NTP", ordinary: 200.0 },
     Reflector { port: 137, name: "NetBIOS", ordinary: ANY },
     Reflector { port: 161, name: "SNMP", ordinary: 600.0 },
     Reflector { port: 389, name: "CLDAP", ordinary: ANY },
+    Reflector { port: 427, name: "SLP", ordinary: ANY },
     Reflector { port: 520, name: "RIPv1", ordinary: ANY },
+    Reflector { port: 623, name: "IPMI", ordinary: ANY },
     Reflector { port: 1434, name: "MS-SQL", ordinary: ANY },
+    Reflector { port: 1604, name: "Citrix ICA", ordinary: ANY },
     Reflector { port: 1900, name: "SSDP", ordinary: ANY },
     Reflector { port: 3283, name: "ARMS", ordinary: ANY },
     Reflector { port: 3702, name: "WS-Discovery", ordinary: ANY },
     Reflector { port: 5353, name: "mDNS", ordinary: ANY },
     Reflector { port: 5683, name: "CoAP", ordinary: ANY },
     Reflector { port: 10001, name: "Ubiquiti", ordinary: ANY },
+    Reflector { port: 10074, name: "TP-240", ordinary: ANY },
     Reflector { port: 11211, name: "memcached", ordinary: ANY },
+    Reflector { port: 17185, name: "VxWorks", ordinary: ANY },
+    Reflector { port: 32414, name: "Plex", ordinary: ANY },
     Reflector { port: 37810, name: "DHDiscover", ordinary: ANY },
+    Reflector { port: 41794, name: "Crestron", ordinary: ANY },
 ];
 
 /// UDP services with much traffic on an ordinary day: DNS, NTP, QUIC, IPsec, syslog, OpenVPN, RADIUS, NFS, flow records,
@@ -56,14 +64,9 @@ pub fn is(event: &Event, protocol: Protocol) -> bool {
     Protocol::from_number(event.protocol) == protocol
 }
 
-/// Whether a UDP datagram goes to, or comes from, a service that has much traffic anyway.
-pub fn is_busy_service(event: &Event) -> bool {
-    BUSY.contains(&event.destination_port) || BUSY.contains(&event.source_port)
-}
-
-/// The reflector whose answer a UDP datagram looks like, whatever its length: its place in [`REFLECTORS`].
-pub fn reflector(source_port: u16) -> Option<usize> {
-    REFLECTORS.iter().position(|reflector| reflector.port == source_port)
+/// The reflector whose answer a UDP datagram from this port looks like, whatever its length.
+pub fn reflector(source_port: u16) -> Option<&'static Reflector> {
+    REFLECTORS.iter().find(|reflector| reflector.port == source_port)
 }
 
 /// Whether a UDP datagram looks like the answer of a service to a client here.

@@ -1,0 +1,179 @@
+//! The kinds of floods: one file and one row each. A kind says which packets to a target are its own, and what they are there: an
+//! attack, traffic, or nothing worth a word.
+
+mod ack;
+mod amplification;
+mod data;
+mod dns_query;
+mod flags;
+mod fragments;
+mod icmp;
+mod protocol;
+mod quic;
+mod rst;
+pub mod services;
+mod syn;
+mod syn_ack;
+mod udp;
+
+use nettop_common::{Event, TrafficClass};
+
+use super::{evidence::HostRates, mix::Mix, rule::Rule, targets::ByClass};
+
+/// Every kind that is told by what a target receives. Of one class, the first whose packets these are has them.
+pub const FLOODS: &[Rule] = &[
+    syn::RULE,
+    ack::RULE,
+    rst::RULE,
+    syn_ack::RULE,
+    flags::RULE,
+    data::RULE,
+    amplification::RULE,
+    dns_query::RULE,
+    quic::RULE,
+    udp::RULE,
+    icmp::RULE,
+    fragments::RULE,
+    protocol::RULE,
+];
+
+/// How a kind of flood is found.
+#[derive(Clone, Copy)]
+pub struct Flood {
+    /// Of which class its packets are.
+    pub class: TrafficClass,
+    /// Which packets of the class; `None`: all that no kind before it has.
+    pub part: Option<fn(&Event) -> bool>,
+    /// What they are.
+    pub judge: fn(&Look) -> Judged,
+    /// What they consist of, where the name of the kind does not say it.
+    pub of: fn(&Look) -> Vec<String>,
+}
+
+/// What can be known of the packets of one kind to one target in one second.
+pub struct Look<'a> {
+    /// Packets per second.
+    pub pps: f64,
+    /// What they have in common.
+    pub mix: &'a Mix,
+    /// Packets per second of each class to this target.
+    pub classes: &'a ByClass<f64>,
+    /// Packets per second of each class that it sends; `None`: none of its packets are seen. Estimated.
+    pub sends: Option<&'a ByClass<f64>>,
+    /// Packets per second of each class to all targets.
+    pub all: &'a ByClass<f64>,
+    /// What the host counts, where it is asked.
+    pub host: Option<&'a HostRates>,
+    /// SYN-ACKs that came to all targets in the last minute, about: connections that were made from here.
+    pub connections_made: f64,
+    /// Most packets of all are of sources that nobody has seen before and that send one packet or two.
+    pub forged: bool,
+    /// Whether the target is one host.
+    pub is_host: bool,
+}
+
+impl Look<'_> {
+    /// Packets per second of a class to this target.
+    pub fn gets(&self, class: TrafficClass) -> f64 {
+        self.classes[class as usize]
+    }
+
+    /// Packets per second of a class that it sends, for each packet of this kind; `None`: nothing of what it sends is seen.
+    pub fn answers(&self, class: TrafficClass) -> Option<f64> {
+        self.sends.map(|sends| sends[class as usize] / self.pps.max(1.0))
+    }
+
+    /// The share of this kind in what the host has counted of it: where it is the only target, its counters speak of it.
+    pub fn share_of_host(&self, class: TrafficClass) -> f64 {
+        self.pps / self.all[class as usize].max(1.0)
+    }
+}
+
+/// What packets are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// How many of them per second are of this kind.
+    pub pps: f64,
+    /// What they are.
+    pub verdict: Verdict,
+}
+
+/// What packets are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// An attack, if there are many. What that rests on; and whether the attacker cannot forge it.
+    Attack { evidence: Vec<String>, certain: bool },
+    /// Traffic, for this reason: worth a note if it is heavy.
+    Heavy(&'static str),
+    /// Ordinary.
+    Ordinary,
+}
+
+impl Judged {
+    /// An attack, which rests on this.
+    pub fn attack(pps: f64, evidence: impl IntoIterator<Item = String>) -> Self {
+        Self { pps, verdict: Verdict::Attack { evidence: evidence.into_iter().collect(), certain: false } }
+    }
+
+    /// The same, on something that nobody can forge who only sends packets.
+    pub fn certain(pps: f64, evidence: impl IntoIterator<Item = String>) -> Self {
+        Self { pps, verdict: Verdict::Attack { evidence: evidence.into_iter().collect(), certain: true } }
+    }
+
+    /// Traffic, for this reason.
+    pub fn heavy(pps: f64, why: &'static str) -> Self {
+        Self { pps, verdict: Verdict::Heavy(why) }
+    }
+
+    /// Ordinary.
+    pub fn ordinary(pps: f64) -> Self {
+        Self { pps, verdict: Verdict::Ordinary }
+    }
+}
+
+/// Nothing to add.
+pub fn nothing(_: &Look) -> Vec<String> {
+    Vec::new()
+}
+
+/// A share, in words.
+pub fn percent(share: f64) -> String {
+    format!("{:.0} %", share.clamp(0.0, 1.0) * 100.0)
+}
+
+/// From this share on most of something is so.
+pub const MOST: f64 = 0.5;
+/// From this share on so much of it is so that it is no coincidence.
+pub const MANY: f64 = 0.3;
+
+/// Answered by resets: what belongs to a connection is not.
+fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
+    if let Some(share) = look.answers(TrafficClass::Rst).filter(|share| *share >= MANY) {
+        return Some(Judged::certain(look.pps, [format!("the target answers {} of it with resets", percent(share))]));
+    }
+    let host = look.host?;
+    let share = host.resets * look.share_of_host(class) / look.pps.max(1.0);
+    (share >= MANY).then(|| Judged::certain(look.pps, [format!("this host answers {} of it with resets", percent(share))]))
+}
+
+/// What sources do that never asked for a connection.
+fn strays(look: &Look, class: TrafficClass) -> Judged {
+    if let Some(judged) = resets(look, class) {
+        return judged;
+    }
+    // Connections that were made from here begin with a SYN-ACK.
+    let made_from_here = look.connections_made >= look.mix.distinct as f64 * MOST && !look.mix.and_more;
+    match look.mix.stray {
+        Some(stray) if stray >= MANY && !made_from_here => Judged::attack(
+            look.pps * stray,
+            [format!("{} of it is of sources that never opened a connection", percent(stray))],
+        ),
+        _ => Judged::ordinary(look.pps),
+    }
+}
+
+/// Whether so few flows make it up that it is one peer's traffic and not an attack of many.
+fn is_few_flows(look: &Look) -> bool {
+    const FEW: u64 = 4;
+    look.mix.events > 0 && look.mix.distinct <= FEW && look.mix.flows <= 2 * FEW && look.mix.length >= 200.0
+}

@@ -1,0 +1,48 @@
+//! Traffic as heavy as a flood, that is none: a note, so that whoever sees the numbers knows why there is no alarm.
+
+use nettop_model::{
+    format,
+    snapshot::{Origin, Severity, Target},
+};
+
+use super::{
+    DetectInput, Effect, Finding, RULES,
+    attacks::{self, HEAVY},
+    rule::{Each, Finds, Rule},
+};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    kind: HEAVY,
+    title: "heavy traffic",
+    about: "as many packets as of a flood, that are none: one peer's, or answered at a like rate",
+    threshold: None,
+    evidence: "the number of flows; answers; sockets of this host that take it",
+    advice: "nothing, if the peer is known",
+    finds: Finds::Each(Each { severity: Severity::Info, yields: false, find, tell }),
+};
+
+fn find(scene: &DetectInput) -> Vec<Finding> {
+    let finding = |(site, part, why): (&super::measure::Site, &super::measure::Part, &'static str)| Finding {
+        source: site.who.map(|who| Origin::Ip(who.to_ip())),
+        value: part.pps,
+        count: part.mix.distinct,
+        effect: Effect::Raise,
+        target: site.who.map(|who| Target { port: part.mix.port(0.5), ..Target::host(who.to_ip()) }),
+        note: format!(
+            "{} to {}: {} pps, {}; {why}",
+            RULES[part.rule].title.trim_end_matches(" flood"),
+            site.who.map_or("several hosts".into(), |who| who.to_ip().to_string()),
+            format::pps(part.pps),
+            format::bits_per_second(part.bps),
+        ),
+    };
+    attacks::heavy(scene.sites).map(finding).collect()
+}
+
+fn tell(finding: &Finding, _: f64, _: &DetectInput) -> String {
+    if finding.note.is_empty() {
+        return format!("heavy traffic to {} more hosts", finding.count);
+    }
+    format!("heavy traffic, {}", finding.note)
+}

@@ -1,0 +1,233 @@
+//! What came to whom in a second, kind by kind: every target that gets enough of something to be looked at, and all others together.
+
+use foldhash::{HashMap, HashMapExt as _};
+use nettop_common::{Address, Event, TrafficClass};
+
+use super::{
+    DetectInput, RULES,
+    floods::{Flood, Judged, Look, Verdict},
+    mix::Mix,
+    rule::Finds,
+    targets::ByClass,
+};
+
+/// Targets that are looked at one by one.
+const MOST: usize = 64;
+/// From this share of a threshold on something is looked at.
+const NOTABLE: f64 = 0.1;
+/// One that is three times as busy as usual is not usual any more.
+const TIMES_USUAL: f64 = 3.0;
+/// While everybody is new, many times as many have to come.
+const UNSETTLED: f64 = 10.0;
+/// Nearly all.
+const NEARLY_ALL: f64 = 0.9;
+
+/// A target, or all that are not looked at one by one.
+pub struct Site {
+    /// Which one.
+    pub who: Option<Address>,
+    /// What came, of each kind that is notable.
+    pub parts: Vec<Part>,
+}
+
+/// What came of one kind.
+pub struct Part {
+    /// The place of the kind in [`RULES`].
+    pub rule: usize,
+    /// Packets per second that are of this kind, averaged over the second.
+    pub pps: f64,
+    /// How many times as fast they came for a moment.
+    pub burst: f64,
+    /// Bytes per second.
+    pub bps: f64,
+    /// What they have in common.
+    pub mix: Mix,
+    /// What they are.
+    pub verdict: Verdict,
+    /// What they consist of.
+    pub of: Vec<String>,
+    /// Packets per second that are usual.
+    pub usual: Option<f64>,
+    /// From where on they are an alert.
+    pub threshold: f64,
+}
+
+impl Part {
+    /// How many times the threshold it is; 0: it is no attack.
+    pub fn level(&self) -> f64 {
+        if matches!(self.verdict, Verdict::Attack { .. }) { self.times() } else { 0.0 }
+    }
+
+    /// How many times the threshold there is of it, whatever it is.
+    pub fn times(&self) -> f64 {
+        self.pps * self.burst / self.threshold
+    }
+}
+
+/// The kinds of floods with their places in [`RULES`].
+fn floods() -> impl Iterator<Item = (usize, &'static Flood)> {
+    RULES.iter().enumerate().filter_map(|(at, rule)| match &rule.finds {
+        Finds::Flood(flood) => Some((at, flood)),
+        _ => None,
+    })
+}
+
+/// Looks at a second.
+pub fn measure(scene: &DetectInput) -> Vec<Site> {
+    let all = scene.targets.all().map(|tally| scene.per_second(tally.packets));
+    // From where on a class is worth a look; none of its rules may be wanted.
+    let mut notable = [f64::INFINITY; TrafficClass::COUNT];
+    for (at, flood) in floods() {
+        let threshold = scene.thresholds.value(at) as f64;
+        if threshold > 0.0 {
+            let least = &mut notable[flood.class as usize];
+            *least = least.min(threshold * NOTABLE);
+        }
+    }
+    let bursts: ByClass<f64> =
+        std::array::from_fn(|class| scene.targets.burst(TrafficClass::ALL[class], scene.seconds));
+    let is_notable = |class: usize, pps: f64| pps * bursts[class] >= notable[class];
+    if !(0..TrafficClass::COUNT).any(|class| is_notable(class, all[class])) {
+        return Vec::new();
+    }
+    let mut chosen: Vec<(Address, f64)> = scene
+        .targets
+        .iter()
+        .map(|(address, class, tally)| (address, class as usize, scene.per_second(tally.packets)))
+        .filter(|(_, class, pps)| is_notable(*class, *pps))
+        .map(|(address, class, pps)| (address, pps / notable[class]))
+        .collect();
+    chosen.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let mut places: HashMap<Address, usize> = HashMap::new();
+    let mut who = Vec::new();
+    for (address, _) in chosen {
+        if who.len() < MOST && !places.contains_key(&address) {
+            places.insert(address, who.len());
+            who.push(Some(address));
+        }
+    }
+    who.push(None);
+    let rest = who.len() - 1;
+    let mut sums: Vec<ByClass<(f64, f64)>> = vec![Default::default(); who.len()];
+    for (sum, tally) in sums[rest].iter_mut().zip(scene.targets.all()) {
+        *sum = (tally.packets as f64, tally.bytes as f64);
+    }
+    for (address, class, tally) in scene.targets.iter() {
+        if let Some(place) = places.get(&address) {
+            let (packets, bytes) = (tally.packets as f64, tally.bytes as f64);
+            sums[*place][class as usize] = (packets, bytes);
+            let rest = &mut sums[rest][class as usize];
+            *rest = (rest.0 - packets, rest.1 - bytes);
+        }
+    }
+    let sampled = Sampled::new(scene, &places, who.len());
+    let sites = who.into_iter().zip(&sums).enumerate().map(|(place, (who, sums))| {
+        let classes = sums.map(|(packets, _)| packets / scene.seconds);
+        let mut parts = Vec::new();
+        for class in TrafficClass::ALL.iter().copied().filter(|class| is_notable(*class as usize, classes[*class as usize])) {
+            let (packets, bytes) = sums[class as usize];
+            let of = OfClass { class, pps: packets / scene.seconds, length: bytes / packets.max(1.0), burst: bursts[class as usize] };
+            parts.extend(of.parts(scene, who, &classes, &all, &sampled, place));
+        }
+        Site { who, parts }
+    });
+    sites.filter(|site| !site.parts.is_empty()).collect()
+}
+
+/// Samples by target and class, and what targets send.
+struct Sampled<'a> {
+    to: Vec<ByClass<Vec<&'a Event>>>,
+    from: Vec<Option<ByClass<f64>>>,
+    thinned: bool,
+}
+
+impl<'a> Sampled<'a> {
+    fn new(scene: &DetectInput<'a>, places: &HashMap<Address, usize>, count: usize) -> Self {
+        let mut to: Vec<ByClass<Vec<&Event>>> = (0..count).map(|_| Default::default()).collect();
+        let mut from = vec![None; count];
+        let each = scene.samples.dropped() / scene.seconds;
+        for event in scene.samples.kept() {
+            let class = event.traffic_class() as usize;
+            to[places.get(&event.destination).copied().unwrap_or(count - 1)][class].push(event);
+            if let Some(place) = places.get(&event.source) {
+                let sends = from[*place].get_or_insert([0.0; TrafficClass::COUNT]);
+                sends[class] += f64::from(event.weight) * each;
+            }
+        }
+        Self { to, from, thinned: scene.samples.dropped() > 1.0 }
+    }
+}
+
+/// What came of a class to a target.
+struct OfClass {
+    class: TrafficClass,
+    pps: f64,
+    length: f64,
+    burst: f64,
+}
+
+impl OfClass {
+    /// The same by kind.
+    fn parts(
+        &self,
+        scene: &DetectInput,
+        who: Option<Address>,
+        classes: &ByClass<f64>,
+        all: &ByClass<f64>,
+        sampled: &Sampled,
+        place: usize,
+    ) -> Vec<Part> {
+        let mut events = sampled.to[place][self.class as usize].clone();
+        let weigh = |events: &[&Event]| events.iter().map(|event| f64::from(event.weight)).sum::<f64>();
+        let whole = weigh(&events);
+        let mut parts = Vec::new();
+        for (rule, flood) in floods().filter(|(_, flood)| flood.class == self.class) {
+            let own = match flood.part {
+                Some(is_own) => {
+                    let (own, others) = events.into_iter().partition(|event| is_own(event));
+                    events = others;
+                    own
+                }
+                None => std::mem::take(&mut events),
+            };
+            let share = match flood.part {
+                // Without samples all of it is of the kind that takes the rest.
+                _ if whole == 0.0 => f64::from(u8::from(flood.part.is_none())),
+                _ => weigh(&own) / whole,
+            };
+            let pps = self.pps * share;
+            let floor = scene.thresholds.value(rule) as f64;
+            if floor == 0.0 || pps * self.burst < floor * NOTABLE {
+                continue;
+            }
+            let mix = Mix::of(own.iter().copied(), sampled.thinned, scene.senders);
+            let look = Look {
+                pps,
+                mix: &mix,
+                classes,
+                sends: sampled.from[place].as_ref(),
+                all,
+                host: scene.host.as_ref(),
+                connections_made: scene.connections_made,
+                forged: scene.is_forged(),
+                is_host: who.is_some(),
+            };
+            let Judged { pps, verdict } =
+                if is_answered(scene, who, &mix) { Judged::ordinary(pps) } else { (flood.judge)(&look) };
+            let of = (flood.of)(&look);
+            let usual = scene.usual.of(&(who, rule));
+            let learned = usual.filter(|_| scene.thresholds.learns(rule)).map_or(0.0, |usual| usual * TIMES_USUAL);
+            let certain = matches!(verdict, Verdict::Attack { certain: true, .. });
+            let unsettled = if scene.is_settled || certain { 1.0 } else { UNSETTLED };
+            let length = if mix.events > 0 { mix.length } else { self.length };
+            let threshold = floor.max(learned) * unsettled;
+            parts.push(Part { rule, pps, burst: self.burst, bps: pps * length, mix, verdict, of, usual, threshold });
+        }
+        parts
+    }
+}
+
+/// Whether this is what one host answers to a newcomer, and so no attack on it.
+fn is_answered(scene: &DetectInput, who: Option<Address>, mix: &Mix) -> bool {
+    who.is_some_and(|who| scene.senders.manner(&who).new == Some(true)) && mix.busiest(1) >= NEARLY_ALL
+}

@@ -1,0 +1,143 @@
+//! What packets have in common, and in what they differ: from samples of them, so that all of it is estimated.
+
+use std::hash::Hash;
+
+use foldhash::{HashMap, HashSet};
+use nettop_common::{Address, Event, event::NO_TCP_FLAGS};
+use nettop_model::order;
+
+use super::senders::Senders;
+
+/// Sources that are kept to tell where they are.
+const ORIGINS: usize = 256;
+/// Fewer samples, of which each stands for several packets, tell nothing.
+const ENOUGH: f64 = 20.0;
+/// From this share of different sources on, there are more than the samples can tell.
+const DIFFERENT: f64 = 0.5;
+
+/// Something with its share in the packets: 1 is all.
+pub type Shares<T> = Vec<(T, f64)>;
+
+/// What is told of some packets.
+#[derive(Clone, Debug, Default)]
+pub struct Mix {
+    /// Samples; 0: nothing is known.
+    pub events: u32,
+    /// Packets that they stand for.
+    pub weight: f64,
+    /// Average length of a frame, bytes.
+    pub length: f64,
+    /// Sources, the busiest first; so many at most.
+    pub sources: Shares<Address>,
+    /// How many sources there are among the samples.
+    pub distinct: u64,
+    /// There are more than these.
+    pub and_more: bool,
+    /// Destination ports, source ports, IP protocol numbers and TCP flag bytes, those with most packets first; so many at most.
+    pub ports: Shares<u16>,
+    /// See `ports`.
+    pub from_ports: Shares<u16>,
+    /// See `ports`.
+    pub protocols: Shares<u8>,
+    /// See `ports`.
+    pub flags: Shares<u8>,
+    /// How many destination ports there are among the samples.
+    pub distinct_ports: u64,
+    /// How many pairs of address and port of both ends there are.
+    pub flows: u64,
+    /// How many destinations.
+    pub hosts: u64,
+    /// The share of packets whose source has sent SYNs that led to nothing, that has never asked for a connection, that is new; `None`:
+    /// too little is known.
+    pub unfinished: Option<f64>,
+    /// See `unfinished`.
+    pub stray: Option<f64>,
+    /// See `unfinished`.
+    pub new: Option<f64>,
+    /// The share whose source sends nothing but segments without data.
+    pub bare: Option<f64>,
+}
+
+/// Those listed of ports and the like.
+const LISTED: usize = 8;
+
+impl Mix {
+    /// Of these samples. `thinned`: some are left out.
+    pub fn of<'a>(events: impl Iterator<Item = &'a Event>, thinned: bool, senders: &Senders) -> Self {
+        let (mut sources, mut ports, mut from_ports) = (HashMap::default(), HashMap::default(), HashMap::default());
+        let (mut protocols, mut flags) = (HashMap::default(), HashMap::default());
+        let (mut flows, mut hosts) = (HashSet::default(), HashSet::default());
+        let (mut mix, mut bytes, mut squares, mut thinned) = (Self::default(), 0.0, 0.0, thinned);
+        for event in events {
+            let weight = f64::from(event.weight);
+            *sources.entry(event.source).or_default() += weight;
+            *ports.entry(event.destination_port).or_default() += weight;
+            *from_ports.entry(event.source_port).or_default() += weight;
+            *protocols.entry(event.protocol).or_default() += weight;
+            hosts.insert(event.destination);
+            flows.insert((event.source, event.destination, event.source_port, event.destination_port));
+            if event.tcp_flags != NO_TCP_FLAGS {
+                *flags.entry(event.tcp_flags as u8).or_default() += weight;
+            }
+            mix.events += 1;
+            mix.weight += weight;
+            bytes += weight * f64::from(event.length);
+            squares += weight * weight;
+            thinned |= event.weight > 1;
+        }
+        // Of different weights, they tell as much as so many of the same (Kish's effective sample size).
+        if mix.events == 0 || thinned && mix.weight * mix.weight < squares * ENOUGH {
+            return Self::default();
+        }
+        mix.length = bytes / mix.weight;
+        mix.distinct = sources.len() as u64;
+        mix.and_more = thinned && mix.distinct as f64 > f64::from(mix.events) * DIFFERENT;
+        mix.distinct_ports = ports.len() as u64;
+        (mix.flows, mix.hosts) = (flows.len() as u64, hosts.len() as u64);
+        mix.judge_senders(&sources, senders);
+        mix.sources = shares(sources, mix.weight, ORIGINS);
+        mix.ports = shares(ports, mix.weight, LISTED);
+        mix.from_ports = shares(from_ports, mix.weight, LISTED);
+        mix.protocols = shares(protocols, mix.weight, LISTED);
+        mix.flags = shares(flags, mix.weight, LISTED);
+        mix
+    }
+
+    fn judge_senders(&mut self, sources: &HashMap<Address, f64>, senders: &Senders) {
+        let (mut unfinished, mut stray, mut new, mut bare) = Default::default();
+        for (source, weight) in sources {
+            let manner = senders.manner(source);
+            count(&mut unfinished, manner.unfinished, *weight);
+            count(&mut stray, manner.stray, *weight);
+            count(&mut new, manner.new, *weight);
+            count(&mut bare, Some(manner.bare), *weight);
+        }
+        let share = |(yes, all): (f64, f64)| (all > 0.0).then(|| yes / all);
+        (self.unfinished, self.stray, self.new, self.bare) =
+            (share(unfinished), share(stray), share(new), share(bare));
+    }
+
+    /// The destination port that at least this share goes to.
+    pub fn port(&self, share: f64) -> Option<u16> {
+        self.ports.first().filter(|(port, of)| *port != 0 && *of >= share).map(|(port, _)| *port)
+    }
+
+    /// The share of the busiest `count` sources.
+    pub fn busiest(&self, count: usize) -> f64 {
+        self.sources.iter().take(count).map(|(_, share)| share).sum()
+    }
+}
+
+fn count(sums: &mut (f64, f64), known: Option<bool>, weight: f64) {
+    if let Some(known) = known {
+        sums.0 += if known { weight } else { 0.0 };
+        sums.1 += weight;
+    }
+}
+
+fn shares<T: Copy + Ord + Hash>(weights: HashMap<T, f64>, all: f64, most: usize) -> Shares<T> {
+    let mut shares: Vec<_> = weights.into_iter().map(|(key, weight)| (key, weight / all)).collect();
+    order::sort_by(&mut shares, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    shares.truncate(most);
+    shares
+}

@@ -1,0 +1,157 @@
+//! What is usual: how much of each kind comes to each target on an ordinary day, as far as was seen.
+
+use foldhash::HashMap;
+use nettop_common::Address;
+
+/// Pairs of target and kind that are remembered.
+const MOST: usize = 1024;
+/// Sums are made of so many seconds.
+const SUM_SECONDS: f64 = 10.0;
+/// So many sums are one generation, of which two are kept: half an hour.
+const GENERATION: u32 = 180;
+/// Buckets in each doubling of a rate: a quantile is wrong by a tenth at most.
+const PER_OCTAVE: f64 = 4.0;
+/// Rates up to 2²⁴ packets per second, the fastest that one host receives.
+const BUCKETS: usize = 96;
+/// The share of sums that are not above what is usual.
+const QUANTILE: f64 = 0.99;
+
+/// Of whom: a target, `None` for all that are not looked at one by one; and the place of the kind among the rules.
+pub type Key = (Option<Address>, usize);
+
+/// Sums of packets per second over ten seconds, as a histogram.
+#[derive(Clone, Debug)]
+struct Sketch {
+    newer: [u16; BUCKETS],
+    older: [u16; BUCKETS],
+    sums: u32,
+    /// Packets of the sum that is not complete.
+    open: f64,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self { newer: [0; BUCKETS], older: [0; BUCKETS], sums: 0, open: 0.0 }
+    }
+}
+
+impl Sketch {
+    fn add(&mut self, pps: f64) {
+        if self.sums >= GENERATION {
+            self.older = std::mem::replace(&mut self.newer, [0; BUCKETS]);
+            self.sums = 0;
+        }
+        let bucket = (pps.max(1.0).log2() * PER_OCTAVE).ceil() as usize;
+        let count = &mut self.newer[bucket.min(BUCKETS - 1)];
+        *count = count.saturating_add(1);
+        self.sums += 1;
+    }
+
+    /// The rate that 99 % of the sums do not exceed.
+    fn quantile(&self) -> Option<f64> {
+        let counts = || self.newer.iter().zip(&self.older).map(|(newer, older)| u32::from(*newer) + u32::from(*older));
+        let all: u32 = counts().sum();
+        let mut left = (f64::from(all) * QUANTILE).ceil() as u32;
+        let bucket = counts().position(|count| {
+            left = left.saturating_sub(count);
+            left == 0
+        });
+        bucket.filter(|_| all > 0).map(|bucket| (bucket as f64 / PER_OCTAVE).exp2())
+    }
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Usual {
+    sketches: HashMap<Key, Sketch>,
+    seconds: f64,
+}
+
+impl Usual {
+    /// A second of so many seconds is over, in which these packets came of each; what is part of an attack is left out, for nobody
+    /// shall get used to it.
+    pub fn learn(&mut self, seconds: f64, rates: impl Iterator<Item = (Key, f64)>) {
+        for (key, pps) in rates {
+            let room = self.sketches.len() < MOST;
+            match self.sketches.get_mut(&key) {
+                Some(sketch) => sketch.open += pps * seconds,
+                None if room => self.sketches.entry(key).or_default().open = pps * seconds,
+                None => {}
+            }
+        }
+        self.seconds += seconds;
+        if self.seconds >= SUM_SECONDS {
+            let over = std::mem::take(&mut self.seconds);
+            for sketch in self.sketches.values_mut() {
+                let packets = std::mem::take(&mut sketch.open);
+                sketch.add(packets / over);
+            }
+            self.make_room();
+        }
+    }
+
+    /// The packets per second that are usual of it; `None`: none are.
+    pub fn of(&self, key: &Key) -> Option<f64> {
+        self.sketches.get(key).and_then(Sketch::quantile).filter(|pps| *pps > 1.0)
+    }
+
+    /// Whether anything is known.
+    pub fn is_empty(&self) -> bool {
+        self.sketches.is_empty()
+    }
+
+    /// Forgets those of which nothing comes any more, and of too many the lightest.
+    fn make_room(&mut self) {
+        if self.sketches.len() < MOST {
+            return;
+        }
+        let mut rates: Vec<_> = self.sketches.values().map(|sketch| sketch.quantile().unwrap_or(0.0)).collect();
+        let at = rates.len() / 4;
+        let (_, lightest, _) = rates.select_nth_unstable_by(at, f64::total_cmp);
+        let lightest = *lightest;
+        self.sketches.retain(|_, sketch| sketch.quantile().unwrap_or(0.0) > lightest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key = (None, 3);
+
+    fn learned(seconds: impl Iterator<Item = f64>) -> Option<f64> {
+        let mut usual = Usual::default();
+        seconds.for_each(|pps| usual.learn(1.0, [(KEY, pps)].into_iter()));
+        usual.of(&KEY)
+    }
+
+    #[test]
+    fn usual_is_what_came_in_nearly_all_sums() {
+        let hours = |hours: f64| (hours * 3600.0) as usize;
+        for (name, seconds, expected) in [
+            ("nothing yet", vec![5_000.0; 9], None),
+            ("ten seconds", vec![5_000.0; 10], Some(5_000.0)),
+            ("an hour", vec![5_000.0; hours(1.0)], Some(5_000.0)),
+            ("one second in ten", [vec![0.0; 9], vec![50_000.0]].concat().repeat(50), Some(5_000.0)),
+            ("half a minute of an hour is not", [vec![100.0; hours(1.0) - 30], vec![90_000.0; 30]].concat(), Some(100.0)),
+            ("two minutes are", [vec![100.0; hours(1.0) - 120], vec![9_000.0; 120]].concat(), Some(9_000.0)),
+            ("more than an hour ago", [vec![9_000.0; 1800], vec![100.0; hours(1.1)]].concat(), Some(100.0)),
+        ] {
+            let found = learned(seconds.into_iter());
+            assert_eq!(found.is_some(), expected.is_some(), "{name}");
+            let (found, expected) = (found.unwrap_or(1.0), expected.unwrap_or(1.0));
+            assert!((0.99..1.2).contains(&(found / expected)), "{name}: {found}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_heaviest_stay() {
+        let mut usual = Usual::default();
+        for second in 0..200_u32 {
+            let some = (0..200).map(|n| ((Some(Address::from_v4_word(second * 200 + n)), 1), 10.0));
+            usual.learn(1.0, some.chain([(KEY, 70_000.0)]));
+        }
+        assert!(usual.sketches.len() <= MOST);
+        assert!(usual.of(&KEY).is_some_and(|pps| pps >= 70_000.0));
+    }
+}
