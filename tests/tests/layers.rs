@@ -47,7 +47,7 @@ fn each_crate_depends_only_on_layers_below_it() {
 
 #[test]
 fn every_library_has_its_layer() {
-    let tools = ["nettop-bench", "nettop-shots"];
+    let tools = ["nettop-bench", "nettop-scenarios", "nettop-shots"];
     for name in dependencies().keys().filter(|name| !tools.contains(&name.as_str())) {
         assert!(LAYERS.iter().any(|(known, _)| known == name), "{name} has no row in the table of layers");
     }

@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod ci;
 pub mod data;
+pub mod detect;
 pub mod dist;
 pub mod ebpf;
 pub mod fuzz;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, ci, data, dist, ebpf, fuzz, run, shots, test, vm, workspace::Workspace};
+use xtask::{bench, ci, data, detect, dist, ebpf, fuzz, run, shots, test, vm, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -21,6 +21,7 @@ enum Command {
     Test(test::Args),
     Ci(ci::Args),
     Bench(bench::Args),
+    Detect(detect::Args),
     Ebpf(ebpf::Args),
     Data(data::Args),
     Dist(dist::Args),
@@ -49,6 +50,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Test(args) => test::run(&workspace, args),
         Command::Ci(args) => ci::run(&workspace, args),
         Command::Bench(args) => bench::run(&workspace, args),
+        Command::Detect(args) => detect::run(&workspace, args),
         Command::Ebpf(args) => ebpf::run(&workspace, args),
         Command::Data(args) => data::run(&workspace, args),
         Command::Dist(args) => dist::run(&workspace, args),

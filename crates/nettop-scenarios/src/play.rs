@@ -1,0 +1,194 @@
+//! A scenario through the engine.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Result, anyhow, ensure};
+use nettop_collect::{
+    counter::FrameCounter,
+    kernel::{DEFAULT_EVENT_RATE, MOST_SOURCES},
+    reading::{Reading, Tables},
+    traffic::Traffic,
+};
+use nettop_common::{Event, Filter, LinkLayer};
+use nettop_engine::{Engine, Settings, detect::Thresholds, overhead::Overhead, sinks::Sinks};
+use nettop_model::{
+    clock::Moment,
+    filter::FilterText,
+    snapshot::{Alert, Mode},
+};
+
+use crate::{
+    recipe::{Recipes, Scenario},
+    render::Renderer,
+    world::{STEP_NS, World},
+};
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// When every scenario begins.
+const BEGIN: Moment = Moment { monotonic_ns: 1_000 * SECOND_NS, unix_ns: 1_700_000_000 * SECOND_NS };
+/// How long after the start of an attack its alert is judged by what it says then.
+const SETTLED_NS: u64 = 3 * SECOND_NS;
+
+/// What of the traffic is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Both directions, and every packet is sampled: a capture.
+    Both,
+    /// What comes in, sampled as usual: the kernel program.
+    In,
+}
+
+impl Form {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Both, Self::In];
+
+    /// What recipes' readers call it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::In => "in",
+        }
+    }
+}
+
+/// An alert as it was seen.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// When a snapshot showed it first, nanoseconds from the beginning.
+    pub first_ns: u64,
+    /// How it was when 3 s of the attack were over, or first, if that was later.
+    pub settled: Alert,
+    /// How it was in the last snapshot that had it.
+    pub last: Alert,
+}
+
+/// What came of a scenario.
+#[derive(Debug)]
+pub struct Played {
+    /// When what it is about began, nanoseconds from the beginning.
+    pub begins_ns: u64,
+    /// Every alert, in the order in which they came.
+    pub alerts: Vec<Sighting>,
+    /// Packets that were counted.
+    pub packets: u64,
+}
+
+/// The traffic of a scenario, as a collector of packets reads it.
+struct Made {
+    world: World,
+    form: Form,
+    renderer: Renderer,
+    counter: FrameCounter,
+    steps: u64,
+}
+
+impl Traffic for Made {
+    fn read(&mut self, reading: &mut Reading) {
+        let Self { world, form, renderer, counter, steps } = self;
+        for packet in world.next_step().unwrap_or_default() {
+            if packet.is_out && *form == Form::In {
+                continue;
+            }
+            let (frame, length) = renderer.render(packet);
+            counter.count(frame, LinkLayer::Ethernet, length, BEGIN.monotonic_ns + packet.at_ns);
+        }
+        *steps += 1;
+        let passed_ns = *steps * STEP_NS;
+        let at = Moment { monotonic_ns: BEGIN.monotonic_ns + passed_ns, unix_ns: BEGIN.unix_ns + passed_ns };
+        counter.read(at, reading);
+    }
+
+    fn read_tables(&mut self, tables: &mut Tables) {
+        self.counter.read_tables(tables);
+    }
+
+    fn drain_events(&mut self, each: &mut dyn FnMut(&Event)) {
+        self.counter.drain_events(each);
+    }
+
+    fn set_filter(&mut self, filter: Option<&Filter>) {
+        self.counter.set_filter(filter.map(|filter| Box::new(*filter)));
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.counter.set_paused(paused);
+    }
+
+    fn set_sampling(&mut self, every: u32) {
+        self.counter.set_sampling(every);
+    }
+
+    fn interface_names(&self) -> Vec<String> {
+        vec!["scenario".into()]
+    }
+
+    fn set_interfaces(&mut self, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+
+    fn begins(&self) -> Moment {
+        BEGIN
+    }
+}
+
+/// As nettop is started without any option.
+fn settings(form: Form) -> Result<Settings> {
+    let (mode, event_rate) = match form {
+        Form::Both => (Mode::Replay, u32::MAX),
+        Form::In => (Mode::Live, DEFAULT_EVENT_RATE),
+    };
+    Ok(Settings {
+        mode,
+        filter: FilterText::default().parse().map_err(|error| anyhow!("{error}"))?,
+        top: 10,
+        interval: Duration::from_secs(1),
+        max_events: 0,
+        event_rate,
+        max_sources: MOST_SOURCES,
+        without: Vec::new(),
+        thresholds: Thresholds::default(),
+        first_alert: 1,
+        end_with_source: true,
+        whole_at_end: false,
+        sandbox: Arc::default(),
+        log: None,
+        found: Vec::new(),
+    })
+}
+
+/// Plays a scenario to its end.
+///
+/// # Errors
+/// The recipe says what has no meaning, or the engine lost packets.
+pub fn play(scenario: &Scenario, recipes: &Recipes, form: Form) -> Result<Played> {
+    // What is sampled is a matter of chance, and the same every time.
+    fastrand::seed(1);
+    let world = World::new(scenario, recipes)?;
+    let (begins_ns, steps) = (world.begins_ns, world.steps);
+    let made = Made { world, form, renderer: Renderer::default(), counter: FrameCounter::default(), steps: 0 };
+    let overhead = Overhead::new(Moment::now());
+    let (mut engine, snapshots) = Engine::new(Box::new(made), settings(form)?, None, Sinks::default(), overhead);
+    let mut seen: BTreeMap<u64, Sighting> = BTreeMap::new();
+    for step in 1..=steps {
+        let now_ns = step * STEP_NS;
+        if now_ns % SECOND_NS != 0 {
+            engine.drain();
+            continue;
+        }
+        engine.tick();
+        for alert in &snapshots.borrow().alerts {
+            let sighting = seen.entry(alert.id).or_insert_with(|| Sighting {
+                first_ns: now_ns,
+                settled: alert.clone(),
+                last: alert.clone(),
+            });
+            sighting.last = alert.clone();
+            if now_ns <= begins_ns + SETTLED_NS {
+                sighting.settled = alert.clone();
+            }
+        }
+    }
+    let accounting = snapshots.borrow().traffic.accounting;
+    ensure!(accounting.holds && accounting.seen.packets > 0, "{}: {accounting:?}", scenario.name);
+    Ok(Played { begins_ns, alerts: seen.into_values().collect(), packets: accounting.seen.packets })
+}

@@ -1,0 +1,31 @@
+//! `cargo xtask detect`: what detection finds, scenario by scenario.
+
+use std::{os::unix::process::CommandExt as _, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::{process, workspace::Workspace};
+
+/// Show what detection finds: each scenario of tests/detect, with recall, false alarms, delay and target
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// Arguments, such as `--only syn --verbose`, `pcap NAME FILE`, or `--help`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+/// Builds the scenarios, optimised but quickly, and becomes them.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    process::run(workspace.cargo().args([
+        "build",
+        "--locked",
+        "--profile",
+        "detect",
+        "--package",
+        "nettop-scenarios",
+    ]))?;
+    let scenarios = workspace.target.join("detect/nettop-scenarios");
+    let error = Command::new(&scenarios).args(&args.arguments).exec();
+    Err(error).with_context(|| format!("cannot start {}", scenarios.display()))
+}
