@@ -179,6 +179,11 @@ impl Attacks {
     fn spoofed(&mut self, at: Moment, scene: &DetectInput, number: &mut u64) -> Option<Alert> {
         let rate = spoofed_flood::rate(scene)?;
         let net = spoofed_flood::target(scene);
+        let is_there = |attack: &&mut Attack| attack.is_at(net) && attack.alert.kind != spoofed_flood::KIND;
+        if let Some(attack) = self.lasting.iter_mut().find(is_there) {
+            attack.found(at);
+            return None;
+        }
         let threshold = scene.threshold_of(spoofed_flood::KIND);
         let begins = rate >= threshold && !scene.first;
         // Any attack that lasts explains them.

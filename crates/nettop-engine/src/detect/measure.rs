@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, Event, TrafficClass};
 
 use super::{
-    DetectInput, RULES,
+    DetectInput, RULES, UNSETTLED,
     floods::{Flood, Judged, Look, Verdict},
     mix::Mix,
     rule::Finds,
@@ -17,8 +17,6 @@ const MOST: usize = 64;
 const NOTABLE: f64 = 0.1;
 /// One that is three times as busy as usual is not usual any more.
 const TIMES_USUAL: f64 = 3.0;
-/// While everybody is new, many times as many have to come.
-const UNSETTLED: f64 = 10.0;
 /// Nearly all.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -203,6 +201,7 @@ impl OfClass {
             let mix = Mix::of(own.iter().copied(), sampled.thinned, scene.senders);
             let look = Look {
                 pps,
+                floor,
                 mix: &mix,
                 classes,
                 sends: sampled.from[place].as_ref(),

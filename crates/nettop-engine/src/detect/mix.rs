@@ -45,6 +45,8 @@ pub struct Mix {
     pub distinct_ports: u64,
     /// How many pairs of address and port of both ends there are.
     pub flows: u64,
+    /// The share of the four busiest of these.
+    pub few_flows: f64,
     /// How many destinations.
     pub hosts: u64,
     /// The share of packets whose source has sent SYNs that led to nothing, that has never asked for a connection, that is new; `None`:
@@ -54,9 +56,14 @@ pub struct Mix {
     pub stray: Option<f64>,
     /// See `unfinished`.
     pub new: Option<f64>,
+    /// The share whose source is new and has sent one packet or two, and no more for a while.
+    pub lone: Option<f64>,
     /// The share whose source sends nothing but segments without data.
     pub bare: Option<f64>,
 }
+
+/// So many flows are a few.
+const FEW: usize = 4;
 
 /// Those listed of ports and the like.
 const LISTED: usize = 8;
@@ -66,7 +73,7 @@ impl Mix {
     pub fn of<'a>(events: impl Iterator<Item = &'a Event>, thinned: bool, senders: &Senders) -> Self {
         let (mut sources, mut ports, mut from_ports) = (HashMap::default(), HashMap::default(), HashMap::default());
         let (mut protocols, mut flags) = (HashMap::default(), HashMap::default());
-        let (mut flows, mut hosts) = (HashSet::default(), HashSet::default());
+        let (mut flows, mut hosts) = (HashMap::default(), HashSet::default());
         let (mut mix, mut bytes, mut squares, mut thinned) = (Self::default(), 0.0, 0.0, thinned);
         for event in events {
             let weight = f64::from(event.weight);
@@ -75,7 +82,8 @@ impl Mix {
             *from_ports.entry(event.source_port).or_default() += weight;
             *protocols.entry(event.protocol).or_default() += weight;
             hosts.insert(event.destination);
-            flows.insert((event.source, event.destination, event.source_port, event.destination_port));
+            let flow = (event.source, event.destination, event.source_port, event.destination_port);
+            *flows.entry(flow).or_default() += weight;
             if event.tcp_flags != NO_TCP_FLAGS {
                 *flags.entry(event.tcp_flags as u8).or_default() += weight;
             }
@@ -94,6 +102,7 @@ impl Mix {
         mix.and_more = thinned && mix.distinct as f64 > f64::from(mix.events) * DIFFERENT;
         mix.distinct_ports = ports.len() as u64;
         (mix.flows, mix.hosts) = (flows.len() as u64, hosts.len() as u64);
+        mix.few_flows = shares(flows, mix.weight, FEW).iter().map(|(_, share)| share).sum();
         mix.judge_senders(&sources, senders);
         mix.sources = shares(sources, mix.weight, ORIGINS);
         mix.ports = shares(ports, mix.weight, LISTED);
@@ -104,22 +113,29 @@ impl Mix {
     }
 
     fn judge_senders(&mut self, sources: &HashMap<Address, f64>, senders: &Senders) {
-        let (mut unfinished, mut stray, mut new, mut bare) = Default::default();
+        let (mut unfinished, mut stray, mut new, mut lone, mut bare) = Default::default();
         for (source, weight) in sources {
             let manner = senders.manner(source);
             count(&mut unfinished, manner.unfinished, *weight);
             count(&mut stray, manner.stray, *weight);
             count(&mut new, manner.new, *weight);
+            count(&mut lone, manner.lone, *weight);
             count(&mut bare, Some(manner.bare), *weight);
         }
         let share = |(yes, all): (f64, f64)| (all > 0.0).then(|| yes / all);
-        (self.unfinished, self.stray, self.new, self.bare) =
-            (share(unfinished), share(stray), share(new), share(bare));
+        (self.unfinished, self.stray, self.new, self.lone, self.bare) =
+            (share(unfinished), share(stray), share(new), share(lone), share(bare));
     }
 
     /// The destination port that at least this share goes to.
     pub fn port(&self, share: f64) -> Option<u16> {
         self.ports.first().filter(|(port, of)| *port != 0 && *of >= share).map(|(port, _)| *port)
+    }
+
+    /// Whether a source sends much of it.
+    pub fn is_busy(&self, source: &Address) -> bool {
+        const MUCH: f64 = 0.1;
+        self.sources.iter().any(|(one, share)| one == source && *share >= MUCH)
     }
 
     /// The share of the busiest `count` sources.

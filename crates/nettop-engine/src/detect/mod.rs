@@ -17,15 +17,13 @@ mod locate;
 mod measure;
 mod mix;
 mod new_addresses;
-mod port_scan;
-mod probes;
 mod rule;
 mod samples;
+mod scans;
 mod second_stats;
 mod senders;
 mod spoofed_flood;
 mod targets;
-mod tcp;
 #[cfg(test)]
 pub(crate) mod testing;
 mod thresholds;
@@ -50,9 +48,9 @@ use self::{
     attacks::Attacks,
     evidence::HostRates,
     measure::Site,
-    probes::Probed,
     rule::Finds,
     samples::Samples,
+    scans::{Scan, Scans},
     senders::Senders,
     targets::Targets,
     usual::Usual,
@@ -62,6 +60,10 @@ use self::{
 const HOLDS: f64 = 0.8;
 /// So long after the start everybody is still new, seconds.
 const SETTLED: f64 = 10.0;
+/// While everybody is new, many times as many packets have to come.
+const UNSETTLED: f64 = 10.0;
+/// A source that gets this share of what it sends converses.
+const CONVERSES: f64 = 0.1;
 /// For how many seconds connections that were made from here are spoken of, about.
 const CONNECTIONS_SECONDS: f64 = 60.0;
 
@@ -105,8 +107,8 @@ pub struct DetectInput<'a> {
     pub new_macs: &'a Newcomers<Mac>,
     /// Sources whose packets per second are over the threshold of `high-pps`, or not far below, the busiest first.
     pub busy: Vec<(Address, f64)>,
-    /// Sources that try many ports, most ports first.
-    pub probed: Vec<(Address, Probed)>,
+    /// Who scans, those that tried most first.
+    pub scans: Vec<Scan>,
 }
 
 impl DetectInput<'_> {
@@ -178,11 +180,22 @@ pub const RULES: &[Rule] = &{
 const OTHERS: &[Rule] = &[
     volumetric::RULE,
     spoofed_flood::RULE,
-    port_scan::RULE,
+    scans::PORT_SCAN,
+    scans::HOST_SCAN,
+    scans::PING_SWEEP,
+    scans::SLOW_SCAN,
     heavy_traffic::RULE,
     high_pps::RULE,
     new_addresses::NEW_IP,
     new_addresses::NEW_MAC,
+];
+
+/// Those that are about scans.
+const SCANS: [&str; 4] = [
+    scans::PORT_SCAN.kind,
+    scans::HOST_SCAN.kind,
+    scans::PING_SWEEP.kind,
+    scans::SLOW_SCAN.kind,
 ];
 
 /// The rules at work.
@@ -195,6 +208,7 @@ pub struct Detector {
     connections_made: f64,
     usual: Usual,
     attacks: Attacks,
+    scans: Scans,
     alerts: Alerts,
 }
 
@@ -219,22 +233,22 @@ impl Detector {
     /// One that has seen nothing.
     pub fn new(thresholds: Thresholds) -> Self {
         let busy = high_pps::notable(thresholds.of(high_pps::KIND));
-        let probing = port_scan::notable(thresholds.of(port_scan::KIND));
         Self {
-            stats: SecondStats::new(busy, probing),
+            stats: SecondStats::new(busy),
             thresholds,
             first: true,
             age: 0.0,
             connections_made: 0.0,
             usual: Usual::default(),
             attacks: Attacks::default(),
+            scans: Scans::default(),
             alerts: Alerts::default(),
         }
     }
 
     /// Looks at the second that ends at `at`. Returns what was raised, and what is over.
     pub fn judge(&mut self, at: Moment, seconds: f64, around: &Surroundings) -> Vec<Alert> {
-        let Self { stats, thresholds, first, age, connections_made, usual, attacks, alerts } = self;
+        let Self { stats, thresholds, first, age, connections_made, usual, attacks, scans, alerts } = self;
         let made = stats.targets.all()[TrafficClass::SynAck as usize].packets as f64;
         *connections_made = *connections_made * (-seconds / CONNECTIONS_SECONDS).exp() + made;
         let mut scene = DetectInput {
@@ -254,7 +268,7 @@ impl Detector {
             place: around.place,
             sites: &[],
             busy: high_pps::busiest(&stats.busy, thresholds.of(high_pps::KIND), around.pps),
-            probed: stats.probes.notables(),
+            scans: Vec::new(),
             new_sources: &stats.new_sources,
             strangers: stats.strangers,
             new_macs: &stats.new_macs,
@@ -265,7 +279,13 @@ impl Detector {
         changes.extend(over.iter().cloned());
         over.into_iter().for_each(|alert| alerts.keep(alert));
         scene.sites = &sites;
-        scene.busy.retain(|(source, _)| !attacks.is_sender(source));
+        if !changes.is_empty() {
+            scans.forget(|target| attacks.is_at(Some(*target)));
+        }
+        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
+        let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
+        let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;
+        scene.busy.retain(|(source, pps)| !(attacks.is_sender(source) || is_heavy(source) || is_host(source, *pps)));
         for (place, rule) in RULES.iter().enumerate() {
             let Finds::Each(each) = rule.finds else { continue };
             let threshold = thresholds.value(place);
@@ -277,7 +297,8 @@ impl Detector {
         }
         changes.extend(alerts.end(at));
         let learned = sites.iter().filter(|site| !attacks.is_at(site.who)).flat_map(|site| {
-            site.parts.iter().map(|part| ((site.who, part.rule), part.pps))
+            let learned = site.parts.iter().filter(|part| scene.is_settled || part.level() * UNSETTLED < 1.0);
+            learned.map(|part| ((site.who, part.rule), part.pps))
         });
         let learned: Vec<_> = learned.collect();
         usual.learn(seconds, learned.into_iter());
@@ -293,7 +314,7 @@ impl Detector {
     pub fn sample(&mut self, event: &nettop_common::Event) {
         self.stats.samples.add(event);
         if !self.attacks.has(event) {
-            self.stats.probes.add(event);
+            self.scans.add(event);
         }
     }
 

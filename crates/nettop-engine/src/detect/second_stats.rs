@@ -5,7 +5,7 @@ use nettop_common::{Address, ClassTally, MacPair, SourceCounters, Totals, counte
 use nettop_model::snapshot::Mac;
 use smallvec::SmallVec;
 
-use super::{probes::Probes, samples::Samples, senders::Senders, targets::Targets};
+use super::{samples::Samples, senders::Senders, targets::Targets};
 
 /// New addresses of one second that are told one by one.
 pub const TOLD: usize = 3;
@@ -61,8 +61,6 @@ pub struct SecondStats {
     pub senders: Senders,
     /// Sampled packets.
     pub samples: Samples,
-    /// Who tries many ports.
-    pub probes: Probes,
     /// Sources without a past.
     pub strangers: Unadmitted,
     /// Sources seen for the first time.
@@ -76,15 +74,14 @@ pub struct SecondStats {
 }
 
 impl SecondStats {
-    /// Notes sources of at least `notable` packets in a second, and those that have tried at least `probing` ports.
-    pub fn new(notable: Option<u64>, probing: Option<u32>) -> Self {
+    /// Notes sources of at least `notable` packets in a second.
+    pub fn new(notable: Option<u64>) -> Self {
         Self {
             totals: Totals::default(),
             stall: None,
             targets: Targets::default(),
             senders: Senders::default(),
             samples: Samples::default(),
-            probes: Probes::new(probing),
             strangers: Unadmitted::default(),
             new_sources: Newcomers::default(),
             new_macs: Newcomers::default(),
@@ -166,7 +163,6 @@ impl SecondStats {
         self.totals = Totals::default();
         self.stall = None;
         self.samples.clear();
-        self.probes.next_second();
         self.strangers = Unadmitted::default();
         self.new_sources = Newcomers::default();
         self.new_macs = Newcomers::default();

@@ -18,6 +18,8 @@ const ROUND_TRIP_NS: u64 = 300_000_000;
 const PER_SYN: f32 = 1.5;
 /// Segments without data are shorter on average, bytes of a frame; with options, tags and IPv6.
 const BARE: f32 = 90.0;
+/// So many packets are one or two.
+const LONE: f32 = 2.1;
 /// A source is new for so many seconds.
 const NEW: u64 = 60;
 
@@ -30,6 +32,8 @@ struct Sender {
     new: bool,
     /// Whether it was there before it could be known what it began with.
     unknown: bool,
+    /// It came a while ago.
+    is_old: bool,
     /// It has asked for a connection.
     has_opened: bool,
     /// Since when SYNs are too young to be judged.
@@ -67,6 +71,8 @@ pub struct Manner {
     pub bare: bool,
     /// It came lately.
     pub new: Option<bool>,
+    /// It is new, sent one packet or two, and then no more for as long as a client waits.
+    pub lone: Option<bool>,
 }
 
 impl Senders {
@@ -92,6 +98,7 @@ impl Senders {
         });
         sender.decay(*second);
         if now_ns.saturating_sub(sender.recent_ns) >= ROUND_TRIP_NS {
+            sender.is_old = true;
             sender.settle(*now_ns);
         }
         let SourceCounters { packets, bytes, syn, udp, icmp, .. } = *counted;
@@ -113,6 +120,7 @@ impl Senders {
         let hash = self.hasher.hash_one(address);
         let Some(mut sender) = self.senders.get(&hash).copied() else { return Manner::default() };
         if self.now_ns.saturating_sub(sender.recent_ns) >= ROUND_TRIP_NS {
+            sender.is_old |= sender.recent != (0.0, 0.0) || sender.packets > 0.0;
             sender.settle(self.now_ns);
         }
         let (syn, others) = sender.old;
@@ -124,6 +132,7 @@ impl Senders {
                 Sender { .. } => Some(true),
             },
             bare: sender.bytes < sender.packets * BARE,
+            lone: (sender.is_old || sender.packets > LONE).then_some(sender.new && sender.packets <= LONE),
             new: (!sender.unknown).then_some(sender.new && self.second - sender.first_s < NEW),
         }
     }

@@ -82,6 +82,12 @@ impl Targets {
         if times >= BURST { times } else { 1.0 }
     }
 
+    /// Packets of all classes that came to a destination.
+    pub fn of(&self, address: &Address) -> u64 {
+        let of = |class: &TrafficClass| self.sums.get(&(*address, *class)).map_or(0, |tally| tally.packets);
+        TrafficClass::ALL.iter().map(of).sum()
+    }
+
     /// Every destination and class that is told apart, with what came.
     pub fn iter(&self) -> impl Iterator<Item = (Address, TrafficClass, PacketsBytes)> {
         self.sums.iter().map(|((address, class), tally)| (*address, *class, *tally))

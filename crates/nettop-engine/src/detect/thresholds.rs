@@ -66,6 +66,12 @@ impl Thresholds {
         self.learn && !self.given[rule]
     }
 
+    /// The lowest of these kinds, of those that are not 0.
+    pub fn least(&self, kinds: &[&str]) -> f64 {
+        let wanted = kinds.iter().map(|kind| self.of(kind)).filter(|threshold| *threshold > 0);
+        wanted.min().map_or(f64::INFINITY, |least| least as f64)
+    }
+
     /// Of the rule of this kind.
     pub fn of(&self, kind: &str) -> u64 {
         RULES.iter().position(|rule| rule.kind == kind).map_or(0, |at| self.values[at])

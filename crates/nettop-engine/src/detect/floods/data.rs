@@ -2,7 +2,7 @@
 
 use nettop_common::TrafficClass;
 
-use super::{Flood, Judged, Look, is_few_flows, nothing, strays};
+use super::{Flood, Judged, Look, beside_few_flows, nothing, strays};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn judge(look: &Look) -> Judged {
-    if is_few_flows(look) {
+    if beside_few_flows(look).is_some() {
         return super::resets(look, TrafficClass::Data).unwrap_or(Judged::heavy(look.pps, "one peer's connections"));
     }
     strays(look, TrafficClass::Data)

@@ -54,6 +54,8 @@ pub struct Flood {
 pub struct Look<'a> {
     /// Packets per second.
     pub pps: f64,
+    /// From how many on it is looked for.
+    pub floor: f64,
     /// What they have in common.
     pub mix: &'a Mix,
     /// Packets per second of each class to this target.
@@ -172,8 +174,9 @@ fn strays(look: &Look, class: TrafficClass) -> Judged {
     }
 }
 
-/// Whether so few flows make it up that it is one peer's traffic and not an attack of many.
-fn is_few_flows(look: &Look) -> bool {
-    const FEW: u64 = 4;
-    look.mix.events > 0 && look.mix.distinct <= FEW && look.mix.flows <= 2 * FEW && look.mix.length >= 200.0
+/// Whether a few flows make up most of it, and of large packets: then it is their traffic. What is left of it.
+fn beside_few_flows(look: &Look) -> Option<f64> {
+    const SMALL: f64 = 200.0;
+    let is_few = look.mix.few_flows >= MOST && look.mix.length >= SMALL;
+    is_few.then(|| look.pps * (1.0 - look.mix.few_flows))
 }

@@ -3,7 +3,7 @@
 
 use nettop_common::{Event, TrafficClass};
 
-use super::{Flood, Judged, Look, nothing};
+use super::{Flood, Judged, Look, MANY, MOST, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -18,27 +18,31 @@ pub const RULE: Rule = Rule {
 };
 
 const HTTPS: u16 = 443;
-/// A client sends so many packets in its first second at least, and at most.
-const CLIENT: std::ops::RangeInclusive<f64> = 2.5..=40.0;
+/// A client sends so many packets per second at most.
+const CLIENT: f64 = 30.0;
 /// So many of them are a crowd.
 const CROWD: u64 = 500;
-/// A datagram with the first packet of a connection is at least so long (RFC 9000, section 14.1), with IP and UDP.
-const INITIAL: f64 = 1200.0;
+/// A datagram with the first packet of a connection has 1,200 bytes at least (RFC 9000, section 14.1), most others are small.
+const INITIAL: f64 = 1000.0;
 
 fn is_quic(event: &Event) -> bool {
     event.destination_port == HTTPS
 }
 
 fn judge(look: &Look) -> Judged {
-    let each = look.mix.weight / look.mix.distinct.max(1) as f64;
-    let is_crowd = look.mix.distinct >= CROWD && CLIENT.contains(&each) && look.mix.length < INITIAL;
+    let Look { pps, mix, .. } = *look;
+    if let Some(lone) = mix.lone.filter(|lone| *lone >= MANY) {
+        return Judged::attack(pps * lone, [format!("{} of it is of sources that begin and do not go on", percent(lone))]);
+    }
+    let each = pps / mix.distinct.max(1) as f64;
+    let is_crowd = mix.distinct >= CROWD && each <= CLIENT && mix.length < INITIAL;
     // What a client is sent is more than what it sends.
-    let is_served = look.answers(TrafficClass::Udp).is_none_or(|answers| answers >= 1.0);
+    let is_served = look.answers(TrafficClass::Udp).is_none_or(|answers| answers >= MOST);
     if is_crowd && is_served {
-        return Judged::heavy(look.pps, "a crowd of clients");
+        return Judged::heavy(pps, "a crowd of clients");
     }
-    if super::is_few_flows(look) {
-        return Judged::heavy(look.pps, "one peer");
+    if super::beside_few_flows(look).is_some_and(|rest| rest < look.floor) {
+        return Judged::heavy(pps, "a few flows");
     }
-    Judged::attack(look.pps, None)
+    Judged::attack(pps, None)
 }

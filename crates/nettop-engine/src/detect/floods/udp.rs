@@ -5,7 +5,7 @@
 
 use nettop_common::TrafficClass;
 
-use super::{Flood, Judged, Look, MANY, MOST, is_few_flows, nothing, percent};
+use super::{Flood, Judged, Look, MANY, MOST, beside_few_flows, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -43,8 +43,8 @@ fn judge(look: &Look) -> Judged {
         }
         _ => {}
     }
-    if is_few_flows(look) {
-        return Judged::heavy(pps, "one peer");
+    if let Some(rest) = beside_few_flows(look) {
+        return if rest >= look.floor { Judged::attack(rest, None) } else { Judged::heavy(pps, "a few flows") };
     }
     if is_calls(look) {
         return Judged::heavy(pps, "calls, of which each has its port");

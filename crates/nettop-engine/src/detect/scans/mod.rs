@@ -1,0 +1,140 @@
+//! Scans: sources that try many ports or hosts, by what leads to nothing. A file and a row each.
+
+mod bits;
+mod rows;
+mod window;
+
+use nettop_common::{Address, Event};
+use nettop_model::order;
+
+pub use self::rows::{HOST_SCAN, PING_SWEEP, PORT_SCAN, SLOW_SCAN};
+use self::window::{Tried, Window};
+
+/// Half a minute: a scan is seen over half a minute to a minute.
+const SHORT_NS: u64 = 30_000_000_000;
+/// Half an hour.
+const LONG_NS: u64 = 1_800_000_000_000;
+/// Sources of a generation.
+const MOST: usize = 4096;
+/// Many sources that each try some ports of one host scan it together, from so many sources on ...
+const TOGETHER: usize = 10;
+/// ... of which each tries so many.
+const SOME: f64 = 5.0;
+/// In so many seconds one after the other.
+const LASTS: u32 = 2;
+/// With so many ports or fewer it is hosts that are looked for.
+const FEW_PORTS: f64 = 8.0;
+
+/// How a source scans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Many ports.
+    Ports,
+    /// Many hosts.
+    Hosts,
+    /// Many hosts, by echo requests.
+    Pings,
+    /// Many ports or hosts, in a long while.
+    Slow,
+    /// Many sources, which try some ports each.
+    Together,
+}
+
+/// One that scans.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan {
+    /// Who; `None`: many.
+    pub source: Option<Address>,
+    /// How.
+    pub manner: Manner,
+    /// How many ports or hosts.
+    pub tried: f64,
+    /// The newest host.
+    pub target: Address,
+    /// The newest port.
+    pub port: u16,
+    /// How many sources.
+    pub sources: u64,
+}
+
+/// Who may be scanning.
+#[derive(Debug)]
+pub struct Scans {
+    short: Window,
+    long: Window,
+    together: u32,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), together: 0 }
+    }
+}
+
+impl Scans {
+    /// Looks at a sampled packet.
+    pub fn add(&mut self, event: &Event) {
+        self.short.add(event);
+        self.long.add(event);
+    }
+
+    /// An attack is at such targets: whoever takes part in it does not scan.
+    pub fn forget(&mut self, is: impl Fn(&Address) -> bool) {
+        self.short.forget(&is);
+        self.long.forget(&is);
+    }
+
+    /// Those that have tried `least` ports or hosts at least, those with most first.
+    pub fn find(&mut self, least: f64) -> Vec<Scan> {
+        let mut scans = Vec::new();
+        let mut some: Vec<(Address, Tried)> = Vec::new();
+        for (source, tried) in self.short.all() {
+            let scan = |manner, count| Scan {
+                source: Some(source),
+                manner,
+                tried: count,
+                target: tried.target,
+                port: tried.port,
+                sources: 1,
+            };
+            if tried.pings() >= least {
+                scans.push(scan(Manner::Pings, tried.pings()));
+            }
+            if tried.hosts() >= least && tried.numbers() <= FEW_PORTS {
+                scans.push(scan(Manner::Hosts, tried.hosts()));
+            } else if tried.ports() >= least {
+                scans.push(scan(Manner::Ports, tried.ports()));
+            } else if tried.ports() >= SOME {
+                some.push((source, tried));
+            }
+        }
+        for (source, tried) in self.long.all() {
+            let count = tried.ports().max(tried.pings());
+            if count >= least && !scans.iter().any(|scan| scan.source == Some(source)) {
+                let Tried { target, port, .. } = tried;
+                scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
+            }
+        }
+        scans.extend(self.find_together(some, least));
+        order::sort_by(&mut scans, |a, b| b.tried.total_cmp(&a.tried).then(a.source.cmp(&b.source)));
+        scans
+    }
+
+    /// Many sources that scan a host together.
+    fn find_together(&mut self, mut some: Vec<(Address, Tried)>, least: f64) -> Option<Scan> {
+        some.sort_by_key(|(_, tried)| tried.target);
+        let by_target = some.chunk_by(|a, b| a.1.target == b.1.target);
+        let scan = |sources: &[(Address, Tried)]| Scan {
+            source: None,
+            manner: Manner::Together,
+            tried: sources.iter().map(|(_, tried)| tried.ports()).sum(),
+            target: sources[0].1.target,
+            port: sources[0].1.port,
+            sources: sources.len() as u64,
+        };
+        let scans = by_target.filter(|sources| sources.len() >= TOGETHER).map(scan);
+        let found = scans.filter(|scan| scan.tried >= 2.0 * least).max_by(|a, b| a.tried.total_cmp(&b.tried));
+        self.together = if found.is_some() { self.together + 1 } else { 0 };
+        found.filter(|_| self.together >= LASTS)
+    }
+}

@@ -1,0 +1,197 @@
+//! What sources tried within a while: two generations, of which the newer one takes what comes.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::{HashMap, fast::RandomState};
+use nettop_common::{Address, Event, TrafficClass};
+
+use super::bits::Bits;
+use crate::detect::floods::services;
+
+/// UDP ports of traceroute, which tries many without wanting any.
+const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
+
+/// What one source tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried {
+    /// Pairs of host and port that were tried, that were tried a second time, and that led to something.
+    ports: Bits,
+    again: Bits,
+    answered: Bits,
+    /// The same by host, whatever the port, and of echo requests.
+    hosts: Bits,
+    hosts_answered: Bits,
+    pings: Bits,
+    pings_again: Bits,
+    pings_answered: Bits,
+    /// Ports, whatever the host.
+    numbers: Bits,
+    /// The newest host and port.
+    pub target: Address,
+    /// See `target`.
+    pub port: u16,
+    newest_ns: u64,
+}
+
+impl Tried {
+    /// Pairs of host and port that led to nothing.
+    pub fn ports(&self) -> f64 {
+        (self.ports & !self.answered).count()
+    }
+
+    /// Hosts that were tried, none of them with success.
+    pub fn hosts(&self) -> f64 {
+        (self.hosts & !self.hosts_answered).count()
+    }
+
+    /// Hosts that got an echo request, and not one after the other, as monitoring sends them.
+    pub fn pings(&self) -> f64 {
+        (self.pings & !self.pings_answered).count()
+    }
+
+    /// Different ports, whatever the host.
+    pub fn numbers(&self) -> f64 {
+        self.numbers.count()
+    }
+
+    fn add(&mut self, other: &Self) {
+        let newer = if other.newest_ns > self.newest_ns { other } else { &*self };
+        let (target, port, newest_ns) = (newer.target, newer.port, newer.newest_ns);
+        let or = |one: Bits, two: Bits| !(!one & !two);
+        *self = Self {
+            ports: or(self.ports, other.ports),
+            again: or(self.again, other.again),
+            answered: or(self.answered, other.answered),
+            hosts: or(self.hosts, other.hosts),
+            hosts_answered: or(self.hosts_answered, other.hosts_answered),
+            pings: or(self.pings, other.pings),
+            pings_again: or(self.pings_again, other.pings_again),
+            pings_answered: or(self.pings_answered, other.pings_answered),
+            numbers: or(self.numbers, other.numbers),
+            target,
+            port,
+            newest_ns,
+        };
+    }
+}
+
+type Generation = HashMap<Address, Tried>;
+
+/// Sources and what they tried.
+#[derive(Debug)]
+pub struct Window {
+    newer: Generation,
+    older: Generation,
+    since_ns: u64,
+    /// How long a generation takes what comes, nanoseconds.
+    length_ns: u64,
+    most: usize,
+    hasher: RandomState,
+}
+
+impl Window {
+    /// Of two generations of that length, for so many sources each.
+    pub fn new(length_ns: u64, most: usize) -> Self {
+        let (newer, older) = Default::default();
+        Self { newer, older, since_ns: 0, length_ns, most, hasher: RandomState::default() }
+    }
+
+    /// Looks at a sampled packet.
+    pub fn add(&mut self, event: &Event) {
+        if event.at_ns.saturating_sub(self.since_ns) >= self.length_ns {
+            self.older = std::mem::take(&mut self.newer);
+            self.since_ns = event.at_ns;
+        }
+        self.note_answer(event);
+        let Event { source, destination, destination_port, at_ns, .. } = *event;
+        let (pair, host) = (self.hash((destination, destination_port)), self.hash(destination));
+        match event.traffic_class() {
+            TrafficClass::Syn | TrafficClass::Flags => {
+                if let Some(tried) = self.tried(source) {
+                    tried.ports.insert(pair);
+                    tried.try_one(host, event);
+                }
+            }
+            // Whoever goes on has got an answer.
+            TrafficClass::Ack | TrafficClass::Data => {
+                if let Some(tried) = self.newer.get_mut(&source) {
+                    tried.answered.insert(pair);
+                    tried.hosts_answered.insert(host);
+                }
+            }
+            TrafficClass::Udp if destination_port != 0 && !services::is_answer(event) && !TRACEROUTE.contains(&destination_port) => {
+                if let Some(tried) = self.tried(source) {
+                    // What comes a third time is a flow of its own.
+                    if !tried.ports.insert(pair) && !tried.again.insert(pair) {
+                        tried.answered.insert(pair);
+                        tried.hosts_answered.insert(host);
+                    }
+                    tried.try_one(host, event);
+                }
+            }
+            TrafficClass::Icmp => {
+                if let Some(tried) = self.tried(source) {
+                    if !tried.pings.insert(host) && !tried.pings_again.insert(host) {
+                        tried.pings_answered.insert(host);
+                    }
+                    (tried.target, tried.newest_ns) = (destination, at_ns);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What goes back to a source that tries something.
+    fn note_answer(&mut self, event: &Event) {
+        let Event { source, source_port, destination, .. } = *event;
+        let (pair, host) = (self.hash((source, source_port)), self.hash(source));
+        let Some(tried) = self.newer.get_mut(&destination) else { return };
+        match event.traffic_class() {
+            TrafficClass::SynAck | TrafficClass::Data | TrafficClass::Udp => {
+                tried.answered.insert(pair);
+                tried.hosts_answered.insert(host);
+            }
+            TrafficClass::Icmp => _ = tried.pings_answered.insert(host),
+            _ => {}
+        }
+    }
+
+    fn hash(&self, key: impl std::hash::Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// What a source has tried; `None`: there is no room for it.
+    fn tried(&mut self, source: Address) -> Option<&mut Tried> {
+        if self.newer.len() >= self.most && !self.newer.contains_key(&source) {
+            // Of a flood of sources each tries one thing.
+            self.newer.retain(|_, tried| tried.ports.count() + tried.pings.count() >= 2.0);
+            if self.newer.len() >= self.most {
+                return None;
+            }
+        }
+        Some(self.newer.entry(source).or_default())
+    }
+
+    /// What every source has tried that was seen lately.
+    pub fn all(&self) -> impl Iterator<Item = (Address, Tried)> {
+        self.newer.iter().map(|(source, tried)| {
+            let mut both = *tried;
+            self.older.get(source).iter().for_each(|older| both.add(older));
+            (*source, both)
+        })
+    }
+
+    /// Forgets what was tried at such targets.
+    pub fn forget(&mut self, is: impl Fn(&Address) -> bool) {
+        self.newer.retain(|_, tried| !is(&tried.target));
+        self.older.retain(|_, tried| !is(&tried.target));
+    }
+}
+
+impl Tried {
+    fn try_one(&mut self, host: u64, event: &Event) {
+        self.hosts.insert(host);
+        self.numbers.insert(u64::from(event.destination_port).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
+        (self.target, self.port, self.newest_ns) = (event.destination, event.destination_port, event.at_ns);
+    }
+}
