@@ -245,11 +245,6 @@ impl Attacks {
         std::mem::take(&mut self.lasting).iter().map(|attack| attack.over(at)).collect()
     }
 
-    /// Whether any lasts and does not pause.
-    pub fn is_active(&self) -> bool {
-        self.lasting.iter().any(|attack| !attack.alert.bursts.paused)
-    }
-
     /// Whether any lasts.
     pub fn lasts(&self) -> bool {
         !self.lasting.is_empty()
@@ -264,6 +259,11 @@ impl Attacks {
     pub fn is_sender(&self, address: &Address) -> bool {
         let sends = |kind: &Kind| kind.mix.sources.iter().any(|(source, _)| source == address);
         self.lasting.iter().any(|attack| attack.kinds.values().any(sends))
+    }
+
+    /// Whether one is at such a target.
+    pub fn is_near(&self, net: Net) -> bool {
+        self.lasting.iter().any(|attack| attack.net.is_none_or(|other| other.overlaps(net)))
     }
 
     /// Whether what comes to this target is part of one: nobody shall get used to it.
@@ -554,7 +554,7 @@ pub fn heavy(sites: &[Site]) -> impl Iterator<Item = (&Site, &Part, &'static str
     let parts = sites.iter().flat_map(|site| site.parts.iter().map(move |part| (site, part)));
     parts
         .filter_map(|(site, part)| match part.verdict {
-            Verdict::Heavy(why) if part.times() >= 1.0 => Some((site, part, why)),
+            Verdict::Heavy(why) if part.pps >= part.floor => Some((site, part, why)),
             _ => None,
         })
         .take(MOST)

@@ -37,7 +37,7 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
             format::bits_per_second(part.bps),
         ),
     };
-    attacks::heavy(scene.sites).map(finding).collect()
+    attacks::heavy(scene.sites).filter(|(_, part, _)| part.times() >= 1.0).map(finding).collect()
 }
 
 fn tell(finding: &Finding, _: f64, _: &DetectInput) -> String {

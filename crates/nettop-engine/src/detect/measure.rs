@@ -17,6 +17,7 @@ const MOST: usize = 64;
 const NOTABLE: f64 = 0.1;
 /// One that is three times as busy as usual is not usual any more.
 const TIMES_USUAL: f64 = 3.0;
+const HALF: f64 = 0.5;
 /// Nearly all.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -46,6 +47,8 @@ pub struct Part {
     pub of: Vec<String>,
     /// Packets per second that are usual.
     pub usual: Option<f64>,
+    /// From where on they are an alert, if nothing is usual.
+    pub floor: f64,
     /// From where on they are an alert.
     pub threshold: f64,
 }
@@ -124,7 +127,10 @@ pub fn measure(scene: &DetectInput) -> Vec<Site> {
         let mut parts = Vec::new();
         for class in TrafficClass::ALL.iter().copied().filter(|class| is_notable(*class as usize, classes[*class as usize])) {
             let (packets, bytes) = sums[class as usize];
-            let of = OfClass { class, pps: packets / scene.seconds, length: bytes / packets.max(1.0), burst: bursts[class as usize] };
+            // Of what is less than half of a class nobody knows whether it came in bursts.
+            let pps = packets / scene.seconds;
+            let burst = if pps >= all[class as usize] * HALF { bursts[class as usize] } else { 1.0 };
+            let of = OfClass { class, pps, length: bytes / packets.max(1.0), burst };
             parts.extend(of.parts(scene, who, &classes, &all, &sampled, place));
         }
         Site { who, parts }
@@ -195,7 +201,8 @@ impl OfClass {
             };
             let pps = self.pps * share;
             let floor = scene.thresholds.value(rule) as f64;
-            if floor == 0.0 || pps * self.burst < floor * NOTABLE {
+            let burst = if share >= HALF { self.burst } else { 1.0 };
+            if floor == 0.0 || pps * burst < floor * NOTABLE {
                 continue;
             }
             let mix = Mix::of(own.iter().copied(), sampled.thinned, scene.senders);
@@ -220,7 +227,7 @@ impl OfClass {
             let unsettled = if scene.is_settled || certain { 1.0 } else { UNSETTLED };
             let length = if mix.events > 0 { mix.length } else { self.length };
             let threshold = floor.max(learned) * unsettled;
-            parts.push(Part { rule, pps, burst: self.burst, bps: pps * length, mix, verdict, of, usual, threshold });
+            parts.push(Part { rule, pps, burst, bps: pps * length, mix, verdict, of, usual, floor, threshold });
         }
         parts
     }

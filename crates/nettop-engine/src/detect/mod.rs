@@ -280,7 +280,7 @@ impl Detector {
         over.into_iter().for_each(|alert| alerts.keep(alert));
         scene.sites = &sites;
         if !changes.is_empty() {
-            scans.forget(|target| attacks.is_at(Some(*target)));
+            scans.forget(|net| attacks.is_near(net));
         }
         scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));

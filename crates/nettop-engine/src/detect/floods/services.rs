@@ -1,6 +1,6 @@
 //! What well-known UDP ports tell of a datagram.
 
-use nettop_common::{Event, Protocol};
+use nettop_common::Event;
 
 /// A service that answers a small question at length, to whomever it seems to come from (US-CERT TA14-017A, and what was
 /// abused since).
@@ -58,11 +58,6 @@ const BUSY: [u16; 21] = [
 
 /// The lowest port that a system takes for the client's end of a connection.
 const FIRST_CLIENT_PORT: u16 = 1024;
-
-/// Whether an event is of this protocol.
-pub fn is(event: &Event, protocol: Protocol) -> bool {
-    Protocol::from_number(event.protocol) == protocol
-}
 
 /// The reflector whose answer a UDP datagram from this port looks like, whatever its length.
 pub fn reflector(source_port: u16) -> Option<&'static Reflector> {

@@ -21,6 +21,9 @@ pub const RULE: Rule = Rule {
 
 /// From so many peers on, calls are told by each having a port of its own.
 const CALLS: u64 = 20;
+/// So many ports are chosen at random, where so many sources send.
+const AT_RANDOM: u64 = 1000;
+const SENDERS: u64 = 5;
 /// Calls are at most so many packets per second each.
 const CALL_PPS: f64 = 250.0;
 
@@ -48,6 +51,10 @@ fn judge(look: &Look) -> Judged {
     }
     if is_calls(look) {
         return Judged::heavy(pps, "calls, of which each has its port");
+    }
+    // Nobody listens at so many ports.
+    if mix.distinct_ports >= AT_RANDOM && mix.distinct >= SENDERS {
+        return Judged::certain(pps, ["it goes to ports at random".to_string()]);
     }
     let unanswered = look.sends.map(|_| "the target does not answer it".to_string());
     Judged::attack(pps, unanswered)

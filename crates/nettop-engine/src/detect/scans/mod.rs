@@ -7,6 +7,7 @@ mod window;
 use nettop_common::{Address, Event};
 use nettop_model::order;
 
+use super::locate::Net;
 pub use self::rows::{HOST_SCAN, PING_SWEEP, PORT_SCAN, SLOW_SCAN};
 use self::window::{Tried, Window};
 
@@ -20,8 +21,6 @@ const MOST: usize = 4096;
 const TOGETHER: usize = 10;
 /// ... of which each tries so many.
 const SOME: f64 = 5.0;
-/// In so many seconds one after the other.
-const LASTS: u32 = 2;
 /// With so many ports or fewer it is hosts that are looked for.
 const FEW_PORTS: f64 = 8.0;
 
@@ -49,8 +48,8 @@ pub struct Scan {
     pub manner: Manner,
     /// How many ports or hosts.
     pub tried: f64,
-    /// The newest host.
-    pub target: Address,
+    /// The host, or the smallest network that has all of them; `None`: they are all over.
+    pub target: Option<Net>,
     /// The newest port.
     pub port: u16,
     /// How many sources.
@@ -62,12 +61,11 @@ pub struct Scan {
 pub struct Scans {
     short: Window,
     long: Window,
-    together: u32,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), together: 0 }
+        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST) }
     }
 }
 
@@ -79,13 +77,13 @@ impl Scans {
     }
 
     /// An attack is at such targets: whoever takes part in it does not scan.
-    pub fn forget(&mut self, is: impl Fn(&Address) -> bool) {
+    pub fn forget(&mut self, is: impl Fn(Net) -> bool) {
         self.short.forget(&is);
         self.long.forget(&is);
     }
 
     /// Those that have tried `least` ports or hosts at least, those with most first.
-    pub fn find(&mut self, least: f64) -> Vec<Scan> {
+    pub fn find(&self, least: f64) -> Vec<Scan> {
         let mut scans = Vec::new();
         let mut some: Vec<(Address, Tried)> = Vec::new();
         for (source, tried) in self.short.all() {
@@ -93,7 +91,7 @@ impl Scans {
                 source: Some(source),
                 manner,
                 tried: count,
-                target: tried.target,
+                target: tried.target(),
                 port: tried.port,
                 sources: 1,
             };
@@ -111,30 +109,28 @@ impl Scans {
         for (source, tried) in self.long.all() {
             let count = tried.ports().max(tried.pings());
             if count >= least && !scans.iter().any(|scan| scan.source == Some(source)) {
-                let Tried { target, port, .. } = tried;
+                let (target, port) = (tried.target(), tried.port);
                 scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
             }
         }
-        scans.extend(self.find_together(some, least));
+        scans.extend(Self::find_together(some, least));
         order::sort_by(&mut scans, |a, b| b.tried.total_cmp(&a.tried).then(a.source.cmp(&b.source)));
         scans
     }
 
     /// Many sources that scan a host together.
-    fn find_together(&mut self, mut some: Vec<(Address, Tried)>, least: f64) -> Option<Scan> {
-        some.sort_by_key(|(_, tried)| tried.target);
-        let by_target = some.chunk_by(|a, b| a.1.target == b.1.target);
+    fn find_together(mut some: Vec<(Address, Tried)>, least: f64) -> Option<Scan> {
+        some.sort_by_key(|(_, tried)| tried.target());
+        let by_target = some.chunk_by(|a, b| a.1.target() == b.1.target());
         let scan = |sources: &[(Address, Tried)]| Scan {
             source: None,
             manner: Manner::Together,
             tried: sources.iter().map(|(_, tried)| tried.ports()).sum(),
-            target: sources[0].1.target,
+            target: sources[0].1.target(),
             port: sources[0].1.port,
             sources: sources.len() as u64,
         };
         let scans = by_target.filter(|sources| sources.len() >= TOGETHER).map(scan);
-        let found = scans.filter(|scan| scan.tried >= 2.0 * least).max_by(|a, b| a.tried.total_cmp(&b.tried));
-        self.together = if found.is_some() { self.together + 1 } else { 0 };
-        found.filter(|_| self.together >= LASTS)
+        scans.filter(|scan| scan.tried >= 2.0 * least).max_by(|a, b| a.tried.total_cmp(&b.tried))
     }
 }

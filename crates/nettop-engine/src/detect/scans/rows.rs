@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{Origin, Severity, Target},
+    snapshot::{Origin, Severity},
 };
 
 use super::{Manner, Scan};
@@ -66,19 +66,19 @@ fn find(scene: &DetectInput, manners: &[Manner]) -> Vec<Finding> {
         value: scan.tried.round(),
         count: scan.sources,
         effect: if scan.tried >= scene.threshold { Effect::Raise } else { Effect::Hold },
-        target: Some(Target { port: (scan.manner == Manner::Hosts).then_some(scan.port), ..Target::host(scan.target.to_ip()) }),
+        target: scan.target.map(|net| net.target((scan.manner == Manner::Hosts).then_some(scan.port))),
         note: words(scan),
     };
     enough.map(finding).collect()
 }
 
 fn words(scan: &Scan) -> String {
-    let target = scan.target.to_ip();
+    let target = scan.target.map_or("hosts all over".into(), |net| net.to_string());
     match scan.manner {
         Manner::Ports => format!("scans ports of {target}"),
-        Manner::Hosts => format!("scans hosts for port {}, the newest {target}", scan.port),
-        Manner::Pings => format!("pings many hosts, the newest {target}"),
-        Manner::Slow => format!("scans slowly, the newest {target} port {}", scan.port),
+        Manner::Hosts => format!("scans {target} for port {}", scan.port),
+        Manner::Pings => format!("pings the hosts of {target}"),
+        Manner::Slow => format!("scans {target} slowly"),
         Manner::Together => format!("{} sources scan ports of {target} together", format::count(scan.sources, 11)),
     }
 }

@@ -6,7 +6,7 @@ use foldhash::{HashMap, fast::RandomState};
 use nettop_common::{Address, Event, TrafficClass};
 
 use super::bits::Bits;
-use crate::detect::floods::services;
+use crate::detect::{floods::services, locate::Net};
 
 /// UDP ports of traceroute, which tries many without wanting any.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
@@ -26,9 +26,10 @@ pub struct Tried {
     pings_answered: Bits,
     /// Ports, whatever the host.
     numbers: Bits,
-    /// The newest host and port.
-    pub target: Address,
-    /// See `target`.
+    /// The smallest network that has all hosts; `None`: none yet, or they are all over.
+    net: Option<Net>,
+    is_all_over: bool,
+    /// The newest port.
     pub port: u16,
     newest_ns: u64,
 }
@@ -56,7 +57,10 @@ impl Tried {
 
     fn add(&mut self, other: &Self) {
         let newer = if other.newest_ns > self.newest_ns { other } else { &*self };
-        let (target, port, newest_ns) = (newer.target, newer.port, newer.newest_ns);
+        let (port, newest_ns) = (newer.port, newer.newest_ns);
+        let mut both = *self;
+        other.net.into_iter().for_each(|net| both.reach(net));
+        let (net, is_all_over) = (both.net, both.is_all_over || other.is_all_over);
         let or = |one: Bits, two: Bits| !(!one & !two);
         *self = Self {
             ports: or(self.ports, other.ports),
@@ -68,7 +72,8 @@ impl Tried {
             pings_again: or(self.pings_again, other.pings_again),
             pings_answered: or(self.pings_answered, other.pings_answered),
             numbers: or(self.numbers, other.numbers),
-            target,
+            net,
+            is_all_over,
             port,
             newest_ns,
         };
@@ -134,7 +139,8 @@ impl Window {
                     if !tried.pings.insert(host) && !tried.pings_again.insert(host) {
                         tried.pings_answered.insert(host);
                     }
-                    (tried.target, tried.newest_ns) = (destination, at_ns);
+                    tried.reach(Net::host(&destination));
+                    tried.newest_ns = at_ns;
                 }
             }
             _ => {}
@@ -182,9 +188,9 @@ impl Window {
     }
 
     /// Forgets what was tried at such targets.
-    pub fn forget(&mut self, is: impl Fn(&Address) -> bool) {
-        self.newer.retain(|_, tried| !is(&tried.target));
-        self.older.retain(|_, tried| !is(&tried.target));
+    pub fn forget(&mut self, is: impl Fn(Net) -> bool) {
+        self.newer.retain(|_, tried| !tried.net.is_some_and(&is));
+        self.older.retain(|_, tried| !tried.net.is_some_and(&is));
     }
 }
 
@@ -192,6 +198,22 @@ impl Tried {
     fn try_one(&mut self, host: u64, event: &Event) {
         self.hosts.insert(host);
         self.numbers.insert(u64::from(event.destination_port).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
-        (self.target, self.port, self.newest_ns) = (event.destination, event.destination_port, event.at_ns);
+        self.reach(Net::host(&event.destination));
+        (self.port, self.newest_ns) = (event.destination_port, event.at_ns);
+    }
+
+    fn reach(&mut self, net: Net) {
+        match self.net {
+            None => self.net = Some(net),
+            Some(old) => match old.with(net) {
+                Some(both) => self.net = Some(both),
+                None => self.is_all_over = true,
+            },
+        }
+    }
+
+    /// The host that was tried, or the smallest network that has all of them; `None`: they are all over.
+    pub fn target(&self) -> Option<Net> {
+        self.net.filter(|_| !self.is_all_over)
     }
 }
