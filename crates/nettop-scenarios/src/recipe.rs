@@ -29,7 +29,7 @@ pub struct Scenario {
     /// Seconds from its first packet to its alert, at most.
     #[serde(default = "within")]
     pub within: f64,
-    /// How bad the alert is to be.
+    /// How bad the alert is to be; usually a warning or worse.
     pub at_least: Option<String>,
     /// Likewise.
     pub at_most: Option<String>,
@@ -69,7 +69,7 @@ pub struct Scenario {
 #[serde(deny_unknown_fields)]
 pub struct Flow {
     /// Packets without a conversation: `syn`, `ack`, `rst`, `syn-ack`, `data`, `null`, `fin`, `xmas`, `udp`, `icmp`, `fragment`, `gre`,
-    /// `esp`, `arp`, `unreachable`, `any` (each of another protocol), or a protocol's number.
+    /// `esp`, `arp`, `unreachable`, `too-big`, `expired`, `any` (each of another protocol), or a protocol's number.
     pub send: Option<String>,
     /// Conversations: `tcp`, `udp`, `quic`.
     pub talk: Option<String>,
@@ -105,12 +105,13 @@ pub struct Flow {
     pub on: Option<f64>,
     /// Likewise.
     pub every: Option<f64>,
-    /// Of `send`: packets that go back for each one, and their payload. Without it the host answers as Linux answers strangers.
+    /// Of `send`: packets that go back for each one, and their payload. Without it the host answers as Linux answers
+    /// strangers. A TCP stream that begins later than the scenario does so with a handshake.
     pub back: Option<f64>,
     /// Likewise.
     #[serde(default)]
     pub back_payload: Size,
-    /// Of `talk`: the host is the one that asks.
+    /// The host is the one that asks, or that opened the connection of a stream.
     #[serde(default)]
     pub ours_asks: bool,
     /// Bytes of each request.

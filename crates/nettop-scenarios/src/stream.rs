@@ -30,6 +30,8 @@ pub struct Stream {
     back: Option<f64>,
     back_payload: Size,
     is_local: bool,
+    /// Of TCP, who opens the connection of an established stream that begins: the host or the other side.
+    opens: Option<Opens>,
     /// Whether each source has its turn.
     in_order: bool,
     sent: u64,
@@ -64,11 +66,15 @@ impl Stream {
             back: flow.back,
             back_payload: flow.back_payload,
             is_local: flow.lan,
+            opens: None,
             in_order,
             sent: 0,
             next_ns: None,
             rng,
         };
+        if matches!(stream.what, Some(What::Tcp(_))) && flow.back.is_some() && !flow.always {
+            stream.opens = Some(if flow.ours_asks { Opens::Host } else { Opens::Peer });
+        }
         stream.next_ns = stream.due();
         Ok(stream)
     }
@@ -83,8 +89,30 @@ impl Stream {
         self.span.moment_ns((self.sent as f64 + self.rng.f64()) / self.rate)
     }
 
+    /// Shakes hands with each source, just before the stream begins.
+    fn open(&mut self, opens: Opens, at_ns: u64, later: &mut Later) {
+        for _ in 0..self.hosts.count().unwrap_or(0) {
+            let first = self.packet(at_ns);
+            self.sent += 1;
+            let syn = match opens {
+                Opens::Peer => Packet { what: What::Tcp(SYN), payload: 0, ..first },
+                Opens::Host => first.answer(What::Tcp(SYN), 0, 0),
+            };
+            let syn_ack = syn.answer(What::Tcp(SYN | ACK), 0, 300_000);
+            [syn, syn_ack, syn_ack.answer(What::Tcp(ACK), 0, 300_000)]
+                .into_iter()
+                .for_each(|packet| later.push(packet));
+        }
+        self.sent = 0;
+    }
+
     /// Adds the packets until then; those that go back come later.
     pub fn until(&mut self, end_ns: u64, packets: &mut Vec<Packet>, later: &mut Later) {
+        if self.next_ns.is_some_and(|at_ns| at_ns < end_ns)
+            && let Some(opens) = self.opens.take()
+        {
+            self.open(opens, self.span.start_ns, later);
+        }
         while let Some(at_ns) = self.next_ns.filter(|at_ns| *at_ns < end_ns) {
             let packet = self.packet(at_ns);
             packets.push(packet);
@@ -127,6 +155,13 @@ impl Stream {
     }
 }
 
+/// Who opens a connection.
+#[derive(Clone, Copy, Debug)]
+enum Opens {
+    Host,
+    Peer,
+}
+
 /// What goes back along an established stream.
 fn back_kind(what: What) -> What {
     match what {
@@ -161,6 +196,13 @@ fn kind(text: &str, ipv6: bool) -> Result<Option<What>> {
                 What::Icmp(1, 4)
             } else {
                 What::Icmp(3, 3)
+            }
+        }
+        "expired" => {
+            if ipv6 {
+                What::Icmp(3, 0)
+            } else {
+                What::Icmp(11, 0)
             }
         }
         "too-big" => {

@@ -115,7 +115,7 @@ fn severity_is_right(scenario: &Scenario, severity: Severity) -> Result<bool> {
             Some(other) => bail!("{other} is no severity"),
         })
     };
-    let least = read(&scenario.at_least, Severity::Info)?;
+    let least = read(&scenario.at_least, Severity::Warn)?;
     let most = read(&scenario.at_most, Severity::Critical)?;
     Ok((least..=most).contains(&severity))
 }
