@@ -63,16 +63,21 @@ impl Found<'_> {
 
     /// Whether an attack would begin with it.
     fn begins(&self) -> bool {
-        let [mut most, mut sum, mut count] = [0.0; 3];
-        for (_, level) in self.levels() {
-            most = f64::max(most, level);
-            if level >= EACH {
-                sum += level;
-                count += 1.0;
-            }
-        }
-        most >= 1.0 || count >= 2.0 && sum >= TOGETHER
+        begins(self.levels().map(|(_, level)| level))
     }
+}
+
+/// Whether an attack would begin with parts of such levels.
+pub fn begins(levels: impl Iterator<Item = f64>) -> bool {
+    let [mut most, mut sum, mut count] = [0.0; 3];
+    for level in levels {
+        most = f64::max(most, level);
+        if level >= EACH {
+            sum += level;
+            count += 1.0;
+        }
+    }
+    most >= 1.0 || count >= 2.0 && sum >= TOGETHER
 }
 
 /// One kind of an attack, since it began.
@@ -113,6 +118,8 @@ pub struct Attack {
 #[derive(Debug, Default)]
 pub struct Attacks {
     lasting: Vec<Attack>,
+    /// Whether something went to hosts all over in the second before.
+    was_all_over: bool,
 }
 
 /// What became of attacks in a second.
@@ -129,6 +136,11 @@ impl Attacks {
     pub fn enter(&mut self, at: Moment, scene: &DetectInput, sites: &[Site], number: &mut u64) -> Changes {
         let mut raised = Vec::new();
         let mut found = find(scene, sites);
+        // In the first instant of an attack the noise of the day hides where it goes.
+        let is_all_over = found.iter().any(|found| found.net.is_none());
+        if !std::mem::replace(&mut self.was_all_over, is_all_over) {
+            found.retain(|found| found.net.is_some());
+        }
         found.extend(self.holding(sites, &found));
         for found in merge(found) {
             let lasting = self.lasting.iter_mut().find(|attack| attack.is_at(found.net));
@@ -286,18 +298,23 @@ fn find<'a>(scene: &DetectInput, sites: &'a [Site]) -> Vec<Found<'a>> {
             continue;
         }
         if found.net.is_some() {
-            all.push(found);
+            if site.stands_alone {
+                all.push(found);
+            }
             continue;
         }
+        // Each of those that are not enough by themselves is looked at with the others.
         let Some((largest, _)) = found.levels().max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
         let Finds::Flood(flood) = RULES[largest.rule].finds else { continue };
-        let single: Vec<_> = sites.iter().filter_map(|site| site.who).collect();
+        let single: Vec<_> = sites.iter().filter(|site| site.stands_alone).filter_map(|site| site.who).collect();
         let weights = scene.targets.iter().filter(|(address, class, _)| *class == flood.class && !single.contains(address));
         let places = locate(weights.map(|(address, _, tally)| (address, tally.packets as f64)));
         let parts = || found.parts.clone();
         if places.is_empty() {
-            // What one host sends to all the world is no flood on the world.
-            if largest.mix.busiest(SENDERS) < NEARLY_ALL {
+            // What hosts here send to all the world is no flood on the world.
+            let answers = |(source, share): &(Address, f64)| if scene.targets.of(source) > 0 { *share } else { 0.0 };
+            let answered: f64 = largest.mix.sources.iter().map(answers).sum();
+            if largest.mix.busiest(SENDERS) < NEARLY_ALL && answered < HALF {
                 all.push(Found { net: None, hosts: largest.mix.hosts as usize, share: 1.0, parts: parts() });
             }
             continue;
@@ -370,9 +387,14 @@ impl Attack {
 
     fn has(&self, event: &Event) -> bool {
         let class = event.traffic_class();
-        let of_class = |rule: &usize| matches!(RULES[*rule].finds, Finds::Flood(flood) if flood.class == class);
-        self.net.is_none_or(|net| net.contains(&event.destination))
-            && (self.kinds.is_empty() || self.kinds.keys().any(of_class))
+        let is_part = |(rule, kind): (&usize, &Kind)| {
+            let of_class = matches!(RULES[*rule].finds, Finds::Flood(flood) if flood.class == class);
+            of_class && kind.mix.port(HALF).is_none_or(|port| port == event.destination_port)
+        };
+        let comes = self.net.is_none_or(|net| net.contains(&event.destination))
+            && (self.kinds.is_empty() || self.kinds.iter().any(is_part));
+        // What the target sends is answers.
+        comes || self.net.is_some_and(|net| net.contains(&event.source))
     }
 
     fn found(&mut self, at: Moment) {

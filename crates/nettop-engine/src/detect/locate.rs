@@ -2,11 +2,12 @@
 
 use std::{fmt, net::IpAddr};
 
+use ipnet::IpNet;
 use nettop_common::Address;
 use nettop_model::snapshot::Target;
 
 /// The part of a prefix that has this share of it stands for the whole: the rest is noise of the day.
-const NEARLY_ALL: f64 = 0.95;
+const NEARLY_ALL: f64 = 0.85;
 /// Shorter prefixes are no target: hosts all over.
 const SHORTEST_V4: u8 = 16;
 const SHORTEST_V6: u8 = 32;
@@ -71,7 +72,8 @@ impl Net {
     /// As it is told.
     pub fn target(self, port: Option<u16>) -> Target {
         let v4 = if self.ip().is_ipv4() { MAPPED } else { 0 };
-        Target { ip: self.ip(), port, length: (!self.is_host()).then(|| self.length - v4) }
+        let prefix = || IpNet::new(self.ip(), self.length.saturating_sub(v4)).ok();
+        Target { ip: self.ip(), port, prefix: (!self.is_host()).then(prefix).flatten() }
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
         assert_eq!(net.to_string(), "198.18.4.0/22");
         assert!(net.overlaps(host("198.18.5.5")) && host("198.18.5.5").overlaps(net) && !net.overlaps(host("198.18.8.0")));
         assert_eq!(host("10.0.0.1").with(host("198.18.7.9")), None);
-        assert_eq!(net.target(Some(53)).to_string(), "198.18.4.0/22 port 53");
+        assert_eq!(net.target(Some(53)).to_string(), "198.18.4.0/22:53");
         assert_eq!(host("2001:db8::1").with(host("2001:db8:0:1::")).unwrap().to_string(), "2001:db8::/63");
     }
 }

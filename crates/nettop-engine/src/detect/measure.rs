@@ -4,8 +4,8 @@ use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::{Address, Event, TrafficClass};
 
 use super::{
-    DetectInput, RULES, UNSETTLED,
-    floods::{Flood, Judged, Look, Verdict},
+    DetectInput, RULES, UNSETTLED, attacks,
+    floods::{Flood, Judged, Look, Verdict, services},
     mix::Mix,
     rule::Finds,
     targets::ByClass,
@@ -17,7 +17,7 @@ const MOST: usize = 64;
 const NOTABLE: f64 = 0.1;
 /// One that is three times as busy as usual is not usual any more.
 const TIMES_USUAL: f64 = 3.0;
-const HALF: f64 = 0.5;
+const PART: f64 = 0.2;
 /// Nearly all.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -27,6 +27,8 @@ pub struct Site {
     pub who: Option<Address>,
     /// What came, of each kind that is notable.
     pub parts: Vec<Part>,
+    /// It is not among the others.
+    pub stands_alone: bool,
 }
 
 /// What came of one kind.
@@ -57,6 +59,11 @@ impl Part {
     /// How many times the threshold it is; 0: it is no attack.
     pub fn level(&self) -> f64 {
         if matches!(self.verdict, Verdict::Attack { .. }) { self.times() } else { 0.0 }
+    }
+
+    /// Whether it is traffic as heavy as a flood, about.
+    fn is_heavy(&self) -> bool {
+        matches!(self.verdict, Verdict::Heavy(_)) && self.pps >= self.floor * 0.5
     }
 
     /// How many times the threshold there is of it, whatever it is.
@@ -107,58 +114,81 @@ pub fn measure(scene: &DetectInput) -> Vec<Site> {
             who.push(Some(address));
         }
     }
-    who.push(None);
-    let rest = who.len() - 1;
     let mut sums: Vec<ByClass<(f64, f64)>> = vec![Default::default(); who.len()];
-    for (sum, tally) in sums[rest].iter_mut().zip(scene.targets.all()) {
-        *sum = (tally.packets as f64, tally.bytes as f64);
-    }
     for (address, class, tally) in scene.targets.iter() {
         if let Some(place) = places.get(&address) {
-            let (packets, bytes) = (tally.packets as f64, tally.bytes as f64);
-            sums[*place][class as usize] = (packets, bytes);
-            let rest = &mut sums[rest][class as usize];
-            *rest = (rest.0 - packets, rest.1 - bytes);
+            sums[*place][class as usize] = (tally.packets as f64, tally.bytes as f64);
         }
     }
-    let sampled = Sampled::new(scene, &places, who.len());
-    let sites = who.into_iter().zip(&sums).enumerate().map(|(place, (who, sums))| {
+    let mut sampled = Sampled::new(scene, &places, who.len());
+    let look = |(place, (who, sums)): (usize, (Option<Address>, &ByClass<(f64, f64)>)), sampled: &Sampled| {
         let classes = sums.map(|(packets, _)| packets / scene.seconds);
         let mut parts = Vec::new();
         for class in TrafficClass::ALL.iter().copied().filter(|class| is_notable(*class as usize, classes[*class as usize])) {
             let (packets, bytes) = sums[class as usize];
             // Of what is less than half of a class nobody knows whether it came in bursts.
             let pps = packets / scene.seconds;
-            let burst = if pps >= all[class as usize] * HALF { bursts[class as usize] } else { 1.0 };
+            let burst = if pps >= all[class as usize] * PART { bursts[class as usize] } else { 1.0 };
             let of = OfClass { class, pps, length: bytes / packets.max(1.0), burst };
             parts.extend(of.parts(scene, who, &classes, &all, &sampled, place));
         }
-        Site { who, parts }
-    });
-    sites.filter(|site| !site.parts.is_empty()).collect()
+        Site { who, parts, stands_alone: who.is_none() }
+    };
+    let mut sites: Vec<_> = who.into_iter().zip(&sums).enumerate().map(|site| look(site, &sampled)).collect();
+    // What is neither an attack by itself nor traffic by itself may be part of an attack on a network.
+    let mut rest: ByClass<(f64, f64)> = scene.targets.all().map(|tally| (tally.packets as f64, tally.bytes as f64));
+    for (place, site) in sites.iter_mut().enumerate() {
+        let begins = attacks::begins(site.parts.iter().map(Part::level));
+        site.stands_alone = begins || site.parts.iter().any(Part::is_heavy);
+        if site.stands_alone {
+            let own = &sums[place];
+            rest.iter_mut().zip(own).for_each(|(rest, own)| *rest = (rest.0 - own.0, rest.1 - own.1));
+        } else {
+            sampled.move_to_rest(place);
+        }
+    }
+    let place = sites.len();
+    sites.push(look((place, (None, &rest)), &sampled));
+    sites.retain(|site| !site.parts.is_empty());
+    sites
 }
 
 /// Samples by target and class, and what targets send.
 struct Sampled<'a> {
+    /// The last one is of all others.
     to: Vec<ByClass<Vec<&'a Event>>>,
     from: Vec<Option<ByClass<f64>>>,
+    /// Of what is sent, questions to services that answer at length.
+    asks: Vec<f64>,
+    sees_both: bool,
     thinned: bool,
 }
 
 impl<'a> Sampled<'a> {
     fn new(scene: &DetectInput<'a>, places: &HashMap<Address, usize>, count: usize) -> Self {
-        let mut to: Vec<ByClass<Vec<&Event>>> = (0..count).map(|_| Default::default()).collect();
-        let mut from = vec![None; count];
+        let mut to: Vec<ByClass<Vec<&Event>>> = (0..=count).map(|_| Default::default()).collect();
+        let (mut from, mut asks) = (vec![None; count + 1], vec![0.0; count + 1]);
         let each = scene.samples.dropped() / scene.seconds;
         for event in scene.samples.kept() {
             let class = event.traffic_class() as usize;
-            to[places.get(&event.destination).copied().unwrap_or(count - 1)][class].push(event);
+            to[places.get(&event.destination).copied().unwrap_or(count)][class].push(event);
             if let Some(place) = places.get(&event.source) {
                 let sends = from[*place].get_or_insert([0.0; TrafficClass::COUNT]);
                 sends[class] += f64::from(event.weight) * each;
+                if class == TrafficClass::Udp as usize && services::reflector(event.destination_port).is_some() {
+                    asks[*place] += f64::from(event.weight) * each;
+                }
             }
         }
-        Self { to, from, thinned: scene.samples.dropped() > 1.0 }
+        let sees_both = from.iter().any(Option::is_some);
+        Self { to, from, asks, sees_both, thinned: scene.samples.dropped() > 1.0 }
+    }
+
+    /// What goes to a target is among that to all others.
+    fn move_to_rest(&mut self, place: usize) {
+        let own = std::mem::take(&mut self.to[place]);
+        let Some(rest) = self.to.last_mut() else { return };
+        rest.iter_mut().zip(own).for_each(|(rest, own)| rest.extend(own));
     }
 }
 
@@ -201,7 +231,7 @@ impl OfClass {
             };
             let pps = self.pps * share;
             let floor = scene.thresholds.value(rule) as f64;
-            let burst = if share >= HALF { self.burst } else { 1.0 };
+            let burst = if share >= PART { self.burst } else { 1.0 };
             if floor == 0.0 || pps * burst < floor * NOTABLE {
                 continue;
             }
@@ -214,6 +244,8 @@ impl OfClass {
                 sends: sampled.from[place].as_ref(),
                 all,
                 host: scene.host.as_ref(),
+                asks: sampled.asks[place],
+                sees_both: sampled.sees_both,
                 connections_made: scene.connections_made,
                 forged: scene.is_forged(),
                 is_host: who.is_some(),

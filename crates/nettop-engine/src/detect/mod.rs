@@ -8,6 +8,7 @@
 //! estimated from sampled packets, which are looked at only where there is enough of something.
 
 mod alerts;
+mod arp_flood;
 mod attacks;
 mod evidence;
 mod floods;
@@ -31,7 +32,7 @@ mod usual;
 mod volumetric;
 mod words;
 
-use nettop_common::{Address, TrafficClass};
+use nettop_common::{Address, Event, Outcome, TrafficClass};
 use nettop_model::{
     clock::Moment,
     snapshot::{Alert, Host, Mac, Origin, Target},
@@ -83,6 +84,8 @@ pub struct DetectInput<'a> {
     pub threshold: f64,
     /// Counted packets.
     pub packets: u64,
+    /// Frames that are not IP.
+    pub not_ip: u64,
     /// What came to whom.
     pub targets: &'a Targets,
     /// Sampled packets.
@@ -184,6 +187,7 @@ const OTHERS: &[Rule] = &[
     scans::HOST_SCAN,
     scans::PING_SWEEP,
     scans::SLOW_SCAN,
+    arp_flood::RULE,
     heavy_traffic::RULE,
     high_pps::RULE,
     new_addresses::NEW_IP,
@@ -258,7 +262,8 @@ impl Detector {
             is_settled: *age >= SETTLED,
             thresholds,
             threshold: 0.0,
-            packets: stats.totals.outcome(nettop_common::Outcome::Counted).packets,
+            packets: stats.totals.outcome(Outcome::Counted).packets,
+            not_ip: stats.totals.outcome(Outcome::NotIp).packets,
             targets: &stats.targets,
             samples: &stats.samples,
             senders: &stats.senders,
@@ -311,7 +316,7 @@ impl Detector {
     }
 
     /// A packet was sampled.
-    pub fn sample(&mut self, event: &nettop_common::Event) {
+    pub fn sample(&mut self, event: &Event) {
         self.stats.samples.add(event);
         if !self.attacks.has(event) {
             self.scans.add(event);

@@ -21,7 +21,7 @@ pub fn attack(alert: &Alert, hosts: usize, distinct: (u64, bool), forged: bool, 
     let mut text = head(alert);
     if let Some(target) = alert.target {
         text.push_str(&format!(" on {target}"));
-        if target.length.is_some() {
+        if target.prefix.is_some() {
             text.push_str(&format!(" ({} hosts)", format::count(hosts as u64, DIGITS)));
         }
     } else {

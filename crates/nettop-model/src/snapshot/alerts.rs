@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -91,15 +92,15 @@ pub struct Target {
     pub ip: IpAddr,
     /// The port; `None`: to several, or it has none.
     pub port: Option<u16>,
-    /// Of a flood at many hosts, the length of the prefix that they have in common; `None`: it goes to one host.
+    /// Of a flood at many hosts, the prefix that they have in common; `None`: it goes to one host.
     #[serde(default)]
-    pub length: Option<u8>,
+    pub prefix: Option<IpNet>,
 }
 
 impl Target {
     /// One host.
     pub fn host(ip: IpAddr) -> Self {
-        Self { ip, port: None, length: None }
+        Self { ip, port: None, prefix: None }
     }
 }
 
@@ -147,9 +148,10 @@ pub struct Share {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.length, self.port) {
-            (Some(length), None) => write!(f, "{}/{length}", self.ip),
-            (Some(length), Some(port)) => write!(f, "{}/{length} port {port}", self.ip),
+        match (self.prefix, self.port) {
+            (Some(prefix), None) => prefix.fmt(f),
+            (Some(prefix @ IpNet::V4(_)), Some(port)) => write!(f, "{prefix}:{port}"),
+            (Some(prefix @ IpNet::V6(_)), Some(port)) => write!(f, "[{prefix}]:{port}"),
             (None, Some(port)) => SocketAddr::new(self.ip, port).fmt(f),
             (None, None) => self.ip.fmt(f),
         }

@@ -19,6 +19,8 @@ pub const RULE: Rule = Rule {
     finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_amplified), judge, of }),
 };
 
+/// From so many on they are no servers that somebody here talks to at length.
+const MANY_REFLECTORS: u64 = 20;
 /// Services that contribute less are not named.
 const WORTH: f64 = 0.05;
 
@@ -31,10 +33,14 @@ fn is_amplified(event: &Event) -> bool {
 
 fn judge(look: &Look) -> Judged {
     // As many questions as answers.
-    if look.answers(TrafficClass::Udp).is_some_and(|asked| asked >= MANY) {
+    if look.asks >= look.pps * MANY {
         return Judged::heavy(look.pps, "the target asks as often");
     }
-    Judged::attack(look.pps, [format!("long answers of {}", of(look).join(", "))])
+    let evidence = [format!("long answers of {}", of(look).join(", "))];
+    if look.mix.distinct >= MANY_REFLECTORS {
+        return Judged::certain(look.pps, evidence);
+    }
+    Judged::attack(look.pps, evidence)
 }
 
 /// The services that contribute, the one with most packets first.

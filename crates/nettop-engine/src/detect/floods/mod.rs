@@ -62,6 +62,10 @@ pub struct Look<'a> {
     pub classes: &'a ByClass<f64>,
     /// Packets per second of each class that it sends; `None`: none of its packets are seen. Estimated.
     pub sends: Option<&'a ByClass<f64>>,
+    /// Questions per second that it sends to services that answer at length, where what it sends is seen.
+    pub asks: f64,
+    /// Whether what any target sends is seen.
+    pub sees_both: bool,
     /// Packets per second of each class to all targets.
     pub all: &'a ByClass<f64>,
     /// What the host counts, where it is asked.
@@ -148,6 +152,9 @@ pub const MOST: f64 = 0.5;
 /// From this share on so much of it is so that it is no coincidence.
 pub const MANY: f64 = 0.3;
 
+/// For so many segments one is sent at least: one in four is acknowledged, some more where segments are put together.
+const ACKNOWLEDGED: f64 = 0.1;
+
 /// Answered by resets: what belongs to a connection is not.
 fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
     if let Some(share) = look.answers(TrafficClass::Rst).filter(|share| *share >= MANY) {
@@ -160,11 +167,19 @@ fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
 
 /// What sources do that never asked for a connection.
 fn strays(look: &Look, class: TrafficClass) -> Judged {
-    if let Some(judged) = resets(look, class) {
+    // Who had a connection that is not there any more, because a service was started anew, is no attacker.
+    if look.mix.stray.is_none_or(|stray| stray >= MANY)
+        && let Some(judged) = resets(look, class)
+    {
         return judged;
     }
-    // Connections that were made from here begin with a SYN-ACK.
-    let made_from_here = look.connections_made >= look.mix.distinct as f64 * MOST && !look.mix.and_more;
+    // Connections that were made from here begin with a SYN-ACK, and what comes is acknowledged.
+    let made_from_here = if look.sees_both {
+        let sent = look.answers(TrafficClass::Ack).unwrap_or(0.0) + look.answers(TrafficClass::Data).unwrap_or(0.0);
+        sent >= ACKNOWLEDGED
+    } else {
+        look.connections_made >= look.mix.distinct as f64 * MOST && !look.mix.and_more
+    };
     match look.mix.stray {
         Some(stray) if stray >= MANY && !made_from_here => Judged::attack(
             look.pps * stray,

@@ -189,8 +189,9 @@ impl Window {
 
     /// Forgets what was tried at such targets.
     pub fn forget(&mut self, is: impl Fn(Net) -> bool) {
-        self.newer.retain(|_, tried| !tried.net.is_some_and(&is));
-        self.older.retain(|_, tried| !tried.net.is_some_and(&is));
+        let keeps = |source: &Address, tried: &mut Tried| !is(Net::host(source)) && !tried.net.is_some_and(&is);
+        self.newer.retain(keeps);
+        self.older.retain(keeps);
     }
 }
 
