@@ -4,7 +4,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::packet::Flags;
+use crate::{TrafficClass, packet::Flags};
 
 /// Packets and bytes; bytes are frame lengths on the wire, without the frame check sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
@@ -56,6 +56,21 @@ impl Counters for PacketsBytes {
     #[inline(always)]
     fn tally(&self) -> PacketsBytes {
         *self
+    }
+}
+
+/// By [`TrafficClass`].
+pub type ByClass = [PacketsBytes; TrafficClass::COUNT];
+
+impl Counters for ByClass {
+    fn add(&mut self, other: &Self) {
+        self.iter_mut().zip(other).for_each(|(sum, tally)| PacketsBytes::add(sum, *tally));
+    }
+
+    fn tally(&self) -> PacketsBytes {
+        let mut sum = PacketsBytes::default();
+        self.iter().for_each(|tally| PacketsBytes::add(&mut sum, *tally));
+        sum
     }
 }
 

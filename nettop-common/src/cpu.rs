@@ -10,7 +10,7 @@ use crate::{
     coalescing::CoalescingCache,
     counters::Table,
     log::Ring,
-    slots::{BANKS, Layout, MOST_BITS, Tags},
+    slots::{BANKS, Layout, TAGS_BITS, Tags},
     unique::Distinct,
 };
 
@@ -80,7 +80,7 @@ pub const FROM_PORT: u64 = 1 << 32;
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct Bank {
-    /// What is in no slot yet.
+    /// What is known of the newest packet's keys.
     pub coalescing: CoalescingCache,
     /// Of all packets.
     pub totals: Totals,
@@ -92,5 +92,5 @@ pub struct Bank {
     pub number: u32,
     padding: [u32; 6],
     /// By [`Table`]: the tags of the buckets.
-    pub tags: [[Tags; 1 << MOST_BITS]; Table::COUNT],
+    pub tags: [[Tags; 1 << TAGS_BITS]; Table::COUNT],
 }

@@ -8,10 +8,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    Address, PacketsBytes, Protocol, SourceCounters,
+    Address, PacketsBytes, Protocol, SourceCounters, TrafficClass,
     counters::Table,
     packet::{Flags, tcp_flag},
-    slots::Slot,
+    slots::Key,
 };
 
 /// What rings consist of. A record is one of them, or two.
@@ -47,13 +47,16 @@ impl Ring {
 
 /// Bits of the length of a packet, or of the lower part of a sum of bytes.
 const BYTES: u32 = 24;
-/// Then three of the protocol,
+/// Then, of a destination, those of the class,
+const CLASS: u32 = BYTES;
+const CLASS_MASK: u64 = 0xf;
+/// and of a source three of the protocol,
 const PROTOCOL: u32 = BYTES;
 /// whether it is a SYN without ACK,
 const SYN: u32 = 27;
 /// whether it is a fragment,
 const FRAGMENT: u32 = 28;
-/// two of the table,
+/// of all of them two of the table,
 const TABLE: u32 = 29;
 /// and whether the key is in a unit of its own, behind: any but an IPv4 address.
 const LONG: u32 = 31;
@@ -85,16 +88,29 @@ impl Record {
         Self([kind | source.0[1] >> 32 << 32, now_ns])
     }
 
-    /// What came for a destination or pair of MACs, since another one came.
+    /// What came for a destination, of the class with this number in [`TrafficClass::ALL`].
     #[inline(always)]
-    pub fn of_tally(table: Table, slot: &Slot<PacketsBytes>) -> Self {
-        let Slot { key, counters: PacketsBytes { packets, bytes } } = slot;
-        let low = bytes & ((1 << BYTES) - 1) | (table as u64) << TABLE;
-        if *bytes < 1 << BYTES && table as u8 == Table::Destinations as u8 && Address(*key).is_v4_opaque() {
-            return Self([low | key[1] >> 32 << 32, *packets]);
+    pub fn of_destination(key: &Key, class: usize, tally: PacketsBytes) -> Self {
+        let class = (class as u64 & CLASS_MASK) << CLASS;
+        if tally.bytes < 1 << BYTES && Address(*key).is_v4_opaque() {
+            let kind = tally.bytes | class | (Table::Destinations as u64) << TABLE;
+            return Self([kind | key[1] >> 32 << 32, tally.packets]);
         }
+        Self::long(Table::Destinations, class, tally)
+    }
+
+    /// What came for a pair of MACs, since another one came.
+    #[inline(always)]
+    pub const fn of_macs(tally: PacketsBytes) -> Self {
+        Self::long(Table::Macs, 0, tally)
+    }
+
+    #[inline(always)]
+    const fn long(table: Table, class: u64, tally: PacketsBytes) -> Self {
+        let PacketsBytes { packets, bytes } = tally;
+        let low = bytes & ((1 << BYTES) - 1) | class | (table as u64) << TABLE;
         // 56 bits of bytes: a link of 400 Gbit/s is two weeks older by then.
-        Self([low | 1 << LONG | bytes >> BYTES << 32, *packets])
+        Self([low | 1 << LONG | bytes >> BYTES << 32, packets])
     }
 
     /// Whether the next unit is its key.
@@ -107,6 +123,12 @@ impl Record {
     #[inline(always)]
     pub fn table(self) -> Table {
         Table::ALL.get((self.0[0] >> TABLE & 3) as usize).copied().unwrap_or(Table::Sources)
+    }
+
+    /// Of which class what came for a destination is; one that a newer program has is none of these.
+    #[inline(always)]
+    pub fn class(self) -> TrafficClass {
+        TrafficClass::ALL.get((self.0[0] >> CLASS & CLASS_MASK) as usize).copied().unwrap_or(TrafficClass::Other)
     }
 
     /// The IPv4 address, in host byte order.
@@ -186,20 +208,29 @@ mod tests {
     #[test]
     fn a_tally_is_as_it_was() {
         let v4 = |text: &str| Address::from(text.parse::<IpAddr>().unwrap()).0;
-        for (name, table, key, packets, bytes, is_long) in [
-            ("one packet", Table::Destinations, v4("192.0.2.1"), 1, 60, false),
-            ("as much as fits", Table::Destinations, v4("255.0.0.1"), u64::MAX, 0xff_ffff, false),
-            ("more", Table::Destinations, v4("255.0.0.1"), 20_000, 0x100_0000, true),
-            ("much more", Table::Destinations, v4("0.0.0.0"), u64::MAX, (1 << 56) - 1, true),
-            ("IPv6", Table::Destinations, v4("2001:db8::1"), 1, 60, true),
-            ("a pair of MACs", Table::Macs, [7, 8], 3, 180, true),
+        for (name, key, packets, bytes, is_long) in [
+            ("one packet", v4("192.0.2.1"), 1, 60, false),
+            ("as much as fits", v4("255.0.0.1"), u64::MAX, 0xff_ffff, false),
+            ("more", v4("255.0.0.1"), 20_000, 0x100_0000, true),
+            ("much more", v4("0.0.0.0"), u64::MAX, (1 << 56) - 1, true),
+            ("IPv6", v4("2001:db8::1"), 1, 60, true),
         ] {
-            let record = Record::of_tally(table, &Slot { key, counters: PacketsBytes { packets, bytes } });
-            assert_eq!((record.table(), record.is_long()), (table, is_long), "{name}");
-            assert_eq!(record.tally(), PacketsBytes { packets, bytes }, "{name}");
-            if !is_long {
-                assert_eq!(Address::from_v4_word(record.v4().to_be()).0, key, "{name}");
+            for class in TrafficClass::ALL {
+                let record = Record::of_destination(&key, *class as usize, PacketsBytes { packets, bytes });
+                assert_eq!((record.table(), record.is_long()), (Table::Destinations, is_long), "{name}");
+                assert_eq!((record.class(), record.tally()), (*class, PacketsBytes { packets, bytes }), "{name}");
+                if !is_long {
+                    assert_eq!(Address::from_v4_word(record.v4().to_be()).0, key, "{name}");
+                }
             }
         }
+        let record = Record::of_macs(PacketsBytes { packets: 3, bytes: 180 });
+        assert_eq!((record.table(), record.is_long()), (Table::Macs, true));
+        assert_eq!(record.tally(), PacketsBytes { packets: 3, bytes: 180 });
+    }
+
+    #[test]
+    fn every_class_has_a_number_of_four_bits() {
+        assert!(TrafficClass::COUNT as u64 <= CLASS_MASK + 1);
     }
 }

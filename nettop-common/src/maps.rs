@@ -8,7 +8,7 @@ pub const CPUS: &str = "CPUS";
 pub const FILTERS: &str = "FILTERS";
 /// Array of [`crate::slots::Slot`]s: source address → [`crate::SourceCounters`]; see [`crate::slots::index`].
 pub const SOURCES: &str = "SOURCES";
-/// The same: destination address → [`crate::PacketsBytes`].
+/// The same: destination address → [`crate::DestinationCounters`].
 pub const DESTINATIONS: &str = "DESTINATIONS";
 /// The same: pair of MAC addresses → [`crate::PacketsBytes`].
 pub const MACS: &str = "MACS";
@@ -18,7 +18,7 @@ pub const LOG: &str = "LOG";
 pub const PORTS: &str = "PORTS";
 /// Per-CPU hash of [`Form::Hash`]: source address → [`ByBank`] of [`crate::SourceCounters`].
 pub const SOURCE_HASH: &str = "SOURCE_HASH";
-/// The same: destination address → [`ByBank`] of [`crate::PacketsBytes`].
+/// The same: destination address → [`ByBank`] of [`crate::counters::ByClass`].
 pub const DEST_HASH: &str = "DEST_HASH";
 /// The same: pair of MAC addresses → [`ByBank`] of [`crate::PacketsBytes`].
 pub const MAC_HASH: &str = "MAC_HASH";

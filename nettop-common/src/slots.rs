@@ -11,15 +11,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{
-    Address, MacPair, PacketsBytes, SourceCounters,
-    counters::{Counters, Table},
-};
+use crate::{Address, DestinationCounters, MacPair, PacketsBytes, SourceCounters, counters::Table};
 
 /// Slots in a bucket.
 pub const WAYS: usize = 8;
 /// log₂ of the buckets of a CPU in a bank that there are tags for, in each table.
-pub const MOST_BITS: u32 = 9;
+pub const TAGS_BITS: u32 = 9;
+/// Of those, how many are used at most, by [`Table`]: destinations have larger slots than others.
+pub const MOST_BITS: [u32; Table::COUNT] = [TAGS_BITS, TAGS_BITS - 1, TAGS_BITS];
 /// Banks of slots (double buffering): one to count in, one to empty.
 pub const BANKS: u32 = 2;
 
@@ -40,9 +39,12 @@ pub struct Slot<C> {
 unsafe impl Pod for Slot<PacketsBytes> {}
 // SAFETY: as above.
 unsafe impl Pod for Slot<SourceCounters> {}
+// SAFETY: as above.
+unsafe impl Pod for Slot<DestinationCounters> {}
 
 const _: () = assert!(size_of::<Slot<PacketsBytes>>() == 16 + 16);
 const _: () = assert!(size_of::<Slot<SourceCounters>>() == 16 + 48);
+const _: () = assert!(size_of::<Slot<DestinationCounters>>() == 16 + 112);
 
 /// The tags of a bucket, that of the first slot in the lowest byte; 0: free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
@@ -172,53 +174,64 @@ pub struct Missed {
     same_tag: bool,
 }
 
-/// The counters of a key that has a slot; else what [`begin`] goes on with.
+/// A key that has a slot.
+#[derive(Debug)]
+pub struct Found<'a, C> {
+    /// Which one, as `slot` has it.
+    pub at: usize,
+    /// What was counted for it.
+    pub counters: &'a mut C,
+}
+
+/// The slot of a key that has one; else what [`begin`] goes on with.
 ///
 /// # Safety
 /// As for [`begin`].
 #[inline(always)]
-pub unsafe fn find<'a, C: Counters>(
+pub unsafe fn find<'a, C>(
     layout: &Layout,
     table: Table,
     tags: &[Tags],
     key: &Key,
     slot: impl Fn(usize) -> Option<*mut Slot<C>>,
-) -> Result<&'a mut C, Missed> {
+) -> Result<Found<'a, C>, Missed> {
     let hash = layout.hash(key);
     let bucket = layout.bucket(table, hash);
     let Some(way) = tags.get(bucket).and_then(|tags| tags.candidate(hash)) else {
         return Err(Missed { hash, same_tag: false });
     };
-    match slot(bucket * WAYS + way as usize) {
+    let at = bucket * WAYS + way as usize;
+    match slot(at) {
         // SAFETY: as the caller promises.
-        Some(slot) if unsafe { (*slot).key == *key } => Ok(unsafe { &mut (*slot).counters }),
+        Some(slot) if unsafe { (*slot).key == *key } => Ok(Found { at, counters: unsafe { &mut (*slot).counters } }),
         _ => Err(Missed { hash, same_tag: true }),
     }
 }
 
-/// Begins the counters of such a key, if its bucket has a slot left.
+/// Begins a slot for such a key, if its bucket has one left.
 ///
 /// # Safety
 /// `slot` has for each number below eight times the number of `tags` the same valid slot, which nobody else uses for `'a`,
 /// or none.
 #[inline(always)]
-pub unsafe fn begin<'a, C: Counters>(
+pub unsafe fn begin<'a, C: Zeroable>(
     layout: &Layout,
     table: Table,
     tags: &mut [Tags],
     key: &Key,
     missed: Missed,
     slot: impl Fn(usize) -> Option<*mut Slot<C>>,
-) -> Option<&'a mut C> {
+) -> Option<Found<'a, C>> {
     let Missed { hash, same_tag } = missed;
     let bucket = layout.bucket(table, hash);
     let tags = tags.get_mut(bucket)?;
     let way = tags.free(hash).filter(|_| !same_tag)?;
+    let at = bucket * WAYS + way as usize;
     // SAFETY: as the caller promises.
-    let slot = unsafe { &mut *slot(bucket * WAYS + way as usize)? };
+    let slot = unsafe { &mut *slot(at)? };
     tags.take(way, hash);
     *slot = Slot { key: *key, counters: C::zeroed() };
-    Some(&mut slot.counters)
+    Some(Found { at, counters: &mut slot.counters })
 }
 
 impl From<Key> for Address {
@@ -261,8 +274,8 @@ mod tests {
             unsafe {
                 let slot = |at| Some(first.add(at));
                 match find(layout, Table::Sources, tags, key, slot) {
-                    Ok(tally) => Some(tally),
-                    Err(missed) => begin(layout, Table::Sources, tags, key, missed, slot),
+                    Ok(found) => Some(found.counters),
+                    Err(missed) => Some(begin(layout, Table::Sources, tags, key, missed, slot)?.counters),
                 }
             }
         }

@@ -36,23 +36,37 @@ indexed! {
 }
 
 impl TrafficClass {
-    /// The class of a packet with this IP protocol number, in which parsing found the rest.
+    /// The name as a JSON key.
+    pub const fn json_name(self) -> &'static str {
+        match self {
+            Self::Syn => "syn",
+            Self::Ack => "ack",
+            Self::Data => "data",
+            Self::Udp => "udp",
+            Self::Icmp => "icmp",
+            Self::Other => "other",
+            Self::SynAck => "syn_ack",
+            Self::Rst => "rst",
+            Self::Flags => "flags",
+            Self::Fragment => "fragments",
+        }
+    }
+
+    /// The class with this name as a JSON key.
+    pub fn from_json_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|class| class.json_name() == name)
+    }
+
+    /// The class of a packet with this IP protocol number, in which parsing found the rest; only TCP has flags.
     #[inline(always)]
     pub const fn of(protocol: u8, flags: Flags, fragment: bool, payload: bool) -> Self {
         if fragment {
             return Self::Fragment;
         }
-        match Protocol::from_number(protocol) {
-            Protocol::Tcp => match flags.get() {
-                Some(flags) => match BY_FLAGS[flags as usize] {
-                    Self::Ack if payload => Self::Data,
-                    class => class,
-                },
-                None => Self::Flags,
-            },
-            Protocol::Udp => Self::Udp,
-            Protocol::Icmp | Protocol::Icmpv6 => Self::Icmp,
-            Protocol::Sctp | Protocol::Other => Self::Other,
+        match flags.get() {
+            Some(flags) if payload => WITH_DATA[flags as usize],
+            Some(flags) => BY_FLAGS[flags as usize],
+            None => BY_PROTOCOL[protocol as usize],
         }
     }
 }
@@ -67,7 +81,12 @@ pub struct ClassTally {
 }
 
 /// Of TCP without data. A table rather than comparisons, as for protocols.
-static BY_FLAGS: [TrafficClass; 1 << u8::BITS] = {
+static BY_FLAGS: [TrafficClass; 1 << u8::BITS] = by_flags(TrafficClass::Ack);
+/// And with data.
+static WITH_DATA: [TrafficClass; 1 << u8::BITS] = by_flags(TrafficClass::Data);
+
+/// `ack`: of ACK, alone or with FIN.
+const fn by_flags(ack: TrafficClass) -> [TrafficClass; 1 << u8::BITS] {
     let mut table = [TrafficClass::Flags; _];
     let mut flags = 0;
     while flags < table.len() {
@@ -75,10 +94,26 @@ static BY_FLAGS: [TrafficClass; 1 << u8::BITS] = {
             SYN => TrafficClass::Syn,
             bits if bits == SYN | ACK => TrafficClass::SynAck,
             bits if bits & !ACK == RST => TrafficClass::Rst,
-            bits if bits & !FIN == ACK => TrafficClass::Ack,
+            bits if bits & !FIN == ACK => ack,
             _ => TrafficClass::Flags,
         };
         flags += 1;
+    }
+    table
+}
+
+/// Of everything that has no TCP flags.
+static BY_PROTOCOL: [TrafficClass; 1 << u8::BITS] = {
+    let mut table = [TrafficClass::Other; _];
+    let mut number = 0;
+    while number < table.len() {
+        table[number] = match Protocol::from_number(number as u8) {
+            Protocol::Tcp => TrafficClass::Flags,
+            Protocol::Udp => TrafficClass::Udp,
+            Protocol::Icmp | Protocol::Icmpv6 => TrafficClass::Icmp,
+            Protocol::Sctp | Protocol::Other => TrafficClass::Other,
+        };
+        number += 1;
     }
     table
 };

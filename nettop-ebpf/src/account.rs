@@ -10,7 +10,8 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use nettop_common::{
-    Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, Protocol, SizeBucket, Totals, cold_path,
+    Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, Protocol, SizeBucket, Totals,
+    TrafficClass, cold_path,
     config::NO_FILTER,
     counters::Part,
     cpu::{Bank, FROM_PORT, State},
@@ -82,6 +83,18 @@ impl<'a> PerCpu<'a> {
     pub fn insert_unique(&mut self) {
         // SAFETY: as above.
         unsafe { (*self.cpu).unique.insert(self.packet.source) };
+    }
+
+    /// The number in [`TrafficClass::ALL`] of the class of the packet.
+    #[inline(always)]
+    pub fn traffic_class(&self) -> usize {
+        let (protocol, flags) = (opaque_read(&self.packet.protocol), opaque_read(&self.packet.tcp_flags));
+        let (fragment, payload) = (opaque_read(&self.packet.fragment), opaque_read(&self.packet.payload));
+        let mut number = TrafficClass::of(protocol, flags, fragment, payload) as usize;
+        // It comes out of a table, of which LLVM knows what is in it and the verifier does not: a check of an index must stay.
+        // SAFETY: it stays as it is. No instruction at all would do, but the debug information of one is refused.
+        unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack)) };
+        number
     }
 
     /// One word of what it is told.

@@ -3,10 +3,12 @@
 //! A value has the counters of both banks side by side. They are sums since the key was inserted; those of the bank that is not counted
 //! in stand still, so that what was added in it can be told exactly, though nothing is removed while counting goes on.
 
+use core::mem;
+
 use aya_ebpf::maps::PerCpuHashMap;
 use nettop_common::{
-    Protocol, cold_path,
-    counters::{Counters, Part, Table},
+    PacketsBytes, Protocol, SourceCounters, cold_path,
+    counters::{ByClass, Part, Table},
     maps::ByBank,
     opaque_read,
     slots::{BANKS, Key},
@@ -17,6 +19,14 @@ use crate::{
     maps::{DEST_HASH, MAC_HASH, SOURCE_HASH},
 };
 
+// What a key begins with. Read-only data: the stack of a program has 512 bytes, and one of these has 320.
+// SAFETY: numbers, which may be zero.
+static NO_SOURCE: ByBank<SourceCounters> = unsafe { mem::zeroed() };
+// SAFETY: as above.
+static NO_DESTINATION: ByBank<ByClass> = unsafe { mem::zeroed() };
+// SAFETY: as above.
+static NO_MACS: ByBank<PacketsBytes> = unsafe { mem::zeroed() };
+
 /// Counts in hash maps.
 #[derive(Clone, Copy)]
 pub struct Hash;
@@ -26,7 +36,7 @@ impl Keys for Hash {
     fn count(self, protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
         let bank = own.bank.number;
         if counts(Part::Sources) {
-            match counters(&SOURCE_HASH, &own.packet.source.0, bank) {
+            match counters(&SOURCE_HASH, &own.packet.source.0, &NO_SOURCE, bank) {
                 Some(source) => {
                     if source.first_ns == 0 {
                         source.first_ns = now;
@@ -44,13 +54,14 @@ impl Keys for Hash {
             }
         }
         if counts(Part::Destinations) {
-            match counters(&DEST_HASH, &own.packet.destination.0, bank) {
+            let classes = counters(&DEST_HASH, &own.packet.destination.0, &NO_DESTINATION, bank);
+            match classes.and_then(|classes| classes.get_mut(own.traffic_class())) {
                 Some(tally) => tally.count(length),
                 None => own.bank.totals.untracked[Table::Destinations as usize].count(length),
             }
         }
         if counts(Part::Macs) {
-            match counters(&MAC_HASH, &own.packet.macs.0, bank) {
+            match counters(&MAC_HASH, &own.packet.macs.0, &NO_MACS, bank) {
                 Some(tally) => tally.count(length),
                 None => own.bank.totals.untracked[Table::Macs as usize].count(length),
             }
@@ -60,10 +71,10 @@ impl Keys for Hash {
 
 /// What this CPU has counted for a key in a bank; `None`: the map is full.
 #[inline(always)]
-fn counters<'a, C: Counters>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key, bank: u32) -> Option<&'a mut C> {
+fn counters<'a, C>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key, none: &ByBank<C>, bank: u32) -> Option<&'a mut C> {
     let value = match map.get_ptr_mut(key) {
         Some(value) => value,
-        None if insert(map, key) => map.get_ptr_mut(key)?,
+        None if insert(map, key, none) => map.get_ptr_mut(key)?,
         None => return None,
     };
     // SAFETY: it stays valid while the program runs, for nothing is removed meanwhile; and only this CPU counts in its part.
@@ -73,6 +84,6 @@ fn counters<'a, C: Counters>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key, ban
 /// Inserts a key, which this CPU has not counted yet. Another one may do so at the same time, and each leaves the other's part as it is.
 /// False: there is no room.
 #[inline(never)]
-fn insert<C: Counters>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key) -> bool {
-    map.insert(key, [C::zeroed(); BANKS as usize], 0).is_ok()
+fn insert<C>(map: &PerCpuHashMap<Key, ByBank<C>>, key: &Key, none: &ByBank<C>) -> bool {
+    map.insert(key, none, 0).is_ok()
 }

@@ -9,8 +9,8 @@ use aya_ebpf::{
     maps::{Array, PerCpuHashMap, RingBuf},
 };
 use nettop_common::{
-    Cpu, Filter, PacketsBytes, SourceCounters,
-    counters::Part,
+    Cpu, DestinationCounters, Filter, PacketsBytes, SourceCounters,
+    counters::{ByClass, Part},
     cpu::Ports,
     log::Unit,
     maps::ByBank,
@@ -27,7 +27,7 @@ pub static FILTERS: Array<Filter> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static SOURCES: Array<Slot<SourceCounters>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static DESTINATIONS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
+pub static DESTINATIONS: Array<Slot<DestinationCounters>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static MACS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
@@ -37,7 +37,7 @@ pub static PORTS: Array<Ports> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static SOURCE_HASH: PerCpuHashMap<Key, ByBank<SourceCounters>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]
-pub static DEST_HASH: PerCpuHashMap<Key, ByBank<PacketsBytes>> = PerCpuHashMap::with_max_entries(1, 0);
+pub static DEST_HASH: PerCpuHashMap<Key, ByBank<ByClass>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]
 pub static MAC_HASH: PerCpuHashMap<Key, ByBank<PacketsBytes>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]

@@ -1,9 +1,10 @@
-//! Counting keys in slots, in the log where there is none, and the newest destination and pair of MACs beside the totals.
+//! Counting keys in slots, in the log where there is none, and the newest pair of MACs beside the totals.
 
-use aya_ebpf::maps::Array;
+use core::mem;
+
 use nettop_common::{
     Cpu, PacketsBytes, Protocol, cold_path,
-    counters::{Counters, Part, Table},
+    counters::{Part, Table},
     cpu::Bank,
     log::{Record, Ring, Unit},
     opaque_read,
@@ -25,13 +26,12 @@ impl Keys for Slots {
         if counts(Part::Sources) {
             count_source(protocol, length, now, own, counts);
         }
-        if counts(Part::Destinations) || counts(Part::Macs) {
-            let destination = if counts(Part::Destinations) { own.packet.destination.0 } else { [0; 2] };
-            let macs = if counts(Part::Macs) { own.packet.macs.0 } else { [0; 2] };
-            if !own.bank.coalescing.count(&destination, &macs, length) {
-                cold_path();
-                coalesce(&[destination, macs], length, own, counts);
-            }
+        if counts(Part::Destinations) {
+            count_destination(length, own);
+        }
+        if counts(Part::Macs) && !own.bank.coalescing.count_macs(&own.packet.macs.0, length) {
+            cold_path();
+            other_macs(length, own);
         }
     }
 }
@@ -45,15 +45,15 @@ fn count_source(protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>,
     let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
     let found = match unsafe { slots::find(layout, Table::Sources, tags, &packet.source.0, slot) } {
-        Ok(source) => Some(source),
+        Ok(found) => Some(found.counters),
         Err(missed) => {
             cold_path();
             // SAFETY: as above.
-            let mut begun = unsafe { slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot) };
-            if let Some(source) = &mut begun {
-                source.first_ns = now;
-            }
-            begun
+            let begun = unsafe { slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot) };
+            begun.map(|begun| {
+                begun.counters.first_ns = now;
+                begun.counters
+            })
         }
     };
     let (flags, fragment) = (opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment));
@@ -100,36 +100,79 @@ fn append(record: Record, key: &Key, cpu: *mut Cpu, bank: &mut Bank) -> bool {
     true
 }
 
-/// Counts a packet that has another destination or pair of MACs than the one before, whose counts move into their slots.
-#[inline(never)]
-fn coalesce([destination, macs]: &[Key; 2], length: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
-    let Some(old) = own.bank.coalescing.replace(destination, macs, length) else { return };
-    if counts(Part::Destinations) {
-        add(&DESTINATIONS, Table::Destinations, &old.destination, own);
+/// Counts in the word of its class in the slot of the destination, which is mostly that of the packet before.
+#[inline(always)]
+fn count_destination(length: u64, own: &mut PerCpu<'_>) {
+    if !own.bank.coalescing.is_destination(&own.packet.destination.0) {
+        cold_path();
+        other_destination(own);
     }
-    if counts(Part::Macs)
-        && let Some(old) = &old.macs
-    {
-        add(&MACS, Table::Macs, old, own);
+    let class = own.traffic_class();
+    // SAFETY: as in `count_source`.
+    let slot = DESTINATIONS.get_ptr_mut(own.bank.coalescing.slot()).map(|slot| unsafe { &mut (*slot).counters });
+    match slot.and_then(|counters| counters.classes.get_mut(class)) {
+        Some(tally) => {
+            tally.count(length);
+            if tally.is_full() {
+                cold_path();
+                let PacketsBytes { packets, bytes } = mem::take(tally).get();
+                log_destination(class, packets, bytes, own);
+            }
+        }
+        None => {
+            cold_path();
+            log_destination(class, 1, length, own);
+        }
     }
 }
 
-#[inline(always)]
-fn add(map: &Array<Slot<PacketsBytes>>, table: Table, old: &Slot<PacketsBytes>, own: &mut PerCpu<'_>) {
-    let PerCpu { cpu, layout, bank, .. } = own;
-    let first = bank.first[table as usize];
-    let tags = &mut bank.tags[table as usize];
-    let slot = |at| map.get_ptr_mut(first + at as u32);
+/// Finds or begins the slot of a destination that the packet before did not have.
+#[inline(never)]
+fn other_destination(own: &mut PerCpu<'_>) {
+    let PerCpu { layout, packet, bank, .. } = own;
+    let first = bank.first[Table::Destinations as usize];
+    let tags = &mut bank.tags[Table::Destinations as usize];
+    let slot = |at| DESTINATIONS.get_ptr_mut(first + at as u32);
     // SAFETY: as in `count_source`.
     let found = unsafe {
-        match slots::find(layout, table, tags, &old.key, slot) {
-            Ok(tally) => Some(tally),
-            Err(missed) => slots::begin(layout, table, tags, &old.key, missed, slot),
+        match slots::find(layout, Table::Destinations, tags, &packet.destination.0, slot) {
+            Ok(found) => Some(found),
+            Err(missed) => slots::begin(layout, Table::Destinations, tags, &packet.destination.0, missed, slot),
+        }
+    };
+    let at = found.map(|found| first + found.at as u32);
+    bank.coalescing.set_destination(&packet.destination.0, at);
+}
+
+/// Appends what has no place in a slot to the log.
+#[inline(never)]
+fn log_destination(class: usize, packets: u64, bytes: u64, own: &mut PerCpu<'_>) {
+    let tally = PacketsBytes { packets, bytes };
+    let PerCpu { cpu, packet, bank, .. } = own;
+    let key = &packet.destination.0;
+    if !append(Record::of_destination(key, class, tally), key, *cpu, bank) {
+        bank.totals.untracked[Table::Destinations as usize].add(tally);
+    }
+}
+
+/// Counts a packet that has another pair of MACs than the one before, whose count moves into its slot.
+#[inline(never)]
+fn other_macs(length: u64, own: &mut PerCpu<'_>) {
+    let PerCpu { cpu, layout, packet, bank, .. } = own;
+    let Some(Slot { key, counters }) = bank.coalescing.replace_macs(&packet.macs.0, length) else { return };
+    let first = bank.first[Table::Macs as usize];
+    let tags = &mut bank.tags[Table::Macs as usize];
+    let slot = |at| MACS.get_ptr_mut(first + at as u32);
+    // SAFETY: as in `count_source`.
+    let found = unsafe {
+        match slots::find(layout, Table::Macs, tags, &key, slot) {
+            Ok(found) => Some(found),
+            Err(missed) => slots::begin(layout, Table::Macs, tags, &key, missed, slot),
         }
     };
     match found {
-        Some(tally) => Counters::add(tally, &old.counters),
-        None if append(Record::of_tally(table, old), &old.key, *cpu, bank) => {}
-        None => bank.totals.untracked[table as usize].add(old.counters),
+        Some(found) => found.counters.add(counters),
+        None if append(Record::of_macs(counters), &key, *cpu, bank) => {}
+        None => bank.totals.untracked[Table::Macs as usize].add(counters),
     }
 }

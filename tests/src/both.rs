@@ -8,7 +8,7 @@ use nettop_collect::{
     reading::{Reading, Tables},
 };
 use nettop_common::{
-    Address, Event, Filter, LinkLayer, MacPair, Outcome, PacketsBytes, SourceCounters, counters::Part,
+    Address, ClassTally, Event, Filter, LinkLayer, MacPair, Outcome, PacketsBytes, SourceCounters, counters::Part,
 };
 use nettop_model::clock::Moment;
 
@@ -91,8 +91,12 @@ impl Both {
     }
 }
 
-/// Sources, destinations and MAC pairs.
-type Rows = (BTreeMap<Address, SourceCounters>, BTreeMap<Address, PacketsBytes>, BTreeMap<MacPair, PacketsBytes>);
+/// Sources, destinations by class, and MAC pairs.
+type Rows = (
+    BTreeMap<Address, SourceCounters>,
+    BTreeMap<(Address, &'static str), PacketsBytes>,
+    BTreeMap<MacPair, PacketsBytes>,
+);
 
 /// Every key once: every CPU has counted its own.
 fn rows(reading: Reading) -> Rows {
@@ -102,11 +106,13 @@ fn rows(reading: Reading) -> Rows {
         (counters.first_ns, counters.last_ns) = (0, 0);
         sources.entry(key).or_default().add(&counters);
     }
-    (sources, sums(reading.destinations), sums(reading.macs))
+    let destinations = reading.destinations.into_iter();
+    let destinations = destinations.map(|(key, ClassTally { class, tally })| ((key, class.label()), tally));
+    (sources, sums(destinations), sums(reading.macs))
 }
 
 /// One tally for each key: every CPU has counted its own.
-fn sums<K: Ord>(entries: Vec<(K, PacketsBytes)>) -> BTreeMap<K, PacketsBytes> {
+fn sums<K: Ord>(entries: impl IntoIterator<Item = (K, PacketsBytes)>) -> BTreeMap<K, PacketsBytes> {
     let mut sums: BTreeMap<K, PacketsBytes> = BTreeMap::new();
     entries.into_iter().for_each(|(key, tally)| sums.entry(key).or_default().add(tally));
     sums

@@ -38,7 +38,7 @@ fn each_part_is_counted_or_left_out_by_itself() {
                 let counted = match part {
                     Part::Sources => reading.sources.iter().map(|(_, counters)| counters.packets).sum(),
                     Part::Unique => continue,
-                    Part::Destinations => reading.destinations.iter().map(|(_, tally)| tally.packets).sum(),
+                    Part::Destinations => reading.destinations.iter().map(|(_, of_class)| of_class.tally.packets).sum(),
                     Part::Macs => reading.macs.iter().map(|(_, tally)| tally.packets).sum(),
                     Part::Protocols => totals.protocol(Protocol::Tcp).packets,
                     Part::Ports => tables.dst_ports[443],

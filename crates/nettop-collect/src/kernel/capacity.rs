@@ -6,7 +6,7 @@ use std::fs;
 
 use anyhow::{Context as _, Error, Result};
 use nettop_common::{
-    Cpu, Event, PacketsBytes, SourceCounters,
+    Cpu, DestinationCounters, Event, PacketsBytes, SourceCounters,
     counters::Table,
     cpu::Ports,
     log::Unit,
@@ -14,7 +14,11 @@ use nettop_common::{
     slots::{self, BANKS, MOST_BITS, Slot, WAYS},
 };
 
-const LEAST_BITS: u32 = 3;
+/// log₂ of the buckets of a CPU in a bank at least, by [`Table`]: of destinations, whose slots are larger, half as many.
+const LEAST_BITS: [u32; Table::COUNT] = [3, 2, 3];
+/// Bytes of a slot, by [`Table`].
+const SLOTS: [usize; Table::COUNT] =
+    [size_of::<Slot<SourceCounters>>(), size_of::<Slot<DestinationCounters>>(), size_of::<Slot<PacketsBytes>>()];
 /// log₂ of the units of a CPU's log: at two million packets per second a quarter of a second, and nothing to speak of.
 const MOST_LOG_BITS: u32 = 19;
 const LEAST_LOG_BITS: u32 = 8;
@@ -109,25 +113,21 @@ pub struct Capacity {
 
 impl Capacity {
     /// The largest.
-    pub const MOST: Self = Self { bits: [MOST_BITS; Table::COUNT], log_bits: MOST_LOG_BITS, ports: u32::MAX };
+    pub const MOST: Self = Self { bits: MOST_BITS, log_bits: MOST_LOG_BITS, ports: u32::MAX };
 
     /// From a budget in bytes. A quarter at most goes to ports, and of what is left half to the logs.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let ports = (budget / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
         let fixed = Self::fixed(cpus) + ports * size_of::<Ports>() as u64;
         let share = budget.saturating_sub(fixed) / cpus.parts() as u64;
-        let bits = |share: u64, slot: usize| {
-            let buckets = share / (u64::from(BANKS) * (WAYS * slot) as u64);
-            buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS, MOST_BITS)
+        let bits = |share: u64, table: Table| {
+            let buckets = share / (u64::from(BANKS) * (WAYS * SLOTS[table as usize]) as u64);
+            buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS[table as usize], MOST_BITS[table as usize])
         };
         let logs = (share / 2).min(MOST_LOGS / cpus.parts() as u64);
         let units = logs / size_of::<Unit>() as u64;
         Self {
-            bits: [
-                bits(share / 4, size_of::<Slot<SourceCounters>>()),
-                bits(share / 8, size_of::<Slot<PacketsBytes>>()),
-                bits(share / 8, size_of::<Slot<PacketsBytes>>()),
-            ],
+            bits: [bits(share / 4, Table::Sources), bits(share / 8, Table::Destinations), bits(share / 8, Table::Macs)],
             log_bits: units.checked_ilog2().unwrap_or(0).clamp(LEAST_LOG_BITS, MOST_LOG_BITS),
             ports: ports as u32,
         }
@@ -153,9 +153,7 @@ impl Capacity {
 
     /// Bytes of all that.
     pub fn bytes(self, cpus: &CpuList) -> u64 {
-        let sizes =
-            [size_of::<Slot<SourceCounters>>(), size_of::<Slot<PacketsBytes>>(), size_of::<Slot<PacketsBytes>>()];
-        let slots = self.bits.iter().zip(sizes).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64);
+        let slots = self.bits.iter().zip(SLOTS).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64);
         let ports = u64::from(self.port_tables(cpus)) * size_of::<Ports>() as u64;
         Self::fixed(cpus) + ports + slots.sum::<u64>() + self.log_bytes(cpus)
     }
@@ -233,7 +231,7 @@ mod tests {
     #[test]
     fn a_tiny_budget_still_works() {
         let least = Capacity::plan(0, &CpuList::first_online(1024, 1024));
-        assert_eq!(least, Capacity { bits: [LEAST_BITS; 3], log_bits: LEAST_LOG_BITS, ports: 1 });
+        assert_eq!(least, Capacity { bits: LEAST_BITS, log_bits: LEAST_LOG_BITS, ports: 1 });
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::mem;
 
 use nettop_common::{
-    Address,
+    Address, ClassTally, PacketsBytes, TrafficClass,
     counters::Counters,
     log::{Record, Unit},
     slots::Key,
@@ -38,20 +38,43 @@ impl Cold {
 
     /// Moves what came for each key to the end of `entries`, by key; `add` adds a record to the counters.
     pub fn add_up<K: From<Key>, C: Counters>(&mut self, entries: &mut Vec<(K, C)>, add: impl Fn(Record, &mut C)) {
+        self.each(|key, records| {
+            let mut sum = C::zeroed();
+            records.for_each(|record| add(record, &mut sum));
+            entries.push((key.into(), sum));
+        });
+    }
+
+    /// The same of destinations, by key and class.
+    pub fn add_up_classes<K: From<Key>>(&mut self, entries: &mut Vec<(K, ClassTally)>) {
+        let mut sums = [PacketsBytes::default(); TrafficClass::COUNT];
+        self.each(|key, records| {
+            // Most have one class only: the others are not looked at.
+            let mut found = 0_u32;
+            for record in records {
+                sums[record.class() as usize].add(record.tally());
+                found |= 1 << record.class() as u32;
+            }
+            while found > 0 {
+                let class = TrafficClass::ALL[found.trailing_zeros() as usize];
+                entries.push((key.into(), ClassTally { class, tally: mem::take(&mut sums[class as usize]) }));
+                found &= found - 1;
+            }
+        });
+    }
+
+    /// Calls `each` with the records of each key, by key, and forgets them.
+    fn each(&mut self, mut each: impl FnMut(Key, &mut dyn Iterator<Item = Record>)) {
         self.most = self.most.max(self.short.len() + self.long.len());
         sort(&mut self.short, &mut self.spare);
         for same in self.short.chunk_by(|one, other| one[0] >> 32 == other[0] >> 32) {
-            let mut sum = C::zeroed();
-            same.iter().for_each(|unit| add(Record(*unit), &mut sum));
             let address = Address::from_v4_word(Record(same[0]).v4().to_be());
-            entries.push((address.0.into(), sum));
+            each(address.0, &mut same.iter().map(|unit| Record(*unit)));
         }
         // As an IPv6 address is read, so that its prefixes lie together.
         self.long.sort_unstable_by_key(|(key, _)| key.map(u64::from_be));
         for same in self.long.chunk_by(|(one, _), (other, _)| one == other) {
-            let mut sum = C::zeroed();
-            same.iter().for_each(|(_, record)| add(*record, &mut sum));
-            entries.push((same[0].0.into(), sum));
+            each(same[0].0, &mut same.iter().map(|(_, record)| *record));
         }
         self.short.clear();
         self.long.clear();
@@ -83,7 +106,7 @@ fn sort(records: &mut Vec<Unit>, spare: &mut Vec<Unit>) {
 mod tests {
     use std::{collections::BTreeMap, net::IpAddr};
 
-    use nettop_common::{PacketsBytes, Protocol, SourceCounters, counters::Table, packet::Flags, slots::Slot};
+    use nettop_common::{Protocol, SourceCounters, packet::Flags};
 
     use super::*;
 
@@ -120,18 +143,39 @@ mod tests {
     }
 
     #[test]
-    fn destinations_and_pairs_are_added_up_alike() {
+    fn destinations_are_added_up_by_class_too() {
+        use TrafficClass::{Data, Syn, Udp};
         let mut cold = Cold::default();
-        for (low, packets, bytes) in [(0x0100_000a, 1, 60), (0x0200_000a, 2, 1 << 30), (0x0100_000a, 3, 180)] {
+        for (low, class, packets, bytes) in [
+            (0x0100_000a, Udp, 1, 60),
+            (0x0200_000a, Syn, 2, 1 << 30),
+            (0x0100_000a, Data, 7, 700),
+            (0x0100_000a, Udp, 3, 180),
+        ] {
             let key = Address::from_v4_word(low).0;
-            cold.push(
-                Record::of_tally(Table::Destinations, &Slot { key, counters: PacketsBytes { packets, bytes } }),
-                key,
-            );
+            cold.push(Record::of_destination(&key, class as usize, PacketsBytes { packets, bytes }), key);
         }
-        let mut entries: Vec<(Address, PacketsBytes)> = Vec::new();
+        let mut entries: Vec<(Address, ClassTally)> = Vec::new();
+        cold.add_up_classes(&mut entries);
+        let numbers = |(key, ClassTally { class, tally }): &(Address, ClassTally)| {
+            (key.to_string(), *class, tally.packets, tally.bytes)
+        };
+        let found: Vec<_> = entries.iter().map(numbers).collect();
+        assert_eq!(
+            found,
+            [("10.0.0.1".into(), Data, 7, 700), ("10.0.0.1".into(), Udp, 4, 240), ("10.0.0.2".into(), Syn, 2, 1 << 30)]
+        );
+    }
+
+    #[test]
+    fn pairs_of_macs_are_added_up() {
+        let mut cold = Cold::default();
+        for (key, packets, bytes) in [([1, 2], 1, 60), ([3, 4], 2, 1 << 30), ([1, 2], 3, 180)] {
+            cold.push(Record::of_macs(PacketsBytes { packets, bytes }), key);
+        }
+        let mut entries: Vec<(Key, PacketsBytes)> = Vec::new();
         cold.add_up(&mut entries, |record, sum: &mut PacketsBytes| sum.add(record.tally()));
-        let found: Vec<_> = entries.iter().map(|(key, sum)| (key.to_string(), sum.packets, sum.bytes)).collect();
-        assert_eq!(found, [("10.0.0.1".into(), 4, 240), ("10.0.0.2".into(), 2, 1 << 30)]);
+        let found: Vec<_> = entries.iter().map(|(key, sum)| (*key, sum.packets, sum.bytes)).collect();
+        assert_eq!(found, [([1, 2], 4, 240), ([3, 4], 2, 1 << 30)]);
     }
 }

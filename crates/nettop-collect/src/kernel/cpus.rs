@@ -7,10 +7,10 @@ use bytemuck::{Pod, Zeroable as _};
 use nettop_common::{
     Config, Cpu, PacketsBytes, Totals,
     coalescing::CoalescingCache,
-    counters::{Part, Table},
+    counters::Table,
     cpu::{Bank, FROM_PORT, PORTS, Ports, TCP_FLAGS},
     log::Ring,
-    slots::{self, BANKS, Layout, MOST_BITS, Slot, Tags},
+    slots::{self, BANKS, Layout, Slot, TAGS_BITS, Tags},
     unique::{self, Distinct, Registers},
 };
 use nettop_process::random;
@@ -30,22 +30,20 @@ pub struct Cpus {
     /// Of those that are counted on.
     ports: Mapped<Ports>,
     list: CpuList,
-    /// The bits of the [`Part`]s that are counted.
-    parts: u32,
     /// With which all of them hash distinct sources.
     unique_key: unique::HashKey,
 }
 
 impl Cpus {
-    /// Maps them, where these parts are counted, and tells each where its slots, its log and its ports are.
+    /// Maps them, and tells each where its slots, its log and its ports are.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn new(cpus: &MapData, ports: &MapData, list: &CpuList, capacity: Capacity, parts: u32) -> io::Result<Self> {
+    pub fn new(cpus: &MapData, ports: &MapData, list: &CpuList, capacity: Capacity) -> io::Result<Self> {
         let all = Mapped::new(cpus, list.count())?;
         let tables = capacity.port_tables(list);
         let ports = Mapped::new(ports, tables as usize)?;
-        let all = Self { all, ports, list: list.clone(), parts, unique_key: unique::HashKey(random::words()) };
+        let all = Self { all, ports, list: list.clone(), unique_key: unique::HashKey(random::words()) };
         let layout = Layout::new(capacity.bits, random::words());
         for cpu in 0..list.count() {
             all.write(cpu, offset_of!(Cpu, layout), layout);
@@ -141,19 +139,13 @@ impl Cpus {
         self.write(cpu, tags(bank, table, bucket), Tags::default());
     }
 
-    /// What was counted for the newest key of a table, and is in no slot yet.
-    pub fn newest(&self, cpu: usize, bank: u32, table: Table) -> Option<Slot<PacketsBytes>> {
-        let part = match table {
-            Table::Sources => Part::Sources,
-            Table::Destinations => Part::Destinations,
-            Table::Macs => Part::Macs,
-        };
-        // Of the two keys there, one may mean nothing.
+    /// What was counted for the newest pair of MACs, and is in no slot yet.
+    pub fn newest_macs(&self, cpu: usize, bank: u32) -> Option<Slot<PacketsBytes>> {
         let newest: CoalescingCache = self.read(cpu, at(bank) + offset_of!(Bank, coalescing));
-        newest.of(table).filter(|_| self.parts & part.bit() != 0)
+        newest.macs()
     }
 
-    /// Begins that anew, in an idle bank.
+    /// Begins that anew, in an idle bank; and the program knows the slot of no destination any more.
     pub fn clear_newest(&self, cpu: usize, bank: u32) {
         self.write(cpu, at(bank) + offset_of!(Bank, coalescing), CoalescingCache::zeroed());
     }
@@ -221,6 +213,6 @@ fn at(bank: u32) -> usize {
 }
 
 fn tags(bank: u32, table: Table, bucket: usize) -> usize {
-    assert!(bucket < 1 << MOST_BITS, "bucket {bucket}");
-    at(bank) + offset_of!(Bank, tags) + ((table as usize) << MOST_BITS | bucket) * size_of::<Tags>()
+    assert!(bucket < 1 << TAGS_BITS, "bucket {bucket}");
+    at(bank) + offset_of!(Bank, tags) + ((table as usize) << TAGS_BITS | bucket) * size_of::<Tags>()
 }

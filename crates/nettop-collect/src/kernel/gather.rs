@@ -3,7 +3,11 @@
 use std::{cmp::Reverse, ops::Range};
 
 use bytemuck::{Pod, Zeroable};
-use nettop_common::{PacketsBytes, SourceCounters, counters::Counters, slots::Key};
+use nettop_common::{
+    PacketsBytes, SourceCounters, TrafficClass,
+    counters::{ByClass, Counters},
+    slots::Key,
+};
 
 use nettop_model::kernel_maps::{KeyRows, Map};
 
@@ -142,6 +146,23 @@ impl Dumped for PacketsBytes {
     fn numbers(&self) -> Vec<u64> {
         let Self { packets, bytes } = *self;
         vec![packets, bytes]
+    }
+}
+
+impl Dumped for ByClass {
+    const NAMES: &'static [&'static str] = &{
+        let mut names = ["packets", "bytes", "", "", "", "", "", "", "", "", "", ""];
+        let mut class = 0;
+        while class < TrafficClass::COUNT {
+            names[2 + class] = TrafficClass::ALL[class].json_name();
+            class += 1;
+        }
+        names
+    };
+
+    fn numbers(&self) -> Vec<u64> {
+        let PacketsBytes { packets, bytes } = self.tally();
+        [packets, bytes].into_iter().chain(self.iter().map(|tally| tally.packets)).collect()
     }
 }
 

@@ -13,8 +13,8 @@ use aya::maps::MapData;
 use bytemuck::{Pod, Zeroable as _};
 use foldhash::HashMap;
 use nettop_common::{
-    Address, PacketsBytes, SourceCounters,
-    counters::{Counters, Table},
+    ClassTally, PacketsBytes, SourceCounters, TrafficClass,
+    counters::{ByClass, Counters, Table},
     cpu::Ports,
     maps::{self, ByBank},
     slots::{BANKS, Key},
@@ -42,7 +42,7 @@ pub const PACE_MOST_OF_USUAL: u32 = 10;
 /// Keys at most, by [`Table`]: as many sources as are remembered. All of them are read again and again.
 const MOST_KEYS: [u64; Table::COUNT] = [1 << 17, 1 << 16, 1 << 14];
 /// And at least.
-const LEAST_KEYS: u64 = 64;
+const LEAST_KEYS: u64 = 32;
 /// What a key costs beside its values, bytes (kernel/bpf/hashtab.c: `struct htab_elem`, a pointer, up to two `struct bucket`).
 const KEY: u64 = 48 + size_of::<Key>() as u64 + 8 + 2 * 16;
 
@@ -56,15 +56,15 @@ pub struct HashSizes {
 }
 
 impl HashSizes {
-    /// From a budget in bytes: three quarters of what is left beside the rest are for sources. A key has a value on each CPU that is possible,
-    /// online or not.
+    /// From a budget in bytes: five eighths of what is left beside the rest are for sources, and a quarter for destinations, whose values
+    /// are larger. A key has a value on each CPU that is possible, online or not.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let ports = Capacity::plan(budget, cpus).port_tables(cpus);
         let left = budget.saturating_sub(Capacity::fixed(cpus) + u64::from(ports) * size_of::<Ports>() as u64);
         let keys =
             |share: u64, table: Table| (share / cost(table, cpus)).clamp(LEAST_KEYS, MOST_KEYS[table as usize]) as u32;
         let keys =
-            [keys(left / 4 * 3, Table::Sources), keys(left / 8, Table::Destinations), keys(left / 8, Table::Macs)];
+            [keys(left / 8 * 5, Table::Sources), keys(left / 4, Table::Destinations), keys(left / 8, Table::Macs)];
         Self { keys, ports }
     }
 
@@ -90,7 +90,8 @@ impl HashSizes {
 fn cost(table: Table, cpus: &CpuList) -> u64 {
     let value = match table {
         Table::Sources => size_of::<ByBank<SourceCounters>>(),
-        Table::Destinations | Table::Macs => size_of::<ByBank<PacketsBytes>>(),
+        Table::Destinations => size_of::<ByBank<ByClass>>(),
+        Table::Macs => size_of::<ByBank<PacketsBytes>>(),
     };
     KEY + (value * cpus.count()) as u64
 }
@@ -99,7 +100,7 @@ fn cost(table: Table, cpus: &CpuList) -> u64 {
 pub struct Hash {
     sizes: HashSizes,
     sources: Kept<SourceCounters>,
-    destinations: Kept<PacketsBytes>,
+    destinations: Kept<ByClass>,
     macs: Kept<PacketsBytes>,
     /// When the program began to count in the bank that it counts in, on its own clock.
     since_ns: u64,
@@ -131,16 +132,21 @@ impl Keys for Hash {
     fn finish(&mut self, bank: u32, reading: &mut Reading) {
         let Self { sources, destinations, macs, since_ns, pace, .. } = self;
         let started = Instant::now();
-        let mut tallies = Vec::<(Address, PacketsBytes)>::new();
+        let by_class = |key: Key, classes: ByClass| {
+            let came = TrafficClass::ALL.iter().zip(classes).filter(|(_, tally)| tally.packets > 0);
+            reading.destinations.extend(came.map(|(class, tally)| (key.into(), ClassTally { class: *class, tally })));
+        };
         for (name, read) in [
-            (maps::SOURCE_HASH, sources.read(bank, *since_ns, &mut reading.sources)),
-            (maps::DEST_HASH, destinations.read(bank, *since_ns, &mut tallies)),
-            (maps::MAC_HASH, macs.read(bank, *since_ns, &mut reading.macs)),
+            (
+                maps::SOURCE_HASH,
+                sources.read(bank, *since_ns, |key, source| reading.sources.push((key.into(), source))),
+            ),
+            (maps::DEST_HASH, destinations.read(bank, *since_ns, by_class)),
+            (maps::MAC_HASH, macs.read(bank, *since_ns, |key, tally| reading.macs.push((key.into(), tally)))),
         ] {
             // What is missing comes with a later reading.
             read.unwrap_or_else(|error| log::error!("reading {name}: {error}"));
         }
-        reading.destinations.extend(tallies.into_iter().map(|(address, tally)| (address, super::slots::other(tally))));
         *since_ns = on_clock_of_program(reading.at);
         *pace = (started.elapsed() * RARELY).clamp(PACE, PACE * PACE_MOST_OF_USUAL);
     }
@@ -198,6 +204,14 @@ impl Rising for SourceCounters {
     }
 }
 
+impl Rising for ByClass {
+    fn since(&self, earlier: &Self, _from_ns: u64) -> Self {
+        let mut risen = *self;
+        risen.iter_mut().zip(earlier).for_each(|(tally, earlier)| *tally = (*tally).since(*earlier));
+        risen
+    }
+}
+
 impl Rising for PacketsBytes {
     fn since(&self, earlier: &Self, _from_ns: u64) -> Self {
         (*self).since(*earlier)
@@ -220,17 +234,19 @@ impl<C: Rising> Kept<C> {
         Ok(Self { map: PerCpuHash::new(map)?, known: HashMap::default(), removed: Vec::new(), entries: 0 })
     }
 
-    /// Moves what came in an idle bank, in which was counted from `since_ns` on, to the end of `entries`.
-    fn read<K: From<Key>>(&mut self, bank: u32, since_ns: u64, entries: &mut Vec<(K, C)>) -> io::Result<()> {
+    /// Moves what came in an idle bank, in which was counted from `since_ns` on, to `each`.
+    fn read(&mut self, bank: u32, since_ns: u64, mut each: impl FnMut(Key, C)) -> io::Result<()> {
         let Self { map, known, removed, entries: found } = self;
-        entries.extend(removed.drain(..).map(|(key, counters)| (key.into(), counters)));
+        removed.drain(..).for_each(|(key, counters)| each(key, counters));
         *found = 0;
         map.each(Batch::Read, |key, values| {
             *found += 1;
             let sum = of_bank(values, bank);
             if sum.tally().packets > 0 {
                 let earlier = &mut known.entry(key).or_insert_with(ByBank::zeroed)[bank as usize];
-                entries.extend(risen(&sum, earlier, since_ns).map(|counters| (key.into(), counters)));
+                if let Some(counters) = risen(&sum, earlier, since_ns) {
+                    each(key, counters);
+                }
                 *earlier = sum;
             }
             true
@@ -274,7 +290,7 @@ fn risen<C: Rising>(sum: &C, earlier: &C, since_ns: u64) -> Option<C> {
 struct Held {
     sizes: HashSizes,
     sources: PerCpuHash<ByBank<SourceCounters>>,
-    destinations: PerCpuHash<ByBank<PacketsBytes>>,
+    destinations: PerCpuHash<ByBank<ByClass>>,
     macs: PerCpuHash<ByBank<PacketsBytes>>,
 }
 

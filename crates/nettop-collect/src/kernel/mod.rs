@@ -105,7 +105,7 @@ impl Xdp {
         let Loaded { mut ebpf, programs, inventory, sizes, cpus: cpu_list } = load(options)?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
         let (all, ports) = (map_of(&ebpf, maps::CPUS)?, map_of(&ebpf, maps::PORTS)?);
-        let cpus = Cpus::new(all, ports, &cpu_list, sizes.of_cpus(), options.parts).context("mapping CPUS")?;
+        let cpus = Cpus::new(all, ports, &cpu_list, sizes.of_cpus()).context("mapping CPUS")?;
         let keys: Box<dyn Keys> = match sizes {
             Sizes::Slots(capacity) => Box::new(Slots::new(capacity, &cpu_list, |name| map_of(&ebpf, name))?),
             Sizes::Hash(sizes) => Box::new(Hash::new(sizes, |name| map_of(&ebpf, name))?),

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use aya::maps::MapData;
 use nettop_common::{
-    Address, PacketsBytes, SourceCounters,
+    PacketsBytes, SourceCounters,
     counters::{Counters, Table},
     log::{Record, Ring, Unit},
     slots::Key,
@@ -114,12 +114,9 @@ impl Rings {
     /// Adds what was read to a reading.
     pub fn add_to(&mut self, reading: &mut Reading) {
         let [sources, destinations, macs] = &mut self.cold;
-        let add = |record: Record, sum: &mut PacketsBytes| Counters::add(sum, &record.tally());
         sources.add_up(&mut reading.sources, |record, counters: &mut SourceCounters| record.count_in(counters));
-        let mut tallies = Vec::<(Address, PacketsBytes)>::new();
-        destinations.add_up(&mut tallies, add);
-        reading.destinations.extend(tallies.into_iter().map(|(address, tally)| (address, super::slots::other(tally))));
-        macs.add_up(&mut reading.macs, add);
+        destinations.add_up_classes(&mut reading.destinations);
+        macs.add_up(&mut reading.macs, |record, sum: &mut PacketsBytes| Counters::add(sum, &record.tally()));
     }
 
     /// A reading begins at this time, which may have nothing of them.

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 use bytemuck::Pod;
 use nettop_common::{
-    Address, ClassTally, PacketsBytes, SourceCounters, TrafficClass,
-    counters::{Counters, Table},
+    ClassTally, DestinationCounters, PacketsBytes, SourceCounters, TrafficClass,
+    counters::{ByClass, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
 };
@@ -35,7 +35,7 @@ pub struct Slots {
     /// Keys in the slots that were emptied last, by table.
     entries: [u64; Table::COUNT],
     sources: Windows<Slot<SourceCounters>>,
-    destinations: Windows<Slot<PacketsBytes>>,
+    destinations: Windows<Slot<DestinationCounters>>,
     macs: Windows<Slot<PacketsBytes>>,
     rings: Rings,
 }
@@ -66,31 +66,24 @@ impl Keys for Slots {
     fn read(&mut self, cpus: &Cpus, cpu: usize, bank: u32, reading: &mut Reading) {
         let Self { sources, destinations, macs, entries, capacity, rings, .. } = self;
         rings.read(cpus, cpu, bank).unwrap_or_else(|error| log::error!("mapping the log of CPU {cpu}: {error}"));
-        for (&table, entries) in Table::ALL.iter().zip(entries) {
-            if let Some(newest) = cpus.newest(cpu, bank, table) {
-                match table {
-                    Table::Sources => {}
-                    Table::Destinations => reading.destinations.push((newest.key.into(), other(newest.counters))),
-                    Table::Macs => reading.macs.push((newest.key.into(), newest.counters)),
-                }
-                *entries += 1;
-            }
+        for (&table, entries) in Table::ALL.iter().zip(&mut *entries) {
             let bank = BankOfTable { cpus, cpu, bank, table, bits: capacity.bits[table as usize] };
             let emptied = match table {
-                Table::Sources => bank.empty(sources, &mut reading.sources),
-                Table::Destinations => {
-                    let mut tallies = Vec::<(Address, _)>::new();
-                    let emptied = bank.empty(destinations, &mut tallies);
-                    reading.destinations.extend(tallies.into_iter().map(|(address, tally)| (address, other(tally))));
-                    emptied
-                }
-                Table::Macs => bank.empty(macs, &mut reading.macs),
+                Table::Sources => bank.empty(sources, |slot| reading.sources.push((slot.key.into(), slot.counters))),
+                Table::Destinations => bank.empty(destinations, |slot| {
+                    reading.destinations.extend(by_class(slot.counters).map(|tally| (slot.key.into(), tally)));
+                }),
+                Table::Macs => bank.empty(macs, |slot| reading.macs.push((slot.key.into(), slot.counters))),
             };
             match emptied {
                 Ok(keys) => *entries += keys,
                 // They stay in use: what they hold comes with a later reading.
                 Err(error) => log::error!("mapping slots of the kernel program's: {error}"),
             }
+        }
+        if let Some(newest) = cpus.newest_macs(cpu, bank) {
+            reading.macs.push((newest.key.into(), newest.counters));
+            entries[Table::Macs as usize] += 1;
         }
         cpus.clear_newest(cpu, bank);
     }
@@ -133,9 +126,10 @@ impl Keys for Slots {
     }
 }
 
-/// The program does not tell classes apart yet.
-pub(super) fn other(tally: PacketsBytes) -> ClassTally {
-    ClassTally { class: TrafficClass::Other, tally }
+/// The classes of which anything came.
+fn by_class(counters: DestinationCounters) -> impl Iterator<Item = ClassTally> {
+    let tallies = TrafficClass::ALL.iter().zip(ByClass::from(counters));
+    tallies.filter(|(_, tally)| tally.packets > 0).map(|(class, tally)| ClassTally { class: *class, tally })
 }
 
 /// Buckets whose slots are mapped at once.
@@ -153,21 +147,17 @@ struct BankOfTable<'a> {
 }
 
 impl BankOfTable<'_> {
-    /// Moves what is in it to the end of `entries`; returns how many keys there were.
+    /// Moves what is in it to `each`; returns how many keys there were.
     ///
     /// # Errors
     /// Some of its slots cannot be mapped; they were not moved.
-    fn empty<K: From<Key>, C: Counters>(
-        &self,
-        slots: &mut Windows<Slot<C>>,
-        entries: &mut Vec<(K, C)>,
-    ) -> io::Result<u64>
+    fn empty<C>(&self, slots: &mut Windows<Slot<C>>, mut each: impl FnMut(Slot<C>)) -> io::Result<u64>
     where
-        Slot<C>: bytemuck::Pod,
+        Slot<C>: Pod,
     {
         let Self { cpus, cpu, bank, table, bits } = *self;
         let Some(part) = cpus.part(cpu) else { return Ok(0) };
-        let before = entries.len();
+        let mut keys = 0;
         for bucket in 0..1 << bits {
             let tags = cpus.tags(cpu, bank, table, bucket);
             if tags == Tags::default() {
@@ -175,11 +165,13 @@ impl BankOfTable<'_> {
             }
             let first = slots::index(part, bank, bits, bucket as u32) as usize;
             let (slots, range) = slots.get(&(first..first + WAYS))?;
-            let taken = tags.taken().map(|way| slots.get(range.start + way as usize));
-            entries.extend(taken.map(|slot| (slot.key.into(), slot.counters)));
+            for way in tags.taken() {
+                each(slots.get(range.start + way as usize));
+                keys += 1;
+            }
             cpus.clear_tags(cpu, bank, table, bucket);
         }
-        Ok((entries.len() - before) as u64)
+        Ok(keys)
     }
 }
 
@@ -187,7 +179,7 @@ impl BankOfTable<'_> {
 struct Held {
     capacity: Capacity,
     sources: Array<Slot<SourceCounters>>,
-    destinations: Array<Slot<PacketsBytes>>,
+    destinations: Array<Slot<DestinationCounters>>,
     macs: Array<Slot<PacketsBytes>>,
 }
 
@@ -198,14 +190,17 @@ impl DumpKeys for Held {
 
     fn dump(&self, cpus: &Cpus, map: &mut Map, asked: &Asked) -> Result<()> {
         match map.facts.name.as_str() {
-            maps::SOURCES => self.dump_slots(cpus, map, (&self.sources, Table::Sources), |_, _| None, address, asked),
+            maps::SOURCES => {
+                let table = (&self.sources, Table::Sources);
+                self.dump_slots::<_, SourceCounters>(cpus, map, table, |_, _| None, address, asked)
+            }
             maps::DESTINATIONS => {
-                let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Destinations);
-                self.dump_slots(cpus, map, (&self.destinations, Table::Destinations), newest, address, asked)
+                let table = (&self.destinations, Table::Destinations);
+                self.dump_slots::<_, ByClass>(cpus, map, table, |_, _| None, address, asked)
             }
             maps::MACS => {
-                let newest = |cpu, bank| cpus.newest(cpu, bank, Table::Macs);
-                self.dump_slots(cpus, map, (&self.macs, Table::Macs), newest, mac_pair, asked)
+                let (table, newest) = ((&self.macs, Table::Macs), |cpu, bank| cpus.newest_macs(cpu, bank));
+                self.dump_slots::<_, PacketsBytes>(cpus, map, table, newest, mac_pair, asked)
             }
             maps::LOG => {
                 let rings = || (0..cpus.count()).map(|cpu| cpus.ring(cpu));
@@ -219,13 +214,13 @@ impl DumpKeys for Held {
 }
 
 impl Held {
-    /// The slots of a table in the bank that each CPU counts in, and what is in none yet.
-    fn dump_slots<C: Dumped>(
+    /// The slots of a table in the bank that each CPU counts in, and what is in none yet; `D` has the numbers that are shown.
+    fn dump_slots<C: Into<D>, D: Dumped>(
         &self,
         cpus: &Cpus,
         map: &mut Map,
         (array, table): (&Array<Slot<C>>, Table),
-        newest: impl Fn(usize, u32) -> Option<Slot<C>>,
+        newest: impl Fn(usize, u32) -> Option<Slot<D>>,
         label: fn(Key) -> String,
         asked: &Asked,
     ) -> Result<()>
@@ -255,7 +250,7 @@ impl Held {
                     if slots.get(slot).key == key
                         && cpus.tags(cpu, bank, table, bucket).taken().any(|taken| taken == way)
                     {
-                        gathered.enter(key, cpu, counters);
+                        gathered.enter(key, cpu, counters.into());
                     }
                 }
             }
