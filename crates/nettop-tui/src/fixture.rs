@@ -10,7 +10,7 @@ use nettop_model::snapshot::{
     History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState, Mac,
     MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place, Places, PortList, PortRow, Prefix,
     PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList, SourceRow, Sums,
-    TcpFlags, Tick, Traffic,
+    TcpFlags, Tick, Traffic, TrafficClass,
 };
 
 /// When every fixture was taken.
@@ -186,6 +186,17 @@ pub fn busy() -> Snapshot {
                     pps_60s: 22_281.0,
                     peak_pps: 4_141_592.0,
                     at_least: n == 3,
+                    classes: vec![
+                        (TrafficClass::Syn, Amount { packets: (total >> n) / 2, bytes: (total >> n) * 30 }),
+                        (TrafficClass::Udp, Amount { packets: (total >> n) / 4, bytes: (total >> n) * 300 }),
+                        (
+                            TrafficClass::Fragment,
+                            Amount {
+                                packets: (total >> n) - (total >> n) / 2 - (total >> n) / 4,
+                                bytes: (total >> n) * 3,
+                            },
+                        ),
+                    ],
                 })
                 .collect(),
             ..DestinationList::default()

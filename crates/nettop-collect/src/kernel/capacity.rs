@@ -14,8 +14,8 @@ use nettop_common::{
     slots::{self, BANKS, MOST_BITS, Slot, WAYS},
 };
 
-/// log₂ of the buckets of a CPU in a bank at least, by [`Table`]: of destinations, whose slots are larger, half as many.
-const LEAST_BITS: [u32; Table::COUNT] = [3, 2, 3];
+/// log₂ of the buckets of a CPU in a bank at least, by [`Table`]: of destinations in as much memory as of MAC pairs.
+const LEAST_BITS: [u32; Table::COUNT] = [3, 1, 3];
 /// Bytes of a slot, by [`Table`].
 const SLOTS: [usize; Table::COUNT] =
     [size_of::<Slot<SourceCounters>>(), size_of::<Slot<DestinationCounters>>(), size_of::<Slot<PacketsBytes>>()];

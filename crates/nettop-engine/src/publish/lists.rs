@@ -2,12 +2,12 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use nettop_common::{Address, PacketsBytes, SourceCounters};
+use nettop_common::{Address, PacketsBytes, SourceCounters, TrafficClass};
 use nettop_model::{
     order,
     snapshot::{
-        AllSources, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others, PortList,
-        PortRow, SourceList, SourceRow, SourceRows, Subject,
+        AllSources, Amount, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others,
+        PortList, PortRow, SourceList, SourceRow, SourceRows, Subject,
     },
 };
 
@@ -86,7 +86,10 @@ impl Engine {
             let PacketsBytes { packets, bytes } = account.tally();
             let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(buckets, elapsed);
             let at_least = account.note.lacks();
-            Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least })
+            let classes = account.total.classes();
+            let classes = TrafficClass::ALL.iter().copied().zip(classes.map(Amount::from));
+            let classes = classes.filter(|(_, amount)| amount.packets > 0).collect();
+            Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least, classes })
         };
         DestinationList { rows: addresses.iter().filter_map(row).collect(), rest: sums(others, rest) }
     }

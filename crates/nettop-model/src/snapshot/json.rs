@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, marker::PhantomData, net::IpAddr};
 
 use litemap::LiteMap;
-use nettop_common::{Protocol, counters::SizeBucket};
+use nettop_common::{Protocol, TrafficClass, counters::SizeBucket};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -76,6 +76,14 @@ pub(crate) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: 
     map.end()
 }
 
+/// Serialises what there is of each class of traffic as a map.
+pub(crate) fn by_class<V: Serialize, S: Serializer>(
+    pairs: &[(TrafficClass, V)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(class, value)| (class.json_name(), value)))
+}
+
 /// Reads a value of a fixed set; what is not known here is nothing.
 pub(crate) fn known<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     #[derive(Deserialize)]
@@ -132,6 +140,12 @@ keys_of_text! { u8 u16 IpAddr Mac TcpFlags }
 impl MapKey for Protocol {
     fn read(text: &str) -> Option<Self> {
         with_label(text)
+    }
+}
+
+impl MapKey for TrafficClass {
+    fn read(text: &str) -> Option<Self> {
+        Self::from_json_name(text)
     }
 }
 

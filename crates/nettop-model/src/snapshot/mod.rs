@@ -55,6 +55,8 @@ pub use self::{
     traffic::Traffic,
     values::{Mac, TcpFlags},
 };
+/// What the packets to a destination are told apart by.
+pub use nettop_common::TrafficClass;
 
 /// Of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

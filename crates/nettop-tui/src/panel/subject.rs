@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nettop_model::{
     format, order,
-    snapshot::{Prefix, SourceRow, Subject, Sums},
+    snapshot::{Amount, Prefix, SourceRow, Subject, Sums},
 };
 use nettop_views::services;
 use ratatui::text::{Line, Span};
@@ -105,6 +105,8 @@ fn destination(picture: &Picture, ip: IpAddr) -> About {
     };
     let mut facts = amounts(picture, row.packets, Some(row.bytes));
     facts.push(rates(picture, &[("now", row.pps), ("60s", row.pps_60s), ("peak", row.peak_pps)]));
+    let classes = row.classes.iter().map(|(class, amount)| (class.label(), *amount));
+    let classes = by_class(picture, row.packets, classes.collect());
     // Of all that was sampled lately, what went there.
     let events = || picture.snapshot.traffic.events.iter().filter(|event| event.dst_ip == ip);
     let sampled = |key: &dyn Fn(&nettop_model::snapshot::EventRow) -> String| {
@@ -113,11 +115,27 @@ fn destination(picture: &Picture, ip: IpAddr) -> About {
         items(picture, "~", counts.into_iter())
     };
     let groups = vec![
+        ("by class", classes),
         ("lately from", sampled(&|event| event.src_ip.to_string())),
         ("to ports", sampled(&|event| port_name(picture, event.dst_port))),
         ("protocols", sampled(&|event| event.proto.to_string())),
     ];
     (facts, groups)
+}
+
+/// Packets, their share, and bytes of each class, most packets first.
+fn by_class(picture: &Picture, all: u64, mut classes: Vec<(&'static str, Amount)>) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    order::sort_by_key(&mut classes, |(_, amount)| std::cmp::Reverse(amount.packets));
+    let line = |(name, Amount { packets, bytes }): (&'static str, Amount)| {
+        Line::from(vec![
+            Span::styled(name, theme.text),
+            Span::styled(format!(" {} ", format::short(packets)), theme.value),
+            Span::styled(format::percent_short(packets, all), theme.dim),
+            Span::styled(format!(" {}", picture.state.units.amount(bytes)), theme.value),
+        ])
+    };
+    classes.into_iter().map(line).collect()
 }
 
 fn port(picture: &Picture, port: u16) -> About {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use nettop_model::{
     format,
     query::{Fact, Quantity},
-    snapshot::{DestinationRow, Subject},
+    snapshot::{DestinationRow, Subject, TrafficClass},
 };
 
 use super::{PERCENT, number_facts, share};
@@ -51,7 +51,31 @@ const COLUMNS: &[Column] = &[
         .sorted(|row| SortKey::Number(row.bytes as f64)),
     Column::text("Share", "share of all counted packets", 3, [PERCENT, 12, 48], |row, cell| share(row.packets, cell))
         .means(Meaning::Bar),
+    of_class::<{ TrafficClass::Syn as usize }>("of them, TCP that asks for a connection"),
+    of_class::<{ TrafficClass::Ack as usize }>("of them, TCP that acknowledges, or ends a connection, without data"),
+    of_class::<{ TrafficClass::Data as usize }>("of them, TCP with data"),
+    of_class::<{ TrafficClass::Udp as usize }>("of them, UDP"),
+    of_class::<{ TrafficClass::Icmp as usize }>("of them, ICMP and ICMPv6"),
+    of_class::<{ TrafficClass::Other as usize }>("of them, other IP protocols"),
+    of_class::<{ TrafficClass::SynAck as usize }>("of them, TCP that answers to a SYN"),
+    of_class::<{ TrafficClass::Rst as usize }>("of them, TCP that resets a connection"),
+    of_class::<{ TrafficClass::Flags as usize }>("of them, TCP with flags that no connection has, or cut off"),
+    of_class::<{ TrafficClass::Fragment as usize }>("of them, fragments, the first ones included"),
 ];
+
+/// The rank of the first class: good to have where there is room.
+const CLASSES: u8 = 9;
+
+/// Packets of a class.
+const fn of_class<const CLASS: usize>(help: &'static str) -> Column {
+    Column::number(TrafficClass::ALL[CLASS].label(), help, CLASSES + CLASS as u8, [6, 6, 6], |row, _| {
+        match row.packets_of(TrafficClass::ALL[CLASS]) {
+            0 => String::new(),
+            packets => format::short(packets),
+        }
+    })
+    .sorted(|row| SortKey::Number(row.packets_of(TrafficClass::ALL[CLASS]) as f64))
+}
 
 fn facts(row: &DestinationRow, see: &mut dyn FnMut(Fact)) {
     see(Fact::Net(row.ip, if row.ip.is_ipv4() { 32 } else { 128 }));
