@@ -1,4 +1,4 @@
-//! What the engine appends to files as it goes: sampled packets and alerts.
+//! What the engine writes to files as it goes: sampled packets, alerts, and what is to outlive the process.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -8,6 +8,7 @@ use nettop_export::{
     append_file::AppendFile,
     jsonl::{Jsonl, LAST_WRITES, Reopener},
     record::Recorder,
+    state::StateWriter,
 };
 use nettop_model::{
     request::Request,
@@ -20,6 +21,7 @@ pub struct Sinks {
     events: Option<Jsonl<Sampled>>,
     alerts: Option<Jsonl<Alert>>,
     record: Option<Arc<Recorder<Line>>>,
+    state: Option<StateWriter>,
 }
 
 impl Sinks {
@@ -32,12 +34,29 @@ impl Sinks {
             events: events.map(|target| Jsonl::start(Export::Events, target)).transpose()?,
             alerts: alerts.map(|target| Jsonl::start(Export::Alerts, target)).transpose()?,
             record: None,
+            state: None,
         })
     }
 
     /// From now on readings are recorded: collectors write theirs, the engine what it does beside.
     pub fn record(&mut self, recorder: Arc<Recorder<Line>>) {
         self.record = Some(recorder);
+    }
+
+    /// From now on there is a folder for what is to outlive the process.
+    pub fn keep_state(&mut self, state: StateWriter) {
+        self.state = Some(state);
+    }
+
+    /// Where to read what an earlier process has kept, and to hand over what the next one is to find; `None`: nothing is kept.
+    /// Whoever keeps something hands it over before [`finish`](Self::finish).
+    pub fn state(&self) -> Option<&StateWriter> {
+        self.state.as_ref()
+    }
+
+    /// What could not be kept.
+    pub fn state_degraded(&self) -> Vec<Degraded> {
+        self.state.as_ref().map(StateWriter::degraded).unwrap_or_default()
     }
 
     /// A snapshot was published.
@@ -86,9 +105,11 @@ impl Sinks {
         // All of them meanwhile, rather than one after the other.
         self.events.iter_mut().for_each(Jsonl::close);
         self.alerts.iter_mut().for_each(Jsonl::close);
+        self.state.iter().for_each(StateWriter::close);
         let until = Instant::now() + LAST_WRITES;
         self.events.iter_mut().for_each(|events| events.finish_until(until));
         self.alerts.iter_mut().for_each(|alerts| alerts.finish_until(until));
+        self.state.iter().for_each(|state| state.finish_until(until));
         self.record.iter().for_each(|record| record.finish());
     }
 

@@ -18,6 +18,7 @@ pub mod record;
 pub mod session;
 pub mod site;
 pub mod sorted;
+pub mod state;
 pub mod summary;
 pub mod table;
 pub mod until;

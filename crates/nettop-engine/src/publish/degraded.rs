@@ -145,6 +145,7 @@ impl Engine {
         rows.extend(self.missed.degraded(self.reading.at));
         rows.extend(sinks::degraded(exports));
         rows.extend(self.sinks.recording_degraded());
+        rows.extend(self.sinks.state_degraded());
         rows.extend(self.settings.log.iter().filter_map(Log::degraded));
         rows.extend(self.settings.found.iter().cloned());
         rows
