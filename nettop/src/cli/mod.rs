@@ -231,6 +231,11 @@ pub struct RunArgs {
     /// How large that file may become, MiB
     #[arg(long, value_name = "MIB", requires = "record", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
     pub record_max: u64,
+    /// Keep in this folder what the next start is to find, such as what traffic is usual: made with mode 0700 where it is missing, and only
+    /// its user's to write to. Captures, nettop demo and nettop replay have no such folder: their traffic must not teach what is usual
+    /// here [default: $STATE_DIRECTORY, which systemd sets, else nothing is kept]
+    #[arg(long, value_name = "DIR", conflicts_with = "pcap")]
+    pub state: Option<PathBuf>,
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,

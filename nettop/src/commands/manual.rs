@@ -27,6 +27,9 @@ Where a monitor listens for nettopctl, unless told otherwise.
 \fI/var/lib/nettop/location.csv\fR
 What \fBnettop update\-db\fR makes.
 .TP
+\fI/var/lib/nettop/state\fR
+What the system service keeps for its next start.
+.TP
 \fI/run/nettop/nettop.sock\fR
 Where the system service listens. nettopctl looks there when $XDG_RUNTIME_DIR has no socket.
 .SH ENVIRONMENT
@@ -35,6 +38,10 @@ Where the system service listens. nettopctl looks there when $XDG_RUNTIME_DIR ha
 Every option, for example \fBNETTOP_MAP_MEMORY=64\fR; it has more say than files, and less than the command line, where a
 switch is turned off again by \fB\-\-quiet=false\fR. \fBNETTOP_CONFIG\fR names the only file to read; with
 \fBNETTOP_NO_CONFIG=1\fR none is.
+.TP
+\fBSTATE_DIRECTORY\fR
+Where the live monitor keeps what its next start is to find, unless \fB\-\-state\fR names a folder; systemd sets it. Of several
+folders, separated by colons, the first one counts.
 .TP
 \fBNO_COLOR\fR
 No colours, unless a theme is chosen.

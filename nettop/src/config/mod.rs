@@ -141,6 +141,16 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     Ok((cli, Config { preferences, matches, merged, given, layers }))
 }
 
+/// What files and the environment say of an option that takes one value, for a monitor that is started now.
+///
+/// # Errors
+/// As for [`check`].
+pub fn value(option: &str) -> Result<Option<OsString>, String> {
+    let layers = Layers::read(&Choice::of_environment()?, &Catalogue::new())?;
+    let entry = layers.options().rev().flatten().find(|entry| entry.key == option);
+    Ok(entry.and_then(|entry| entry.said.values().first().cloned()))
+}
+
 /// Which files a monitor that is started now would read, all of which it can.
 ///
 /// # Errors

@@ -20,7 +20,13 @@ use nettop_collect::{
 };
 use nettop_control::{channel::Channel, server};
 use nettop_engine::{Engine, Settings, overhead::Overhead, replay::Player, sinks::Sinks};
-use nettop_export::{atomic_file::AtomicFile, log::Log, session::OutputDir, summary};
+use nettop_export::{
+    atomic_file::AtomicFile,
+    log::Log,
+    session::OutputDir,
+    state::{StateDir, StateWriter},
+    summary,
+};
 use nettop_geo::Watcher;
 use nettop_model::{
     clock::Moment,
@@ -47,6 +53,7 @@ use crate::{
     run::{
         files::{Files, Hangup},
         sources::{self, Inputs},
+        state,
     },
 };
 
@@ -66,7 +73,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         return capture(path, args);
     }
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
-    let opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
+    let mut opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
+    opened.state = state::open(args.state.as_deref(), opened.invoker.as_ref(), &mut settings.found)?;
     let record = Invoker::open_first(opened.invoker.as_ref(), || sources::open_record(args))?;
     let _last_records = LastRecords(opened.log.clone());
     // Databases are in memory by now.
@@ -120,6 +128,8 @@ struct Opened {
     geo: Option<Watcher>,
     files: Files,
     log: Option<Log>,
+    /// Of the live monitor alone: made up and recorded traffic must not teach what is usual here.
+    state: Option<StateDir>,
 }
 
 impl Opened {
@@ -154,7 +164,7 @@ impl Opened {
                 })
                 .init();
         }
-        Ok(Self { invoker, control, geo, files, log })
+        Ok(Self { invoker, control, geo, files, log, state: None })
     }
 
     /// What of the file system is needed from now on.
@@ -168,6 +178,7 @@ impl Opened {
         let ends = self.files.snapshot.iter().filter_map(AtomicFile::file);
         let ends = ends.chain(self.files.session.iter().flat_map(OutputDir::files));
         ends.for_each(|path| folders.output(&path));
+        self.state.iter().for_each(|state| folders.write(state.path()));
         if args.screen().is_some() {
             folders.write_here();
         }
@@ -211,7 +222,7 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
     heap::keep_small();
     let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
-    let Opened { control, mut geo, files, log, .. } = opened;
+    let Opened { control, mut geo, files, log, state, .. } = opened;
     // Only now: a thread keeps the privileges it began with.
     if let Some(log) = &log {
         log.start().context("starting the thread that writes the log")?;
@@ -223,6 +234,11 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
     let mut sinks = Sinks::start(files.events, files.alerts).context("starting a thread that writes a file")?;
     if settings.mode == Mode::Replay {
         sinks.be_patient();
+    }
+    if let Some(state) = state {
+        sinks.keep_state(
+            StateWriter::start(state).context("starting the thread that keeps what the next start is to find")?,
+        );
     }
     let (inputs, recorder) = inputs.recorded(&settings).context("starting the thread that records")?;
     recorder.into_iter().for_each(|recorder| sinks.record(recorder));

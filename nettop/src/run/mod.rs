@@ -4,3 +4,4 @@ pub mod attach;
 pub mod files;
 pub mod live;
 mod sources;
+pub mod state;

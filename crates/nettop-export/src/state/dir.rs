@@ -248,19 +248,17 @@ fn make(above: &OwnedFd, name: &OsStr, user: u32) -> io::Result<OwnedFd> {
 fn check(folder: &OwnedFd, path: &Path, owner: u32) -> io::Result<()> {
     let facts = fstat(folder)?;
     let shown = path.display();
-    let wrong = if facts.st_uid != owner {
-        format!(
-            "{shown} belongs to user {}, and not to {owner}, who is to write there; give it to that user with chown",
-            facts.st_uid
-        )
+    let (wrong, remedy) = if facts.st_uid != owner {
+        let wrong = format!("{shown} belongs to user {}, and not to {owner}, who is to write there", facts.st_uid);
+        (wrong, "give it to that user with chown")
     } else if facts.st_mode & 0o022 != 0 {
-        format!("others may write to {shown}; take that right from them with chmod go-w")
+        (format!("others may write to {shown}"), "take that right from them with chmod go-w")
     } else if facts.st_mode & 0o700 != 0o700 {
-        format!("the owner of {shown} may not read, write and enter it; give these rights back with chmod u+rwx")
+        (format!("the owner of {shown} may not read, write and enter it"), "give these rights back with chmod u+rwx")
     } else {
         return Ok(());
     };
-    Err(io::Error::other(format!("{wrong}, or {ANOTHER}")))
+    Err(io::Error::other(format!("{wrong}; {ANOTHER}, or {remedy}")))
 }
 
 /// That files can be made there, as far as that can be seen without making one.

@@ -10,6 +10,7 @@ mod places;
 mod program;
 mod rights;
 mod sandbox;
+mod state;
 mod terminal;
 
 use std::fmt::Write as _;
@@ -101,6 +102,7 @@ pub const CHECKS: &[Check] = &[
         NEEDED,
         program::configuration,
     ),
+    Check::new("program", "state", "where it keeps what the next start is to find", NEEDED, state::folder),
     Check::new("program", "CPUs", "each has its own counters", USEFUL, program::cpus),
     Check::new("program", "memory", "what the kernel's maps take", USEFUL, program::memory),
     Check::new(
