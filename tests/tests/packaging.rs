@@ -80,6 +80,18 @@ fn systemd_accepts_the_units_and_finds_them_tight() {
 }
 
 #[test]
+fn the_service_s_folder_is_its_own_and_goes_with_the_package() {
+    let [service, update] = ["nettop.service", "nettop-db-update.service"].map(unit);
+    let folder = setting(&service, "StateDirectory");
+    assert_eq!((folder, setting(&service, "StateDirectoryMode")), ("nettop/state", "0700"));
+    // A folder that a unit with a user of its own shares with one of root's would be moved at each start of either.
+    assert_eq!((setting(&service, "DynamicUser"), setting(&update, "StateDirectory")), ("yes", "nettop"));
+    let script = fs::read_to_string(packaging().join("debian/postrm")).expect("a script");
+    let purge = script.lines().find_map(|line| line.trim().strip_prefix("rm -rf ")).expect("what is removed whole");
+    assert_eq!(purge, format!("/var/lib/{folder} /var/lib/private/nettop"));
+}
+
+#[test]
 fn the_capabilities_of_the_unit_are_enough() {
     if !skip::privileged() {
         return;
