@@ -220,7 +220,9 @@ fn in_the_sandbox() {
     let state = Invoker::open_first(Some(&invoker), || Ok(StateDir::open(path, NOBODY)?)).expect("the folder");
     let mut folders = Folders::default();
     folders.write(state.path());
-    let layers = sandbox::enter(sandbox::Mode::BestEffort, Some(&invoker), &folders).expect("the sandbox");
+    let whole = sandbox::offered().expect("the sandbox").iter().all(|layer| layer.holds);
+    let mode = if whole { sandbox::Mode::Strict } else { sandbox::Mode::BestEffort };
+    let layers = sandbox::enter(mode, Some(&invoker), &folders).expect("the sandbox");
     let mut sinks = Sinks::default();
     sinks.keep_state(StateWriter::start(state).expect("a thread"));
     let state = sinks.state().expect("a folder");

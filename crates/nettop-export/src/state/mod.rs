@@ -3,6 +3,7 @@
 //! [`StateDir`] is the folder; [`StateWriter`] writes into it by a thread of its own, so that nobody waits for a disk.
 
 mod dir;
+mod folder;
 mod writer;
 
 pub use self::{dir::StateDir, writer::StateWriter};

@@ -9,7 +9,10 @@ use std::{
     thread,
 };
 
-use rustix::fs::mknodat;
+use rustix::{
+    fs::{FileType, mknodat},
+    process::geteuid,
+};
 
 use super::*;
 
@@ -70,6 +73,30 @@ fn readers_see_the_old_content_or_the_new_one() {
             assert!(seen.len() == 300_000 && seen.iter().all(|letter| *letter == seen[0]));
         }
     });
+}
+
+#[test]
+fn two_that_write_the_same_file_say_so_and_leave_a_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let write = |letter: u8| {
+        let state = open(&path);
+        for _ in 0..100 {
+            match state.write("usual", &[letter; 10_000]) {
+                Ok(()) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy, "{error}");
+                    assert!(error.to_string().ends_with("a folder of its own with --state"), "{error}");
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| write(b'a'));
+        scope.spawn(|| write(b'b'));
+    });
+    let left = open(&path).read("usual", 10_000).unwrap().unwrap();
+    assert!(left.len() == 10_000 && left.iter().all(|letter| *letter == left[0]));
 }
 
 #[test]
