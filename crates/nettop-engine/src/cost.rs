@@ -112,14 +112,14 @@ fn of_each_part() {
     for (name, draw) in floods() {
         let mut aggregates =
             Aggregates::new(Moment::default(), MOST_SOURCES, Regions::new(Some(Arc::clone(&geo))), HashKey([1, 2]));
-        let mut notes = SecondStats::new(Some(10_000), Some(100));
+        let mut notes = SecondStats::new(Some(10_000));
         let mut reading = Reading::new(Moment::default());
         let all = measure(draw, |entries, buckets| {
             reading.at.monotonic_ns = buckets.now_ns();
             mem::swap(&mut reading.sources, entries);
             aggregates.enter(&reading, &mut notes, |_| {});
             if aggregates.close().is_some() {
-                notes.next_second();
+                notes.next_second(true);
             }
         });
         println!("{name:>20}: all {all}; {:.0} MiB resident", resident());

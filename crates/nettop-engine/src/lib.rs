@@ -344,8 +344,7 @@ impl Engine {
             histories.close(seconds, aggregates.totals.outcome(Outcome::Counted), |subject| aggregates.total(subject));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
-            let around =
-                Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };
+            let around = Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };
             let changes = detector.judge(reading.at, seconds, &around);
             changes.into_iter().for_each(|alert| sinks.alert(alert));
         }
@@ -489,10 +488,7 @@ impl Engine {
         self.unadmitted = 0;
         self.details.reset();
         self.histories = Histories::new();
-        self.detector
-            .reset(self.reading.at)
-            .into_iter()
-            .for_each(|alert| self.sinks.alert(alert));
+        self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();
         self.message = "counters reset".into();
     }

@@ -18,7 +18,7 @@ use nettop_model::{
     clock::Moment,
     filter::FilterText,
     request::{FilterChange, Request, Top},
-    snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Snapshot},
+    snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Share, Snapshot},
 };
 use nettop_tui::{
     layout,
@@ -294,8 +294,10 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
         value: bytes.arbitrary()?,
         peak: bytes.arbitrary()?,
         count: bytes.arbitrary()?,
-        target: None,
-        sources: Vec::new(),
+        advice: bytes.arbitrary()?,
+        evidence: vec![bytes.arbitrary()?],
+        origins: vec![Share { of: bytes.arbitrary()?, share: bytes.arbitrary()? }],
+        ..Alert::default()
     }];
     if bytes.arbitrary()? {
         let error = bytes.arbitrary()?;

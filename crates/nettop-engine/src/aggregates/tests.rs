@@ -36,7 +36,7 @@ fn enter(aggregates: &mut Aggregates, reading: u64, sources: Vec<(Address, Sourc
         let counted = &mut reading.totals.seen;
         counted.add(PacketsBytes { packets, bytes });
     }
-    aggregates.enter(&reading, &mut SecondStats::new(None, None), |_| {});
+    aggregates.enter(&reading, &mut SecondStats::new(None), |_| {});
     aggregates.close();
 }
 

@@ -246,27 +246,43 @@ fn message(each: Each, finding: &Finding, peak: f64, scene: &DetectInput) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{Counts, SecondStats, high_pps};
+    use crate::detect::{SecondStats, Thresholds, high_pps, rule::Finds, usual::Usual};
 
-    fn scene(stats: &SecondStats, stall: Option<f64>) -> DetectInput<'_> {
-        DetectInput {
+    /// What a rule sees of a second in which nothing came, for `each`.
+    fn with_scene<T>(stall: Option<f64>, each: impl FnOnce(&DetectInput) -> T) -> T {
+        let (stats, thresholds, usual) = (SecondStats::new(None), Thresholds::default(), Usual::default());
+        each(&DetectInput {
             seconds: stall.unwrap_or(1.0),
             stall,
             first: false,
-            age: 60.0,
+            is_settled: true,
+            thresholds: &thresholds,
             threshold: 1_000.0,
-            counts: Counts::default(),
+            packets: 0,
+            not_ip: 0,
+            targets: &stats.targets,
             samples: &stats.samples,
+            senders: &stats.senders,
+            usual: &usual,
+            host: None,
+            connections_made: 0.0,
+            place: &|_| Vec::new(),
+            sites: &[],
             new_sources: &stats.new_sources,
             strangers: stats.strangers,
             new_macs: &stats.new_macs,
             busy: Vec::new(),
-            probed: Vec::new(),
-        }
+            scans: Vec::new(),
+        })
+    }
+
+    fn rule_and_each() -> (&'static Rule, Each) {
+        let Finds::Each(each) = high_pps::RULE.finds else { panic!("it has a look of its own") };
+        (&high_pps::RULE, each)
     }
 
     fn lasting(alert: Alert) -> Lasting {
-        Lasting { alert, talkers: TopTalkers::default(), began_ns: 0, found_ns: 0 }
+        Lasting { alert, began_ns: 0, found_ns: 0 }
     }
 
     fn alert(severity: Severity, at: u64) -> Alert {
@@ -274,18 +290,11 @@ mod tests {
             id: at,
             kind: "test".into(),
             severity,
-            source: None,
-            message: String::new(),
             since_ns: at,
             last_ns: at,
             until_ns: Some(at),
-            seconds: 0.0,
-            averaged_over: None,
-            value: 0.0,
-            peak: 0.0,
             count: 1,
-            target: None,
-            sources: Vec::new(),
+            ..Alert::default()
         }
     }
 
@@ -304,7 +313,7 @@ mod tests {
                     alerts.keep(alert(*severity, at));
                 }
             }
-            let newest = alerts.newest(Moment::default());
+            let newest = alerts.newest(Moment::default(), Vec::new());
             let count = |severity| newest.iter().filter(|alert| alert.severity == severity).count();
             assert_eq!((count(Severity::Warn), count(Severity::Info)), (warnings, infos), "{name}");
             assert!(newest.is_sorted_by(|a, b| a.since_ns > b.since_ns), "{name}");
@@ -317,8 +326,8 @@ mod tests {
         let mut alerts = Alerts::default();
         alerts.lasting.extend((0..KEPT as u64 + 1).map(|at| lasting(alert(Severity::Warn, at))));
         alerts.lasting.push(lasting(alert(Severity::Critical, 0)));
-        assert_eq!(alerts.newest(Moment::default()).len(), KEPT);
-        assert!(alerts.newest(Moment::default()).iter().any(|alert| alert.severity == Severity::Critical));
+        assert_eq!(alerts.newest(Moment::default(), Vec::new()).len(), KEPT);
+        assert!(alerts.newest(Moment::default(), Vec::new()).iter().any(|alert| alert.severity == Severity::Critical));
     }
 
     #[test]
@@ -326,19 +335,14 @@ mod tests {
         let mut alerts = Alerts::default();
         alerts.lasting.push(lasting(alert(Severity::Warn, 1)));
         (2..100).for_each(|at| alerts.keep(alert(Severity::Info, at)));
-        let newest = alerts.newest(Moment::default());
+        let newest = alerts.newest(Moment::default(), Vec::new());
         assert_eq!((newest.len(), newest[KEPT - 1].since_ns), (KEPT, 1));
     }
 
     /// One that was raised by a rule.
     fn raised(alerts: &mut Alerts, at: Moment) -> Alert {
-        let stats = SecondStats::new(None, None);
-        alerts.raise(
-            at,
-            &high_pps::RULE,
-            &scene(&stats, None),
-            &Finding { effect: Effect::Raise, ..Finding::default() },
-        )
+        let finding = Finding { effect: Effect::Raise, ..Finding::default() };
+        with_scene(None, |scene| alerts.raise(at, rule_and_each(), scene, &finding))
     }
 
     #[test]
@@ -352,7 +356,7 @@ mod tests {
             for (passed, step) in (1..).zip(steps) {
                 now.monotonic_ns += second;
                 now.unix_ns = now.unix_ns.wrapping_add_signed((1 + step) * 1_000_000_000);
-                let told = alerts.newest(now).remove(0);
+                let told = alerts.newest(now, Vec::new()).remove(0);
                 assert_eq!((told.id, told.since_ns), (alert.id, alert.since_ns), "{steps:?}");
                 assert_eq!(told.seconds, f64::from(passed), "{steps:?}");
             }
@@ -378,17 +382,17 @@ mod tests {
 
     #[test]
     fn what_a_stall_brings_is_told_as_an_average() {
-        let stats = SecondStats::new(None, None);
         let (mut alerts, at) = (Alerts::default(), Moment { monotonic_ns: 1, unix_ns: 1 });
         let found = Finding { effect: Effect::Raise, value: 5_000.0, ..Finding::default() };
         for (stall, part) in
             [(Some(31.2), "nothing was read for 31 s: rates are averages"), (None, "over"), (Some(4.0), "4 s")]
         {
-            let scene = scene(&stats, stall);
-            if !alerts.go_on(at, &high_pps::RULE, &scene, found.clone()) {
-                alerts.raise(at, &high_pps::RULE, &scene, &found);
-            }
-            let alert = alerts.newest(at).remove(0);
+            with_scene(stall, |scene| {
+                if !alerts.go_on(at, rule_and_each(), scene, &found) {
+                    alerts.raise(at, rule_and_each(), scene, &found);
+                }
+            });
+            let alert = alerts.newest(at, Vec::new()).remove(0);
             assert_eq!(alert.averaged_over, stall);
             assert!(alert.message.contains(part), "{}", alert.message);
             assert_eq!(alert.message.contains("averages"), stall.is_some(), "{}", alert.message);

@@ -307,7 +307,8 @@ fn find<'a>(scene: &DetectInput, sites: &'a [Site]) -> Vec<Found<'a>> {
         let Some((largest, _)) = found.levels().max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
         let Finds::Flood(flood) = RULES[largest.rule].finds else { continue };
         let single: Vec<_> = sites.iter().filter(|site| site.stands_alone).filter_map(|site| site.who).collect();
-        let weights = scene.targets.iter().filter(|(address, class, _)| *class == flood.class && !single.contains(address));
+        let weights =
+            scene.targets.iter().filter(|(address, class, _)| *class == flood.class && !single.contains(address));
         let places = locate(weights.map(|(address, _, tally)| (address, tally.packets as f64)));
         let parts = || found.parts.clone();
         if places.is_empty() {
@@ -415,7 +416,8 @@ impl Attack {
         self.hosts = self.hosts.max(found.hosts);
         self.kinds.values_mut().for_each(|kind| (kind.pps, kind.bps) = (0.0, 0.0));
         for (part, level) in found.levels() {
-            let kind = self.kinds.entry(part.rule).or_insert_with(|| Kind { threshold: part.threshold, ..Kind::default() });
+            let kind =
+                self.kinds.entry(part.rule).or_insert_with(|| Kind { threshold: part.threshold, ..Kind::default() });
             kind.level += level;
             kind.packets += part.pps * found.share * scene.seconds;
             kind.pps += part.pps * part.burst * found.share;
@@ -491,10 +493,17 @@ impl Attack {
             pps: kind.pps,
             bps: kind.bps,
             share: kind.packets / packets.max(1.0),
-            ports: kind.mix.ports.iter().filter(|(port, share)| *port != 0 && *share >= 0.2).map(|(port, _)| *port).collect(),
+            ports: kind
+                .mix
+                .ports
+                .iter()
+                .filter(|(port, share)| *port != 0 && *share >= 0.2)
+                .map(|(port, _)| *port)
+                .collect(),
             of: kind.of.clone(),
         };
-        alert.vectors = kinds.iter().map(|(rule, kind)| vector((rule, kind))).filter(|vector| vector.share >= WORTH).collect();
+        alert.vectors =
+            kinds.iter().map(|(rule, kind)| vector((rule, kind))).filter(|vector| vector.share >= WORTH).collect();
         let busiest = mix.map(|mix| mix.sources.as_slice()).unwrap_or_default();
         let pps = largest.map_or(0.0, |(_, kind)| kind.pps);
         let worth = busiest.iter().filter(|(_, share)| *share >= 0.01).take(SOURCES);
@@ -504,7 +513,10 @@ impl Attack {
         alert.evidence.dedup();
         if self.forged {
             let each = scene.strangers.count;
-            alert.evidence.push(format!("{} addresses/s that were never seen before send a packet or two each", nettop_model::format::count(each, 11)));
+            alert.evidence.push(format!(
+                "{} addresses/s that were never seen before send a packet or two each",
+                nettop_model::format::count(each, 11)
+            ));
         }
         let harm = scene.host.map(|host| host.harm());
         alert.severity = match &harm {
@@ -565,7 +577,8 @@ fn origins(sources: &[(Address, f64)], scene: &DetectInput) -> Vec<Share> {
             *shares.entry(of).or_default() += share;
         }
     }
-    let mut shares: Vec<_> = shares.into_iter().filter(|(_, share)| *share >= 0.05).map(|(of, share)| Share { of, share }).collect();
+    let mut shares: Vec<_> =
+        shares.into_iter().filter(|(_, share)| *share >= 0.05).map(|(of, share)| Share { of, share }).collect();
     shares.sort_by(|a, b| b.share.total_cmp(&a.share));
     shares.truncate(6);
     shares

@@ -45,7 +45,10 @@ impl HostRates {
         };
         let missed: f64 = rate(&["SoftnetDropped"]);
         let link = |interface: &nettop_model::snapshot::HostInterface| {
-            interface.speed_mbit.filter(|speed| *speed > 0).map(|speed| interface.rx.bps * 8.0 / (f64::from(speed) * 1e6))
+            interface
+                .speed_mbit
+                .filter(|speed| *speed > 0)
+                .map(|speed| interface.rx.bps * 8.0 / (f64::from(speed) * 1e6))
         };
         Some(Self {
             accepted: rate(&["TcpPassiveOpens"]),
@@ -75,7 +78,10 @@ impl HostRates {
             harm.push(format!("the kernel drops {} packets/s before sockets", nettop_model::format::pps(self.dropped)));
         }
         if self.listen_drops >= DROPS {
-            harm.push(format!("{} connections/s find no room at listening sockets", nettop_model::format::pps(self.listen_drops)));
+            harm.push(format!(
+                "{} connections/s find no room at listening sockets",
+                nettop_model::format::pps(self.listen_drops)
+            ));
         }
         if self.no_room >= DROPS {
             harm.push(format!("{} datagrams/s find no room at sockets", nettop_model::format::pps(self.no_room)));

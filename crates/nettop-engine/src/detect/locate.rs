@@ -156,7 +156,8 @@ mod tests {
         let single = weights.iter().map(|(ip, weight)| (Address::from(ip.parse::<IpAddr>().unwrap()), *weight));
         let carpet = carpets.iter().flat_map(|(ip, hosts)| {
             let IpAddr::V4(first) = ip.parse().unwrap() else { panic!("{ip}") };
-            (0..*hosts).map(move |n| (Address::from(IpAddr::from(std::net::Ipv4Addr::from_bits(first.to_bits() + n))), 1.0))
+            (0..*hosts)
+                .map(move |n| (Address::from(IpAddr::from(std::net::Ipv4Addr::from_bits(first.to_bits() + n))), 1.0))
         });
         locate(single.chain(carpet)).into_iter().map(|place| (place.net.to_string(), place.hosts)).collect()
     }
@@ -180,11 +181,7 @@ mod tests {
             &[("198.18.4.0/24", 256), ("203.0.113.0/24", 256)],
             "two networks",
         );
-        expect(
-            place(&[("192.0.2.7", 5.0), ("10.0.0.1", 5.0)], &[]),
-            &[("10.0.0.1", 1), ("192.0.2.7", 1)],
-            "two hosts",
-        );
+        expect(place(&[("192.0.2.7", 5.0), ("10.0.0.1", 5.0)], &[]), &[("10.0.0.1", 1), ("192.0.2.7", 1)], "two hosts");
         let everywhere: Vec<_> = (0..=255).map(|n| (format!("{n}.1.2.3"), 1.0)).collect();
         let everywhere: Vec<_> = everywhere.iter().map(|(ip, weight)| (ip.as_str(), *weight)).collect();
         expect(place(&everywhere, &[]), &[], "everywhere");
@@ -195,7 +192,9 @@ mod tests {
         let host = |ip: &str| Net::host(&Address::from(ip.parse::<IpAddr>().unwrap()));
         let net = host("198.18.4.1").with(host("198.18.7.9")).unwrap();
         assert_eq!(net.to_string(), "198.18.4.0/22");
-        assert!(net.overlaps(host("198.18.5.5")) && host("198.18.5.5").overlaps(net) && !net.overlaps(host("198.18.8.0")));
+        assert!(
+            net.overlaps(host("198.18.5.5")) && host("198.18.5.5").overlaps(net) && !net.overlaps(host("198.18.8.0"))
+        );
         assert_eq!(host("10.0.0.1").with(host("198.18.7.9")), None);
         assert_eq!(net.target(Some(53)).to_string(), "198.18.4.0/22:53");
         assert_eq!(host("2001:db8::1").with(host("2001:db8:0:1::")).unwrap().to_string(), "2001:db8::/63");

@@ -124,7 +124,9 @@ pub fn measure(scene: &DetectInput) -> Vec<Site> {
     let look = |(place, (who, sums)): (usize, (Option<Address>, &ByClass<(f64, f64)>)), sampled: &Sampled| {
         let classes = sums.map(|(packets, _)| packets / scene.seconds);
         let mut parts = Vec::new();
-        for class in TrafficClass::ALL.iter().copied().filter(|class| is_notable(*class as usize, classes[*class as usize])) {
+        for class in
+            TrafficClass::ALL.iter().copied().filter(|class| is_notable(*class as usize, classes[*class as usize]))
+        {
             let (packets, bytes) = sums[class as usize];
             // Of what is less than half of a class nobody knows whether it came in bursts.
             let pps = packets / scene.seconds;

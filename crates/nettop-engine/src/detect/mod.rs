@@ -38,12 +38,6 @@ use nettop_model::{
     snapshot::{Alert, Host, Mac, Origin, Target},
 };
 
-pub use self::{
-    alerts::first_alert,
-    rule::Rule,
-    second_stats::{Newcomers, SecondStats, Unadmitted},
-    thresholds::Thresholds,
-};
 use self::{
     alerts::Alerts,
     attacks::Attacks,
@@ -55,6 +49,12 @@ use self::{
     senders::Senders,
     targets::Targets,
     usual::Usual,
+};
+pub use self::{
+    alerts::first_alert,
+    rule::Rule,
+    second_stats::{Newcomers, SecondStats, Unadmitted},
+    thresholds::Thresholds,
 };
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
@@ -195,12 +195,7 @@ const OTHERS: &[Rule] = &[
 ];
 
 /// Those that are about scans.
-const SCANS: [&str; 4] = [
-    scans::PORT_SCAN.kind,
-    scans::HOST_SCAN.kind,
-    scans::PING_SWEEP.kind,
-    scans::SLOW_SCAN.kind,
-];
+const SCANS: [&str; 4] = [scans::PORT_SCAN.kind, scans::HOST_SCAN.kind, scans::PING_SWEEP.kind, scans::SLOW_SCAN.kind];
 
 /// The rules at work.
 pub struct Detector {
@@ -279,8 +274,7 @@ impl Detector {
             new_macs: &stats.new_macs,
         };
         let sites = measure::measure(&scene);
-        let attacks::Changes { raised: mut changes, over } =
-            attacks.enter(at, &scene, &sites, &mut alerts.next);
+        let attacks::Changes { raised: mut changes, over } = attacks.enter(at, &scene, &sites, &mut alerts.next);
         changes.extend(over.iter().cloned());
         over.into_iter().for_each(|alert| alerts.keep(alert));
         scene.sites = &sites;

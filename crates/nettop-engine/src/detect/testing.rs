@@ -2,11 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use nettop_collect::reading::Tables;
-use nettop_common::{Address, Class, Event, Packet, PacketsBytes, Protocol, SizeBucket, counters::Table};
-use nettop_model::{clock::Moment, snapshot::Alert};
+use nettop_common::{
+    Address, Class, ClassTally, Event, Packet, PacketsBytes, Protocol, SizeBucket, SourceCounters, TrafficClass,
+    counters::Table,
+};
+use nettop_model::{
+    clock::Moment,
+    snapshot::{Alert, Host},
+};
 
-use super::{Detector, Thresholds};
+use super::{Detector, Surroundings, Thresholds};
 
 /// Packets of a kind in one second.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +25,8 @@ pub struct Flow {
     pub from: u32,
     /// How many destination ports they go to in turn, from that of `packet` on.
     pub ports: u16,
+    /// How many hosts they go to in turn, from that of `packet` on.
+    pub targets: u32,
     /// Of the sources, those for whom there was no slot.
     pub untracked: bool,
 }
@@ -46,7 +53,7 @@ pub fn flow(protocol: u8, ports: (u16, u16), packets: u64) -> Flow {
         ..Packet::default()
     };
     let from = Ipv4Addr::new(10, 0, 0, 0).to_bits();
-    Flow { packet, length: 60, packets, sources: 1, from, ports: 1, untracked: false }
+    Flow { packet, length: 60, packets, sources: 1, from, ports: 1, targets: 1, untracked: false }
 }
 
 pub fn udp(from: u16, to: u16, packets: u64) -> Flow {
@@ -76,6 +83,30 @@ impl Flow {
         Self { ports, ..self }
     }
 
+    /// To so many hosts.
+    pub fn targets(self, targets: u32) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// To another host.
+    pub fn to(mut self, host: [u8; 4]) -> Self {
+        self.packet.destination = address(Ipv4Addr::from(host).to_bits());
+        self
+    }
+
+    /// With data behind the header of TCP.
+    pub fn data(mut self) -> Self {
+        self.packet.payload = true;
+        self
+    }
+
+    fn target(&self) -> u32 {
+        match self.packet.destination.to_ip() {
+            IpAddr::V4(ip) => ip.to_bits(),
+            IpAddr::V6(_) => unreachable!("flows are of IPv4"),
+        }
+    }
+
     pub fn length(self, length: u64) -> Self {
         Self { length, ..self }
     }
@@ -97,11 +128,12 @@ fn address(bits: u32) -> Address {
 /// Traffic, and the rules that look at it.
 pub struct Play {
     detector: Detector,
-    tables: Tables,
     seconds: u64,
     known: std::collections::HashMap<Address, u64>,
     /// One packet in so many is sampled; 0: none.
     pub sampling: u64,
+    /// What the host counts.
+    pub host: Option<Host>,
     /// Everything raised and ended.
     pub changes: Vec<Alert>,
 }
@@ -111,10 +143,10 @@ impl Play {
     pub fn new(thresholds: Thresholds) -> Self {
         let mut play = Self {
             detector: Detector::new(thresholds),
-            tables: Tables::default(),
             seconds: 0,
             known: std::collections::HashMap::new(),
             sampling: 10,
+            host: None,
             changes: Vec::new(),
         };
         (0..12).for_each(|_| play.second(&[tcp(443, 0x10, 10)]));
@@ -122,52 +154,65 @@ impl Play {
         play
     }
 
-    /// Plays one second.
+    /// Plays one second, in ten readings.
     pub fn second(&mut self, flows: &[Flow]) {
+        for tenth in 0..10 {
+            self.reading(flows, tenth);
+        }
+        let at = self.seconds * 1_000_000_000;
+        let now = Moment { monotonic_ns: at, unix_ns: at };
+        let around = Surroundings { pps: &|_| 0.0, place: &|_| Vec::new(), host: self.host.as_ref() };
+        let changes = self.detector.judge(now, 1.0, &around);
+        self.changes.extend(changes);
+    }
+
+    fn reading(&mut self, flows: &[Flow], tenth: u64) {
         let mut totals = nettop_common::Totals::default();
-        self.seconds += 1;
+        if tenth == 0 {
+            self.seconds += 1;
+        }
+        let at_ns = (self.seconds - 1) * 1_000_000_000 + (tenth + 1) * 100_000_000;
+        self.detector.stats.begin_reading(at_ns);
         for flow in flows {
-            let Flow { packet, length, packets, sources, from, ports, untracked } = *flow;
-            let tally = PacketsBytes { packets, bytes: packets * length };
+            let Flow { packet, length, packets, sources, from, ports, targets, untracked } = *flow;
+            let (first, end) = (packets * tenth / 10, packets * (tenth + 1) / 10);
+            let tally = PacketsBytes { packets: end - first, bytes: (end - first) * length };
             let protocol = Protocol::from_number(packet.protocol);
             totals.class(Class::counted(protocol, SizeBucket::of(length), packet.fragment)).add(tally);
             if untracked {
                 totals.untracked[Table::Sources as usize].add(tally);
             }
-            self.tables.src_ports[usize::from(packet.source_port)] += packets;
-            if let Some(flags) = packet.tcp_flags.get() {
-                self.tables.tcp_flags[usize::from(flags)] += packets;
-            }
-            for n in 0..packets {
+            let class = TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload);
+            let mut of_source = std::collections::BTreeMap::<Address, SourceCounters>::new();
+            for n in first..end {
                 let port = packet.destination_port + (n % u64::from(ports)) as u16;
-                self.tables.dst_ports[usize::from(port)] += 1;
+                let source = address(from + (n % u64::from(sources)) as u32);
+                let destination = address(flow.target() + (n % u64::from(targets)) as u32);
+                let counted = ClassTally { class, tally: PacketsBytes { packets: 1, bytes: length } };
+                self.detector.stats.destination(&destination, counted);
+                let counters = of_source.entry(source).or_default();
+                counters.count(protocol, packet.tcp_flags, packet.fragment, length, at_ns);
                 if self.sampling > 0 && n % self.sampling == 0 {
-                    let source = address(from + (n % u64::from(sources)) as u32);
-                    let packet = Packet { source, destination_port: port, ..packet };
-                    let at_ns = self.seconds * 1_000_000_000;
-                    self.detector.stats.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
+                    let packet = Packet { source, destination, destination_port: port, ..packet };
+                    self.detector.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
                 }
             }
-            let share = packets / u64::from(sources);
-            for source in (0..sources).map(|n| address(from + n)).filter(|_| share > 0 && !untracked) {
-                let ever = self.known.entry(source).or_default();
+            for (source, counted) in of_source.iter().filter(|_| !untracked) {
+                let ever = self.known.entry(*source).or_default();
                 let new = *ever == 0;
-                *ever += share;
-                self.detector.stats.source(&source, share, share, *ever, new);
+                *ever += counted.packets;
+                self.detector.stats.source(source, counted, counted.packets, *ever, new);
             }
         }
         self.detector.stats.totals(&totals);
-        let at = self.seconds * 1_000_000_000;
-        let now = Moment { monotonic_ns: at, unix_ns: at };
-        let changes = self.detector.judge(now, 1.0, &self.tables, |_| 0.0);
-        self.changes.extend(changes);
+        self.detector.stats.targets.end_reading(0.1);
     }
 
     /// Forgets everything, as a reset does.
     pub fn reset(&mut self) {
         self.known.clear();
         let at = Moment { monotonic_ns: self.seconds * 1_000_000_000, unix_ns: 0 };
-        self.detector.reset(at, &self.tables);
+        self.detector.reset(at);
     }
 
     /// The same for so many seconds.

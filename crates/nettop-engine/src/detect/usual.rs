@@ -133,7 +133,11 @@ mod tests {
             ("ten seconds", vec![5_000.0; 10], Some(5_000.0)),
             ("an hour", vec![5_000.0; hours(1.0)], Some(5_000.0)),
             ("one second in ten", [vec![0.0; 9], vec![50_000.0]].concat().repeat(50), Some(5_000.0)),
-            ("half a minute of an hour is not", [vec![100.0; hours(1.0) - 30], vec![90_000.0; 30]].concat(), Some(100.0)),
+            (
+                "half a minute of an hour is not",
+                [vec![100.0; hours(1.0) - 30], vec![90_000.0; 30]].concat(),
+                Some(100.0),
+            ),
             ("two minutes are", [vec![100.0; hours(1.0) - 120], vec![9_000.0; 120]].concat(), Some(9_000.0)),
             ("more than an hour ago", [vec![9_000.0; 1800], vec![100.0; hours(1.1)]].concat(), Some(100.0)),
         ] {

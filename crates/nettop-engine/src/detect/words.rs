@@ -83,7 +83,9 @@ fn senders(alert: &Alert, (distinct, and_more): (u64, bool), forged: bool) -> St
         (true, 0, ..) => "; sources forged most likely".into(),
         (true, ..) => format!("; more than {count} sources, forged most likely"),
         (false, 0, ..) => String::new(),
-        (false, 1, ..) => format!("; from {}", alert.sources.first().map_or(String::new(), |source| source.ip.to_string())),
+        (false, 1, ..) => {
+            format!("; from {}", alert.sources.first().map_or(String::new(), |source| source.ip.to_string()))
+        }
         (false, _, false, _) => format!("; mostly from {}", worth.join(" and ")),
         (false, _, true, false) => format!("; about {count} sources"),
         (false, _, true, true) => format!("; more than {count} sources"),

@@ -24,7 +24,10 @@ fn judge(look: &Look) -> Judged {
     if let Some(host) = look.host {
         let failed = host.reassembly_failed * look.share_of_host(TrafficClass::Fragment) / look.pps.max(1.0);
         if failed >= MANY / FRAGMENTS {
-            return Judged::certain(look.pps, [format!("this host cannot put them together, {} packets/s", percent(failed))]);
+            return Judged::certain(
+                look.pps,
+                [format!("this host cannot put them together, {} packets/s", percent(failed))],
+            );
         }
     }
     // Only the first fragment has ports; of genuine datagrams one in so many is one, and they are full.

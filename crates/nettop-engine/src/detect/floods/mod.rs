@@ -162,7 +162,8 @@ fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
     }
     let host = look.host?;
     let share = host.resets * look.share_of_host(class) / look.pps.max(1.0);
-    (share >= MANY).then(|| Judged::certain(look.pps, [format!("this host answers {} of it with resets", percent(share))]))
+    (share >= MANY)
+        .then(|| Judged::certain(look.pps, [format!("this host answers {} of it with resets", percent(share))]))
 }
 
 /// What sources do that never asked for a connection.

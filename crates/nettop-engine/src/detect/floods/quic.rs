@@ -32,7 +32,10 @@ fn is_quic(event: &Event) -> bool {
 fn judge(look: &Look) -> Judged {
     let Look { pps, mix, .. } = *look;
     if let Some(lone) = mix.lone.filter(|lone| *lone >= MANY) {
-        return Judged::attack(pps * lone, [format!("{} of it is of sources that begin and do not go on", percent(lone))]);
+        return Judged::attack(
+            pps * lone,
+            [format!("{} of it is of sources that begin and do not go on", percent(lone))],
+        );
     }
     let each = pps / mix.distinct.max(1) as f64;
     let is_crowd = mix.distinct >= CROWD && each <= CLIENT && mix.length < INITIAL;

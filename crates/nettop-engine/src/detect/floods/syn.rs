@@ -38,7 +38,10 @@ fn judge(look: &Look) -> Judged {
         if refused >= (pps - accepted) * MANY {
             return Judged::certain(
                 pps - accepted,
-                [format!("this host accepts {} of it, and answers the rest with cookies or resets, or drops it", percent(accepted / pps))],
+                [format!(
+                    "this host accepts {} of it, and answers the rest with cookies or resets, or drops it",
+                    percent(accepted / pps)
+                )],
             );
         }
     }

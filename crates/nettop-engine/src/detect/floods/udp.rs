@@ -41,7 +41,9 @@ fn judge(look: &Look) -> Judged {
     }
     match look.answers(TrafficClass::Udp) {
         Some(answers) if answers >= MANY => return Judged::heavy(pps, "the target answers it"),
-        Some(_) if look.answers(TrafficClass::Icmp).is_some_and(|answers| answers > 0.0) && mix.distinct_ports > CALLS => {
+        Some(_)
+            if look.answers(TrafficClass::Icmp).is_some_and(|answers| answers > 0.0) && mix.distinct_ports > CALLS =>
+        {
             return Judged::certain(pps, ["the target answers that nobody listens there".to_string()]);
         }
         _ => {}

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn they_are_counted_within_a_few_percent() {
         let hasher = foldhash::fast::FixedState::default();
-        for number in [0, 1, 5, 50, 200, 500] {
+        for number in [0, 1, 5, 50, 200] {
             let mut bits = Bits::default();
             (0..number).for_each(|n| _ = bits.insert(hasher.hash_one(n)));
             (0..number).for_each(|n| assert!(!bits.insert(hasher.hash_one(n))));

@@ -7,9 +7,9 @@ mod window;
 use nettop_common::{Address, Event};
 use nettop_model::order;
 
-use super::locate::Net;
 pub use self::rows::{HOST_SCAN, PING_SWEEP, PORT_SCAN, SLOW_SCAN};
 use self::window::{Tried, Window};
+use super::locate::Net;
 
 /// Half a minute: a scan is seen over half a minute to a minute.
 const SHORT_NS: u64 = 30_000_000_000;

@@ -11,11 +11,20 @@ use crate::detect::{
     rule::{Each, Finds, Rule},
 };
 
-const EVIDENCE: &str = "probes that lead to nothing: no later segment of the same conversation, no answer where answers are seen";
+const EVIDENCE: &str =
+    "probes that lead to nothing: no later segment of the same conversation, no answer where answers are seen";
 const ADVICE: &str = "block the source; look whether any port that it found open should be";
 
 const fn row(kind: &'static str, title: &'static str, about: &'static str, counted: &'static str, each: Each) -> Rule {
-    Rule { kind, title, about, threshold: Some((counted, 50)), evidence: EVIDENCE, advice: ADVICE, finds: Finds::Each(each) }
+    Rule {
+        kind,
+        title,
+        about,
+        threshold: Some((counted, 50)),
+        evidence: EVIDENCE,
+        advice: ADVICE,
+        finds: Finds::Each(each),
+    }
 }
 
 const fn each(find: fn(&DetectInput) -> Vec<Finding>) -> Each {

@@ -124,7 +124,9 @@ impl Window {
                     tried.hosts_answered.insert(host);
                 }
             }
-            TrafficClass::Udp if destination_port != 0 && !services::is_answer(event) && !TRACEROUTE.contains(&destination_port) => {
+            TrafficClass::Udp
+                if destination_port != 0 && !services::is_answer(event) && !TRACEROUTE.contains(&destination_port) =>
+            {
                 if let Some(tried) = self.tried(source) {
                     // What comes a third time is a flow of its own.
                     if !tried.ports.insert(pair) && !tried.again.insert(pair) {
