@@ -275,7 +275,7 @@ impl Attacks {
 
     /// Whether one is at such a target.
     pub fn is_near(&self, net: Net) -> bool {
-        self.lasting.iter().any(|attack| attack.net.is_none_or(|other| other.overlaps(net)))
+        self.lasting.iter().any(|attack| attack.net.is_none_or(|other| other.around().overlaps(net)))
     }
 
     /// Whether what comes to this target is part of one: nobody shall get used to it.
@@ -392,7 +392,7 @@ impl Attack {
             let of_class = matches!(RULES[*rule].finds, Finds::Flood(flood) if flood.class == class);
             of_class && kind.mix.port(HALF).is_none_or(|port| port == event.destination_port)
         };
-        let comes = self.net.is_none_or(|net| net.contains(&event.destination))
+        let comes = self.net.is_none_or(|net| net.around().contains(&event.destination))
             && (self.kinds.is_empty() || self.kinds.iter().any(is_part));
         // What the target sends is answers.
         comes || self.net.is_some_and(|net| net.contains(&event.source))
@@ -589,7 +589,7 @@ pub fn heavy(sites: &[Site]) -> impl Iterator<Item = (&Site, &Part, &'static str
     let parts = sites.iter().flat_map(|site| site.parts.iter().map(move |part| (site, part)));
     parts
         .filter_map(|(site, part)| match part.verdict {
-            Verdict::Heavy(why) if part.pps >= part.floor => Some((site, part, why)),
+            Verdict::Heavy(why) if part.pps >= part.floor && site.who.is_some() => Some((site, part, why)),
             _ => None,
         })
         .take(MOST)

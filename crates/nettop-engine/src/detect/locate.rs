@@ -55,6 +55,13 @@ impl Net {
         net.is_target().then_some(net)
     }
 
+    /// Of a network, the larger one around it that may turn out to be meant.
+    pub fn around(self) -> Self {
+        const BITS: u8 = 8;
+        let length = if self.is_host() { self.length } else { self.length.saturating_sub(BITS) };
+        Self { bits: masked(self.bits, length), length }
+    }
+
     /// The /24 or /48 that it is in.
     pub fn network(self) -> Self {
         let length = if self.ip().is_ipv4() { MAPPED + 24 } else { 48 };

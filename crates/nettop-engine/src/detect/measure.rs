@@ -18,6 +18,9 @@ const NOTABLE: f64 = 0.1;
 /// One that is three times as busy as usual is not usual any more.
 const TIMES_USUAL: f64 = 3.0;
 const PART: f64 = 0.2;
+/// Samples looked at for that, and the share of those whose source gets something, from which on both directions are seen.
+const SOME: usize = 1000;
+const BOTH: f64 = 0.05;
 /// Nearly all.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -92,9 +95,11 @@ pub fn measure(scene: &DetectInput) -> Vec<Site> {
             *least = least.min(threshold * NOTABLE);
         }
     }
-    let bursts: ByClass<f64> =
-        std::array::from_fn(|class| scene.targets.burst(TrafficClass::ALL[class], scene.seconds));
-    let is_notable = |class: usize, pps: f64| pps * bursts[class] >= notable[class];
+    let bursts: ByClass<Burst> = std::array::from_fn(|class| {
+        let (times, packets) = scene.targets.burst(TrafficClass::ALL[class], scene.seconds);
+        Burst { times, share: packets as f64 / scene.targets.all()[class].packets.max(1) as f64 }
+    });
+    let is_notable = |class: usize, pps: f64| pps * bursts[class].times >= notable[class];
     if !(0..TrafficClass::COUNT).any(|class| is_notable(class, all[class])) {
         return Vec::new();
     }
@@ -130,7 +135,7 @@ pub fn measure(scene: &DetectInput) -> Vec<Site> {
             let (packets, bytes) = sums[class as usize];
             // Of what is less than half of a class nobody knows whether it came in bursts.
             let pps = packets / scene.seconds;
-            let burst = if pps >= all[class as usize] * PART { bursts[class as usize] } else { 1.0 };
+            let burst = if pps >= all[class as usize] * PART { bursts[class as usize] } else { Burst::NONE };
             let of = OfClass { class, pps, length: bytes / packets.max(1.0), burst };
             parts.extend(of.parts(scene, who, &classes, &all, &sampled, place));
         }
@@ -182,7 +187,13 @@ impl<'a> Sampled<'a> {
                 }
             }
         }
-        let sees_both = from.iter().any(Option::is_some);
+        // Some of the samples are enough to see whether those who send get something, too.
+        let kept = scene.samples.kept();
+        let some = kept.iter().step_by(kept.len() / SOME + 1);
+        let (converse, looked_at) = some.fold((0, 0), |(converse, all), event| {
+            (converse + usize::from(scene.targets.has(&event.source)), all + 1)
+        });
+        let sees_both = converse as f64 > looked_at as f64 * BOTH;
         Self { to, from, asks, sees_both, thinned: scene.samples.dropped() > 1.0 }
     }
 
@@ -199,7 +210,25 @@ struct OfClass {
     class: TrafficClass,
     pps: f64,
     length: f64,
-    burst: f64,
+    burst: Burst,
+}
+
+/// How much faster than on average something came for a moment, and the share of it that came in this moment.
+#[derive(Clone, Copy)]
+struct Burst {
+    times: f64,
+    share: f64,
+}
+
+impl Burst {
+    const NONE: Self = Self { times: 1.0, share: 1.0 };
+    /// What came in a moment has to be this part of what a second has to bring.
+    const ENOUGH: f64 = 0.6;
+
+    /// How many times faster so many packets in a second came, where that tells anything beside this threshold.
+    fn times(self, packets: f64, threshold: f64) -> f64 {
+        if packets * self.share >= threshold * Self::ENOUGH { self.times } else { 1.0 }
+    }
 }
 
 impl OfClass {
@@ -233,8 +262,8 @@ impl OfClass {
             };
             let pps = self.pps * share;
             let floor = scene.thresholds.value(rule) as f64;
-            let burst = if share >= PART { self.burst } else { 1.0 };
-            if floor == 0.0 || pps * burst < floor * NOTABLE {
+            let burst = if share >= PART { self.burst } else { Burst::NONE };
+            if floor == 0.0 || pps * burst.times < floor * NOTABLE {
                 continue;
             }
             let mix = Mix::of(own.iter().copied(), sampled.thinned, scene.senders);
@@ -261,6 +290,7 @@ impl OfClass {
             let unsettled = if scene.is_settled || certain { 1.0 } else { UNSETTLED };
             let length = if mix.events > 0 { mix.length } else { self.length };
             let threshold = floor.max(learned) * unsettled;
+            let burst = burst.times(pps * scene.seconds, threshold);
             parts.push(Part { rule, pps, burst, bps: pps * length, mix, verdict, of, usual, floor, threshold });
         }
         parts

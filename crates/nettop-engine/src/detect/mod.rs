@@ -42,6 +42,7 @@ use self::{
     alerts::Alerts,
     attacks::Attacks,
     evidence::HostRates,
+    locate::Net,
     measure::Site,
     rule::Finds,
     samples::Samples,
@@ -63,6 +64,8 @@ const HOLDS: f64 = 0.8;
 const SETTLED: f64 = 10.0;
 /// While everybody is new, many times as many packets have to come.
 const UNSETTLED: f64 = 10.0;
+/// At a target with so much of a flood many sources do not scan together: it may be the first instant of it.
+const FLOODED: f64 = 0.3;
 /// A source that gets this share of what it sends converses.
 const CONVERSES: f64 = 0.1;
 /// For how many seconds connections that were made from here are spoken of, about.
@@ -281,7 +284,13 @@ impl Detector {
         if !changes.is_empty() {
             scans.forget(|net| attacks.is_near(net));
         }
-        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
+        let is_flooded = |net: Net| {
+            let level = |site: &Site| site.parts.iter().map(measure::Part::level).fold(0.0, f64::max);
+            sites.iter().any(|site| level(site) >= FLOODED && site.who.is_some_and(|who| net.contains(&who)))
+        };
+        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS, is_flooded);
+        // What a target answers to those who send too much to it.
+        scene.scans.retain(|scan| !scan.source.is_some_and(|source| sites.iter().any(|site| site.who == Some(source))));
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
         let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;
         scene.busy.retain(|(source, pps)| !(attacks.is_sender(source) || is_heavy(source) || is_host(source, *pps)));
@@ -305,6 +314,7 @@ impl Detector {
         if !*first {
             *age += seconds;
         }
+        stats.senders.attacked(attacks.lasts());
         stats.next_second(*age >= SETTLED);
         changes
     }

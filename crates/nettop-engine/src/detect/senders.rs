@@ -18,6 +18,8 @@ const ROUND_TRIP_NS: u64 = 300_000_000;
 const PER_SYN: f32 = 1.5;
 /// Segments without data are shorter on average, bytes of a frame; with options, tags and IPv6.
 const BARE: f32 = 90.0;
+/// Who was there so many seconds before an attack does not belong to it.
+const BEFORE: u64 = 5;
 /// So many packets are one or two.
 const LONE: f32 = 2.1;
 /// A source is new for so many seconds.
@@ -58,6 +60,8 @@ pub struct Senders {
     second: u64,
     /// Whether sources that come now are new, and not just unknown.
     settled: bool,
+    /// The second in which the oldest attack that lasts began.
+    attacked: Option<u64>,
 }
 
 /// What single sources tell of a packet of theirs; `None`: it is not followed, or not long enough.
@@ -128,6 +132,8 @@ impl Senders {
             unfinished: (syn > 0.0).then_some(others + sender.recent.1 < syn * PER_SYN),
             stray: match sender {
                 Sender { has_opened: true, .. } | Sender { new: false, unknown: false, .. } => Some(false),
+                // It was there before any attack began.
+                Sender { first_s, .. } if first_s + BEFORE <= self.attacked.unwrap_or(self.second) => Some(false),
                 Sender { unknown: true, .. } => None,
                 Sender { .. } => Some(true),
             },
@@ -135,6 +141,11 @@ impl Senders {
             lone: (sender.is_old || sender.packets > LONE).then_some(sender.new && sender.packets <= LONE),
             new: (!sender.unknown).then_some(sender.new && self.second - sender.first_s < NEW),
         }
+    }
+
+    /// Whether an attack lasts.
+    pub fn attacked(&mut self, lasts: bool) {
+        self.attacked = if lasts { self.attacked.or(Some(self.second)) } else { None };
     }
 
     /// A second is over. `settled`: sources that come from now on are new.

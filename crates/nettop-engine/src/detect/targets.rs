@@ -23,8 +23,8 @@ pub struct Targets {
     in_reading: ByClass<u64>,
     /// The newest readings: how long each was, and what it brought.
     readings: VecDeque<(f64, ByClass<u64>)>,
-    /// The most packets per second over [`BURST_SECONDS`] that ended in this second.
-    peaks: ByClass<f64>,
+    /// The most packets per second over [`BURST_SECONDS`] that ended in this second, and how many packets these were.
+    peaks: ByClass<(f64, u64)>,
 }
 
 impl Default for Targets {
@@ -65,7 +65,10 @@ impl Targets {
         if all >= BURST_SECONDS {
             for (class, peak) in self.peaks.iter_mut().enumerate() {
                 let packets: u64 = self.readings.iter().map(|(_, classes)| classes[class]).sum();
-                *peak = peak.max(packets as f64 / all);
+                let pps = packets as f64 / all;
+                if pps > peak.0 {
+                    *peak = (pps, packets);
+                }
             }
         }
     }
@@ -75,11 +78,18 @@ impl Targets {
         &self.all
     }
 
-    /// How many times as fast as its average over `seconds` a class came for a moment; 1: it came evenly.
-    pub fn burst(&self, class: TrafficClass, seconds: f64) -> f64 {
+    /// How many times as fast as its average over `seconds` a class came for a moment, 1 if it came evenly; and how many packets came
+    /// in that moment.
+    pub fn burst(&self, class: TrafficClass, seconds: f64) -> (f64, u64) {
         let average = self.all[class as usize].packets as f64 / seconds;
-        let times = self.peaks[class as usize] / average.max(1.0);
-        if times >= BURST { times } else { 1.0 }
+        let (pps, packets) = self.peaks[class as usize];
+        let times = pps / average.max(1.0);
+        (if times >= BURST { times } else { 1.0 }, packets)
+    }
+
+    /// Whether anything came to a destination.
+    pub fn has(&self, address: &Address) -> bool {
+        TrafficClass::ALL.iter().any(|class| self.sums.contains_key(&(*address, *class)))
     }
 
     /// Packets of all classes that came to a destination.
@@ -141,9 +151,9 @@ mod tests {
                 targets.add(&address(1), tally(TrafficClass::Udp, *packets));
                 targets.end_reading(0.1);
             }
-            let burst = targets.burst(TrafficClass::Udp, 1.0);
+            let (burst, _) = targets.burst(TrafficClass::Udp, 1.0);
             assert!((burst - expected).abs() < 0.01, "{name}: {burst}");
-            assert_eq!(targets.burst(TrafficClass::Syn, 1.0), 1.0, "{name}");
+            assert_eq!(targets.burst(TrafficClass::Syn, 1.0).0, 1.0, "{name}");
         }
     }
 }

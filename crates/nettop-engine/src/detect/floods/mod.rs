@@ -152,8 +152,8 @@ pub const MOST: f64 = 0.5;
 /// From this share on so much of it is so that it is no coincidence.
 pub const MANY: f64 = 0.3;
 
-/// For so many segments one is sent at least: one in four is acknowledged, some more where segments are put together.
-const ACKNOWLEDGED: f64 = 0.1;
+/// The share of segments that is acknowledged at least: one in two, or one in fifty where the card puts them together.
+const ACKNOWLEDGED: f64 = 0.02;
 
 /// Answered by resets: what belongs to a connection is not.
 fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {

@@ -4,6 +4,7 @@ mod bits;
 mod rows;
 mod window;
 
+use foldhash::HashMap;
 use nettop_common::{Address, Event};
 use nettop_model::order;
 
@@ -61,11 +62,13 @@ pub struct Scan {
 pub struct Scans {
     short: Window,
     long: Window,
+    /// What was found lately of a source stays what it is.
+    known: HashMap<Address, Manner>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST) }
+        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), known: HashMap::default() }
     }
 }
 
@@ -82,8 +85,9 @@ impl Scans {
         self.long.forget(&is);
     }
 
-    /// Those that have tried `least` ports or hosts at least, those with most first.
-    pub fn find(&self, least: f64) -> Vec<Scan> {
+    /// Those that have tried `least` ports or hosts at least, those with most first. Of many sources together not at a target that is
+    /// flooded, as far as `is_flooded` tells.
+    pub fn find(&mut self, least: f64, is_flooded: impl Fn(Net) -> bool) -> Vec<Scan> {
         let mut scans = Vec::new();
         let mut some: Vec<(Address, Tried)> = Vec::new();
         for (source, tried) in self.short.all() {
@@ -95,25 +99,37 @@ impl Scans {
                 port: tried.port,
                 sources: 1,
             };
-            if tried.pings() >= least {
-                scans.push(scan(Manner::Pings, tried.pings()));
-            }
-            if tried.hosts() >= least && tried.numbers() <= FEW_PORTS {
-                scans.push(scan(Manner::Hosts, tried.hosts()));
-            } else if tried.ports() >= least {
-                scans.push(scan(Manner::Ports, tried.ports()));
-            } else if tried.ports() >= SOME {
+            let known = self.known.get(&source).copied();
+            let manner = match known {
+                Some(manner @ (Manner::Hosts | Manner::Ports | Manner::Pings)) => manner,
+                _ if tried.pings() >= least => Manner::Pings,
+                _ if tried.hosts() >= least && tried.numbers() <= FEW_PORTS => Manner::Hosts,
+                _ => Manner::Ports,
+            };
+            let count = match manner {
+                Manner::Hosts => tried.hosts(),
+                Manner::Pings => tried.pings(),
+                _ => tried.ports(),
+            };
+            if count >= least {
+                scans.push(scan(manner, count));
+            } else if tried.ports() >= SOME && known.is_none() {
                 some.push((source, tried));
             }
         }
         for (source, tried) in self.long.all() {
             let count = tried.ports().max(tried.pings());
-            if count >= least && !scans.iter().any(|scan| scan.source == Some(source)) {
+            let is_fast = self.known.get(&source).is_some_and(|manner| *manner != Manner::Slow);
+            if count >= least && !is_fast && !scans.iter().any(|scan| scan.source == Some(source)) {
                 let (target, port) = (tried.target(), tried.port);
                 scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
             }
         }
-        scans.extend(Self::find_together(some, least));
+        scans.extend(Self::find_together(some, least).filter(|scan| !scan.target.is_some_and(is_flooded)));
+        if self.known.len() >= MOST {
+            self.known.clear();
+        }
+        self.known.extend(scans.iter().filter_map(|scan| Some((scan.source?, scan.manner))));
         order::sort_by(&mut scans, |a, b| b.tried.total_cmp(&a.tried).then(a.source.cmp(&b.source)));
         scans
     }

@@ -11,19 +11,24 @@ use crate::detect::{floods::services, locate::Net};
 /// UDP ports of traceroute, which tries many without wanting any.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
 
+/// So many packets to each pair of host and port are a use of it.
+const USED: f64 = 3.0;
+
 /// What one source tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tried {
-    /// Pairs of host and port that were tried, that were tried a second time, and that led to something.
-    ports: Bits,
-    again: Bits,
+    /// Pairs of host and port that were tried by TCP and by UDP, and that led to something.
+    tcp: Bits,
+    udp: Bits,
     answered: Bits,
     /// The same by host, whatever the port, and of echo requests.
     hosts: Bits,
     hosts_answered: Bits,
     pings: Bits,
-    pings_again: Bits,
     pings_answered: Bits,
+    /// Datagrams and echo requests.
+    datagrams: u32,
+    echoes: u32,
     /// Ports, whatever the host.
     numbers: Bits,
     /// The smallest network that has all hosts; `None`: none yet, or they are all over.
@@ -35,19 +40,26 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// Pairs of host and port that led to nothing.
+    /// Pairs of host and port that led to nothing. What gets datagram after datagram is not tried but used.
     pub fn ports(&self) -> f64 {
-        (self.ports & !self.answered).count()
+        let udp = if self.is_using_udp() { 0.0 } else { (self.udp & !self.answered).count() };
+        (self.tcp & !self.answered).count() + udp
     }
 
     /// Hosts that were tried, none of them with success.
     pub fn hosts(&self) -> f64 {
-        (self.hosts & !self.hosts_answered).count()
+        let tcp = (self.tcp & !self.answered).count();
+        if self.is_using_udp() && tcp < 1.0 { 0.0 } else { (self.hosts & !self.hosts_answered).count() }
     }
 
     /// Hosts that got an echo request, and not one after the other, as monitoring sends them.
     pub fn pings(&self) -> f64 {
-        (self.pings & !self.pings_answered).count()
+        let pings = self.pings.count();
+        if f64::from(self.echoes) >= pings * USED { 0.0 } else { (self.pings & !self.pings_answered).count() }
+    }
+
+    fn is_using_udp(&self) -> bool {
+        f64::from(self.datagrams) >= self.udp.count() * USED
     }
 
     /// Different ports, whatever the host.
@@ -63,14 +75,15 @@ impl Tried {
         let (net, is_all_over) = (both.net, both.is_all_over || other.is_all_over);
         let or = |one: Bits, two: Bits| !(!one & !two);
         *self = Self {
-            ports: or(self.ports, other.ports),
-            again: or(self.again, other.again),
+            tcp: or(self.tcp, other.tcp),
+            udp: or(self.udp, other.udp),
             answered: or(self.answered, other.answered),
             hosts: or(self.hosts, other.hosts),
             hosts_answered: or(self.hosts_answered, other.hosts_answered),
             pings: or(self.pings, other.pings),
-            pings_again: or(self.pings_again, other.pings_again),
             pings_answered: or(self.pings_answered, other.pings_answered),
+            datagrams: self.datagrams.saturating_add(other.datagrams),
+            echoes: self.echoes.saturating_add(other.echoes),
             numbers: or(self.numbers, other.numbers),
             net,
             is_all_over,
@@ -113,7 +126,7 @@ impl Window {
         match event.traffic_class() {
             TrafficClass::Syn | TrafficClass::Flags => {
                 if let Some(tried) = self.tried(source) {
-                    tried.ports.insert(pair);
+                    tried.tcp.insert(pair);
                     tried.try_one(host, event);
                 }
             }
@@ -128,19 +141,15 @@ impl Window {
                 if destination_port != 0 && !services::is_answer(event) && !TRACEROUTE.contains(&destination_port) =>
             {
                 if let Some(tried) = self.tried(source) {
-                    // What comes a third time is a flow of its own.
-                    if !tried.ports.insert(pair) && !tried.again.insert(pair) {
-                        tried.answered.insert(pair);
-                        tried.hosts_answered.insert(host);
-                    }
+                    tried.udp.insert(pair);
+                    tried.datagrams = tried.datagrams.saturating_add(1);
                     tried.try_one(host, event);
                 }
             }
             TrafficClass::Icmp => {
                 if let Some(tried) = self.tried(source) {
-                    if !tried.pings.insert(host) && !tried.pings_again.insert(host) {
-                        tried.pings_answered.insert(host);
-                    }
+                    tried.pings.insert(host);
+                    tried.echoes = tried.echoes.saturating_add(1);
                     tried.reach(Net::host(&destination));
                     tried.newest_ns = at_ns;
                 }
@@ -172,7 +181,7 @@ impl Window {
     fn tried(&mut self, source: Address) -> Option<&mut Tried> {
         if self.newer.len() >= self.most && !self.newer.contains_key(&source) {
             // Of a flood of sources each tries one thing.
-            self.newer.retain(|_, tried| tried.ports.count() + tried.pings.count() >= 2.0);
+            self.newer.retain(|_, tried| tried.tcp.count() + tried.udp.count() + tried.pings.count() >= 2.0);
             if self.newer.len() >= self.most {
                 return None;
             }
