@@ -11,7 +11,7 @@ use nettop_model::{
 use super::{
     DetectInput, RULES, alerts,
     floods::Verdict,
-    locate::{Net, locate},
+    locate::{Net, locate, locate_nets},
     measure::{Part, Site},
     mix::Mix,
     rule::Finds,
@@ -51,14 +51,14 @@ pub const HEAVY: &str = "heavy-traffic";
 struct Found<'a> {
     net: Option<Net>,
     hosts: usize,
-    share: f64,
-    parts: Vec<&'a Part>,
+    /// With the share of each that goes there.
+    parts: Vec<(&'a Part, f64)>,
 }
 
 impl Found<'_> {
     /// The parts that are an attack, with their levels.
     fn levels(&self) -> impl Iterator<Item = (&Part, f64)> {
-        self.parts.iter().map(|part| (*part, part.level() * self.share)).filter(|(_, level)| *level > 0.0)
+        self.parts.iter().map(|(part, share)| (*part, part.level() * share)).filter(|(_, level)| *level > 0.0)
     }
 
     /// Whether an attack would begin with it.
@@ -142,7 +142,7 @@ impl Attacks {
             found.retain(|found| found.net.is_some());
         }
         found.extend(self.holding(sites, &found));
-        for found in merge(found) {
+        for found in found {
             let lasting = self.lasting.iter_mut().find(|attack| attack.is_at(found.net));
             match lasting {
                 Some(attack) => attack.go_on(at, scene, &found),
@@ -181,7 +181,8 @@ impl Attacks {
             };
             let sum: f64 = parts.iter().map(|part| part.level()).sum();
             if parts.iter().any(|part| holds(&part)) || attack.kinds.len() > 1 && sum >= TOGETHER * HOLDS {
-                holding.push(Found { net: attack.net, hosts: attack.hosts, share: 1.0, parts });
+                let parts = parts.into_iter().map(|part| (part, 1.0)).collect();
+                holding.push(Found { net: attack.net, hosts: attack.hosts, parts });
             }
         }
         holding
@@ -204,7 +205,7 @@ impl Attacks {
             None => match self.lasting.iter().position(|attack| attack.alert.kind == spoofed_flood::KIND) {
                 Some(lasting) => (&mut self.lasting[lasting], false),
                 None if begins => {
-                    let found = Found { net, hosts: 1, share: 1.0, parts: Vec::new() };
+                    let found = Found { net, hosts: 1, parts: Vec::new() };
                     self.lasting.push(Attack::new(at, *number, &found));
                     *number += 1;
                     (self.lasting.last_mut()?, true)
@@ -292,60 +293,66 @@ impl Attacks {
 fn find<'a>(scene: &DetectInput, sites: &'a [Site]) -> Vec<Found<'a>> {
     let mut all = Vec::new();
     for site in sites {
-        let parts: Vec<_> = site.parts.iter().collect();
-        let found = Found { net: site.who.as_ref().map(Net::host), hosts: 1, share: 1.0, parts };
-        if !found.begins() {
-            continue;
-        }
-        if found.net.is_some() {
-            if site.stands_alone {
-                all.push(found);
+        match site.who {
+            Some(who) if site.stands_alone => {
+                let parts = site.parts.iter().map(|part| (part, 1.0)).collect();
+                all.push(Found { net: Some(Net::host(&who)), hosts: 1, parts });
             }
-            continue;
-        }
-        // Each of those that are not enough by themselves is looked at with the others.
-        let Some((largest, _)) = found.levels().max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
-        let Finds::Flood(flood) = RULES[largest.rule].finds else { continue };
-        let single: Vec<_> = sites.iter().filter(|site| site.stands_alone).filter_map(|site| site.who).collect();
-        let weights =
-            scene.targets.iter().filter(|(address, class, _)| *class == flood.class && !single.contains(address));
-        let places = locate(weights.map(|(address, _, tally)| (address, tally.packets as f64)));
-        let parts = || found.parts.clone();
-        if places.is_empty() {
-            // What hosts here send to all the world is no flood on the world.
-            let answers = |(source, share): &(Address, f64)| if scene.targets.of(source) > 0 { *share } else { 0.0 };
-            let answered: f64 = largest.mix.sources.iter().map(answers).sum();
-            if largest.mix.busiest(SENDERS) < NEARLY_ALL && answered < HALF {
-                all.push(Found { net: None, hosts: largest.mix.hosts as usize, share: 1.0, parts: parts() });
-            }
-            continue;
-        }
-        for place in places {
-            all.push(Found { net: Some(place.net), hosts: place.hosts, share: place.share, parts: parts() });
+            Some(_) => {}
+            None => site.parts.iter().for_each(|part| all.extend(find_where(scene, sites, part))),
         }
     }
+    let mut all = merge(all);
     all.retain(Found::begins);
     all
 }
 
-/// Many hosts of one network are told as that.
-fn merge(mut found: Vec<Found>) -> Vec<Found> {
-    let hosts: Vec<_> = found.iter().filter_map(|found| found.net).filter(|net| net.is_host()).collect();
-    let is_wide = |found: &Found| found.net.is_some_and(|net| !net.is_host());
-    if hosts.len() <= HOSTS && !found.iter().any(is_wide) {
-        return found;
+/// Where a part of what goes to those that are not looked at one by one goes to.
+fn find_where<'a>(scene: &DetectInput, sites: &[Site], part: &'a Part) -> Vec<Found<'a>> {
+    let Finds::Flood(flood) = RULES[part.rule].finds else { return Vec::new() };
+    if part.level() < EACH {
+        return Vec::new();
     }
+    let single: Vec<_> = sites.iter().filter(|site| site.stands_alone).filter_map(|site| site.who).collect();
+    let weights = scene.targets.iter().filter(|(address, class, _)| *class == flood.class && !single.contains(address));
+    let places = locate(weights.map(|(address, _, tally)| (address, tally.packets as f64)));
+    let found = |net, hosts, share| Found { net, hosts, parts: vec![(part, share)] };
+    if !places.is_empty() {
+        return places.iter().map(|place| found(Some(place.net), place.hosts, place.share)).collect();
+    }
+    // What hosts here send to all the world is no flood on the world.
+    let answers = |(source, share): &(Address, f64)| if scene.targets.has(source) { *share } else { 0.0 };
+    let answered: f64 = part.mix.sources.iter().map(answers).sum();
+    if part.mix.busiest(SENDERS) >= NEARLY_ALL || answered >= HALF {
+        return Vec::new();
+    }
+    vec![found(None, part.mix.hosts as usize, 1.0)]
+}
+
+/// What is at one place is one; and many hosts of one network are told as that.
+fn merge(found: Vec<Found>) -> Vec<Found> {
+    let is_host = |found: &&Found| found.net.is_some_and(Net::is_host) && found.begins();
+    let hosts = found.iter().filter(is_host).filter_map(|found| Some((found.net?, found.levels().map(|(_, level)| level).sum())));
+    let hosts: Vec<(Net, f64)> = hosts.collect();
+    let networks: Vec<Net> = match hosts.len() {
+        0..=HOSTS => Vec::new(),
+        _ => locate_nets(hosts.into_iter()).into_iter().filter(|place| place.hosts > HOSTS).map(|place| place.net).collect(),
+    };
     let mut merged: Vec<Found> = Vec::new();
-    found.sort_by_key(|found| found.net);
-    for next in found {
-        let into = merged.iter_mut().find_map(|one| {
-            let net = one.net?.with(next.net?)?;
-            Some((one, net))
-        });
-        match into {
-            Some((one, net)) => {
-                one.net = Some(net);
-                one.hosts += next.hosts;
+    for mut next in found {
+        let network = next.net.and_then(|net| networks.iter().find(|network| network.overlaps(net)));
+        next.net = network.copied().or(next.net);
+        let is_same = |one: &&mut Found| match (one.net, next.net) {
+            (Some(one), Some(other)) => one.overlaps(other),
+            (None, None) => true,
+            _ => false,
+        };
+        match merged.iter_mut().find(is_same) {
+            Some(one) => {
+                // Of two that overlap, that of the larger part says where.
+                let level = |found: &Found| found.levels().map(|(_, level)| level).fold(0.0, f64::max);
+                one.net = if level(one) >= level(&next) { one.net } else { next.net };
+                one.hosts = if network.is_some() { one.hosts + next.hosts } else { one.hosts.max(next.hosts) };
                 one.parts.extend(next.parts);
             }
             None => merged.push(next),
@@ -415,13 +422,14 @@ impl Attack {
         }
         self.hosts = self.hosts.max(found.hosts);
         self.kinds.values_mut().for_each(|kind| (kind.pps, kind.bps) = (0.0, 0.0));
-        for (part, level) in found.levels() {
+        for (part, share) in found.parts.iter().filter(|(part, _)| part.level() > 0.0) {
+            let level = part.level() * share;
             let kind =
                 self.kinds.entry(part.rule).or_insert_with(|| Kind { threshold: part.threshold, ..Kind::default() });
             kind.level += level;
-            kind.packets += part.pps * found.share * scene.seconds;
-            kind.pps += part.pps * part.burst * found.share;
-            kind.bps += part.bps * part.burst * found.share;
+            kind.packets += part.pps * share * scene.seconds;
+            kind.pps += part.pps * part.burst * share;
+            kind.bps += part.bps * part.burst * share;
             kind.usual = part.usual;
             // Samples come in their own time: where there are none, what was known stays known.
             if part.mix.events > 0 {

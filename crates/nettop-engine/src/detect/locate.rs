@@ -114,7 +114,12 @@ pub struct Place {
 
 /// Where most of this goes: one place, or several that have nothing in common; none, where it goes to hosts all over.
 pub fn locate(weights: impl Iterator<Item = (Address, f64)>) -> Vec<Place> {
-    let mut weights: Vec<_> = weights.map(|(address, weight)| (bits(&address), weight)).collect();
+    locate_nets(weights.map(|(address, weight)| (Net::host(&address), weight)))
+}
+
+/// The same of hosts that are known as nets.
+pub fn locate_nets(weights: impl Iterator<Item = (Net, f64)>) -> Vec<Place> {
+    let mut weights: Vec<_> = weights.map(|(net, weight)| (net.bits, weight)).collect();
     weights.sort_unstable_by_key(|(bits, _)| *bits);
     let all: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let mut places = Vec::new();

@@ -40,6 +40,8 @@ pub struct Part {
     pub rule: usize,
     /// Packets per second that are of this kind, averaged over the second.
     pub pps: f64,
+    /// All that were looked at, whatever they are.
+    pub all: f64,
     /// How many times as fast they came for a moment.
     pub burst: f64,
     /// Bytes per second.
@@ -64,9 +66,14 @@ impl Part {
         if matches!(self.verdict, Verdict::Attack { .. }) { self.times() } else { 0.0 }
     }
 
-    /// Whether it is traffic as heavy as a flood, about.
-    fn is_heavy(&self) -> bool {
-        matches!(self.verdict, Verdict::Heavy(_)) && self.pps >= self.floor * 0.5
+    /// Whether it is UDP.
+    pub fn is_udp(&self) -> bool {
+        matches!(RULES[self.rule].finds, Finds::Flood(flood) if flood.class == TrafficClass::Udp)
+    }
+
+    /// Whether it is as much as a flood, about, and none.
+    fn is_other(&self) -> bool {
+        !matches!(self.verdict, Verdict::Attack { .. }) && self.all >= self.floor * 0.5
     }
 
     /// How many times the threshold there is of it, whatever it is.
@@ -146,7 +153,7 @@ pub fn measure(scene: &DetectInput) -> Vec<Site> {
     let mut rest: ByClass<(f64, f64)> = scene.targets.all().map(|tally| (tally.packets as f64, tally.bytes as f64));
     for (place, site) in sites.iter_mut().enumerate() {
         let begins = attacks::begins(site.parts.iter().map(Part::level));
-        site.stands_alone = begins || site.parts.iter().any(Part::is_heavy);
+        site.stands_alone = begins || site.parts.iter().any(Part::is_other);
         if site.stands_alone {
             let own = &sums[place];
             rest.iter_mut().zip(own).for_each(|(rest, own)| *rest = (rest.0 - own.0, rest.1 - own.1));
@@ -281,6 +288,7 @@ impl OfClass {
                 forged: scene.is_forged(),
                 is_host: who.is_some(),
             };
+            let came = pps;
             let Judged { pps, verdict } =
                 if is_answered(scene, who, &mix) { Judged::ordinary(pps) } else { (flood.judge)(&look) };
             let of = (flood.of)(&look);
@@ -291,7 +299,7 @@ impl OfClass {
             let length = if mix.events > 0 { mix.length } else { self.length };
             let threshold = floor.max(learned) * unsettled;
             let burst = burst.times(pps * scene.seconds, threshold);
-            parts.push(Part { rule, pps, burst, bps: pps * length, mix, verdict, of, usual, floor, threshold });
+            parts.push(Part { rule, pps, all: came, burst, bps: pps * length, mix, verdict, of, usual, floor, threshold });
         }
         parts
     }

@@ -43,7 +43,7 @@ use self::{
     attacks::Attacks,
     evidence::HostRates,
     locate::Net,
-    measure::Site,
+    measure::{Part, Site},
     rule::Finds,
     samples::Samples,
     scans::{Scan, Scans},
@@ -64,7 +64,7 @@ const HOLDS: f64 = 0.8;
 const SETTLED: f64 = 10.0;
 /// While everybody is new, many times as many packets have to come.
 const UNSETTLED: f64 = 10.0;
-/// At a target with so much of a flood many sources do not scan together: it may be the first instant of it.
+/// So much of a threshold may be the first instant of a flood.
 const FLOODED: f64 = 0.3;
 /// A source that gets this share of what it sends converses.
 const CONVERSES: f64 = 0.1;
@@ -211,6 +211,8 @@ pub struct Detector {
     usual: Usual,
     attacks: Attacks,
     scans: Scans,
+    /// Targets of what may have been the first instant of a flood, in the second before.
+    flooded: Vec<Address>,
     alerts: Alerts,
 }
 
@@ -244,13 +246,14 @@ impl Detector {
             usual: Usual::default(),
             attacks: Attacks::default(),
             scans: Scans::default(),
+            flooded: Vec::new(),
             alerts: Alerts::default(),
         }
     }
 
     /// Looks at the second that ends at `at`. Returns what was raised, and what is over.
     pub fn judge(&mut self, at: Moment, seconds: f64, around: &Surroundings) -> Vec<Alert> {
-        let Self { stats, thresholds, first, age, connections_made, usual, attacks, scans, alerts } = self;
+        let Self { stats, thresholds, first, age, connections_made, usual, attacks, scans, flooded, alerts } = self;
         let made = stats.targets.all()[TrafficClass::SynAck as usize].packets as f64;
         *connections_made = *connections_made * (-seconds / CONNECTIONS_SECONDS).exp() + made;
         let mut scene = DetectInput {
@@ -284,13 +287,16 @@ impl Detector {
         if !changes.is_empty() {
             scans.forget(|net| attacks.is_near(net));
         }
-        let is_flooded = |net: Net| {
-            let level = |site: &Site| site.parts.iter().map(measure::Part::level).fold(0.0, f64::max);
-            sites.iter().any(|site| level(site) >= FLOODED && site.who.is_some_and(|who| net.contains(&who)))
-        };
-        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS, is_flooded);
-        // What a target answers to those who send too much to it.
-        scene.scans.retain(|scan| !scan.source.is_some_and(|source| sites.iter().any(|site| site.who == Some(source))));
+        // In the first instant of a flood of UDP all who send it seem to try ports.
+        let level = |site: &Site| site.parts.iter().filter(|part| part.is_udp()).map(Part::level).fold(0.0, f64::max);
+        let floods: Vec<_> = sites.iter().filter(|site| level(site) >= FLOODED).filter_map(|site| site.who).collect();
+        let begins = |net: Net| floods.iter().any(|who| net.contains(who) && !flooded.contains(who));
+        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
+        scene.scans.retain(|scan| !scan.target.is_some_and(begins));
+        *flooded = floods;
+        // What a target answers to those who send too much to it is no sweep.
+        let is_site = |scan: &Scan| sites.iter().any(|site| site.who.is_some() && site.who == scan.source);
+        scene.scans.retain(|scan| scan.manner != scans::Manner::Pings || !is_site(scan));
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
         let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;
         scene.busy.retain(|(source, pps)| !(attacks.is_sender(source) || is_heavy(source) || is_host(source, *pps)));

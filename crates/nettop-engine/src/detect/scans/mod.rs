@@ -85,9 +85,8 @@ impl Scans {
         self.long.forget(&is);
     }
 
-    /// Those that have tried `least` ports or hosts at least, those with most first. Of many sources together not at a target that is
-    /// flooded, as far as `is_flooded` tells.
-    pub fn find(&mut self, least: f64, is_flooded: impl Fn(Net) -> bool) -> Vec<Scan> {
+    /// Those that have tried `least` ports or hosts at least, those with most first.
+    pub fn find(&mut self, least: f64) -> Vec<Scan> {
         let mut scans = Vec::new();
         let mut some: Vec<(Address, Tried)> = Vec::new();
         for (source, tried) in self.short.all() {
@@ -125,7 +124,7 @@ impl Scans {
                 scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
             }
         }
-        scans.extend(Self::find_together(some, least).filter(|scan| !scan.target.is_some_and(is_flooded)));
+        scans.extend(Self::find_together(some, least));
         if self.known.len() >= MOST {
             self.known.clear();
         }
