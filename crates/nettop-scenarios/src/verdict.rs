@@ -1,6 +1,9 @@
 //! Whether what was raised is what a scenario expects.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+};
 
 use anyhow::{Context as _, Result, bail};
 use ipnet::IpNet;
@@ -90,7 +93,7 @@ pub fn judge(scenario: &Scenario, played: &Played) -> Result<Judged> {
         Verdict::Late
     } else if target == Some(false) {
         Verdict::WrongTarget
-    } else if !severity_is_right(scenario, sighting.settled.severity)? {
+    } else if !severities(scenario)?.contains(&sighting.settled.severity) {
         Verdict::Severity
     } else if others + 1 > scenario.most.unwrap_or(MOST) {
         Verdict::False
@@ -100,12 +103,23 @@ pub fn judge(scenario: &Scenario, played: &Played) -> Result<Judged> {
     Ok(Judged { verdict, found: Some((place, delay)), target_is_right: target, others, alarms: 0 })
 }
 
+/// Whether what a scenario expects can be read.
+///
+/// # Errors
+/// Why not.
+pub fn check(scenario: &Scenario) -> Result<()> {
+    severities(scenario)?;
+    places(scenario)?;
+    Ok(())
+}
+
 /// An alert may have become worse.
 pub fn worst(sighting: &Sighting) -> Severity {
     sighting.settled.severity.max(sighting.last.severity)
 }
 
-fn severity_is_right(scenario: &Scenario, severity: Severity) -> Result<bool> {
+/// From which severity to which.
+fn severities(scenario: &Scenario) -> Result<RangeInclusive<Severity>> {
     let read = |text: &Option<String>, usual| {
         Ok::<_, anyhow::Error>(match text.as_deref() {
             None => usual,
@@ -115,9 +129,15 @@ fn severity_is_right(scenario: &Scenario, severity: Severity) -> Result<bool> {
             Some(other) => bail!("{other} is no severity"),
         })
     };
-    let least = read(&scenario.at_least, Severity::Warn)?;
-    let most = read(&scenario.at_most, Severity::Critical)?;
-    Ok((least..=most).contains(&severity))
+    Ok(read(&scenario.at_least, Severity::Warn)?..=read(&scenario.at_most, Severity::Critical)?)
+}
+
+fn places(scenario: &Scenario) -> Result<Vec<Place>> {
+    scenario
+        .target
+        .iter()
+        .map(|text| place(text).with_context(|| format!("the target {text} cannot be read")))
+        .collect()
 }
 
 /// `None`: no matter.
@@ -133,8 +153,7 @@ fn target_is_right(scenario: &Scenario, alert: &Alert) -> Result<Option<bool>> {
     let told = alert.target.map(|target| target.to_string());
     let told =
         told.map(|told| place(&told).with_context(|| format!("the target {told} cannot be read"))).transpose()?;
-    let expected: Option<Vec<_>> = scenario.target.iter().map(|text| place(text)).collect();
-    let expected = expected.with_context(|| format!("{}: a target that cannot be read", scenario.name))?;
+    let expected = places(scenario)?;
     let is_right = told.is_some_and(|told| expected.iter().any(|expected| is_near(*expected, told)));
     Ok(Some(is_right && source_is_right))
 }
