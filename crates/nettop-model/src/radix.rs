@@ -5,10 +5,15 @@ use std::mem;
 /// Bits of a digit: two of them are an IPv4 prefix of 24 bits.
 const DIGIT: u32 = 12;
 const DIGITS: usize = 1 << DIGIT;
+/// Fewer records are sorted sooner by comparing them than all possible digits are counted.
+const FEW: usize = 512;
 
 /// Sorts by numbers of which only the lowest `bits` may be set; equal records stay in their order. `spare` is room for as many
 /// records, and holds nothing of use before or after.
 pub fn sort_by_key<T: Copy + Default>(records: &mut Vec<T>, spare: &mut Vec<T>, bits: u32, key: impl Fn(&T) -> u64) {
+    if records.len() < FEW {
+        return records.sort_by_key(key);
+    }
     spare.resize(records.len(), T::default());
     // By the lowest digit first: each pass keeps the order of the one before (Knuth, volume 3, 5.2.5).
     for shift in (0..bits).step_by(DIGIT as usize) {
@@ -36,6 +41,8 @@ mod tests {
         for (name, bits, length) in [
             ("none", 32, 0),
             ("one", 32, 1),
+            ("few records", 32, FEW as u32 - 1),
+            ("a few more", 32, FEW as u32),
             ("few numbers", 3, 1000),
             ("a /24", 24, 9000),
             ("a /48", 48, 9000),

@@ -33,6 +33,9 @@ use crate::{
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;
 const SECOND_NS: u64 = 1_000_000_000;
+/// A reading ends with each such step of the file's clock, as those of interfaces do ([`PACE`](crate::traffic::PACE)): rules look for
+/// bursts that are shorter than a second.
+const STEP_NS: u64 = SECOND_NS / 10;
 /// A pipe that has been silent for so long is asked as often as the engine likes; before, it is asked again at once.
 const PATIENCE_NS: u64 = SECOND_NS;
 
@@ -51,9 +54,9 @@ pub struct Pcap {
     has_more: bool,
     /// The first packet's stamp has not been told yet.
     beginning: Option<u64>,
-    /// Until when packets were counted, and when the second that is being counted ends; on the file's clock.
+    /// Until when packets were counted, and when the step that is being counted ends; on the file's clock.
     now_ns: u64,
-    second_ends_ns: u64,
+    step_ends_ns: u64,
     /// Until when packets are due, where the speed is limited, and at which real time that was so.
     due_ns: u64,
     due_at: Option<Moment>,
@@ -100,13 +103,13 @@ impl Pcap {
             has_more: true,
             beginning: None,
             now_ns: 0,
-            second_ends_ns: 0,
+            step_ends_ns: 0,
             due_ns: 0,
             due_at: None,
         })
     }
 
-    /// Counts what is due at the real time `wall`, at most up to the end of a second of the file, and reads it.
+    /// Counts what is due at the real time `wall`, at most up to the end of a step of the file's clock, and reads it.
     pub fn read_at(&mut self, wall: Moment, reading: &mut Reading) {
         if let Some(before) = self.due_at.replace(wall)
             && !self.paused
@@ -157,8 +160,8 @@ impl Pcap {
                 continue;
             }
             let limited = self.status.speed > 0.0;
-            if at_ns >= self.second_ends_ns && (!limited || self.due_ns >= self.second_ends_ns) {
-                return self.end_second(at_ns);
+            if at_ns >= self.step_ends_ns && (!limited || self.due_ns >= self.step_ends_ns) {
+                return self.end_step(at_ns);
             }
             if limited && at_ns > self.due_ns {
                 self.now_ns = self.now_ns.max(self.due_ns);
@@ -169,12 +172,11 @@ impl Pcap {
         self.has_more = true;
     }
 
-    /// A reading ends with the second; another steps over all seconds in which nothing came, until `at_ns`.
-    fn end_second(&mut self, at_ns: u64) {
-        self.now_ns = self.second_ends_ns;
+    /// A reading ends with the step; others step over all in which nothing came, until `at_ns`.
+    fn end_step(&mut self, at_ns: u64) {
+        self.now_ns = self.step_ends_ns;
         let first_ns = self.status.first_ns.unwrap_or(0);
-        let begun_ns = first_ns + at_ns.saturating_sub(first_ns) / SECOND_NS * SECOND_NS;
-        self.second_ends_ns = if begun_ns > self.now_ns { begun_ns } else { self.now_ns + SECOND_NS };
+        self.step_ends_ns = next_end(first_ns, self.now_ns, at_ns);
         self.has_more = true;
     }
 
@@ -182,8 +184,8 @@ impl Pcap {
     fn wait(&mut self, wall: Moment) {
         let limit_ns = if self.status.speed > 0.0 { self.due_ns } else { u64::MAX };
         let reached_ns = self.pace.as_ref().and_then(|pace| pace.reached_ns(wall)).unwrap_or(0).min(limit_ns);
-        if self.status.first_ns.is_some() && reached_ns >= self.second_ends_ns {
-            return self.end_second(reached_ns);
+        if self.status.first_ns.is_some() && reached_ns >= self.step_ends_ns {
+            return self.end_step(reached_ns);
         }
         self.now_ns = self.now_ns.max(self.status.last_ns.unwrap_or(0)).max(reached_ns);
         self.has_more = self.pace.as_mut().is_none_or(|pace| pace.silent_ns(wall) < PATIENCE_NS);
@@ -194,7 +196,7 @@ impl Pcap {
         self.beginning = Some(at_ns);
         self.now_ns = at_ns;
         self.due_ns = at_ns;
-        self.second_ends_ns = at_ns + SECOND_NS;
+        self.step_ends_ns = at_ns.saturating_add(STEP_NS);
     }
 
     fn count(&mut self, found: &Found, at_ns: u64) {
@@ -275,6 +277,23 @@ fn moment(ns: u64) -> Moment {
     Moment { monotonic_ns: ns, unix_ns: ns }
 }
 
+/// When the next reading ends, where the newest one ended at `now_ns` and the next packet is of `at_ns`: with the step of that packet,
+/// or where steps without packets end that come before. A second in which something came ends a reading in any case, because rates
+/// are made of whole seconds.
+fn next_end(first_ns: u64, now_ns: u64, at_ns: u64) -> u64 {
+    let begin_of = |unit_ns: u64| first_ns + at_ns.saturating_sub(first_ns) / unit_ns * unit_ns;
+    let (step_ns, second_ns) = (begin_of(STEP_NS), begin_of(SECOND_NS));
+    if step_ns <= now_ns {
+        return now_ns.saturating_add(STEP_NS);
+    }
+    let left_ns = (SECOND_NS - now_ns.saturating_sub(first_ns) % SECOND_NS) % SECOND_NS;
+    match left_ns {
+        0 if second_ns > now_ns => second_ns,
+        0 => step_ns,
+        left_ns => step_ns.min(now_ns.saturating_add(left_ns)),
+    }
+}
+
 /// Why a file cannot be read, and with which bytes its first packet begins, if there is one.
 fn unsupported(number: u32, begins: &str) -> String {
     let name = link_type(number).map_or(String::new(), |link| format!(" ({})", link.name));
@@ -288,4 +307,36 @@ fn unsupported(number: u32, begins: &str) -> String {
         "its packets are of link type {number}{name}, which nettop does not look into{begins}; it does into {}",
         known.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_end_with_steps_and_with_seconds_and_step_over_gaps() {
+        const MS: u64 = 1_000_000;
+        for (name, packets, expected) in [
+            ("one after the other", &[50, 150, 250][..], &[100, 200, 300][..]),
+            ("on the edge", &[100, 199, 200], &[100, 200, 300]),
+            ("a gap within a second", &[50, 750], &[100, 700, 800]),
+            ("a gap over the end of a second", &[50, 1250], &[100, 1000, 1200, 1300]),
+            ("a gap up to a second's first step", &[50, 3050], &[100, 1000, 3000, 3100]),
+            ("an hour", &[950, 3_600_750], &[100, 900, 1000, 3_600_000, 3_600_700, 3_600_800]),
+            ("back in time", &[2050, 50], &[100, 1000, 2000, 2100]),
+        ] {
+            let first_ns = 1_700_000_000 * SECOND_NS + 123_456_789;
+            let (mut now_ns, mut ends_ns, mut ends) = (first_ns, first_ns + STEP_NS, vec![]);
+            for at_ns in packets.iter().map(|ms| first_ns + ms * MS) {
+                while at_ns >= ends_ns {
+                    now_ns = ends_ns;
+                    ends.push((now_ns - first_ns) / MS);
+                    ends_ns = next_end(first_ns, now_ns, at_ns);
+                }
+                assert!(ends_ns > now_ns, "{name}");
+            }
+            ends.push((ends_ns - first_ns) / MS);
+            assert_eq!(ends, expected, "{name}");
+        }
+    }
 }
