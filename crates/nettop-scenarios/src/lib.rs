@@ -14,5 +14,6 @@ pub mod span;
 pub mod stranger;
 pub mod stream;
 pub mod talk;
+pub mod variants;
 pub mod verdict;
 pub mod world;

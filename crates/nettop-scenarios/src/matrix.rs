@@ -85,8 +85,10 @@ fn is_of_addresses(sighting: &Sighting) -> bool {
 pub struct Sums {
     attacks: usize,
     found: usize,
-    /// Attacks whose alert came in time, with the right target and severity, and no more than one other beside it.
+    /// Attacks whose alert came in time, with the right target and severity, and no more others beside it than may be.
     well: usize,
+    /// Attacks with more others.
+    noisy: usize,
     late: usize,
     worst_delay: f64,
     targets: usize,
@@ -110,6 +112,7 @@ impl Sums {
         self.attacks += 1;
         self.others += judged.others;
         self.well += usize::from(judged.verdict == Verdict::Ok);
+        self.noisy += usize::from(judged.verdict == Verdict::False);
         if let Some((_, delay)) = judged.found {
             self.found += 1;
             self.late += usize::from(delay > scenario.within);
@@ -135,7 +138,7 @@ impl Sums {
     /// In words.
     pub fn text(&self, form: Form) -> String {
         format!(
-            "{:<5} attacks: {} of {} named ({:.1} %), {} all right; {} late, the worst delay {:.1} s; {} of {} targets wrong; {} further alerts\n      ordinary: {} of {} quiet, {} false alarms",
+            "{:<5} attacks: {} of {} named ({:.1} %), {} all right; {} late, the worst delay {:.1} s; {} of {} targets wrong; {} with too many other alerts, {} others in all\n      ordinary: {} of {} quiet, {} false alarms",
             form.label(),
             self.found,
             self.attacks,
@@ -145,6 +148,7 @@ impl Sums {
             self.worst_delay,
             self.wrong_targets,
             self.targets,
+            self.noisy,
             self.others,
             self.legit - self.crying,
             self.legit,

@@ -171,7 +171,7 @@ pub fn play(scenario: &Scenario, recipes: &Recipes, form: Form) -> Result<Played
     let mut seen: BTreeMap<u64, Sighting> = BTreeMap::new();
     for step in 1..=steps {
         let now_ns = step * STEP_NS;
-        if now_ns % SECOND_NS != 0 {
+        if !now_ns.is_multiple_of(SECOND_NS) {
             engine.drain();
             continue;
         }

@@ -1,5 +1,4 @@
-//! Recipes: what scenarios are made of, as files say it. A scenario may have variants: each is the scenario with other values of
-//! some keys, of its own or of its flows.
+//! Recipes: what scenarios are made of, as files say it.
 
 use std::{fs, path::Path};
 
@@ -7,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::endpoints::PortsText;
+use crate::{endpoints::PortsText, variants::variants};
 
 /// Bytes of a file at most: a recipe, and no recording.
 pub const LARGEST: usize = 4096;
@@ -225,53 +224,6 @@ impl Recipes {
     pub fn mix(&self, name: &str) -> Result<&Mix> {
         self.mixes.iter().find(|mix| mix.name == name).with_context(|| format!("there is no background {name}"))
     }
-}
-
-/// Keys of a scenario; every other key of a variant is one of its flows, those that are there all along excepted.
-const OF_SCENARIO: [&str; 17] = [
-    "expect",
-    "target",
-    "source",
-    "within",
-    "at_least",
-    "at_most",
-    "most",
-    "background",
-    "before",
-    "seconds",
-    "after",
-    "ipv6",
-    "tcp_open",
-    "udp_open",
-    "alive",
-    "flow",
-    "name",
-];
-
-/// A scenario's variants, by themselves; itself, where it has none.
-fn variants(mut table: Table) -> Result<Vec<Table>> {
-    let Some(variants) = table.remove("variants") else { return Ok(vec![table]) };
-    let variants: Vec<Table> = variants.try_into().context("variants are tables")?;
-    let each = |variant: Table| {
-        let mut scenario = table.clone();
-        for (key, value) in variant {
-            match key.as_str() {
-                "name" => {
-                    let base = table.get("name").and_then(Value::as_str).unwrap_or_default();
-                    let own = value.as_str().context("a name is a text")?;
-                    scenario.insert(key, format!("{base}-{own}").into());
-                }
-                key if OF_SCENARIO.contains(&key) => drop(scenario.insert(key.into(), value)),
-                _ => {
-                    let flows = scenario.get_mut("flow").and_then(Value::as_array_mut).into_iter().flatten();
-                    let flows = flows.filter_map(Value::as_table_mut).filter(|flow| !flow.contains_key("always"));
-                    flows.for_each(|flow| drop(flow.insert(key.clone(), value.clone())));
-                }
-            }
-        }
-        Ok(scenario)
-    };
-    variants.into_iter().map(each).collect()
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
