@@ -387,6 +387,8 @@ impl Attack {
 
     fn is_at(&self, net: Option<Net>) -> bool {
         match (self.net, net) {
+            // What is beside a network may be a part of a larger one.
+            (Some(one), Some(other)) if !one.is_host() && !other.is_host() => one.around().overlaps(other.around()),
             (Some(one), Some(other)) => one.overlaps(other),
             (None, None) => true,
             _ => false,

@@ -172,8 +172,9 @@ struct Sampled<'a> {
     /// The last one is of all others.
     to: Vec<ByClass<Vec<&'a Event>>>,
     from: Vec<Option<ByClass<f64>>>,
-    /// Of what is sent, questions to services that answer at length.
+    /// Of what is sent, questions to services that answer at length, and datagrams by source port.
     asks: Vec<f64>,
+    sends_from: Vec<HashMap<u16, f64>>,
     sees_both: bool,
     thinned: bool,
 }
@@ -182,6 +183,7 @@ impl<'a> Sampled<'a> {
     fn new(scene: &DetectInput<'a>, places: &HashMap<Address, usize>, count: usize) -> Self {
         let mut to: Vec<ByClass<Vec<&Event>>> = (0..=count).map(|_| Default::default()).collect();
         let (mut from, mut asks) = (vec![None; count + 1], vec![0.0; count + 1]);
+        let mut sends_from: Vec<HashMap<u16, f64>> = vec![HashMap::new(); count + 1];
         let each = scene.samples.dropped() / scene.seconds;
         for event in scene.samples.kept() {
             let class = event.traffic_class() as usize;
@@ -189,8 +191,12 @@ impl<'a> Sampled<'a> {
             if let Some(place) = places.get(&event.source) {
                 let sends = from[*place].get_or_insert([0.0; TrafficClass::COUNT]);
                 sends[class] += f64::from(event.weight) * each;
-                if class == TrafficClass::Udp as usize && services::reflector(event.destination_port).is_some() {
-                    asks[*place] += f64::from(event.weight) * each;
+                if class == TrafficClass::Udp as usize {
+                    let pps = f64::from(event.weight) * each;
+                    *sends_from[*place].entry(event.source_port).or_default() += pps;
+                    if services::reflector(event.destination_port).is_some() {
+                        asks[*place] += pps;
+                    }
                 }
             }
         }
@@ -201,7 +207,7 @@ impl<'a> Sampled<'a> {
             (converse + usize::from(scene.targets.has(&event.source)), all + 1)
         });
         let sees_both = converse as f64 > looked_at as f64 * BOTH;
-        Self { to, from, asks, sees_both, thinned: scene.samples.dropped() > 1.0 }
+        Self { to, from, asks, sends_from, sees_both, thinned: scene.samples.dropped() > 1.0 }
     }
 
     /// What goes to a target is among that to all others.
@@ -283,6 +289,7 @@ impl OfClass {
                 all,
                 host: scene.host.as_ref(),
                 asks: sampled.asks[place],
+                sends_from: &sampled.sends_from[place],
                 sees_both: sampled.sees_both,
                 connections_made: scene.connections_made,
                 forged: scene.is_forged(),

@@ -65,7 +65,7 @@ const SETTLED: f64 = 10.0;
 /// While everybody is new, many times as many packets have to come.
 const UNSETTLED: f64 = 10.0;
 /// So much of a threshold may be the first instant of a flood.
-const FLOODED: f64 = 0.3;
+const FLOODED: f64 = 0.1;
 /// A source that gets this share of what it sends converses.
 const CONVERSES: f64 = 0.1;
 /// For how many seconds connections that were made from here are spoken of, about.
@@ -294,9 +294,9 @@ impl Detector {
         scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
         scene.scans.retain(|scan| !scan.target.is_some_and(begins));
         *flooded = floods;
-        // What a target answers to those who send too much to it is no sweep.
-        let is_site = |scan: &Scan| sites.iter().any(|site| site.who.is_some() && site.who == scan.source);
-        scene.scans.retain(|scan| scan.manner != scans::Manner::Pings || !is_site(scan));
+        // What a host answers to those who send to it is no sweep.
+        let answers = |scan: &Scan| scan.source.is_some_and(|who| stats.targets.of(&who) as f64 >= scan.tried * 0.5);
+        scene.scans.retain(|scan| scan.manner != scans::Manner::Pings || !answers(scan));
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
         let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;
         scene.busy.retain(|(source, pps)| !(attacks.is_sender(source) || is_heavy(source) || is_host(source, *pps)));

@@ -84,7 +84,9 @@ impl Targets {
         let average = self.all[class as usize].packets as f64 / seconds;
         let (pps, packets) = self.peaks[class as usize];
         let times = pps / average.max(1.0);
-        (if times >= BURST { times } else { 1.0 }, packets)
+        // The end of what came in the second before is no burst of this one.
+        let is_of_this = self.all[class as usize].packets * 2 >= packets;
+        (if times >= BURST && is_of_this { times } else { 1.0 }, packets)
     }
 
     /// Whether anything came to a destination.

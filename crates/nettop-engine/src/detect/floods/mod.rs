@@ -16,6 +16,7 @@ mod syn;
 mod syn_ack;
 mod udp;
 
+use foldhash::HashMap;
 use nettop_common::{Event, TrafficClass};
 
 use super::{evidence::HostRates, mix::Mix, rule::Rule, targets::ByClass};
@@ -64,6 +65,8 @@ pub struct Look<'a> {
     pub sends: Option<&'a ByClass<f64>>,
     /// Questions per second that it sends to services that answer at length, where what it sends is seen.
     pub asks: f64,
+    /// Datagrams per second that it sends, by source port.
+    pub sends_from: &'a HashMap<u16, f64>,
     /// Whether what any target sends is seen.
     pub sees_both: bool,
     /// Packets per second of each class to all targets.
@@ -87,6 +90,17 @@ impl Look<'_> {
     /// Packets per second of a class that it sends, for each packet of this kind; `None`: nothing of what it sends is seen.
     pub fn answers(&self, class: TrafficClass) -> Option<f64> {
         self.sends.map(|sends| sends[class as usize] / self.pps.max(1.0))
+    }
+
+    /// Datagrams that it sends from the ports that this kind goes to, for each of this kind; `None`: nothing of what it sends is seen.
+    pub fn answers_by_port(&self) -> Option<f64> {
+        self.sends?;
+        let (mut sent, mut came) = (0.0, 0.0);
+        for (port, share) in &self.mix.ports {
+            came += self.pps * share;
+            sent += self.sends_from.get(port).copied().unwrap_or_default();
+        }
+        Some(sent / f64::max(came, 1.0))
     }
 
     /// The share of this kind in what the host has counted of it: where it is the only target, its counters speak of it.

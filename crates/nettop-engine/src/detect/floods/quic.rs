@@ -40,7 +40,7 @@ fn judge(look: &Look) -> Judged {
     let each = pps / mix.distinct.max(1) as f64;
     let is_crowd = mix.distinct >= CROWD && each <= CLIENT && mix.length < INITIAL;
     // What a client is sent is more than what it sends.
-    let is_served = look.answers(TrafficClass::Udp).is_none_or(|answers| answers >= MOST);
+    let is_served = look.answers_by_port().is_none_or(|answers| answers >= MOST);
     if is_crowd && is_served {
         return Judged::heavy(pps, "a crowd of clients");
     }

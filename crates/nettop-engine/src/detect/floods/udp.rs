@@ -39,7 +39,7 @@ fn judge(look: &Look) -> Judged {
             return Judged::heavy(pps, "this host sends as much");
         }
     }
-    match look.answers(TrafficClass::Udp) {
+    match look.answers_by_port() {
         Some(answers) if answers >= MANY => return Judged::heavy(pps, "the target answers it"),
         Some(_)
             if look.answers(TrafficClass::Icmp).is_some_and(|answers| answers > 0.0) && mix.distinct_ports > CALLS =>
