@@ -6,22 +6,23 @@ use crate::{PacketsBytes, TrafficClass, counters::ByClass, slots::Key};
 
 /// Bits of the bytes; the packets are above.
 const BYTES: u32 = 42;
+/// Packets that a word has no room for: half of what the bits have, so that it is full before it wraps.
+const FULL: u64 = 1 << (u64::BITS - BYTES - 1);
+/// Bytes likewise. Between this and a wrap is more than [`FULL`] packets bring, of frames below 1 MiB.
+const FULL_OF_BYTES: u64 = 1 << (BYTES - 1);
 
-/// Packets and bytes. It is full after 2²¹ packets, and must be emptied then; until there, bytes are exact of frames below 2 MiB.
+/// Packets and bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct PackedTally(u64);
 
 impl PackedTally {
-    /// Counts one packet of `length` bytes.
+    /// Counts one packet of `length` bytes. True: it is full, and room must be made before the next packet.
     #[inline(always)]
-    pub const fn count(&mut self, length: u64) {
+    #[must_use]
+    pub const fn count(&mut self, length: u64) -> bool {
         self.0 = self.0.wrapping_add((1 << BYTES) + length);
-    }
-
-    /// Whether it has to be emptied: half of what the packets have room for, which is the sign of the word.
-    #[inline(always)]
-    pub const fn is_full(self) -> bool {
+        // The sign: less than any other comparison.
         (self.0 as i64) < 0
     }
 
@@ -38,17 +39,45 @@ impl PackedTally {
 pub struct DestinationCounters {
     /// By [`TrafficClass`].
     pub classes: [PackedTally; TrafficClass::COUNT],
-    spare: [u64; SPARE],
+    /// By class: how often the word was full, and [`FULL`] packets were taken from it.
+    carried: [u16; TrafficClass::COUNT],
+    spare: [u16; SPARE],
 }
 
-/// Words that fill the second line up.
-const SPARE: usize = 4;
+/// What fills the second line up.
+const SPARE: usize = 6;
 
 const _: () = assert!(size_of::<Key>() + size_of::<DestinationCounters>() == 128);
 
+impl DestinationCounters {
+    /// Makes room in the word of the class with this number, which is full. Where there is none, after 10¹¹ packets or 2 TB, all that was
+    /// counted of the class is returned, and is here no more.
+    #[inline(always)]
+    pub fn make_room(&mut self, class: usize) -> Option<PacketsBytes> {
+        let (tally, carried) = (self.classes.get_mut(class)?, self.carried.get_mut(class)?);
+        if tally.get().bytes < FULL_OF_BYTES && *carried < u16::MAX {
+            tally.0 &= !(FULL << BYTES);
+            *carried += 1;
+            return None;
+        }
+        let all = sum(*tally, *carried);
+        (*tally, *carried) = (PackedTally::default(), 0);
+        Some(all)
+    }
+}
+
+#[inline(always)]
+const fn sum(tally: PackedTally, carried: u16) -> PacketsBytes {
+    let PacketsBytes { packets, bytes } = tally.get();
+    PacketsBytes { packets: packets + carried as u64 * FULL, bytes }
+}
+
 impl From<DestinationCounters> for ByClass {
     fn from(counters: DestinationCounters) -> Self {
-        counters.classes.map(PackedTally::get)
+        let DestinationCounters { classes, carried, spare: _ } = counters;
+        let mut all = ByClass::default();
+        all.iter_mut().zip(classes).zip(carried).for_each(|((all, tally), carried)| *all = sum(tally, carried));
+        all
     }
 }
 
@@ -56,25 +85,44 @@ impl From<DestinationCounters> for ByClass {
 mod tests {
     use super::*;
 
+    const CLASS: usize = TrafficClass::Fragment as usize;
+
     #[test]
-    fn it_is_full_before_anything_is_lost() {
-        const MOST: u64 = 1 << 21;
-        for length in [0, 60, 1514, 65_550, MOST - 1] {
-            let mut tally = PackedTally::default();
-            for packets in 1..=MOST {
-                assert!(!tally.is_full(), "{length}: {packets}");
-                tally.count(length);
+    fn nothing_is_lost_when_words_are_full() {
+        for (length, times) in [(0, 5), (60, 5), (1514, 3), (65_550, 20), ((1 << 20) - 1, 4)] {
+            let (mut counters, mut truth) = (DestinationCounters::default(), PacketsBytes::default());
+            let mut moved = PacketsBytes::default();
+            for _ in 0..times * FULL + 7 {
+                truth.count(length);
+                if counters.classes[CLASS].count(length)
+                    && let Some(all) = counters.make_room(CLASS)
+                {
+                    moved.add(all);
+                }
             }
-            assert!(tally.is_full(), "{length}");
-            assert_eq!(tally.get(), PacketsBytes { packets: MOST, bytes: MOST * length }, "{length}");
+            let all = ByClass::from(counters);
+            moved.add(all[CLASS]);
+            assert_eq!(moved, truth, "{length}");
+            assert!((0..CLASS).all(|other| all[other] == PacketsBytes::default()), "{length}");
         }
+    }
+
+    #[test]
+    fn what_is_carried_ends_before_it_wraps() {
+        let mut counters = DestinationCounters { carried: [u16::MAX; _], ..DestinationCounters::default() };
+        counters.classes[CLASS] = PackedTally((FULL - 1) << BYTES | 999);
+        assert!(counters.classes[CLASS].count(1));
+        let all = PacketsBytes { packets: FULL * (1 << 16), bytes: 1000 };
+        assert_eq!(counters.make_room(CLASS), Some(all));
+        assert_eq!(ByClass::from(counters)[CLASS], PacketsBytes::default());
+        assert_eq!(counters.make_room(TrafficClass::COUNT), None);
     }
 
     #[test]
     fn classes_are_counted_apart() {
         let mut counters = DestinationCounters::default();
-        counters.classes[TrafficClass::Udp as usize].count(60);
-        counters.classes[TrafficClass::Fragment as usize].count(1514);
+        assert!(!counters.classes[TrafficClass::Udp as usize].count(60));
+        assert!(!counters.classes[CLASS].count(1514));
         let counted: Vec<_> =
             ByClass::from(counters).into_iter().enumerate().filter(|(_, tally)| tally.packets > 0).collect();
         assert_eq!(

@@ -1,7 +1,5 @@
 //! Counting keys in slots, in the log where there is none, and the newest pair of MACs beside the totals.
 
-use core::mem;
-
 use nettop_common::{
     Cpu, PacketsBytes, Protocol, cold_path,
     counters::{Part, Table},
@@ -110,20 +108,19 @@ fn count_destination(length: u64, own: &mut PerCpu<'_>) {
     let class = own.traffic_class();
     // SAFETY: as in `count_source`.
     let slot = DESTINATIONS.get_ptr_mut(own.bank.coalescing.slot()).map(|slot| unsafe { &mut (*slot).counters });
-    match slot.and_then(|counters| counters.classes.get_mut(class)) {
-        Some(tally) => {
-            tally.count(length);
-            if tally.is_full() {
-                cold_path();
-                let PacketsBytes { packets, bytes } = mem::take(tally).get();
+    if let Some(counters) = slot
+        && let Some(tally) = counters.classes.get_mut(class)
+    {
+        if tally.count(length) {
+            cold_path();
+            if let Some(PacketsBytes { packets, bytes }) = counters.make_room(class) {
                 log_destination(class, packets, bytes, own);
             }
         }
-        None => {
-            cold_path();
-            log_destination(class, 1, length, own);
-        }
+        return;
     }
+    cold_path();
+    log_destination(class, 1, length, own);
 }
 
 /// Finds or begins the slot of a destination that the packet before did not have.

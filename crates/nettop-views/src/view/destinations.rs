@@ -68,7 +68,9 @@ const CLASSES: u8 = 9;
 
 /// Packets of a class.
 const fn of_class<const CLASS: usize>(help: &'static str) -> Column {
-    Column::number(TrafficClass::ALL[CLASS].label(), help, CLASSES + CLASS as u8, [6, 6, 6], |row, _| {
+    let title = TrafficClass::ALL[CLASS].label();
+    let width = if title.len() > 6 { title.len() as u16 } else { 6 };
+    Column::number(title, help, CLASSES + CLASS as u8, [width; 3], |row, _| {
         match row.packets_of(TrafficClass::ALL[CLASS]) {
             0 => String::new(),
             packets => format::short(packets),
