@@ -89,6 +89,7 @@ fn every_view_at_two_sizes() {
 fn what_was_opened_has_the_screen_at_two_sizes() {
     let mut snapshot = Snapshot { alerts: super::fixture::floods(), ..struck(busy(), degraded()) };
     let source = Subject::Source([198, 51, 100, 100].into());
+    let destination = Subject::Destination([203, 0, 113, 12].into());
     let mut sources = super::fixture::sources(snapshot.traffic.packets);
     sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
     snapshot.sources.rows = sources.into();
@@ -96,6 +97,7 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
     for (name, state) in [
         ("detail_source", State { detail: detail(source), ..State::default() }),
         ("detail_port", State { detail: detail(Subject::Port(443)), view: 2, ..State::default() }),
+        ("detail_destination", State { detail: detail(destination), view: 1, ..State::default() }),
         ("help", State { help: Some(0), ..State::default() }),
         ("columns", State { columns: Some(3), tables: sized(), ..State::default() }),
     ] {
