@@ -57,7 +57,8 @@ impl Hosts {
             Self::Some(hosts) if in_order => hosts[(number % hosts.len() as u64) as usize],
             Self::Some(hosts) => hosts[((rng.f64().powf(1.3)) * hosts.len() as f64) as usize],
             Self::Forged { ipv6 } => public(*ipv6, rng),
-            Self::Within(prefix) if in_order => nth(*prefix, u128::from(number)),
+            // Of a prefix that nobody gets through one by one, the addresses are all over it.
+            Self::Within(prefix) if in_order && is_small(*prefix) => nth(*prefix, u128::from(number)),
             Self::Within(prefix) => nth(*prefix, rng.u128(..)),
         }
     }
@@ -66,6 +67,12 @@ impl Hosts {
     pub fn count(&self) -> Option<usize> {
         if let Self::Some(hosts) = self { Some(hosts.len()) } else { None }
     }
+}
+
+/// Whether it has no more addresses than are sent to in a few seconds.
+fn is_small(prefix: IpNet) -> bool {
+    const BITS: u8 = 16;
+    prefix.max_prefix_len() - prefix.prefix_len() <= BITS
 }
 
 /// The nth address of a prefix, counted again from its first one behind its last one.

@@ -143,7 +143,9 @@ impl Attacks {
         }
         found.extend(self.holding(sites, &found));
         for found in found {
-            let lasting = self.lasting.iter_mut().find(|attack| attack.is_at(found.net));
+            // What was only known to come from forged addresses turns out to be this.
+            let is_same = |attack: &&mut Attack| attack.is_at(found.net) || attack.kinds.is_empty();
+            let lasting = self.lasting.iter_mut().find(is_same);
             match lasting {
                 Some(attack) => attack.go_on(at, scene, &found),
                 None if found.begins() => {
@@ -302,6 +304,7 @@ fn find<'a>(scene: &DetectInput, sites: &'a [Site]) -> Vec<Found<'a>> {
             None => site.parts.iter().for_each(|part| all.extend(find_where(scene, sites, part))),
         }
     }
+    if std::env::var_os("DBG").is_some() { for site in sites { for part in &site.parts { eprintln!("{:?} {} all {:.0} pps {:.0} burst {:.1} thr {:.0} {:?} stray {:?} new {:?} events {} distinct {} hosts {} few {:.2}", site.who.map(|w| w.to_ip()), RULES[part.rule].kind, part.all, part.pps, part.burst, part.threshold, part.verdict, part.mix.stray, part.mix.new, part.mix.events, part.mix.distinct, part.mix.hosts, part.mix.few_flows); } } eprintln!("--- "); }
     let mut all = merge(all);
     all.retain(Found::begins);
     all
@@ -318,7 +321,14 @@ fn find_where<'a>(scene: &DetectInput, sites: &[Site], part: &'a Part) -> Vec<Fo
     let places = locate(weights.map(|(address, _, tally)| (address, tally.packets as f64)));
     let found = |net, hosts, share| Found { net, hosts, parts: vec![(part, share)] };
     if !places.is_empty() {
-        return places.iter().map(|place| found(Some(place.net), place.hosts, place.share)).collect();
+        // Of a host that was looked at by itself it is known whether this is an attack.
+        let is_none = |net: Net| {
+            let of_host = sites.iter().filter(|site| site.who.is_some_and(|who| net == Net::host(&who)));
+            let mut parts = of_host.flat_map(|site| &site.parts).filter(|other| other.rule == part.rule);
+            parts.any(|part| part.level() == 0.0)
+        };
+        let places = places.iter().filter(|place| !is_none(place.net));
+        return places.map(|place| found(Some(place.net), place.hosts, place.share)).collect();
     }
     // What hosts here send to all the world is no flood on the world.
     let answers = |(source, share): &(Address, f64)| if scene.targets.has(source) { *share } else { 0.0 };
@@ -419,9 +429,10 @@ impl Attack {
 
     fn go_on(&mut self, at: Moment, scene: &DetectInput, found: &Found) {
         self.found(at);
-        if let (Some(old), Some(new)) = (self.net, found.net) {
-            self.net = old.with(new).or(Some(new));
-        }
+        self.net = match (self.net, found.net) {
+            (Some(old), Some(new)) if !self.kinds.is_empty() => old.with(new).or(Some(new)),
+            (old, new) => new.or(old),
+        };
         self.hosts = self.hosts.max(found.hosts);
         self.kinds.values_mut().for_each(|kind| (kind.pps, kind.bps) = (0.0, 0.0));
         for (part, share) in found.parts.iter().filter(|(part, _)| part.level() > 0.0) {

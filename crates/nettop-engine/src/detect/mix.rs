@@ -62,6 +62,8 @@ pub struct Mix {
     pub bare: Option<f64>,
 }
 
+/// The part of those followed of which something has to be known.
+const KNOWN: f64 = 0.3;
 /// So many flows are a few.
 const FEW: usize = 4;
 
@@ -114,15 +116,18 @@ impl Mix {
 
     fn judge_senders(&mut self, sources: &HashMap<Address, f64>, senders: &Senders) {
         let (mut unfinished, mut stray, mut new, mut lone, mut bare) = Default::default();
+        let mut followed = 0.0;
         for (source, weight) in sources {
             let manner = senders.manner(source);
+            followed += if manner.is_followed { *weight } else { 0.0 };
             count(&mut unfinished, manner.unfinished, *weight);
             count(&mut stray, manner.stray, *weight);
             count(&mut new, manner.new, *weight);
             count(&mut lone, manner.lone, *weight);
-            count(&mut bare, Some(manner.bare), *weight);
+            count(&mut bare, manner.is_followed.then_some(manner.bare), *weight);
         }
-        let share = |(yes, all): (f64, f64)| (all > 0.0).then(|| yes / all);
+        // What is known of a few says nothing about the others.
+        let share = |(yes, all): (f64, f64)| (all > 0.0 && all >= followed * KNOWN).then(|| yes / all);
         (self.unfinished, self.stray, self.new, self.lone, self.bare) =
             (share(unfinished), share(stray), share(new), share(lone), share(bare));
     }

@@ -212,7 +212,7 @@ pub struct Detector {
     attacks: Attacks,
     scans: Scans,
     /// Targets of what may have been the first instant of a flood, in the second before.
-    flooded: Vec<Address>,
+    flooded: Vec<Option<Address>>,
     alerts: Alerts,
 }
 
@@ -289,13 +289,17 @@ impl Detector {
         }
         // In the first instant of a flood of UDP all who send it seem to try ports.
         let level = |site: &Site| site.parts.iter().filter(|part| part.is_udp()).map(Part::level).fold(0.0, f64::max);
-        let floods: Vec<_> = sites.iter().filter(|site| level(site) >= FLOODED).filter_map(|site| site.who).collect();
-        let begins = |net: Net| floods.iter().any(|who| net.contains(who) && !flooded.contains(who));
+        let floods: Vec<_> = sites.iter().filter(|site| level(site) >= FLOODED).map(|site| site.who).collect();
+        let begins = |net: Net| {
+            let is_at = |who: &Option<Address>| who.map_or(!net.is_host(), |who| net.contains(&who));
+            floods.iter().any(|who| is_at(who) && !flooded.contains(who))
+        };
         scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
         scene.scans.retain(|scan| !scan.target.is_some_and(begins));
         *flooded = floods;
         // What a host answers to those who send to it is no sweep.
-        let answers = |scan: &Scan| scan.source.is_some_and(|who| stats.targets.of(&who) as f64 >= scan.tried * 0.5);
+        let gets = |who: &Address| stats.targets.of(who) - stats.targets.of_class(who, TrafficClass::Icmp);
+        let answers = |scan: &Scan| scan.source.is_some_and(|who| gets(&who) as f64 >= scan.tried * 0.5);
         scene.scans.retain(|scan| scan.manner != scans::Manner::Pings || !answers(scan));
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
         let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;

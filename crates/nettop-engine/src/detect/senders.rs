@@ -67,6 +67,8 @@ pub struct Senders {
 /// What single sources tell of a packet of theirs; `None`: it is not followed, or not long enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
+    /// It is followed.
+    pub is_followed: bool,
     /// Its SYNs lead to nothing.
     pub unfinished: Option<bool>,
     /// It sends segments of TCP without ever having asked for a connection.
@@ -129,6 +131,7 @@ impl Senders {
         }
         let (syn, others) = sender.old;
         Manner {
+            is_followed: true,
             unfinished: (syn > 0.0).then_some(others + sender.recent.1 < syn * PER_SYN),
             stray: match sender {
                 Sender { has_opened: true, .. } | Sender { new: false, unknown: false, .. } => Some(false),

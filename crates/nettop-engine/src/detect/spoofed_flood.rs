@@ -27,6 +27,9 @@ const HOLDS: f64 = 0.8;
 /// So long after the start everybody is still new, and many times as many have to come.
 const UNSETTLED: f64 = 10.0;
 
+/// From this share on it goes there: what the target answers, where that is seen, goes everywhere.
+const SHARE: f64 = 0.3;
+
 /// New sources per second, where they are so many that an attack goes on with them.
 pub fn rate(scene: &DetectInput) -> Option<f64> {
     let threshold = scene.threshold_of(KIND) * if scene.is_settled { 1.0 } else { UNSETTLED };
@@ -37,5 +40,5 @@ pub fn rate(scene: &DetectInput) -> Option<f64> {
 /// Where most of it goes.
 pub fn target(scene: &DetectInput) -> Option<Net> {
     let places = locate(scene.targets.iter().map(|(address, _, tally)| (address, tally.packets as f64)));
-    places.first().filter(|place| place.share >= 0.5).map(|place| place.net)
+    places.first().filter(|place| place.share >= SHARE).map(|place| place.net)
 }

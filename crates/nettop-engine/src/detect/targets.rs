@@ -96,8 +96,12 @@ impl Targets {
 
     /// Packets of all classes that came to a destination.
     pub fn of(&self, address: &Address) -> u64 {
-        let of = |class: &TrafficClass| self.sums.get(&(*address, *class)).map_or(0, |tally| tally.packets);
-        TrafficClass::ALL.iter().map(of).sum()
+        TrafficClass::ALL.iter().map(|class| self.of_class(address, *class)).sum()
+    }
+
+    /// Packets of a class that came to a destination.
+    pub fn of_class(&self, address: &Address, class: TrafficClass) -> u64 {
+        self.sums.get(&(*address, class)).map_or(0, |tally| tally.packets)
     }
 
     /// Every destination and class that is told apart, with what came.

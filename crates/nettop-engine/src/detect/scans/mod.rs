@@ -22,6 +22,11 @@ const MOST: usize = 4096;
 const TOGETHER: usize = 10;
 /// ... of which each tries so many.
 const SOME: f64 = 5.0;
+/// For so long after it was found something goes on as what it was, unless nothing is tried for a while.
+const LATELY_NS: u64 = 60_000_000_000;
+const QUIET_NS: u64 = 2_000_000_000;
+/// What takes less long is found in the shorter window, seconds.
+const SLOW: f64 = 60.0;
 /// With so many ports or fewer it is hosts that are looked for.
 const FEW_PORTS: f64 = 8.0;
 
@@ -62,19 +67,21 @@ pub struct Scan {
 pub struct Scans {
     short: Window,
     long: Window,
-    /// What was found lately of a source stays what it is.
-    known: HashMap<Address, Manner>,
+    /// What was found lately of a source stays what it is, with how much it was at most and when, nanoseconds.
+    known: HashMap<Address, (Manner, f64, u64)>,
+    now_ns: u64,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), known: HashMap::default() }
+        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), known: HashMap::default(), now_ns: 0 }
     }
 }
 
 impl Scans {
     /// Looks at a sampled packet.
     pub fn add(&mut self, event: &Event) {
+        self.now_ns = self.now_ns.max(event.at_ns);
         self.short.add(event);
         self.long.add(event);
     }
@@ -99,7 +106,7 @@ impl Scans {
                 sources: 1,
             };
             let known = self.known.get(&source).copied();
-            let manner = match known {
+            let manner = match known.map(|(manner, ..)| manner) {
                 Some(manner @ (Manner::Hosts | Manner::Ports | Manner::Pings)) => manner,
                 _ if tried.pings() >= least => Manner::Pings,
                 _ if tried.hosts() >= least && tried.numbers() <= FEW_PORTS => Manner::Hosts,
@@ -110,16 +117,19 @@ impl Scans {
                 Manner::Pings => tried.pings(),
                 _ => tried.ports(),
             };
-            if count >= least {
-                scans.push(scan(manner, count));
+            // When so much was tried that it cannot be told any more what of it failed, it goes on as what it is.
+            let lately = known.filter(|(manner, ..)| *manner != Manner::Slow).filter(|(_, _, at_ns)| tried.newest_ns.saturating_sub(*at_ns) < LATELY_NS);
+            let most = lately.map_or(0.0, |(_, most, _)| if tried.newest_ns + QUIET_NS > self.now_ns { most } else { 0.0 });
+            if count.max(most) >= least {
+                scans.push(scan(manner, count.max(most)));
             } else if tried.ports() >= SOME && known.is_none() {
                 some.push((source, tried));
             }
         }
         for (source, tried) in self.long.all() {
             let count = tried.ports().max(tried.pings());
-            let is_fast = self.known.get(&source).is_some_and(|manner| *manner != Manner::Slow);
-            if count >= least && !is_fast && !scans.iter().any(|scan| scan.source == Some(source)) {
+            let is_fast = self.known.get(&source).is_some_and(|(manner, ..)| *manner != Manner::Slow);
+            if count >= least && tried.seconds() >= SLOW && !is_fast && !scans.iter().any(|scan| scan.source == Some(source)) {
                 let (target, port) = (tried.target(), tried.port);
                 scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
             }
@@ -128,7 +138,8 @@ impl Scans {
         if self.known.len() >= MOST {
             self.known.clear();
         }
-        self.known.extend(scans.iter().filter_map(|scan| Some((scan.source?, scan.manner))));
+        let now_ns = self.now_ns;
+        self.known.extend(scans.iter().filter_map(|scan| Some((scan.source?, (scan.manner, scan.tried, now_ns)))));
         order::sort_by(&mut scans, |a, b| b.tried.total_cmp(&a.tried).then(a.source.cmp(&b.source)));
         scans
     }

@@ -36,7 +36,10 @@ pub struct Tried {
     is_all_over: bool,
     /// The newest port.
     pub port: u16,
-    newest_ns: u64,
+    /// When the first and the newest packet came.
+    oldest_ns: u64,
+    /// See `oldest_ns`.
+    pub newest_ns: u64,
 }
 
 impl Tried {
@@ -60,6 +63,11 @@ impl Tried {
 
     fn is_using_udp(&self) -> bool {
         f64::from(self.datagrams) >= self.udp.count() * USED
+    }
+
+    /// For how long it has been trying, seconds.
+    pub fn seconds(&self) -> f64 {
+        self.newest_ns.saturating_sub(self.oldest_ns) as f64 / 1e9
     }
 
     /// Different ports, whatever the host.
@@ -88,6 +96,7 @@ impl Tried {
             net,
             is_all_over,
             port,
+            oldest_ns: self.oldest_ns.min(other.oldest_ns),
             newest_ns,
         };
     }
@@ -125,7 +134,7 @@ impl Window {
         let (pair, host) = (self.hash((destination, destination_port)), self.hash(destination));
         match event.traffic_class() {
             TrafficClass::Syn | TrafficClass::Flags => {
-                if let Some(tried) = self.tried(source) {
+                if let Some(tried) = self.tried(source, at_ns) {
                     tried.tcp.insert(pair);
                     tried.try_one(host, event);
                 }
@@ -140,14 +149,14 @@ impl Window {
             TrafficClass::Udp
                 if destination_port != 0 && !services::is_answer(event) && !TRACEROUTE.contains(&destination_port) =>
             {
-                if let Some(tried) = self.tried(source) {
+                if let Some(tried) = self.tried(source, at_ns) {
                     tried.udp.insert(pair);
                     tried.datagrams = tried.datagrams.saturating_add(1);
                     tried.try_one(host, event);
                 }
             }
             TrafficClass::Icmp => {
-                if let Some(tried) = self.tried(source) {
+                if let Some(tried) = self.tried(source, at_ns) {
                     tried.pings.insert(host);
                     tried.echoes = tried.echoes.saturating_add(1);
                     tried.reach(Net::host(&destination));
@@ -178,7 +187,7 @@ impl Window {
     }
 
     /// What a source has tried; `None`: there is no room for it.
-    fn tried(&mut self, source: Address) -> Option<&mut Tried> {
+    fn tried(&mut self, source: Address, at_ns: u64) -> Option<&mut Tried> {
         if self.newer.len() >= self.most && !self.newer.contains_key(&source) {
             // Of a flood of sources each tries one thing.
             self.newer.retain(|_, tried| tried.tcp.count() + tried.udp.count() + tried.pings.count() >= 2.0);
@@ -186,7 +195,7 @@ impl Window {
                 return None;
             }
         }
-        Some(self.newer.entry(source).or_default())
+        Some(self.newer.entry(source).or_insert(Tried { oldest_ns: at_ns, ..Tried::default() }))
     }
 
     /// What every source has tried that was seen lately.
