@@ -75,10 +75,6 @@ pub struct Look<'a> {
     pub host: Option<&'a HostRates>,
     /// SYN-ACKs that came to all targets in the last minute, about: connections that were made from here.
     pub connections_made: f64,
-    /// Most packets of all are of sources that nobody has seen before and that send one packet or two.
-    pub forged: bool,
-    /// Whether the target is one host.
-    pub is_host: bool,
 }
 
 impl Look<'_> {
@@ -208,5 +204,5 @@ fn strays(look: &Look, class: TrafficClass) -> Judged {
 fn beside_few_flows(look: &Look) -> Option<f64> {
     const SMALL: f64 = 200.0;
     let is_few = look.mix.few_flows >= MOST && look.mix.length >= SMALL;
-    is_few.then(|| look.pps * (1.0 - look.mix.few_flows))
+    is_few.then_some(look.pps * (1.0 - look.mix.few_flows))
 }

@@ -74,7 +74,12 @@ pub struct Scans {
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), known: HashMap::default(), now_ns: 0 }
+        Self {
+            short: Window::new(SHORT_NS, MOST),
+            long: Window::new(LONG_NS, MOST),
+            known: HashMap::default(),
+            now_ns: 0,
+        }
     }
 }
 
@@ -118,8 +123,11 @@ impl Scans {
                 _ => tried.ports(),
             };
             // When so much was tried that it cannot be told any more what of it failed, it goes on as what it is.
-            let lately = known.filter(|(manner, ..)| *manner != Manner::Slow).filter(|(_, _, at_ns)| tried.newest_ns.saturating_sub(*at_ns) < LATELY_NS);
-            let most = lately.map_or(0.0, |(_, most, _)| if tried.newest_ns + QUIET_NS > self.now_ns { most } else { 0.0 });
+            let lately = known
+                .filter(|(manner, ..)| *manner != Manner::Slow)
+                .filter(|(_, _, at_ns)| tried.newest_ns.saturating_sub(*at_ns) < LATELY_NS);
+            let most =
+                lately.map_or(0.0, |(_, most, _)| if tried.newest_ns + QUIET_NS > self.now_ns { most } else { 0.0 });
             if count.max(most) >= least {
                 scans.push(scan(manner, count.max(most)));
             } else if tried.ports() >= SOME && known.is_none() {
@@ -129,7 +137,11 @@ impl Scans {
         for (source, tried) in self.long.all() {
             let count = tried.ports().max(tried.pings());
             let is_fast = self.known.get(&source).is_some_and(|(manner, ..)| *manner != Manner::Slow);
-            if count >= least && tried.seconds() >= SLOW && !is_fast && !scans.iter().any(|scan| scan.source == Some(source)) {
+            if count >= least
+                && tried.seconds() >= SLOW
+                && !is_fast
+                && !scans.iter().any(|scan| scan.source == Some(source))
+            {
                 let (target, port) = (tried.target(), tried.port);
                 scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
             }

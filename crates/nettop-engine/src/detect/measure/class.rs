@@ -1,0 +1,112 @@
+//! What came of a class to a target, by kind.
+
+use nettop_common::{Address, Event, TrafficClass};
+
+use super::{Burst, NOTABLE, PART, Part, Sampled, floods};
+use crate::detect::{
+    DetectInput, UNSETTLED,
+    floods::{Flood, Judged, Look, Verdict},
+    mix::Mix,
+    targets::ByClass,
+};
+
+/// One that is three times as busy as usual is not usual any more.
+const TIMES_USUAL: f64 = 3.0;
+/// Nearly all.
+const NEARLY_ALL: f64 = 0.9;
+
+/// What came of a class to a target.
+pub struct OfClass<'a> {
+    /// The class.
+    pub class: TrafficClass,
+    /// Packets per second.
+    pub pps: f64,
+    /// Average length of a frame, bytes.
+    pub length: f64,
+    /// How much faster it came for a moment.
+    pub burst: Burst,
+    /// Packets per second of each class to this target.
+    pub classes: &'a ByClass<f64>,
+    /// The target; `None`: all others.
+    pub who: Option<Address>,
+    /// Its place among the samples.
+    pub place: usize,
+}
+
+impl OfClass<'_> {
+    /// The same by kind. `all`: packets per second of each class to all targets.
+    pub fn parts(&self, scene: &DetectInput, all: &ByClass<f64>, sampled: &Sampled) -> Vec<Part> {
+        let mut events = sampled.to[self.place][self.class as usize].clone();
+        let whole = weigh(&events);
+        let mut parts = Vec::new();
+        for (rule, flood) in floods().filter(|(_, flood)| flood.class == self.class) {
+            let own = match flood.part {
+                Some(is_own) => {
+                    let (own, others) = events.into_iter().partition(|event| is_own(event));
+                    events = others;
+                    own
+                }
+                None => std::mem::take(&mut events),
+            };
+            // Without samples all of it is of the kind that takes the rest.
+            let share = match flood.part {
+                _ if whole > 0.0 => weigh(&own) / whole,
+                Some(_) => 0.0,
+                None => 1.0,
+            };
+            parts.extend(self.part(scene, all, sampled, (rule, flood), &own, share));
+        }
+        parts
+    }
+
+    /// The part of one kind, which these samples are of; `None`: it is not worth a look.
+    fn part(
+        &self,
+        scene: &DetectInput,
+        all: &ByClass<f64>,
+        sampled: &Sampled,
+        (rule, flood): (usize, &Flood),
+        events: &[&Event],
+        share: f64,
+    ) -> Option<Part> {
+        let (came, floor) = (self.pps * share, scene.thresholds.value(rule) as f64);
+        let burst = if share >= PART { self.burst } else { Burst::NONE };
+        if floor == 0.0 || came * burst.times < floor * NOTABLE {
+            return None;
+        }
+        let mix = Mix::of(events.iter().copied(), sampled.thinned, scene.senders);
+        let look = Look {
+            pps: came,
+            floor,
+            mix: &mix,
+            classes: self.classes,
+            sends: sampled.from[self.place].as_ref(),
+            sends_from: &sampled.sends_from[self.place],
+            asks: sampled.asks[self.place],
+            sees_both: sampled.sees_both,
+            all,
+            host: scene.host.as_ref(),
+            connections_made: scene.connections_made,
+        };
+        let is_answer = self.who.is_some_and(|who| is_answer(scene, &who, &mix));
+        let Judged { pps, verdict } = if is_answer { Judged::ordinary(came) } else { (flood.judge)(&look) };
+        let of = (flood.of)(&look);
+        let usual = scene.usual.of(&(self.who, rule));
+        let learned = usual.filter(|_| scene.thresholds.learns(rule)).map_or(0.0, |usual| usual * TIMES_USUAL);
+        let is_certain = matches!(verdict, Verdict::Attack { certain: true, .. });
+        let unsettled = if scene.is_settled || is_certain { 1.0 } else { UNSETTLED };
+        let threshold = floor.max(learned) * unsettled;
+        let burst = burst.times(pps * scene.seconds, threshold);
+        let bps = pps * if mix.events > 0 { mix.length } else { self.length };
+        Some(Part { rule, pps, all: came, burst, bps, mix, verdict, of, usual, floor, threshold })
+    }
+}
+
+fn weigh(events: &[&Event]) -> f64 {
+    events.iter().map(|event| f64::from(event.weight)).sum()
+}
+
+/// Whether this is what one host answers to a newcomer, and so no attack on it.
+fn is_answer(scene: &DetectInput, who: &Address, mix: &Mix) -> bool {
+    scene.senders.manner(who).new == Some(true) && mix.busiest(1) >= NEARLY_ALL
+}
