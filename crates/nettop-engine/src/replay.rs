@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Engine, Settings, lines::Lines};
+use super::{Engine, Settings, detect::Thresholds, lines::Lines};
 
 /// How long lines may be played before requests are looked at.
 const BUSY: Duration = Duration::from_millis(10);
@@ -35,7 +35,14 @@ pub struct RecordedSettings {
     max_events: usize,
     event_rate: u32,
     thresholds: Vec<(String, u64)>,
+    /// Recordings made before there was a choice learned.
+    #[serde(default = "learns")]
+    learn: bool,
     first_alert: u64,
+}
+
+fn learns() -> bool {
+    true
 }
 
 impl RecordedSettings {
@@ -54,6 +61,7 @@ impl RecordedSettings {
             max_events: settings.max_events,
             event_rate: settings.event_rate,
             thresholds,
+            learn: settings.thresholds.is_learning(),
             first_alert: settings.first_alert,
         }
     }
@@ -63,15 +71,15 @@ impl RecordedSettings {
     /// # Errors
     /// The filter cannot be read, which another version wrote.
     fn apply(self, settings: &mut Settings) -> Result<()> {
-        let Self { dst, src, port, proto, top, interval, max_sources, max_events, event_rate, thresholds, first_alert } =
-            self;
+        let Self { dst, src, port, proto, top, interval, max_sources, max_events, event_rate, .. } = self;
+        let Self { thresholds, learn, first_alert, .. } = self;
         settings.filter = FilterText { dst, src, port, proto }.parse().map_err(|error| anyhow!(error))?;
         settings.interval = Duration::try_from_secs_f64(interval.clamp(0.1, 3600.0)).unwrap_or(settings.interval);
         (settings.top, settings.max_events, settings.event_rate) = (top, max_events, event_rate);
         (settings.max_sources, settings.first_alert) = (max_sources.max(1), first_alert);
-        for (kind, threshold) in thresholds {
-            settings.thresholds = settings.thresholds.with(&kind, threshold);
-        }
+        // Those of whoever replays it would find something else than was found then.
+        let usual = Thresholds::default().learning(learn);
+        settings.thresholds = thresholds.iter().fold(usual, |all, (kind, threshold)| all.with(kind, *threshold));
         Ok(())
     }
 }

@@ -49,6 +49,11 @@ pub struct Each {
 }
 
 impl Rule {
+    /// Whether its threshold rises with what is usual, unless somebody gives one.
+    pub fn learns(&self) -> bool {
+        matches!(self.finds, Finds::Flood(_))
+    }
+
     /// How bad it may be.
     pub fn severity(&self) -> &'static str {
         match self.finds {
