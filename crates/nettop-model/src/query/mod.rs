@@ -6,7 +6,9 @@
 //! one     = ("!" | "not") one | "(" any ")" | field ":" value { "," value } | quantity relation number | text
 //! ```
 
+mod asks;
 mod parse;
+mod rows;
 
 use std::net::IpAddr;
 
@@ -16,6 +18,7 @@ use nettop_geo::CountryCode;
 
 use crate::snapshot::Mac;
 
+pub use asks::TEXT;
 pub use parse::{Error, parse};
 
 /// What is known of a row.
@@ -23,6 +26,10 @@ pub use parse::{Error, parse};
 pub enum Fact<'a> {
     /// An address or a prefix: its first bits.
     Net(IpAddr, u8),
+    /// The same, where packets come from.
+    Source(IpAddr, u8),
+    /// The same, where packets go to.
+    Destination(IpAddr, u8),
     /// A port.
     Port(u16),
     /// A protocol, by name.
@@ -89,6 +96,8 @@ enum Test {
     /// In lower case, a part of it.
     Text(String),
     Net(IpNet),
+    Source(IpNet),
+    Destination(IpNet),
     /// From the first to the last.
     Ports(u16, u16),
     /// In upper case.
@@ -167,13 +176,18 @@ impl Test {
                 let mut labels = Protocol::ALL.iter().map(|protocol| protocol.label());
                 text.parse::<u16>().is_ok() || labels.any(|label| label.eq_ignore_ascii_case(text))
             }
-            Self::Net(_) | Self::Country(_) | Self::Asn(_) | Self::Number(..) => false,
+            Self::Net(_) | Self::Source(_) | Self::Destination(_) => false,
+            Self::Country(_) | Self::Asn(_) | Self::Number(..) => false,
         }
     }
 
     fn passes(&self, fact: Fact) -> bool {
         match (self, fact) {
-            (Self::Net(net), Fact::Net(ip, length)) => net.prefix_len() <= length && net.contains(&ip),
+            (Self::Net(net), Fact::Net(ip, length) | Fact::Source(ip, length) | Fact::Destination(ip, length))
+            | (Self::Source(net), Fact::Source(ip, length))
+            | (Self::Destination(net), Fact::Destination(ip, length)) => {
+                net.prefix_len() <= length && net.contains(&ip)
+            }
             (Self::Ports(first, last), Fact::Port(port)) => (*first..=*last).contains(&port),
             (Self::Protocol(name), Fact::Protocol(protocol)) => protocol.eq_ignore_ascii_case(name),
             (Self::Country(code), Fact::Country(country)) => country.to_string() == *code,
@@ -192,9 +206,11 @@ impl Fact<'_> {
     /// Whether a text, in lower case, is a part of how it is written.
     fn has(self, part: &str) -> bool {
         match self {
-            // Of an address nobody types the length.
-            Self::Net(ip @ IpAddr::V4(_), 32) | Self::Net(ip @ IpAddr::V6(_), 128) => ip.to_string().contains(part),
-            Self::Net(ip, length) => format!("{ip}/{length}").contains(part),
+            Self::Net(ip, length) | Self::Source(ip, length) | Self::Destination(ip, length) => match (ip, length) {
+                // Of an address nobody types the length.
+                (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => ip.to_string().contains(part),
+                _ => format!("{ip}/{length}").contains(part),
+            },
             Self::Port(port) => port.to_string() == part,
             Self::Protocol(text) | Self::Text(text) => text.to_lowercase().contains(part),
             Self::Country(code) => code.to_string().to_lowercase() == part,
@@ -223,7 +239,8 @@ mod tests {
 
     /// What is known of one source.
     fn facts(see: &mut dyn FnMut(Fact)) {
-        see(Fact::Net("198.51.100.7".parse().unwrap(), 32));
+        see(Fact::Source("198.51.100.7".parse().unwrap(), 32));
+        see(Fact::Destination("192.0.2.1".parse().unwrap(), 32));
         see(Fact::Country(CountryCode(*b"DE")));
         see(Fact::Text("Frankfurt am Main"));
         see(Fact::Asn(64_511));
@@ -251,6 +268,14 @@ mod tests {
             ("ip:0.0.0.0/0", true),
             ("ip:10.0.0.0/8", false),
             ("ip:2001:db8::/32", false),
+            ("ip:192.0.2.1", true),
+            ("src:198.51.100.0/24", true),
+            ("src:192.0.2.1", false),
+            ("dst:192.0.2.1", true),
+            ("dst:10.0.0.1,192.0.2.0/24", true),
+            ("dst:198.51.100.7", false),
+            ("!dst:192.0.2.1", false),
+            ("SRC:198.51.100.7 dst:192.0.2.1", true),
             ("port:443", true),
             ("port:80,440-450", true),
             ("port:80", false),

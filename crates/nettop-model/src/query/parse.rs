@@ -1,5 +1,6 @@
 //! From text to a [`Query`]. Errors know their place, so that it can be shown.
 
+use ipnet::IpNet;
 use nettop_geo::prefix;
 
 use super::{Node, Quantity, Query, Relation, Test};
@@ -23,7 +24,9 @@ type Field = (&'static str, fn(&str) -> std::result::Result<Test, String>);
 
 /// Every field.
 const FIELDS: &[Field] = &[
-    ("ip", |value| prefix::parse(value).map(Test::Net).ok_or_else(|| format!("{value:?} is not an address or prefix"))),
+    ("ip", |value| net(value).map(Test::Net)),
+    ("src", |value| net(value).map(Test::Source)),
+    ("dst", |value| net(value).map(Test::Destination)),
     ("port", |value| ports(value).ok_or_else(|| format!("{value:?} is not a port or range of ports"))),
     ("proto", |value| Ok(Test::Protocol(value.to_uppercase()))),
     ("country", |value| match value.len() {
@@ -261,6 +264,10 @@ fn may_be_field(word: &str, name: &str) -> bool {
     !hexadecimal && prefix::parse(word).is_none()
 }
 
+fn net(text: &str) -> std::result::Result<IpNet, String> {
+    prefix::parse(text).ok_or_else(|| format!("{text:?} is not an address or prefix"))
+}
+
 fn ports(text: &str) -> Option<Test> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
@@ -284,6 +291,8 @@ mod tests {
     fn errors_know_their_place() {
         for (text, at, part) in [
             ("ip:10.0.0.300", 3, "not an address"),
+            ("src:10.0.0.0/33", 4, "not an address"),
+            ("dst:10.0.0.1,here", 13, "\"here\" is not an address"),
             ("port:80,x", 8, "\"x\" is not a port"),
             ("port:", 5, "needs a value"),
             ("tcp and", 7, "missing"),
@@ -304,6 +313,18 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.at == at && error.what.contains(part), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn every_word_is_called_as_it_is_written() {
+        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42"];
+        for (name, read) in FIELDS {
+            let test = values.iter().find_map(|value| read(value).ok()).expect("a value");
+            assert_eq!(test.word(), format!("{name}:"));
+        }
+        for (name, quantity) in QUANTITIES.iter().filter(|(name, _)| *name != "pkts") {
+            assert_eq!(Test::Number(*quantity, Relation::Less, 1.0).word(), *name);
         }
     }
 

@@ -23,6 +23,7 @@ const NAME: usize = 16;
 const FILTER: &[(&str, &str)] = &[
     ("text", "rows with this text: an address, name, place, network, service, message; \"in quotes\" with blanks"),
     ("ip:10.0.0.0/8", "an address or a prefix; several with commas"),
+    ("src: dst:", "likewise, where packets come from, or go to"),
     ("port:80,8000-8100", "a port, of sources one they were sampled with; those without detail cannot be judged"),
     ("proto:udp", "a protocol, as sampled"),
     ("country:DE", "the code of a country"),

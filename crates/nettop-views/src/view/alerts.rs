@@ -1,6 +1,6 @@
 //! The alerts: what the rules found, how bad it was, and whether it lasts.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use nettop_model::{
     format,
@@ -94,11 +94,15 @@ fn facts(row: &Alert, see: &mut dyn FnMut(Fact)) {
         see(Fact::Text(text));
     }
     let sources = row.sources.iter().map(|source| source.ip);
-    let ips = sources.chain(row.target.map(|target| target.ip)).chain(row.source.and_then(|source| match source {
+    let sources = sources.chain(row.source.and_then(|source| match source {
         Origin::Ip(ip) => Some(ip),
         Origin::Mac(_) => None,
     }));
-    ips.for_each(|ip| see(Fact::Net(ip, if ip.is_ipv4() { 32 } else { 128 })));
+    let bits = |ip: IpAddr| if ip.is_ipv4() { 32 } else { 128 };
+    sources.for_each(|ip| see(Fact::Source(ip, bits(ip))));
+    if let Some(target) = row.target {
+        see(Fact::Destination(target.ip, bits(target.ip)));
+    }
     if let Some(Origin::Mac(mac)) = row.source {
         see(Fact::Mac(mac));
     }

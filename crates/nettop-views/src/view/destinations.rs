@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use nettop_model::{
     format,
-    query::{Fact, Quantity},
     snapshot::{DestinationRow, Subject, TrafficClass},
 };
 
-use super::{PERCENT, number_facts, share};
+use super::{PERCENT, share};
 use crate::{
     table::{self, Enter, Id, Meaning, SortKey, Table},
     text,
@@ -23,7 +22,7 @@ pub static TABLE: Table<DestinationRow> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.destinations.rows),
     unlisted: |snapshot| snapshot.destinations.rest.rows,
     id: |row| Id::Ip(row.ip),
-    facts,
+    facts: DestinationRow::facts,
     enter: |row| Enter::Detail(Subject::Destination(row.ip)),
 };
 
@@ -77,10 +76,4 @@ const fn of_class<const CLASS: usize>(help: &'static str) -> Column {
         }
     })
     .sorted(|row| SortKey::Number(row.packets_of(TrafficClass::ALL[CLASS]) as f64))
-}
-
-fn facts(row: &DestinationRow, see: &mut dyn FnMut(Fact)) {
-    see(Fact::Net(row.ip, if row.ip.is_ipv4() { 32 } else { 128 }));
-    number_facts(row.packets, row.bytes, row.pps, see);
-    see(Fact::Number(Quantity::Peak, row.peak_pps));
 }

@@ -21,7 +21,7 @@ pub static TABLE: Table<PrefixRow> = Table {
     unlisted: |snapshot| snapshot.prefixes.rest.iter().map(|(_, rest)| rest.others.rows).sum(),
     id: |row| Id::Prefix(row.prefix),
     facts: |row, see| {
-        see(Fact::Net(row.prefix.ip, row.prefix.length));
+        see(Fact::Source(row.prefix.ip, row.prefix.length));
         sums::facts(row, see);
     },
     enter: |row| Enter::Detail(Subject::Prefix(row.prefix)),

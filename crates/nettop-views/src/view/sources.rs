@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use nettop_model::{
     format,
-    query::{Fact, Quantity},
     snapshot::{Place, SourceRow, SourceRows, Subject},
 };
 
-use super::{PERCENT, number_facts, share};
+use super::{PERCENT, share};
 use crate::{
     services,
     table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
@@ -27,7 +26,7 @@ pub static TABLE: Table<SourceRow> = Table {
     },
     unlisted: |snapshot| snapshot.sources.rest.rows,
     id: |row| Id::Ip(row.ip),
-    facts,
+    facts: SourceRow::facts,
     enter: |row| Enter::Detail(Subject::Source(row.ip)),
 };
 
@@ -120,19 +119,4 @@ fn with(row: &SourceRow, cell: &Cell) -> String {
         Some(name) => format!("{kind} {name}"),
         None => format!("{kind} {port}"),
     }
-}
-
-fn facts(row: &SourceRow, see: &mut dyn FnMut(Fact)) {
-    see(Fact::Net(row.ip, if row.ip.is_ipv4() { 32 } else { 128 }));
-    number_facts(row.packets, row.bytes, row.pps, see);
-    see(Fact::Number(Quantity::Peak, row.peak_pps));
-    if let Some(place) = &row.place {
-        see(Fact::Country(place.country_code));
-        see(Fact::Asn(place.asn));
-        [&place.country, &place.city, &place.org].into_iter().for_each(|text| see(Fact::Text(text)));
-    }
-    let Some(detail) = &row.detail else { return see(Fact::NoDetail) };
-    detail.dst_ports.keys().chain(detail.src_ports.keys()).for_each(|port| see(Fact::Port(*port)));
-    detail.protocols.keys().for_each(|name| see(Fact::Protocol(name)));
-    detail.macs.keys().for_each(|mac| see(Fact::Mac(*mac)));
 }
