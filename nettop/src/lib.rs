@@ -39,6 +39,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         config.warnings().for_each(|warning| complain("nettop", &warning));
         preferences.clone_from(&config.preferences);
     }
+    if let Some(rules) = command.rules_mut() {
+        *rules = config.rules();
+    }
     match command {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),

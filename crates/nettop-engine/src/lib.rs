@@ -56,9 +56,9 @@ use tokio::{
 
 use self::{
     aggregates::Aggregates, detail::Details, histories::Histories, host::HostState, interfaces::Interfaces,
-    overhead::Overhead, regions::Regions, sampler::Sampler, sinks::Sinks, stall::Missed,
+    overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler, sinks::Sinks, stall::Missed,
 };
-use crate::detect::{Detector, Surroundings, Thresholds};
+use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 
 /// One tick comes before its time, so that there is something to see at once.
 const EARLY_TICK: Duration = Duration::from_millis(250);
@@ -92,6 +92,8 @@ pub struct Settings {
     pub without: Vec<Part>,
     /// From where on rules raise alerts.
     pub thresholds: Thresholds,
+    /// Rules of one's own.
+    pub rules: Vec<OwnRule>,
     /// The number of the first alert: see [`detect::first_alert`].
     pub first_alert: u64,
     /// End when the source does; else what it brought stays on the screen.
@@ -167,7 +169,9 @@ impl Engine {
             details: Details::new(settings.max_events),
             histories: Histories::new(),
             sampler: Sampler::new(settings.event_rate),
-            detector: Detector::new(settings.thresholds).numbered_from(settings.first_alert),
+            detector: Detector::new(settings.thresholds)
+                .with_rules(settings.rules.clone())
+                .numbered_from(settings.first_alert),
             sinks,
             calendar: Calendar::new(now),
             missed: Missed::default(),
@@ -334,7 +338,7 @@ impl Engine {
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { aggregates, detector, sinks, reading, histories, details, host, .. } = self;
+        let Self { aggregates, detector, sinks, reading, histories, details, host, calendar, .. } = self;
         if let Some(seconds) = aggregates.close() {
             // What a flood brings at once is tens of megabytes.
             if aggregates.is_quiet() && reading.sources.capacity() > 2 * MOST_AT_ONCE {
@@ -345,7 +349,17 @@ impl Engine {
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
             let around = Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };
-            let changes = detector.judge(reading.at, seconds, &around);
+            let rows = Rows {
+                source: &|address| {
+                    let detail = details.get(address).map(Arc::clone);
+                    lists::source(aggregates, reading.at, calendar, address, detail)
+                },
+                destination: &|address| lists::destination(aggregates, reading.at, address),
+                ports: &aggregates.tables.dst_ports,
+                ports_before: &aggregates.base.dst_ports,
+            };
+            let mut changes = detector.judge_own(reading.at, seconds, &rows);
+            changes.extend(detector.judge(reading.at, seconds, &around));
             changes.into_iter().for_each(|alert| sinks.alert(alert));
         }
     }

@@ -8,7 +8,7 @@ use nettop_model::{
     clock::Moment,
     filter::FilterText,
     request::{self, Request},
-    snapshot::{DEFAULT_LIMIT, Replay, Snapshot},
+    snapshot::{DEFAULT_LIMIT, Replay, Severity, Snapshot},
 };
 use nettop_requests::Envelope;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Engine, Settings, detect::Thresholds, lines::Lines};
+use super::{
+    Engine, Settings,
+    detect::{OwnRule, Thresholds, own::Wrong},
+    lines::Lines,
+};
 
 /// How long lines may be played before requests are looked at.
 const BUSY: Duration = Duration::from_millis(10);
@@ -38,7 +42,19 @@ pub struct RecordedSettings {
     /// Recordings made before there was a choice learned.
     #[serde(default = "learns")]
     learn: bool,
+    /// Recordings made before there were any have none.
+    #[serde(default)]
+    rules: Vec<RecordedRule>,
     first_alert: u64,
+}
+
+/// A rule of one's own, as it was written.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordedRule {
+    name: String,
+    when: String,
+    r#for: i64,
+    severity: Severity,
 }
 
 fn learns() -> bool {
@@ -62,6 +78,7 @@ impl RecordedSettings {
             event_rate: settings.event_rate,
             thresholds,
             learn: settings.thresholds.is_learning(),
+            rules: settings.rules.iter().map(RecordedRule::of).collect(),
             first_alert: settings.first_alert,
         }
     }
@@ -69,10 +86,10 @@ impl RecordedSettings {
     /// Puts them into settings.
     ///
     /// # Errors
-    /// The filter cannot be read, which another version wrote.
+    /// The filter or a rule cannot be read, which another version wrote.
     fn apply(self, settings: &mut Settings) -> Result<()> {
         let Self { dst, src, port, proto, top, interval, max_sources, max_events, event_rate, .. } = self;
-        let Self { thresholds, learn, first_alert, .. } = self;
+        let Self { thresholds, learn, rules, first_alert, .. } = self;
         settings.filter = FilterText { dst, src, port, proto }.parse().map_err(|error| anyhow!(error))?;
         settings.interval = Duration::try_from_secs_f64(interval.clamp(0.1, 3600.0)).unwrap_or(settings.interval);
         (settings.top, settings.max_events, settings.event_rate) = (top, max_events, event_rate);
@@ -80,7 +97,21 @@ impl RecordedSettings {
         // Those of whoever replays it would find something else than was found then.
         let usual = Thresholds::default().learning(learn);
         settings.thresholds = thresholds.iter().fold(usual, |all, (kind, threshold)| all.with(kind, *threshold));
+        settings.rules = rules.iter().map(RecordedRule::read).collect::<Result<_>>()?;
         Ok(())
+    }
+}
+
+impl RecordedRule {
+    fn of(rule: &OwnRule) -> Self {
+        let OwnRule { name, when, seconds, severity, .. } = rule;
+        Self { name: name.clone(), when: when.text.clone(), r#for: (*seconds).into(), severity: *severity }
+    }
+
+    fn read(&self) -> Result<OwnRule> {
+        let Self { name, when, r#for, severity } = self;
+        OwnRule::new(name, when, *r#for, *severity)
+            .map_err(|Wrong { key, what, .. }| anyhow!("rule {name:?}: {key}: {what}"))
     }
 }
 
@@ -249,5 +280,90 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_model::snapshot::Mode;
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(thresholds: Thresholds, rules: Vec<OwnRule>) -> Settings {
+        Settings {
+            mode: Mode::Replay,
+            filter: FilterText::default().parse().expect("a filter"),
+            top: 20,
+            interval: Duration::from_secs(1),
+            max_events: 5_000,
+            event_rate: 10_000,
+            max_sources: 1_000,
+            without: Vec::new(),
+            thresholds,
+            rules,
+            first_alert: 1 << 20,
+            end_with_source: true,
+            whole_at_end: false,
+            sandbox: Arc::default(),
+            log: None,
+            found: Vec::new(),
+        }
+    }
+
+    fn rule(name: &str) -> OwnRule {
+        OwnRule::new(name, "dst:10.0.0.5 pps>50k", 3, Severity::Critical).expect("a rule")
+    }
+
+    /// What is in force after such settings were read, whatever was asked for before.
+    fn replayed(recorded: serde_json::Value) -> Settings {
+        let other = Thresholds::default().with("udp-flood", 5).learning(false);
+        let mut settings = settings(other, vec![rule("of-whoever-replays")]);
+        let recorded: RecordedSettings = serde_json::from_value(recorded).expect("settings");
+        recorded.apply(&mut settings).expect("settings");
+        settings
+    }
+
+    #[test]
+    fn thresholds_and_rules_are_those_of_the_recording() {
+        for (thresholds, rules) in [
+            (Thresholds::default(), vec![]),
+            (Thresholds::default().learning(false), vec![rule("a")]),
+            (Thresholds::default().with("syn-flood", 7), vec![rule("a"), rule("b")]),
+            (Thresholds::default().with("syn-flood", 7).with("high-pps", 0).learning(false), vec![]),
+        ] {
+            let recorded = RecordedSettings::of(&settings(thresholds, rules.clone()));
+            let replayed = replayed(serde_json::to_value(recorded).expect("JSON"));
+            assert_eq!((replayed.thresholds, replayed.rules), (thresholds, rules));
+        }
+    }
+
+    #[test]
+    fn an_older_recording_had_no_choice_and_no_rules() {
+        let mut recorded = serde_json::to_value(RecordedSettings::of(&settings(
+            Thresholds::default().with("syn-flood", 7),
+            vec![rule("a")],
+        )))
+        .expect("JSON");
+        let keys = recorded.as_object_mut().expect("an object");
+        assert_eq!(keys.remove("learn"), Some(json!(true)));
+        assert_eq!(
+            keys.remove("rules"),
+            Some(json!([{"name": "a", "when": "dst:10.0.0.5 pps>50k", "for": 3, "severity": "critical"}]))
+        );
+        let replayed = replayed(recorded);
+        assert_eq!(replayed.thresholds, Thresholds::default().with("syn-flood", 7));
+        assert_eq!(replayed.rules, []);
+    }
+
+    #[test]
+    fn a_rule_of_another_version_is_named() {
+        let mut recorded =
+            serde_json::to_value(RecordedSettings::of(&settings(Thresholds::default(), vec![rule("a")])))
+                .expect("JSON");
+        recorded["rules"][0]["when"] = "colour:red".into();
+        let recorded: RecordedSettings = serde_json::from_value(recorded).expect("settings");
+        let error = recorded.apply(&mut settings(Thresholds::default(), Vec::new())).expect_err("no such word");
+        assert!(error.to_string().starts_with("rule \"a\": when: there is no colour:"), "{error}");
     }
 }

@@ -147,6 +147,7 @@ fn settings(form: Form) -> Result<Settings> {
         max_sources: MOST_SOURCES,
         without: Vec::new(),
         thresholds: Thresholds::default(),
+        rules: Vec::new(),
         first_alert: 1,
         end_with_source: true,
         whole_at_end: false,

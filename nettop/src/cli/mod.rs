@@ -20,7 +20,10 @@ use nettop_collect::{
 };
 use nettop_common::{counters::Part, maps::Form};
 use nettop_control::{channel::ControlArgs, endpoint::Endpoint};
-use nettop_engine::{Settings, detect::first_alert};
+use nettop_engine::{
+    Settings,
+    detect::{OwnRule, first_alert},
+};
 use nettop_geo::Watcher;
 use nettop_model::{
     filter::FilterText,
@@ -81,6 +84,16 @@ impl Command {
             | Self::Demo(DemoArgs { common, .. })
             | Self::Replay(ReplayArgs { common, .. }) => Some(&mut common.preferences),
             Self::Attach(AttachArgs { preferences, .. }) => Some(preferences),
+            _ => None,
+        }
+    }
+
+    /// Rules of one's own, if it looks at traffic itself.
+    pub fn rules_mut(&mut self) -> Option<&mut Vec<OwnRule>> {
+        match self {
+            Self::Run(RunArgs { common, .. })
+            | Self::Demo(DemoArgs { common, .. })
+            | Self::Replay(ReplayArgs { common, .. }) => Some(&mut common.rules),
             _ => None,
         }
     }
@@ -366,6 +379,9 @@ pub struct CommonArgs {
     /// Its keys and tables, which only files have.
     #[arg(skip)]
     pub preferences: Preferences,
+    /// Rules of one's own, which only files have.
+    #[arg(skip)]
+    pub rules: Vec<OwnRule>,
     /// How it is controlled.
     #[command(flatten)]
     pub control: ControlArgs,
@@ -461,6 +477,7 @@ impl CommonArgs {
             max_sources: self.max_sources.unwrap_or(MOST_SOURCES),
             without: Vec::new(),
             thresholds: self.thresholds.0,
+            rules: self.rules.clone(),
             first_alert: first_alert(),
             end_with_source: self.quiet,
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),

@@ -106,8 +106,12 @@ impl<T> Document<T> {
 
     /// Where a character of a text is, by its number from 0. Of a text that is written with escapes: where the text begins.
     pub fn place_in(&self, text: &Spanned<String>, character: usize) -> String {
-        let (Range { start, end }, text) = (text.span(), text.get_ref());
-        let written = self.text.get(start..end).and_then(|written| written.find(text.as_str()));
+        self.place_of(text.get_ref(), text.span(), character)
+    }
+
+    /// The same for a text with its span.
+    pub fn place_of(&self, text: &str, Range { start, end }: Range<usize>, character: usize) -> String {
+        let written = self.text.get(start..end).and_then(|written| written.find(text));
         let before: usize = text.chars().take(character).map(char::len_utf8).sum();
         let at = written.map_or(start, |written| start + written + before);
         self.place(&(at..end))

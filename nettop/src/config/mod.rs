@@ -15,6 +15,7 @@ mod merge;
 mod print;
 mod quote;
 mod rows;
+mod rules;
 mod screen;
 mod tables;
 mod target;
@@ -22,6 +23,7 @@ mod target;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgMatches, Parser};
+use nettop_engine::detect::OwnRule;
 use nettop_process::cause;
 use nettop_tui::preferences::Preferences;
 
@@ -32,6 +34,7 @@ use self::{
     entry::{ConfigEntry, Said},
     files::Found,
     merge::{Merged, merge},
+    rules::ConfiguredRule,
     target::{Choice, ConfiguredCommand},
 };
 use crate::cli::Exit;
@@ -44,6 +47,8 @@ const ASCII: &str = "ascii";
 pub struct Config {
     /// The screen's keys and tables.
     pub preferences: Preferences,
+    /// Rules of one's own.
+    rules: Vec<ConfiguredRule>,
     /// What clap made of all options.
     matches: ArgMatches,
     /// What the layers said of them.
@@ -93,6 +98,11 @@ impl Layers {
 }
 
 impl Config {
+    /// Rules of one's own.
+    pub fn rules(&self) -> Vec<OwnRule> {
+        self.rules.iter().map(|configured| configured.rule.clone()).collect()
+    }
+
     /// What to tell the user: what of a file was left out.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         self.layers.files.iter().flat_map(|file| &file.left_out).map(|(key, origin)| {
@@ -134,11 +144,12 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     let mut merged = merge(layers.options(), &given, target.command);
     let matches = target.settle(&command, &arguments, &mut merged)?;
     let mut preferences = screen::preferences(&layers.files).map_err(Exit::Usage)?;
+    let rules = rules::read(&layers.files).map_err(Exit::Usage)?;
     let turned_off = |entry: &ConfigEntry| entry.key == ASCII && entry.said == Said::Switch(false);
     preferences.unicode = merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
-    Ok((cli, Config { preferences, matches, merged, given, layers }))
+    Ok((cli, Config { preferences, rules, matches, merged, given, layers }))
 }
 
 /// What files and the environment say of an option that takes one value, for a monitor that is started now.
@@ -158,5 +169,6 @@ pub fn value(option: &str) -> Result<Option<OsString>, String> {
 pub fn check() -> Result<Vec<PathBuf>, String> {
     let layers = Layers::read(&Choice::of_environment()?, &Catalogue::new())?;
     screen::preferences(&layers.files)?;
+    rules::read(&layers.files)?;
     Ok(layers.looked.into_iter().filter(|(_, is_there)| *is_there).map(|(path, _)| path).collect())
 }

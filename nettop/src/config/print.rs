@@ -8,6 +8,7 @@ use super::{
     catalogue::{Catalogue, screen_options},
     environment::{of_variable, variable, variables},
     rows::{ConfigTable, Row, tables},
+    rules,
 };
 
 /// What the sample begins with.
@@ -43,7 +44,10 @@ pub fn effective(config: &Config) -> String {
     }
     let configured = config.merged.kept.iter().filter(|entry| !entry.arguments().is_empty());
     let in_force: Vec<_> = configured.map(|entry| &entry.key).chain(&config.given).collect();
-    for table in tables(&catalogue, config) {
+    for (at, table) in tables(&catalogue, config).into_iter().enumerate() {
+        if at == 1 {
+            lines.extend(rules::effective(&config.rules));
+        }
         lines.push(String::new());
         lines.extend(head(&table));
         for Row { key, value, .. } in table.rows {
@@ -70,10 +74,14 @@ pub fn sample() -> String {
     let mut lines: Vec<String> = ABOUT.lines().map(|line| format!("# {line}")).collect();
     let limited = screen_options().join(", ");
     lines.extend(comment(&format!(
-        "When nettop is started by sudo, only {limited}, and the tables below are taken from the file of whoever called it."
+        "When nettop is started by sudo, only {limited}, [keys], [columns.…] and [views.…] are taken from the file of whoever called it."
     )));
     let defaults = Config { matches: catalogue.defaults(), ..Config::default() };
-    for table in tables(&catalogue, &defaults) {
+    for (at, table) in tables(&catalogue, &defaults).into_iter().enumerate() {
+        if at == 1 {
+            lines.push(String::new());
+            lines.extend(rules::sample().iter().map(|line| format!("# {line}")));
+        }
         lines.push(String::new());
         lines.extend(head(&table));
         lines.extend(table.about.iter().flat_map(|about| comment(about)));

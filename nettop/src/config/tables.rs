@@ -23,7 +23,31 @@ pub struct Tables {
     pub columns: BTreeMap<String, Columns>,
     /// Other settings of each view.
     pub views: BTreeMap<String, View>,
+    /// Rules of one's own; `None`: the file says nothing of them.
+    pub rules: Option<Vec<Spanned<Rule>>>,
 }
+
+/// `[[rules]]`. Types are looked at where what is wrong can be told with the name of the rule.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Rule {
+    /// What its alerts are called.
+    pub name: Option<Spanned<Value>>,
+    /// Which rows it finds.
+    pub when: Option<Spanned<Value>>,
+    /// For how many seconds in a row.
+    pub r#for: Option<Spanned<Value>>,
+    /// How bad it is.
+    pub severity: Option<Spanned<Value>>,
+}
+
+/// The keys of a rule, what they mean, and what they are usually, as TOML has it; empty: there has to be one.
+pub const OF_RULES: [(&str, &str, &str); 4] = [
+    ("name", "what its alerts are called: 1 to 32 of a to z, 0 to 9 and -", ""),
+    ("when", "which rows it finds, written as after /", ""),
+    ("for", "for how many seconds in a row, 1 to 3600", "1"),
+    ("severity", "how bad that is: info, warn or critical", "\"warn\""),
+];
 
 /// `[columns.VIEW]`.
 #[derive(Debug, Default, Deserialize)]
@@ -57,7 +81,7 @@ pub fn names() -> impl Iterator<Item = String> {
         let columns = columns.map(|of| format!("columns.{view}.{of}"));
         columns.chain([format!("views.{view}.filter")]).collect::<Vec<_>>()
     });
-    actions.chain(views)
+    actions.chain(views).chain(OF_RULES.map(|(key, ..)| format!("rules.{key}")))
 }
 
 /// One text, or a list of them; a number is taken for its text.

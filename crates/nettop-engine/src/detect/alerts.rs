@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use nettop_model::{
     clock::Moment,
     order,
-    snapshot::{Alert, Bursts, Name, Origin, Severity},
+    snapshot::{Alert, Bursts, Name, Origin, Severity, Subject},
 };
 
 use super::{
@@ -24,12 +24,41 @@ const QUIET_NS: u64 = 3_000_000_000;
 /// So long after it was over it is not raised again.
 const HOLD_OFF_NS: u64 = 10_000_000_000;
 
-/// What an alert is known by.
-type AlertKey = (Name, Option<Origin>);
+/// What an alert is known by: its rule, the address, and the row of a table that a rule of one's own found.
+type AlertKey = (Name, Option<Origin>, Option<Subject>);
+
+/// What the alerts of a rule have in common.
+pub struct Wording<'a> {
+    /// What they are called.
+    pub kind: &'a str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What the rule rests on.
+    pub evidence: &'a str,
+    /// What can be done about it.
+    pub advice: &'a str,
+    /// For how many seconds nothing was read.
+    pub stall: Option<f64>,
+    /// Puts a finding into words, with the highest value so far.
+    pub tell: &'a dyn Fn(&Finding, f64) -> String,
+}
+
+impl Wording<'_> {
+    /// What a rule says of a finding. Where nothing was read for a while, nobody knows how fast it came at its fastest.
+    fn message(&self, finding: &Finding, peak: f64) -> String {
+        let text = (self.tell)(finding, peak);
+        match self.stall {
+            Some(seconds) => format!("{text} (nothing was read for {seconds:.0} s: rates are averages over that)"),
+            None => text,
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Lasting {
     alert: Alert,
+    /// The row that a rule of one's own found.
+    row: Option<Subject>,
     /// When it began, and when it was found last, on the monotonic clock.
     began_ns: u64,
     found_ns: u64,
@@ -37,12 +66,12 @@ struct Lasting {
 
 impl Lasting {
     fn key(&self) -> AlertKey {
-        (self.alert.kind.clone(), self.alert.source)
+        (self.alert.kind.clone(), self.alert.source, self.row)
     }
 
-    /// Whether it is of this rule and about this address.
-    fn is(&self, rule: &Rule, source: Option<Origin>) -> bool {
-        self.alert.kind == rule.kind && self.alert.source == source
+    /// Whether it is of this rule and about what was found.
+    fn is(&self, kind: &str, finding: &Finding) -> bool {
+        self.alert.kind == kind && self.alert.source == finding.source && self.row == finding.row
     }
 
     /// The alert as it is at this moment.
@@ -95,26 +124,31 @@ impl Alerts {
 
     /// Enters what a rule finds. Returns the alerts raised by it.
     pub fn enter(&mut self, at: Moment, rule: &Rule, each: Each, scene: &DetectInput) -> Vec<Alert> {
+        worded(rule, each, scene, |wording| self.enter_found(at, wording, (each.find)(scene)))
+    }
+
+    /// Enters what was found, the worst first. Returns the alerts raised by it.
+    pub fn enter_found(&mut self, at: Moment, wording: &Wording, found: Vec<Finding>) -> Vec<Alert> {
         let mut raised = Vec::new();
         let mut more = Finding { effect: Effect::Raise, ..Finding::default() };
-        for finding in (each.find)(scene) {
-            if self.go_on(at, (rule, each), scene, &finding) {
+        for finding in found {
+            if self.go_on(at, wording, &finding) {
                 continue;
             }
-            let single = finding.source.is_some();
+            let single = finding.source.is_some() || finding.row.is_some();
             match finding.effect {
                 Effect::Hold => {}
-                Effect::Raise if self.is_held_off(rule, finding.source) => {}
-                Effect::Raise if single && self.singles(rule.kind) >= SINGLES => {
+                Effect::Raise if self.is_held_off(wording, &finding) => {}
+                Effect::Raise if single && self.singles(wording.kind) >= SINGLES => {
                     more.value = finding.value.max(more.value);
                     more.count += finding.count;
                 }
-                Effect::Once | Effect::Raise => raised.push(self.raise(at, (rule, each), scene, &finding)),
+                Effect::Once | Effect::Raise => raised.push(self.raise(at, wording, &finding)),
             }
         }
-        let held_off = self.is_held_off(rule, None);
-        if more.count > 0 && !self.go_on(at, (rule, each), scene, &more) && !held_off {
-            raised.push(self.raise(at, (rule, each), scene, &more));
+        let held_off = self.is_held_off(wording, &more);
+        if more.count > 0 && !self.go_on(at, wording, &more) && !held_off {
+            raised.push(self.raise(at, wording, &more));
         }
         raised
     }
@@ -153,24 +187,24 @@ impl Alerts {
         lasting.iter().map(|lasting| lasting.over(at)).collect()
     }
 
-    fn raise(&mut self, at: Moment, (rule, each): (&Rule, Each), scene: &DetectInput, finding: &Finding) -> Alert {
+    fn raise(&mut self, at: Moment, wording: &Wording, finding: &Finding) -> Alert {
         let alert = Alert {
             id: self.next,
-            kind: rule.kind.into(),
-            severity: each.severity,
+            kind: wording.kind.to_string().into(),
+            severity: wording.severity,
             source: finding.source,
-            message: message(each, finding, finding.value, scene),
+            message: wording.message(finding, finding.value),
             since_ns: at.unix_ns,
             last_ns: at.unix_ns,
             until_ns: (finding.effect == Effect::Once).then_some(at.unix_ns),
             seconds: 0.0,
-            averaged_over: scene.stall,
+            averaged_over: wording.stall,
             value: finding.value,
             peak: finding.value,
             count: finding.count,
             target: finding.target,
-            evidence: vec![rule.evidence.into()],
-            advice: rule.advice.into(),
+            evidence: vec![wording.evidence.into()],
+            advice: wording.advice.into(),
             bursts: Bursts { count: 1, ..Bursts::default() },
             ..Alert::default()
         };
@@ -179,18 +213,19 @@ impl Alerts {
             self.keep(alert.clone());
         } else {
             let now_ns = at.monotonic_ns;
-            self.lasting.push(Lasting { alert: alert.clone(), began_ns: now_ns, found_ns: now_ns });
+            let (alert, row) = (alert.clone(), finding.row);
+            self.lasting.push(Lasting { alert, row, began_ns: now_ns, found_ns: now_ns });
             self.make_room();
         }
         alert
     }
 
     /// Whether a finding belongs to an alert that lasts, which then goes on.
-    fn go_on(&mut self, at: Moment, (rule, each): (&Rule, Each), scene: &DetectInput, finding: &Finding) -> bool {
+    fn go_on(&mut self, at: Moment, wording: &Wording, finding: &Finding) -> bool {
         if finding.effect == Effect::Once {
             return false;
         }
-        let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.is(rule, finding.source)) else {
+        let Some(lasting) = self.lasting.iter_mut().find(|lasting| lasting.is(wording.kind, finding)) else {
             return false;
         };
         let alert = &mut lasting.alert;
@@ -198,21 +233,24 @@ impl Alerts {
         alert.peak = alert.peak.max(finding.value);
         alert.count = finding.count;
         alert.last_ns = at.unix_ns;
-        alert.averaged_over = scene.stall;
+        alert.averaged_over = wording.stall;
         alert.target = finding.target.or(alert.target);
-        alert.message = message(each, finding, alert.peak, scene);
+        alert.message = wording.message(finding, alert.peak);
         lasting.found_ns = at.monotonic_ns;
         true
     }
 
     fn singles(&self, kind: &str) -> usize {
-        let is_single = |lasting: &&Lasting| lasting.alert.kind == kind && lasting.alert.source.is_some();
+        let is_single = |lasting: &&Lasting| {
+            lasting.alert.kind == kind && (lasting.alert.source.is_some() || lasting.row.is_some())
+        };
         self.lasting.iter().filter(is_single).count()
     }
 
     /// Whether this is not to be told again so soon.
-    fn is_held_off(&self, rule: &Rule, source: Option<Origin>) -> bool {
-        let is = |(kind, about): &AlertKey| *kind == rule.kind && *about == source;
+    fn is_held_off(&self, wording: &Wording, finding: &Finding) -> bool {
+        let is =
+            |(kind, source, row): &AlertKey| *kind == wording.kind && *source == finding.source && *row == finding.row;
         self.held_off.iter().any(|(key, _)| is(key))
     }
 
@@ -234,13 +272,16 @@ impl Alerts {
     }
 }
 
-/// What a rule says of a finding. Where nothing was read for a while, nobody knows how fast it came at its fastest.
-fn message(each: Each, finding: &Finding, peak: f64, scene: &DetectInput) -> String {
-    let text = (each.tell)(finding, peak, scene);
-    match scene.stall {
-        Some(seconds) => format!("{text} (nothing was read for {seconds:.0} s: rates are averages over that)"),
-        None => text,
-    }
+/// What the alerts of a rule with a look of its own have in common in a second.
+fn worded<T>(rule: &Rule, each: Each, scene: &DetectInput, with: impl FnOnce(&Wording) -> T) -> T {
+    with(&Wording {
+        kind: rule.kind,
+        severity: each.severity,
+        evidence: rule.evidence,
+        advice: rule.advice,
+        stall: scene.stall,
+        tell: &|finding, peak| (each.tell)(finding, peak, scene),
+    })
 }
 
 #[cfg(test)]
@@ -276,13 +317,14 @@ mod tests {
         })
     }
 
-    fn rule_and_each() -> (&'static Rule, Each) {
-        let Finds::Each(each) = high_pps::RULE.finds else { panic!("it has a look of its own") };
-        (&high_pps::RULE, each)
+    /// What a rule says of a second, for `each`.
+    fn with_wording<T>(stall: Option<f64>, each: impl FnOnce(&Wording) -> T) -> T {
+        let Finds::Each(look) = high_pps::RULE.finds else { panic!("it has a look of its own") };
+        with_scene(stall, |scene| worded(&high_pps::RULE, look, scene, each))
     }
 
     fn lasting(alert: Alert) -> Lasting {
-        Lasting { alert, began_ns: 0, found_ns: 0 }
+        Lasting { alert, row: None, began_ns: 0, found_ns: 0 }
     }
 
     fn alert(severity: Severity, at: u64) -> Alert {
@@ -342,7 +384,7 @@ mod tests {
     /// One that was raised by a rule.
     fn raised(alerts: &mut Alerts, at: Moment) -> Alert {
         let finding = Finding { effect: Effect::Raise, ..Finding::default() };
-        with_scene(None, |scene| alerts.raise(at, rule_and_each(), scene, &finding))
+        with_wording(None, |wording| alerts.raise(at, wording, &finding))
     }
 
     #[test]
@@ -387,9 +429,9 @@ mod tests {
         for (stall, part) in
             [(Some(31.2), "nothing was read for 31 s: rates are averages"), (None, "over"), (Some(4.0), "4 s")]
         {
-            with_scene(stall, |scene| {
-                if !alerts.go_on(at, rule_and_each(), scene, &found) {
-                    alerts.raise(at, rule_and_each(), scene, &found);
+            with_wording(stall, |wording| {
+                if !alerts.go_on(at, wording, &found) {
+                    alerts.raise(at, wording, &found);
                 }
             });
             let alert = alerts.newest(at, Vec::new()).remove(0);

@@ -36,6 +36,7 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
             format::pps(part.pps),
             format::bits_per_second(part.bps),
         ),
+        ..Finding::default()
     };
     attacks::heavy(scene.sites).filter(|(_, part, _)| part.times() >= 1.0).map(finding).collect()
 }

@@ -18,6 +18,7 @@ mod locate;
 mod measure;
 mod mix;
 mod new_addresses;
+pub mod own;
 mod rule;
 mod samples;
 mod scans;
@@ -35,27 +36,29 @@ mod words;
 use nettop_common::{Address, Event, Outcome, TrafficClass};
 use nettop_model::{
     clock::Moment,
-    snapshot::{Alert, Host, Mac, Origin, Target},
+    snapshot::{Alert, Host, Mac, Origin, Subject, Target},
 };
 
+pub use self::{
+    alerts::first_alert,
+    own::OwnRule,
+    rule::Rule,
+    second_stats::{Newcomers, SecondStats, Unadmitted},
+    thresholds::Thresholds,
+};
 use self::{
-    alerts::Alerts,
+    alerts::{Alerts, Wording},
     attacks::Attacks,
     evidence::HostRates,
     locate::Net,
     measure::{Part, Site},
+    own::OwnRules,
     rule::Finds,
     samples::Samples,
     scans::{Scan, Scans},
     senders::Senders,
     targets::Targets,
     usual::Usual,
-};
-pub use self::{
-    alerts::first_alert,
-    rule::Rule,
-    second_stats::{Newcomers, SecondStats, Unadmitted},
-    thresholds::Thresholds,
 };
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
@@ -70,6 +73,9 @@ const FLOODED: f64 = 0.1;
 const CONVERSES: f64 = 0.1;
 /// For how many seconds connections that were made from here are spoken of, about.
 const CONNECTIONS_SECONDS: f64 = 60.0;
+
+/// What can be done about an alert of a rule of one's own.
+const OWN_ADVICE: &str = "this rule is one of [[rules]] in the configuration: change it there, or leave it out";
 
 /// What one second saw; longer than a second where ticks are.
 pub struct DetectInput<'a> {
@@ -155,6 +161,8 @@ pub struct Finding {
     pub effect: Effect,
     /// Where it goes.
     pub target: Option<Target>,
+    /// The row of a table that a rule of one's own found; `None`: several, or another rule found it.
+    pub row: Option<Subject>,
     /// What else there is to tell.
     pub note: String,
 }
@@ -213,6 +221,7 @@ pub struct Detector {
     scans: Scans,
     /// Targets of what may have been the first instant of a flood, in the second before.
     flooded: Vec<Option<Address>>,
+    own: OwnRules,
     alerts: Alerts,
 }
 
@@ -247,13 +256,45 @@ impl Detector {
             attacks: Attacks::default(),
             scans: Scans::default(),
             flooded: Vec::new(),
+            own: OwnRules::default(),
             alerts: Alerts::default(),
         }
     }
 
+    /// The same, with these rules of one's own.
+    #[must_use]
+    pub fn with_rules(self, rules: Vec<OwnRule>) -> Self {
+        self.with(OwnRules::new(rules))
+    }
+
+    fn with(mut self, own: OwnRules) -> Self {
+        self.stats.noted = own.noted();
+        self.own = own;
+        self
+    }
+
+    /// Has the rules of one's own look at the second that ends at `at`, before [`Self::judge`] does. Returns what was raised. Floods
+    /// do not mute them: whoever wrote a rule wants to know.
+    pub fn judge_own(&mut self, at: Moment, seconds: f64, rows: &own::Rows) -> Vec<Alert> {
+        let Self { stats, own, alerts, .. } = self;
+        let found = own.find(seconds, stats.stall.is_some(), &stats.targets, &stats.noted, rows);
+        let each = own.rules().iter().zip(found).flat_map(|(rule, found)| {
+            let wording = Wording {
+                kind: &rule.name,
+                severity: rule.severity,
+                evidence: &rule.text(),
+                advice: OWN_ADVICE,
+                stall: stats.stall,
+                tell: &|finding, peak| own::tell(rule, finding, peak),
+            };
+            alerts.enter_found(at, &wording, found)
+        });
+        each.collect()
+    }
+
     /// Looks at the second that ends at `at`. Returns what was raised, and what is over.
     pub fn judge(&mut self, at: Moment, seconds: f64, around: &Surroundings) -> Vec<Alert> {
-        let Self { stats, thresholds, first, age, connections_made, usual, attacks, scans, flooded, alerts } = self;
+        let Self { stats, thresholds, first, age, connections_made, usual, attacks, scans, flooded, alerts, .. } = self;
         let made = stats.targets.all()[TrafficClass::SynAck as usize].packets as f64;
         *connections_made = *connections_made * (-seconds / CONNECTIONS_SECONDS).exp() + made;
         let mut scene = DetectInput {
@@ -347,7 +388,9 @@ impl Detector {
         let mut over = self.attacks.clear(at);
         over.extend(self.alerts.clear(at));
         let (alerts, usual) = (std::mem::take(&mut self.alerts), std::mem::take(&mut self.usual));
-        *self = Self { alerts, usual, ..Self::new(self.thresholds) };
+        let mut own = std::mem::take(&mut self.own);
+        own.reset();
+        *self = Self { alerts, usual, ..Self::new(self.thresholds).with(own) };
         over
     }
 }

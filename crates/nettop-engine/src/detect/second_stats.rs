@@ -5,7 +5,7 @@ use nettop_common::{Address, ClassTally, MacPair, SourceCounters, Totals, counte
 use nettop_model::snapshot::Mac;
 use smallvec::SmallVec;
 
-use super::{samples::Samples, senders::Senders, targets::Targets};
+use super::{own::Noted, samples::Samples, senders::Senders, targets::Targets};
 
 /// New addresses of one second that are told one by one.
 pub const TOLD: usize = 3;
@@ -71,6 +71,8 @@ pub struct SecondStats {
     /// The notable sources of this second; some more than once.
     pub busy: Vec<Address>,
     notable: Option<u64>,
+    /// The sources that rules of one's own look at.
+    pub noted: Noted,
 }
 
 impl SecondStats {
@@ -88,6 +90,7 @@ impl SecondStats {
             known_macs: HashSet::new(),
             busy: Vec::new(),
             notable,
+            noted: Noted::default(),
         }
     }
 
@@ -129,6 +132,7 @@ impl SecondStats {
         if self.notable.is_some_and(|notable| in_second >= notable) {
             self.busy.push(*address);
         }
+        self.noted.source(address, in_second);
     }
 
     /// This came from a source that gets no account. `new`: nor was it seen lately, as far as is known.
@@ -167,5 +171,6 @@ impl SecondStats {
         self.new_sources = Newcomers::default();
         self.new_macs = Newcomers::default();
         self.busy.clear();
+        self.noted.next_second();
     }
 }

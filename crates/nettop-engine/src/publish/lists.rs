@@ -2,12 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use nettop_common::{Address, PacketsBytes, SourceCounters, TrafficClass};
+use nettop_common::{Address, Outcome, PacketsBytes, SourceCounters, TrafficClass};
 use nettop_model::{
+    clock::{Calendar, Moment},
     order,
     snapshot::{
-        AllSources, Amount, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Mac, MacList, MacRow, Others,
-        PortList, PortRow, SourceList, SourceRow, SourceRows, Subject,
+        AllSources, Amount, Counted, DEFAULT_LIMIT, DestinationList, DestinationRow, Detail, Mac, MacList, MacRow,
+        Others, PortList, PortRow, SourceList, SourceRow, SourceRows, Subject,
     },
 };
 
@@ -41,19 +42,7 @@ impl Engine {
     }
 
     fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
-        let since_first = self.reading.at.monotonic_ns.saturating_sub(account.total.first_ns) as f64 / 1e9;
-        let Rates { current, ten_seconds, minute, peak, low } =
-            account.history.rates(&self.aggregates.buckets, since_first.min(elapsed));
-        Counted {
-            address: *address,
-            total: account.total,
-            lacks: account.note.lacks(),
-            pps: current,
-            pps_10s: ten_seconds,
-            pps_60s: minute,
-            peak_pps: peak,
-            low_pps: low,
-        }
+        counted(&self.aggregates, self.reading.at, address, account, elapsed)
     }
 
     /// MACs, as source and as destination, most packets first; and the others.
@@ -79,18 +68,8 @@ impl Engine {
 
     /// Destinations; and the others.
     pub(super) fn destinations(&self, limit: usize, elapsed: f64) -> DestinationList {
-        let Aggregates { destinations, buckets, .. } = &self.aggregates;
-        let (addresses, others, rest) = destinations.top(limit);
-        let row = |address: &Address| {
-            let account = destinations.get(address)?;
-            let PacketsBytes { packets, bytes } = account.tally();
-            let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } = account.history.rates(buckets, elapsed);
-            let at_least = account.note.lacks();
-            let classes = account.total.classes();
-            let classes = TrafficClass::ALL.iter().copied().zip(classes.map(Amount::from));
-            let classes = classes.filter(|(_, amount)| amount.packets > 0).collect();
-            Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least, classes })
-        };
+        let (addresses, others, rest) = self.aggregates.destinations.top(limit);
+        let row = |address: &Address| destination_row(&self.aggregates, address, elapsed);
         DestinationList { rows: addresses.iter().filter_map(row).collect(), rest: sums(others, rest) }
     }
 
@@ -117,6 +96,58 @@ impl Engine {
         order::sort_by_key(&mut rows, |row| (Reverse(row.packets), Reverse(row.from_packets)));
         rows
     }
+}
+
+/// The row of a source as it is `now`; `None`: it has no account.
+pub fn source(
+    aggregates: &Aggregates,
+    now: Moment,
+    calendar: &Calendar,
+    address: &Address,
+    detail: Option<Arc<Detail>>,
+) -> Option<SourceRow> {
+    let account = aggregates.sources.get(address)?;
+    let counted = counted(aggregates, now, address, account, now.seconds_since(&aggregates.started));
+    let packets = aggregates.totals.outcome(Outcome::Counted).packets;
+    Some(SourceRow::new(&counted, packets, calendar, aggregates.regions.place(address), detail))
+}
+
+/// The row of a destination; likewise.
+pub fn destination(aggregates: &Aggregates, now: Moment, address: &Address) -> Option<DestinationRow> {
+    destination_row(aggregates, address, now.seconds_since(&aggregates.started))
+}
+
+fn counted(
+    aggregates: &Aggregates,
+    now: Moment,
+    address: &Address,
+    account: &Account<SourceCounters>,
+    elapsed: f64,
+) -> Counted {
+    let since_first = now.monotonic_ns.saturating_sub(account.total.first_ns) as f64 / 1e9;
+    let Rates { current, ten_seconds, minute, peak, low } =
+        account.history.rates(&aggregates.buckets, since_first.min(elapsed));
+    Counted {
+        address: *address,
+        total: account.total,
+        lacks: account.note.lacks(),
+        pps: current,
+        pps_10s: ten_seconds,
+        pps_60s: minute,
+        peak_pps: peak,
+        low_pps: low,
+    }
+}
+
+fn destination_row(aggregates: &Aggregates, address: &Address, elapsed: f64) -> Option<DestinationRow> {
+    let account = aggregates.destinations.get(address)?;
+    let PacketsBytes { packets, bytes } = account.tally();
+    let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } =
+        account.history.rates(&aggregates.buckets, elapsed);
+    let at_least = account.note.lacks();
+    let classes = TrafficClass::ALL.iter().copied().zip(account.total.classes().map(Amount::from));
+    let classes = classes.filter(|(_, amount)| amount.packets > 0).collect();
+    Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least, classes })
 }
 
 /// What a list leaves out, where bytes are counted.

@@ -1,7 +1,7 @@
 //! From the aggregates to a [`Snapshot`].
 
 mod degraded;
-mod lists;
+pub mod lists;
 
 use nettop_common::{
     Protocol,

@@ -77,6 +77,7 @@ fn find(scene: &DetectInput, manners: &[Manner]) -> Vec<Finding> {
         effect: if scan.tried >= scene.threshold { Effect::Raise } else { Effect::Hold },
         target: scan.target.map(|net| net.target((scan.manner == Manner::Hosts).then_some(scan.port))),
         note: words(scan),
+        ..Finding::default()
     };
     enough.map(finding).collect()
 }
