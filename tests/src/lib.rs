@@ -15,7 +15,6 @@ pub mod monitor;
 pub mod naive;
 pub mod net;
 pub mod program;
-pub mod scenario;
 pub mod screen;
 pub mod send;
 pub mod skip;

@@ -21,6 +21,7 @@ mod regions;
 pub mod replay;
 mod sampler;
 mod sight;
+mod state;
 pub mod sinks;
 mod stall;
 mod tables;
@@ -64,6 +65,9 @@ use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
+
+/// How often what is usual is saved.
+const SAVE_EVERY: Duration = Duration::from_secs(300);
 
 /// Sources of a reading for which memory is kept when no flood is on: 4 MiB.
 const MOST_AT_ONCE: usize = 65_536;
@@ -140,6 +144,8 @@ pub struct Engine {
     host: HostState,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
+    /// When what is usual was saved last.
+    saved: Instant,
     tick: Tick,
     overhead: Overhead,
     self_stats: SelfStats,
@@ -187,6 +193,7 @@ impl Engine {
             collectors: Collectors::default(),
             host: HostState::default(),
             geo,
+            saved: Instant::now(),
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
             overhead,
             self_stats: SelfStats::default(),
@@ -194,6 +201,7 @@ impl Engine {
             source,
             settings,
         };
+        engine.load_usual();
         engine.look();
         engine.publish();
         (engine, receiver)
@@ -254,6 +262,7 @@ impl Engine {
 
     /// Gives the files their last lines, after the last reading; returns the last snapshot.
     fn last(mut self) -> Arc<Snapshot> {
+        self.save_usual();
         self.sinks.finish();
         self.aggregates.settle();
         Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
@@ -281,6 +290,9 @@ impl Engine {
         self.look();
         self.tick.count += 1;
         self.sinks.tick();
+        if self.saved.elapsed() >= SAVE_EVERY {
+            self.save_usual();
+        }
         self.self_stats = self.overhead.measure(&*self.source, Moment::now());
         self.tick.took_ms = started.elapsed().as_secs_f64() * 1e3;
         self.publish();

@@ -370,6 +370,19 @@ impl Detector {
         changes
     }
 
+    /// What is usual, to be kept until the next start.
+    pub fn save(&self) -> Vec<u8> {
+        self.usual.save()
+    }
+
+    /// Takes what is usual from an earlier start. Returns how many rows were left out.
+    ///
+    /// # Errors
+    /// It is not what was saved.
+    pub fn load(&mut self, saved: &[u8]) -> Result<usize, String> {
+        self.usual.load(saved)
+    }
+
     /// A packet was sampled.
     pub fn sample(&mut self, event: &Event) {
         self.stats.samples.add(event);

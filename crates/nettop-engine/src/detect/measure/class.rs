@@ -94,7 +94,7 @@ impl OfClass<'_> {
         let usual = scene.usual.of(&(self.who, rule));
         let learned = usual.filter(|_| scene.thresholds.learns(rule)).map_or(0.0, |usual| usual * TIMES_USUAL);
         let is_certain = matches!(verdict, Verdict::Attack { certain: true, .. });
-        let unsettled = if scene.is_settled || is_certain { 1.0 } else { UNSETTLED };
+        let unsettled = if scene.is_settled || scene.usual.has_past() || is_certain { 1.0 } else { UNSETTLED };
         let threshold = floor.max(learned) * unsettled;
         let burst = burst.times(pps * scene.seconds, threshold);
         let bps = pps * if mix.events > 0 { mix.length } else { self.length };

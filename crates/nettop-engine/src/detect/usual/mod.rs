@@ -1,5 +1,7 @@
 //! What is usual: how much of each kind comes to each target on an ordinary day, as far as was seen.
 
+mod saved;
+
 use foldhash::HashMap;
 use nettop_common::Address;
 
@@ -65,6 +67,7 @@ impl Sketch {
 pub struct Usual {
     sketches: HashMap<Key, Sketch>,
     seconds: f64,
+    has_past: bool,
 }
 
 impl Usual {
@@ -95,9 +98,9 @@ impl Usual {
         self.sketches.get(key).and_then(Sketch::quantile).filter(|pps| *pps > 1.0)
     }
 
-    /// Whether anything is known.
-    pub fn is_empty(&self) -> bool {
-        self.sketches.is_empty()
+    /// Whether anything is known of an earlier day, or of a while before.
+    pub fn has_past(&self) -> bool {
+        self.has_past
     }
 
     /// Forgets those of which nothing comes any more, and of too many the lightest.

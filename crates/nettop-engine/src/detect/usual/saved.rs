@@ -1,0 +1,105 @@
+//! What is usual, as it is kept from one start to the next.
+
+use std::net::IpAddr;
+
+use nettop_common::Address;
+use serde::{Deserialize, Serialize};
+
+use super::{BUCKETS, Key, MOST, Sketch, Usual};
+use crate::detect::RULES;
+
+/// The form of the file.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    usual: Vec<Row>,
+}
+
+/// One target and kind: how many sums of ten seconds were in each bucket.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    /// `None`: all targets that are not looked at one by one.
+    target: Option<IpAddr>,
+    kind: String,
+    newer: Vec<(u8, u16)>,
+    older: Vec<(u8, u16)>,
+}
+
+impl Usual {
+    /// Everything learned, as JSON.
+    pub fn save(&self) -> Vec<u8> {
+        let row = |((who, rule), sketch): (&Key, &Sketch)| Row {
+            target: who.map(|who| who.to_ip()),
+            kind: RULES[*rule].kind.into(),
+            newer: counts(&sketch.newer),
+            older: counts(&sketch.older),
+        };
+        let known = self.sketches.iter().filter(|(_, sketch)| sketch.quantile().is_some());
+        let file = File { version: VERSION, usual: known.map(row).collect() };
+        serde_json::to_vec(&file).unwrap_or_default()
+    }
+
+    /// Takes what was saved before. Returns how many rows mean nothing to this version, and were left out.
+    ///
+    /// # Errors
+    /// It is not what [`save`](Self::save) writes; nothing was taken.
+    pub fn load(&mut self, content: &[u8]) -> Result<usize, String> {
+        let File { version, usual } = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+        if version != VERSION {
+            return Err(format!("it is of version {version}, and this nettop knows version {VERSION}"));
+        }
+        let all = usual.len();
+        let rows = usual.into_iter().filter_map(|Row { target, kind, newer, older }| {
+            let rule = RULES.iter().position(|rule| rule.kind == kind)?;
+            let (newer, older) = (buckets(&newer)?, buckets(&older)?);
+            let sums = newer.iter().map(|count| u32::from(*count)).sum();
+            Some(((target.map(Address::from), rule), Sketch { newer, older, sums, open: 0.0 }))
+        });
+        self.sketches.extend(rows.take(MOST));
+        self.has_past = !self.sketches.is_empty();
+        Ok(all.saturating_sub(self.sketches.len()))
+    }
+}
+
+fn counts(buckets: &[u16; BUCKETS]) -> Vec<(u8, u16)> {
+    (0..).zip(buckets).filter(|(_, count)| **count > 0).map(|(bucket, count)| (bucket, *count)).collect()
+}
+
+fn buckets(counts: &[(u8, u16)]) -> Option<[u16; BUCKETS]> {
+    let mut buckets = [0; BUCKETS];
+    for (bucket, count) in counts {
+        *buckets.get_mut(usize::from(*bucket))? = *count;
+    }
+    Some(buckets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_loaded_and_what_is_not_understood_is_counted() {
+        let mut usual = Usual::default();
+        let key = (Some(Address::from("192.0.2.1".parse::<IpAddr>().unwrap())), 2);
+        (0..600).for_each(|_| usual.learn(1.0, [(key, 5_000.0), ((None, 3), 70.0)].into_iter()));
+        let (saved, mut loaded) = (usual.save(), Usual::default());
+        assert_eq!(loaded.load(&saved), Ok(0));
+        assert_eq!((loaded.of(&key), loaded.of(&(None, 3))), (usual.of(&key), usual.of(&(None, 3))));
+        assert!(loaded.has_past() && !usual.has_past());
+        let text = String::from_utf8(saved).unwrap();
+        for (name, content, expected) in [
+            ("a kind of a newer version", text.replace(RULES[3].kind, "mind-flood"), Ok(1)),
+            ("a bucket that there is not", text.replacen("[[", "[[200,1],[", 1), Ok(1)),
+            ("another version", text.replace("\"version\":1", "\"version\":2"), Err(())),
+            ("cut short", text[..text.len() / 2].to_string(), Err(())),
+            ("nothing", String::new(), Err(())),
+            ("not this", "[1, 2]".into(), Err(())),
+        ] {
+            let mut loaded = Usual::default();
+            assert_eq!(loaded.load(content.as_bytes()).map_err(|_| ()), expected, "{name}");
+            assert_eq!(loaded.has_past(), expected.is_ok(), "{name}");
+        }
+    }
+}
