@@ -42,6 +42,9 @@ pub struct Demo {
     sent: f64,
 }
 
+/// How many times as much a source sends that attacks.
+const BURST: f64 = 200.0;
+
 /// One source: its frames, and how often it sends.
 struct Talker {
     frames: Vec<Vec<u8>>,
@@ -68,7 +71,7 @@ impl Demo {
             let swing = 0.7 + 0.6 * self.rng.f64();
             // Four seconds in every twenty.
             let attacks = talker.bursts && at.monotonic_ns / 1_000_000_000 % 20 < 4;
-            let due = talker.pps * swing * seconds * if attacks { 40.0 } else { 1.0 } + talker.fraction;
+            let due = talker.pps * swing * seconds * if attacks { BURST } else { 1.0 } + talker.fraction;
             talker.fraction = due.fract();
             for _ in 0..due as u64 {
                 if let Some(frame) = self.rng.choice(&talker.frames) {
