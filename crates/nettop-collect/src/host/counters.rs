@@ -84,12 +84,14 @@ pub const COUNTERS: &[Counter] = &[
     event("TcpExtTCPLostRetransmit", "segments sent again that were lost once more"),
     // UDP
     event("UdpInDatagrams", "IPv4 datagrams delivered"),
+    event("UdpOutDatagrams", "IPv4 datagrams sent"),
     event("UdpNoPorts", "IPv4 datagrams for a port where nobody listens"),
     loss("UdpRcvbufErrors", "IPv4 datagrams for which a socket's buffer had no room", RCVBUF),
     loss("UdpMemErrors", "IPv4 datagrams dropped for want of memory", "sysctl net.ipv4.udp_mem"),
     event("UdpSndbufErrors", "IPv4 datagrams that could not be sent for want of room"),
     event("UdpInCsumErrors", "IPv4 datagrams with a wrong checksum"),
     event("Udp6InDatagrams", "IPv6 datagrams delivered"),
+    event("Udp6OutDatagrams", "IPv6 datagrams sent"),
     event("Udp6NoPorts", "IPv6 datagrams for a port where nobody listens"),
     loss("Udp6RcvbufErrors", "IPv6 datagrams for which a socket's buffer had no room", RCVBUF),
 ];

@@ -16,7 +16,7 @@ pub const RULE: Rule = Rule {
     title: "ARP flood",
     about: "frames per second that are not IP: ARP above all",
     threshold: Some(("frames per second", 2000)),
-    evidence: "their number beside what is usual here",
+    evidence: "their number",
     advice: "find the switch port by the MAC addresses (view MACs); storm control on the switch",
     finds: Finds::Each(Each { severity: Severity::Warn, yields: false, find, tell }),
 };

@@ -42,7 +42,7 @@ use nettop_model::{
 pub use self::{
     alerts::first_alert,
     own::OwnRule,
-    rule::Rule,
+    rule::{Rule, table},
     second_stats::{Newcomers, SecondStats, Unadmitted},
     thresholds::Thresholds,
 };

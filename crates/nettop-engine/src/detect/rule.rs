@@ -2,7 +2,7 @@
 
 use nettop_model::snapshot::Severity;
 
-use super::{DetectInput, Finding, floods::Flood};
+use super::{DetectInput, Finding, RULES, floods::Flood};
 
 /// A rule.
 #[derive(Clone, Copy)]
@@ -48,17 +48,23 @@ pub struct Each {
     pub tell: fn(&Finding, peak: f64, &DetectInput) -> String,
 }
 
+/// The rules as a table in Markdown: what docs/alerts.md has.
+pub fn table() -> String {
+    let mut text = String::from("| alert | severity | raised by | threshold | rests on | what to do |\n| --- | --- | --- | --- | --- | --- |\n");
+    for Rule { kind, about, threshold, evidence, advice, finds, .. } in RULES {
+        let threshold = threshold.map_or("–".into(), |(_, usual)| usual.to_string());
+        let severity = match finds {
+            Finds::Flood(_) | Finds::Attack => "by harm",
+            Finds::Each(each) => each.severity.label(),
+        };
+        text.push_str(&format!("| `{kind}` | {severity} | {about} | {threshold} | {evidence} | {advice} |\n"));
+    }
+    text
+}
+
 impl Rule {
-    /// Whether its threshold rises with what is usual, unless somebody gives one.
+    /// Whether what is usual counts for its threshold.
     pub fn learns(&self) -> bool {
         matches!(self.finds, Finds::Flood(_))
-    }
-
-    /// How bad it may be.
-    pub fn severity(&self) -> &'static str {
-        match self.finds {
-            Finds::Flood(_) | Finds::Attack => "warn; critical where it harms, or where that is not known",
-            Finds::Each(each) => each.severity.label(),
-        }
     }
 }

@@ -8,6 +8,7 @@ mod dns_query;
 mod flags;
 mod fragments;
 mod icmp;
+mod neighbours;
 mod protocol;
 mod quic;
 mod rst;
@@ -33,6 +34,7 @@ pub const FLOODS: &[Rule] = &[
     dns_query::RULE,
     quic::RULE,
     udp::RULE,
+    neighbours::RULE,
     icmp::RULE,
     fragments::RULE,
     protocol::RULE,
