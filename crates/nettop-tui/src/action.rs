@@ -1,7 +1,7 @@
 //! What the keys do, as a table: the hints, the help and the keyboard all read it.
 
 use crossterm::event::KeyCode;
-use layer::{ALL, COLUMNS, HELP, SCREEN, TABLE};
+use layer::{ALERT, ALL, COLUMNS, HELP, SCREEN, TABLE};
 use nettop_model::request::Request;
 use nettop_views::view;
 
@@ -38,8 +38,10 @@ pub mod layer {
     pub const COLUMNS: u8 = 4;
     /// The help.
     pub const HELP: u8 = 8;
+    /// What is known of one alert.
+    pub const ALERT: u8 = 16;
     /// A table, or what it led to.
-    pub const SCREEN: u8 = TABLE | DETAIL;
+    pub const SCREEN: u8 = TABLE | DETAIL | ALERT;
     /// All of them.
     pub const ALL: u8 = SCREEN | COLUMNS | HELP;
 }
@@ -145,8 +147,8 @@ pub const ACTIONS: &[Action] = &[
         "open",
         &[code(KeyCode::Enter)],
         "detail",
-        "open the selected row: all that is known, or its sources",
-        TABLE,
+        "open the selected row: all that is known, or its sources; then whom it is about",
+        TABLE | ALERT,
         Does::Enter,
     ),
     row("choose", &[code(KeyCode::Enter), plain(' ')], "choose", "show the column, or not", COLUMNS, Does::Enter),
@@ -163,8 +165,8 @@ pub const ACTIONS: &[Action] = &[
     row("find", &[plain('/')], "find", "filter the view, not what is counted", TABLE, Does::Find),
     row("sort", &[plain('o')], "sort", "sort by the next column, after the last as counted", TABLE, Does::Sort),
     row("reverse", &[plain('O')], "", "sort the other way round", TABLE, Does::Reverse),
-    row("acknowledge", &[plain('a')], "", "mark the selected alert as seen, or not", TABLE, Does::Acknowledge),
-    row("mute", &[plain('x')], "", "mute alerts of this rule about this address, or not", TABLE, Does::Mute),
+    row("acknowledge", &[plain('a')], "", "mark the selected alert as seen, or not", TABLE | ALERT, Does::Acknowledge),
+    row("mute", &[plain('x')], "", "mute alerts of this rule about this address, or not", TABLE | ALERT, Does::Mute),
     row("filter-dst", &[plain('d')], "dst", "filter by destination IP", SCREEN, Does::Edit(&field::DESTINATION)),
     row("filter-port", &[plain('p')], "ports", "filter by destination ports", SCREEN, Does::Edit(&field::PORTS)),
     row("filter-src", &[plain('s')], "src", "filter by source IP", SCREEN, Does::Edit(&field::SOURCE)),

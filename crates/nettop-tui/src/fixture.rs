@@ -1,5 +1,7 @@
 //! Snapshots for the tests of whole screens.
 
+pub mod attacks;
+
 use std::{net::IpAddr, sync::Arc};
 
 use nettop_common::{Protocol, counters::SizeBucket};
@@ -366,7 +368,6 @@ pub fn degraded() -> Vec<Degraded> {
 pub fn alerts() -> Vec<Alert> {
     const SECOND: u64 = 1_000_000_000;
     let row = |kind: &'static str, severity, message: &str, since: u64, lasts: bool| Alert {
-        id: since,
         kind: kind.into(),
         severity,
         source: message.split(' ').next().and_then(|word| word.parse().ok()).map(Origin::Ip),
@@ -375,14 +376,12 @@ pub fn alerts() -> Vec<Alert> {
         last_ns: NOW,
         until_ns: (!lasts).then_some(NOW - since * SECOND / 2),
         seconds: if lasts { since as f64 } else { since as f64 / 2.0 },
-        averaged_over: None,
         value: 1.0,
         peak: 1.0,
         count: 1,
-        target: None,
-        sources: Vec::new(),
+        ..Alert::default()
     };
-    vec![
+    let mut all = vec![
         row("new-ip", Severity::Info, "4,213 new sources in the last second, at most 40,213", 2, true),
         row("high-pps", Severity::Warn, "and 312 more sources over 1,000 pps", 12, true),
         row(
@@ -398,33 +397,32 @@ pub fn alerts() -> Vec<Alert> {
         row("new-ip", Severity::Info, "new source 198.51.100.102", 500, false),
         row("new-mac", Severity::Info, "8 MACs so far", 753, false),
         row("new-ip", Severity::Info, "37 sources so far", 753, false),
-    ]
+    ];
+    all.iter_mut().rev().zip(1..).for_each(|(alert, id)| alert.id = id);
+    all
 }
 
 /// A spoofed SYN flood that lasts, in front of what was before.
 pub fn floods() -> Vec<Alert> {
-    let flood = |kind: &'static str, message: &str, value| Alert {
-        id: 1_000,
+    let flood = |id, kind: &'static str, message: &str, value| Alert {
+        id,
         kind: kind.into(),
         severity: Severity::Critical,
         source: None,
         message: message.into(),
         since_ns: NOW - 12_000_000_000,
         last_ns: NOW,
-        until_ns: None,
         seconds: 12.0,
-        averaged_over: None,
         value,
         peak: value,
         count: 9_412,
-        target: None,
-        sources: Vec::new(),
+        ..Alert::default()
     };
     let spoofed = "spoofed flood on 203.0.113.10:443: 1.02M new sources/s, at most 1.20M, forged most likely: \
                    single sources mean nothing now; 412k pps tracked, 1.61M pps not";
     let syn = "SYN flood on 203.0.113.10:443: 1.98M SYN/s; all ports get 12.0k ACK/s; more than 9,412 sources, forged \
                most likely";
-    let mut all = vec![flood("spoofed-flood", spoofed, 1.02e6), flood("syn-flood", syn, 1.98e6)];
+    let mut all = vec![flood(1_001, "spoofed-flood", spoofed, 1.02e6), flood(1_000, "syn-flood", syn, 1.98e6)];
     all.extend(alerts());
     all
 }

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use nettop_model::{
     format::Units,
     query::Query,
-    snapshot::{History, Snapshot, Subject},
+    snapshot::{Alert, History, Snapshot, Subject},
 };
 use nettop_views::{
     attention::Attention,
@@ -50,6 +50,8 @@ pub struct State {
     pub view: usize,
     /// How each view's table is wanted.
     pub tables: [TableState; VIEWS.len()],
+    /// What is known of one alert, while that is open; a detail may stand in front of it.
+    pub alert: Option<OpenAlert>,
     /// Everything known of one thing, while that is open.
     pub detail: Option<Detail>,
     /// The column under the cursor of the list of columns, while that is open.
@@ -123,6 +125,22 @@ pub struct Detail {
     pub top: usize,
 }
 
+/// What is known of one alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenAlert {
+    /// As it was listed last: it stays open when newer ones have pushed it out of the list.
+    pub last: Box<Alert>,
+    /// The first line that can be seen.
+    pub top: usize,
+}
+
+impl OpenAlert {
+    /// The alert as a snapshot has it. What a flood is called may change; its number does not.
+    pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Alert> {
+        snapshot.alerts.iter().find(|alert| alert.id == self.last.id)
+    }
+}
+
 impl From<Options> for State {
     fn from(options: Options) -> Self {
         Self {
@@ -177,6 +195,8 @@ impl State {
             layer::COLUMNS
         } else if self.detail.is_some() {
             layer::DETAIL
+        } else if self.alert.is_some() {
+            layer::ALERT
         } else {
             layer::TABLE
         }

@@ -1,5 +1,6 @@
 //! Whole screens, from fixed snapshots, as plain text: what an operator sees.
 
+mod attacks;
 mod chart;
 
 use nettop_model::{

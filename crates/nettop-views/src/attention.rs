@@ -69,14 +69,8 @@ mod tests {
             message: "192.0.2.1 sends 12.4k pps".into(),
             since_ns: 1,
             last_ns: 2,
-            until_ns: None,
             seconds: 75.0,
-            averaged_over: None,
-            value: 1.0,
-            peak: 1.0,
-            count: 1,
-            target: None,
-            sources: Vec::new(),
+            ..Alert::default()
         }
     }
 

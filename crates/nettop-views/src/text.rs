@@ -2,6 +2,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
+/// Bytes for each column from which on a word is broken whatever its width: more are needed by none that can be seen.
+const LONGEST: usize = 32;
+
 /// Stands where something was left out.
 pub const ELLIPSIS: &str = "…";
 
@@ -59,25 +62,27 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     if columns == 0 {
         return lines;
     }
+    // Whoever writes the text may make one word of a megabyte: its width is not measured again for every line.
+    let exceeds = |word: &str, columns: usize| word.len() > LONGEST * columns || width(word) > columns;
     let mut line = String::new();
-    for word in text.split_whitespace() {
-        let mut word = word.to_string();
-        if !line.is_empty() && width(&line) + 1 + width(&word) > columns {
+    for mut word in text.split_whitespace() {
+        let used = if line.is_empty() { 0 } else { width(&line) + 1 };
+        if used > 0 && exceeds(word, columns.saturating_sub(used)) {
             lines.push(std::mem::take(&mut line));
         }
-        while width(&word) > columns {
-            let part = head(&word, columns);
+        while exceeds(word, columns) {
+            let part = head(word, columns);
             // A character wider than the whole line fits nowhere.
             if part.is_empty() {
                 return lines;
             }
-            word = word.split_off(part.len());
+            word = &word[part.len()..];
             lines.push(part);
         }
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(&word);
+        line.push_str(word);
     }
     if !line.is_empty() {
         lines.push(line);
@@ -123,5 +128,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""; 0]);
+        assert_eq!(wrap("ab abcdefgh", 3), ["ab", "abc", "def", "gh"]);
+        assert_eq!(wrap(&"a".repeat(1_000_000), 10).len(), 100_000);
     }
 }

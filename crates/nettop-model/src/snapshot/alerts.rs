@@ -74,14 +74,21 @@ impl Alert {
         }
     }
 
-    /// Whether it lasts, and is worth acting upon.
+    /// Whether it lasts, is worth acting upon, and does not pause.
     pub fn is_alarm(&self) -> bool {
-        self.until_ns.is_none() && self.severity == Severity::Critical
+        self.until_ns.is_none() && self.severity == Severity::Critical && !self.is_paused()
     }
 
     /// Whether nothing came lately of a flood that may come again.
     pub fn is_paused(&self) -> bool {
         self.until_ns.is_none() && self.bursts.paused
+    }
+
+    /// How many times its usual it is, or, where nothing comes now, was at most; `None`: nothing is usual there.
+    pub fn times_usual(&self) -> Option<f64> {
+        let comes = self.until_ns.is_none() && !self.bursts.paused;
+        let times = if comes { self.value } else { self.peak } / self.usual.filter(|usual| *usual > 0.0)?;
+        times.is_finite().then_some(times)
     }
 }
 
@@ -224,5 +231,33 @@ impl MapKey for Origin {
 impl<'de> Deserialize<'de> for Origin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_that_pauses_is_no_alarm_and_is_measured_by_its_peak() {
+        let flood = Alert {
+            severity: Severity::Critical,
+            value: 4_000.0,
+            peak: 9_000.0,
+            usual: Some(100.0),
+            ..Alert::default()
+        };
+        let paused = Alert { bursts: Bursts { paused: true, ..Bursts::default() }, ..flood.clone() };
+        let over = Alert { until_ns: Some(1), ..paused.clone() };
+        for (name, alert, alarm, pauses, times) in [
+            ("it comes", flood.clone(), true, false, Some(40.0)),
+            ("it pauses", paused, false, true, Some(90.0)),
+            ("it is over", over, false, false, Some(90.0)),
+            ("nothing is usual", Alert { usual: None, ..flood.clone() }, true, false, None),
+            ("usually nothing comes", Alert { usual: Some(0.0), ..flood.clone() }, true, false, None),
+            ("a warning", Alert { severity: Severity::Warn, ..flood }, false, false, Some(40.0)),
+        ] {
+            assert_eq!((alert.is_alarm(), alert.is_paused(), alert.times_usual()), (alarm, pauses, times), "{name}");
+        }
     }
 }

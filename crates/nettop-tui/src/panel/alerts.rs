@@ -1,4 +1,5 @@
-//! The newest alerts that want attention. Floods that last come first, then what else lasts and is more than information.
+//! The newest alerts that want attention. Floods that last come first, then what else lasts and is more than information, then
+//! floods that pause.
 
 use nettop_model::{
     format, order,
@@ -60,6 +61,7 @@ pub fn lines_of(room: &Room) -> (u16, u16) {
 /// for  12s critical a flood that lasts, in as many words as it takes, and as many
 ///          lines as these take
 /// for  12s warn     high-pps  what was found and still lasts
+/// paused   critical a flood that came in bursts and may come again
 ///   5m ago info     new-ip    what was found
 /// ```
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
@@ -112,7 +114,12 @@ fn rows(picture: &Picture, width: u16) -> Vec<Vec<Line<'static>>> {
     let mut alerts: Vec<_> = wanted(picture).collect();
     // "And so many more" stands behind those that it adds to.
     order::sort_by_key(&mut alerts, |alert| {
-        (!alert.is_alarm(), !is_urgent(alert), is_urgent(alert) && alert.source.is_none())
+        (
+            !alert.is_alarm(),
+            !is_urgent(alert) && !alert.is_paused(),
+            alert.is_paused(),
+            is_urgent(alert) && alert.source.is_none(),
+        )
     });
     alerts.into_iter().take(TOP).map(|alert| row(alert, picture, width, alert.is_alarm())).collect()
 }
@@ -120,7 +127,11 @@ fn rows(picture: &Picture, width: u16) -> Vec<Vec<Line<'static>>> {
 fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'static>> {
     let theme = picture.theme;
     let began = format::ago(picture.snapshot.meta.now_ns, alert.began_ns(picture.snapshot.meta.now_ns));
-    let when = if alert.until_ns.is_none() { format!("for {began:>4} ") } else { format!("{began:>4} ago ") };
+    let when = match alert.until_ns {
+        Some(_) => format!("{began:>4} ago "),
+        None if alert.is_paused() => "paused   ".into(),
+        None => format!("for {began:>4} "),
+    };
     // What a flood is, its message says.
     let named = width >= KIND_FROM && alert.severity < Severity::Critical;
     let kind = if named { format!("{:<9} ", format::visible(&alert.kind)) } else { String::new() };
@@ -146,12 +157,14 @@ fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'s
 }
 
 fn is_urgent(alert: &Alert) -> bool {
-    alert.until_ns.is_none() && alert.severity > Severity::Info
+    alert.until_ns.is_none() && alert.severity > Severity::Info && !alert.is_paused()
 }
 
-fn style(alert: &Alert, theme: &Theme) -> Style {
+/// The style of the severity.
+pub fn style(alert: &Alert, theme: &Theme) -> Style {
     match alert.severity {
         _ if alert.until_ns.is_some() => theme.dim,
+        Severity::Critical if alert.is_paused() => theme.warn,
         Severity::Info => theme.text,
         Severity::Warn => theme.warn,
         Severity::Critical => theme.alarm,

@@ -70,7 +70,11 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
     }
     for alert in alerts {
         let ago = format::ago(picture.snapshot.meta.now_ns, alert.began_ns(picture.snapshot.meta.now_ns));
-        let when = if alert.until_ns.is_none() { format!("for {ago}") } else { format!("{ago} ago") };
+        let when = match alert.until_ns {
+            Some(_) => format!("{ago} ago"),
+            None if alert.is_paused() => "paused".into(),
+            None => format!("for {ago}"),
+        };
         let style = if alert.is_alarm() { picture.theme.error } else { picture.theme.text };
         let text = format!("{when} {} {}", alert.severity.label(), format::visible(&alert.message));
         drawn.extend(text::wrap(&text, columns).into_iter().map(|line| Line::styled(line, style)));
@@ -174,7 +178,9 @@ fn is_about(alert: &Alert, subject: Subject) -> bool {
         Subject::Source(ip) => {
             alert.source == Some(Origin::Ip(ip)) || alert.sources.iter().any(|source| source.ip == ip)
         }
-        Subject::Destination(ip) => alert.target.is_some_and(|target| target.ip == ip),
+        Subject::Destination(ip) => {
+            alert.target.is_some_and(|target| target.prefix.map_or(target.ip == ip, |prefix| prefix.contains(&ip)))
+        }
         Subject::Port(port) => alert.target.is_some_and(|target| target.port == Some(port)),
         Subject::Prefix(prefix) => {
             let mut sources = alert.sources.iter().map(|source| source.ip);

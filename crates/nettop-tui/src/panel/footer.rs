@@ -17,6 +17,8 @@ use crate::{action::layer, flow};
 
 /// The way back, which comes first in a detail, and a word for it.
 const OF_DETAIL: [(&str, &str); 1] = [("back", "back")];
+/// The same of an alert, and the actions for it.
+const OF_ALERT: [(&str, &str); 3] = [("back", "back"), ("acknowledge", "seen"), ("mute", "mute")];
 /// Actions for alerts, which come first there, and a word for each.
 const OF_ALERTS: [(&str, &str); 2] = [("acknowledge", "seen"), ("mute", "mute")];
 
@@ -62,6 +64,7 @@ pub fn hints(picture: &Picture, columns: usize) -> Line<'static> {
         .collect();
     let here: &[(&str, &str)] = match layer {
         layer::DETAIL => &OF_DETAIL,
+        layer::ALERT => &OF_ALERT,
         layer::TABLE if state.view == ALERTS => &OF_ALERTS,
         _ => &[],
     };

@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{InterfaceRow, InterfaceState, Mode, Remote, Replay},
+    snapshot::{Alert, InterfaceRow, InterfaceState, Mode, Remote, Replay, Severity},
 };
 use nettop_views::text;
 use ratatui::{
@@ -101,13 +101,16 @@ fn badge(picture: &Picture) -> Line<'static> {
     Line::from(Span::styled(word, style))
 }
 
-/// The floods that last: nobody should have to look for them.
+/// The floods that last: nobody should have to look for them. Those that pause are named while no other one lasts, and calmly.
 fn alarms(picture: &Picture) -> Option<Line<'static>> {
-    let attention = &picture.state.attention;
-    let alarms = picture.snapshot.alerts.iter().filter(|alert| alert.is_alarm() && attention.wants(alert));
-    let names: Vec<_> = alarms.map(|alert| format::visible(&alert.kind).replace('-', " ").to_uppercase()).collect();
+    let wanted = || picture.snapshot.alerts.iter().filter(|alert| picture.state.attention.wants(alert));
+    let name = |alert: &Alert| format::visible(&alert.kind).replace('-', " ").to_uppercase();
+    let names: Vec<_> = wanted().filter(|alert| alert.is_alarm()).map(name).collect();
     let text = match names.as_slice() {
-        [] => return None,
+        [] => {
+            let paused = wanted().find(|alert| alert.is_paused() && alert.severity == Severity::Critical)?;
+            return Some(Line::styled(format!("{} paused", name(paused)), picture.theme.warn));
+        }
         [first, second] => format!(" {first}, {second} "),
         [first] => format!(" {first} "),
         [first, others @ ..] => format!(" {first} and {} more ", others.len()),

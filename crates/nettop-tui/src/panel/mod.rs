@@ -1,5 +1,6 @@
 //! The panels: one file each, and one row each in [`PANELS`].
 
+pub mod alert;
 pub mod alerts;
 pub mod chart;
 pub mod columns;
@@ -104,6 +105,14 @@ pub const PANELS: &[Panel] = &[
         rank: Rank::of(90),
         height: detail::height,
         render: detail::render,
+    },
+    Panel {
+        name: "alert",
+        about: "one alert: what, whom, since when, how hard, its parts, from where, what it rests on, what to do",
+        stands: Stands::Across,
+        rank: Rank::of(0),
+        height: alert::height,
+        render: alert::render,
     },
     Panel {
         name: "columns",

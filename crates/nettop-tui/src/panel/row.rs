@@ -133,6 +133,8 @@ pub enum Body {
     Table,
     /// Everything known of one thing.
     Detail,
+    /// What is known of one alert.
+    Alert,
     /// The list of columns.
     Columns,
     /// The help.
@@ -147,6 +149,7 @@ impl Body {
             layer::HELP => Self::Help,
             layer::COLUMNS => Self::Columns,
             layer::DETAIL => Self::Detail,
+            layer::ALERT => Self::Alert,
             _ if state.view != SOURCES => Self::Table,
             _ if snapshot.traffic.packets == 0 => Self::Waiting,
             _ if state.without_panels => Self::Table,

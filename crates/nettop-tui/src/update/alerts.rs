@@ -23,8 +23,15 @@ pub fn mute(state: &mut State, snapshot: &Snapshot) {
     state.notice = Some(Notice::info(format!("{}{whom}: {text}", alert.kind)));
 }
 
-/// The selected alert; says what to do where there is none.
+/// The alert that is open, or the selected one; says what to do where there is none.
 fn selected<'a>(state: &mut State, snapshot: &'a Snapshot) -> Option<&'a Alert> {
+    if let Some(open) = &state.alert {
+        let alert = open.listed(snapshot);
+        if alert.is_none() {
+            state.notice = Some(Notice::info("this alert is not listed any more"));
+        }
+        return alert;
+    }
     if state.view != ALERTS {
         state.notice = Some(Notice::info(format!("alerts are marked in their view: press {}", ALERTS + 1)));
         return None;

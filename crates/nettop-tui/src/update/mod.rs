@@ -164,6 +164,11 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
         return None;
     }
     moving::follow(state, snapshot);
+    if let Some(open) = &mut state.alert
+        && let Some(alert) = open.listed(snapshot)
+    {
+        open.last = Box::new(alert.clone());
+    }
     state.detail.as_ref().map(|detail| Effect::Send(Request::History(detail.subject)))
 }
 

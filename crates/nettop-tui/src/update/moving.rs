@@ -6,8 +6,9 @@ use nettop_model::{
     snapshot::{Snapshot, Subject},
 };
 use nettop_views::{
-    table::{Enter, Listed},
-    view::{SOURCES, VIEWS},
+    alert,
+    table::{Enter, Id, Listed},
+    view::{DESTINATIONS, SOURCES, VIEWS},
 };
 use ratatui::layout::Rect;
 
@@ -16,7 +17,7 @@ use crate::{
     action::layer,
     layout::{self, Areas},
     panel::{self, Picture, table},
-    state::{Detail, Notice, State},
+    state::{Detail, Notice, OpenAlert, State},
     table::arrange::{Motion, WIDEST},
     theme::Theme,
 };
@@ -64,19 +65,22 @@ pub fn step(state: &mut State, snapshot: &Snapshot, motion: Motion) {
     }
 }
 
-/// Scrolls the help or the detail.
+/// Scrolls the help, the detail or the alert.
 fn scroll_text(state: &mut State, snapshot: &Snapshot, motion: Motion) {
     let (areas, theme) = (areas(state, snapshot), Theme::plain());
     let picture = picture(state, snapshot, &theme);
-    let (help, detail) = (areas.of("help"), areas.of("detail"));
+    let [help, detail, one] = ["help", "detail", "alert"].map(|panel| areas.of(panel));
     let (area, length) = match state.layer() {
         layer::HELP => (help, panel::help::length(&picture, help.width)),
+        layer::ALERT => (one, panel::alert::length(&picture, one)),
         _ => (detail, panel::detail::length(&picture, detail)),
     };
-    // Both have a title.
+    // Each has a title.
     let room = usize::from(area.height.saturating_sub(1));
     let last = length.saturating_sub(room);
-    if let Some(top) = state.help.as_mut().or(state.detail.as_mut().map(|detail| &mut detail.top)) {
+    let State { help, detail, alert, .. } = state;
+    let top = help.as_mut().or(detail.as_mut().map(|detail| &mut detail.top));
+    if let Some(top) = top.or(alert.as_mut().map(|alert| &mut alert.top)) {
         *top = moved(*top, motion, room, last);
     }
 }
@@ -111,7 +115,7 @@ pub fn turn(state: &mut State, views: isize) {
 /// Opens a view.
 pub fn open(state: &mut State, view: usize) {
     if view < VIEWS.len() {
-        (state.view, state.detail, state.columns) = (view, None, None);
+        (state.view, state.alert, state.detail, state.columns) = (view, None, None, None);
     }
 }
 
@@ -120,36 +124,53 @@ pub fn place(state: &State, listed: &dyn Listed) -> usize {
     state.table().position(listed).unwrap_or(state.table().top.min(listed.len().saturating_sub(1)))
 }
 
-/// Opens the selected row, or takes the column under the cursor in or out.
+/// Opens the selected row, or what the open alert leads to, or takes the column under the cursor in or out.
 pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if let Some(at) = state.columns {
         choose(state, at);
         return None;
     }
+    if let Some(open) = &state.alert {
+        let leads_to = alert::leads_to(open.listed(snapshot).unwrap_or(&open.last));
+        return follow_to(state, snapshot, leads_to);
+    }
     let listed = state.listed(snapshot);
     let at = place(state, &*listed);
-    match listed.enter(at) {
-        Enter::Detail(subject) => {
-            let mut table = state.table().clone();
-            table.select(&*listed, at);
-            drop(listed);
-            *state.table_mut() = table;
-            state.detail = Some(Detail { subject, history: None, top: 0 });
-            Some(Effect::Send(Request::History(subject)))
-        }
-        Enter::Sources(text) => {
-            drop(listed);
-            open(state, SOURCES);
-            let table = state.table_mut();
-            // Made of what a row is known by, so that it can be read.
-            table.filter = query::parse(&text).ok().flatten();
-            (table.selected, table.top) = (None, 0);
-            state.notice =
-                Some(Notice::info(format!("sources filtered by {text}; {} shows all", state.keys().first("back"))));
-            None
-        }
-        Enter::Nowhere => None,
+    let leads_to = listed.enter(at);
+    if matches!(leads_to, Enter::Detail(_) | Enter::Alert(_)) {
+        let mut table = state.table().clone();
+        table.select(&*listed, at);
+        drop(listed);
+        *state.table_mut() = table;
     }
+    follow_to(state, snapshot, leads_to)
+}
+
+/// Goes where a row or an alert leads to.
+fn follow_to(state: &mut State, snapshot: &Snapshot, leads_to: Enter) -> Option<Effect> {
+    match leads_to {
+        Enter::Detail(subject) => {
+            state.detail = Some(Detail { subject, history: None, top: 0 });
+            return Some(Effect::Send(Request::History(subject)));
+        }
+        Enter::Alert(id) => {
+            let alert = snapshot.alerts.iter().find(|alert| alert.id == id);
+            state.alert = alert.map(|alert| OpenAlert { last: Box::new(alert.clone()), top: 0 });
+        }
+        Enter::Sources(text) => filtered(state, SOURCES, "sources", &text),
+        Enter::Destinations(text) => filtered(state, DESTINATIONS, "destinations", &text),
+        Enter::Nowhere => {}
+    }
+    None
+}
+
+/// Opens a view with a filter, which is made of what a row is known by, so that it can be read.
+fn filtered(state: &mut State, view: usize, rows: &str, text: &str) {
+    open(state, view);
+    let table = state.table_mut();
+    table.filter = query::parse(text).ok().flatten();
+    (table.selected, table.top) = (None, 0);
+    state.notice = Some(Notice::info(format!("{rows} filtered by {text}; {} shows all", state.keys().first("back"))));
 }
 
 /// Takes a column in or out; the most important one stays.
@@ -178,7 +199,8 @@ pub fn widen(state: &mut State, by: Option<i16>) {
 
 /// Closes what was opened last; then the selection goes, then the filter, then the order.
 pub fn back(state: &mut State) {
-    if state.help.take().is_some() || state.columns.take().is_some() || state.detail.take().is_some() {
+    let closed = state.help.take().is_some() || state.columns.take().is_some();
+    if closed || state.detail.take().is_some() || state.alert.take().is_some() {
         return;
     }
     let table = state.table_mut();
@@ -199,13 +221,14 @@ pub fn sort(state: &mut State, snapshot: &Snapshot) {
 
 /// Copies what the selected row, or what is open, is known by.
 pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
-    let text = match &state.detail {
-        Some(Detail { subject, .. }) => match subject {
+    let text = match (&state.detail, &state.alert) {
+        (Some(Detail { subject, .. }), _) => match subject {
             Subject::Source(ip) | Subject::Destination(ip) => ip.to_string(),
             Subject::Prefix(prefix) => prefix.to_string(),
             Subject::Port(port) => port.to_string(),
         },
-        None => {
+        (None, Some(open)) => Id::from(&*open.last).to_string(),
+        (None, None) => {
             let listed = state.listed(snapshot);
             listed.id(place(state, &*listed))?.to_string()
         }

@@ -59,8 +59,12 @@ pub struct Order {
 pub enum Enter {
     /// To everything known of this.
     Detail(Subject),
+    /// To what is known of the alert with this number.
+    Alert(u64),
     /// To the sources, filtered so.
     Sources(String),
+    /// To the destinations, filtered so.
+    Destinations(String),
     /// Nowhere: the row says all there is.
     Nowhere,
 }

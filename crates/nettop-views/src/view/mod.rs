@@ -47,6 +47,8 @@ views! {
 
 /// The place of the sources in [`VIEWS`].
 pub const SOURCES: usize = 0;
+/// The place of the destinations.
+pub const DESTINATIONS: usize = 1;
 /// The place of the alerts.
 pub const ALERTS: usize = 7;
 
@@ -90,7 +92,8 @@ mod tests {
         assert_eq!(names.len(), VIEWS.len());
         let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
-        assert_eq!([VIEWS[SOURCES].name(), VIEWS[ALERTS].name()], ["Sources", "Alerts"]);
+        let named = [SOURCES, DESTINATIONS, ALERTS].map(|at| VIEWS[at].name());
+        assert_eq!(named, ["Sources", "Destinations", "Alerts"]);
     }
 
     #[test]

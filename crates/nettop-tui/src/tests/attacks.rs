@@ -1,0 +1,110 @@
+//! What an operator sees in an attack: each sort of alert opened, all of them listed, and what a hostile monitor may say of one.
+
+use nettop_model::snapshot::{Alert, Share, Snapshot, Target};
+use nettop_views::view::ALERTS;
+
+use super::screen;
+use crate::{
+    fixture::{
+        attacks::{self, all},
+        busy,
+    },
+    state::{OpenAlert, Options, State},
+};
+
+fn listed(alerts: Vec<Alert>) -> Snapshot {
+    Snapshot { alerts, ..busy() }
+}
+
+fn opened(alert: &Alert) -> State {
+    let open = OpenAlert { last: Box::new(alert.clone()), top: 0 };
+    State { view: ALERTS, alert: Some(open), ..State::default() }
+}
+
+#[test]
+fn each_sort_of_alert_answers_the_same_questions() {
+    for (name, alert) in all() {
+        let state = opened(&alert);
+        for (width, height) in [(80, 24), (120, 40)] {
+            let text = screen((width, height), &listed(vec![alert.clone()]), &state);
+            insta::assert_snapshot!(format!("alert_{name}_{width}x{height}"), text);
+        }
+        let options = Options { ascii: true, ..Options::default() }.into();
+        let text = screen((80, 24), &listed(vec![alert]), &State { options, ..state });
+        assert!(text.is_ascii() && !text.contains("??"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn alerts_are_listed_with_what_tells_most() {
+    let alerts: Vec<_> = all().into_iter().map(|(_, alert)| alert).collect();
+    for (width, height) in [(80, 24), (120, 40), (200, 40)] {
+        let text = screen((width, height), &listed(alerts.clone()), &State { view: ALERTS, ..State::default() });
+        insta::assert_snapshot!(format!("attacks_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn a_flood_that_pauses_is_named_and_is_no_alarm() {
+    let paused = || listed(vec![attacks::paused()]);
+    for (width, height) in [(80, 24), (120, 40)] {
+        let text = screen((width, height), &paused(), &State::default());
+        insta::assert_snapshot!(format!("paused_flood_{width}x{height}"), text);
+    }
+    let both = listed(vec![attacks::paused(), attacks::syn()]);
+    let text = screen((80, 24), &both, &State::default());
+    assert!(text.lines().next().is_some_and(|line| line.contains(" SYN FLOOD ") && !line.contains("paused")), "{text}");
+}
+
+#[test]
+fn every_line_of_an_alert_can_be_reached_on_any_screen() {
+    let alert = attacks::syn();
+    for size in [(40, 10), (60, 16), (80, 24)] {
+        let mut state = State { size, ..opened(&alert) };
+        let snapshot = listed(vec![alert.clone()]);
+        let mut seen = screen(size, &snapshot, &state);
+        for _ in 0..60 {
+            crate::update::on_key(
+                &mut state,
+                &std::sync::Arc::new(snapshot.clone()),
+                crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Down),
+            );
+            seen.push_str(&screen(size, &snapshot, &state));
+        }
+        for word in ["1.98M", "40x", "Gbit/s", "cookie;", "tcp_syncookies=1;", "what to do"] {
+            assert!(seen.contains(word), "{size:?} {word}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn an_alert_that_left_the_list_stays_open() {
+    let alert = attacks::carpet();
+    let text = screen((120, 40), &listed(Vec::new()), &opened(&alert));
+    assert!(text.contains("not listed any more") && text.contains("198.18.4.0/22, 1,024 hosts"), "{text}");
+}
+
+#[test]
+fn whatever_a_monitor_says_of_an_alert_is_spelled_out() {
+    const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\nsecond\u{202e}drawkcab\u{9b}31m";
+    let long = HOSTILE.repeat(500);
+    for text in [HOSTILE, &long] {
+        let mut alert = attacks::volumetric();
+        (alert.kind, alert.message, alert.advice) = (text.to_string().into(), text.into(), text.into());
+        alert.evidence = vec![text.to_string(); 50];
+        alert.origins = vec![Share { of: text.into(), share: f64::NAN }; 50];
+        alert.vectors[0].kind = text.to_string().into();
+        alert.vectors[1].of = vec![text.to_string(); 50];
+        (alert.value, alert.peak, alert.usual) = (f64::NAN, f64::INFINITY, Some(-0.0));
+        (alert.seconds, alert.since_ns, alert.last_ns) = (f64::NEG_INFINITY, u64::MAX, u64::MAX);
+        alert.target = Some(Target { prefix: "0.0.0.0/0".parse().ok(), ..Target::host([0, 0, 0, 0].into()) });
+        let snapshot = listed(vec![alert.clone()]);
+        for size in [(1, 1), (20, 6), (40, 10), (80, 24), (120, 40)] {
+            for state in [opened(&alert), State { view: ALERTS, ..State::default() }, State::default()] {
+                let text = screen(size, &snapshot, &state);
+                let obeyed = text.chars().find(|one| *one != '\n' && nettop_model::format::is_unseen(*one));
+                assert_eq!(obeyed, None, "{size:?}");
+            }
+        }
+    }
+}
