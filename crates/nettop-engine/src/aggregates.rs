@@ -1,12 +1,12 @@
 //! The aggregates: everything that was ever read, by source, destination and MAC pair, with rates, since the start or the
 //! last reset.
 
-use std::{mem, sync::Arc};
+use std::{mem, net::IpAddr, sync::Arc};
 
 use bytemuck::Zeroable;
 use nettop_collect::reading::{Reading, Tables, since};
 use nettop_common::{
-    Address, ClassTally, MacPair, Outcome, PacketsBytes, SourceCounters, Totals,
+    Address, ClassTally, MacPair, Outcome, PacketsBytes, SourceCounters, Totals, TrafficClass,
     counters::Table,
     unique::{Distinct, HashKey},
 };
@@ -141,6 +141,11 @@ impl Aggregates {
                 Some(PacketsBytes { packets: at(&self.tables).wrapping_sub(at(&self.base)), bytes: 0 })
             }
         }
+    }
+
+    /// What came of each class for a destination; `None`: it has no account.
+    pub fn classes(&self, destination: IpAddr) -> Option<[PacketsBytes; TrafficClass::COUNT]> {
+        Some(self.destinations.get(&destination.into())?.total.classes())
     }
 
     /// Ends what was entered. Where a second, or a longer tick, is over with it, returns how many seconds that were.

@@ -1,10 +1,10 @@
 //! The last ten minutes of what stands at the head of the lists, and of what somebody looks at: a bounded number of keys, each
-//! of about a kilobyte.
+//! of about a kilobyte; of one destination that somebody looks at, by class, too.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::PacketsBytes;
+use nettop_common::{PacketsBytes, TrafficClass};
 
 use nettop_model::snapshot::{History, RatePoint, Snapshot, Subject};
 
@@ -22,6 +22,11 @@ const KEPT: usize = 60;
 const STEP: f64 = 9.5;
 /// So many seconds fill both; of a longer time without a reading no more is kept.
 const MOST_SECONDS: f64 = 600.0;
+/// Who was not asked for during so many seconds is not looked at any more: another destination may be followed by class.
+const LOOKED_AT: u64 = 3;
+
+/// Packets and bytes of each class.
+pub type Classes = [PacketsBytes; TrafficClass::COUNT];
 
 /// They.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ pub struct Histories {
     /// Everything counted.
     pub all: Track,
     tracks: HashMap<Subject, Track>,
+    by_class: Option<ByClass>,
     /// Seconds so far.
     now: u64,
 }
@@ -47,20 +53,51 @@ pub struct Track {
     wanted: u64,
 }
 
+/// The classes of one destination. Not of several: whoever looks sees one, and each is ten tracks.
+#[derive(Debug)]
+struct ByClass {
+    destination: IpAddr,
+    tracks: [Track; TrafficClass::COUNT],
+    /// The second in which it was wanted last.
+    wanted: u64,
+}
+
 impl Histories {
     /// None yet.
     pub fn new() -> Self {
-        Self { all: Track::default(), tracks: HashMap::new(), now: 0 }
+        Self { all: Track::default(), tracks: HashMap::new(), by_class: None, now: 0 }
     }
 
-    /// A second, or a longer tick, is over: `all` was counted since the start, and `total` tells it of one key; `None`: it has no
-    /// account.
-    pub fn close(&mut self, seconds: f64, all: PacketsBytes, total: impl Fn(&Subject) -> Option<PacketsBytes>) {
+    /// A second, or a longer tick, is over: `all` was counted since the start, `total` tells it of one key, and `classes` of a
+    /// destination; `None`: it has no account.
+    pub fn close(
+        &mut self,
+        seconds: f64,
+        all: PacketsBytes,
+        total: impl Fn(&Subject) -> Option<PacketsBytes>,
+        classes: impl FnOnce(IpAddr) -> Option<Classes>,
+    ) {
         self.now += 1;
         self.all.close(seconds, all);
         for (subject, track) in &mut self.tracks {
             // Nothing came of a key that was forgotten; counted anew it begins at nothing.
             track.close(seconds, total(subject).unwrap_or_default());
+        }
+        self.by_class.take_if(|one| self.now > one.wanted + LOOKED_AT);
+        if let Some(ByClass { destination, tracks, .. }) = &mut self.by_class {
+            let totals = classes(*destination).unwrap_or_default();
+            tracks.iter_mut().zip(totals).for_each(|(track, total)| track.close(seconds, total));
+        }
+    }
+
+    /// Follows a destination by class, of which `totals` were counted until now, unless somebody looks at another one.
+    pub fn want_classes(&mut self, destination: IpAddr, totals: Classes) {
+        let one = self.by_class.get_or_insert_with(|| {
+            let tracks = totals.map(|seen| Track { seen, ..Track::default() });
+            ByClass { destination, tracks, wanted: self.now }
+        });
+        if one.destination == destination {
+            one.wanted = self.now;
         }
     }
 
@@ -97,7 +134,16 @@ impl Histories {
 
     /// The history of a key; `None`: it is not followed.
     pub fn get(&self, subject: &Subject) -> Option<History> {
-        self.tracks.get(subject).map(Track::history)
+        let history = self.tracks.get(subject)?.history();
+        Some(History { classes: self.classes(subject), ..history })
+    }
+
+    /// Of a destination that is followed by class, the classes that came.
+    fn classes(&self, subject: &Subject) -> Vec<(TrafficClass, Vec<RatePoint>)> {
+        let one = self.by_class.as_ref().filter(|one| *subject == Subject::Destination(one.destination));
+        let classes = one.into_iter().flat_map(|one| TrafficClass::ALL.iter().copied().zip(&one.tracks));
+        let came = classes.filter(|(_, track)| track.seen.packets > 0);
+        came.map(|(class, track)| (class, track.seconds.iter().copied().collect())).collect()
     }
 
     /// Packets per second of a key in the newest second; `None`: it is not followed.
@@ -132,7 +178,7 @@ impl Track {
         if self.step_seconds > 0.0 {
             tens.push(pace(self.step, self.step_seconds));
         }
-        History { seconds: self.seconds.iter().copied().collect(), tens }
+        History { seconds: self.seconds.iter().copied().collect(), tens, classes: Vec::new() }
     }
 }
 
@@ -162,7 +208,7 @@ mod tests {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
         histories.want(subject, tally(1_000));
         for second in 1..=900 {
-            histories.close(1.0, tally(second * 7), |_| Some(tally(1_000 + second * 5)));
+            histories.close(1.0, tally(second * 7), |_| Some(tally(1_000 + second * 5)), |_| None);
         }
         let history = histories.get(&subject).unwrap();
         assert_eq!((history.seconds.len(), history.tens.len()), (60, 60));
@@ -179,7 +225,7 @@ mod tests {
             let (mut histories, mut total) = (Histories::new(), 0);
             for (length, packets) in (0..60).map(|_| (1.0, 7)).chain([(stall, (stall * 50.0) as u64), (1.0, 3)]) {
                 total += packets;
-                histories.close(length, tally(total), |_| None);
+                histories.close(length, tally(total), |_| None, |_| None);
             }
             let history = histories.all.history();
             let of_stall = |paces: &[RatePoint]| paces.iter().filter(|pace| (45.0..55.0).contains(&pace.pps)).count();
@@ -195,10 +241,43 @@ mod tests {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
         histories.want(subject, tally(100));
         for total in [Some(tally(150)), None, Some(tally(9))] {
-            histories.close(1.0, PacketsBytes::default(), |_| total);
+            histories.close(1.0, PacketsBytes::default(), |_| total, |_| None);
         }
         let paces: Vec<_> = histories.get(&subject).unwrap().seconds.iter().map(|pace| pace.pps).collect();
         assert_eq!(paces, [50.0, 0.0, 9.0]);
+    }
+
+    #[test]
+    fn one_destination_at_a_time_is_followed_by_class() {
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let totals = |syn, udp| {
+            let mut totals = Classes::default();
+            (totals[TrafficClass::Syn as usize], totals[TrafficClass::Udp as usize]) = (tally(syn), tally(udp));
+            totals
+        };
+        let mut histories = Histories::new();
+        let classes = |histories: &Histories, ip| {
+            let history = histories.get(&Subject::Destination(ip)).unwrap_or_default();
+            let pps = |paces: Vec<RatePoint>| paces.iter().map(|pace| pace.pps).collect::<Vec<_>>();
+            history.classes.into_iter().map(|(class, paces)| (class, pps(paces))).collect::<Vec<_>>()
+        };
+        for second in 0..70 {
+            for ip in [one, other] {
+                histories.want(Subject::Destination(ip), tally(0));
+                histories.want_classes(ip, totals(100, 0));
+            }
+            let close = |ip| (ip == one).then(|| totals(100 + 7 * (second + 1), 0));
+            histories.close(1.0, tally(0), |_| None, close);
+        }
+        assert_eq!(classes(&histories, one), [(TrafficClass::Syn, vec![7.0; KEPT])]);
+        assert_eq!(classes(&histories, other), [], "somebody looks at the first");
+        for _ in 0..=LOOKED_AT {
+            histories.close(1.0, tally(0), |_| None, |_| None);
+        }
+        histories.want_classes(other, totals(5, 5));
+        histories.close(1.0, tally(0), |_| None, |ip| (ip == other).then(|| totals(5, 9)));
+        assert_eq!(classes(&histories, one), []);
+        assert_eq!(classes(&histories, other), [(TrafficClass::Syn, vec![0.0]), (TrafficClass::Udp, vec![4.0])]);
     }
 
     #[test]
@@ -207,7 +286,7 @@ mod tests {
         for port in 0..=MOST as u16 {
             histories.want(Subject::Port(0), PacketsBytes::default());
             histories.want(Subject::Port(port), PacketsBytes::default());
-            histories.close(1.0, PacketsBytes::default(), |_| None);
+            histories.close(1.0, PacketsBytes::default(), |_| None, |_| None);
         }
         assert_eq!(histories.tracks.len(), MOST);
         let followed = [0, 1, 2, MOST as u16].map(|port| histories.get(&Subject::Port(port)).is_some());

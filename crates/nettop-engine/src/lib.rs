@@ -357,7 +357,8 @@ impl Engine {
                 reading.sources.shrink_to(MOST_AT_ONCE);
             }
             details.close(|source| aggregates.known(source));
-            histories.close(seconds, aggregates.totals.outcome(Outcome::Counted), |subject| aggregates.total(subject));
+            let counted = aggregates.totals.outcome(Outcome::Counted);
+            histories.close(seconds, counted, |subject| aggregates.total(subject), |ip| aggregates.classes(ip));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
             let around = Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };
@@ -447,6 +448,9 @@ impl Engine {
                     self.details.want(ip.into());
                 }
                 self.histories.want(subject, self.aggregates.total(&subject).unwrap_or_default());
+                if let Subject::Destination(ip) = subject {
+                    self.histories.want_classes(ip, self.aggregates.classes(ip).unwrap_or_default());
+                }
                 return Ok(Answer::History(Box::new(self.histories.get(&subject).unwrap_or_default())));
             }
             Request::Stop => {

@@ -99,7 +99,7 @@ pub fn detail() -> Detail {
 /// A minute in which a flood began, and the ten around it.
 pub fn history() -> History {
     let pace = |n: u16| RatePoint { pps: if n > 48 { 3_141_592.0 } else { 20_000.0 + f32::from(n) * 900.0 }, bps: 1e6 };
-    History { seconds: (0..60).map(pace).collect(), tens: (20..60).map(pace).collect() }
+    History { seconds: (0..60).map(pace).collect(), tens: (20..60).map(pace).collect(), ..History::default() }
 }
 
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.

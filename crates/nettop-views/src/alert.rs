@@ -175,7 +175,9 @@ pub fn unknown(alert: &Alert) -> Vec<String> {
     if alert.target.is_none() {
         told.push("which host: it goes to hosts all over".into());
     }
-    if alert.sources.is_empty() && alert.source.is_none() {
+    if alert.message.contains("forged most likely") {
+        told.push("who sends it: the addresses are forged most likely".into());
+    } else if alert.sources.is_empty() && alert.source.is_none() {
         told.push("who sends it: no source has a hundredth of it".into());
     }
     if alert.usual.is_none() {

@@ -113,7 +113,11 @@ mod tests {
             write_json(reply, &mut line).unwrap();
             request.read_answer(&line)
         };
-        let history = History { seconds: vec![Default::default(); 3], tens: Vec::new() };
+        let history = History {
+            seconds: vec![Default::default(); 3],
+            classes: vec![(nettop_common::TrafficClass::Udp, vec![Default::default(); 2])],
+            ..History::default()
+        };
         let asked = Request::History(Subject::Port(1));
         assert!(
             matches!(sent(&asked, &Ok(Answer::History(history.clone().into()))), Ok(Answer::History(told)) if *told == history)

@@ -2,9 +2,13 @@
 
 use std::{fmt, net::IpAddr};
 
+use nettop_common::TrafficClass;
 use serde::{Deserialize, Serialize};
 
-use super::Prefix;
+use super::{
+    Prefix,
+    json::{by_class, from_map},
+};
 
 /// Whose history can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +43,10 @@ pub struct History {
     pub seconds: Vec<RatePoint>,
     /// Each ten seconds of the last ten minutes, likewise; the newest may not be over.
     pub tens: Vec<RatePoint>,
+    /// Of a destination that is looked at, each of the last seconds by class, since it is looked at. Of one destination at a time:
+    /// of others, of anything else, and of an older monitor there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_class", deserialize_with = "from_map")]
+    pub classes: Vec<(TrafficClass, Vec<RatePoint>)>,
 }
 
 /// How much there was per second.

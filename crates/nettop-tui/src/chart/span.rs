@@ -140,7 +140,7 @@ mod tests {
 
     fn history(seconds: &[f32], tens: &[f32]) -> History {
         let paces = |values: &[f32]| values.iter().map(|pps| RatePoint { pps: *pps, bps: pps * 100.0 }).collect();
-        History { seconds: paces(seconds), tens: paces(tens) }
+        History { seconds: paces(seconds), tens: paces(tens), ..History::default() }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use nettop_model::{
     format::{self, Units},
+    order,
     snapshot::{Alert, History, Origin, RatePoint, Subject},
 };
 use nettop_views::text;
@@ -30,6 +31,13 @@ const WIDEST: usize = 2 * chart::VALUES;
 const CHART: usize = 4;
 /// A lower screen is low.
 const LOW: u16 = 16;
+/// Charts of classes at most, and how many lines of the detail each takes for granted. The others are told in numbers.
+const CLASSES: usize = 6;
+const LINES_FOR_CLASS: u16 = 4;
+/// Columns of the chart of a class at most, of its name, and of what stands beside.
+const CLASS: usize = chart::VALUES;
+const CLASS_NAME: usize = 8;
+const CLASS_TEXT: usize = 28;
 /// The name of a group before its line.
 const NAME: usize = 12;
 
@@ -60,7 +68,13 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
     let (facts, groups) = subject::about(picture, detail.subject);
     let mut drawn = flow::flow(facts, columns, 6);
     drawn.push(Line::default());
-    drawn.extend(charts(picture, detail, columns, if area.height < LOW { 1 } else { CHART }));
+    let all = charts(picture, detail, columns, if area.height < LOW { 1 } else { CHART });
+    let most = usize::from(area.height / LINES_FOR_CLASS).clamp(1, CLASSES);
+    let classes = by_class(picture, detail, columns, most);
+    // Charts one below the other fill a small screen, and what it is made of tells more than how long it lasts.
+    let [first, second] = if columns < BESIDE { [classes, all] } else { [all, classes] };
+    drawn.extend(first);
+    drawn.extend(second);
     drawn.push(Line::default());
     drawn.extend(groups.into_iter().flat_map(|(name, items)| group(name, items, columns, picture)));
     let alerts: Vec<_> = picture.snapshot.alerts.iter().filter(|alert| is_about(alert, detail.subject)).collect();
@@ -122,7 +136,7 @@ impl Measure {
 /// A minute and ten minutes, of packets and of bytes.
 fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let Some(History { seconds, tens }) = &detail.history else {
+    let Some(History { seconds, tens, .. }) = &detail.history else {
         return vec![Line::styled("asking how much there was lately …", theme.dim)];
     };
     // Of ports no bytes are counted.
@@ -150,6 +164,40 @@ fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> 
         let seconds = if seconds.len() < chart::VALUES { seconds.len() } else { 10 * tens.len() };
         let followed = format::duration(seconds as f64);
         drawn.push(Line::styled(format!("followed for {followed}; before, nothing is known"), theme.dim));
+    }
+    drawn
+}
+
+/// A line for each class of what came to a destination in the last minute, the busiest first: its chart, and its packets now and
+/// at most.
+fn by_class(picture: &Picture, detail: &Detail, columns: usize, most: usize) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let classes = detail.history.iter().flat_map(|history| &history.classes);
+    let values = |paces: &[RatePoint]| paces.iter().map(|pace| pace.pps).collect::<Vec<_>>();
+    let mut classes: Vec<_> = classes.map(|(class, paces)| (class.label(), values(paces))).collect();
+    classes.retain(|(_, values)| chart::peak(values.iter().copied()) > 0.0);
+    let sum = |values: &[f32]| values.iter().copied().filter(|value| value.is_finite()).sum::<f32>();
+    order::sort_by(&mut classes, |(_, one), (_, other)| sum(other).total_cmp(&sum(one)));
+    let width = columns.saturating_sub(CLASS_NAME + CLASS_TEXT + 1).min(CLASS);
+    let (charts, others) = classes.split_at(classes.len().min(if width > 0 { most } else { 0 }));
+    let told = |values: &[f32]| {
+        let [now, peak] = [values.last().copied().unwrap_or_default(), chart::peak(values.iter().copied())];
+        format!("{} pps, peak {}", format::pps(now.into()), format::pps(peak.into()))
+    };
+    let line = |(name, values): &(&str, Vec<f32>)| {
+        Line::from(vec![
+            Span::styled(text::left(name, CLASS_NAME), theme.label),
+            Span::styled(chart::line(values, width), theme.bar),
+            Span::styled(format!(" {}", told(values)), theme.text),
+        ])
+    };
+    let mut drawn: Vec<_> = charts.iter().map(line).collect();
+    let others = others.iter().map(|(name, values)| {
+        Line::from(vec![Span::styled(format!("{name} "), theme.label), Span::styled(told(values), theme.text)])
+    });
+    drawn.extend(flow::flow(others.collect(), columns, CLASSES));
+    if !drawn.is_empty() {
+        drawn.insert(0, Line::styled("60 s by class, each to its own peak", theme.label));
     }
     drawn
 }

@@ -1,15 +1,16 @@
 //! What an operator sees in an attack: each sort of alert opened, all of them listed, and what a hostile monitor may say of one.
 
-use nettop_model::snapshot::{Alert, Share, Snapshot, Target};
+use nettop_common::TrafficClass;
+use nettop_model::snapshot::{Alert, History, RatePoint, Share, Snapshot, Subject, Target};
 use nettop_views::view::ALERTS;
 
 use super::screen;
 use crate::{
     fixture::{
         attacks::{self, all},
-        busy,
+        busy, history,
     },
-    state::{OpenAlert, Options, State},
+    state::{Detail, OpenAlert, Options, State},
 };
 
 fn listed(alerts: Vec<Alert>) -> Snapshot {
@@ -106,5 +107,26 @@ fn whatever_a_monitor_says_of_an_alert_is_spelled_out() {
                 assert_eq!(obeyed, None, "{size:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_destination_shows_its_classes_the_busiest_first_and_the_others_as_numbers() {
+    let subject = Subject::Destination([203, 0, 113, 10].into());
+    let curve = |most: f32, from: usize| {
+        let pace = |n| RatePoint { pps: if n >= from { most } else { most / 50.0 }, bps: most * 60.0 };
+        (0..60).map(pace).collect::<Vec<_>>()
+    };
+    let classes = TrafficClass::ALL.iter().zip([1_980_000.0, 12_000.0, 4_200.0, 40_000.0, 30.0, 0.0, 900.0, 12.0, 1.0]);
+    let classes = classes.zip(40..).map(|((class, most), from)| (*class, curve(most, from))).collect();
+    let history = History { classes, ..history() };
+    let state = State { detail: Some(Detail { subject, history: Some(history), top: 0 }), view: 1, ..State::default() };
+    for (width, height) in [(80, 24), (120, 40)] {
+        let text = screen((width, height), &listed(Vec::new()), &state);
+        insta::assert_snapshot!(format!("detail_destination_{width}x{height}"), text);
+    }
+    for (size, line) in [((30, 20), "60 s by class"), ((120, 40), "OTHER")] {
+        let text = screen(size, &listed(Vec::new()), &state);
+        assert_eq!(text.contains(line), line != "OTHER", "{text}");
     }
 }

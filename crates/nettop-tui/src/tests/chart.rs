@@ -29,7 +29,7 @@ fn curve() -> History {
             })
         })
         .collect();
-    History { seconds, tens }
+    History { seconds, tens, ..History::default() }
 }
 
 #[test]

@@ -291,6 +291,36 @@ fn the_chart_goes_back_a_minute_or_ten_or_is_gone() {
 }
 
 #[test]
+fn an_alert_opens_then_whom_it_is_about_and_each_is_closed_in_its_turn() {
+    let mut person = Person::new();
+    let alerts: Vec<_> = crate::fixture::attacks::all().into_iter().map(|(_, alert)| alert).collect();
+    person.snapshot = Arc::new(Snapshot { alerts, ..busy() });
+    person.types("8");
+    assert_eq!(person.press(KeyCode::Enter), None);
+    assert_eq!(person.state.alert.as_ref().map(|open| open.last.id), Some(7));
+    let target = Subject::Destination(ip("203.0.113.10"));
+    assert_eq!(person.press(KeyCode::Enter), Some(Effect::Send(Request::History(target))));
+    assert!(person.state.detail.is_some() && person.state.alert.is_some());
+    person.press(KeyCode::Esc);
+    assert!(person.state.detail.is_none() && person.state.alert.is_some());
+    person.types("a");
+    assert!(person.state.attention.is_acknowledged(&person.snapshot.alerts[0]));
+    // What it is called may change while it is open.
+    let mut newer = Snapshot::clone(&person.snapshot);
+    (newer.alerts[0].kind, newer.alerts[0].value) = ("volumetric".into(), 9.0);
+    person.snapshot = Arc::new(newer);
+    on_snapshot(&mut person.state, &person.snapshot);
+    assert_eq!(person.state.alert.as_ref().map(|open| open.last.value), Some(9.0));
+    person.press(KeyCode::Esc);
+    assert!(person.state.alert.is_none() && person.state.view == ALERTS);
+    // A prefix leads to the destinations in it.
+    person.types("gj");
+    (0..2).for_each(|_| _ = person.press(KeyCode::Enter));
+    assert_eq!((person.state.view, person.state.alert.is_none()), (nettop_views::view::DESTINATIONS, true));
+    assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("ip:198.18.4.0/22"));
+}
+
+#[test]
 fn alerts_are_marked_in_their_view() {
     let mut person = Person::new();
     person.types("a");
