@@ -21,7 +21,7 @@ use nettop_model::{
 use nettop_tui::{
     layout,
     panel::Picture,
-    state::{Detail, State},
+    state::{Detail, OpenAlert, State},
     theme::{Choice, Theme},
 };
 use nettop_views::view::ALERTS;
@@ -52,6 +52,7 @@ const SCENES: &[Scene] = &[
     Scene { name: "flood-light", size: LARGE, theme: Choice::Light, state: |_| State::default() },
     Scene { name: "source", size: SIZE, theme: Choice::Dark, state: busiest },
     Scene { name: "alerts", size: SIZE, theme: Choice::Dark, state: |_| State { view: ALERTS, ..State::default() } },
+    Scene { name: "alert", size: SIZE, theme: Choice::Dark, state: worst },
 ];
 
 /// The name and the content of each file.
@@ -107,4 +108,11 @@ fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<Strin
 fn busiest(snapshot: &Snapshot) -> State {
     let subject = snapshot.sources.rows.iter().next().map(|row| Subject::Source(row.ip));
     State { detail: subject.map(|subject| Detail { subject, history: None, top: 0 }), ..State::default() }
+}
+
+/// The flood that lasts, opened.
+fn worst(snapshot: &Snapshot) -> State {
+    let alert = snapshot.alerts.iter().find(|alert| alert.is_alarm()).or(snapshot.alerts.first());
+    let open = alert.map(|alert| OpenAlert { last: Box::new(alert.clone()), top: 0 });
+    State { view: ALERTS, alert: open, ..State::default() }
 }

@@ -89,7 +89,7 @@ fn notes(picture: &Picture, open: &OpenAlert, more: usize) -> Vec<String> {
     let more = if more > 0 { vec![format!("{more} more lines")] } else { Vec::new() };
     let joined = |parts: &[&[String]]| parts.concat().join(", ");
     let mut notes: Vec<_> = there.iter().map(|there| joined(&[&more, &[there.clone(), back.clone()]])).collect();
-    notes.extend([joined(&[&more, &[back.clone()]]), joined(&[&more])]);
+    notes.extend([joined(&[&more, std::slice::from_ref(&back)]), joined(&[&more])]);
     notes
 }
 

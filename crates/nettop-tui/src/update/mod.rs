@@ -167,7 +167,7 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if let Some(open) = &mut state.alert
         && let Some(alert) = open.listed(snapshot)
     {
-        open.last = Box::new(alert.clone());
+        (*open.last).clone_from(alert);
     }
     state.detail.as_ref().map(|detail| Effect::Send(Request::History(detail.subject)))
 }
