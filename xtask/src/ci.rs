@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{bench::BENCHMARKS, ebpf, fuzz, privilege, process, shots, test, workspace::Workspace};
+use crate::{bench::BENCHMARKS, detect, ebpf, fuzz, privilege, process, shots, test, workspace::Workspace};
 
 /// Why a step that needs cargo-deny is skipped.
 const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
 
-/// Run all that a change must pass: format, lints, documentation, the eBPF object, tests, dependencies
+/// Run all that a change must pass: format, lints, documentation, the eBPF object, tests, detection, dependencies
 #[derive(clap::Args)]
 pub struct Args {
     /// Leave out the tests, if `cargo xtask test` has just run them
@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     Step { name: "eBPF object", run: object },
     Step { name: "pictures", run: pictures },
     Step { name: "tests", run: tests },
+    Step { name: "detection", run: detection },
     Step { name: "benchmarks", run: benchmarks },
 ];
 
@@ -126,6 +127,12 @@ fn tests(workspace: &Workspace, args: &Args) -> Result<Outcome> {
         return Ok(Outcome::Skipped("--without-tests says that `cargo xtask test` has just run".to_owned()));
     }
     test::run(workspace, &test::Args::default())?;
+    Ok(Outcome::Passed)
+}
+
+/// Every scenario, both as a capture of both directions and as what comes in; only what is not as expected is printed.
+fn detection(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    process::run(detect::command(workspace)?.arg("--wrong"))?;
     Ok(Outcome::Passed)
 }
 

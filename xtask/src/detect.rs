@@ -17,6 +17,12 @@ pub struct Args {
 
 /// Builds the scenarios, optimised but quickly, and becomes them.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let error = command(workspace)?.args(&args.arguments).exec();
+    Err(error).context("cannot start nettop-scenarios")
+}
+
+/// Builds the scenarios; returns the command that plays them.
+pub fn command(workspace: &Workspace) -> Result<Command> {
     process::run(workspace.cargo().args([
         "build",
         "--locked",
@@ -25,7 +31,5 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         "--package",
         "nettop-scenarios",
     ]))?;
-    let scenarios = workspace.target.join("detect/nettop-scenarios");
-    let error = Command::new(&scenarios).args(&args.arguments).exec();
-    Err(error).with_context(|| format!("cannot start {}", scenarios.display()))
+    Ok(Command::new(workspace.target.join("detect/nettop-scenarios")))
 }
