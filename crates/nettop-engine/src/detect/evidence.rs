@@ -41,7 +41,8 @@ impl HostRates {
         }
         let rate = |names: &[&str]| -> f64 {
             let named = host.counters.iter().filter(|(name, _)| names.contains(&name.as_ref()));
-            named.map(|(_, counter)| counter.rate).sum()
+            // The sum of nothing would be -0.
+            named.fold(0.0, |sum, (_, counter)| sum + counter.rate)
         };
         let missed: f64 = rate(&["SoftnetDropped"]);
         let link = |interface: &nettop_model::snapshot::HostInterface| {
