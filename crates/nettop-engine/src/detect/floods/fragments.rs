@@ -1,8 +1,9 @@
 //! IP fragments in great number: they take memory until they are put together, or never are.
 
 use nettop_common::TrafficClass;
+use nettop_model::format;
 
-use super::{Flood, Judged, Look, MANY, nothing, percent};
+use super::{Flood, Judged, Look, MANY, nothing};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -22,12 +23,10 @@ const PEERS: u64 = 4;
 
 fn judge(look: &Look) -> Judged {
     if let Some(host) = look.host {
-        let failed = host.reassembly_failed * look.share_of_host(TrafficClass::Fragment) / look.pps.max(1.0);
-        if failed >= MANY / FRAGMENTS {
-            return Judged::certain(
-                look.pps,
-                [format!("this host cannot put them together, {} packets/s", percent(failed))],
-            );
+        let failed = host.reassembly_failed * look.share_of_host(TrafficClass::Fragment);
+        if failed >= look.pps * MANY / FRAGMENTS {
+            let word = format!("this host cannot put them together: {} failures/s", format::pps(failed));
+            return Judged::certain(look.pps, [word]);
         }
     }
     // Only the first fragment has ports; of genuine datagrams one in so many is one, and they are full.
