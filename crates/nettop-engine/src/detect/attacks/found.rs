@@ -1,9 +1,9 @@
 //! Where attacks are found in a second: what was measured of each target, and where the rest of it goes to.
 
-use nettop_common::Address;
+use nettop_common::{Address, TrafficClass};
 
 use crate::detect::{
-    DetectInput, RULES,
+    CONVERSES, DetectInput, HOLDS, RULES,
     locate::{Net, locate, locate_nets},
     measure::{Part, Site},
     rule::Finds,
@@ -20,6 +20,10 @@ const SENDERS: usize = 2;
 const NEARLY_ALL: f64 = 0.8;
 /// So do those that get answers, where they send as much of it.
 const HALF: f64 = 0.5;
+/// What is sent back is hardly more than what came.
+const AS_MUCH: f64 = 1.1;
+/// Of questions it is known which direction is that of the attack.
+const DNS_QUERIES: &str = "dns-query-flood";
 
 /// What was found at a target in a second.
 pub struct Found<'a> {
@@ -71,7 +75,37 @@ pub fn find<'a>(scene: &DetectInput, sites: &'a [Site]) -> Vec<Found<'a>> {
     }
     let mut all = merge(all);
     all.retain(Found::begins);
+    let attacked = |site: &Site| {
+        let parts = site.parts.iter().filter(|part| part.level() >= HOLDS);
+        Some((site.who?, parts.map(|part| part.pps).sum()))
+    };
+    let attacked: Vec<(Address, f64)> = sites.iter().filter_map(attacked).collect();
+    all.retain(|found| !is_answer(scene, found, &attacked));
     all
+}
+
+/// Whether it is what hosts send back: those that are attacked, to all who attack them; or by UDP, whoever gets some for it.
+fn is_answer(scene: &DetectInput, found: &Found, attacked: &[(Address, f64)]) -> bool {
+    let is_host = found.net.is_some_and(Net::is_host);
+    let is_part_answer = |(part, share): &(&Part, f64)| {
+        let Finds::Flood(flood) = RULES[part.rule].finds else { return false };
+        // To a single host, only resets are known to be answers.
+        if is_host && flood.class != TrafficClass::Rst {
+            return false;
+        }
+        let pps = part.pps * share;
+        let is_attacked = |source: &Address, share: f64| {
+            attacked.iter().any(|(who, came)| who == source && pps * share <= came * AS_MUCH)
+        };
+        let converses = |source: &Address, share: f64| {
+            let gets = scene.per_second(scene.targets.of_class(source, TrafficClass::Udp));
+            part.is_udp() && RULES[part.rule].kind != DNS_QUERIES && gets >= pps * share * CONVERSES
+        };
+        let answers =
+            part.mix.sources.iter().filter(|(source, share)| is_attacked(source, *share) || converses(source, *share));
+        answers.map(|(_, share)| share).sum::<f64>() >= HALF
+    };
+    found.parts.iter().filter(|(part, _)| part.level() > 0.0).all(is_part_answer)
 }
 
 /// Where a part of what goes to those that are not looked at one by one goes to.
