@@ -21,9 +21,9 @@ mod regions;
 pub mod replay;
 mod sampler;
 mod sight;
-mod state;
 pub mod sinks;
 mod stall;
+mod state;
 mod tables;
 
 use std::{sync::Arc, time::Duration};

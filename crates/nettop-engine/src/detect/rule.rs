@@ -50,7 +50,9 @@ pub struct Each {
 
 /// The rules as a table in Markdown: what docs/alerts.md has.
 pub fn table() -> String {
-    let mut text = String::from("| alert | severity | raised by | threshold | rests on | what to do |\n| --- | --- | --- | --- | --- | --- |\n");
+    let mut text = String::from(
+        "| alert | severity | raised by | threshold | rests on | what to do |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
     for Rule { kind, about, threshold, evidence, advice, finds, .. } in RULES {
         let threshold = threshold.map_or("–".into(), |(_, usual)| usual.to_string());
         let severity = match finds {
