@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    net::IpAddr,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -9,6 +10,7 @@ use std::{
 use arbitrary::{Result, Unstructured};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ipnet::IpNet;
 use nettop::cli::Cli;
 use nettop_collect::demo::Demo;
 use nettop_engine::{Engine, overhead::Overhead, sinks::Sinks};
@@ -18,7 +20,10 @@ use nettop_model::{
     clock::Moment,
     filter::FilterText,
     request::{FilterChange, Request, Top},
-    snapshot::{Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Share, Snapshot},
+    snapshot::{
+        Alert, Degraded, InterfaceRow, InterfaceState, Mode, Replay, Severity, Share, Snapshot, Target, TopSource,
+        Vector,
+    },
 };
 use nettop_tui::{
     layout,
@@ -304,6 +309,17 @@ fn snapshot(bytes: &mut Unstructured) -> Result<Snapshot> {
         snapshot.monitor.replay =
             Some(Replay { file: bytes.arbitrary()?, ended: bytes.arbitrary()?, error, ..Replay::default() });
         snapshot.meta.runtime.mode = Mode::Replay;
+    }
+    // Behind the others: what was found with fewer fields is still found.
+    for alert in &mut snapshot.alerts {
+        (alert.usual, alert.bursts.count, alert.bursts.seconds, alert.bursts.paused) = bytes.arbitrary()?;
+        let (kind, of): (String, String) = bytes.arbitrary()?;
+        let (pps, bps, share) = bytes.arbitrary()?;
+        let ports = vec![bytes.arbitrary()?; ROWS];
+        alert.vectors = vec![Vector { kind: kind.into(), pps, bps, share, ports, of: vec![of] }; ROWS];
+        let ip = IpAddr::from(bytes.arbitrary::<[u8; 4]>()?);
+        alert.target = Some(Target { port: bytes.arbitrary()?, prefix: IpNet::new(ip, 22).ok(), ip });
+        alert.sources = vec![TopSource { ip, pps }];
     }
     Ok(snapshot)
 }

@@ -132,10 +132,11 @@ fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'s
         None if alert.is_paused() => "paused   ".into(),
         None => format!("for {began:>4} "),
     };
+    let label = alert.severity.label();
     // What a flood is, its message says.
     let named = width >= KIND_FROM && alert.severity < Severity::Critical;
     let kind = if named { format!("{:<9} ", format::visible(&alert.kind)) } else { String::new() };
-    let message = format!("{:<1$} {kind}{2}", alert.severity.label(), SEVERITY, format::visible(&alert.message));
+    let message = format!("{label:<SEVERITY$} {kind}{}", format::visible(&alert.message));
     let columns = usize::from(width).saturating_sub(text::width(&when));
     let texts = if whole { text::wrap(&message, columns.max(SEVERITY)) } else { vec![message] };
     let text = if is_urgent(alert) { theme.value } else { theme.text };
@@ -144,8 +145,10 @@ fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'s
         if at > 0 {
             return Line::from(vec![Span::raw(indent.clone()), Span::styled(line, text)]);
         }
-        let (severity, rest) = line.split_at(line.len().min(SEVERITY));
-        let (kind, rest) = rest.split_at(rest.len().min(kind.len() + 1));
+        // Wrapping leaves one blank between words.
+        let [first, second] = if whole { [label.len(), kind.trim_end().len()] } else { [SEVERITY, kind.len()] };
+        let (severity, rest) = split(&line, first);
+        let (kind, rest) = split(rest, second + 1);
         Line::from(vec![
             Span::styled(when.clone(), theme.dim),
             Span::styled(severity.to_string(), style(alert, theme)),
@@ -154,6 +157,13 @@ fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'s
         ])
     };
     texts.into_iter().enumerate().map(line).collect()
+}
+
+/// The text before and behind a byte, or behind the character that this is a part of: a wrapped line may begin with less than what
+/// stands there otherwise.
+fn split(text: &str, at: usize) -> (&str, &str) {
+    let at = (at.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at));
+    text.split_at(at.unwrap_or(text.len()))
 }
 
 fn is_urgent(alert: &Alert) -> bool {

@@ -130,3 +130,15 @@ fn a_destination_shows_its_classes_the_busiest_first_and_the_others_as_numbers()
         assert_eq!(text.contains(line), line != "OTHER", "{text}");
     }
 }
+
+/// Wrapped in few columns, a line may have a character where the name of the rule ends otherwise.
+#[test]
+fn a_selected_alert_in_words_of_several_bytes_is_wrapped_at_any_width() {
+    for kind in ["high-pps", "日本語日本語"] {
+        let message = "日本 Z6𿠋 語日本語 \u{3f80b}\u{3f80b} 語";
+        let alert = Alert { kind: kind.into(), message: message.into(), ..attacks::scan() };
+        for width in 1..100 {
+            screen((width, 30), &listed(vec![alert.clone()]), &State { view: ALERTS, ..State::default() });
+        }
+    }
+}
