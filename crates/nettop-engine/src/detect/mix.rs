@@ -18,6 +18,14 @@ const DIFFERENT: f64 = 0.5;
 /// Something with its share in the packets: 1 is all.
 pub type Shares<T> = Vec<(T, f64)>;
 
+/// Address and port of both ends.
+pub type Flow = (Address, Address, u16, u16);
+
+/// The flow that a packet is of.
+pub fn flow(event: &Event) -> Flow {
+    (event.source, event.destination, event.source_port, event.destination_port)
+}
+
 /// What is told of some packets.
 #[derive(Clone, Debug, Default)]
 pub struct Mix {
@@ -47,6 +55,8 @@ pub struct Mix {
     pub flows: u64,
     /// The share of the four busiest of these.
     pub few_flows: f64,
+    /// These.
+    pub busiest_flows: Vec<Flow>,
     /// How many destinations.
     pub hosts: u64,
     /// The share of packets whose source has sent SYNs that led to nothing, that has never asked for a connection, that is new; `None`:
@@ -84,8 +94,7 @@ impl Mix {
             *from_ports.entry(event.source_port).or_default() += weight;
             *protocols.entry(event.protocol).or_default() += weight;
             hosts.insert(event.destination);
-            let flow = (event.source, event.destination, event.source_port, event.destination_port);
-            *flows.entry(flow).or_default() += weight;
+            *flows.entry(flow(event)).or_default() += weight;
             if event.tcp_flags != NO_TCP_FLAGS {
                 *flags.entry(event.tcp_flags as u8).or_default() += weight;
             }
@@ -104,7 +113,9 @@ impl Mix {
         mix.and_more = thinned && mix.distinct as f64 > f64::from(mix.events) * DIFFERENT;
         mix.distinct_ports = ports.len() as u64;
         (mix.flows, mix.hosts) = (flows.len() as u64, hosts.len() as u64);
-        mix.few_flows = shares(flows, mix.weight, FEW).iter().map(|(_, share)| share).sum();
+        let few = shares(flows, mix.weight, FEW);
+        mix.few_flows = few.iter().map(|(_, share)| share).sum();
+        mix.busiest_flows = few.into_iter().map(|(flow, _)| flow).collect();
         mix.judge_senders(&sources, senders);
         mix.sources = shares(sources, mix.weight, ORIGINS);
         mix.ports = shares(ports, mix.weight, LISTED);

@@ -20,7 +20,7 @@ mod udp;
 use foldhash::HashMap;
 use nettop_common::{Event, TrafficClass};
 
-use super::{evidence::HostRates, mix::Mix, rule::Rule, targets::ByClass};
+use super::{evidence::HostRates, mix::Mix, rule::Rule, senders::Manner, targets::ByClass};
 
 /// Every kind that is told by what a target receives. Of one class, the first whose packets these are has them.
 pub const FLOODS: &[Rule] = &[
@@ -108,12 +108,25 @@ impl Look<'_> {
 }
 
 /// What packets are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Judged {
     /// How many of them per second are of this kind.
     pub pps: f64,
     /// What they are.
     pub verdict: Verdict,
+    /// Which ones are.
+    pub which: Which,
+}
+
+/// Which packets are meant, so that bystanders are not named.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    /// All.
+    All,
+    /// Those of senders that are not known to be of another manner.
+    Of(fn(&Manner) -> bool),
+    /// Those that are not of the few flows that make up most of it.
+    BesideFewFlows,
 }
 
 /// What packets are.
@@ -128,24 +141,33 @@ pub enum Verdict {
 }
 
 impl Judged {
+    fn new(pps: f64, verdict: Verdict) -> Self {
+        Self { pps, verdict, which: Which::All }
+    }
+
+    /// The same, of these packets only.
+    pub fn only(self, which: Which) -> Self {
+        Self { which, ..self }
+    }
+
     /// An attack, which rests on this.
     pub fn attack(pps: f64, evidence: impl IntoIterator<Item = String>) -> Self {
-        Self { pps, verdict: Verdict::Attack { evidence: evidence.into_iter().collect(), certain: false } }
+        Self::new(pps, Verdict::Attack { evidence: evidence.into_iter().collect(), certain: false })
     }
 
     /// The same, on something that nobody can forge who only sends packets.
     pub fn certain(pps: f64, evidence: impl IntoIterator<Item = String>) -> Self {
-        Self { pps, verdict: Verdict::Attack { evidence: evidence.into_iter().collect(), certain: true } }
+        Self::new(pps, Verdict::Attack { evidence: evidence.into_iter().collect(), certain: true })
     }
 
     /// Traffic, for this reason.
     pub fn heavy(pps: f64, why: &'static str) -> Self {
-        Self { pps, verdict: Verdict::Heavy(why) }
+        Self::new(pps, Verdict::Heavy(why))
     }
 
     /// Ordinary.
     pub fn ordinary(pps: f64) -> Self {
-        Self { pps, verdict: Verdict::Ordinary }
+        Self::new(pps, Verdict::Ordinary)
     }
 }
 
@@ -194,10 +216,10 @@ fn strays(look: &Look, class: TrafficClass) -> Judged {
         look.connections_made >= look.mix.distinct as f64 * MOST && !look.mix.and_more
     };
     match look.mix.stray {
-        Some(stray) if stray >= MANY && !made_from_here => Judged::attack(
-            look.pps * stray,
-            [format!("{} of it is of sources that never opened a connection", percent(stray))],
-        ),
+        Some(stray) if stray >= MANY && !made_from_here => {
+            let word = format!("{} of it is of sources that never opened a connection", percent(stray));
+            Judged::attack(look.pps * stray, [word]).only(Which::Of(|manner| manner.stray != Some(false)))
+        }
         _ => Judged::ordinary(look.pps),
     }
 }

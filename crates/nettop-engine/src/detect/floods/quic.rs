@@ -3,7 +3,7 @@
 
 use nettop_common::{Event, TrafficClass};
 
-use super::{Flood, Judged, Look, MANY, MOST, nothing, percent};
+use super::{Flood, Judged, Look, MANY, MOST, Which, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -32,10 +32,8 @@ fn is_quic(event: &Event) -> bool {
 fn judge(look: &Look) -> Judged {
     let Look { pps, mix, .. } = *look;
     if let Some(lone) = mix.lone.filter(|lone| *lone >= MANY) {
-        return Judged::attack(
-            pps * lone,
-            [format!("{} of it is of sources that begin and do not go on", percent(lone))],
-        );
+        let word = format!("{} of it is of sources that begin and do not go on", percent(lone));
+        return Judged::attack(pps * lone, [word]).only(Which::Of(|manner| manner.lone != Some(false)));
     }
     let each = pps / mix.distinct.max(1) as f64;
     let is_crowd = mix.distinct >= CROWD && each <= CLIENT && mix.length < INITIAL;

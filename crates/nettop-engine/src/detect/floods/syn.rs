@@ -6,7 +6,7 @@
 
 use nettop_common::TrafficClass;
 
-use super::{Flood, Judged, Look, MANY, MOST, nothing, percent};
+use super::{Flood, Judged, Look, MANY, MOST, Which, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -22,6 +22,9 @@ pub const RULE: Rule = Rule {
 
 /// Who alone sends so much of it, to no single port, scans.
 const ONE_SOURCE: f64 = 0.5;
+
+/// Those that lead to nothing.
+const UNFINISHED: Which = Which::Of(|manner| manner.unfinished != Some(false));
 
 fn judge(look: &Look) -> Judged {
     let Look { pps, mix, .. } = *look;
@@ -42,13 +45,14 @@ fn judge(look: &Look) -> Judged {
                     "this host accepts {} of it, and answers the rest with cookies or resets, or drops it",
                     percent(accepted / pps)
                 )],
-            );
+            )
+            .only(UNFINISHED);
         }
     }
     match mix.unfinished {
         Some(unfinished) => {
             let word = format!("{} of the SYNs are of sources that complete no handshake", percent(unfinished));
-            Judged::attack(pps * unfinished, [word])
+            Judged::attack(pps * unfinished, [word]).only(UNFINISHED)
         }
         // Without samples there is only their number.
         None if mix.events == 0 => {

@@ -2,7 +2,7 @@
 
 use nettop_common::TrafficClass;
 
-use super::{Flood, Judged, Look, MANY, MOST, nothing, percent};
+use super::{Flood, Judged, Look, MANY, MOST, Which, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -29,5 +29,6 @@ fn judge(look: &Look) -> Judged {
     if bare < MANY {
         return Judged::ordinary(0.0);
     }
-    Judged::attack(look.pps * bare, [format!("{} of it is of servers that send nothing else", percent(bare))])
+    let word = format!("{} of it is of servers that send nothing else", percent(bare));
+    Judged::attack(look.pps * bare, [word]).only(Which::Of(|manner| manner.bare || !manner.is_followed))
 }

@@ -5,7 +5,7 @@
 
 use nettop_common::TrafficClass;
 
-use super::{Flood, Judged, Look, MANY, MOST, beside_few_flows, nothing, percent};
+use super::{Flood, Judged, Look, MANY, MOST, Which, beside_few_flows, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
 /// The rule.
@@ -49,7 +49,11 @@ fn judge(look: &Look) -> Judged {
         _ => {}
     }
     if let Some(rest) = beside_few_flows(look) {
-        return if rest >= look.floor { Judged::attack(rest, None) } else { Judged::heavy(pps, "a few flows") };
+        return if rest >= look.floor {
+            Judged::attack(rest, None).only(Which::BesideFewFlows)
+        } else {
+            Judged::heavy(pps, "a few flows")
+        };
     }
     if is_calls(look) {
         return Judged::heavy(pps, "calls, of which each has its port");

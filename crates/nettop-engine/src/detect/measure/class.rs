@@ -5,8 +5,8 @@ use nettop_common::{Address, Event, TrafficClass};
 use super::{Burst, NOTABLE, PART, Part, Sampled, floods};
 use crate::detect::{
     DetectInput, UNSETTLED,
-    floods::{Flood, Judged, Look, Verdict},
-    mix::Mix,
+    floods::{Flood, Judged, Look, Verdict, Which},
+    mix::{Mix, flow},
     targets::ByClass,
 };
 
@@ -89,8 +89,9 @@ impl OfClass<'_> {
             connections_made: scene.connections_made,
         };
         let is_answer = self.who.is_some_and(|who| is_answer(scene, &who, &mix));
-        let Judged { pps, verdict } = if is_answer { Judged::ordinary(came) } else { (flood.judge)(&look) };
+        let Judged { pps, verdict, which } = if is_answer { Judged::ordinary(came) } else { (flood.judge)(&look) };
         let of = (flood.of)(&look);
+        let mix = only(which, events, sampled, scene, &mix).unwrap_or(mix);
         let usual = scene.usual.of(&(self.who, rule));
         let learned = usual.filter(|_| scene.thresholds.learns(rule)).map_or(0.0, |usual| usual * TIMES_USUAL);
         let is_certain = matches!(verdict, Verdict::Attack { certain: true, .. });
@@ -100,6 +101,20 @@ impl OfClass<'_> {
         let bps = pps * if mix.events > 0 { mix.length } else { self.length };
         Some(Part { rule, pps, all: came, burst, bps, mix, verdict, of, usual, floor, threshold })
     }
+}
+
+/// What those packets have in common that are meant; `None`: all are, or too few samples are of them.
+fn only(which: Which, events: &[&Event], sampled: &Sampled, scene: &DetectInput, mix: &Mix) -> Option<Mix> {
+    let is_meant = |event: &&&Event| match which {
+        Which::All => true,
+        Which::Of(is) => is(&scene.senders.manner(&event.source)),
+        Which::BesideFewFlows => !mix.busiest_flows.contains(&flow(event)),
+    };
+    if matches!(which, Which::All) {
+        return None;
+    }
+    let meant = events.iter().filter(is_meant).copied();
+    Some(Mix::of(meant, sampled.thinned, scene.senders)).filter(|meant| meant.events > 0)
 }
 
 fn weigh(events: &[&Event]) -> f64 {
