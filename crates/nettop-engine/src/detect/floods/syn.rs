@@ -31,33 +31,35 @@ fn judge(look: &Look) -> Judged {
     if mix.busiest(1) > ONE_SOURCE && mix.port(MOST).is_none() && mix.events > 0 {
         return Judged::ordinary(0.0);
     }
+    let mut rest = pps;
     if let Some(host) = look.host {
         let share = look.share_of_host(TrafficClass::Syn);
         let accepted = host.accepted * share;
-        if accepted >= pps * MOST {
-            return Judged::ordinary(pps - accepted);
-        }
+        rest = (pps - accepted).max(0.0);
         let refused = (host.cookies + host.listen_drops + host.resets) * share;
-        if refused >= (pps - accepted) * MANY {
-            return Judged::certain(
-                pps - accepted,
-                [format!(
-                    "this host accepts {} of it, and answers the rest with cookies or resets, or drops it",
-                    percent(accepted / pps)
-                )],
-            )
-            .only(UNFINISHED);
+        // A busy host has resets and cookies of its own.
+        if accepted < pps * MOST && refused >= rest * MANY {
+            let accepted = percent(accepted / pps);
+            let word =
+                format!("this host accepts {accepted} of it, and answers the rest with cookies or resets, or drops it");
+            return Judged::certain(rest, [word]).only(UNFINISHED);
+        }
+        if rest < look.floor {
+            return Judged::ordinary(rest);
         }
     }
     match mix.unfinished {
         Some(unfinished) => {
             let word = format!("{} of the SYNs are of sources that complete no handshake", percent(unfinished));
-            Judged::attack(pps * unfinished, [word]).only(UNFINISHED)
+            Judged::attack(rest.min(pps * unfinished), [word]).only(UNFINISHED)
         }
         // Without samples there is only their number.
         None if mix.events == 0 => {
             let others = look.gets(TrafficClass::Ack) + look.gets(TrafficClass::Data);
-            Judged::attack((pps - others / 2.0).max(0.0), ["far more SYNs than segments of connections".to_string()])
+            Judged::attack(
+                rest.min(pps - others / 2.0).max(0.0),
+                ["far more SYNs than segments of connections".to_string()],
+            )
         }
         None => Judged::ordinary(pps),
     }
