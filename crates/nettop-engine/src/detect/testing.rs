@@ -1,17 +1,29 @@
 //! Traffic for the tests of rules, second by second: everything a source would tell of it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use nettop_common::{
-    Address, Class, ClassTally, Event, Packet, PacketsBytes, Protocol, SizeBucket, SourceCounters, TrafficClass,
-    counters::Table,
+    Address, Class, ClassTally, Event, Outcome, Packet, PacketsBytes, Protocol, SizeBucket, SourceCounters,
+    TrafficClass, counters::Table,
 };
 use nettop_model::{
     clock::Moment,
-    snapshot::{Alert, Host},
+    snapshot::{Alert, Host, HostCounter},
 };
 
 use super::{Detector, Surroundings, Thresholds};
+
+pub const FIN: u8 = 0x01;
+pub const SYN: u8 = 0x02;
+pub const RST: u8 = 0x04;
+pub const PSH: u8 = 0x08;
+pub const ACK: u8 = 0x10;
+
+/// The first addresses of 2001:db8::/32, whose last 32 bits are those of an address of IPv4.
+const V6: u128 = 0x2001_0db8 << 96;
 
 /// Packets of a kind in one second.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +37,13 @@ pub struct Flow {
     pub from: u32,
     /// How many destination ports they go to in turn, from that of `packet` on.
     pub ports: u16,
-    /// How many hosts they go to in turn, from that of `packet` on.
+    /// How many source ports they come from in turn, from that of `packet` on.
+    pub from_ports: u16,
+    /// How many hosts they go to in turn, from this one on.
     pub targets: u32,
+    pub target: u32,
+    /// Of the same numbers in 2001:db8::/96.
+    pub v6: bool,
     /// Of the sources, those for whom there was no slot.
     pub untracked: bool,
 }
@@ -45,15 +62,20 @@ pub fn syn(source: u32, port: u16, at_ns: u64, weight: u32) -> Event {
 
 /// Packets to 192.0.2.1, from one source.
 pub fn flow(protocol: u8, ports: (u16, u16), packets: u64) -> Flow {
-    let packet = Packet {
-        protocol,
-        source_port: ports.0,
-        destination_port: ports.1,
-        destination: address(Ipv4Addr::new(192, 0, 2, 1).to_bits()),
-        ..Packet::default()
-    };
-    let from = Ipv4Addr::new(10, 0, 0, 0).to_bits();
-    Flow { packet, length: 60, packets, sources: 1, from, ports: 1, targets: 1, untracked: false }
+    let packet = Packet { protocol, source_port: ports.0, destination_port: ports.1, ..Packet::default() };
+    Flow {
+        packet,
+        length: 60,
+        packets,
+        sources: 1,
+        from: Ipv4Addr::new(10, 0, 0, 0).to_bits(),
+        ports: 1,
+        from_ports: 1,
+        targets: 1,
+        target: Ipv4Addr::new(192, 0, 2, 1).to_bits(),
+        v6: false,
+        untracked: false,
+    }
 }
 
 pub fn udp(from: u16, to: u16, packets: u64) -> Flow {
@@ -83,14 +105,36 @@ impl Flow {
         Self { ports, ..self }
     }
 
+    pub fn from_ports(self, from_ports: u16) -> Self {
+        Self { from_ports, ..self }
+    }
+
+    pub fn v6(self) -> Self {
+        Self { v6: true, ..self }
+    }
+
     /// To so many hosts.
     pub fn targets(self, targets: u32) -> Self {
         Self { targets, ..self }
     }
 
     /// To another host.
-    pub fn to(mut self, host: [u8; 4]) -> Self {
-        self.packet.destination = address(Ipv4Addr::from(host).to_bits());
+    pub fn to(self, host: [u8; 4]) -> Self {
+        Self { target: Ipv4Addr::from(host).to_bits(), ..self }
+    }
+
+    /// So many packets that go back to those who send it.
+    pub fn back(mut self, packets: u64) -> Self {
+        let Packet { source_port, destination_port, .. } = self.packet;
+        (self.packet.source_port, self.packet.destination_port) = (destination_port, source_port);
+        let Self { sources, from, ports, from_ports, targets, target, .. } = self;
+        let (sources, from, ports, from_ports, targets, target) = (targets, target, from_ports, ports, sources, from);
+        Self { sources, from, ports, from_ports, targets, target, packets, ..self }
+    }
+
+    /// With these flags of TCP.
+    pub fn flags(mut self, flags: u8) -> Self {
+        self.packet.tcp_flags = flags.into();
         self
     }
 
@@ -100,11 +144,8 @@ impl Flow {
         self
     }
 
-    fn target(&self) -> u32 {
-        match self.packet.destination.to_ip() {
-            IpAddr::V4(ip) => ip.to_bits(),
-            IpAddr::V6(_) => unreachable!("flows are of IPv4"),
-        }
+    fn address(&self, bits: u32) -> Address {
+        if self.v6 { Address::from(IpAddr::from(Ipv6Addr::from_bits(V6 | u128::from(bits)))) } else { address(bits) }
     }
 
     pub fn length(self, length: u64) -> Self {
@@ -129,9 +170,13 @@ fn address(bits: u32) -> Address {
 pub struct Play {
     detector: Detector,
     seconds: u64,
-    known: std::collections::HashMap<Address, u64>,
+    known: HashMap<Address, u64>,
+    /// What sources sent in the second.
+    in_second: HashMap<Address, u64>,
     /// One packet in so many is sampled; 0: none.
     pub sampling: u64,
+    /// Frames in each second that are not IP.
+    pub not_ip: u64,
     /// What the host counts.
     pub host: Option<Host>,
     /// Everything raised and ended.
@@ -141,78 +186,114 @@ pub struct Play {
 impl Play {
     /// Some traffic has come for a while already.
     pub fn new(thresholds: Thresholds) -> Self {
-        let mut play = Self {
-            detector: Detector::new(thresholds),
-            seconds: 0,
-            known: std::collections::HashMap::new(),
-            sampling: 10,
-            host: None,
-            changes: Vec::new(),
-        };
-        (0..12).for_each(|_| play.second(&[tcp(443, 0x10, 10)]));
+        let mut play = Self::at_start(thresholds);
+        let quiet = tcp(443, ACK, 10).from([172, 16, 0, 1]);
+        play.seconds(12, &[quiet, quiet.back(10)]);
         play.changes.clear();
         play
     }
 
+    /// Nothing has come yet.
+    pub fn at_start(thresholds: Thresholds) -> Self {
+        Self {
+            detector: Detector::new(thresholds),
+            seconds: 0,
+            known: HashMap::new(),
+            in_second: HashMap::new(),
+            sampling: 10,
+            not_ip: 0,
+            host: None,
+            changes: Vec::new(),
+        }
+    }
+
     /// Plays one second, in ten readings.
     pub fn second(&mut self, flows: &[Flow]) {
+        let begin_ns = self.seconds * 1_000_000_000;
+        self.seconds += 1;
+        self.in_second.clear();
         for tenth in 0..10 {
-            self.reading(flows, tenth);
+            self.reading(flows, (tenth, 10), begin_ns + (tenth + 1) * 100_000_000, 0.1);
         }
+        self.judge(1.0);
+    }
+
+    /// Plays so many seconds of which nothing was read before their end; `flows`: what came in all of them.
+    pub fn stall(&mut self, seconds: u64, flows: &[Flow]) {
+        self.seconds += seconds;
+        self.in_second.clear();
+        self.detector.stats.stalled(seconds as f64);
+        self.reading(flows, (0, 1), self.seconds * 1_000_000_000, seconds as f64);
+        self.judge(seconds as f64);
+    }
+
+    fn judge(&mut self, seconds: f64) {
         let at = self.seconds * 1_000_000_000;
         let now = Moment { monotonic_ns: at, unix_ns: at };
-        let around = Surroundings { pps: &|_| 0.0, place: &|_| Vec::new(), host: self.host.as_ref() };
-        let changes = self.detector.judge(now, 1.0, &around);
+        let pps = |source: &Address| self.in_second.get(source).map_or(0.0, |packets| *packets as f64 / seconds);
+        let around = Surroundings { pps: &pps, place: &|_| Vec::new(), host: self.host.as_ref() };
+        let changes = self.detector.judge(now, seconds, &around);
         self.changes.extend(changes);
     }
 
-    fn reading(&mut self, flows: &[Flow], tenth: u64) {
+    /// Plays this part of the flows.
+    fn reading(&mut self, flows: &[Flow], (part, parts): (u64, u64), at_ns: u64, seconds: f64) {
         let mut totals = nettop_common::Totals::default();
-        if tenth == 0 {
-            self.seconds += 1;
-        }
-        let at_ns = (self.seconds - 1) * 1_000_000_000 + (tenth + 1) * 100_000_000;
+        let not_ip = self.not_ip * (part + 1) / parts - self.not_ip * part / parts;
+        totals.class(Class::of(Outcome::NotIp)).add(PacketsBytes { packets: not_ip, bytes: not_ip * 60 });
         self.detector.stats.begin_reading(at_ns);
         for flow in flows {
-            let Flow { packet, length, packets, sources, from, ports, targets, untracked } = *flow;
-            let (first, end) = (packets * tenth / 10, packets * (tenth + 1) / 10);
+            let Flow { packet, length, packets, sources, from, ports, from_ports, targets, .. } = *flow;
+            let (first, end) = (packets * part / parts, packets * (part + 1) / parts);
             let tally = PacketsBytes { packets: end - first, bytes: (end - first) * length };
             let protocol = Protocol::from_number(packet.protocol);
             totals.class(Class::counted(protocol, SizeBucket::of(length), packet.fragment)).add(tally);
-            if untracked {
+            if flow.untracked {
                 totals.untracked[Table::Sources as usize].add(tally);
             }
             let class = TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload);
-            let mut of_source = std::collections::BTreeMap::<Address, SourceCounters>::new();
+            let mut of_source = BTreeMap::<Address, SourceCounters>::new();
             for n in first..end {
-                let port = packet.destination_port + (n % u64::from(ports)) as u16;
-                let source = address(from + (n % u64::from(sources)) as u32);
-                let destination = address(flow.target() + (n % u64::from(targets)) as u32);
+                let source = flow.address(from + (n % u64::from(sources)) as u32);
+                let destination = flow.address(flow.target + (n % u64::from(targets)) as u32);
                 let counted = ClassTally { class, tally: PacketsBytes { packets: 1, bytes: length } };
                 self.detector.stats.destination(&destination, counted);
                 let counters = of_source.entry(source).or_default();
                 counters.count(protocol, packet.tcp_flags, packet.fragment, length, at_ns);
-                if self.sampling > 0 && n % self.sampling == 0 {
-                    let packet = Packet { source, destination, destination_port: port, ..packet };
+                if self.is_sampled(n) {
+                    let destination_port = packet.destination_port + (n % u64::from(ports)) as u16;
+                    let source_port = packet.source_port + (n % u64::from(from_ports)) as u16;
+                    let packet = Packet { source, destination, source_port, destination_port, ..packet };
                     self.detector.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
                 }
             }
-            for (source, counted) in of_source.iter().filter(|_| !untracked) {
+            for (source, counted) in of_source.iter().filter(|_| !flow.untracked) {
                 let ever = self.known.entry(*source).or_default();
                 let new = *ever == 0;
                 *ever += counted.packets;
-                self.detector.stats.source(source, counted, counted.packets, *ever, new);
+                let in_second = self.in_second.entry(*source).or_default();
+                *in_second += counted.packets;
+                self.detector.stats.source(source, counted, *in_second, *ever, new);
             }
         }
         self.detector.stats.totals(&totals);
-        self.detector.stats.targets.end_reading(0.1);
+        self.detector.stats.targets.end_reading(seconds);
+    }
+
+    /// Of each `sampling` packets one is, and not always the one at the same place: sources and ports come in turn.
+    fn is_sampled(&self, n: u64) -> bool {
+        if self.sampling == 0 {
+            return false;
+        }
+        let place = (n / self.sampling).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        n % self.sampling == place % self.sampling
     }
 
     /// Forgets everything, as a reset does.
     pub fn reset(&mut self) {
         self.known.clear();
         let at = Moment { monotonic_ns: self.seconds * 1_000_000_000, unix_ns: 0 };
-        self.detector.reset(at);
+        self.changes.extend(self.detector.reset(at));
     }
 
     /// The same for so many seconds.
@@ -220,28 +301,77 @@ impl Play {
         (0..seconds).for_each(|_| self.second(flows));
     }
 
+    /// All alerts but those of new sources, newest first.
+    pub fn all(&self) -> Vec<Alert> {
+        self.detector.alerts(Moment::default()).into_iter().filter(|alert| alert.kind != "new-ip").collect()
+    }
+
     /// The alerts of this kind, newest first.
     pub fn alerts(&self, kind: &str) -> Vec<Alert> {
         self.detector.alerts(Moment::default()).into_iter().filter(|alert| alert.kind == kind).collect()
     }
 
-    /// What those say, each with "…" while it lasts.
-    pub fn messages(&self, kind: &str) -> Vec<String> {
-        let lasts = |alert: &Alert| if alert.until_ns.is_none() { "…" } else { "" };
-        self.alerts(kind).iter().map(|alert| format!("{}{}", alert.message, lasts(alert))).collect()
+    /// What [`Self::all`] of them say, each with "…" while it lasts.
+    pub fn told(&self) -> Vec<String> {
+        self.all().iter().map(line).collect()
     }
 }
 
-/// What a rule says of one second of such traffic, after a quiet while.
-pub fn said(kind: &str, flows: &[Flow]) -> Vec<String> {
-    let mut play = Play::new(Thresholds::default());
-    let packets: u64 = flows.iter().map(|flow| flow.packets).sum();
-    play.sampling = (packets / 10_000).max(10);
-    play.second(flows);
-    play.messages(kind)
+/// What an alert says, with "…" while it lasts.
+pub fn line(alert: &Alert) -> String {
+    format!("{}{}", alert.message, if alert.until_ns.is_none() { "…" } else { "" })
 }
 
-/// An address as it is written.
-pub fn ip(octets: [u8; 4]) -> IpAddr {
-    Ipv4Addr::from(octets).into()
+/// A host that counts this per second.
+pub fn host(rates: &[(&'static str, f64)]) -> Host {
+    let counter = |(name, rate): &(&'static str, f64)| ((*name).into(), HostCounter { rate: *rate, total: 0 });
+    Host { seconds: 1.0, counters: rates.iter().map(counter).collect(), ..Host::default() }
+}
+
+/// So many packets in a second are sampled, about, where more come.
+const SAMPLED: u64 = 5000;
+
+/// Plays such traffic for some seconds after a quiet while, or after `before`.
+pub fn play(before: &[Flow], seconds: u64, flows: &[Flow]) -> Play {
+    let mut play = Play::new(Thresholds::default());
+    play.seconds(u64::from(!before.is_empty()) * 8, before);
+    play.changes.clear();
+    play.sampling = (flows.iter().map(|flow| flow.packets).sum::<u64>() / SAMPLED).max(1);
+    play.seconds(seconds, flows);
+    play
+}
+
+/// What all rules say of a second of such traffic after a quiet while.
+pub fn said(flows: &[Flow]) -> Vec<String> {
+    play(&[], 1, flows).told()
+}
+
+/// What they say where the host counts this: severity, message, evidence.
+pub fn judged(rates: &[(&'static str, f64)], flows: &[Flow]) -> Vec<String> {
+    let mut play = play(&[], 0, flows);
+    play.host = Some(host(rates));
+    play.second(flows);
+    let judged = |alert: &Alert| format!("{}: {} ({})", alert.severity.label(), line(alert), alert.evidence.join("; "));
+    play.all().iter().map(judged).collect()
+}
+
+/// Compares what is said with what is expected, of each row of a table: its name, what is said, what is expected.
+pub fn check(rows: impl IntoIterator<Item = (&'static str, Vec<String>, &'static [&'static str])>) {
+    let mut wrong = String::new();
+    for (name, said, expected) in rows {
+        if said != expected {
+            wrong.push_str(&format!("{name}\n  says      {said:#?}\n  expected  {expected:#?}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// The same of a second of traffic after a quiet while.
+pub fn table(rows: Vec<(&'static str, Vec<Flow>, &'static [&'static str])>) {
+    check(rows.into_iter().map(|(name, flows, expected)| (name, said(&flows), expected)));
+}
+
+/// The same where the host counts this per second, with severity and evidence.
+pub fn table_of_hosts(rows: Vec<(&'static str, &[(&'static str, f64)], Vec<Flow>, &'static [&'static str])>) {
+    check(rows.into_iter().map(|(name, rates, flows, expected)| (name, judged(rates, &flows), expected)));
 }

@@ -37,3 +37,68 @@ fn judge(look: &Look) -> Judged {
     }
     Judged::attack(look.pps, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        let later = flow(17, (0, 0), 3000).sources(300).fragments().length(1500);
+        let first = udp(2049, 800, 500).fragments().length(1500);
+        table(vec![
+            ("from many", vec![later], &["fragment flood on 192.0.2.1: 3.00k pps, 36.0 Mbit/s; about 300 sources…"]),
+            (
+                "small ones",
+                vec![later.length(70).sources(3)],
+                &[
+                    "fragment flood on 192.0.2.1: 3.00k pps, 1.68 Mbit/s; mostly from 10.0.0.0 (about 1.00k pps) and 10.0.0.1 (about 1.00k pps)…",
+                ],
+            ),
+            (
+                "just above the threshold",
+                vec![flow(17, (0, 0), 2010).sources(300).fragments()],
+                &["fragment flood on 192.0.2.1: 2.01k pps, 965 kbit/s; about 300 sources…"],
+            ),
+            ("just below it", vec![flow(17, (0, 0), 1990).sources(300).fragments()], &[]),
+            (
+                "IPv6",
+                vec![later.v6()],
+                &["fragment flood on 2001:db8::c000:201: 3.00k pps, 36.0 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "of one, without a first one",
+                vec![later.sources(1)],
+                &["fragment flood on 192.0.2.1: 3.00k pps, 36.0 Mbit/s; from 10.0.0.0…"],
+            ),
+            (
+                "of one, datagrams",
+                vec![later.sources(1), first],
+                &["heavy traffic, fragment to 192.0.2.1: 3.50k pps, 42.0 Mbit/s; large datagrams of few peers…"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn the_host_knows_what_cannot_be_put_together() {
+        let datagrams = [flow(17, (0, 0), 3000).fragments().length(1500), udp(2049, 800, 500).fragments().length(1500)];
+        table_of_hosts(vec![
+            (
+                "one in twenty",
+                &[("IpReasmFails", 175.0)],
+                datagrams.to_vec(),
+                &[
+                    "warn: fragment flood on 192.0.2.1: 3.50k pps, 42.0 Mbit/s; from 10.0.0.0… (this host cannot put them together: 175 failures/s; this host shows no harm)",
+                ],
+            ),
+            (
+                "one in a thousand",
+                &[("IpReasmFails", 3.0)],
+                datagrams.to_vec(),
+                &[
+                    "info: heavy traffic, fragment to 192.0.2.1: 3.50k pps, 42.0 Mbit/s; large datagrams of few peers… (the number of flows; answers; sockets of this host that take it)",
+                ],
+            ),
+        ]);
+    }
+}

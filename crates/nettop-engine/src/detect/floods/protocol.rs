@@ -52,3 +52,61 @@ fn name(number: u8) -> String {
     };
     format!("protocol {number} ({name})")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        let of = |protocol| flow(protocol, (0, 0), 6000).sources(300).length(500);
+        let many = (200..=229).map(|protocol| flow(protocol, (0, 0), 200).sources(30)).collect();
+        table(vec![
+            (
+                "GRE",
+                vec![of(47)],
+                &["protocol flood (protocol 47 (GRE)) on 192.0.2.1: 6.00k pps, 24.0 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "a number that nothing uses",
+                vec![of(253)],
+                &["protocol flood (protocol 253) on 192.0.2.1: 6.00k pps, 24.0 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "two",
+                vec![of(50), of(132)],
+                &[
+                    "protocol flood (protocol 50 (ESP), protocol 132 (SCTP)) on 192.0.2.1: 12.0k pps, 48.0 Mbit/s; about 300 sources…",
+                ],
+            ),
+            (
+                "many",
+                many,
+                &["protocol flood (many protocols) on 192.0.2.1: 6.00k pps, 2.88 Mbit/s; about 30 sources…"],
+            ),
+            (
+                "just above the threshold",
+                vec![flow(47, (0, 0), 5010).sources(300)],
+                &["protocol flood (protocol 47 (GRE)) on 192.0.2.1: 5.01k pps, 2.40 Mbit/s; about 300 sources…"],
+            ),
+            ("just below it", vec![flow(47, (0, 0), 4990).sources(300)], &[]),
+            (
+                "IPv6",
+                vec![of(47).v6()],
+                &[
+                    "protocol flood (protocol 47 (GRE)) on 2001:db8::c000:201: 6.00k pps, 24.0 Mbit/s; about 300 sources…",
+                ],
+            ),
+            (
+                "a tunnel that is used both ways",
+                vec![of(47).sources(1), of(47).sources(1).back(3100)],
+                &["heavy traffic, protocol to 192.0.2.1: 6.00k pps, 24.0 Mbit/s; a tunnel that is used both ways…"],
+            ),
+            (
+                "not used both ways",
+                vec![of(47).sources(1), of(47).sources(1).back(2000)],
+                &["protocol flood (protocol 47 (GRE)) on 192.0.2.1: 6.00k pps, 24.0 Mbit/s; from 10.0.0.0…"],
+            ),
+        ]);
+    }
+}

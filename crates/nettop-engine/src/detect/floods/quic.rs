@@ -47,3 +47,77 @@ fn judge(look: &Look) -> Judged {
     }
     Judged::attack(pps, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        let initials = udp(40_000, 443, 12_000).length(1242);
+        let crowd = udp(40_000, 443, 12_000).sources(1000).length(150);
+        table(vec![
+            (
+                "of some",
+                vec![initials.sources(300)],
+                &["QUIC flood on 192.0.2.1:443: 12.0k pps, 119 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "of many",
+                vec![initials.sources(3000)],
+                &["QUIC flood on 192.0.2.1:443: 12.0k pps, 119 Mbit/s; about 2,192 sources…"],
+            ),
+            (
+                "small, from some",
+                vec![crowd.sources(300)],
+                &["QUIC flood on 192.0.2.1:443: 12.0k pps, 14.4 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "just above the threshold",
+                vec![udp(40_000, 443, 10_020).sources(300)],
+                &["QUIC flood on 192.0.2.1:443: 10.0k pps, 4.81 Mbit/s; about 300 sources…"],
+            ),
+            ("just below it", vec![udp(40_000, 443, 9980).sources(300)], &[]),
+            (
+                "IPv6",
+                vec![initials.sources(300).v6()],
+                &["QUIC flood on [2001:db8::c000:201]:443: 12.0k pps, 119 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "a crowd of clients",
+                vec![crowd],
+                &["heavy traffic, QUIC to 192.0.2.1: 12.0k pps, 14.4 Mbit/s; a crowd of clients…"],
+            ),
+            (
+                "one that is served",
+                vec![crowd, crowd.back(12_000).length(1242)],
+                &["heavy traffic, QUIC to 192.0.2.1: 12.0k pps, 14.4 Mbit/s; a crowd of clients…"],
+            ),
+            (
+                "one that is not",
+                vec![crowd, crowd.back(3000)],
+                &["QUIC flood on 192.0.2.1:443: 12.0k pps, 14.4 Mbit/s; about 1,000 sources…"],
+            ),
+            (
+                "a few flows",
+                vec![initials.sources(3)],
+                &["heavy traffic, QUIC to 192.0.2.1: 12.0k pps, 119 Mbit/s; a few flows…"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn who_begins_and_does_not_go_on_is_no_client() {
+        let mut play = play(&[], 0, &[]);
+        (0..2).for_each(|n| play.second(&[udp(40_000, 443, 3900).sources(3900).from([10, n, 0, 0]).length(900)]));
+        assert_eq!(play.told(), [""; 0], "below the threshold");
+        play.sampling = 3;
+        (2..4).for_each(|n| {
+            play.second(&[udp(40_000, 443, 12_000).sources(12_000).from([10, n * 64, 0, 0]).length(900)])
+        });
+        assert_eq!(
+            play.told(),
+            ["QUIC flood on 192.0.2.1:443: 12.0k pps, 86.4 Mbit/s; more than 4,000 sources, forged most likely…"]
+        );
+    }
+}

@@ -21,3 +21,47 @@ fn judge(look: &Look) -> Judged {
     let pps = (look.pps - look.gets(TrafficClass::Syn) - sent).max(0.0);
     Judged::attack(pps, ["more resets than connections were opened".to_string()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        let resets = tcp(443, RST, 6000).sources(300);
+        table(vec![
+            ("from many", vec![resets], &["RST flood on 192.0.2.1:443: 6.00k pps, 2.88 Mbit/s; about 300 sources…"]),
+            (
+                "with ACK",
+                vec![resets.flags(RST | ACK)],
+                &["RST flood on 192.0.2.1:443: 6.00k pps, 2.88 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "from one",
+                vec![tcp(443, RST, 6000)],
+                &["RST flood on 192.0.2.1:443: 6.00k pps, 2.88 Mbit/s; from 10.0.0.0…"],
+            ),
+            (
+                "just above the threshold",
+                vec![tcp(443, RST, 5010).sources(300)],
+                &["RST flood on 192.0.2.1:443: 5.01k pps, 2.40 Mbit/s; about 300 sources…"],
+            ),
+            ("just below it", vec![tcp(443, RST, 4990).sources(300)], &[]),
+            (
+                "IPv6",
+                vec![resets.v6()],
+                &["RST flood on [2001:db8::c000:201]:443: 6.00k pps, 2.88 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "of connections that are refused",
+                vec![resets, resets.back(3000).flags(SYN)],
+                &["SYN flood on 10.0.0.0/24:40000 (256 hosts): 2.56k pps, 1.23 Mbit/s; from 192.0.2.1…"],
+            ),
+            (
+                "of clients that go away",
+                vec![resets, tcp(443, SYN, 3000).sources(300), tcp(443, ACK, 6000).sources(300)],
+                &[],
+            ),
+        ]);
+    }
+}

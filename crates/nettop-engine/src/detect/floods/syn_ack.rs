@@ -32,3 +32,43 @@ fn judge(look: &Look) -> Judged {
     let word = format!("{} of it is of servers that send nothing else", percent(bare));
     Judged::attack(look.pps * bare, [word]).only(Which::Of(|manner| manner.bare || !manner.is_followed))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        let answers = tcp(40_000, SYN | ACK, 6000).sources(300);
+        table(vec![
+            (
+                "of many servers",
+                vec![answers],
+                &["SYN-ACK reflection on 192.0.2.1:40000: 6.00k pps, 2.88 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "to ports at random",
+                vec![answers.ports(3000)],
+                &["SYN-ACK reflection on 192.0.2.1: 6.00k pps, 2.88 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "just above the threshold",
+                vec![tcp(40_000, SYN | ACK, 5010).sources(300)],
+                &["SYN-ACK reflection on 192.0.2.1:40000: 5.01k pps, 2.40 Mbit/s; about 300 sources…"],
+            ),
+            ("just below it", vec![tcp(40_000, SYN | ACK, 4990).sources(300)], &[]),
+            (
+                "IPv6",
+                vec![answers.v6()],
+                &["SYN-ACK reflection on [2001:db8::c000:201]:40000: 6.00k pps, 2.88 Mbit/s; about 300 sources…"],
+            ),
+            (
+                "answered with resets",
+                vec![answers, answers.back(3000).flags(RST)],
+                &["SYN-ACK reflection on 192.0.2.1:40000: 6.00k pps, 2.88 Mbit/s; about 300 sources…"],
+            ),
+            ("asked for", vec![answers, answers.back(6000).flags(SYN), answers.back(9000).flags(ACK)], &[]),
+            ("connections from here", vec![answers, tcp(40_000, ACK, 9000).sources(300).data().length(900)], &[]),
+        ]);
+    }
+}
