@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{Origin, Severity, Target},
+    snapshot::{Severity, Subject, Target},
 };
 
 use super::{
@@ -24,7 +24,7 @@ pub const RULE: Rule = Rule {
 
 fn find(scene: &DetectInput) -> Vec<Finding> {
     let finding = |(site, part, why): (&super::measure::Site, &super::measure::Part, &'static str)| Finding {
-        source: site.who.map(|who| Origin::Ip(who.to_ip())),
+        row: site.who.map(|who| Subject::Destination(who.to_ip())),
         value: part.pps,
         count: part.mix.distinct,
         effect: Effect::Raise,

@@ -161,7 +161,7 @@ pub struct Finding {
     pub effect: Effect,
     /// Where it goes.
     pub target: Option<Target>,
-    /// The row of a table that a rule of one's own found; `None`: several, or another rule found it.
+    /// The row of a table that it is about, where that is no source; `None`: it is a source, or several.
     pub row: Option<Subject>,
     /// What else there is to tell.
     pub note: String,

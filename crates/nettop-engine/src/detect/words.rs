@@ -17,12 +17,12 @@ const DIGITS: usize = 11;
 
 /// Which flood it is, on whom, how fast, how far from usual, and from whom: `SYN flood on 192.0.2.1:80: 412k pps, 221 Mbit/s, at
 /// most 1.20M pps; about 300 sources`.
-pub fn attack(alert: &Alert, hosts: usize, distinct: (u64, bool), forged: bool, scene: &DetectInput) -> String {
+pub fn attack(alert: &Alert, distinct: (u64, bool), scene: &DetectInput) -> String {
     let mut text = head(alert);
     if let Some(target) = alert.target {
         text.push_str(&format!(" on {target}"));
-        if target.prefix.is_some() {
-            text.push_str(&format!(" ({} hosts)", format::count(hosts as u64, DIGITS)));
+        if alert.hosts > 0 {
+            text.push_str(&format!(" ({} hosts)", format::count(alert.hosts, DIGITS)));
         }
     } else {
         text.push_str(" on hosts all over");
@@ -39,7 +39,7 @@ pub fn attack(alert: &Alert, hosts: usize, distinct: (u64, bool), forged: bool, 
     if let Some(usual) = alert.usual.filter(|usual| alert.value >= usual * 2.0) {
         text.push_str(&format!(", {:.0}x its usual", alert.value / usual));
     }
-    text.push_str(&senders(alert, distinct, forged));
+    text.push_str(&senders(alert, distinct));
     text.push_str(&also(alert));
     text.push_str(&bursts(alert));
     if let Some(seconds) = scene.stall {
@@ -69,7 +69,7 @@ fn head(alert: &Alert) -> String {
     format!("{title}{of}")
 }
 
-fn senders(alert: &Alert, (distinct, and_more): (u64, bool), forged: bool) -> String {
+fn senders(alert: &Alert, (distinct, and_more): (u64, bool)) -> String {
     let pps = alert.vectors.first().map_or(0.0, |vector| vector.pps);
     let count = format::count(distinct, DIGITS);
     let worth: Vec<_> = alert
@@ -79,7 +79,7 @@ fn senders(alert: &Alert, (distinct, and_more): (u64, bool), forged: bool) -> St
         .take(NAMED)
         .map(|TopSource { ip, pps }| format!("{ip} (about {} pps)", format::pps(*pps)))
         .collect();
-    match (forged, distinct, worth.is_empty(), and_more) {
+    match (alert.forged, distinct, worth.is_empty(), and_more) {
         (true, 0, ..) => "; sources forged most likely".into(),
         (true, ..) => format!("; more than {count} sources, forged most likely"),
         (false, 0, ..) => String::new(),

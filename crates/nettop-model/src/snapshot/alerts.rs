@@ -48,6 +48,10 @@ pub struct Alert {
     pub count: u64,
     /// Where most of it goes; `None`: to hosts all over, or unknown. The port is estimated from sampled packets.
     pub target: Option<Target>,
+    /// How many hosts of a prefix that is the target; 0: it is one, or unknown.
+    pub hosts: u64,
+    /// Whether the addresses of the sources are forged, as far as their number and their packets tell.
+    pub forged: bool,
     /// What a flood consists of, the largest first.
     pub vectors: Vec<Vector>,
     /// How often a flood came, and went.
@@ -72,6 +76,12 @@ impl Alert {
             None => now_ns.saturating_sub((self.seconds * 1e9) as u64),
             Some(_) => self.since_ns,
         }
+    }
+
+    /// Whether it is a flood that goes on now, whether or not it harms; also anything else that is an alarm.
+    pub fn is_flooding(&self) -> bool {
+        let is_flood = self.forged || !self.vectors.is_empty();
+        self.is_alarm() || is_flood && self.until_ns.is_none() && !self.is_paused()
     }
 
     /// Whether it lasts, is worth acting upon, and does not pause.

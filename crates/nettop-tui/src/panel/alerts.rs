@@ -49,7 +49,7 @@ pub fn height(room: &Room) -> Height {
 
 /// Lines of all alerts, and of those about floods that last, which are granted first: at most five.
 pub fn lines_of(room: &Room) -> (u16, u16) {
-    let alarms = wanted(room.picture).filter(|alert| alert.is_alarm()).count();
+    let alarms = wanted(room.picture).filter(|alert| alert.is_flooding()).count();
     let lengths: Vec<_> = rows(room.picture, room.width).iter().map(|row| row.len() as u16).collect();
     (lengths.iter().sum(), lengths.iter().take(alarms).sum::<u16>().min(MOST_ALARMS))
 }
@@ -116,12 +116,13 @@ fn rows(picture: &Picture, width: u16) -> Vec<Vec<Line<'static>>> {
     order::sort_by_key(&mut alerts, |alert| {
         (
             !alert.is_alarm(),
+            !alert.is_flooding(),
             !is_urgent(alert) && !alert.is_paused(),
             alert.is_paused(),
             is_urgent(alert) && alert.source.is_none(),
         )
     });
-    alerts.into_iter().take(TOP).map(|alert| row(alert, picture, width, alert.is_alarm())).collect()
+    alerts.into_iter().take(TOP).map(|alert| row(alert, picture, width, alert.is_flooding())).collect()
 }
 
 fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'static>> {
@@ -134,7 +135,7 @@ fn row(alert: &Alert, picture: &Picture, width: u16, whole: bool) -> Vec<Line<'s
     };
     let label = alert.severity.label();
     // What a flood is, its message says.
-    let named = width >= KIND_FROM && alert.severity < Severity::Critical;
+    let named = width >= KIND_FROM && !alert.is_flooding() && alert.severity < Severity::Critical;
     let kind = if named { format!("{:<9} ", format::visible(&alert.kind)) } else { String::new() };
     let message = format!("{label:<SEVERITY$} {kind}{}", format::visible(&alert.message));
     let columns = usize::from(width).saturating_sub(text::width(&when));

@@ -1,7 +1,7 @@
 //! The header: whether it counts, what it watches, how much there was, and that nothing went missing.
 
 use nettop_model::{
-    format,
+    format, order,
     snapshot::{Alert, InterfaceRow, InterfaceState, Mode, Remote, Replay, Severity},
 };
 use nettop_views::text;
@@ -101,11 +101,14 @@ fn badge(picture: &Picture) -> Line<'static> {
     Line::from(Span::styled(word, style))
 }
 
-/// The floods that last: nobody should have to look for them. Those that pause are named while no other one lasts, and calmly.
+/// The floods that last, those that harm first: nobody should have to look for them. Those that pause are named while no other one lasts, and calmly.
 fn alarms(picture: &Picture) -> Option<Line<'static>> {
     let wanted = || picture.snapshot.alerts.iter().filter(|alert| picture.state.attention.wants(alert));
     let name = |alert: &Alert| format::visible(&alert.kind).replace('-', " ").to_uppercase();
-    let names: Vec<_> = wanted().filter(|alert| alert.is_alarm()).map(name).collect();
+    let mut floods: Vec<_> = wanted().filter(|alert| alert.is_flooding()).collect();
+    order::sort_by_key(&mut floods, |alert| !alert.is_alarm());
+    let names: Vec<_> = floods.iter().map(|alert| name(alert)).collect();
+    let harms = floods.first().is_some_and(|alert| alert.is_alarm());
     let text = match names.as_slice() {
         [] => {
             let paused = wanted().find(|alert| alert.is_paused() && alert.severity == Severity::Critical)?;
@@ -115,7 +118,7 @@ fn alarms(picture: &Picture) -> Option<Line<'static>> {
         [first] => format!(" {first} "),
         [first, others @ ..] => format!(" {first} and {} more ", others.len()),
     };
-    Some(Line::styled(text, picture.theme.alarm))
+    Some(Line::styled(text, if harms { picture.theme.alarm } else { picture.theme.warn }))
 }
 
 fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {

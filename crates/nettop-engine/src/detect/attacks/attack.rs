@@ -197,6 +197,8 @@ impl Attack {
         alert.kind = name.into();
         alert.advice = alerts::rule(name).map_or(String::new(), |rule| rule.advice.into());
         alert.target = self.net.map(|net| net.target(port));
+        alert.hosts = if self.net.is_some_and(|net| !net.is_host()) { self.hosts as u64 } else { 0 };
+        alert.forged = self.forged;
         alert.averaged_over = scene.stall;
         if largest.is_some() {
             alert.value = self.kinds.values().map(|kind| kind.pps).sum();
@@ -245,7 +247,7 @@ impl Attack {
             None => alert.evidence.push("what harm it does is not known: the host's counters are not".into()),
         }
         let distinct = mix.map_or((0, false), |mix| (mix.distinct, mix.and_more));
-        self.alert.message = words::attack(&self.alert, self.hosts, distinct, self.forged, scene);
+        self.alert.message = words::attack(&self.alert, distinct, scene);
     }
 
     fn count_bursts(&mut self) {
