@@ -25,6 +25,9 @@ pub struct Targets {
     readings: VecDeque<(f64, ByClass<u64>)>,
     /// The most packets per second over [`BURST_SECONDS`] that ended in this second, and how many packets these were.
     peaks: ByClass<(f64, u64)>,
+    /// Seconds read in this second, and packets per second on average of the one before.
+    seconds: f64,
+    before: ByClass<f64>,
 }
 
 impl Default for Targets {
@@ -35,6 +38,8 @@ impl Default for Targets {
             in_reading: Default::default(),
             readings: VecDeque::new(),
             peaks: Default::default(),
+            seconds: 0.0,
+            before: Default::default(),
         }
     }
 }
@@ -54,6 +59,7 @@ impl Targets {
 
     /// A reading of so many seconds is over.
     pub fn end_reading(&mut self, seconds: f64) {
+        self.seconds += seconds;
         self.readings.push_back((seconds, std::mem::take(&mut self.in_reading)));
         let mut all: f64 = self.readings.iter().map(|(seconds, _)| seconds).sum();
         while let Some((oldest, _)) = self.readings.front()
@@ -85,7 +91,7 @@ impl Targets {
         let (pps, packets) = self.peaks[class as usize];
         let times = pps / average.max(1.0);
         // The end of what came in the second before is no burst of this one.
-        let is_of_this = self.all[class as usize].packets * 2 >= packets;
+        let is_of_this = self.all[class as usize].packets * 2 >= packets && pps >= self.before[class as usize] * BURST;
         (if times >= BURST && is_of_this { times } else { 1.0 }, packets)
     }
 
@@ -116,6 +122,8 @@ impl Targets {
             self.sums.shrink_to(self.sums.len().max(1024));
         }
         self.sums.clear();
+        let seconds = std::mem::take(&mut self.seconds).max(f64::MIN_POSITIVE);
+        self.before = self.all.map(|tally| tally.packets as f64 / seconds);
         (self.all, self.peaks) = Default::default();
     }
 }
@@ -160,6 +168,27 @@ mod tests {
             let (burst, _) = targets.burst(TrafficClass::Udp, 1.0);
             assert!((burst - expected).abs() < 0.01, "{name}: {burst}");
             assert_eq!(targets.burst(TrafficClass::Syn, 1.0).0, 1.0, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_second_before_is_no_burst() {
+        for (name, before, readings, expected) in [
+            ("it falls", [500; 10], [200; 10], 1.0),
+            ("it ends", [500; 10], [50, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1.0),
+            ("it rises", [50; 10], [0, 0, 0, 0, 0, 0, 0, 400, 400, 400], 10.0 / 3.0),
+            ("a moment of both", [0, 0, 0, 0, 0, 0, 0, 0, 300, 300], [300, 0, 0, 0, 0, 0, 0, 0, 0, 0], 10.0),
+        ] {
+            let mut targets = Targets::default();
+            for second in [before, readings] {
+                targets.next_second();
+                for packets in second {
+                    targets.add(&address(1), tally(TrafficClass::Udp, packets));
+                    targets.end_reading(0.1);
+                }
+            }
+            let (burst, _) = targets.burst(TrafficClass::Udp, 1.0);
+            assert!((burst - expected).abs() < 0.01, "{name}: {burst}");
         }
     }
 }
