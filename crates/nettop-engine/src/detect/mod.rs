@@ -331,12 +331,15 @@ impl Detector {
         // In the first instant of a flood of UDP all who send it seem to try ports.
         let level = |site: &Site| site.parts.iter().filter(|part| part.is_udp()).map(Part::level).fold(0.0, f64::max);
         let floods: Vec<_> = sites.iter().filter(|site| level(site) >= FLOODED).map(|site| site.who).collect();
-        let begins = |net: Net| {
-            let is_at = |who: &Option<Address>| who.map_or(!net.is_host(), |who| net.contains(&who));
+        let begins = |net: Option<Net>| {
+            let is_at = |who: &Option<Address>| match who {
+                Some(who) => net.is_some_and(|net| net.contains(who)),
+                None => !net.is_some_and(Net::is_host),
+            };
             floods.iter().any(|who| is_at(who) && !flooded.contains(who))
         };
         scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
-        scene.scans.retain(|scan| !scan.target.is_some_and(begins));
+        scene.scans.retain(|scan| !begins(scan.target));
         *flooded = floods;
         // What a host answers to those who send to it is no sweep.
         let gets = |who: &Address| stats.targets.of(who) - stats.targets.of_class(who, TrafficClass::Icmp);
