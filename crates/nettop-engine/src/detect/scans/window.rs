@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher as _;
 
-use foldhash::{HashMap, fast::RandomState};
+use foldhash::{HashMap, quality::RandomState};
 use nettop_common::{Address, Event, TrafficClass};
 
 use super::bits::Bits;
