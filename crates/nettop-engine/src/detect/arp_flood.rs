@@ -35,3 +35,32 @@ fn tell(finding: &Finding, peak: f64, _: &DetectInput) -> String {
     let most = if now == most { String::new() } else { format!(", at most {most}") };
     format!("ARP flood: {now} frames/s that are not IP{most}")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn it_goes_on_near_the_threshold_and_ends_after_three_seconds() {
+        let rows: [(_, &[u64], &[_]); 6] = [
+            ("just below the threshold", &[1990; 3], &[]),
+            ("just above it", &[2010], &["ARP flood: 2.01k frames/s that are not IP…"]),
+            ("less than before", &[4000, 2500], &["ARP flood: 2.50k frames/s that are not IP, at most 4.00k…"]),
+            (
+                "near the threshold",
+                &[2010, 1620, 1620, 1620, 1620],
+                &["ARP flood: 1.62k frames/s that are not IP, at most 2.01k…"],
+            ),
+            ("a pause", &[2010, 0, 0], &["ARP flood: 2.01k frames/s that are not IP…"]),
+            ("over", &[2010, 0, 0, 0], &["ARP flood: 2.01k frames/s that are not IP"]),
+        ];
+        check(rows.map(|(name, seconds, expected)| {
+            let mut play = play(&[], 0, &[]);
+            for not_ip in seconds {
+                play.not_ip = *not_ip;
+                play.second(&[]);
+            }
+            (name, play.told(), expected)
+        }));
+    }
+}

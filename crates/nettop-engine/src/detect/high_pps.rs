@@ -68,3 +68,60 @@ fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::{Thresholds, testing::*};
+
+    /// Without connections of a source that was there before nothing but its rate is told.
+    fn busy(packets: u64) -> Flow {
+        tcp(9, ACK, packets)
+    }
+
+    fn said(threshold: u64, flows: &[Flow]) -> Vec<String> {
+        let mut play = Play::new(Thresholds::default().with("high-pps", threshold).with("ack-flood", 0));
+        play.second(flows);
+        play.told()
+    }
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        let sources = |count| (0..count).map(|n| busy(1100).from([10, n, 0, 0])).collect::<Vec<_>>();
+        check([
+            ("at the threshold", said(1000, &[busy(1000)]), &["10.0.0.0 sends 1.00k pps…"][..]),
+            ("just below it", said(1000, &[busy(999)]), &[]),
+            ("of IPv6", said(1000, &[busy(2000).v6()]), &["2001:db8::a00:0 sends 2.00k pps…"]),
+            ("in two flows", said(1000, &[busy(600), udp(1, 2, 600)]), &["10.0.0.0 sends 1.20k pps…"]),
+            ("one that gets a tenth", said(1000, &[busy(2000), busy(2000).back(210)]), &[]),
+            ("one that gets less", said(1000, &[busy(2000), busy(2000).back(190)]), &["10.0.0.0 sends 2.00k pps…"]),
+            ("never", said(0, &[busy(60_000)]), &[]),
+            (
+                "eight",
+                said(1000, &sources(8)),
+                &[
+                    "and 3 more sources over 1,000 pps…",
+                    "10.4.0.0 sends 1.10k pps…",
+                    "10.3.0.0 sends 1.10k pps…",
+                    "10.2.0.0 sends 1.10k pps…",
+                    "10.1.0.0 sends 1.10k pps…",
+                    "10.0.0.0 sends 1.10k pps…",
+                ],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn it_goes_on_near_the_threshold() {
+        let rows: [(_, &[u64], &[_]); 4] = [
+            ("busier before", &[4000, 2500], &["10.0.0.0 sends 2.50k pps, at most 4.00k…"]),
+            ("near the threshold", &[1000, 810, 810, 810, 810], &["10.0.0.0 sends 810 pps, at most 1.00k…"]),
+            ("over", &[1000, 790, 790, 790], &["10.0.0.0 sends 1.00k pps"]),
+            ("not again so soon", &[1000, 0, 0, 0, 3000], &["10.0.0.0 sends 1.00k pps"]),
+        ];
+        check(rows.map(|(name, seconds, expected)| {
+            let mut play = Play::new(Thresholds::default().with("high-pps", 1000));
+            seconds.iter().for_each(|packets| play.second(&[busy(*packets)]));
+            (name, play.told(), expected)
+        }));
+    }
+}

@@ -42,3 +42,76 @@ pub fn target(scene: &DetectInput) -> Option<Net> {
     let places = locate(scene.targets.iter().map(|(address, _, tally)| (address, tally.packets as f64)));
     places.first().filter(|place| place.share >= SHARE).map(|place| place.net)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::{Thresholds, testing::*};
+
+    /// Another lot of forged sources for each second, of no kind that is enough by itself.
+    fn forged(second: u8, packets: u64) -> Flow {
+        udp(9, 9, packets).sources(packets as u32).from([100, second, 0, 0])
+    }
+
+    #[test]
+    fn what_is_one_and_what_is_not() {
+        table(vec![
+            (
+                "one packet of each",
+                vec![forged(1, 6000)],
+                &["spoofed flood on 192.0.2.1: 6.00k new sources/s; sources forged most likely…"],
+            ),
+            (
+                "just above the threshold",
+                vec![forged(1, 5010)],
+                &["spoofed flood on 192.0.2.1: 5.01k new sources/s; sources forged most likely…"],
+            ),
+            ("just below it", vec![forged(1, 4990)], &[]),
+            (
+                "more than there are slots for",
+                vec![forged(1, 3000), forged(2, 3000).untracked()],
+                &["spoofed flood on 192.0.2.1: 6.00k new sources/s; sources forged most likely…"],
+            ),
+            (
+                "IPv6",
+                vec![forged(1, 6000).v6()],
+                &["spoofed flood on 2001:db8::c000:201: 6.00k new sources/s; sources forged most likely…"],
+            ),
+            (
+                "two packets of each",
+                vec![forged(1, 6000), forged(1, 6000).from([100, 1, 0, 0])],
+                &["UDP flood on 192.0.2.1:9: 12.0k pps, 5.76 Mbit/s; more than 3,000 sources, forged most likely…"],
+            ),
+            ("a crowd of clients", vec![tcp(443, SYN, 990).sources(990), tcp(443, ACK, 9000).sources(6000)], &[]),
+        ]);
+    }
+
+    #[test]
+    fn what_has_a_name_is_told_by_that() {
+        let syn = tcp(443, SYN, 6000).sources(6000).from([100, 3, 0, 0]);
+        let mut play = play(&[], 1, &[forged(1, 6000)]);
+        let id = play.all()[0].id;
+        play.second(&[syn]);
+        assert_eq!(
+            play.told(),
+            ["SYN flood on 192.0.2.1:443: 6.00k pps, 2.88 Mbit/s; more than 6,000 sources, forged most likely…"]
+        );
+        assert_eq!(play.all()[0].id, id, "it is the same attack");
+    }
+
+    #[test]
+    fn at_the_start_everybody_is_new() {
+        let mut play = Play::at_start(Thresholds::default());
+        (0..3).for_each(|second| play.second(&[forged(second, 6000)]));
+        assert_eq!(play.told(), [""; 0], "too few to tell");
+    }
+
+    #[test]
+    fn who_comes_then_is_no_news() {
+        let mut play = play(&[], 0, &[]);
+        (0..3).for_each(|second| play.second(&[forged(second, 6000)]));
+        assert_eq!(play.changes.iter().map(|alert| &*alert.kind).collect::<Vec<_>>(), ["spoofed-flood"]);
+        play.seconds(61, &[]);
+        play.second(&[udp(1, 2, 1).from([10, 9, 9, 9])]);
+        assert_eq!(line(&play.alerts("new-ip")[0]), "new source 10.9.9.9");
+    }
+}

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
 };
 
 use nettop_common::{
@@ -209,11 +210,19 @@ impl Play {
 
     /// Plays one second, in ten readings.
     pub fn second(&mut self, flows: &[Flow]) {
+        self.burst(0..10, flows);
+    }
+
+    /// Plays one second; the flows come in these tenths of it.
+    pub fn burst(&mut self, tenths: Range<u64>, flows: &[Flow]) {
         let begin_ns = self.seconds * 1_000_000_000;
         self.seconds += 1;
         self.in_second.clear();
         for tenth in 0..10 {
-            self.reading(flows, (tenth, 10), begin_ns + (tenth + 1) * 100_000_000, 0.1);
+            let at_ns = begin_ns + (tenth + 1) * 100_000_000;
+            let comes = if tenths.contains(&tenth) { flows } else { &[] };
+            let part = tenth.saturating_sub(tenths.start);
+            self.reading(comes, (part, tenths.end - tenths.start), at_ns, 0.1);
         }
         self.judge(1.0);
     }
@@ -239,7 +248,7 @@ impl Play {
     /// Plays this part of the flows.
     fn reading(&mut self, flows: &[Flow], (part, parts): (u64, u64), at_ns: u64, seconds: f64) {
         let mut totals = nettop_common::Totals::default();
-        let not_ip = self.not_ip * (part + 1) / parts - self.not_ip * part / parts;
+        let not_ip = self.not_ip / 10;
         totals.class(Class::of(Outcome::NotIp)).add(PacketsBytes { packets: not_ip, bytes: not_ip * 60 });
         self.detector.stats.begin_reading(at_ns);
         for flow in flows {

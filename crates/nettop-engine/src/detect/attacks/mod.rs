@@ -2,6 +2,8 @@
 
 mod attack;
 mod found;
+#[cfg(test)]
+mod tests;
 
 use nettop_common::{Address, Event};
 use nettop_model::{clock::Moment, snapshot::Alert};

@@ -2,6 +2,8 @@
 
 mod bits;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use foldhash::HashMap;
