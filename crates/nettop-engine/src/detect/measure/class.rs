@@ -99,7 +99,20 @@ impl OfClass<'_> {
         let threshold = floor.max(learned) * unsettled;
         let burst = burst.times(pps * scene.seconds, threshold);
         let bps = pps * if mix.events > 0 { mix.length } else { self.length };
-        Some(Part { rule, pps, all: came, burst, bps, mix, verdict, of, usual, floor, threshold })
+        Some(Part {
+            rule,
+            pps,
+            all: came,
+            burst,
+            bps,
+            mix,
+            verdict,
+            of,
+            usual,
+            floor,
+            threshold,
+            raised: learned > floor,
+        })
     }
 }
 

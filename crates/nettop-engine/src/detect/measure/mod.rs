@@ -59,6 +59,8 @@ pub struct Part {
     pub floor: f64,
     /// From where on they are an alert.
     pub threshold: f64,
+    /// Whether that is more than it would be if nothing were usual.
+    pub raised: bool,
 }
 
 impl Part {
@@ -72,9 +74,10 @@ impl Part {
         matches!(RULES[self.rule].finds, Finds::Flood(flood) if flood.class == TrafficClass::Udp)
     }
 
-    /// Whether it is as much as a flood, about, and none.
+    /// Whether it is as much as a flood, about, and none, or usual for this target: among the others it would not be.
     fn is_other(&self) -> bool {
-        !matches!(self.verdict, Verdict::Attack { .. }) && self.all >= self.floor * APART
+        let is_none = !matches!(self.verdict, Verdict::Attack { .. }) || self.raised && self.times() < 1.0;
+        is_none && self.all >= self.floor * APART
     }
 
     /// How many times the threshold there is of it, whatever it is.
