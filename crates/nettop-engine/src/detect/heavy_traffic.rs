@@ -43,7 +43,8 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
 
 fn tell(finding: &Finding, _: f64, _: &DetectInput) -> String {
     if finding.note.is_empty() {
-        return format!("heavy traffic to {} more hosts", finding.count);
+        let plural = if finding.count == 1 { "" } else { "s" };
+        return format!("heavy traffic of {} more source{plural}", format::count(finding.count, 11));
     }
     format!("heavy traffic, {}", finding.note)
 }

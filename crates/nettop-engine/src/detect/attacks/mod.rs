@@ -25,8 +25,6 @@ use super::{
 pub const VOLUMETRIC: &str = "volumetric";
 /// Traffic that is none.
 pub const HEAVY: &str = "heavy-traffic";
-/// Of heavy traffic so many are told at once.
-const MOST: usize = 5;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -208,10 +206,8 @@ impl Attacks {
 /// Traffic that is heavy, and no attack: what it is, to whom, how much, and its largest part.
 pub fn heavy(sites: &[Site]) -> impl Iterator<Item = (&Site, &Part, &'static str)> {
     let parts = sites.iter().flat_map(|site| site.parts.iter().map(move |part| (site, part)));
-    parts
-        .filter_map(|(site, part)| match part.verdict {
-            Verdict::Heavy(why) if part.pps >= part.floor && site.who.is_some() => Some((site, part, why)),
-            _ => None,
-        })
-        .take(MOST)
+    parts.filter_map(|(site, part)| match part.verdict {
+        Verdict::Heavy(why) if part.pps >= part.floor && site.who.is_some() => Some((site, part, why)),
+        _ => None,
+    })
 }
