@@ -98,3 +98,42 @@ impl HostRates {
 const LINK: f64 = 0.5;
 const SOFTIRQ: f64 = 0.5;
 const DROPS: f64 = 10.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::host;
+
+    #[test]
+    fn counters_of_both_protocols_are_one_and_those_that_lack_are_zero() {
+        let rates = HostRates::of(&host(&[("UdpNoPorts", 5.0), ("Udp6NoPorts", 7.0), ("IpReasmFails", 1.0)]));
+        assert_eq!(rates, Some(HostRates { no_port: 12.0, reassembly_failed: 1.0, ..HostRates::default() }));
+        assert!(rates.is_some_and(|rates| rates.accepted.is_sign_positive()), "no -0");
+        assert_eq!(HostRates::of(&Host { seconds: 0.0, ..host(&[("UdpNoPorts", 5.0)]) }), None);
+    }
+
+    #[test]
+    fn harm_is_told_from_where_on_it_is_more_than_a_busy_day() {
+        let none = HostRates::default();
+        for (name, rates, expected) in [
+            ("none", none, &[][..]),
+            (
+                "less than any",
+                HostRates { link: 0.49, softirq: 0.49, dropped: 9.9, listen_drops: 9.9, no_room: 9.9, ..none },
+                &[],
+            ),
+            ("cookies and resets are none", HostRates { cookies: 9e5, resets: 9e5, no_port: 9e5, ..none }, &[]),
+            ("a link", HostRates { link: 0.5, ..none }, &["the link is 50 % full"]),
+            ("more than it can be", HostRates { link: 1.2, ..none }, &["the link is 100 % full"]),
+            ("drops", HostRates { dropped: 1500.0, ..none }, &["the kernel drops 1.50k packets/s before sockets"]),
+            (
+                "sockets",
+                HostRates { listen_drops: 10.0, no_room: 20.0, ..none },
+                &["10 connections/s find no room at listening sockets", "20 datagrams/s find no room at sockets"],
+            ),
+            ("a CPU", HostRates { softirq: 0.5, ..none }, &["receiving takes 50 % of a CPU"]),
+        ] {
+            assert_eq!(rates.harm(), expected, "{name}");
+        }
+    }
+}

@@ -48,3 +48,29 @@ fn tell(finding: &Finding, _: f64, _: &DetectInput) -> String {
     }
     format!("heavy traffic, {}", finding.note)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::*;
+
+    #[test]
+    fn it_is_a_note_as_long_as_it_lasts() {
+        let backup = |packets| udp(5000, 6000, packets).length(1400);
+        let mut play = play(&[], 1, &[backup(10_100)]);
+        assert_eq!(play.told(), ["heavy traffic, UDP to 192.0.2.1: 10.1k pps, 113 Mbit/s; a few flows…"]);
+        let alert = &play.all()[0];
+        assert_eq!((alert.severity.label(), &*alert.kind), ("info", "heavy-traffic"));
+        assert_eq!(alert.target.map(|target| target.to_string()).as_deref(), Some("192.0.2.1:6000"));
+        play.seconds(3, &[backup(9900)]);
+        assert_eq!(play.told(), ["heavy traffic, UDP to 192.0.2.1: 10.1k pps, 113 Mbit/s; a few flows"]);
+    }
+
+    #[test]
+    fn of_more_than_five_some_are_told() {
+        let backups: Vec<_> =
+            (0..7).map(|n| udp(5000, 6000, 10_100).length(1400).from([10, n, 0, 0]).to([192, 0, 2, n])).collect();
+        let said = play(&[], 1, &backups).told();
+        assert_eq!((said.len(), &*said[0]), (6, "heavy traffic of 2 more sources…"));
+        assert!(said[1..].iter().all(|said| said.starts_with("heavy traffic, UDP to 192.0.2.")), "{said:?}");
+    }
+}

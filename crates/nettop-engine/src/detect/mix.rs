@@ -173,3 +173,48 @@ fn shares<T: Copy + Ord + Hash>(weights: HashMap<T, f64>, all: f64, most: usize)
     shares.truncate(most);
     shares
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::syn;
+
+    fn mix(thinned: bool, events: &[Event]) -> Mix {
+        Mix::of(events.iter(), thinned, &Senders::default())
+    }
+
+    #[test]
+    fn few_samples_tell_nothing_unless_they_are_all_there_is() {
+        let of = |count: u32, weight| (0..count).map(|n| syn(n, 80, 0, weight)).collect::<Vec<_>>();
+        let mut uneven = of(30, 1);
+        uneven.push(syn(99, 80, 0, 1000));
+        for (name, thinned, events, expected) in [
+            ("none", false, vec![], 0),
+            ("one, and that is all", false, of(1, 1), 1),
+            ("one of many", true, of(1, 1), 0),
+            ("19 that stand for more", false, of(19, 10), 0),
+            ("20", false, of(20, 10), 20),
+            ("one that stands for nearly all", false, uneven, 0),
+        ] {
+            assert_eq!(mix(thinned, &events).events, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn shares_are_in_order_and_bounded() {
+        // Half of it is of one source and one port, the others have one each.
+        let events: Vec<_> =
+            (0..1000).map(|n| if n % 2 == 0 { syn(7, 443, 0, 10) } else { syn(1000 + n, n as u16, 0, 10) }).collect();
+        let mix = mix(true, &events);
+        assert_eq!((mix.events, mix.weight, mix.length), (1000, 10_000.0, 60.0));
+        assert_eq!((mix.distinct, mix.and_more), (501, true), "more of them than the samples can tell");
+        assert_eq!((mix.sources[0], mix.sources.len()), ((Address::from_v4_word(7), 0.5), ORIGINS));
+        assert_eq!((mix.ports[0].0, mix.ports.len(), mix.distinct_ports, mix.flows), (443, LISTED, 500, 501));
+        assert_eq!((mix.port(0.5), mix.port(0.51)), (Some(443), None));
+        assert_eq!(mix.flags, [(2, 1.0)]);
+        assert!((mix.few_flows - 0.503).abs() < 1e-9 && (mix.busiest(2) - 0.501).abs() < 1e-9, "{mix:?}");
+        assert!(mix.is_busy(&Address::from_v4_word(7)) && !mix.is_busy(&Address::from_v4_word(1001)));
+        assert_eq!(mix.busiest_flows[0], flow(&events[0]));
+        assert_eq!((mix.unfinished, mix.stray, mix.new), (None, None, None), "nobody is followed");
+    }
+}

@@ -28,6 +28,8 @@ mod spoofed_flood;
 mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod thresholds;
 mod usual;
 mod volumetric;

@@ -77,3 +77,56 @@ impl Thresholds {
         RULES.iter().position(|rule| rule.kind == kind).map_or(0, |at| self.values[at])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::*;
+
+    /// What is said of a second of `packets` echo requests where 1,500 in each second are usual.
+    fn said(thresholds: Thresholds, packets: u64) -> Vec<String> {
+        let mut play = Play::new(thresholds);
+        play.sampling = 3;
+        // So that a sum of ten seconds begins.
+        play.seconds(8, &[]);
+        play.seconds(10, &[icmp(1500).sources(100)]);
+        play.second(&[icmp(packets).sources(100)]);
+        play.told()
+    }
+
+    #[test]
+    fn three_times_what_is_usual_raises_those_that_nobody_gave() {
+        let learning = Thresholds::default();
+        check([
+            ("not three times as much", said(learning, 4400), &[][..]),
+            ("more than that", said(learning, 5000), &[]),
+            (
+                "fixed ones only",
+                said(learning.learning(false), 2100),
+                &["ICMP flood on 192.0.2.1: 2.10k pps, 1.01 Mbit/s; about 100 sources…"],
+            ),
+            ("fixed ones, just below", said(learning.learning(false), 1900), &[]),
+            (
+                "given",
+                said(learning.with("icmp-flood", 3000), 3100),
+                &["ICMP flood on 192.0.2.1: 3.10k pps, 1.49 Mbit/s; about 100 sources…"],
+            ),
+            ("given, just below", said(learning.with("icmp-flood", 3000), 2900), &[]),
+            ("never", said(learning.with("icmp-flood", 0), 9000), &[]),
+            ("another is given", said(learning.with("syn-flood", 3000), 4400), &[]),
+        ]);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_known() {
+        let thresholds = Thresholds::default().with("icmp-flood", 7).with("no-such-rule", 9).learning(false);
+        assert_eq!(thresholds.given().collect::<Vec<_>>(), [("icmp-flood", 7)]);
+        assert_eq!(
+            (thresholds.of("icmp-flood"), thresholds.of("syn-flood"), thresholds.of("no-such-rule")),
+            (7, 1000, 0)
+        );
+        assert!(!thresholds.is_learning() && Thresholds::default().is_learning());
+        assert_eq!(thresholds.with("syn-flood", 0).least(&["syn-flood", "icmp-flood", "udp-flood"]), 7.0);
+        assert_eq!(Thresholds::never().least(&["syn-flood", "icmp-flood"]), f64::INFINITY);
+    }
+}

@@ -3,6 +3,8 @@
 mod burst;
 mod class;
 mod sampled;
+#[cfg(test)]
+mod tests;
 
 use foldhash::HashMap;
 use nettop_common::{Address, TrafficClass};

@@ -119,6 +119,7 @@ impl Usual {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::*;
 
     const KEY: Key = (None, 3);
 
@@ -160,5 +161,47 @@ mod tests {
         }
         assert!(usual.sketches.len() <= MOST);
         assert!(usual.of(&KEY).is_some_and(|pps| pps >= 70_000.0));
+    }
+
+    /// A flood that needs no sources, three times as much as its threshold.
+    fn flood() -> [Flow; 1] {
+        [icmp(3000).sources(100)]
+    }
+
+    #[test]
+    fn an_attack_is_never_usual() {
+        let mut play = play(&[], 22, &flood());
+        // Nor what is left of it while it pauses.
+        play.seconds(20, &[icmp(1500).sources(100)]);
+        play.seconds(61, &[]);
+        assert_eq!(play.told().len(), 1);
+        play.second(&flood());
+        let said = play.told();
+        assert_eq!(said[0], "ICMP flood on 192.0.2.1: 3.00k pps, 1.44 Mbit/s; about 100 sources…");
+        assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn heavy_traffic_is() {
+        let datagrams = |packets: u64| flow(17, (0, 0), packets * 5 / 6).fragments().length(1500);
+        let first = |packets: u64| udp(2049, 800, packets / 6).fragments().length(1500);
+        let mut play = play(&[], 0, &[]);
+        play.seconds(20, &[datagrams(2400), first(2400)]);
+        let flood = |packets| flow(17, (0, 0), packets).sources(300).fragments().from([10, 9, 0, 0]);
+        play.second(&[flood(6000)]);
+        assert_eq!(play.told().len(), 1, "not three times as much");
+        play.second(&[flood(9000)]);
+        let said = play.told();
+        assert_eq!(said[0], "fragment flood on 192.0.2.1: 9.00k pps, 4.32 Mbit/s, 4x its usual; about 300 sources…");
+        assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn a_reset_does_not_forget_it() {
+        let mut play = play(&[], 20, &[icmp(1500).sources(100)]);
+        play.reset();
+        play.seconds(12, &[tcp(443, ACK, 10).from([172, 16, 0, 1])]);
+        play.second(&[icmp(4000).sources(100)]);
+        assert_eq!(play.told(), [""; 0]);
     }
 }
