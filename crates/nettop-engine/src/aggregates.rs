@@ -41,6 +41,10 @@ pub struct Aggregates {
     pub sources: Ledger<Address, SourceCounters>,
     /// By destination.
     pub destinations: Ledger<Address, ClassTally>,
+    /// What came to all destinations, by class.
+    pub classes: [PacketsBytes; TrafficClass::COUNT],
+    /// Whether it is counted what comes to whom.
+    pub has_destinations: bool,
     /// By MAC pair.
     pub macs: Ledger<MacPair, PacketsBytes>,
     /// Counted packets.
@@ -73,6 +77,8 @@ impl Aggregates {
             totals: Totals::default(),
             sources: Ledger::new(max_sources),
             destinations: Ledger::new(MOST_OTHERS),
+            classes: Default::default(),
+            has_destinations: true,
             macs: Ledger::new(MOST_OTHERS),
             packets: History::default(),
             bytes: History::default(),
@@ -96,7 +102,10 @@ impl Aggregates {
         notes.begin_reading(reading.at.monotonic_ns);
         self.totals.add(&reading.totals);
         notes.totals(&reading.totals);
-        reading.destinations.iter().for_each(|(address, counted)| notes.destination(address, *counted));
+        for (address, counted) in &reading.destinations {
+            notes.destination(address, *counted);
+            self.classes[counted.class as usize].add(counted.tally);
+        }
         notes.targets.end_reading(seconds);
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
@@ -195,6 +204,7 @@ impl Aggregates {
         self.totals = Totals::default();
         self.sources.reset();
         self.destinations.reset();
+        self.classes = Default::default();
         self.macs.reset();
         self.packets.clear();
         self.bytes.clear();
@@ -249,7 +259,9 @@ impl Aggregates {
             untracked_macs: totals.untracked(Table::Macs).into(),
             incomplete_sources: sources.lacking() as u64,
             holds: sum(&[counted, filtered, not_ip, martian]) == totals.seen
-                && sum(&[sources.entered(), untracked]) == counted,
+                && sum(&[sources.entered(), untracked]) == counted
+                && (sum(&[sum(&self.classes), totals.untracked(Table::Destinations)]) == counted
+                    || !self.has_destinations),
         }
     }
 

@@ -201,6 +201,7 @@ impl Engine {
             source,
             settings,
         };
+        engine.aggregates.has_destinations = !engine.settings.without.contains(&Part::Destinations);
         engine.load_usual();
         engine.look();
         engine.publish();

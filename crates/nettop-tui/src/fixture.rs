@@ -150,6 +150,7 @@ pub fn busy() -> Snapshot {
         tcp_flags: [(0x02, 10_200_000), (0x12, 1_200_000), (0x10, 500_000), (0x18, 90_000), (0x11, 9_000), (0xff, 1)]
             .map(|(flags, packets)| (TcpFlags(flags), packets))
             .into(),
+        classes: Vec::new(),
         packet_sizes: [15_000_000, 1_000_000, 799_998, 0]
             .into_iter()
             .zip(SizeBucket::ALL)

@@ -151,6 +151,7 @@ impl From<Flat> for Snapshot {
                 protocols: flat.protocols,
                 tcp_flags: flat.tcp_flags,
                 packet_sizes: flat.packet_sizes,
+                classes: Vec::new(),
                 history: flat.history,
                 events: flat.last_events,
             },

@@ -1,11 +1,11 @@
 //! Everything counted, in sums.
 
-use nettop_common::{Protocol, counters::SizeBucket};
+use nettop_common::{Protocol, TrafficClass, counters::SizeBucket};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accounting, EventRow, History, TcpFlags,
-    json::{as_map, from_map, labelled},
+    Accounting, Amount, EventRow, History, TcpFlags,
+    json::{as_map, by_class, from_map, labelled},
 };
 
 /// Everything counted, in sums.
@@ -39,6 +39,10 @@ pub struct Traffic {
     /// Packets by frame size.
     #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
     pub packet_sizes: Vec<(SizeBucket, u64)>,
+    /// What went to all destinations, by class of traffic; what had no place in the kernel's tables is in
+    /// `accounting.untracked_destinations`.
+    #[serde(serialize_with = "by_class", deserialize_with = "from_map")]
+    pub classes: Vec<(TrafficClass, Amount)>,
     /// The last minutes.
     pub history: History,
     /// The newest sampled packets, oldest first.

@@ -30,12 +30,13 @@ const CALL_PPS: f64 = 250.0;
 fn judge(look: &Look) -> Judged {
     let Look { pps, mix, .. } = *look;
     if let Some(host) = look.host {
-        let share = look.share_of_host(TrafficClass::Udp) / pps.max(1.0);
-        let refused = (host.no_port + host.no_room) * share;
+        let refused = (host.no_port + host.no_room) / pps.max(1.0);
         if refused >= MANY {
             return Judged::certain(pps, [format!("no socket of this host takes {} of it", percent(refused))]);
         }
-        if host.sent * share >= MOST && host.delivered * share >= MOST {
+        // Other services of the host may answer: what all of them get and do not answer has to be less than half of this.
+        let unanswered = look.all[TrafficClass::Udp as usize] - host.sent;
+        if unanswered < pps * MOST && host.delivered >= pps * MOST {
             return Judged::heavy(pps, "this host sends as much");
         }
     }
