@@ -39,7 +39,7 @@ pub struct Flow {
     /// How many destination ports they go to in turn, from that of `packet` on.
     pub ports: u16,
     /// How many source ports they come from in turn, from that of `packet` on.
-    pub from_ports: u16,
+    pub source_ports: u16,
     /// How many hosts they go to in turn, from this one on.
     pub targets: u32,
     pub target: u32,
@@ -71,7 +71,7 @@ pub fn flow(protocol: u8, ports: (u16, u16), packets: u64) -> Flow {
         sources: 1,
         from: Ipv4Addr::new(10, 0, 0, 0).to_bits(),
         ports: 1,
-        from_ports: 1,
+        source_ports: 1,
         targets: 1,
         target: Ipv4Addr::new(192, 0, 2, 1).to_bits(),
         v6: false,
@@ -106,8 +106,8 @@ impl Flow {
         Self { ports, ..self }
     }
 
-    pub fn from_ports(self, from_ports: u16) -> Self {
-        Self { from_ports, ..self }
+    pub fn source_ports(self, source_ports: u16) -> Self {
+        Self { source_ports, ..self }
     }
 
     pub fn v6(self) -> Self {
@@ -128,9 +128,10 @@ impl Flow {
     pub fn back(mut self, packets: u64) -> Self {
         let Packet { source_port, destination_port, .. } = self.packet;
         (self.packet.source_port, self.packet.destination_port) = (destination_port, source_port);
-        let Self { sources, from, ports, from_ports, targets, target, .. } = self;
-        let (sources, from, ports, from_ports, targets, target) = (targets, target, from_ports, ports, sources, from);
-        Self { sources, from, ports, from_ports, targets, target, packets, ..self }
+        let Self { sources, from, ports, source_ports, targets, target, .. } = self;
+        let (sources, from, ports, source_ports, targets, target) =
+            (targets, target, source_ports, ports, sources, from);
+        Self { sources, from, ports, source_ports, targets, target, packets, ..self }
     }
 
     /// With these flags of TCP.
@@ -252,7 +253,7 @@ impl Play {
         totals.class(Class::of(Outcome::NotIp)).add(PacketsBytes { packets: not_ip, bytes: not_ip * 60 });
         self.detector.stats.begin_reading(at_ns);
         for flow in flows {
-            let Flow { packet, length, packets, sources, from, ports, from_ports, targets, .. } = *flow;
+            let Flow { packet, length, packets, sources, from, ports, source_ports, targets, .. } = *flow;
             let (first, end) = (packets * part / parts, packets * (part + 1) / parts);
             let tally = PacketsBytes { packets: end - first, bytes: (end - first) * length };
             let protocol = Protocol::from_number(packet.protocol);
@@ -271,7 +272,7 @@ impl Play {
                 counters.count(protocol, packet.tcp_flags, packet.fragment, length, at_ns);
                 if self.is_sampled(n) {
                     let destination_port = packet.destination_port + (n % u64::from(ports)) as u16;
-                    let source_port = packet.source_port + (n % u64::from(from_ports)) as u16;
+                    let source_port = packet.source_port + (n % u64::from(source_ports)) as u16;
                     let packet = Packet { source, destination, source_port, destination_port, ..packet };
                     self.detector.sample(&Event::new(&packet, length, at_ns, self.sampling as u32));
                 }
@@ -364,8 +365,14 @@ pub fn judged(rates: &[(&'static str, f64)], flows: &[Flow]) -> Vec<String> {
     play.all().iter().map(judged).collect()
 }
 
+/// What is expected to be said, newest first.
+pub type Expected = &'static [&'static str];
+
+/// Its name, what the host counts per second, the traffic, and what is expected.
+pub type HostRow = (&'static str, &'static [(&'static str, f64)], Vec<Flow>, Expected);
+
 /// Compares what is said with what is expected, of each row of a table: its name, what is said, what is expected.
-pub fn check(rows: impl IntoIterator<Item = (&'static str, Vec<String>, &'static [&'static str])>) {
+pub fn check(rows: impl IntoIterator<Item = (&'static str, Vec<String>, Expected)>) {
     let mut wrong = String::new();
     for (name, said, expected) in rows {
         if said != expected {
@@ -376,11 +383,11 @@ pub fn check(rows: impl IntoIterator<Item = (&'static str, Vec<String>, &'static
 }
 
 /// The same of a second of traffic after a quiet while.
-pub fn table(rows: Vec<(&'static str, Vec<Flow>, &'static [&'static str])>) {
+pub fn table(rows: Vec<(&'static str, Vec<Flow>, Expected)>) {
     check(rows.into_iter().map(|(name, flows, expected)| (name, said(&flows), expected)));
 }
 
 /// The same where the host counts this per second, with severity and evidence.
-pub fn table_of_hosts(rows: Vec<(&'static str, &[(&'static str, f64)], Vec<Flow>, &'static [&'static str])>) {
+pub fn table_of_hosts(rows: Vec<HostRow>) {
     check(rows.into_iter().map(|(name, rates, flows, expected)| (name, judged(rates, &flows), expected)));
 }

@@ -99,7 +99,11 @@ mod tests {
         let learning = Thresholds::default();
         check([
             ("not three times as much", said(learning, 4400), &[][..]),
-            ("more than that", said(learning, 5000), &[]),
+            (
+                "more than that",
+                said(learning, 5300),
+                &["ICMP flood on 192.0.2.1: 5.30k pps, 2.54 Mbit/s, 3x its usual; about 100 sources…"],
+            ),
             (
                 "fixed ones only",
                 said(learning.learning(false), 2100),

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(play.told(), [""; 0], "below the threshold");
         play.sampling = 3;
         (2..4).for_each(|n| {
-            play.second(&[udp(40_000, 443, 12_000).sources(12_000).from([10, n * 64, 0, 0]).length(900)])
+            play.second(&[udp(40_000, 443, 12_000).sources(12_000).from([10, n * 64, 0, 0]).length(900)]);
         });
         assert_eq!(
             play.told(),

@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn what_is_one_and_what_is_not() {
         let game = udp(40_000, 27_015, 12_000).sources(300).length(200);
-        let calls = udp(20_000, 30_000, 12_000).sources(240).ports(240).from_ports(240).length(214);
+        let calls = udp(20_000, 30_000, 12_000).sources(240).ports(240).source_ports(240).length(214);
         table(vec![
             ("on a port", vec![game], &["UDP flood on 192.0.2.1:27015: 12.0k pps, 19.2 Mbit/s; about 300 sources…"]),
             (
