@@ -116,7 +116,7 @@ impl Scans {
             let manner = match known.map(|(manner, ..)| manner) {
                 Some(manner @ (Manner::Hosts | Manner::Ports | Manner::Pings)) => manner,
                 _ if tried.pings() >= least => Manner::Pings,
-                _ if tried.hosts() >= least && tried.numbers() <= FEW_PORTS => Manner::Hosts,
+                _ if tried.numbers() <= FEW_PORTS && (tried.hosts() >= least || tried.is_one_port()) => Manner::Hosts,
                 _ => Manner::Ports,
             };
             let count = match manner {

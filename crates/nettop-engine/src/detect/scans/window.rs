@@ -55,6 +55,12 @@ impl Tried {
         if self.is_using_udp() && tcp < 1.0 { 0.0 } else { (self.hosts & !self.hosts_answered).count() }
     }
 
+    /// Whether each host is tried at one port, about: pairs and hosts are then as many, but for the error of counting.
+    pub fn is_one_port(&self) -> bool {
+        const ERROR: f64 = 1.5;
+        self.ports() <= self.hosts() * ERROR
+    }
+
     /// Hosts that got an echo request, and not one after the other, as monitoring sends them.
     pub fn pings(&self) -> f64 {
         let pings = self.pings.count();
