@@ -1,6 +1,8 @@
 //! Who scans, and who does not.
 
-use super::{MOST, SHORT_NS, window::Window};
+use nettop_common::{Address, Event};
+
+use super::{MOST, Manner, SHORT_NS, Scans, window::Window};
 use crate::detect::{
     locate::Net,
     testing::{Flow, *},
@@ -138,6 +140,19 @@ fn memory_is_bounded_and_who_tries_much_stays() {
     assert!(tried(&window) < 5.0, "{}", tried(&window));
     window.forget(|net: Net| net.is_host());
     assert_eq!(window.all().count(), 0);
+}
+
+#[test]
+fn hosts_at_one_port_are_never_told_as_ports() {
+    for _ in 0..100 {
+        let mut scans = Scans::default();
+        for host in 1..60 {
+            let event = syn(7, 23, host, 1);
+            scans.add(&Event { destination: Address::from_v4_word((0xc633_6400 + host as u32).to_be()), ..event });
+            let manners: Vec<_> = scans.find(40.0).iter().map(|scan| scan.manner).collect();
+            assert!(manners.iter().all(|manner| *manner == Manner::Hosts), "{host}: {manners:?}");
+        }
+    }
 }
 
 #[test]
