@@ -518,7 +518,7 @@ mod tests {
 
     #[test]
     fn the_top_and_the_rest_are_everything() {
-        let (mut ledger, buckets) = (Ledger::new(10), TimeBuckets::new(0));
+        let (mut ledger, buckets) = (Ledger::new(16), TimeBuckets::new(0));
         enter(&mut ledger, &buckets, &(1..=10).map(|key| (key, u64::from(key))).collect::<Vec<_>>());
         let (top, others, rest) = ledger.top(3);
         assert_eq!((top, others, rest), (vec![10, 9, 8], 7, tally(28)));

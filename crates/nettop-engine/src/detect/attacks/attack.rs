@@ -244,7 +244,7 @@ impl Attack {
         match harm {
             Some(harm) if harm.is_empty() => alert.evidence.push("this host shows no harm".into()),
             Some(harm) => alert.evidence.extend(harm),
-            None => alert.evidence.push("what harm it does is not known: the host's counters are not".into()),
+            None => alert.evidence.push("what harm it does is not known: there are no counters of the host".into()),
         }
         let distinct = mix.map_or((0, false), |mix| (mix.distinct, mix.and_more));
         self.alert.message = words::attack(&self.alert, distinct, scene);
