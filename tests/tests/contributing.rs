@@ -73,7 +73,7 @@ const ONE_OF_EACH: &[(&str, &str, &str, &str)] = &[
         "crates/nettop-engine/src/detect/mod.rs",
     ),
     ("form of export", "prefixes::of_json", "crates/nettop-export/src/prefixes.rs", "crates/nettop-export/src/lib.rs"),
-    ("counter of the host", "TcpExtSyncookiesSent", "", "crates/nettop-collect/src/host/counters.rs"),
+    ("counter of the host", "TcpExtTCPZeroWindowDrop", "", "crates/nettop-collect/src/host/counters.rs"),
     ("group", "MacList", "crates/nettop-model/src/snapshot/lists.rs", "crates/nettop-model/src/snapshot/groups.rs"),
     (
         "request",
