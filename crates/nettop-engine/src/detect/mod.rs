@@ -340,7 +340,7 @@ impl Detector {
             };
             floods.iter().any(|who| is_at(who) && !flooded.contains(who))
         };
-        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS);
+        scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS, at.monotonic_ns);
         scene.scans.retain(|scan| !begins(scan.target));
         *flooded = floods;
         // What a host answers to those who send to it is no sweep.

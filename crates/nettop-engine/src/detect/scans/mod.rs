@@ -24,9 +24,9 @@ const MOST: usize = 4096;
 const TOGETHER: usize = 10;
 /// ... of which each tries so many.
 const SOME: f64 = 5.0;
-/// For so long after it was found something goes on as what it was, unless nothing is tried for a while.
+/// For so long after it was found something goes on as what it was. It is over when nothing is tried for a while; a slow one, for as long.
 const LATELY_NS: u64 = 60_000_000_000;
-const QUIET_NS: u64 = 2_000_000_000;
+const QUIET_NS: u64 = 3_000_000_000;
 /// What takes less long is found in the shorter window, seconds.
 const SLOW: f64 = 60.0;
 /// With so many ports or fewer it is hosts that are looked for.
@@ -71,24 +71,17 @@ pub struct Scans {
     long: Window,
     /// What was found lately of a source stays what it is, with how much it was at most and when, nanoseconds.
     known: HashMap<Address, (Manner, f64, u64)>,
-    now_ns: u64,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self {
-            short: Window::new(SHORT_NS, MOST),
-            long: Window::new(LONG_NS, MOST),
-            known: HashMap::default(),
-            now_ns: 0,
-        }
+        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), known: HashMap::default() }
     }
 }
 
 impl Scans {
     /// Looks at a sampled packet.
     pub fn add(&mut self, event: &Event) {
-        self.now_ns = self.now_ns.max(event.at_ns);
         self.short.add(event);
         self.long.add(event);
     }
@@ -99,11 +92,12 @@ impl Scans {
         self.long.forget(&is);
     }
 
-    /// Those that have tried `least` ports or hosts at least, those with most first.
-    pub fn find(&mut self, least: f64) -> Vec<Scan> {
+    /// Those that have tried `least` ports or hosts at least and are still at it at this time, those with most first.
+    pub fn find(&mut self, least: f64, now_ns: u64) -> Vec<Scan> {
+        let goes_on = |tried: &Tried, quiet_ns| tried.newest_ns + quiet_ns > now_ns;
         let mut scans = Vec::new();
         let mut some: Vec<(Address, Tried)> = Vec::new();
-        for (source, tried) in self.short.all() {
+        for (source, tried) in self.short.all().filter(|(_, tried)| goes_on(tried, QUIET_NS)) {
             let scan = |manner, count| Scan {
                 source: Some(source),
                 manner,
@@ -128,15 +122,14 @@ impl Scans {
             let lately = known
                 .filter(|(manner, ..)| *manner != Manner::Slow)
                 .filter(|(_, _, at_ns)| tried.newest_ns.saturating_sub(*at_ns) < LATELY_NS);
-            let most =
-                lately.map_or(0.0, |(_, most, _)| if tried.newest_ns + QUIET_NS > self.now_ns { most } else { 0.0 });
+            let most = lately.map_or(0.0, |(_, most, _)| most);
             if count.max(most) >= least {
                 scans.push(scan(manner, count.max(most)));
             } else if tried.ports() >= SOME && known.is_none() {
                 some.push((source, tried));
             }
         }
-        for (source, tried) in self.long.all() {
+        for (source, tried) in self.long.all().filter(|(_, tried)| goes_on(tried, LATELY_NS)) {
             let count = tried.ports().max(tried.pings());
             let is_fast = self.known.get(&source).is_some_and(|(manner, ..)| *manner != Manner::Slow);
             if count >= least
@@ -152,7 +145,6 @@ impl Scans {
         if self.known.len() >= MOST {
             self.known.clear();
         }
-        let now_ns = self.now_ns;
         self.known.extend(scans.iter().filter_map(|scan| Some((scan.source?, (scan.manner, scan.tried, now_ns)))));
         order::sort_by(&mut scans, |a, b| b.tried.total_cmp(&a.tried).then(a.source.cmp(&b.source)));
         scans

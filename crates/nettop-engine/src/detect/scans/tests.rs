@@ -149,7 +149,7 @@ fn hosts_at_one_port_are_never_told_as_ports() {
         for host in 1..60 {
             let event = syn(7, 23, host, 1);
             scans.add(&Event { destination: Address::from_v4_word((0xc633_6400 + host as u32).to_be()), ..event });
-            let manners: Vec<_> = scans.find(40.0).iter().map(|scan| scan.manner).collect();
+            let manners: Vec<_> = scans.find(40.0, 0).iter().map(|scan| scan.manner).collect();
             assert!(manners.iter().all(|manner| *manner == Manner::Hosts), "{host}: {manners:?}");
         }
     }
