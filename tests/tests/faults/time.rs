@@ -73,7 +73,7 @@ fn a_stall_is_told_and_moves_nothing_in_time() {
     const STALL: f64 = 5.0;
     const RATE: u64 = 1_500;
     let net = Net::new(1);
-    let monitor = Monitor::live(&net.receiver, "--iface in0 --interval 0.2");
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --interval 0.2 --high-pps 1000");
     let sender = Sender::new(&net.sender, "out0");
     let mut traffic = Traffic::default();
     let seconds = |snapshot: &Value| snapshot["history"]["seconds"].as_array().expect("a list").len();
