@@ -67,8 +67,8 @@ pub struct Scenario {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
-    /// Packets without a conversation: `syn`, `ack`, `rst`, `syn-ack`, `data`, `null`, `fin`, `xmas`, `udp`, `icmp`, `fragment`, `gre`,
-    /// `esp`, `arp`, `unreachable`, `too-big`, `expired`, `any` (each of another protocol), or a protocol's number.
+    /// Packets without a conversation: `syn`, `ack`, `rst`, `syn-ack`, `data`, `null`, `fin`, `fin-ack`, `xmas`, `udp`, `icmp`, `fragment`,
+    /// `gre`, `esp`, `arp`, `unreachable`, `too-big`, `expired`, `any` (each of another protocol), or a protocol's number.
     pub send: Option<String>,
     /// Conversations: `tcp`, `udp`, `quic`.
     pub talk: Option<String>,
@@ -104,6 +104,9 @@ pub struct Flow {
     pub on: Option<f64>,
     /// Likewise.
     pub every: Option<f64>,
+    /// Seconds in which the rate grows from none.
+    #[serde(default)]
+    pub ramp: f64,
     /// Of `send`: packets that go back for each one, and their payload. Without it the host answers as Linux answers
     /// strangers. A TCP stream that begins later than the scenario does so with a handshake.
     pub back: Option<f64>,

@@ -9,11 +9,14 @@ pub struct Span {
     pub stop_ns: u64,
     /// How long a burst is, and how long it is from one to the next.
     pub bursts: Option<(f64, f64)>,
+    /// For how many seconds it grows, evenly.
+    pub ramp: f64,
 }
 
 impl Span {
-    /// The moment at which so many seconds were spent sending; `None`: the span is over by then.
-    pub fn moment_ns(&self, active: f64) -> Option<u64> {
+    /// The moment at which as much was sent as is in so many seconds at the full rate; `None`: the span is over by then.
+    pub fn moment_ns(&self, full: f64) -> Option<u64> {
+        let active = if full < self.ramp / 2.0 { (2.0 * full * self.ramp).sqrt() } else { full + self.ramp / 2.0 };
         let passed = match self.bursts {
             Some((on, every)) => (active / on).floor() * every + active % on,
             None => active,

@@ -182,6 +182,7 @@ fn kind(text: &str, ipv6: bool) -> Result<Option<What>> {
         "data" => What::Tcp(PSH | ACK),
         "null" => What::Tcp(0),
         "fin" => What::Tcp(FIN),
+        "fin-ack" => What::Tcp(FIN | ACK),
         "xmas" => What::Tcp(FIN | PSH | URG),
         "udp" => What::Udp,
         "icmp" => {

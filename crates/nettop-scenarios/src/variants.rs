@@ -33,7 +33,10 @@ pub fn variants(mut table: Table) -> Result<Vec<Table>> {
     let variants: Vec<Table> = variants.try_into().context("variants are tables")?;
     let each = |variant: Table| {
         let mut scenario = table.clone();
-        for (key, value) in variant {
+        // It tells which flows are to be left as they are, and so comes last.
+        let mut keys: Vec<_> = variant.into_iter().collect();
+        keys.sort_by_key(|(key, _)| key == "always");
+        for (key, value) in keys {
             match key.as_str() {
                 "name" => {
                     let base = table.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -56,6 +59,14 @@ pub fn variants(mut table: Table) -> Result<Vec<Table>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variant_that_is_there_all_along_has_its_other_values_too() {
+        let text = "name = \"x\"\nvariants = [{ name = \"y\", always = true, rate = 9 }]\nflow = [{ rate = 1 }]";
+        let all = variants(text.parse().expect("a table")).expect("variants");
+        let flow = &all[0]["flow"].as_array().expect("flows")[0];
+        assert_eq!((flow["rate"].as_integer(), flow["always"].as_bool()), (Some(9), Some(true)));
+    }
 
     #[test]
     fn a_variant_changes_what_it_names_and_nothing_else() {

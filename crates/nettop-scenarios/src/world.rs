@@ -58,16 +58,16 @@ impl World {
             steps,
         };
         for flow in &recipes.mix(&scenario.background)?.flow {
-            world.add(flow, Span { start_ns: 0, stop_ns: u64::MAX, bursts: None }, false, seeds.fork())?;
+            world.add(flow, Span { start_ns: 0, stop_ns: u64::MAX, bursts: None, ramp: 0.0 }, false, seeds.fork())?;
         }
         for flow in &scenario.flow {
             let at = |seconds: f64| begins_ns.saturating_add_signed((seconds * 1e9) as i64);
             let bursts = flow.on.zip(flow.every);
             let span = if flow.always {
-                Span { start_ns: 0, stop_ns: u64::MAX, bursts }
+                Span { start_ns: 0, stop_ns: u64::MAX, bursts, ramp: flow.ramp }
             } else {
                 let seconds = flow.start + flow.seconds.unwrap_or(scenario.seconds - flow.start);
-                Span { start_ns: at(flow.start), stop_ns: at(seconds), bursts }
+                Span { start_ns: at(flow.start), stop_ns: at(seconds), bursts, ramp: flow.ramp }
             };
             world.add(flow, span, scenario.ipv6, seeds.fork())?;
         }
