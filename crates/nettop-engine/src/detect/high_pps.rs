@@ -25,6 +25,8 @@ pub const RULE: Rule = Rule {
     finds: Finds::Each(Each { severity: Severity::Warn, yields: false, find, tell }),
 };
 
+/// More busy sources at once are told as one event.
+const FEW: usize = 2;
 /// No second that rates are made of is shorter.
 const SHORTEST_SECOND: f64 = 0.95;
 
@@ -53,6 +55,10 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
         effect: if *pps >= scene.threshold { Effect::Raise } else { Effect::Hold },
         ..Finding::default()
     };
+    if scene.busy.len() > FEW {
+        let value = scene.busy.iter().map(|(_, pps)| *pps).fold(0.0, f64::max);
+        return vec![Finding { value, count: scene.busy.len() as u64, effect: Effect::Raise, ..Finding::default() }];
+    }
     scene.busy.iter().map(finding).collect()
 }
 
@@ -60,7 +66,7 @@ fn tell(finding: &Finding, peak: f64, scene: &DetectInput) -> String {
     let Some(address) = finding.source else {
         let threshold = format::count(scene.threshold as u64, 11);
         let plural = if finding.count == 1 { "" } else { "s" };
-        return format!("and {} more source{plural} over {threshold} pps", format::count(finding.count, 11));
+        return format!("{} source{plural} over {threshold} pps each", format::count(finding.count, 11));
     };
     let mut text = format!("{address} sends {} pps", format::pps(finding.value));
     if format::pps(peak) != format::pps(finding.value) {

@@ -35,6 +35,7 @@ mod usual;
 mod volumetric;
 mod words;
 
+use foldhash::HashSet;
 use nettop_common::{Address, Event, Outcome, TrafficClass};
 use nettop_model::{
     clock::Moment,
@@ -71,6 +72,8 @@ const SETTLED: f64 = 10.0;
 const UNSETTLED: f64 = 10.0;
 /// So much of a threshold may be the first instant of a flood.
 const FLOODED: f64 = 0.1;
+/// What comes within so many seconds of the start was there before.
+const BEGINNING: f64 = 2.0;
 /// A source that gets this share of what it sends converses.
 const CONVERSES: f64 = 0.1;
 /// For how many seconds connections that were made from here are spoken of, about.
@@ -223,6 +226,8 @@ pub struct Detector {
     scans: Scans,
     /// Targets of what may have been the first instant of a flood, in the second before.
     flooded: Vec<Option<Address>>,
+    /// What there was in the first seconds, until everybody is not new any more.
+    from_start: HashSet<usual::Key>,
     own: OwnRules,
     alerts: Alerts,
 }
@@ -258,6 +263,7 @@ impl Detector {
             attacks: Attacks::default(),
             scans: Scans::default(),
             flooded: Vec::new(),
+            from_start: HashSet::default(),
             own: OwnRules::default(),
             alerts: Alerts::default(),
         }
@@ -296,7 +302,20 @@ impl Detector {
 
     /// Looks at the second that ends at `at`. Returns what was raised, and what is over.
     pub fn judge(&mut self, at: Moment, seconds: f64, around: &Surroundings) -> Vec<Alert> {
-        let Self { stats, thresholds, first, age, connections_made, usual, attacks, scans, flooded, alerts, .. } = self;
+        let Self {
+            stats,
+            thresholds,
+            first,
+            age,
+            connections_made,
+            usual,
+            attacks,
+            scans,
+            flooded,
+            alerts,
+            from_start,
+            ..
+        } = self;
         let made = stats.targets.all()[TrafficClass::SynAck as usize].packets as f64;
         *connections_made = *connections_made * (-seconds / CONNECTIONS_SECONDS).exp() + made;
         let mut scene = DetectInput {
@@ -360,11 +379,22 @@ impl Detector {
             changes.extend(alerts.enter(at, rule, each, &scene));
         }
         changes.extend(alerts.end(at));
-        let learned = sites.iter().filter(|site| !attacks.is_at(site.who)).flat_map(|site| {
-            let learned = site.parts.iter().filter(|part| scene.is_settled || part.level() * UNSETTLED < 1.0);
-            learned.map(|part| ((site.who, part.rule), part.pps))
-        });
-        let learned: Vec<_> = learned.collect();
+        let quiet = sites.iter().filter(|site| !attacks.is_at(site.who));
+        let came = quiet.flat_map(|site| site.parts.iter().map(|part| ((site.who, part.rule), part)));
+        let mut learned: Vec<_> = came.map(|(key, part)| (key, part.pps, part.is_suspect())).collect();
+        if !attacks.lasts() {
+            learned.extend(spoofed_flood::learned(&scene));
+        }
+        // What was there when nettop began is what is usual, as far as anybody knows.
+        if *age < BEGINNING {
+            from_start.extend(learned.iter().map(|(key, ..)| *key));
+        }
+        if !scene.is_settled {
+            learned.retain(|(key, _, is_suspect)| !is_suspect || from_start.contains(key));
+            learned.iter_mut().for_each(|(.., is_suspect)| *is_suspect = false);
+        } else {
+            from_start.clear();
+        }
         usual.learn(seconds, learned.into_iter());
         *first = *first && stats.new_sources.count == 0;
         if !*first {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nettop_common::{Address, Event};
+use nettop_common::{Address, Event, TrafficClass};
 use nettop_model::{
     clock::Moment,
     format,
@@ -14,6 +14,8 @@ use crate::detect::{
     DetectInput, RULES, alerts, floods::Verdict, locate::Net, mix::Mix, rule::Finds, spoofed_flood, words,
 };
 
+/// So many times its threshold an attack is one beyond doubt.
+const DOUBTLESS: f64 = 3.0;
 /// What is less than this share of an attack is not told.
 const WORTH: f64 = 0.02;
 /// An attack that pauses so long may go on; then it is over.
@@ -45,6 +47,9 @@ pub struct Kind {
     pub mix: Mix,
     of: Vec<String>,
     evidence: Vec<String>,
+    /// It rested on something that nobody can forge who only sends packets; and how many times its threshold it was at most.
+    certain: bool,
+    times: f64,
 }
 
 /// An attack that lasts, or pauses.
@@ -106,8 +111,10 @@ impl Attack {
             let of_class = matches!(RULES[*rule].finds, Finds::Flood(flood) if flood.class == class);
             of_class && kind.mix.port(HALF).is_none_or(|port| port == event.destination_port)
         };
+        // All who send datagrams to a target take part, whatever it consisted of until then.
+        let is_part_of_any = class == TrafficClass::Udp;
         let comes = self.net.is_none_or(|net| net.around().contains(&event.destination))
-            && (self.kinds.is_empty() || self.kinds.iter().any(is_part));
+            && (is_part_of_any || self.kinds.is_empty() || self.kinds.iter().any(is_part));
         // What the target sends is answers.
         comes || self.net.is_some_and(|net| net.contains(&event.source))
     }
@@ -139,12 +146,14 @@ impl Attack {
             kind.pps += part.pps * part.burst * share;
             kind.bps += part.bps * part.burst * share;
             kind.usual = part.usual;
+            kind.times = kind.times.max(level);
             // Samples come in their own time: where there are none, what was known stays known.
             if part.mix.events > 0 {
                 kind.mix.clone_from(&part.mix);
                 kind.of.clone_from(&part.of);
             }
-            if let Verdict::Attack { evidence, .. } = &part.verdict {
+            if let Verdict::Attack { evidence, certain } = &part.verdict {
+                kind.certain |= certain;
                 kind.evidence.clone_from(evidence);
             }
         }
@@ -236,9 +245,12 @@ impl Attack {
                 format::count(each, DIGITS)
             ));
         }
+        let is_beyond_doubt = self.forged || kinds.iter().any(|(_, kind)| kind.certain || kind.times >= DOUBTLESS);
         let harm = scene.host.map(|host| host.harm());
         alert.severity = match &harm {
             Some(harm) if harm.is_empty() => Severity::Warn,
+            // Where nothing tells what harm it does, it has to be beyond doubt.
+            None if !is_beyond_doubt => Severity::Warn,
             _ => Severity::Critical,
         };
         match harm {

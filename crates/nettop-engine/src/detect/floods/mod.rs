@@ -67,6 +67,8 @@ pub struct Look<'a> {
     pub sends: Option<&'a ByClass<f64>>,
     /// Questions per second that it sends to services that answer at length, where what it sends is seen.
     pub asks: f64,
+    /// The share of datagrams that go to ports from which the target sends as many, about; `None`: nothing of what it sends is seen.
+    pub answered: Option<f64>,
     /// Datagrams per second that it sends, by source port.
     pub sends_from: &'a HashMap<u16, f64>,
     /// Whether what any target sends is seen.
@@ -192,12 +194,14 @@ const ACKNOWLEDGED: f64 = 0.02;
 /// Answered by resets: what belongs to a connection is not.
 fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
     if let Some(share) = look.answers(TrafficClass::Rst).filter(|share| *share >= MANY) {
-        return Some(Judged::certain(look.pps, [format!("the target answers {} of it with resets", percent(share))]));
+        let word = format!("the target answers {} of it with resets", percent(share));
+        return Some(Judged::certain(look.pps * share.min(1.0), [word]));
     }
     let host = look.host?;
     let share = host.resets * look.share_of_host(class) / look.pps.max(1.0);
-    (share >= MANY)
-        .then(|| Judged::certain(look.pps, [format!("this host answers {} of it with resets", percent(share))]))
+    (share >= MANY).then(|| {
+        Judged::certain(look.pps * share.min(1.0), [format!("this host answers {} of it with resets", percent(share))])
+    })
 }
 
 /// What sources do that never asked for a connection.
@@ -213,7 +217,8 @@ fn strays(look: &Look, class: TrafficClass) -> Judged {
         let sent = look.answers(TrafficClass::Ack).unwrap_or(0.0) + look.answers(TrafficClass::Data).unwrap_or(0.0);
         sent >= ACKNOWLEDGED
     } else {
-        look.connections_made >= look.mix.distinct as f64 * MOST && !look.mix.and_more
+        let answered = look.gets(TrafficClass::SynAck) >= look.pps * ACKNOWLEDGED;
+        answered || look.connections_made >= look.mix.distinct as f64 * MOST && !look.mix.and_more
     };
     match look.mix.stray {
         Some(stray) if stray >= MANY && !made_from_here => {

@@ -16,12 +16,18 @@ pub const RULE: Rule = Rule {
     finds: Finds::Flood(Flood { class: TrafficClass::Other, part: None, judge, of }),
 };
 
+/// So many peers are few, and so long a frame is large on average, bytes.
+const PEERS: usize = 2;
+const LARGE: f64 = 200.0;
 /// Protocols that have less are not named.
 const WORTH: f64 = 0.2;
 
 fn judge(look: &Look) -> Judged {
     if look.answers(TrafficClass::Other).is_some_and(|answers| answers >= MOST) {
         return Judged::heavy(look.pps, "a tunnel that is used both ways");
+    }
+    if look.mix.events > 0 && look.mix.busiest(PEERS) >= MOST && look.mix.length >= LARGE {
+        return Judged::heavy(look.pps, "few peers, and large packets: a tunnel");
     }
     Judged::attack(look.pps, None)
 }

@@ -23,12 +23,17 @@ pub const RULE: Rule = Rule {
 /// Who alone sends so much of it, to no single port, scans.
 const ONE_SOURCE: f64 = 0.5;
 
+/// So many hosts, of which each gets a SYN or two in a second, are looked for.
+const HOSTS: u64 = 20;
+const EACH_HOST: f64 = 3.0;
+
 /// Those that lead to nothing.
 const UNFINISHED: Which = Which::Of(|manner| manner.unfinished != Some(false));
 
 fn judge(look: &Look) -> Judged {
     let Look { pps, mix, .. } = *look;
-    if mix.busiest(1) > ONE_SOURCE && mix.port(MOST).is_none() && mix.events > 0 {
+    let is_scan_of_hosts = mix.hosts >= HOSTS && pps <= mix.hosts as f64 * EACH_HOST;
+    if mix.busiest(1) > ONE_SOURCE && (mix.port(MOST).is_none() || is_scan_of_hosts) && mix.events > 0 {
         return Judged::ordinary(0.0);
     }
     let mut rest = pps;

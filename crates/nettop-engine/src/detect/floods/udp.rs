@@ -41,7 +41,15 @@ fn judge(look: &Look) -> Judged {
         }
     }
     match look.answers_by_port() {
-        Some(answers) if answers >= MANY => return Judged::heavy(pps, "the target answers it"),
+        Some(_) if look.answered.is_some_and(|answered| answered >= MANY) => {
+            // Beside what is answered there may be what is not.
+            let rest = pps * (1.0 - look.answered.unwrap_or(0.0));
+            return if rest >= look.floor {
+                Judged::attack(rest, ["the target does not answer it".to_string()])
+            } else {
+                Judged::heavy(pps, "the target answers it")
+            };
+        }
         Some(_)
             if look.answers(TrafficClass::Icmp).is_some_and(|answers| answers > 0.0) && mix.distinct_ports > CALLS =>
         {

@@ -1,5 +1,6 @@
 //! What came of a class to a target, by kind.
 
+use foldhash::HashMap;
 use nettop_common::{Address, Event, TrafficClass};
 
 use super::{Burst, NOTABLE, PART, Part, Sampled, floods};
@@ -81,6 +82,7 @@ impl OfClass<'_> {
             mix: &mix,
             classes: self.classes,
             sends: sampled.from[self.place].as_ref(),
+            answered: self.answered(sampled, events, came),
             sends_from: &sampled.sends_from[self.place],
             asks: sampled.asks[self.place],
             sees_both: sampled.sees_both,
@@ -113,6 +115,21 @@ impl OfClass<'_> {
             threshold,
             raised: learned > floor,
         })
+    }
+}
+
+impl OfClass<'_> {
+    /// Of datagrams, the share that goes to ports from which the target sends as many, about.
+    fn answered(&self, sampled: &Sampled, events: &[&Event], pps: f64) -> Option<f64> {
+        const AS_MANY: f64 = 0.3;
+        sampled.from[self.place].as_ref()?;
+        let (sends_from, all) = (&sampled.sends_from[self.place], weigh(events).max(1.0));
+        let mut ports: HashMap<u16, f64> = HashMap::default();
+        events.iter().for_each(|event| *ports.entry(event.destination_port).or_default() += f64::from(event.weight));
+        let is_answered = |(port, weight): &(&u16, &f64)| {
+            sends_from.get(port).is_some_and(|sent| *sent >= **weight / all * pps * AS_MANY)
+        };
+        Some(ports.iter().filter(is_answered).map(|(_, weight)| weight).sum::<f64>() / all)
     }
 }
 

@@ -71,6 +71,11 @@ impl Part {
         if matches!(self.verdict, Verdict::Attack { .. }) { self.times() } else { 0.0 }
     }
 
+    /// Whether it looks like an attack that is not large enough.
+    pub fn is_suspect(&self) -> bool {
+        self.level() > 0.0 && self.pps >= self.floor
+    }
+
     /// Whether it is UDP.
     pub fn is_udp(&self) -> bool {
         matches!(RULES[self.rule].finds, Finds::Flood(flood) if flood.class == TrafficClass::Udp)

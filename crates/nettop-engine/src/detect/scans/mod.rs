@@ -71,11 +71,18 @@ pub struct Scans {
     long: Window,
     /// What was found lately of a source stays what it is, with how much it was at most and when, nanoseconds.
     known: HashMap<Address, (Manner, f64, u64)>,
+    /// What many sources scanned together lately, and when.
+    together: Option<(Option<Net>, u64)>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { short: Window::new(SHORT_NS, MOST), long: Window::new(LONG_NS, MOST), known: HashMap::default() }
+        Self {
+            short: Window::new(SHORT_NS, MOST),
+            long: Window::new(LONG_NS, MOST),
+            known: HashMap::default(),
+            together: None,
+        }
     }
 }
 
@@ -125,7 +132,9 @@ impl Scans {
             let most = lately.map_or(0.0, |(_, most, _)| most);
             if count.max(most) >= least {
                 scans.push(scan(manner, count.max(most)));
-            } else if tried.ports() >= SOME && known.is_none() {
+            }
+            let of_many = self.together.is_some_and(|(target, _)| target == tried.target());
+            if tried.ports() >= SOME && (of_many || known.is_none()) {
                 some.push((source, tried));
             }
         }
@@ -141,7 +150,16 @@ impl Scans {
                 scans.push(Scan { source: Some(source), manner: Manner::Slow, tried: count, target, port, sources: 1 });
             }
         }
-        scans.extend(Self::find_together(some, least));
+        let together = Self::find_together(some, least);
+        if let Some(scan) = together {
+            self.together = Some((scan.target, now_ns));
+        }
+        // Who scans with others is not told again by itself.
+        let lately = self.together.filter(|(_, at_ns)| now_ns.saturating_sub(*at_ns) < LATELY_NS);
+        if let Some((target, _)) = lately {
+            scans.retain(|scan| scan.target != target || scan.manner != Manner::Ports);
+        }
+        scans.extend(together);
         if self.known.len() >= MOST {
             self.known.clear();
         }

@@ -13,6 +13,8 @@ const SUM_SECONDS: f64 = 10.0;
 const GENERATION: u32 = 180;
 /// Buckets in each doubling of a rate: a quantile is wrong by a tenth at most.
 const PER_OCTAVE: f64 = 4.0;
+/// How much faster than usual becomes usual in ten seconds at most.
+const SLOWLY: f64 = 1.2;
 /// Rates up to 2²⁴ packets per second, the fastest that one host receives.
 const BUCKETS: usize = 96;
 /// The share of sums that are not above what is usual.
@@ -29,11 +31,13 @@ struct Sketch {
     sums: u32,
     /// Packets of the sum that is not complete.
     open: f64,
+    /// Some of them look like an attack.
+    is_suspect: bool,
 }
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { newer: [0; BUCKETS], older: [0; BUCKETS], sums: 0, open: 0.0 }
+        Self { newer: [0; BUCKETS], older: [0; BUCKETS], sums: 0, open: 0.0, is_suspect: false }
     }
 }
 
@@ -72,22 +76,27 @@ pub struct Usual {
 
 impl Usual {
     /// A second of so many seconds is over, in which these packets came of each; what is part of an attack is left out, for nobody
-    /// shall get used to it.
-    pub fn learn(&mut self, seconds: f64, rates: impl Iterator<Item = (Key, f64)>) {
-        for (key, pps) in rates {
+    /// shall get used to it. True: it looks like an attack, and may be the slow beginning of one: then it is learned slowly.
+    pub fn learn(&mut self, seconds: f64, rates: impl Iterator<Item = (Key, f64, bool)>) {
+        for (key, pps, is_suspect) in rates {
             let room = self.sketches.len() < MOST;
-            match self.sketches.get_mut(&key) {
-                Some(sketch) => sketch.open += pps * seconds,
-                None if room => self.sketches.entry(key).or_default().open = pps * seconds,
-                None => {}
-            }
+            let sketch = match self.sketches.get_mut(&key) {
+                Some(sketch) => sketch,
+                None if room => self.sketches.entry(key).or_default(),
+                None => continue,
+            };
+            sketch.open += pps * seconds;
+            sketch.is_suspect |= is_suspect;
         }
         self.seconds += seconds;
         if self.seconds >= SUM_SECONDS {
             let over = std::mem::take(&mut self.seconds);
             for sketch in self.sketches.values_mut() {
-                let packets = std::mem::take(&mut sketch.open);
-                sketch.add(packets / over);
+                let mut pps = std::mem::take(&mut sketch.open) / over;
+                if std::mem::take(&mut sketch.is_suspect) {
+                    pps = sketch.quantile().map_or(0.0, |usual| pps.min(usual * SLOWLY));
+                }
+                sketch.add(pps);
             }
             self.make_room();
         }
@@ -125,7 +134,7 @@ mod tests {
 
     fn learned(seconds: impl Iterator<Item = f64>) -> Option<f64> {
         let mut usual = Usual::default();
-        seconds.for_each(|pps| usual.learn(1.0, [(KEY, pps)].into_iter()));
+        seconds.for_each(|pps| usual.learn(1.0, [(KEY, pps, false)].into_iter()));
         usual.of(&KEY)
     }
 
@@ -156,8 +165,8 @@ mod tests {
     fn memory_is_bounded_and_the_heaviest_stay() {
         let mut usual = Usual::default();
         for second in 0..200_u32 {
-            let some = (0..200).map(|n| ((Some(Address::from_v4_word(second * 200 + n)), 1), 10.0));
-            usual.learn(1.0, some.chain([(KEY, 70_000.0)]));
+            let some = (0..200).map(|n| ((Some(Address::from_v4_word(second * 200 + n)), 1), 10.0, false));
+            usual.learn(1.0, some.chain([(KEY, 70_000.0, false)]));
         }
         assert!(usual.sketches.len() <= MOST);
         assert!(usual.of(&KEY).is_some_and(|pps| pps >= 70_000.0));

@@ -55,7 +55,7 @@ impl Usual {
             let rule = RULES.iter().position(|rule| rule.kind == kind)?;
             let (newer, older) = (buckets(&newer)?, buckets(&older)?);
             let sums = newer.iter().map(|count| u32::from(*count)).sum();
-            Some(((target.map(Address::from), rule), Sketch { newer, older, sums, open: 0.0 }))
+            Some(((target.map(Address::from), rule), Sketch { newer, older, sums, open: 0.0, is_suspect: false }))
         });
         self.sketches.extend(rows.take(MOST));
         self.has_past = !self.sketches.is_empty();
@@ -83,7 +83,7 @@ mod tests {
     fn what_is_saved_is_loaded_and_what_is_not_understood_is_counted() {
         let mut usual = Usual::default();
         let key = (Some(Address::from("192.0.2.1".parse::<IpAddr>().unwrap())), 2);
-        (0..600).for_each(|_| usual.learn(1.0, [(key, 5_000.0), ((None, 3), 70.0)].into_iter()));
+        (0..600).for_each(|_| usual.learn(1.0, [(key, 5_000.0, false), ((None, 3), 70.0, false)].into_iter()));
         let (saved, mut loaded) = (usual.save(), Usual::default());
         assert_eq!(loaded.load(&saved), Ok(0));
         assert_eq!((loaded.of(&key), loaded.of(&(None, 3))), (usual.of(&key), usual.of(&(None, 3))));
