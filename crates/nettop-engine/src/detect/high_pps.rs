@@ -101,18 +101,7 @@ mod tests {
             ("one that gets a tenth", said(1000, &[busy(2000), busy(2000).back(210)]), &[]),
             ("one that gets less", said(1000, &[busy(2000), busy(2000).back(190)]), &["10.0.0.0 sends 2.00k pps…"]),
             ("never", said(0, &[busy(60_000)]), &[]),
-            (
-                "eight",
-                said(1000, &sources(8)),
-                &[
-                    "and 3 more sources over 1,000 pps…",
-                    "10.4.0.0 sends 1.10k pps…",
-                    "10.3.0.0 sends 1.10k pps…",
-                    "10.2.0.0 sends 1.10k pps…",
-                    "10.1.0.0 sends 1.10k pps…",
-                    "10.0.0.0 sends 1.10k pps…",
-                ],
-            ),
+            ("eight", said(1000, &sources(8)), &["8 sources over 1,000 pps each…"]),
         ]);
     }
 

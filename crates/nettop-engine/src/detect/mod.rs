@@ -381,7 +381,11 @@ impl Detector {
         changes.extend(alerts.end(at));
         let quiet = sites.iter().filter(|site| !attacks.is_at(site.who));
         let came = quiet.flat_map(|site| site.parts.iter().map(|part| ((site.who, part.rule), part)));
-        let mut learned: Vec<_> = came.map(|(key, part)| (key, part.pps, part.is_suspect())).collect();
+        let came: Vec<_> = came.collect();
+        let is_heavy = |part: &Part| matches!(part.verdict, floods::Verdict::Heavy(_));
+        let heavy: Vec<_> = came.iter().filter(|(_, part)| is_heavy(part)).map(|(key, _)| *key).collect();
+        let mut learned: Vec<_> =
+            came.into_iter().map(|(key, part)| (key, part.learned(), part.is_suspect())).collect();
         if !attacks.lasts() {
             learned.extend(spoofed_flood::learned(&scene));
         }
@@ -395,6 +399,7 @@ impl Detector {
         } else {
             from_start.clear();
         }
+        heavy.iter().for_each(|key| usual.note_heavy(key));
         usual.learn(seconds, learned.into_iter());
         *first = *first && stats.new_sources.count == 0;
         if !*first {

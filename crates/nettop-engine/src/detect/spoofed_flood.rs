@@ -28,16 +28,14 @@ const HOLDS: f64 = 0.8;
 /// So long after the start everybody is still new, and many times as many have to come.
 const UNSETTLED: f64 = 10.0;
 
-/// One that is three times as busy as usual is not usual any more.
-const TIMES_USUAL: f64 = 3.0;
 /// From this share on it goes there: what the target answers, where that is seen, goes everywhere.
 const SHARE: f64 = 0.3;
 
 /// New sources per second, where they are so many that an attack goes on with them.
 pub fn rate(scene: &DetectInput) -> Option<f64> {
-    let usual = learned(scene).and_then(|(key, ..)| scene.usual.of(&key)).unwrap_or(0.0);
-    let usual = if scene.thresholds.learns(place()) { usual * TIMES_USUAL } else { 0.0 };
-    let threshold = scene.threshold_of(KIND).max(usual) * if scene.is_settled { 1.0 } else { UNSETTLED };
+    let limit = learned(scene).and_then(|(key, ..)| scene.usual.limit(&key)).unwrap_or(0.0);
+    let limit = if scene.thresholds.learns(place()) { limit } else { 0.0 };
+    let threshold = scene.threshold_of(KIND).max(limit) * if scene.is_settled { 1.0 } else { UNSETTLED };
     let rate = scene.per_second(scene.strangers.count);
     (threshold > 0.0 && rate >= threshold * HOLDS && scene.packets_each() <= BEGINS).then_some(rate)
 }

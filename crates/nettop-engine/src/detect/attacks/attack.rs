@@ -15,7 +15,7 @@ use crate::detect::{
 };
 
 /// So many times its threshold an attack is one beyond doubt.
-const DOUBTLESS: f64 = 3.0;
+const DOUBTLESS: f64 = 10.0;
 /// What is less than this share of an attack is not told.
 const WORTH: f64 = 0.02;
 /// An attack that pauses so long may go on; then it is over.

@@ -195,12 +195,13 @@ const ACKNOWLEDGED: f64 = 0.02;
 fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
     if let Some(share) = look.answers(TrafficClass::Rst).filter(|share| *share >= MANY) {
         let word = format!("the target answers {} of it with resets", percent(share));
-        return Some(Judged::certain(look.pps * share.min(1.0), [word]));
+        return Some(Judged::certain(look.pps * share.max(look.mix.stray.unwrap_or(0.0)).min(1.0), [word]));
     }
     let host = look.host?;
     let share = host.resets * look.share_of_host(class) / look.pps.max(1.0);
     (share >= MANY).then(|| {
-        Judged::certain(look.pps * share.min(1.0), [format!("this host answers {} of it with resets", percent(share))])
+        let word = format!("this host answers {} of it with resets", percent(share));
+        Judged::certain(look.pps * share.max(look.mix.stray.unwrap_or(0.0)).min(1.0), [word])
     })
 }
 

@@ -110,8 +110,8 @@ mod tests {
             ),
             (
                 "not used both ways",
-                vec![of(47).sources(1), of(47).sources(1).back(2000)],
-                &["protocol flood (protocol 47 (GRE)) on 192.0.2.1: 6.00k pps, 24.0 Mbit/s; from 10.0.0.0…"],
+                vec![of(47).sources(40), of(47).sources(40).back(2000)],
+                &["protocol flood (protocol 47 (GRE)) on 192.0.2.1: 6.00k pps, 24.0 Mbit/s; about 40 sources…"],
             ),
         ]);
     }

@@ -11,8 +11,6 @@ use crate::detect::{
     targets::ByClass,
 };
 
-/// One that is three times as busy as usual is not usual any more.
-const TIMES_USUAL: f64 = 3.0;
 /// Nearly all.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -94,8 +92,10 @@ impl OfClass<'_> {
         let Judged { pps, verdict, which } = if is_answer { Judged::ordinary(came) } else { (flood.judge)(&look) };
         let of = (flood.of)(&look);
         let mix = only(which, events, sampled, scene, &mix).unwrap_or(mix);
-        let usual = scene.usual.of(&(self.who, rule));
-        let learned = usual.filter(|_| scene.thresholds.learns(rule)).map_or(0.0, |usual| usual * TIMES_USUAL);
+        let key = (self.who, rule);
+        let usual = scene.usual.of(&key);
+        let limit = scene.usual.limit(&key).filter(|_| scene.thresholds.learns(rule));
+        let learned = limit.unwrap_or(0.0);
         let is_certain = matches!(verdict, Verdict::Attack { certain: true, .. });
         let unsettled = if scene.is_settled || scene.usual.has_past() || is_certain { 1.0 } else { UNSETTLED };
         let threshold = floor.max(learned) * unsettled;

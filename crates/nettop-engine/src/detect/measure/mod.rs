@@ -16,6 +16,7 @@ use super::{
     mix::Mix,
     rule::Finds,
     targets::ByClass,
+    usual::TIMES_USUAL,
 };
 
 /// Targets that are looked at one by one.
@@ -69,6 +70,16 @@ impl Part {
     /// How many times the threshold it is; 0: it is no attack.
     pub fn level(&self) -> f64 {
         if matches!(self.verdict, Verdict::Attack { .. }) { self.times() } else { 0.0 }
+    }
+
+    /// How much of it is to be learned as usual. Heavy traffic counts so that as much of an attack beside it is one; what is told from
+    /// attacks for certain needs no other threshold.
+    pub fn learned(&self) -> f64 {
+        match self.verdict {
+            Verdict::Attack { .. } => self.pps,
+            Verdict::Heavy(_) => self.pps / TIMES_USUAL,
+            Verdict::Ordinary => 0.0,
+        }
     }
 
     /// Whether it looks like an attack that is not large enough.

@@ -13,8 +13,11 @@ const SUM_SECONDS: f64 = 10.0;
 const GENERATION: u32 = 180;
 /// Buckets in each doubling of a rate: a quantile is wrong by a tenth at most.
 const PER_OCTAVE: f64 = 4.0;
-/// How much faster than usual becomes usual in ten seconds at most.
-const SLOWLY: f64 = 1.2;
+/// One that is three times as busy as usual is not usual any more. Of heavy traffic as much less is learned.
+pub const TIMES_USUAL: f64 = 3.0;
+/// What looks like an attack becomes usual slowly: one sum in so many may be so many times what is.
+const NOW_AND_THEN: u32 = 6;
+const MORE: f64 = 1.2;
 /// Rates up to 2²⁴ packets per second, the fastest that one host receives.
 const BUCKETS: usize = 96;
 /// The share of sums that are not above what is usual.
@@ -33,11 +36,13 @@ struct Sketch {
     open: f64,
     /// Some of them look like an attack.
     is_suspect: bool,
+    /// Heavy traffic, of which a third was learned.
+    is_heavy: bool,
 }
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { newer: [0; BUCKETS], older: [0; BUCKETS], sums: 0, open: 0.0, is_suspect: false }
+        Self { newer: [0; BUCKETS], older: [0; BUCKETS], sums: 0, open: 0.0, is_suspect: false, is_heavy: false }
     }
 }
 
@@ -94,7 +99,8 @@ impl Usual {
             for sketch in self.sketches.values_mut() {
                 let mut pps = std::mem::take(&mut sketch.open) / over;
                 if std::mem::take(&mut sketch.is_suspect) {
-                    pps = sketch.quantile().map_or(0.0, |usual| pps.min(usual * SLOWLY));
+                    let times = if sketch.sums.is_multiple_of(NOW_AND_THEN) { MORE } else { 1.0 };
+                    pps = sketch.quantile().map_or(0.0, |usual| pps.min(usual * times));
                 }
                 sketch.add(pps);
             }
@@ -102,9 +108,22 @@ impl Usual {
         }
     }
 
+    /// Something is heavy traffic, and learned as such.
+    pub fn note_heavy(&mut self, key: &Key) {
+        self.sketches.get_mut(key).into_iter().for_each(|sketch| sketch.is_heavy = true);
+    }
+
     /// The packets per second that are usual of it; `None`: none are.
     pub fn of(&self, key: &Key) -> Option<f64> {
-        self.sketches.get(key).and_then(Sketch::quantile).filter(|pps| *pps > 1.0)
+        let sketch = self.sketches.get(key)?;
+        let times = if sketch.is_heavy { TIMES_USUAL } else { 1.0 };
+        sketch.quantile().map(|pps| pps * times).filter(|pps| *pps > 1.0)
+    }
+
+    /// From how many packets per second on it is not usual any more: three times as many, or as many again beside heavy traffic, from
+    /// which an attack is told.
+    pub fn limit(&self, key: &Key) -> Option<f64> {
+        self.sketches.get(key)?.quantile().map(|pps| pps * TIMES_USUAL)
     }
 
     /// Whether anything is known of an earlier day, or of a while before.
@@ -197,11 +216,11 @@ mod tests {
         let mut play = play(&[], 0, &[]);
         play.seconds(20, &[datagrams(2400), first(2400)]);
         let flood = |packets| flow(17, (0, 0), packets).sources(300).fragments().from([10, 9, 0, 0]);
-        play.second(&[flood(6000)]);
-        assert_eq!(play.told().len(), 1, "not three times as much");
+        play.second(&[flood(2300)]);
+        assert_eq!(play.told().len(), 1, "not as much again");
         play.second(&[flood(9000)]);
         let said = play.told();
-        assert_eq!(said[0], "fragment flood on 192.0.2.1: 9.00k pps, 4.32 Mbit/s, 4x its usual; about 300 sources…");
+        assert_eq!(said[0], "fragment flood on 192.0.2.1: 9.00k pps, 4.32 Mbit/s, 3x its usual; about 300 sources…");
         assert_eq!(said.len(), 2);
     }
 

@@ -55,7 +55,10 @@ impl Usual {
             let rule = RULES.iter().position(|rule| rule.kind == kind)?;
             let (newer, older) = (buckets(&newer)?, buckets(&older)?);
             let sums = newer.iter().map(|count| u32::from(*count)).sum();
-            Some(((target.map(Address::from), rule), Sketch { newer, older, sums, open: 0.0, is_suspect: false }))
+            Some((
+                (target.map(Address::from), rule),
+                Sketch { newer, older, sums, open: 0.0, is_suspect: false, is_heavy: false },
+            ))
         });
         self.sketches.extend(rows.take(MOST));
         self.has_past = !self.sketches.is_empty();
