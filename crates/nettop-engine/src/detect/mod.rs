@@ -14,6 +14,7 @@ mod evidence;
 mod floods;
 mod heavy_traffic;
 mod high_pps;
+mod learning;
 mod locate;
 mod measure;
 mod mix;
@@ -35,7 +36,6 @@ mod usual;
 mod volumetric;
 mod words;
 
-use foldhash::HashSet;
 use nettop_common::{Address, Event, Outcome, TrafficClass};
 use nettop_model::{
     clock::Moment,
@@ -53,12 +53,12 @@ use self::{
     alerts::{Alerts, Wording},
     attacks::Attacks,
     evidence::HostRates,
-    locate::Net,
-    measure::{Part, Site},
+    learning::{FromStart, Learned},
+    measure::Site,
     own::OwnRules,
     rule::Finds,
     samples::Samples,
-    scans::{Scan, Scans},
+    scans::{Impostors, Scan, Scans},
     senders::Senders,
     targets::Targets,
     usual::Usual,
@@ -70,10 +70,6 @@ const HOLDS: f64 = 0.8;
 const SETTLED: f64 = 10.0;
 /// While everybody is new, many times as many packets have to come.
 const UNSETTLED: f64 = 10.0;
-/// So much of a threshold may be the first instant of a flood.
-const FLOODED: f64 = 0.1;
-/// What comes within so many seconds of the start was there before.
-const BEGINNING: f64 = 2.0;
 /// A source that gets this share of what it sends converses.
 const CONVERSES: f64 = 0.1;
 /// For how many seconds connections that were made from here are spoken of, about.
@@ -224,10 +220,8 @@ pub struct Detector {
     usual: Usual,
     attacks: Attacks,
     scans: Scans,
-    /// Targets of what may have been the first instant of a flood, in the second before.
-    flooded: Vec<Option<Address>>,
-    /// What there was in the first seconds, until everybody is not new any more.
-    from_start: HashSet<usual::Key>,
+    impostors: Impostors,
+    from_start: FromStart,
     own: OwnRules,
     alerts: Alerts,
 }
@@ -262,8 +256,8 @@ impl Detector {
             usual: Usual::default(),
             attacks: Attacks::default(),
             scans: Scans::default(),
-            flooded: Vec::new(),
-            from_start: HashSet::default(),
+            impostors: Impostors::default(),
+            from_start: FromStart::default(),
             own: OwnRules::default(),
             alerts: Alerts::default(),
         }
@@ -311,7 +305,7 @@ impl Detector {
             usual,
             attacks,
             scans,
-            flooded,
+            impostors,
             alerts,
             from_start,
             ..
@@ -349,23 +343,8 @@ impl Detector {
         if !changes.is_empty() {
             scans.forget(|net| attacks.is_near(net));
         }
-        // In the first instant of a flood of UDP all who send it seem to try ports.
-        let level = |site: &Site| site.parts.iter().filter(|part| part.is_udp()).map(Part::level).fold(0.0, f64::max);
-        let floods: Vec<_> = sites.iter().filter(|site| level(site) >= FLOODED).map(|site| site.who).collect();
-        let begins = |net: Option<Net>| {
-            let is_at = |who: &Option<Address>| match who {
-                Some(who) => net.is_some_and(|net| net.contains(who)),
-                None => !net.is_some_and(Net::is_host),
-            };
-            floods.iter().any(|who| is_at(who) && !flooded.contains(who))
-        };
         scene.scans = scans.find(thresholds.least(&SCANS) * HOLDS, at.monotonic_ns);
-        scene.scans.retain(|scan| !begins(scan.target));
-        *flooded = floods;
-        // What a host answers to those who send to it is no sweep.
-        let gets = |who: &Address| stats.targets.of(who) - stats.targets.of_class(who, TrafficClass::Icmp);
-        let answers = |scan: &Scan| scan.source.is_some_and(|who| gets(&who) as f64 >= scan.tried * 0.5);
-        scene.scans.retain(|scan| scan.manner != scans::Manner::Pings || !answers(scan));
+        impostors.remove(&mut scene.scans, &sites, &stats.targets);
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
         let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;
         scene.busy.retain(|(source, pps)| !(attacks.is_sender(source) || is_heavy(source) || is_host(source, *pps)));
@@ -379,28 +358,9 @@ impl Detector {
             changes.extend(alerts.enter(at, rule, each, &scene));
         }
         changes.extend(alerts.end(at));
-        let quiet = sites.iter().filter(|site| !attacks.is_at(site.who));
-        let came = quiet.flat_map(|site| site.parts.iter().map(|part| ((site.who, part.rule), part)));
-        let came: Vec<_> = came.collect();
-        let is_heavy = |part: &Part| matches!(part.verdict, floods::Verdict::Heavy(_));
-        let heavy: Vec<_> = came.iter().filter(|(_, part)| is_heavy(part)).map(|(key, _)| *key).collect();
-        let mut learned: Vec<_> =
-            came.into_iter().map(|(key, part)| (key, part.learned(), part.is_suspect())).collect();
-        if !attacks.lasts() {
-            learned.extend(spoofed_flood::learned(&scene));
-        }
-        // What was there when nettop began is what is usual, as far as anybody knows.
-        if *age < BEGINNING {
-            from_start.extend(learned.iter().map(|(key, ..)| *key));
-        }
-        if !scene.is_settled {
-            learned.retain(|(key, _, is_suspect)| !is_suspect || from_start.contains(key));
-            learned.iter_mut().for_each(|(.., is_suspect)| *is_suspect = false);
-        } else {
-            from_start.clear();
-        }
+        let Learned { rates, heavy } = from_start.learned(&scene, attacks, *age);
         heavy.iter().for_each(|key| usual.note_heavy(key));
-        usual.learn(seconds, learned.into_iter());
+        usual.learn(seconds, rates.into_iter());
         *first = *first && stats.new_sources.count == 0;
         if !*first {
             *age += seconds;

@@ -3,7 +3,7 @@
 use nettop_common::{Address, MacPair, SourceCounters};
 use nettop_model::{clock::Moment, snapshot::Alert};
 
-use super::{Detector, Surroundings, Thresholds, alerts, testing::line};
+use super::{Detector, Surroundings, Thresholds, testing::line};
 
 /// One without the rules of floods.
 fn detector(high_pps: u64) -> Detector {

@@ -1,6 +1,6 @@
 //! Rules of one's own: each is a filter over the rows of one table, looked at every second.
 //!
-//! Looked at is what the second has at hand anyway: the destinations that are told apart ([`Targets`]), the ports to which something
+//! Looked at is what the second has at hand anyway: the destinations that are told apart (`Targets`), the ports to which something
 //! came, and the sources that sent enough for some rule, noted while they were entered ([`Noted`]). Accounts of those that sent
 //! nothing are never walked.
 

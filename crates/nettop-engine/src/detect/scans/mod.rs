@@ -1,6 +1,7 @@
 //! Scans: sources that try many ports or hosts, by what leads to nothing. A file and a row each.
 
 mod bits;
+mod impostors;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use foldhash::HashMap;
 use nettop_common::{Address, Event};
 use nettop_model::order;
 
+pub use self::impostors::Impostors;
 pub use self::rows::{HOST_SCAN, PING_SWEEP, PORT_SCAN, SLOW_SCAN};
 use self::window::{Tried, Window};
 use super::locate::Net;
