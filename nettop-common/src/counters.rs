@@ -59,8 +59,8 @@ impl Counters for PacketsBytes {
     }
 }
 
-/// By [`TrafficClass`].
-pub type ByClass = [PacketsBytes; TrafficClass::COUNT];
+/// A value for each [`TrafficClass`], by its number: packets and bytes, unless another is named.
+pub type ByClass<T = PacketsBytes> = [T; TrafficClass::COUNT];
 
 impl Counters for ByClass {
     fn add(&mut self, other: &Self) {

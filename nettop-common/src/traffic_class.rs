@@ -74,9 +74,9 @@ impl TrafficClass {
 /// Packets of one class.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClassTally {
-    /// Which one.
+    /// The class.
     pub class: TrafficClass,
-    /// How many.
+    /// How many, and their bytes.
     pub tally: PacketsBytes,
 }
 

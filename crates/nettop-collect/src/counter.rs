@@ -6,7 +6,7 @@ use std::{collections::VecDeque, mem};
 use foldhash::HashMap;
 use nettop_common::{
     Address, Class, ClassTally, Event, Filter, Frame, LinkLayer, MacPair, NotCounted, Outcome, Packet, PacketsBytes,
-    Protocol, SizeBucket, SourceCounters, Totals, TrafficClass, event::is_chosen, packet,
+    Protocol, SizeBucket, SourceCounters, Totals, TrafficClass, counters::ByClass, event::is_chosen, packet,
 };
 use nettop_model::clock::Moment;
 
@@ -25,7 +25,7 @@ pub struct FrameCounter {
     until_event: u32,
     totals: Totals,
     sources: HashMap<Address, SourceCounters>,
-    destinations: HashMap<Address, [PacketsBytes; TrafficClass::COUNT]>,
+    destinations: HashMap<Address, ByClass>,
     macs: HashMap<MacPair, PacketsBytes>,
     tcp_flags: HashMap<u8, u64>,
     dst_ports: HashMap<u16, u64>,

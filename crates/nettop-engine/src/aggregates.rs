@@ -6,8 +6,8 @@ use std::{mem, net::IpAddr, sync::Arc};
 use bytemuck::Zeroable;
 use nettop_collect::reading::{Reading, Tables, since};
 use nettop_common::{
-    Address, ClassTally, MacPair, Outcome, PacketsBytes, SourceCounters, Totals, TrafficClass,
-    counters::Table,
+    Address, ClassTally, MacPair, Outcome, PacketsBytes, SourceCounters, Totals,
+    counters::{ByClass, Table},
     unique::{Distinct, HashKey},
 };
 use nettop_geo::Geo;
@@ -42,7 +42,7 @@ pub struct Aggregates {
     /// By destination.
     pub destinations: Ledger<Address, ClassTally>,
     /// What came to all destinations, by class.
-    pub classes: [PacketsBytes; TrafficClass::COUNT],
+    pub classes: ByClass,
     /// Whether it is counted what comes to whom.
     pub has_destinations: bool,
     /// By MAC pair.
@@ -153,7 +153,7 @@ impl Aggregates {
     }
 
     /// What came of each class for a destination; `None`: it has no account.
-    pub fn classes(&self, destination: IpAddr) -> Option<[PacketsBytes; TrafficClass::COUNT]> {
+    pub fn classes(&self, destination: IpAddr) -> Option<ByClass> {
         Some(self.destinations.get(&destination.into())?.total.classes())
     }
 

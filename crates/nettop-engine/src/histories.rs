@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, net::IpAddr};
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{PacketsBytes, TrafficClass};
+use nettop_common::{PacketsBytes, TrafficClass, counters::ByClass};
 
 use nettop_model::snapshot::{History, RatePoint, Snapshot, Subject};
 
@@ -25,16 +25,13 @@ const MOST_SECONDS: f64 = 600.0;
 /// Who was not asked for during so many seconds is not looked at any more: another destination may be followed by class.
 const LOOKED_AT: u64 = 3;
 
-/// Packets and bytes of each class.
-pub type Classes = [PacketsBytes; TrafficClass::COUNT];
-
 /// They.
 #[derive(Debug)]
 pub struct Histories {
     /// Everything counted.
     pub all: Track,
     tracks: HashMap<Subject, Track>,
-    by_class: Option<ByClass>,
+    by_class: Option<Classes>,
     /// Seconds so far.
     now: u64,
 }
@@ -55,9 +52,9 @@ pub struct Track {
 
 /// The classes of one destination. Not of several: whoever looks sees one, and each is ten tracks.
 #[derive(Debug)]
-struct ByClass {
+struct Classes {
     destination: IpAddr,
-    tracks: [Track; TrafficClass::COUNT],
+    tracks: ByClass<Track>,
     /// The second in which it was wanted last.
     wanted: u64,
 }
@@ -75,7 +72,7 @@ impl Histories {
         seconds: f64,
         all: PacketsBytes,
         total: impl Fn(&Subject) -> Option<PacketsBytes>,
-        classes: impl FnOnce(IpAddr) -> Option<Classes>,
+        classes: impl FnOnce(IpAddr) -> Option<ByClass>,
     ) {
         self.now += 1;
         self.all.close(seconds, all);
@@ -84,17 +81,17 @@ impl Histories {
             track.close(seconds, total(subject).unwrap_or_default());
         }
         self.by_class.take_if(|one| self.now > one.wanted + LOOKED_AT);
-        if let Some(ByClass { destination, tracks, .. }) = &mut self.by_class {
+        if let Some(Classes { destination, tracks, .. }) = &mut self.by_class {
             let totals = classes(*destination).unwrap_or_default();
             tracks.iter_mut().zip(totals).for_each(|(track, total)| track.close(seconds, total));
         }
     }
 
     /// Follows a destination by class, of which `totals` were counted until now, unless somebody looks at another one.
-    pub fn want_classes(&mut self, destination: IpAddr, totals: Classes) {
+    pub fn want_classes(&mut self, destination: IpAddr, totals: ByClass) {
         let one = self.by_class.get_or_insert_with(|| {
             let tracks = totals.map(|seen| Track { seen, ..Track::default() });
-            ByClass { destination, tracks, wanted: self.now }
+            Classes { destination, tracks, wanted: self.now }
         });
         if one.destination == destination {
             one.wanted = self.now;
@@ -251,7 +248,7 @@ mod tests {
     fn one_destination_at_a_time_is_followed_by_class() {
         let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let totals = |syn, udp| {
-            let mut totals = Classes::default();
+            let mut totals = ByClass::default();
             (totals[TrafficClass::Syn as usize], totals[TrafficClass::Udp as usize]) = (tally(syn), tally(udp));
             totals
         };

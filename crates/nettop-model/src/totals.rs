@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use nettop_common::{ClassTally, PacketsBytes, SourceCounters, TrafficClass};
+use nettop_common::{ClassTally, PacketsBytes, SourceCounters, TrafficClass, counters::ByClass};
 
 /// Counters that are summed up by key.
 pub trait Entry: Copy {
@@ -97,7 +97,7 @@ pub struct DestinationTotal {
 enum Classes {
     /// All of it is of this one.
     One(TrafficClass),
-    Several(Box<[PacketsBytes; TrafficClass::COUNT]>),
+    Several(Box<ByClass>),
 }
 
 impl Default for Classes {
@@ -110,10 +110,10 @@ const _: () = assert!(size_of::<DestinationTotal>() == 32);
 
 impl DestinationTotal {
     /// What came of each class.
-    pub fn classes(&self) -> [PacketsBytes; TrafficClass::COUNT] {
+    pub fn classes(&self) -> ByClass {
         match &self.classes {
             Classes::One(class) => {
-                let mut classes = [PacketsBytes::default(); TrafficClass::COUNT];
+                let mut classes = ByClass::default();
                 classes[*class as usize] = self.all;
                 classes
             }

@@ -28,9 +28,9 @@ pub struct Scenario {
     /// Seconds from its first packet to its alert, at most.
     #[serde(default = "within")]
     pub within: f64,
-    /// How bad the alert is to be; usually a warning or worse.
+    /// The lowest severity that the alert may have; usually a warning.
     pub at_least: Option<String>,
-    /// Likewise.
+    /// The highest one.
     pub at_most: Option<String>,
     /// Alerts at most, those that are mere information apart.
     pub most: Option<usize>,
@@ -100,17 +100,17 @@ pub struct Flow {
     pub start: f64,
     /// For how many seconds, if not as long as the scenario.
     pub seconds: Option<f64>,
-    /// Bursts: so many seconds long, each so many seconds after the beginning of the one before.
+    /// It comes in bursts of so many seconds.
     pub on: Option<f64>,
-    /// Likewise.
+    /// Seconds from the beginning of one burst to that of the next.
     pub every: Option<f64>,
     /// Seconds in which the rate grows from none.
     #[serde(default)]
     pub ramp: f64,
-    /// Of `send`: packets that go back for each one, and their payload. Without it the host answers as Linux answers
-    /// strangers. A TCP stream that begins later than the scenario does so with a handshake.
+    /// Of `send`: packets that go back for each one. Without it the host answers as Linux answers strangers. A TCP stream
+    /// that begins later than the scenario does so with a handshake.
     pub back: Option<f64>,
-    /// Likewise.
+    /// The payload of each of these.
     #[serde(default)]
     pub back_payload: Size,
     /// The host is the one that asks, or that opened the connection of a stream.

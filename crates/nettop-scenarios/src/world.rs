@@ -25,9 +25,9 @@ pub struct World {
     stranger: Stranger,
     step: u64,
     packets: Vec<Packet>,
-    /// When what the scenario is about begins, and is over.
+    /// When what the scenario is about begins, nanoseconds from the start.
     pub begins_ns: u64,
-    /// Likewise.
+    /// When it is over.
     pub ends_ns: u64,
     /// How many steps there are.
     pub steps: u64,

@@ -6,8 +6,8 @@
 use std::mem;
 
 use nettop_common::{
-    Address, ClassTally, PacketsBytes, TrafficClass,
-    counters::Counters,
+    Address, ClassTally, TrafficClass,
+    counters::{ByClass, Counters},
     log::{Record, Unit},
     slots::Key,
 };
@@ -47,7 +47,7 @@ impl Cold {
 
     /// The same of destinations, by key and class.
     pub fn add_up_classes<K: From<Key>>(&mut self, entries: &mut Vec<(K, ClassTally)>) {
-        let mut sums = [PacketsBytes::default(); TrafficClass::COUNT];
+        let mut sums: ByClass = Default::default();
         self.each(|key, records| {
             // Most have one class only: the others are not looked at.
             let mut found = 0_u32;
@@ -106,7 +106,7 @@ fn sort(records: &mut Vec<Unit>, spare: &mut Vec<Unit>) {
 mod tests {
     use std::{collections::BTreeMap, net::IpAddr};
 
-    use nettop_common::{Protocol, SourceCounters, packet::Flags};
+    use nettop_common::{PacketsBytes, Protocol, SourceCounters, packet::Flags};
 
     use super::*;
 

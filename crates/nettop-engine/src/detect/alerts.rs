@@ -9,7 +9,7 @@ use nettop_model::{
 };
 
 use super::{
-    DetectInput, Effect, Finding, RULES,
+    DetectInput, Effect, Finding,
     rule::{Each, Rule},
 };
 
@@ -103,11 +103,6 @@ pub struct Alerts {
 /// is exact up to 2⁵³.
 pub fn first_alert() -> u64 {
     u64::from(fastrand::u32(1..)) << 20
-}
-
-/// The rule of this kind.
-pub fn rule(kind: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.kind == kind)
 }
 
 impl Default for Alerts {

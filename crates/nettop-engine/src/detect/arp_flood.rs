@@ -10,7 +10,6 @@ use super::{
 /// What its alerts are called.
 pub const KIND: &str = "arp-flood";
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: KIND,
     title: "ARP flood",

@@ -1,6 +1,11 @@
 //! What the host says of what it received: its own counters, which nobody can forge who only sends packets.
 
-use nettop_model::snapshot::Host;
+use nettop_model::{
+    format,
+    snapshot::{Host, HostInterface},
+};
+
+use super::floods::percent;
 
 /// Counts per second of the newest second that the host was asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -9,8 +14,6 @@ pub struct HostRates {
     pub accepted: f64,
     /// SYNs answered with a cookie.
     pub cookies: f64,
-    /// ACKs whose cookie was wrong.
-    pub wrong_cookies: f64,
     /// SYNs and connections dropped at listening sockets.
     pub listen_drops: f64,
     /// Resets sent.
@@ -44,8 +47,7 @@ impl HostRates {
             // The sum of nothing would be -0.
             named.fold(0.0, |sum, (_, counter)| sum + counter.rate)
         };
-        let missed: f64 = rate(&["SoftnetDropped"]);
-        let link = |interface: &nettop_model::snapshot::HostInterface| {
+        let link = |interface: &HostInterface| {
             interface
                 .speed_mbit
                 .filter(|speed| *speed > 0)
@@ -54,7 +56,6 @@ impl HostRates {
         Some(Self {
             accepted: rate(&["TcpPassiveOpens"]),
             cookies: rate(&["TcpExtSyncookiesSent"]),
-            wrong_cookies: rate(&["TcpExtSyncookiesFailed"]),
             listen_drops: rate(&["TcpExtListenDrops"]),
             resets: rate(&["TcpOutRsts"]),
             no_port: rate(&["UdpNoPorts", "Udp6NoPorts"]),
@@ -62,7 +63,7 @@ impl HostRates {
             delivered: rate(&["UdpInDatagrams", "Udp6InDatagrams"]),
             sent: rate(&["UdpOutDatagrams", "Udp6OutDatagrams"]),
             reassembly_failed: rate(&["IpReasmFails", "Ip6ReasmFails"]),
-            dropped: missed,
+            dropped: rate(&["SoftnetDropped"]),
             softirq: host.cpu.softirq_most,
             link: host.interfaces.iter().filter_map(link).fold(0.0, f64::max),
         })
@@ -71,24 +72,20 @@ impl HostRates {
     /// What harm is done, in words; empty: the host shrugs it off.
     pub fn harm(&self) -> Vec<String> {
         let mut harm = Vec::new();
-        let share = |share: f64| format!("{:.0} %", share * 100.0);
         if self.link >= LINK {
-            harm.push(format!("the link is {} full", share(self.link.min(1.0))));
+            harm.push(format!("the link is {} full", percent(self.link)));
         }
         if self.dropped >= DROPS {
-            harm.push(format!("the kernel drops {} packets/s before sockets", nettop_model::format::pps(self.dropped)));
+            harm.push(format!("the kernel drops {} packets/s before sockets", format::pps(self.dropped)));
         }
         if self.listen_drops >= DROPS {
-            harm.push(format!(
-                "{} connections/s find no room at listening sockets",
-                nettop_model::format::pps(self.listen_drops)
-            ));
+            harm.push(format!("{} connections/s find no room at listening sockets", format::pps(self.listen_drops)));
         }
         if self.no_room >= DROPS {
-            harm.push(format!("{} datagrams/s find no room at sockets", nettop_model::format::pps(self.no_room)));
+            harm.push(format!("{} datagrams/s find no room at sockets", format::pps(self.no_room)));
         }
         if self.softirq >= SOFTIRQ {
-            harm.push(format!("receiving takes {} of a CPU", share(self.softirq)));
+            harm.push(format!("receiving takes {} of a CPU", percent(self.softirq)));
         }
         harm
     }

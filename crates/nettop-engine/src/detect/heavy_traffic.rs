@@ -6,14 +6,12 @@ use nettop_model::{
 };
 
 use super::{
-    DetectInput, Effect, Finding, RULES,
-    attacks::{self, HEAVY},
+    DetectInput, Effect, Finding, RULES, attacks,
     rule::{Each, Finds, Rule},
 };
 
-/// The rule.
 pub const RULE: Rule = Rule {
-    kind: HEAVY,
+    kind: "heavy-traffic",
     title: "heavy traffic",
     about: "as many packets as of a flood, that are none: one peer's, or answered at a like rate",
     threshold: None,

@@ -14,7 +14,6 @@ use super::{
 /// What its alerts are called.
 pub const KIND: &str = "high-pps";
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: KIND,
     title: "busy source",

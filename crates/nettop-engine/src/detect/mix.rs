@@ -41,13 +41,13 @@ pub struct Mix {
     pub distinct: u64,
     /// There are more than these.
     pub and_more: bool,
-    /// Destination ports, source ports, IP protocol numbers and TCP flag bytes, those with most packets first; so many at most.
+    /// Destination ports, those with most packets first, as in the next three; so many at most.
     pub ports: Shares<u16>,
-    /// See `ports`.
+    /// Source ports.
     pub from_ports: Shares<u16>,
-    /// See `ports`.
+    /// IP protocol numbers.
     pub protocols: Shares<u8>,
-    /// See `ports`.
+    /// Bytes of TCP flags.
     pub flags: Shares<u8>,
     /// How many destination ports there are among the samples.
     pub distinct_ports: u64,
@@ -59,12 +59,11 @@ pub struct Mix {
     pub busiest_flows: Vec<Flow>,
     /// How many destinations.
     pub hosts: u64,
-    /// The share of packets whose source has sent SYNs that led to nothing, that has never asked for a connection, that is new; `None`:
-    /// too little is known.
+    /// The share of packets whose source has sent SYNs that led to nothing; `None`, as in the next three: too little is known.
     pub unfinished: Option<f64>,
-    /// See `unfinished`.
+    /// The share whose source has never asked for a connection.
     pub stray: Option<f64>,
-    /// See `unfinished`.
+    /// The share whose source is new.
     pub new: Option<f64>,
     /// The share whose source is new and has sent one packet or two, and no more for a while.
     pub lone: Option<f64>,

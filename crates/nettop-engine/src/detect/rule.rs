@@ -48,6 +48,16 @@ pub struct Each {
     pub tell: fn(&Finding, peak: f64, &DetectInput) -> String,
 }
 
+/// The place in [`RULES`] of the rule of this kind.
+pub fn place(kind: &str) -> Option<usize> {
+    RULES.iter().position(|rule| rule.kind == kind)
+}
+
+/// The rule of this kind.
+pub fn named(kind: &str) -> Option<&'static Rule> {
+    place(kind).map(|place| &RULES[place])
+}
+
 /// The rules as a table in Markdown: what docs/alerts.md has.
 pub fn table() -> String {
     let mut text = String::from(

@@ -44,8 +44,6 @@ pub struct Unadmitted {
     pub count: u64,
     /// Their packets in the second in which they first came.
     pub packets: u64,
-    /// Of these, the packets that are on no account.
-    pub unaccounted: u64,
 }
 
 /// What the keys entered in one second tell.
@@ -115,7 +113,6 @@ impl SecondStats {
         let untracked = totals.untracked(Table::Sources).packets;
         self.strangers.count += untracked;
         self.strangers.packets += untracked;
-        self.strangers.unaccounted += untracked;
     }
 
     /// This came from a source, which sent so many packets `in_second` so far and so many `ever`. `new`: the first ones.
@@ -142,7 +139,6 @@ impl SecondStats {
         self.new_sources.count += u64::from(new);
         self.strangers.count += 1;
         self.strangers.packets += packets;
-        self.strangers.unaccounted += packets;
     }
 
     /// Two MAC addresses were seen together for the first time. Groups have no card of their own, and zero stands for none.

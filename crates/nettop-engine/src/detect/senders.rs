@@ -3,7 +3,7 @@
 //! In a flood from everywhere these are a few of all; on an ordinary day, all of them.
 
 use foldhash::HashMap;
-use nettop_common::{Address, SourceCounters};
+use nettop_common::{Address, SourceCounters, unique::HashKey};
 
 /// Sources that are followed at once.
 const MOST: usize = 16_384;
@@ -47,12 +47,13 @@ struct Sender {
 }
 
 /// Those that are followed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Senders {
     senders: HashMap<u64, Sender>,
     /// How many bits of the hash have to be zero.
     bits: u32,
-    key: SenderKey,
+    /// Chosen at random when nettop starts, so that nobody can choose addresses that are followed or not.
+    key: HashKey,
     /// Until when was read.
     now_ns: u64,
     second: u64,
@@ -60,24 +61,6 @@ pub struct Senders {
     settled: bool,
     /// The second in which the oldest attack that lasts began.
     attacked: Option<u64>,
-}
-
-/// Chosen at random when nettop starts, so that nobody can choose addresses that are followed or not.
-#[derive(Debug)]
-struct SenderKey([u64; 2]);
-
-impl Default for SenderKey {
-    fn default() -> Self {
-        Self([fastrand::u64(..) | 1, fastrand::u64(..) | 1])
-    }
-}
-
-impl SenderKey {
-    /// A universal hash (multiply-shift: Dietzfelbinger et al. 1997), mixed twice, so that its low bits tell nothing of the addresses.
-    fn hash(&self, Address([high, low]): &Address) -> u64 {
-        let mix = |hash: u64| (hash ^ hash >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mix(mix(high.wrapping_mul(self.0[0]).wrapping_add(low.wrapping_mul(self.0[1])))) >> 16
-    }
 }
 
 /// What single sources tell of a packet of theirs; `None`: it is not followed, or not long enough.
@@ -97,6 +80,20 @@ pub struct Manner {
     pub lone: Option<bool>,
 }
 
+impl Default for Senders {
+    fn default() -> Self {
+        Self {
+            senders: HashMap::default(),
+            bits: 0,
+            key: HashKey([fastrand::u64(..), fastrand::u64(..)]),
+            now_ns: 0,
+            second: 0,
+            settled: false,
+            attacked: None,
+        }
+    }
+}
+
 impl Senders {
     /// A reading begins that ends at this time.
     pub fn begin_reading(&mut self, now_ns: u64) {
@@ -105,7 +102,7 @@ impl Senders {
 
     /// So much came from a source. `new`: for the first time, as far as is known.
     pub fn add(&mut self, address: &Address, counted: &SourceCounters, new: bool) {
-        let hash = self.key.hash(address);
+        let hash = self.key.hash(*address);
         if hash & ((1 << self.bits) - 1) != 0 {
             return;
         }
@@ -139,7 +136,7 @@ impl Senders {
 
     /// What is known of a source.
     pub fn manner(&self, address: &Address) -> Manner {
-        let hash = self.key.hash(address);
+        let hash = self.key.hash(*address);
         let Some(mut sender) = self.senders.get(&hash).copied() else { return Manner::default() };
         if self.now_ns.saturating_sub(sender.recent_ns) >= ROUND_TRIP_NS {
             sender.is_old |= sender.recent != (0.0, 0.0) || sender.packets > 0.0;

@@ -1,16 +1,15 @@
 //! A flood with forged source addresses, of which no kind is enough by itself: ever new sources, and each sends next to nothing.
 
 use super::{
-    DetectInput, RULES,
+    DetectInput, HOLDS, UNSETTLED,
     locate::{Net, locate},
-    rule::{Finds, Rule},
+    rule::{self, Finds, Rule},
     usual::Key,
 };
 
 /// What its alerts are called.
 pub const KIND: &str = "spoofed-flood";
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: KIND,
     title: "spoofed flood",
@@ -23,11 +22,6 @@ pub const RULE: Rule = Rule {
 
 /// A client that opens a connection sends three packets at least. A flood may draw an address twice in a second.
 const BEGINS: f64 = 1.5;
-/// It goes on down to this share.
-const HOLDS: f64 = 0.8;
-/// So long after the start everybody is still new, and many times as many have to come.
-const UNSETTLED: f64 = 10.0;
-
 /// From this share on it goes there: what the target answers, where that is seen, goes everywhere.
 const SHARE: f64 = 0.3;
 
@@ -47,7 +41,7 @@ pub fn learned(scene: &DetectInput) -> Option<(Key, f64, bool)> {
 }
 
 fn place() -> usize {
-    RULES.iter().position(|rule| rule.kind == KIND).unwrap_or_default()
+    rule::place(KIND).unwrap_or_default()
 }
 
 /// Where most of it goes.

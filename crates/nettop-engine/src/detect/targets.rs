@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{Address, ClassTally, PacketsBytes, TrafficClass};
+use nettop_common::{Address, ClassTally, PacketsBytes, TrafficClass, counters::ByClass};
 
 /// Pairs of destination and class that are told apart in a second; of more, only sums are known.
 const MOST: usize = 65_536;
@@ -12,14 +12,11 @@ const BURST_SECONDS: f64 = 0.25;
 /// From this many times the average of its second on it is one.
 const BURST: f64 = 1.5;
 
-/// A number for each class.
-pub type ByClass<T> = [T; TrafficClass::COUNT];
-
 /// What came to destinations in the second that is being counted.
 #[derive(Debug)]
 pub struct Targets {
     sums: HashMap<(Address, TrafficClass), PacketsBytes>,
-    all: ByClass<PacketsBytes>,
+    all: ByClass,
     in_reading: ByClass<u64>,
     /// The newest readings: how long each was, and what it brought.
     readings: VecDeque<(f64, ByClass<u64>)>,
@@ -80,7 +77,7 @@ impl Targets {
     }
 
     /// All that came, by class.
-    pub fn all(&self) -> &ByClass<PacketsBytes> {
+    pub fn all(&self) -> &ByClass {
         &self.all
     }
 

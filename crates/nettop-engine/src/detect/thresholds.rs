@@ -1,6 +1,6 @@
 //! From where on rules find something.
 
-use super::RULES;
+use super::{RULES, rule::place};
 
 /// From where on each of the [`RULES`] finds something; 0: never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Thresholds {
     /// The same, but for the rule of this kind, of which it was asked for.
     #[must_use]
     pub fn with(mut self, kind: &str, threshold: u64) -> Self {
-        if let Some(at) = RULES.iter().position(|rule| rule.kind == kind) {
+        if let Some(at) = place(kind) {
             (self.values[at], self.given[at]) = (threshold, true);
         }
         self
@@ -74,7 +74,7 @@ impl Thresholds {
 
     /// Of the rule of this kind.
     pub fn of(&self, kind: &str) -> u64 {
-        RULES.iter().position(|rule| rule.kind == kind).map_or(0, |at| self.values[at])
+        place(kind).map_or(0, |at| self.values[at])
     }
 }
 

@@ -1,13 +1,12 @@
 //! A flood of several kinds, none of which is half of it.
 
-use super::{
-    attacks::VOLUMETRIC,
-    rule::{Finds, Rule},
-};
+use super::rule::{Finds, Rule};
 
-/// The rule.
+/// What its alerts are called.
+pub const KIND: &str = "volumetric";
+
 pub const RULE: Rule = Rule {
-    kind: VOLUMETRIC,
+    kind: KIND,
     title: "flood of several kinds",
     about: "several kinds of floods at one target, none of which is half of it; also where each is below its own threshold",
     threshold: None,

@@ -5,7 +5,7 @@ use nettop_model::{
     snapshot::{Alert, TopSource, Vector},
 };
 
-use super::{DetectInput, RULES, alerts, attacks::VOLUMETRIC, spoofed_flood};
+use super::{DetectInput, rule, spoofed_flood, volumetric};
 
 /// Sources named in a sentence, and the share of the flood from which on one is worth it.
 const NAMED: usize = 2;
@@ -49,7 +49,7 @@ pub fn attack(alert: &Alert, distinct: (u64, bool), scene: &DetectInput) -> Stri
 }
 
 /// What it is told as while nothing comes.
-pub fn paused(alert: &Alert, _: &DetectInput) -> String {
+pub fn paused(alert: &Alert) -> String {
     let mut text = head(alert);
     if let Some(target) = alert.target {
         text.push_str(&format!(" on {target}"));
@@ -61,9 +61,11 @@ pub fn paused(alert: &Alert, _: &DetectInput) -> String {
 
 /// Its name, and what it consists of.
 fn head(alert: &Alert) -> String {
-    let title = alerts::rule(&alert.kind).map_or("flood", |rule| rule.title);
+    let title = rule::named(&alert.kind).map_or("flood", |rule| rule.title);
     let of = match alert.vectors.first() {
-        Some(vector) if alert.kind != VOLUMETRIC && !vector.of.is_empty() => format!(" ({})", vector.of.join(", ")),
+        Some(vector) if alert.kind != volumetric::KIND && !vector.of.is_empty() => {
+            format!(" ({})", vector.of.join(", "))
+        }
         _ => String::new(),
     };
     format!("{title}{of}")
@@ -94,10 +96,10 @@ fn senders(alert: &Alert, (distinct, and_more): (u64, bool)) -> String {
 
 /// The vectors beside the one that it is called by.
 fn also(alert: &Alert) -> String {
-    let skipped = usize::from(alert.kind != VOLUMETRIC);
+    let skipped = usize::from(alert.kind != volumetric::KIND);
     let others: Vec<_> = alert.vectors.iter().skip(skipped).filter(|vector| vector.pps > 0.0).collect();
     let told = |vector: &&Vector| {
-        let title = RULES.iter().find(|rule| rule.kind == vector.kind).map_or("flood", |rule| rule.title);
+        let title = rule::named(&vector.kind).map_or("flood", |rule| rule.title);
         format!("{title} {}", format::pps(vector.pps))
     };
     let most = if skipped == 0 { ALSO + 2 } else { ALSO };

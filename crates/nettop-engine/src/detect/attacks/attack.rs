@@ -9,9 +9,14 @@ use nettop_model::{
     snapshot::{Alert, Bursts, Severity, Share, TopSource, Vector},
 };
 
-use super::{VOLUMETRIC, found::Found};
+use super::found::Found;
 use crate::detect::{
-    DetectInput, RULES, alerts, floods::Verdict, locate::Net, mix::Mix, rule::Finds, spoofed_flood, words,
+    DetectInput, RULES,
+    floods::Verdict,
+    locate::Net,
+    mix::Mix,
+    rule::{self, Finds},
+    spoofed_flood, volumetric, words,
 };
 
 /// So many times its threshold an attack is one beyond doubt.
@@ -66,12 +71,10 @@ pub struct Attack {
     burst_ns: u64,
     /// How long those before it lasted, all together.
     bursts_s: f64,
-    /// When the newest one before it began, and the first.
-    bursts: u32,
-    forged: bool,
 }
 
 impl Attack {
+    /// One that begins where this was found.
     pub fn new(at: Moment, id: u64, found: &Found) -> Self {
         let alert = Alert {
             id,
@@ -90,11 +93,10 @@ impl Attack {
             found_ns: now_ns,
             burst_ns: now_ns,
             bursts_s: 0.0,
-            bursts: 1,
-            forged: false,
         }
     }
 
+    /// Whether what was found there is a part of it; `None`: hosts all over.
     pub fn is_at(&self, net: Option<Net>) -> bool {
         match (self.net, net) {
             // What is beside a network may be a part of a larger one.
@@ -105,6 +107,16 @@ impl Attack {
         }
     }
 
+    /// Whether it is at this target; `None`: at any that is not looked at by itself.
+    pub fn gets(&self, who: Option<Address>) -> bool {
+        match (who, self.net) {
+            (Some(who), Some(net)) => net.contains(&who),
+            (None, Some(net)) => !net.is_host(),
+            (who, None) => who.is_none(),
+        }
+    }
+
+    /// Whether a packet is a part of it, or of what the target answers.
     pub fn has(&self, event: &Event) -> bool {
         let class = event.traffic_class();
         let is_part = |(rule, kind): (&usize, &Kind)| {
@@ -119,9 +131,10 @@ impl Attack {
         comes || self.net.is_some_and(|net| net.contains(&event.source))
     }
 
+    /// Something of it came.
     pub fn found(&mut self, at: Moment) {
         if self.alert.bursts.paused {
-            self.bursts += 1;
+            self.alert.bursts.count += 1;
             self.burst_ns = at.monotonic_ns;
             self.alert.bursts.paused = false;
         }
@@ -129,6 +142,7 @@ impl Attack {
         self.alert.last_ns = at.unix_ns;
     }
 
+    /// It goes on with what was found of it in a second.
     pub fn go_on(&mut self, at: Moment, scene: &DetectInput, found: &Found) {
         self.found(at);
         self.net = match (self.net, found.net) {
@@ -157,14 +171,15 @@ impl Attack {
                 kind.evidence.clone_from(evidence);
             }
         }
-        self.forged = scene.is_forged();
+        self.alert.forged = scene.is_forged();
         self.describe(scene);
     }
 
+    /// It goes on with so many new sources per second, and nothing else is known of it.
     pub fn spoofed_goes_on(&mut self, at: Moment, scene: &DetectInput, rate: f64, net: Option<Net>) {
         self.found(at);
         self.net = net.or(self.net);
-        self.forged = true;
+        self.alert.forged = true;
         self.alert.value = rate;
         self.alert.peak = self.alert.peak.max(rate);
         self.alert.count = scene.strangers.count;
@@ -198,16 +213,15 @@ impl Attack {
         let name = match largest {
             None => spoofed_flood::KIND,
             Some((rule, kind)) if kind.level >= levels * HALF => RULES[*rule].kind,
-            Some(_) => VOLUMETRIC,
+            Some(_) => volumetric::KIND,
         };
         let mix = largest.map(|(_, kind)| &kind.mix);
         let port = mix.and_then(|mix| mix.port(HALF));
         let alert = &mut self.alert;
         alert.kind = name.into();
-        alert.advice = alerts::rule(name).map_or(String::new(), |rule| rule.advice.into());
+        alert.advice = rule::named(name).map_or(String::new(), |rule| rule.advice.into());
         alert.target = self.net.map(|net| net.target(port));
         alert.hosts = if self.net.is_some_and(|net| !net.is_host()) { self.hosts as u64 } else { 0 };
-        alert.forged = self.forged;
         alert.averaged_over = scene.stall;
         if largest.is_some() {
             alert.value = self.kinds.values().map(|kind| kind.pps).sum();
@@ -238,14 +252,14 @@ impl Attack {
         alert.origins = origins(busiest, scene);
         alert.evidence = kinds.iter().flat_map(|(_, kind)| kind.evidence.iter().cloned()).collect();
         alert.evidence.dedup();
-        if self.forged {
+        if alert.forged {
             let each = scene.strangers.count;
             alert.evidence.push(format!(
                 "{} addresses/s that were never seen before send a packet or two each",
                 format::count(each, DIGITS)
             ));
         }
-        let is_beyond_doubt = self.forged || kinds.iter().any(|(_, kind)| kind.certain || kind.times >= DOUBTLESS);
+        let is_beyond_doubt = alert.forged || kinds.iter().any(|(_, kind)| kind.certain || kind.times >= DOUBTLESS);
         let harm = scene.host.map(|host| host.harm());
         alert.severity = match &harm {
             Some(harm) if harm.is_empty() => Severity::Warn,
@@ -266,21 +280,20 @@ impl Attack {
         let seconds = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e9;
         let this = seconds(self.burst_ns, self.found_ns) + 1.0;
         let bursts = &mut self.alert.bursts;
-        bursts.count = self.bursts;
-        bursts.seconds = (self.bursts_s + this) / f64::from(self.bursts);
-        let gaps = self.bursts.saturating_sub(1);
+        bursts.seconds = (self.bursts_s + this) / f64::from(bursts.count);
+        let gaps = bursts.count.saturating_sub(1);
         bursts.every = if gaps > 0 { seconds(self.began_ns, self.burst_ns) / f64::from(gaps) } else { 0.0 };
     }
 
     /// Looks whether it pauses.
-    pub fn pause(&mut self, at: Moment, scene: &DetectInput) {
+    pub fn pause(&mut self, at: Moment) {
         let silent_ns = at.monotonic_ns.saturating_sub(self.found_ns);
         // What comes in bursts is not quiet between them for less.
         if !self.alert.bursts.paused && silent_ns >= QUIET_NS {
             self.bursts_s += self.found_ns.saturating_sub(self.burst_ns) as f64 / 1e9 + 1.0;
             self.alert.bursts.paused = true;
             self.alert.value = 0.0;
-            self.alert.message = words::paused(&self.alert, scene);
+            self.alert.message = words::paused(&self.alert);
         }
     }
 

@@ -4,6 +4,7 @@ use nettop_common::{Address, TrafficClass};
 
 use crate::detect::{
     CONVERSES, DetectInput, HOLDS, RULES,
+    floods::dns_query,
     locate::{Net, locate, locate_nets},
     measure::{Part, Site},
     rule::Finds,
@@ -22,8 +23,6 @@ const NEARLY_ALL: f64 = 0.8;
 const HALF: f64 = 0.5;
 /// What is sent back is hardly more than what came.
 const AS_MUCH: f64 = 1.1;
-/// Of questions it is known which direction is that of the attack.
-const DNS_QUERIES: &str = "dns-query-flood";
 
 /// What was found at a target in a second.
 pub struct Found<'a> {
@@ -99,7 +98,9 @@ fn is_answer(scene: &DetectInput, found: &Found, attacked: &[(Address, f64)]) ->
         };
         let converses = |source: &Address, share: f64| {
             let gets = scene.per_second(scene.targets.of_class(source, TrafficClass::Udp));
-            part.is_udp() && RULES[part.rule].kind != DNS_QUERIES && gets >= pps * share * CONVERSES
+            // Of questions it is known which direction is that of the attack.
+            let is_question = RULES[part.rule].kind == dns_query::KIND;
+            part.is_udp() && !is_question && gets >= pps * share * CONVERSES
         };
         let answers =
             part.mix.sources.iter().filter(|(source, share)| is_attacked(source, *share) || converses(source, *share));

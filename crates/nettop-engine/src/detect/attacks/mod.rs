@@ -21,11 +21,6 @@ use super::{
     spoofed_flood,
 };
 
-/// What a sum of kinds is called of which none has half.
-pub const VOLUMETRIC: &str = "volumetric";
-/// Traffic that is none.
-pub const HEAVY: &str = "heavy-traffic";
-
 /// All of them.
 #[derive(Debug, Default)]
 pub struct Attacks {
@@ -72,7 +67,7 @@ impl Attacks {
         }
         self.unite();
         raised.extend(self.spoofed(at, scene, number));
-        Changes { raised, over: self.end(at, scene) }
+        Changes { raised, over: self.end(at) }
     }
 
     /// What holds an attack that lasts, though none would begin with it.
@@ -82,13 +77,8 @@ impl Attacks {
             if found.iter().any(|found| attack.is_at(found.net)) {
                 continue;
             }
-            let of_attack = |site: &&Site| match (site.who, attack.net) {
-                (Some(who), Some(net)) => net.contains(&who),
-                (None, None) => true,
-                (None, Some(net)) => !net.is_host(),
-                (Some(_), None) => false,
-            };
-            let parts: Vec<_> = sites.iter().filter(of_attack).flat_map(|site| &site.parts).collect();
+            let parts: Vec<_> =
+                sites.iter().filter(|site| attack.gets(site.who)).flat_map(|site| &site.parts).collect();
             let holds = |part: &&&Part| {
                 let kind = attack.kinds.get(&part.rule);
                 kind.is_some_and(|kind| part.level() > 0.0 && part.pps * part.burst >= kind.threshold * HOLDS)
@@ -114,21 +104,19 @@ impl Attacks {
         let threshold = scene.threshold_of(spoofed_flood::KIND);
         let begins = rate >= threshold && !scene.first;
         // Any attack that lasts explains them.
-        let (attack, is_new) = match self.lasting.iter().position(|attack| attack.found_ns == at.monotonic_ns) {
-            Some(_) => return None,
-            None => match self.lasting.iter().position(|attack| attack.alert.kind == spoofed_flood::KIND) {
-                Some(lasting) => (&mut self.lasting[lasting], false),
-                None if begins => {
-                    let found = Found { net, hosts: 1, parts: Vec::new() };
-                    self.lasting.push(Attack::new(at, *number, &found));
-                    *number += 1;
-                    (self.lasting.last_mut()?, true)
-                }
-                None => return None,
-            },
-        };
+        if self.lasting.iter().any(|attack| attack.found_ns == at.monotonic_ns) {
+            return None;
+        }
+        if let Some(attack) = self.lasting.iter_mut().find(|attack| attack.alert.kind == spoofed_flood::KIND) {
+            attack.spoofed_goes_on(at, scene, rate, net);
+            return None;
+        }
+        let mut attack = begins.then(|| Attack::new(at, *number, &Found { net, hosts: 1, parts: Vec::new() }))?;
+        *number += 1;
         attack.spoofed_goes_on(at, scene, rate, net);
-        is_new.then(|| attack.alert.clone())
+        let alert = attack.alert.clone();
+        self.lasting.push(attack);
+        Some(alert)
     }
 
     /// Two that turn out to be at one target are one.
@@ -147,10 +135,10 @@ impl Attacks {
         }
     }
 
-    fn end(&mut self, at: Moment, scene: &DetectInput) -> Vec<Alert> {
+    fn end(&mut self, at: Moment) -> Vec<Alert> {
         let mut over = Vec::new();
         for attack in &mut self.lasting {
-            attack.pause(at, scene);
+            attack.pause(at);
         }
         self.lasting.retain(|attack| {
             let lasts = at.monotonic_ns.saturating_sub(attack.found_ns) < PAUSE_NS;
@@ -195,15 +183,11 @@ impl Attacks {
 
     /// Whether what comes to this target is part of one: nobody shall get used to it.
     pub fn is_at(&self, who: Option<Address>) -> bool {
-        self.lasting.iter().any(|attack| match (who, attack.net) {
-            (Some(who), Some(net)) => net.contains(&who),
-            (None, Some(net)) => !net.is_host(),
-            (_, None) => true,
-        })
+        self.lasting.iter().any(|attack| attack.net.is_none() || attack.gets(who))
     }
 }
 
-/// Traffic that is heavy, and no attack: what it is, to whom, how much, and its largest part.
+/// Traffic that is heavy, and no attack: its target, what it is, and why that is none.
 pub fn heavy(sites: &[Site]) -> impl Iterator<Item = (&Site, &Part, &'static str)> {
     let parts = sites.iter().flat_map(|site| site.parts.iter().map(move |part| (site, part)));
     parts.filter_map(|(site, part)| match part.verdict {

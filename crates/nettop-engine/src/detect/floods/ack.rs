@@ -6,7 +6,6 @@ use nettop_common::{TrafficClass, packet::tcp_flag::FIN};
 use super::{Flood, Judged, Look, MOST, strays};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "ack-flood",
     title: "ACK flood",

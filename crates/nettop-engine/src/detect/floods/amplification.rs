@@ -8,7 +8,6 @@ use super::{
 };
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "amplification",
     title: "amplification",

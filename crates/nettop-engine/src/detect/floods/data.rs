@@ -5,7 +5,6 @@ use nettop_common::TrafficClass;
 use super::{Flood, Judged, Look, beside_few_flows, nothing, strays};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "tcp-data-flood",
     title: "TCP data flood",

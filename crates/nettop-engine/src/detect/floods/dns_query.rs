@@ -5,9 +5,11 @@ use nettop_common::{Event, TrafficClass};
 use super::{Flood, Judged, Look, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
+/// What its alerts are called.
+pub const KIND: &str = "dns-query-flood";
+
 pub const RULE: Rule = Rule {
-    kind: "dns-query-flood",
+    kind: KIND,
     title: "DNS query flood",
     about: "UDP packets per second to port 53",
     threshold: Some(("packets per second", 10_000)),

@@ -6,7 +6,6 @@ use nettop_model::snapshot::TcpFlags;
 use super::{Flood, Judged, Look};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "tcp-flag-flood",
     title: "TCP flag flood",

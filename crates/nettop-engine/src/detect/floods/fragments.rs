@@ -6,7 +6,6 @@ use nettop_model::format;
 use super::{Flood, Judged, Look, MANY, nothing};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "fragments-flood",
     title: "fragment flood",

@@ -4,7 +4,7 @@
 mod ack;
 mod amplification;
 mod data;
-mod dns_query;
+pub mod dns_query;
 mod flags;
 mod fragments;
 mod icmp;
@@ -18,9 +18,9 @@ mod syn_ack;
 mod udp;
 
 use foldhash::HashMap;
-use nettop_common::{Event, TrafficClass};
+use nettop_common::{Event, TrafficClass, counters::ByClass};
 
-use super::{evidence::HostRates, mix::Mix, rule::Rule, senders::Manner, targets::ByClass};
+use super::{evidence::HostRates, mix::Mix, rule::Rule, senders::Manner};
 
 /// Every kind that is told by what a target receives. Of one class, the first whose packets these are has them.
 pub const FLOODS: &[Rule] = &[

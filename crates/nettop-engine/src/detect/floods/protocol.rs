@@ -5,7 +5,6 @@ use nettop_common::TrafficClass;
 use super::{Flood, Judged, Look, MOST};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "protocol-flood",
     title: "protocol flood",

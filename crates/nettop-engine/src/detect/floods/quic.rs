@@ -6,7 +6,6 @@ use nettop_common::{Event, TrafficClass};
 use super::{Flood, Judged, Look, MANY, MOST, Which, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "quic-flood",
     title: "QUIC flood",

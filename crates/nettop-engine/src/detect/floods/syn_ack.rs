@@ -5,7 +5,6 @@ use nettop_common::TrafficClass;
 use super::{Flood, Judged, Look, MANY, MOST, Which, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "syn-ack-flood",
     title: "SYN-ACK reflection",

@@ -8,7 +8,6 @@ use nettop_common::TrafficClass;
 use super::{Flood, Judged, Look, MANY, MOST, Which, beside_few_flows, nothing, percent};
 use crate::detect::rule::{Finds, Rule};
 
-/// The rule.
 pub const RULE: Rule = Rule {
     kind: "udp-flood",
     title: "UDP flood",
@@ -40,22 +39,17 @@ fn judge(look: &Look) -> Judged {
             return Judged::heavy(pps, "this host sends as much");
         }
     }
-    match look.answers_by_port() {
-        Some(_) if look.answered.is_some_and(|answered| answered >= MANY) => {
-            // Beside what is answered there may be what is not.
-            let rest = pps * (1.0 - look.answered.unwrap_or(0.0));
-            return if rest >= look.floor {
-                Judged::attack(rest, ["the target does not answer it".to_string()])
-            } else {
-                Judged::heavy(pps, "the target answers it")
-            };
-        }
-        Some(_)
-            if look.answers(TrafficClass::Icmp).is_some_and(|answers| answers > 0.0) && mix.distinct_ports > CALLS =>
-        {
-            return Judged::certain(pps, ["the target answers that nobody listens there".to_string()]);
-        }
-        _ => {}
+    if let Some(answered) = look.answered.filter(|answered| *answered >= MANY) {
+        // Beside what is answered there may be what is not.
+        let rest = pps * (1.0 - answered);
+        return if rest >= look.floor {
+            Judged::attack(rest, ["the target does not answer it".to_string()])
+        } else {
+            Judged::heavy(pps, "the target answers it")
+        };
+    }
+    if look.answers(TrafficClass::Icmp).is_some_and(|answers| answers > 0.0) && mix.distinct_ports > CALLS {
+        return Judged::certain(pps, ["the target answers that nobody listens there".to_string()]);
     }
     if let Some(rest) = beside_few_flows(look) {
         return if rest >= look.floor {

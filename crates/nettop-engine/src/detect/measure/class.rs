@@ -1,14 +1,13 @@
 //! What came of a class to a target, by kind.
 
 use foldhash::HashMap;
-use nettop_common::{Address, Event, TrafficClass};
+use nettop_common::{Address, Event, TrafficClass, counters::ByClass};
 
 use super::{Burst, NOTABLE, PART, Part, Sampled, floods};
 use crate::detect::{
     DetectInput, UNSETTLED,
     floods::{Flood, Judged, Look, Verdict, Which},
     mix::{Mix, flow},
-    targets::ByClass,
 };
 
 /// Nearly all.
@@ -116,13 +115,14 @@ impl OfClass<'_> {
             raised: learned > floor,
         })
     }
-}
 
-impl OfClass<'_> {
-    /// Of datagrams, the share that goes to ports from which the target sends as many, about.
+    /// Of datagrams, the share that goes to ports from which the target sends as many, about; `None`: it is of another class, or nothing of
+    /// what the target sends is seen.
     fn answered(&self, sampled: &Sampled, events: &[&Event], pps: f64) -> Option<f64> {
         const AS_MANY: f64 = 0.3;
-        sampled.from[self.place].as_ref()?;
+        if self.class != TrafficClass::Udp || sampled.from[self.place].is_none() {
+            return None;
+        }
         let (sends_from, all) = (&sampled.sends_from[self.place], weigh(events).max(1.0));
         let mut ports: HashMap<u16, f64> = HashMap::default();
         events.iter().for_each(|event| *ports.entry(event.destination_port).or_default() += f64::from(event.weight));

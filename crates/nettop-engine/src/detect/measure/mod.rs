@@ -7,7 +7,7 @@ mod sampled;
 mod tests;
 
 use foldhash::HashMap;
-use nettop_common::{Address, TrafficClass};
+use nettop_common::{Address, TrafficClass, counters::ByClass};
 
 use self::{burst::Burst, class::OfClass, sampled::Sampled};
 use super::{
@@ -15,7 +15,6 @@ use super::{
     floods::{Flood, Verdict},
     mix::Mix,
     rule::Finds,
-    targets::ByClass,
     usual::TIMES_USUAL,
 };
 
@@ -30,7 +29,7 @@ const APART: f64 = 0.5;
 
 /// A target, or all that are not looked at one by one.
 pub struct Site {
-    /// Which one.
+    /// Its address; `None`: all that are not looked at one by one.
     pub who: Option<Address>,
     /// What came, of each kind that is notable.
     pub parts: Vec<Part>,
@@ -127,7 +126,7 @@ struct Second<'a, 'b> {
 
 impl<'a, 'b> Second<'a, 'b> {
     fn new(scene: &'b DetectInput<'a>) -> Self {
-        let mut notable = [f64::INFINITY; TrafficClass::COUNT];
+        let mut notable: ByClass<f64> = [f64::INFINITY; _];
         for (at, flood) in floods() {
             let threshold = scene.thresholds.value(at) as f64;
             if threshold > 0.0 {

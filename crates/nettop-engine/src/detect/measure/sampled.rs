@@ -1,9 +1,9 @@
 //! The samples of a second by target and class, and what targets send.
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{Address, Event, TrafficClass};
+use nettop_common::{Address, Event, TrafficClass, counters::ByClass};
 
-use crate::detect::{DetectInput, floods::services, targets::ByClass};
+use crate::detect::{DetectInput, floods::services};
 
 /// Samples looked at to see whether both directions are seen, and the share of those whose source gets something, from which on they are.
 const SOME: usize = 1000;
@@ -15,9 +15,9 @@ pub struct Sampled<'a> {
     pub to: Vec<ByClass<Vec<&'a Event>>>,
     /// Packets per second of each class that a target sends; `None`: none are seen.
     pub from: Vec<Option<ByClass<f64>>>,
-    /// Of what is sent, questions to services that answer at length, and datagrams by source port.
+    /// Questions per second that a target sends to services that answer at length.
     pub asks: Vec<f64>,
-    /// See `asks`.
+    /// Datagrams per second that a target sends, by source port.
     pub sends_from: Vec<HashMap<u16, f64>>,
     /// Whether both directions are seen.
     pub sees_both: bool,

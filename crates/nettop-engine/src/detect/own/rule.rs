@@ -5,7 +5,7 @@ use nettop_model::{
     snapshot::{DestinationRow, Severity, SourceRow},
 };
 
-use crate::detect::RULES;
+use crate::detect::rule::place;
 
 /// Rules that are looked at; each costs something every second.
 pub const MOST: usize = 64;
@@ -157,7 +157,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(is_allowed) {
         return Err(format!("{name:?} is no name of a rule: write 1 to {LONGEST_NAME} of a to z, 0 to 9 and -"));
     }
-    if RULES.iter().any(|rule| rule.kind == name) {
+    if place(name).is_some() {
         return Err(format!("{name:?} is a rule that nettop has: write another name, such as \"my-{name}\""));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! How many different things there were, in 32 bytes (linear counting: Whang, Vander-Zanden and Taylor 1990).
 
-use std::ops::{BitAnd, Not};
+use std::ops::{BitAnd, BitOr, Not};
 
 const WORDS: usize = 4;
 const BITS: f64 = 256.0;
@@ -31,6 +31,14 @@ impl BitAnd for Bits {
 
     fn bitand(self, other: Self) -> Self {
         Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+}
+
+impl BitOr for Bits {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] | other.0[word]))
     }
 }
 

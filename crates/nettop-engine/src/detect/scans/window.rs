@@ -36,9 +36,9 @@ pub struct Tried {
     is_all_over: bool,
     /// The newest port.
     pub port: u16,
-    /// When the first and the newest packet came.
+    /// When the first packet came, nanoseconds on the monotonic clock.
     oldest_ns: u64,
-    /// See `oldest_ns`.
+    /// When the newest one came.
     pub newest_ns: u64,
 }
 
@@ -87,24 +87,45 @@ impl Tried {
         let mut both = *self;
         other.net.into_iter().for_each(|net| both.reach(net));
         let (net, is_all_over) = (both.net, both.is_all_over || other.is_all_over);
-        let or = |one: Bits, two: Bits| !(!one & !two);
         *self = Self {
-            tcp: or(self.tcp, other.tcp),
-            udp: or(self.udp, other.udp),
-            answered: or(self.answered, other.answered),
-            hosts: or(self.hosts, other.hosts),
-            hosts_answered: or(self.hosts_answered, other.hosts_answered),
-            pings: or(self.pings, other.pings),
-            pings_answered: or(self.pings_answered, other.pings_answered),
+            tcp: self.tcp | other.tcp,
+            udp: self.udp | other.udp,
+            answered: self.answered | other.answered,
+            hosts: self.hosts | other.hosts,
+            hosts_answered: self.hosts_answered | other.hosts_answered,
+            pings: self.pings | other.pings,
+            pings_answered: self.pings_answered | other.pings_answered,
             datagrams: self.datagrams.saturating_add(other.datagrams),
             echoes: self.echoes.saturating_add(other.echoes),
-            numbers: or(self.numbers, other.numbers),
+            numbers: self.numbers | other.numbers,
             net,
             is_all_over,
             port,
             oldest_ns: self.oldest_ns.min(other.oldest_ns),
             newest_ns,
         };
+    }
+
+    fn try_one(&mut self, host: u64, event: &Event) {
+        self.hosts.insert(host);
+        self.numbers.insert(u64::from(event.destination_port).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
+        self.reach(Net::host(&event.destination));
+        (self.port, self.newest_ns) = (event.destination_port, event.at_ns);
+    }
+
+    fn reach(&mut self, net: Net) {
+        match self.net {
+            None => self.net = Some(net),
+            Some(old) => match old.with(net) {
+                Some(both) => self.net = Some(both),
+                None => self.is_all_over = true,
+            },
+        }
+    }
+
+    /// The host that was tried, or the smallest network that has all of them; `None`: they are all over.
+    pub fn target(&self) -> Option<Net> {
+        self.net.filter(|_| !self.is_all_over)
     }
 }
 
@@ -218,29 +239,5 @@ impl Window {
         let keeps = |source: &Address, tried: &mut Tried| !is(Net::host(source)) && !tried.net.is_some_and(&is);
         self.newer.retain(keeps);
         self.older.retain(keeps);
-    }
-}
-
-impl Tried {
-    fn try_one(&mut self, host: u64, event: &Event) {
-        self.hosts.insert(host);
-        self.numbers.insert(u64::from(event.destination_port).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
-        self.reach(Net::host(&event.destination));
-        (self.port, self.newest_ns) = (event.destination_port, event.at_ns);
-    }
-
-    fn reach(&mut self, net: Net) {
-        match self.net {
-            None => self.net = Some(net),
-            Some(old) => match old.with(net) {
-                Some(both) => self.net = Some(both),
-                None => self.is_all_over = true,
-            },
-        }
-    }
-
-    /// The host that was tried, or the smallest network that has all of them; `None`: they are all over.
-    pub fn target(&self) -> Option<Net> {
-        self.net.filter(|_| !self.is_all_over)
     }
 }

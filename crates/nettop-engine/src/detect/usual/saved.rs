@@ -6,7 +6,7 @@ use nettop_common::Address;
 use serde::{Deserialize, Serialize};
 
 use super::{BUCKETS, Key, MOST, Sketch, Usual};
-use crate::detect::RULES;
+use crate::detect::{RULES, rule::place};
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -52,7 +52,7 @@ impl Usual {
         }
         let all = usual.len();
         let rows = usual.into_iter().filter_map(|Row { target, kind, newer, older }| {
-            let rule = RULES.iter().position(|rule| rule.kind == kind)?;
+            let rule = place(&kind)?;
             let (newer, older) = (buckets(&newer)?, buckets(&older)?);
             let sums = newer.iter().map(|count| u32::from(*count)).sum();
             Some((
