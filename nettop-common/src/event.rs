@@ -55,13 +55,13 @@ impl Event {
                 None => NO_TCP_FLAGS,
             },
             protocol: packet.protocol,
-            class: TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload) as u8,
+            class: packet.traffic_class() as u8,
         }
     }
 
-    /// Which class it is of; one that a newer program has is none of these.
+    /// Which class it is of.
     pub fn traffic_class(&self) -> TrafficClass {
-        TrafficClass::ALL.get(usize::from(self.class)).copied().unwrap_or(TrafficClass::Other)
+        TrafficClass::from_number(self.class.into())
     }
 }
 

@@ -27,7 +27,7 @@ pub use config::{Config, Filter, Prefix};
 pub use counters::{Outcome, PacketsBytes, Protocol, SizeBucket, SourceCounters};
 pub use cpu::Cpu;
 pub use event::Event;
-pub use packed::{DestinationCounters, PackedTally};
+pub use packed::DestinationCounters;
 pub use packet::{Frame, LinkLayer, NotCounted, Packet};
 pub use totals::Totals;
 pub use traffic_class::{ClassTally, TrafficClass};

@@ -125,10 +125,10 @@ impl Record {
         Table::ALL.get((self.0[0] >> TABLE & 3) as usize).copied().unwrap_or(Table::Sources)
     }
 
-    /// Of which class what came for a destination is; one that a newer program has is none of these.
+    /// Of which class what came for a destination is.
     #[inline(always)]
     pub fn class(self) -> TrafficClass {
-        TrafficClass::ALL.get((self.0[0] >> CLASS & CLASS_MASK) as usize).copied().unwrap_or(TrafficClass::Other)
+        TrafficClass::from_number((self.0[0] >> CLASS & CLASS_MASK) as usize)
     }
 
     /// The IPv4 address, in host byte order.

@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 
 use bytemuck::{AnyBitPattern, Pod, Zeroable};
 
-use crate::{Address, MacPair, cold_path, opaque_read};
+use crate::{Address, MacPair, TrafficClass, cold_path, opaque_read};
 
 /// How many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 4;
@@ -124,6 +124,12 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// Which class it is of.
+    #[inline(always)]
+    pub fn traffic_class(&self) -> TrafficClass {
+        TrafficClass::of(self.protocol, self.tcp_flags, self.fragment, self.payload)
+    }
+
     /// Forgets what is not in every packet, which is one word: the rest is written anyhow.
     #[inline(always)]
     fn reset(&mut self) {

@@ -2,7 +2,7 @@
 
 use crate::{
     PacketsBytes, Protocol,
-    counters::indexed,
+    counters::{ByClass, indexed},
     packet::{
         Flags,
         tcp_flag::{ACK, FIN, RST, SYN},
@@ -52,9 +52,10 @@ impl TrafficClass {
         }
     }
 
-    /// The class with this name as a JSON key.
-    pub fn from_json_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|class| class.json_name() == name)
+    /// The class with this number; one that a newer program has is none of these.
+    #[inline(always)]
+    pub fn from_number(number: usize) -> Self {
+        Self::ALL.get(number).copied().unwrap_or(Self::Other)
     }
 
     /// The class of a packet with this IP protocol number, in which parsing found the rest; only TCP has flags.
@@ -78,6 +79,14 @@ pub struct ClassTally {
     pub class: TrafficClass,
     /// How many, and their bytes.
     pub tally: PacketsBytes,
+}
+
+impl ClassTally {
+    /// One for each class of which anything came.
+    pub fn each(classes: ByClass) -> impl Iterator<Item = Self> {
+        let came = TrafficClass::ALL.iter().zip(classes).filter(|(_, tally)| tally.packets > 0);
+        came.map(|(class, tally)| Self { class: *class, tally })
+    }
 }
 
 /// Of TCP without data. A table rather than comparisons, as for protocols.

@@ -16,7 +16,7 @@ use nettop_collect::{
 };
 use nettop_common::{
     Address, ClassTally, Config, DestinationCounters, Event, Filter, LinkLayer, MacPair, PacketsBytes, SourceCounters,
-    Totals, TrafficClass,
+    Totals,
     config::NO_FILTER,
     counters::{ByClass, Counters, Part, Table},
     log::{Record, Ring, Unit},
@@ -321,11 +321,8 @@ impl Kernel {
 
 /// What came of each class, one by one.
 fn by_class(entries: impl IntoIterator<Item = (Address, ByClass)>) -> Vec<(Address, ClassTally)> {
-    let classes = entries.into_iter().flat_map(|(address, classes)| {
-        let came = TrafficClass::ALL.iter().zip(classes).filter(|(_, tally)| tally.packets > 0);
-        came.map(move |(class, tally)| (address, ClassTally { class: *class, tally }))
-    });
-    classes.collect()
+    let each = |(address, classes)| ClassTally::each(classes).map(move |tally| (address, tally));
+    entries.into_iter().flat_map(each).collect()
 }
 
 /// All that are possible, as if they were online.

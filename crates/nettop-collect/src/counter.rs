@@ -6,7 +6,7 @@ use std::{collections::VecDeque, mem};
 use foldhash::HashMap;
 use nettop_common::{
     Address, Class, ClassTally, Event, Filter, Frame, LinkLayer, MacPair, NotCounted, Outcome, Packet, PacketsBytes,
-    Protocol, SizeBucket, SourceCounters, Totals, TrafficClass, counters::ByClass, event::is_chosen, packet,
+    Protocol, SizeBucket, SourceCounters, Totals, counters::ByClass, event::is_chosen, packet,
 };
 use nettop_model::clock::Moment;
 
@@ -62,7 +62,7 @@ impl FrameCounter {
         source.count(protocol, packet.tcp_flags, packet.fragment, length, at_ns);
         // The stamps of a capture may go back.
         (source.first_ns, source.last_ns) = (first_ns.min(at_ns), last_ns.max(at_ns));
-        let class = TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload);
+        let class = packet.traffic_class();
         self.destinations.entry(packet.destination).or_default()[class as usize].count(length);
         self.macs.entry(packet.macs).or_default().count(length);
         *self.dst_ports.entry(packet.destination_port).or_default() += 1;
@@ -92,9 +92,8 @@ impl FrameCounter {
         reading.at = at;
         reading.totals = mem::take(&mut self.totals);
         reading.sources.extend(self.sources.drain());
-        for (address, tallies) in self.destinations.drain() {
-            let classes = TrafficClass::ALL.iter().zip(tallies).filter(|(_, tally)| tally.packets > 0);
-            reading.destinations.extend(classes.map(|(class, tally)| (address, ClassTally { class: *class, tally })));
+        for (address, classes) in self.destinations.drain() {
+            reading.destinations.extend(ClassTally::each(classes).map(|tally| (address, tally)));
         }
         reading.macs.extend(self.macs.drain());
     }

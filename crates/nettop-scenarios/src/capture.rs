@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use nettop_engine::rates::SECOND_NS;
 
 use crate::{
     play::Form,
@@ -13,7 +14,6 @@ use crate::{
 
 /// When the first packet comes, seconds since 1970.
 const BEGIN: u64 = 1_700_000_000;
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// Writes a scenario as libpcap's savefile with nanoseconds, each packet up to `snap` bytes; what is not a header is zero.
 ///

@@ -117,7 +117,7 @@ pub enum PortsText {
     One(u16),
     /// Any of these.
     List(Vec<u16>),
-    /// `random`, `client` (of the range that clients use), `1-1024`, `1-1024 in order`, `each` (every source has its own), `random each`.
+    /// `random`, `client` (of the range that clients use), `1-1024`, `1-1024 in order`, `each` (every source has its own).
     Text(String),
 }
 

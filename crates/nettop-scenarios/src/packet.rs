@@ -5,11 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// TCP flags (RFC 9293 §3.1).
 pub mod flags {
     #![expect(missing_docs, reason = "the names are those of the RFC")]
-    pub const FIN: u8 = 0x01;
-    pub const SYN: u8 = 0x02;
-    pub const RST: u8 = 0x04;
+    pub use nettop_common::packet::tcp_flag::{ACK, FIN, RST, SYN};
+
     pub const PSH: u8 = 0x08;
-    pub const ACK: u8 = 0x10;
     pub const URG: u8 = 0x20;
 }
 

@@ -10,7 +10,7 @@ use nettop_collect::{
     traffic::Traffic,
 };
 use nettop_common::{Event, Filter, LinkLayer};
-use nettop_engine::{Engine, Settings, detect::Thresholds, overhead::Overhead, sinks::Sinks};
+use nettop_engine::{Engine, Settings, detect::Thresholds, overhead::Overhead, rates::SECOND_NS, sinks::Sinks};
 use nettop_model::{
     clock::Moment,
     filter::FilterText,
@@ -23,7 +23,6 @@ use crate::{
     world::{STEP_NS, World},
 };
 
-const SECOND_NS: u64 = 1_000_000_000;
 /// When every scenario begins.
 const BEGIN: Moment = Moment { monotonic_ns: 1_000 * SECOND_NS, unix_ns: 1_700_000_000 * SECOND_NS };
 /// How long after the start of an attack its alert is judged by what it says then.
@@ -69,8 +68,6 @@ pub struct Played {
     pub begins_ns: u64,
     /// Every alert, in the order in which they came.
     pub alerts: Vec<Sighting>,
-    /// Packets that were counted.
-    pub packets: u64,
 }
 
 /// The traffic of a scenario, as a collector of packets reads it.
@@ -191,5 +188,5 @@ pub fn play(scenario: &Scenario, recipes: &Recipes, form: Form) -> Result<Played
     }
     let accounting = snapshots.borrow().traffic.accounting;
     ensure!(accounting.holds && accounting.seen.packets > 0, "{}: {accounting:?}", scenario.name);
-    Ok(Played { begins_ns, alerts: seen.into_values().collect(), packets: accounting.seen.packets })
+    Ok(Played { begins_ns, alerts: seen.into_values().collect() })
 }

@@ -28,10 +28,6 @@ pub struct Scenario {
     /// Seconds from its first packet to its alert, at most.
     #[serde(default = "within")]
     pub within: f64,
-    /// The lowest severity that the alert may have; usually a warning.
-    pub at_least: Option<String>,
-    /// The highest one.
-    pub at_most: Option<String>,
     /// Alerts at most, those that are mere information apart.
     pub most: Option<usize>,
     /// Ordinary traffic beside it: the name of a mix.

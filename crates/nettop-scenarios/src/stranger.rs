@@ -1,6 +1,7 @@
 //! What the host, as Linux does, and others answer to packets that belong to no conversation.
 
 use fastrand::Rng;
+use nettop_engine::rates::SECOND_NS;
 
 use crate::{
     later::Later,
@@ -17,7 +18,6 @@ const ERRORS: u32 = 1000;
 const ANSWERS: u32 = 30_000;
 /// Of the addresses that are forged, the share whose owner resets what it never began. Most do not exist, or stand behind a firewall.
 const OWNERS: f64 = 0.08;
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// The host's services.
 pub struct Stranger {

@@ -32,8 +32,6 @@ pub struct Stream {
     is_local: bool,
     /// Of TCP, who opens the connection of an established stream that begins: the host or the other side.
     opens: Option<Opens>,
-    /// Whether each source has its turn.
-    in_order: bool,
     sent: u64,
     next_ns: Option<u64>,
     rng: Rng,
@@ -53,7 +51,6 @@ impl Stream {
         let text = if flow.back.is_some() { "each" } else { "1024-65535" };
         let source_ports = Ports::new(flow.source_port.as_ref().unwrap_or(&PortsText::Text(text.into())))?;
         let ports = Ports::new(&flow.port)?;
-        let in_order = ports.in_order();
         let mut stream = Self {
             what: kind(what, ipv6)?,
             span,
@@ -67,7 +64,6 @@ impl Stream {
             back_payload: flow.back_payload,
             is_local: flow.lan,
             opens: None,
-            in_order,
             sent: 0,
             next_ns: None,
             rng,
@@ -130,7 +126,7 @@ impl Stream {
     }
 
     fn packet(&mut self, at_ns: u64) -> Packet {
-        let source = self.hosts.pick(self.sent, self.in_order || self.back.is_some(), &mut self.rng);
+        let source = self.hosts.pick(self.sent, self.ports.in_order() || self.back.is_some(), &mut self.rng);
         // A source that is one of many sends to one target, where it is a stream that goes both ways.
         let turn = if self.back.is_some() { trait_of(source) } else { self.sent };
         let destination: IpAddr = self.targets.pick(turn, true, &mut self.rng);
@@ -174,6 +170,10 @@ fn back_kind(what: What) -> What {
 
 /// What a recipe calls so; `None`: each packet is of another protocol.
 fn kind(text: &str, ipv6: bool) -> Result<Option<What>> {
+    let icmp = |v4: (u8, u8), v6: (u8, u8)| {
+        let (kind, code) = if ipv6 { v6 } else { v4 };
+        What::Icmp(kind, code)
+    };
     Ok(Some(match text {
         "syn" => What::Tcp(SYN),
         "ack" => What::Tcp(ACK),
@@ -185,34 +185,10 @@ fn kind(text: &str, ipv6: bool) -> Result<Option<What>> {
         "fin-ack" => What::Tcp(FIN | ACK),
         "xmas" => What::Tcp(FIN | PSH | URG),
         "udp" => What::Udp,
-        "icmp" => {
-            if ipv6 {
-                What::Icmp(128, 0)
-            } else {
-                What::Icmp(8, 0)
-            }
-        }
-        "unreachable" => {
-            if ipv6 {
-                What::Icmp(1, 4)
-            } else {
-                What::Icmp(3, 3)
-            }
-        }
-        "expired" => {
-            if ipv6 {
-                What::Icmp(3, 0)
-            } else {
-                What::Icmp(11, 0)
-            }
-        }
-        "too-big" => {
-            if ipv6 {
-                What::Icmp(2, 0)
-            } else {
-                What::Icmp(3, 4)
-            }
-        }
+        "icmp" => icmp((8, 0), (128, 0)),
+        "unreachable" => icmp((3, 3), (1, 4)),
+        "expired" => icmp((11, 0), (3, 0)),
+        "too-big" => icmp((3, 4), (2, 0)),
         "fragment" => What::Fragment,
         "gre" => What::Protocol(47),
         "esp" => What::Protocol(50),

@@ -4,13 +4,11 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Keys of a scenario; every other key of a variant is one of its flows, those that are there all along excepted.
-const OF_SCENARIO: [&str; 17] = [
+const OF_SCENARIO: [&str; 15] = [
     "expect",
     "target",
     "source",
     "within",
-    "at_least",
-    "at_most",
     "most",
     "background",
     "before",

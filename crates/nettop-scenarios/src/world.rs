@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use fastrand::Rng;
+use nettop_engine::rates::SECOND_NS;
 
 use crate::{
     later::Later,
@@ -15,7 +16,6 @@ use crate::{
 
 /// Between two readings.
 pub const STEP_NS: u64 = 100_000_000;
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// The traffic of a scenario.
 pub struct World {

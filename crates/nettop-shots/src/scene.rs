@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -68,7 +67,7 @@ pub fn pictures() -> Result<Vec<(PathBuf, String)>> {
 }
 
 /// An engine that has read the capture up to the middle of the flood, and its newest snapshot.
-fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
+fn replay(path: &Path) -> Result<(Engine, Snapshot)> {
     // What is drawn at random is the same every time.
     fastrand::seed(1);
     let run = Cli::try_parse_from(["nettop"]).context("nettop's own options")?.run;
@@ -85,7 +84,7 @@ fn replay(path: &Path) -> Result<(Engine, Arc<Snapshot>)> {
     // What the machine took for it is no part of the picture, which has to be the same every time.
     let mut snapshot = Snapshot::clone(&snapshots.borrow());
     (snapshot.monitor.overhead, snapshot.monitor.tick.took_ms) = Default::default();
-    Ok((engine, Arc::new(snapshot)))
+    Ok((engine, snapshot))
 }
 
 fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<String> {

@@ -53,7 +53,7 @@ pub fn flow(items: Vec<Line<'static>>, columns: usize, lines: usize) -> Vec<Line
 }
 
 /// The same line, whose style is that of its spans: beside others these are all that is left of it.
-fn with_styled_spans(line: Line<'static>) -> Line<'static> {
+pub fn with_styled_spans(line: Line<'static>) -> Line<'static> {
     let style = line.style;
     line.spans.into_iter().map(|span| Span { style: style.patch(span.style), ..span }).collect::<Vec<_>>().into()
 }

@@ -88,7 +88,7 @@ pub fn how_hard(alert: &Alert, units: Units) -> Vec<String> {
         Unit::SoFar(unit) => return vec![format!("about {} {unit} so far", format::pps(alert.peak))],
         Unit::Told => return Vec::new(),
     };
-    let comes = alert.until_ns.is_none() && !alert.is_paused();
+    let comes = alert.comes();
     let mut told = Vec::new();
     if comes {
         told.push(format!("{} {unit} now", format::pps(alert.value)));
@@ -141,11 +141,7 @@ fn unit(alert: &Alert) -> Unit {
 /// What a part of a flood is made of, and the ports that it goes to.
 pub fn made_of(vector: &Vector, numeric: bool) -> String {
     let mut told: Vec<_> = vector.of.iter().map(|of| format::visible(of)).collect();
-    let port = |port: &u16| match services::name(*port).filter(|_| !numeric) {
-        Some(name) => format!("{port} {name}"),
-        None => port.to_string(),
-    };
-    let ports: Vec<_> = vector.ports.iter().map(port).collect();
+    let ports: Vec<_> = vector.ports.iter().map(|port| services::labelled(*port, numeric)).collect();
     match ports.len() {
         0 => {}
         1 => told.push(format!("port {}", ports[0])),

@@ -44,6 +44,14 @@ pub fn name(port: u16) -> Option<&'static str> {
     Some(TABLE[at].1)
 }
 
+/// The number of a port and, unless only numbers are wanted, the name of its usual service.
+pub fn labelled(port: u16, numeric: bool) -> String {
+    match name(port).filter(|_| !numeric) {
+        Some(name) => format!("{port} {name}"),
+        None => port.to_string(),
+    }
+}
+
 /// [`SERVICES`] taken apart, once: names are looked up many times for every picture.
 static TABLE: LazyLock<Vec<(u16, &'static str)>> = LazyLock::new(|| {
     let mut words = SERVICES.split_whitespace();

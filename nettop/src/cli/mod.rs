@@ -80,20 +80,22 @@ impl Command {
     /// Keys and tables of the screen, if it has one.
     pub fn preferences_mut(&mut self) -> Option<&mut Preferences> {
         match self {
-            Self::Run(RunArgs { common, .. })
-            | Self::Demo(DemoArgs { common, .. })
-            | Self::Replay(ReplayArgs { common, .. }) => Some(&mut common.preferences),
             Self::Attach(AttachArgs { preferences, .. }) => Some(preferences),
-            _ => None,
+            other => other.common_mut().map(|common| &mut common.preferences),
         }
     }
 
     /// Rules of one's own, if it looks at traffic itself.
     pub fn rules_mut(&mut self) -> Option<&mut Vec<OwnRule>> {
+        self.common_mut().map(|common| &mut common.rules)
+    }
+
+    /// What those have in common that look at traffic themselves.
+    fn common_mut(&mut self) -> Option<&mut CommonArgs> {
         match self {
             Self::Run(RunArgs { common, .. })
             | Self::Demo(DemoArgs { common, .. })
-            | Self::Replay(ReplayArgs { common, .. }) => Some(&mut common.rules),
+            | Self::Replay(ReplayArgs { common, .. }) => Some(common),
             _ => None,
         }
     }

@@ -32,7 +32,8 @@ impl StateFolder {
         option.map(|path| Self::Asked(path.into())).or_else(|| provided().map(Self::Provided))
     }
 
-    fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         match self {
             Self::Asked(path) | Self::Provided(path) => path,
         }
@@ -43,14 +44,13 @@ impl StateFolder {
     /// # Errors
     /// Why not, and the remedy behind the last semicolon.
     pub fn try_out(&self) -> Result<bool> {
-        let invoker = Invoker::of_sudo().ok().flatten();
-        let user = nettop_sandbox::later_uid();
-        Invoker::open_first(invoker.as_ref(), || Ok(StateDir::try_out(self.path(), user)?))
+        self.with(Invoker::of_sudo().ok().flatten().as_ref(), StateDir::try_out)
     }
 
-    fn open(&self, invoker: Option<&Invoker>) -> Result<StateDir> {
-        let user = invoker.map_or(rustix::process::geteuid().as_raw(), Invoker::uid);
-        Invoker::open_first(invoker, || Ok(StateDir::open(self.path(), user)?))
+    /// Has a look at it for the user that the monitor will run as.
+    fn with<T>(&self, invoker: Option<&Invoker>, look: fn(&Path, u32) -> io::Result<T>) -> Result<T> {
+        let user = invoker.map_or_else(|| rustix::process::geteuid().as_raw(), Invoker::uid);
+        Invoker::open_first(invoker, || Ok(look(self.path(), user)?))
     }
 }
 
@@ -61,7 +61,7 @@ impl StateFolder {
 /// The folder that was asked for cannot be used; names it, the reason and the remedy.
 pub fn open(option: Option<&Path>, invoker: Option<&Invoker>, found: &mut Vec<Degraded>) -> Result<Option<StateDir>> {
     let Some(folder) = StateFolder::choose(option) else { return Ok(None) };
-    match (folder.open(invoker), &folder) {
+    match (folder.with(invoker, StateDir::open), &folder) {
         (Err(error), StateFolder::Provided(_)) => {
             let told = cause::told(&error);
             complain("nettop", &format!("warning: nothing is kept for the next start: ${VARIABLE}: {told}"));

@@ -151,7 +151,8 @@ impl Dumped for PacketsBytes {
 
 impl Dumped for ByClass {
     const NAMES: &'static [&'static str] = &{
-        let mut names = ["packets", "bytes", "", "", "", "", "", "", "", "", "", ""];
+        let mut names = [""; 2 + TrafficClass::COUNT];
+        (names[0], names[1]) = ("packets", "bytes");
         let mut class = 0;
         while class < TrafficClass::COUNT {
             names[2 + class] = TrafficClass::ALL[class].json_name();

@@ -13,7 +13,7 @@ use aya::maps::MapData;
 use bytemuck::{Pod, Zeroable as _};
 use foldhash::HashMap;
 use nettop_common::{
-    ClassTally, PacketsBytes, SourceCounters, TrafficClass,
+    ClassTally, PacketsBytes, SourceCounters,
     counters::{ByClass, Counters, Table},
     cpu::Ports,
     maps::{self, ByBank},
@@ -133,8 +133,7 @@ impl Keys for Hash {
         let Self { sources, destinations, macs, since_ns, pace, .. } = self;
         let started = Instant::now();
         let by_class = |key: Key, classes: ByClass| {
-            let came = TrafficClass::ALL.iter().zip(classes).filter(|(_, tally)| tally.packets > 0);
-            reading.destinations.extend(came.map(|(class, tally)| (key.into(), ClassTally { class: *class, tally })));
+            reading.destinations.extend(ClassTally::each(classes).map(|tally| (key.into(), tally)));
         };
         for (name, read) in [
             (

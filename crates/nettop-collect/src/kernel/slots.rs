@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 use bytemuck::Pod;
 use nettop_common::{
-    ClassTally, DestinationCounters, PacketsBytes, SourceCounters, TrafficClass,
+    ClassTally, DestinationCounters, PacketsBytes, SourceCounters,
     counters::{ByClass, Table},
     maps,
     slots::{self, Key, Slot, Tags, WAYS},
@@ -71,7 +71,8 @@ impl Keys for Slots {
             let emptied = match table {
                 Table::Sources => bank.empty(sources, |slot| reading.sources.push((slot.key.into(), slot.counters))),
                 Table::Destinations => bank.empty(destinations, |slot| {
-                    reading.destinations.extend(by_class(slot.counters).map(|tally| (slot.key.into(), tally)));
+                    let classes = ClassTally::each(slot.counters.into());
+                    reading.destinations.extend(classes.map(|tally| (slot.key.into(), tally)));
                 }),
                 Table::Macs => bank.empty(macs, |slot| reading.macs.push((slot.key.into(), slot.counters))),
             };
@@ -124,12 +125,6 @@ impl Keys for Slots {
             macs: self.macs.array(),
         }))
     }
-}
-
-/// The classes of which anything came.
-fn by_class(counters: DestinationCounters) -> impl Iterator<Item = ClassTally> {
-    let tallies = TrafficClass::ALL.iter().zip(ByClass::from(counters));
-    tallies.filter(|(_, tally)| tally.packets > 0).map(|(class, tally)| ClassTally { class: *class, tally })
 }
 
 /// Buckets whose slots are mapped at once.

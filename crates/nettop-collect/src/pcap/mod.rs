@@ -27,15 +27,15 @@ use self::{
 use crate::{
     counter::{FrameCounter, answered_by_counter},
     reading::Reading,
-    traffic::{Traffic, no_interfaces},
+    traffic::{PACE, Traffic, no_interfaces},
 };
 
 /// Packets counted for one reading at most, so that the engine is never busy for long, and no event is lost.
 const BATCH: usize = 8192;
 const SECOND_NS: u64 = 1_000_000_000;
-/// A reading ends with each such step of the file's clock, as those of interfaces do ([`PACE`](crate::traffic::PACE)): rules look for
-/// bursts that are shorter than a second.
-const STEP_NS: u64 = SECOND_NS / 10;
+/// A reading ends with each such step of the file's clock, as those of interfaces do: rules look for bursts that are shorter than a
+/// second.
+const STEP_NS: u64 = PACE.as_nanos() as u64;
 /// A pipe that has been silent for so long is asked as often as the engine likes; before, it is asked again at once.
 const PATIENCE_NS: u64 = SECOND_NS;
 

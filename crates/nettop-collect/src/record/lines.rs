@@ -103,7 +103,7 @@ impl Traffic {
             },
         ));
         reading.destinations.extend(self.destinations.into_iter().map(|(ip, class, packets, bytes)| {
-            let class = TrafficClass::ALL.get(usize::from(class)).copied().unwrap_or(TrafficClass::Other);
+            let class = TrafficClass::from_number(class.into());
             (ip.into(), ClassTally { class, tally: counts((packets, bytes)) })
         }));
         reading

@@ -8,7 +8,7 @@ use std::{
 
 use nettop_common::{
     Address, Class, ClassTally, Event, Outcome, Packet, PacketsBytes, Protocol, SizeBucket, SourceCounters,
-    TrafficClass, counters::Table,
+    counters::Table,
 };
 use nettop_model::{
     clock::Moment,
@@ -261,7 +261,7 @@ impl Play {
             if flow.untracked {
                 totals.untracked[Table::Sources as usize].add(tally);
             }
-            let class = TrafficClass::of(packet.protocol, packet.tcp_flags, packet.fragment, packet.payload);
+            let class = packet.traffic_class();
             let mut of_source = BTreeMap::<Address, SourceCounters>::new();
             for n in first..end {
                 let source = flow.address(from + (n % u64::from(sources)) as u32);

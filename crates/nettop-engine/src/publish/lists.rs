@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use nettop_common::{Address, Outcome, PacketsBytes, SourceCounters, TrafficClass};
+use nettop_common::{Address, ClassTally, Outcome, PacketsBytes, SourceCounters, TrafficClass, counters::ByClass};
 use nettop_model::{
     clock::{Calendar, Moment},
     order,
@@ -18,31 +18,25 @@ impl Engine {
     /// Sources, and sums over those left out.
     pub(super) fn sources(&self, limit: usize, packets: u64, elapsed: f64) -> SourceList {
         let Self { aggregates, details, calendar, .. } = self;
+        let now = self.reading.at;
+        let counted = |key: &Address, account: &_| counted(aggregates, now, key, account, elapsed);
         // Of many as little as possible here, where packets wait to be read: whoever writes the rows makes them.
         let all = |counted| {
             let (geo, details) = (aggregates.regions.geo().cloned(), details.all());
             SourceRows::All(Arc::new(AllSources { counted, packets, calendar: calendar.clone(), geo, details }))
         };
         if limit == 0 {
-            let counted = aggregates.sources.iter().map(|(key, account)| self.counted(key, account, elapsed)).collect();
-            return SourceList { rows: all(counted), rest: sums(0, PacketsBytes::default()) };
+            let counted = aggregates.sources.iter().map(|(key, account)| counted(key, account));
+            return SourceList { rows: all(counted.collect()), rest: sums(0, PacketsBytes::default()) };
         }
         let (keys, others, rest) = aggregates.sources.top(limit);
         let rest = sums(others, rest);
-        let counted = keys.iter().filter_map(|key| Some(self.counted(key, aggregates.sources.get(key)?, elapsed)));
         if limit > DEFAULT_LIMIT {
+            let counted = keys.iter().filter_map(|key| Some(counted(key, aggregates.sources.get(key)?)));
             return SourceList { rows: all(counted.collect()), rest };
         }
-        let rows = counted.map(|counted| {
-            let source = &counted.address;
-            let detail = details.get(source).map(Arc::clone);
-            SourceRow::new(&counted, packets, calendar, aggregates.regions.place(source), detail)
-        });
-        SourceList { rows: SourceRows::Rows(rows.collect()), rest }
-    }
-
-    fn counted(&self, address: &Address, account: &Account<SourceCounters>, elapsed: f64) -> Counted {
-        counted(&self.aggregates, self.reading.at, address, account, elapsed)
+        let row = |key| source(aggregates, now, calendar, key, details.get(key).map(Arc::clone));
+        SourceList { rows: SourceRows::Rows(keys.iter().filter_map(row).collect()), rest }
     }
 
     /// MACs, as source and as destination, most packets first; and the others.
@@ -67,9 +61,9 @@ impl Engine {
     }
 
     /// Destinations; and the others.
-    pub(super) fn destinations(&self, limit: usize, elapsed: f64) -> DestinationList {
+    pub(super) fn destinations(&self, limit: usize) -> DestinationList {
         let (addresses, others, rest) = self.aggregates.destinations.top(limit);
-        let row = |address: &Address| destination_row(&self.aggregates, address, elapsed);
+        let row = |address: &Address| destination(&self.aggregates, self.reading.at, address);
         DestinationList { rows: addresses.iter().filter_map(row).collect(), rest: sums(others, rest) }
     }
 
@@ -114,7 +108,17 @@ pub fn source(
 
 /// The row of a destination; likewise.
 pub fn destination(aggregates: &Aggregates, now: Moment, address: &Address) -> Option<DestinationRow> {
-    destination_row(aggregates, address, now.seconds_since(&aggregates.started))
+    let account = aggregates.destinations.get(address)?;
+    let PacketsBytes { packets, bytes } = account.tally();
+    let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } =
+        account.history.rates(&aggregates.buckets, now.seconds_since(&aggregates.started));
+    let (at_least, classes) = (account.note.lacks(), amounts(account.total.classes()));
+    Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least, classes })
+}
+
+/// What came of each class of which anything came.
+pub fn amounts(classes: ByClass) -> Vec<(TrafficClass, Amount)> {
+    ClassTally::each(classes).map(|ClassTally { class, tally }| (class, tally.into())).collect()
 }
 
 fn counted(
@@ -137,17 +141,6 @@ fn counted(
         peak_pps: peak,
         low_pps: low,
     }
-}
-
-fn destination_row(aggregates: &Aggregates, address: &Address, elapsed: f64) -> Option<DestinationRow> {
-    let account = aggregates.destinations.get(address)?;
-    let PacketsBytes { packets, bytes } = account.tally();
-    let Rates { current: pps, minute: pps_60s, peak: peak_pps, .. } =
-        account.history.rates(&aggregates.buckets, elapsed);
-    let at_least = account.note.lacks();
-    let classes = TrafficClass::ALL.iter().copied().zip(account.total.classes().map(Amount::from));
-    let classes = classes.filter(|(_, amount)| amount.packets > 0).collect();
-    Some(DestinationRow { ip: address.to_ip(), packets, bytes, pps, pps_60s, peak_pps, at_least, classes })
 }
 
 /// What a list leaves out, where bytes are counted.

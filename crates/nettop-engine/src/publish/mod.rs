@@ -4,13 +4,12 @@ mod degraded;
 pub mod lists;
 
 use nettop_common::{
-    Protocol, TrafficClass,
+    Protocol,
     counters::{SizeBucket, Table},
 };
 use nettop_geo::Watcher;
 use nettop_model::snapshot::{
-    Amount, EventRow, GeoView, MapRow, Meta, Monitor, Places, PrefixLists, Runtime, Sampling, Snapshot, TcpFlags,
-    Traffic,
+    EventRow, GeoView, MapRow, Meta, Monitor, Places, PrefixLists, Runtime, Sampling, Snapshot, TcpFlags, Traffic,
 };
 
 use super::Engine;
@@ -35,7 +34,7 @@ impl Engine {
                 link: None,
             },
             sources: self.sources(limit, traffic.packets, elapsed),
-            destinations: self.destinations(limit, elapsed),
+            destinations: self.destinations(limit),
             ports: self.ports(limit),
             macs: self.macs(limit, elapsed),
             prefixes: PrefixLists { lengths, rest, top: aggregates.prefixes.top(&aggregates.buckets, elapsed) },
@@ -57,7 +56,6 @@ impl Engine {
         let protocols = Protocol::ALL.iter().map(|protocol| (*protocol, aggregates.totals.protocol(*protocol).packets));
         let sizes = SizeBucket::ALL.iter().map(|size| (*size, aggregates.totals.size(*size).packets));
         let events = self.details.newest(NEWEST_EVENTS);
-        let classes = TrafficClass::ALL.iter().copied().zip(aggregates.classes.map(Amount::from));
         Traffic {
             packets: counted.packets,
             bytes: counted.bytes,
@@ -71,7 +69,7 @@ impl Engine {
             protocols: protocols.filter(|(_, packets)| *packets > 0).collect(),
             tcp_flags: aggregates.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: sizes.collect(),
-            classes: classes.filter(|(_, amount)| amount.packets > 0).collect(),
+            classes: lists::amounts(aggregates.classes),
             history: self.histories.all.history(),
             events: events.map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns))).collect(),
         }

@@ -46,13 +46,8 @@ impl Desk {
 
     /// The next file to write; `None`: there will be none.
     fn next(&self) -> Option<(&'static str, Vec<u8>)> {
-        let mut work = self.lock();
-        loop {
-            match work.waiting.pop_first() {
-                None if !work.closed => work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner),
-                next => return next,
-            }
-        }
+        let waits = |work: &mut Work| work.waiting.is_empty() && !work.closed;
+        self.changed.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner).waiting.pop_first()
     }
 }
 

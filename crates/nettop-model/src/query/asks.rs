@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Node, Quantity, Query, Relation, Test};
+use super::{Node, Quantity, Query, Relation, Test, parse::QUANTITIES};
 
 /// What text without a field is called among the words of a filter.
 pub const TEXT: &str = "text";
@@ -62,13 +62,10 @@ impl Test {
             Self::Country(_) => "country:",
             Self::Asn(_) => "asn:",
             Self::Mac(_) => "mac:",
-            Self::Number(quantity, ..) => match quantity {
-                Quantity::Pps => "pps",
-                Quantity::Packets => "packets",
-                Quantity::Bytes => "bytes",
-                Quantity::Ips => "ips",
-                Quantity::Peak => "peak",
-            },
+            // Of the two words for packets, the first one.
+            Self::Number(quantity, ..) => {
+                QUANTITIES.iter().find(|(_, one)| one == quantity).map_or(TEXT, |(name, _)| *name)
+            }
         }
     }
 }

@@ -20,13 +20,12 @@ use crate::snapshot::Mac;
 
 pub use asks::TEXT;
 pub use parse::{Error, parse};
+pub use rows::numbers;
 
 /// What is known of a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Fact<'a> {
-    /// An address or a prefix: its first bits.
-    Net(IpAddr, u8),
-    /// The same, where packets come from.
+    /// An address or a prefix that packets come from: its first bits.
     Source(IpAddr, u8),
     /// The same, where packets go to.
     Destination(IpAddr, u8),
@@ -183,7 +182,7 @@ impl Test {
 
     fn passes(&self, fact: Fact) -> bool {
         match (self, fact) {
-            (Self::Net(net), Fact::Net(ip, length) | Fact::Source(ip, length) | Fact::Destination(ip, length))
+            (Self::Net(net), Fact::Source(ip, length) | Fact::Destination(ip, length))
             | (Self::Source(net), Fact::Source(ip, length))
             | (Self::Destination(net), Fact::Destination(ip, length)) => {
                 net.prefix_len() <= length && net.contains(&ip)
@@ -206,7 +205,7 @@ impl Fact<'_> {
     /// Whether a text, in lower case, is a part of how it is written.
     fn has(self, part: &str) -> bool {
         match self {
-            Self::Net(ip, length) | Self::Source(ip, length) | Self::Destination(ip, length) => match (ip, length) {
+            Self::Source(ip, length) | Self::Destination(ip, length) => match (ip, length) {
                 // Of an address nobody types the length.
                 (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => ip.to_string().contains(part),
                 _ => format!("{ip}/{length}").contains(part),
@@ -316,7 +315,7 @@ mod tests {
     fn what_is_not_known_of_a_row_is_neither_so_nor_otherwise() {
         use Verdict::{Fails, Passes, Unknown};
         let facts = |see: &mut dyn FnMut(Fact)| {
-            see(Fact::Net("198.51.100.7".parse().unwrap(), 32));
+            see(Fact::source("198.51.100.7".parse().unwrap()));
             see(Fact::Country(CountryCode(*b"DE")));
             see(Fact::Number(Quantity::Pps, 1_500.0));
             see(Fact::NoDetail);

@@ -41,7 +41,7 @@ const FIELDS: &[Field] = &[
 ];
 
 /// What can be compared.
-const QUANTITIES: &[(&str, Quantity)] = &[
+pub(super) const QUANTITIES: &[(&str, Quantity)] = &[
     ("pps", Quantity::Pps),
     ("packets", Quantity::Packets),
     ("pkts", Quantity::Packets),

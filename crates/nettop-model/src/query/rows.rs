@@ -8,8 +8,9 @@ use crate::snapshot::{DestinationRow, SourceRow};
 impl SourceRow {
     /// Tells all that is known of it.
     pub fn facts(&self, see: &mut dyn FnMut(Fact)) {
-        see(Fact::Source(self.ip, bits(self.ip)));
-        numbers(self.packets, self.bytes, self.pps, self.peak_pps, see);
+        see(Fact::source(self.ip));
+        numbers(self.packets, self.bytes, self.pps, see);
+        see(Fact::Number(Quantity::Peak, self.peak_pps));
         if let Some(place) = &self.place {
             see(Fact::Country(place.country_code));
             see(Fact::Asn(place.asn));
@@ -25,8 +26,21 @@ impl SourceRow {
 impl DestinationRow {
     /// Tells all that is known of it.
     pub fn facts(&self, see: &mut dyn FnMut(Fact)) {
-        see(Fact::Destination(self.ip, bits(self.ip)));
-        numbers(self.packets, self.bytes, self.pps, self.peak_pps, see);
+        see(Fact::destination(self.ip));
+        numbers(self.packets, self.bytes, self.pps, see);
+        see(Fact::Number(Quantity::Peak, self.peak_pps));
+    }
+}
+
+impl Fact<'_> {
+    /// An address that packets come from.
+    pub fn source(ip: IpAddr) -> Self {
+        Self::Source(ip, bits(ip))
+    }
+
+    /// An address that packets go to.
+    pub fn destination(ip: IpAddr) -> Self {
+        Self::Destination(ip, bits(ip))
     }
 }
 
@@ -35,9 +49,9 @@ fn bits(ip: IpAddr) -> u8 {
     if ip.is_ipv4() { 32 } else { 128 }
 }
 
-fn numbers(packets: u64, bytes: u64, pps: f64, peak: f64, see: &mut dyn FnMut(Fact)) {
+/// Tells the numbers that nearly every row has.
+pub fn numbers(packets: u64, bytes: u64, pps: f64, see: &mut dyn FnMut(Fact)) {
     see(Fact::Number(Quantity::Packets, packets as f64));
     see(Fact::Number(Quantity::Bytes, bytes as f64));
     see(Fact::Number(Quantity::Pps, pps));
-    see(Fact::Number(Quantity::Peak, peak));
 }

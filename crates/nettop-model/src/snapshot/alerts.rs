@@ -81,12 +81,17 @@ impl Alert {
     /// Whether it is a flood that goes on now, whether or not it harms; also anything else that is an alarm.
     pub fn is_flooding(&self) -> bool {
         let is_flood = self.forged || !self.vectors.is_empty();
-        self.is_alarm() || is_flood && self.until_ns.is_none() && !self.is_paused()
+        self.is_alarm() || is_flood && self.comes()
     }
 
     /// Whether it lasts, is worth acting upon, and does not pause.
     pub fn is_alarm(&self) -> bool {
-        self.until_ns.is_none() && self.severity == Severity::Critical && !self.is_paused()
+        self.comes() && self.severity == Severity::Critical
+    }
+
+    /// Whether it goes on, and something comes now.
+    pub fn comes(&self) -> bool {
+        self.until_ns.is_none() && !self.bursts.paused
     }
 
     /// Whether nothing came lately of a flood that may come again.
@@ -96,8 +101,7 @@ impl Alert {
 
     /// How many times its usual it is, or, where nothing comes now, was at most; `None`: nothing is usual there.
     pub fn times_usual(&self) -> Option<f64> {
-        let comes = self.until_ns.is_none() && !self.bursts.paused;
-        let times = if comes { self.value } else { self.peak } / self.usual.filter(|usual| *usual > 0.0)?;
+        let times = if self.comes() { self.value } else { self.peak } / self.usual.filter(|usual| *usual > 0.0)?;
         times.is_finite().then_some(times)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Prefix,
-    json::{by_class, from_map},
+    json::{from_map, labelled},
 };
 
 /// Whose history can be asked for.
@@ -45,7 +45,7 @@ pub struct History {
     pub tens: Vec<RatePoint>,
     /// Of a destination that is looked at, each of the last seconds by class, since it is looked at. Of one destination at a time:
     /// of others, of anything else, and of an older monitor there is none.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_class", deserialize_with = "from_map")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "labelled", deserialize_with = "from_map")]
     pub classes: Vec<(TrafficClass, Vec<RatePoint>)>,
 }
 

@@ -67,21 +67,24 @@ macro_rules! labels {
 
 labels! { Protocol SizeBucket }
 
-/// Serialises counters as a map from their labels.
-pub(crate) fn labelled<K: Label, S: Serializer>(pairs: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+impl Label for TrafficClass {
+    const ALL: &'static [Self] = Self::ALL;
+
+    fn label(&self) -> &'static str {
+        self.json_name()
+    }
+}
+
+/// Serialises what there is of each as a map from their labels.
+pub(crate) fn labelled<K: Label, V: Serialize, S: Serializer>(
+    pairs: &[(K, V)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(pairs.len()))?;
     for (key, value) in pairs {
         map.serialize_entry(key.label(), value)?;
     }
     map.end()
-}
-
-/// Serialises what there is of each class of traffic as a map.
-pub(crate) fn by_class<V: Serialize, S: Serializer>(
-    pairs: &[(TrafficClass, V)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().map(|(class, value)| (class.json_name(), value)))
 }
 
 /// Reads a value of a fixed set; what is not known here is nothing.
@@ -145,7 +148,7 @@ impl MapKey for Protocol {
 
 impl MapKey for TrafficClass {
     fn read(text: &str) -> Option<Self> {
-        Self::from_json_name(text)
+        with_label(text)
     }
 }
 

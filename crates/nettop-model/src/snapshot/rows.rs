@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Amount,
-    json::{by_class, from_map},
+    json::{from_map, labelled},
 };
 
 /// One destination address.
@@ -29,7 +29,7 @@ pub struct DestinationRow {
     #[serde(default)]
     pub at_least: bool,
     /// What came of each class, as far as anything did; of a monitor that does not tell them apart: nothing.
-    #[serde(default, serialize_with = "by_class", deserialize_with = "from_map")]
+    #[serde(default, serialize_with = "labelled", deserialize_with = "from_map")]
     pub classes: Vec<(TrafficClass, Amount)>,
 }
 
@@ -56,6 +56,7 @@ pub struct PortRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::json::MapKey as _;
 
     #[test]
     fn classes_are_an_object_and_may_be_missing_or_unknown() {
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn each_class_has_a_name_of_its_own() {
         for class in TrafficClass::ALL {
-            assert_eq!(TrafficClass::from_json_name(class.json_name()), Some(*class));
+            assert_eq!(TrafficClass::read(class.json_name()), Some(*class));
         }
     }
 }

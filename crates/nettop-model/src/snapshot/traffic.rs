@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Accounting, Amount, EventRow, History, TcpFlags,
-    json::{as_map, by_class, from_map, labelled},
+    json::{as_map, from_map, labelled},
 };
 
 /// Everything counted, in sums.
@@ -41,7 +41,7 @@ pub struct Traffic {
     pub packet_sizes: Vec<(SizeBucket, u64)>,
     /// What went to all destinations, by class of traffic; what had no place in the kernel's tables is in
     /// `accounting.untracked_destinations`.
-    #[serde(serialize_with = "by_class", deserialize_with = "from_map")]
+    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
     pub classes: Vec<(TrafficClass, Amount)>,
     /// The last minutes.
     pub history: History,

@@ -176,14 +176,13 @@ fn named(name: &str, mut lines: Vec<Line<'static>>, picture: &Picture) -> Vec<Li
         lines.truncate(MOST - 1);
         lines.push(Line::raw(text::ELLIPSIS));
     }
-    for (at, line) in lines.iter_mut().enumerate() {
-        let style = line.style;
-        line.spans.iter_mut().for_each(|span| span.style = style.patch(span.style));
-        line.style = Style::default();
+    let with_name = |(at, line): (usize, Line<'static>)| {
+        let mut line = flow::with_styled_spans(line);
         let name = if at == 0 { name } else { "" };
         line.spans.insert(0, Span::styled(text::left(name, NAME), picture.theme.label));
-    }
-    lines
+        line
+    };
+    lines.into_iter().enumerate().map(with_name).collect()
 }
 
 /// What a flood consists of: a table where there is room for one.
@@ -202,8 +201,7 @@ fn parts(picture: &Picture, alert: &Alert, room: usize) -> Vec<Line<'static>> {
         return alert.vectors.iter().take(MOST).flat_map(told).map(|text| Line::styled(text, theme.text)).collect();
     }
     // Nothing comes now of what pauses or is over.
-    let comes = alert.until_ns.is_none() && !alert.is_paused();
-    let heads = ["kind", if comes { "pps" } else { "pps then" }, "rate", "share"].map(String::from);
+    let heads = ["kind", if alert.comes() { "pps" } else { "pps then" }, "rate", "share"].map(String::from);
     let width = room - COLUMNS.iter().sum::<usize>() - COLUMNS.len();
     let mut drawn = vec![Line::styled(format!("{} of", cells_in_columns(heads)), theme.dim)];
     for vector in alert.vectors.iter().take(MOST) {

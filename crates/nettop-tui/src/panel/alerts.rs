@@ -168,7 +168,7 @@ fn split(text: &str, at: usize) -> (&str, &str) {
 }
 
 fn is_urgent(alert: &Alert) -> bool {
-    alert.until_ns.is_none() && alert.severity > Severity::Info && !alert.is_paused()
+    alert.comes() && alert.severity > Severity::Info
 }
 
 /// The style of the severity.

@@ -154,11 +154,9 @@ fn groups(picture: &Picture) -> Vec<Group> {
         percent: Some(format::percent_short(packets, snapshot.traffic.packets)),
         trouble: false,
     };
-    let known = |port| if picture.state.options.numeric { None } else { services::name(port) };
-    let port = |port| match (port, known(port)) {
-        (0, _) => "no port".to_string(),
-        (port, Some(name)) => format!("{port} {name}"),
-        (port, None) => port.to_string(),
+    let port = |port| match port {
+        0 => "no port".to_string(),
+        port => services::labelled(port, picture.state.options.numeric),
     };
     let protocols = snapshot
         .traffic

@@ -167,10 +167,9 @@ fn prefix(picture: &Picture, prefix: Prefix) -> About {
 }
 
 fn port_name(picture: &Picture, port: u16) -> String {
-    match services::name(port).filter(|_| !picture.state.options.numeric) {
-        _ if port == 0 => "no port".into(),
-        Some(name) => format!("{port} {name}"),
-        None => port.to_string(),
+    match port {
+        0 => "no port".into(),
+        port => services::labelled(port, picture.state.options.numeric),
     }
 }
 

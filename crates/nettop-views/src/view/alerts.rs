@@ -1,6 +1,6 @@
 //! The alerts: what the rules found, how bad it was, and whether it lasts.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::borrow::Cow;
 
 use nettop_model::{
     format,
@@ -60,10 +60,7 @@ const COLUMNS: &[Column] = &[
         "packets or new sources per second, ports, hosts; empty: nothing comes",
         5,
         [5, 5, 5],
-        |row, _| {
-            let comes = row.until_ns.is_none() && !row.is_paused();
-            if comes { format::pps(row.value) } else { String::new() }
-        },
+        |row, _| if row.comes() { format::pps(row.value) } else { String::new() },
     )
     .means(Meaning::Value)
     .sorted(|row| SortKey::Rate(row.value)),
@@ -110,11 +107,11 @@ fn facts(row: &Alert, see: &mut dyn FnMut(Fact)) {
         Origin::Ip(ip) => Some(ip),
         Origin::Mac(_) => None,
     }));
-    let bits = |ip: IpAddr| if ip.is_ipv4() { 32 } else { 128 };
-    sources.for_each(|ip| see(Fact::Source(ip, bits(ip))));
+    sources.for_each(|ip| see(Fact::source(ip)));
     if let Some(target) = row.target {
-        let length = target.prefix.map_or(bits(target.ip), |prefix| prefix.prefix_len());
-        see(Fact::Destination(target.ip, length));
+        see(target
+            .prefix
+            .map_or(Fact::destination(target.ip), |prefix| Fact::Destination(target.ip, prefix.prefix_len())));
     }
     if let Some(Origin::Mac(mac)) = row.source {
         see(Fact::Mac(mac));

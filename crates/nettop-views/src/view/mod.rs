@@ -12,10 +12,7 @@ mod prefixes;
 mod sources;
 mod sums;
 
-use nettop_model::{
-    format,
-    query::{Fact, Quantity},
-};
+use nettop_model::format;
 
 use crate::{
     table::{Cell, Listing},
@@ -73,13 +70,6 @@ fn share(packets: u64, cell: &Cell) -> String {
         0 => percent,
         width => format!("{percent} {}", format::bar(share, width)),
     }
-}
-
-/// What a filter can ask of numbers that nearly every row has.
-fn number_facts(packets: u64, bytes: u64, pps: f64, see: &mut dyn FnMut(Fact)) {
-    see(Fact::Number(Quantity::Packets, packets as f64));
-    see(Fact::Number(Quantity::Bytes, bytes as f64));
-    see(Fact::Number(Quantity::Pps, pps));
 }
 
 #[cfg(test)]

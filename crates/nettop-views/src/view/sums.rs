@@ -2,11 +2,11 @@
 
 use nettop_model::{
     format,
-    query::{Fact, Quantity},
+    query::{self, Fact, Quantity},
     snapshot::{CountryRow, NetworkRow, PrefixRow, Sums},
 };
 
-use super::{PERCENT, number_facts, share};
+use super::{PERCENT, share};
 use crate::table::{Column, Meaning, SortKey};
 
 /// A row that sums up sources.
@@ -75,6 +75,6 @@ pub const fn columns<R: Summed>(by: Column<R>) -> [Column<R>; 7] {
 /// What a filter can ask of sums.
 pub fn facts(row: &impl Summed, see: &mut dyn FnMut(Fact)) {
     let sums = row.sums();
-    number_facts(sums.packets, sums.bytes, sums.pps, see);
+    query::numbers(sums.packets, sums.bytes, sums.pps, see);
     see(Fact::Number(Quantity::Ips, sums.ips as f64));
 }

@@ -20,13 +20,10 @@ pub fn folder() -> Finding {
 }
 
 fn look_at(folder: &StateFolder) -> Finding {
+    let path = folder.path().display();
     match (folder.try_out(), folder) {
-        (Ok(true), StateFolder::Asked(path) | StateFolder::Provided(path)) => {
-            Finding::good(format!("{} is its user's alone", path.display()))
-        }
-        (Ok(false), StateFolder::Asked(path) | StateFolder::Provided(path)) => {
-            Finding::good(format!("{} will be made", path.display()))
-        }
+        (Ok(true), _) => Finding::good(format!("{path} is its user's alone")),
+        (Ok(false), _) => Finding::good(format!("{path} will be made")),
         (Err(error), StateFolder::Asked(_)) => Finding::failed(&error, "choose another folder with --state"),
         // The monitor starts without it.
         (Err(error), StateFolder::Provided(_)) => Finding::Unknown(format!("${VARIABLE} would not be used: {error:#}")),
