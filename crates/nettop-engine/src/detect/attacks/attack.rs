@@ -189,7 +189,10 @@ impl Attack {
     /// Another attack, which turned out to be the same one.
     pub fn take(&mut self, younger: Self) {
         for (rule, other) in younger.kinds {
-            let kind = self.kinds.entry(rule).or_default();
+            let Some(kind) = self.kinds.get_mut(&rule) else {
+                self.kinds.insert(rule, other);
+                continue;
+            };
             let (packets, level) = (kind.packets + other.packets, kind.level + other.level);
             if other.pps > kind.pps {
                 *kind = other;

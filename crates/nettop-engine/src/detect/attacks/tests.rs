@@ -1,7 +1,11 @@
 //! What is one attack, and how it is told from its beginning to its end.
 
-use nettop_model::snapshot::{Alert, Host, HostCpu, HostDirection, HostInterface, Severity};
+use nettop_model::{
+    clock::Moment,
+    snapshot::{Alert, Host, HostCpu, HostDirection, HostInterface, Severity},
+};
 
+use super::{Attack, Found};
 use crate::detect::{Thresholds, testing::*};
 
 #[test]
@@ -326,4 +330,18 @@ fn every_kind_can_be_set_to_never() {
     let mut play = Play::new(Thresholds::never());
     play.second(&all);
     assert_eq!(play.told(), [""; 0]);
+}
+
+#[test]
+fn of_two_that_turn_out_to_be_one_every_kind_keeps_its_threshold() {
+    let attack = |rule| {
+        let mut attack = Attack::new(Moment::default(), 1, &Found { net: None, hosts: 1, parts: Vec::new() });
+        // Nothing of it comes now.
+        attack.kinds.entry(rule).or_default().threshold = 1000.0;
+        attack
+    };
+    let mut older = attack(1);
+    older.take(attack(2));
+    let thresholds: Vec<_> = older.kinds.iter().map(|(rule, kind)| (*rule, kind.threshold)).collect();
+    assert_eq!(thresholds, [(1, 1000.0), (2, 1000.0)]);
 }
