@@ -77,6 +77,6 @@ pub fn table() -> String {
 impl Rule {
     /// Whether what is usual counts for its threshold.
     pub fn learns(&self) -> bool {
-        matches!(self.finds, Finds::Flood(_))
+        matches!(self.finds, Finds::Flood(_) | Finds::Attack)
     }
 }

@@ -25,13 +25,14 @@ const BEGINS: f64 = 1.5;
 /// From this share on it goes there: what the target answers, where that is seen, goes everywhere.
 const SHARE: f64 = 0.3;
 
-/// New sources per second, where they are so many that an attack goes on with them.
-pub fn rate(scene: &DetectInput) -> Option<f64> {
+/// New sources per second, where they are so many that an attack goes on with them; and whether one begins with them.
+pub fn rate(scene: &DetectInput) -> Option<(f64, bool)> {
     let limit = learned(scene).and_then(|(key, ..)| scene.usual.limit(&key)).unwrap_or(0.0);
     let limit = if scene.thresholds.learns(place()) { limit } else { 0.0 };
     let threshold = scene.threshold_of(KIND).max(limit) * if scene.is_settled { 1.0 } else { UNSETTLED };
     let rate = scene.per_second(scene.strangers.count);
-    (threshold > 0.0 && rate >= threshold * HOLDS && scene.packets_each() <= BEGINS).then_some(rate)
+    let goes_on = threshold > 0.0 && rate >= threshold * HOLDS && scene.packets_each() <= BEGINS;
+    goes_on.then_some((rate, rate >= threshold && !scene.first))
 }
 
 /// What of it is to be learned as usual: a server that each of many clients asks once has as much on any day.
@@ -90,6 +91,19 @@ mod tests {
             ),
             ("a crowd of clients", vec![tcp(443, SYN, 990).sources(990), tcp(443, ACK, 9000).sources(6000)], &[]),
         ]);
+    }
+
+    #[test]
+    fn three_times_as_many_as_usual_are_one() {
+        for (name, packets, expected) in [
+            ("not three times as many", 8500, &[][..]),
+            ("more than that", 9600, &["spoofed flood on 192.0.2.1: 11.0k new sources/s; sources forged most likely…"]),
+        ] {
+            let mut play = play(&[], 0, &[]);
+            (0..18).for_each(|second| play.second(&[forged(second, 3000)]));
+            play.second(&[forged(50, packets)]);
+            assert_eq!(play.told(), expected, "{name}");
+        }
     }
 
     #[test]

@@ -94,15 +94,13 @@ impl Attacks {
 
     /// A flood from forged addresses of which no kind is enough by itself.
     fn spoofed(&mut self, at: Moment, scene: &DetectInput, number: &mut u64) -> Option<Alert> {
-        let rate = spoofed_flood::rate(scene)?;
+        let (rate, begins) = spoofed_flood::rate(scene)?;
         let net = spoofed_flood::target(scene);
         let is_there = |attack: &&mut Attack| attack.is_at(net) && attack.alert.kind != spoofed_flood::KIND;
         if let Some(attack) = self.lasting.iter_mut().find(is_there) {
             attack.found(at);
             return None;
         }
-        let threshold = scene.threshold_of(spoofed_flood::KIND);
-        let begins = rate >= threshold && !scene.first;
         // Any attack that lasts explains them.
         if self.lasting.iter().any(|attack| attack.found_ns == at.monotonic_ns) {
             return None;
