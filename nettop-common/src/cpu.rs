@@ -9,6 +9,7 @@ use crate::{
     Config, Packet, Totals,
     coalescing::CoalescingCache,
     counters::Table,
+    interfaces::{ByPlace, Indexes},
     log::Ring,
     slots::{BANKS, Layout, TAGS_BITS, Tags},
     unique::Distinct,
@@ -36,6 +37,8 @@ pub struct Cpu {
     /// 1: another CPU does, too.
     pub shares_ports: u32,
     padding: [u32; 8],
+    /// Which interface has which place.
+    pub interfaces: Indexes,
     /// The packet that is being counted. Here rather than on the stack, of which the verifier remembers what each way through the
     /// parser left there, and follows each of them to the end.
     pub packet: Scratch,
@@ -66,7 +69,8 @@ pub struct State {
     pub clock_ns: u64,
     /// Packets still to let pass until the next one is an event.
     pub until_event: u32,
-    padding: u32,
+    /// The place of the interface that the newest packet came by.
+    pub place: u32,
 }
 
 /// By port, one word: packets to it, plus 2³² times packets from it. The difference of two readings is exact in both as long as fewer than
@@ -91,6 +95,8 @@ pub struct Bank {
     /// Its own.
     pub number: u32,
     padding: [u32; 6],
+    /// What came by each interface.
+    pub interfaces: ByPlace,
     /// By [`Table`]: the tags of the buckets.
     pub tags: [[Tags; 1 << TAGS_BITS]; Table::COUNT],
 }

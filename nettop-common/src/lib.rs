@@ -12,6 +12,7 @@ pub mod config;
 pub mod counters;
 pub mod cpu;
 pub mod event;
+pub mod interfaces;
 pub mod log;
 pub mod maps;
 pub mod packed;

@@ -16,7 +16,7 @@ use nettop_common::{
     counters::Part,
     cpu::{Bank, FROM_PORT, State},
     event::is_chosen,
-    opaque_read, packet,
+    interfaces, opaque_read, packet,
     slots::{BANKS, Layout},
 };
 
@@ -97,6 +97,19 @@ impl<'a> PerCpu<'a> {
         number
     }
 
+    /// Counts the packet for the interface with this index.
+    #[inline(always)]
+    pub fn count_interface(&mut self, index: u32, length: u64) {
+        // SAFETY: as above.
+        let told = |place: usize| unsafe { (&raw const (*self.cpu).interfaces[place]).read_volatile() };
+        let place = interfaces::place(index, opaque_read(&self.state.place), told);
+        self.state.place = place as u32;
+        let class = self.traffic_class();
+        if let Some(tally) = self.bank.interfaces[place % interfaces::PLACES].get_mut(class) {
+            tally.count(length);
+        }
+    }
+
     /// One word of what it is told.
     #[inline(always)]
     fn told(&self, word: impl FnOnce(&Config) -> *const u32) -> u32 {
@@ -125,7 +138,7 @@ fn classify(
     if !passes(own) {
         return Class::of(Outcome::Filtered);
     }
-    count(length, own, keys, counts)
+    count(ctx, length, own, keys, counts)
 }
 
 #[inline(always)]
@@ -150,7 +163,7 @@ fn matches(filter: u32, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn count(length: u64, own: &mut PerCpu<'_>, keys: impl Keys, counts: impl Counts) -> Class {
+fn count(ctx: &XdpContext, length: u64, own: &mut PerCpu<'_>, keys: impl Keys, counts: impl Counts) -> Class {
     let now = clock_ns(own.state);
     let sampling = own.told(|config| &raw const config.sample);
     // SAFETY: no arguments, no preconditions.
@@ -161,6 +174,9 @@ fn count(length: u64, own: &mut PerCpu<'_>, keys: impl Keys, counts: impl Counts
     }
     let protocol = Protocol::from_number(opaque_read(&own.packet.protocol));
     keys.count(protocol, length, now, own, counts);
+    if counts(Part::Destinations) {
+        own.count_interface(ctx.ingress_ifindex() as u32, length);
+    }
     if counts(Part::Ports) {
         count_ports(own);
     }

@@ -122,3 +122,56 @@ fn a_snapshot_has_what_was_sent_of_each_class() {
         assert_eq!(row["packets"], sent, "{maps}: {row}");
     }
 }
+
+#[test]
+fn what_comes_by_each_interface_is_told_by_class() {
+    if !skip::privileged() {
+        return;
+    }
+    for maps in ["slots", "hash"] {
+        let net = Net::new(3);
+        let monitor = Monitor::live(&net.receiver, &format!("--iface in0,in1 --maps {maps}"));
+        let (mut expected, mut sent) = (BTreeMap::<(String, &str), PacketsBytes>::new(), 0);
+        let mut send = |monitor: &Monitor, pair: usize, name: &str, packets: u64| {
+            let (class, transport) = TRANSPORTS[(packets % 4) as usize];
+            let frame = frame([198, 51, 100, 2].into(), transport);
+            Sender::new(&net.sender, &format!("out{pair}")).send(&frame, packets as usize);
+            sent += packets;
+            monitor.wait_until_seen(sent);
+            let sum = expected.entry((name.to_string(), class)).or_default();
+            sum.add(PacketsBytes { packets, bytes: packets * frame.len() as u64 });
+        };
+        (10..18).for_each(|packets| {
+            send(&monitor, (packets % 2) as usize, ["in0", "in1"][(packets % 2) as usize], packets)
+        });
+        // Another index by the same name, another name of the same index, and another interface besides.
+        net.remove_pair(0);
+        net.add_pair(0);
+        monitor.wait_until("it is attached again", |snapshot| {
+            snapshot["interfaces"][0]["note"].as_str().is_some_and(|note| note.contains("attached again"))
+        });
+        send(&monitor, 0, "in0", 21);
+        net.receiver.ip("link set dev in1 down");
+        net.receiver.ip("link set dev in1 name wan up");
+        monitor.wait_until("its new name", |snapshot| snapshot["interfaces"][1]["name"] == "wan");
+        send(&monitor, 1, "wan", 22);
+        monitor.command(&json!({"cmd": "set", "iface": "in2"}));
+        send(&monitor, 2, "in2", 23);
+
+        let answer = monitor.command(&json!({"cmd": "snapshot", "schema": 2, "groups": ["traffic"]}));
+        let traffic = &answer["snapshot"]["traffic"];
+        let mut found = BTreeMap::new();
+        for row in traffic["interfaces"].as_array().expect("a list") {
+            let name = row["name"].as_str().expect("a name");
+            for (class, amount) in row["classes"].as_object().expect("an object") {
+                let number = |key: &str| amount[key].as_u64().expect("a number");
+                let tally = PacketsBytes { packets: number("packets"), bytes: number("bytes") };
+                found.insert((name.to_string(), class.clone()), tally);
+            }
+        }
+        let expected: BTreeMap<_, _> =
+            expected.into_iter().map(|((name, class), tally)| ((name, class.to_string()), tally)).collect();
+        assert_eq!(found, expected, "{maps}: {traffic}");
+        assert_eq!(traffic["accounting"]["holds"], true, "{maps}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The [`Reading`]: what a source has counted since the one before. Only what was counted; nothing derived.
 
+use std::sync::Arc;
+
 use nettop_common::{
     Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals,
     cpu::{PORTS, TCP_FLAGS},
@@ -24,12 +26,15 @@ pub struct Reading {
     pub destinations: Vec<(Address, ClassTally)>,
     /// By MAC pair; likewise.
     pub macs: Vec<(MacPair, PacketsBytes)>,
+    /// By the name of the interface and class; likewise. Of those that are not told apart the name is empty.
+    pub interfaces: Vec<(Arc<str>, ClassTally)>,
 }
 
 impl Reading {
     /// An empty one.
     pub fn new(at: Moment) -> Self {
-        Self { at, totals: Totals::default(), sources: Vec::new(), destinations: Vec::new(), macs: Vec::new() }
+        let (sources, destinations) = (Vec::new(), Vec::new());
+        Self { at, totals: Totals::default(), sources, destinations, macs: Vec::new(), interfaces: Vec::new() }
     }
 
     /// Forgets what was counted, to be filled again.
@@ -38,6 +43,7 @@ impl Reading {
         self.sources.clear();
         self.destinations.clear();
         self.macs.clear();
+        self.interfaces.clear();
     }
 }
 

@@ -20,6 +20,7 @@ use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
 use crate::{
     detect::SecondStats,
     hyperloglog,
+    interface_sums::InterfaceSums,
     ledger::{Account, Ledger, Watch},
     rates::{History, TimeBuckets},
 };
@@ -45,6 +46,8 @@ pub struct Aggregates {
     pub classes: ByClass,
     /// Whether it is counted what comes to whom.
     pub has_destinations: bool,
+    /// What came by each interface.
+    pub interfaces: InterfaceSums,
     /// By MAC pair.
     pub macs: Ledger<MacPair, PacketsBytes>,
     /// Counted packets.
@@ -79,6 +82,7 @@ impl Aggregates {
             destinations: Ledger::new(MOST_OTHERS),
             classes: Default::default(),
             has_destinations: true,
+            interfaces: InterfaceSums::default(),
             macs: Ledger::new(MOST_OTHERS),
             packets: History::default(),
             bytes: History::default(),
@@ -107,6 +111,7 @@ impl Aggregates {
             self.classes[counted.class as usize].add(counted.tally);
         }
         notes.targets.end_reading(seconds);
+        self.interfaces.enter(&reading.interfaces);
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
         self.bytes.add(buckets, bytes);
@@ -205,6 +210,7 @@ impl Aggregates {
         self.sources.reset();
         self.destinations.reset();
         self.classes = Default::default();
+        self.interfaces.reset();
         self.macs.reset();
         self.packets.clear();
         self.bytes.clear();
@@ -261,7 +267,8 @@ impl Aggregates {
             holds: sum(&[counted, filtered, not_ip, martian]) == totals.seen
                 && sum(&[sources.entered(), untracked]) == counted
                 && (sum(&[sum(&self.classes), totals.untracked(Table::Destinations)]) == counted
-                    || !self.has_destinations),
+                    || !self.has_destinations)
+                && self.interfaces.all().is_none_or(|classes| sum(&classes) == counted),
         }
     }
 

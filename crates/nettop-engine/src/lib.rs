@@ -10,6 +10,7 @@ mod histories;
 mod host;
 pub mod hyperloglog;
 mod index;
+mod interface_sums;
 mod interfaces;
 pub mod ledger;
 mod lines;

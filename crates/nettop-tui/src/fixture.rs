@@ -9,10 +9,10 @@ use nettop_geo::CountryCode;
 
 use nettop_model::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, FilterView,
-    History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState, Mac,
-    MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place, Places, PortList, PortRow, Prefix,
-    PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList, SourceRow, Sums,
-    TcpFlags, Tick, Traffic, TrafficClass,
+    History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState,
+    InterfaceTraffic, Mac, MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place, Places, PortList,
+    PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList,
+    SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
 };
 
 /// When every fixture was taken.
@@ -151,6 +151,16 @@ pub fn busy() -> Snapshot {
             .map(|(flags, packets)| (TcpFlags(flags), packets))
             .into(),
         classes: Vec::new(),
+        interfaces: vec![InterfaceTraffic {
+            name: "eth0".into(),
+            packets: total,
+            bytes: total * 333,
+            classes: vec![
+                (TrafficClass::Syn, amount(10_200_000)),
+                (TrafficClass::Data, amount(90_000)),
+                (TrafficClass::Udp, amount(4_799_000)),
+            ],
+        }],
         packet_sizes: [15_000_000, 1_000_000, 799_998, 0]
             .into_iter()
             .zip(SizeBucket::ALL)

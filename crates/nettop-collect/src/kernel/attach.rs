@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::Arc,
 };
 
 use anyhow::{Result, anyhow, bail};
@@ -11,11 +12,12 @@ use nettop_model::snapshot::AttachMode;
 
 use super::{
     bpf::{self, XdpFlags},
+    places::{Held, Places},
     refusal,
 };
 use crate::{netlink::Interface, privilege};
 
-/// The loaded programs, one per kind of link.
+/// The loaded programs, one per kind of link, and where they count what comes by each interface.
 pub struct Programs {
     /// For frames that begin with an Ethernet header.
     pub ethernet: OwnedFd,
@@ -23,9 +25,24 @@ pub struct Programs {
     pub raw_ip: OwnedFd,
     /// The kernel's ids of both.
     pub ids: [u32; 2],
+    /// The places of interfaces.
+    pub places: Arc<Places>,
+}
+
+/// One of them.
+pub struct LoadedProgram {
+    /// Keeps it loaded.
+    pub fd: OwnedFd,
+    /// The kernel's id of it.
+    pub id: u32,
 }
 
 impl Programs {
+    /// The one for Ethernet, and the one for links without a header.
+    pub fn new([ethernet, raw_ip]: [LoadedProgram; 2], places: Arc<Places>) -> Self {
+        Self { ids: [ethernet.id, raw_ip.id], ethernet: ethernet.fd, raw_ip: raw_ip.fd, places }
+    }
+
     /// Whether one of them is attached to an interface.
     pub fn are_on(&self, interface: &Interface) -> bool {
         interface.xdp_programs.iter().any(|id| self.ids.contains(id))
@@ -43,6 +60,8 @@ impl Programs {
 pub struct Attached {
     /// Detaches when closed.
     pub link: OwnedFd,
+    /// Where it counts what comes by this interface.
+    pub place: Held,
     /// How it runs there.
     pub mode: AttachMode,
     /// Why not natively, where it does not.
@@ -58,14 +77,18 @@ pub fn attach(programs: &Programs, interface: &Interface) -> Result<Attached> {
         bail!("interface {} has a kind of link that nettop cannot read; name another with --iface", interface.name)
     };
     let program = programs.for_link(link);
+    let place = programs.places.hold(interface.index, &interface.name);
     let create = |flags| bpf::link_create(program, interface.index, flags);
     let refused = match create(XdpFlags::Driver) {
-        Ok(link) => return Ok(Attached { link, mode: AttachMode::Native, note: String::new() }),
+        Ok(link) => return Ok(Attached { link, place, mode: AttachMode::Native, note: String::new() }),
         Err(refused) if refusal::is_about_the_driver(&refused, !interface.xdp_programs.is_empty()) => refused,
         Err(error) => return Err(explain(error, interface)),
     };
     match create(XdpFlags::Skb) {
-        Ok(link) => Ok(Attached { link, mode: AttachMode::Generic, note: refusal::native(&refused, &interface.name) }),
+        Ok(link) => {
+            let note = refusal::native(&refused, &interface.name);
+            Ok(Attached { link, place, mode: AttachMode::Generic, note })
+        }
         Err(error) => Err(explain(error, interface)),
     }
 }

@@ -17,6 +17,7 @@ use super::{
     bpf,
     defaults::{self, Defaults},
     names,
+    places::Held,
 };
 use crate::{
     netlink::{self, Interface},
@@ -38,8 +39,8 @@ pub struct Attachments {
 }
 
 struct Attachment {
-    /// Detaches when closed. `None` while the interface is gone or taken.
-    link: Option<OwnedFd>,
+    /// Detaches when closed, and where is counted what comes. `None` while the interface is gone or taken.
+    link: Option<(OwnedFd, Held)>,
     facts: WatchedInterface,
     /// What there is to note of it as long as the kernel says how it is.
     note: String,
@@ -269,9 +270,9 @@ impl Attachment {
         if programs.are_on(interface) {
             bail!("{} is watched already", interface.name);
         }
-        let Attached { link, mode, note } = attach(programs, interface)?;
+        let Attached { link, place, mode, note } = attach(programs, interface)?;
         let row = InterfaceRow { mode: Some(mode), note: note.clone(), ..row(interface) };
-        Ok(Self { link: Some(link), facts: WatchedInterface { wanted, row, ..facts(interface) }, note })
+        Ok(Self { link: Some((link, place)), facts: WatchedInterface { wanted, row, ..facts(interface) }, note })
     }
 
     /// One that cannot be attached, and why.
@@ -289,7 +290,7 @@ impl Attachment {
     /// anew.
     fn is(&self, interface: &Interface, programs: &Programs) -> bool {
         match &self.link {
-            Some(link) => {
+            Some((link, _)) => {
                 programs.are_on(interface)
                     && bpf::link_interface(link.as_fd()).is_ok_and(|index| index == interface.index)
             }
@@ -302,7 +303,7 @@ impl Attachment {
     /// # Errors
     /// The kernel does not say how it is.
     fn look(&mut self, programs: &Programs) -> Result<()> {
-        let Some(link) = &self.link else { return self.try_again(programs) };
+        let Some((link, place)) = &self.link else { return self.try_again(programs) };
         let index = bpf::link_interface(link.as_fd()).context("asking about the link of the XDP program")?;
         if index == 0 {
             self.link = None;
@@ -317,6 +318,7 @@ impl Attachment {
                 *received = interface.received();
                 if interface.name != row.name {
                     self.note = format!("renamed from {}", row.name);
+                    place.rename(&interface.name);
                     row.name = interface.name;
                 }
                 (*known, *kind) = (index, interface.kind);

@@ -115,11 +115,11 @@ impl Capacity {
     /// The largest.
     pub const MOST: Self = Self { bits: MOST_BITS, log_bits: MOST_LOG_BITS, ports: u32::MAX };
 
-    /// From a budget in bytes. A quarter at most goes to ports, and of what is left half to the logs.
+    /// From a budget in bytes. Of what is left beside what has a fixed size a quarter at most goes to ports, and half of the rest to the logs.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
-        let ports = (budget / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
-        let fixed = Self::fixed(cpus) + ports * size_of::<Ports>() as u64;
-        let share = budget.saturating_sub(fixed) / cpus.parts() as u64;
+        let left = budget.saturating_sub(Self::fixed(cpus));
+        let ports = (left / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
+        let share = left.saturating_sub(ports * size_of::<Ports>() as u64) / cpus.parts() as u64;
         let bits = |share: u64, table: Table| {
             let buckets = share / (u64::from(BANKS) * (WAYS * SLOTS[table as usize]) as u64);
             buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS[table as usize], MOST_BITS[table as usize])

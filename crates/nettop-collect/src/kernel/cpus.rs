@@ -7,8 +7,9 @@ use bytemuck::{Pod, Zeroable as _};
 use nettop_common::{
     Config, Cpu, PacketsBytes, Totals,
     coalescing::CoalescingCache,
-    counters::Table,
+    counters::{ByClass, Table},
     cpu::{Bank, FROM_PORT, PORTS, Ports, TCP_FLAGS},
+    interfaces::{ByPlace, Indexes},
     log::Ring,
     slots::{self, BANKS, Layout, Slot, TAGS_BITS, Tags},
     unique::{self, Distinct, Registers},
@@ -129,6 +130,22 @@ impl Cpus {
         self.write(cpu, at(bank) + offset_of!(Bank, end), 0_u64);
     }
 
+    /// The interface with this index has a place from now on.
+    pub fn set_interface(&self, place: usize, index: u32) {
+        let at = offset_of!(Cpu, interfaces) + within::<Indexes, u32>(place);
+        (0..self.count()).for_each(|cpu| self.all.set_word(cpu, at, index));
+    }
+
+    /// What came by the interface that has a place, in an idle bank.
+    pub fn interface(&self, cpu: usize, bank: u32, place: usize) -> ByClass {
+        self.read(cpu, interface(bank, place))
+    }
+
+    /// Begins that anew.
+    pub fn clear_interface(&self, cpu: usize, bank: u32, place: usize) {
+        self.write(cpu, interface(bank, place), ByClass::<PacketsBytes>::default());
+    }
+
     /// The tags of a bucket, from an idle bank.
     pub fn tags(&self, cpu: usize, bank: u32, table: Table, bucket: usize) -> Tags {
         self.read(cpu, tags(bank, table, bucket))
@@ -210,6 +227,16 @@ impl Cpus {
 
 fn at(bank: u32) -> usize {
     offset_of!(Cpu, banks) + bank as usize % BANKS as usize * size_of::<Bank>()
+}
+
+fn interface(bank: u32, place: usize) -> usize {
+    at(bank) + offset_of!(Bank, interfaces) + within::<ByPlace, ByClass>(place)
+}
+
+/// How far the element at `place` of an array is from its beginning, bytes.
+fn within<A, E>(place: usize) -> usize {
+    assert!(place < size_of::<A>() / size_of::<E>(), "place {place}");
+    place * size_of::<E>()
 }
 
 fn tags(bank: u32, table: Table, bucket: usize) -> usize {

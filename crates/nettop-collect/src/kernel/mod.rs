@@ -17,6 +17,7 @@ mod keys;
 mod mapped;
 pub mod names;
 mod object;
+mod places;
 mod refusal;
 mod rings;
 mod slots;
@@ -44,8 +45,13 @@ use nettop_model::{
 };
 use nettop_process::{cause, memory};
 
+pub use self::{
+    attach::describe_program,
+    budget::{Budget, MOST_SOURCES},
+    defaults::{Defaults, defaults},
+};
 use self::{
-    attach::Programs,
+    attach::{LoadedProgram, Programs},
     attachments::Attachments,
     capacity::{Capacity, CpuList},
     cpus::Cpus,
@@ -54,13 +60,9 @@ use self::{
     hash::{Hash, HashSizes},
     keys::Keys,
     mapped::{Mapped, map_data},
+    places::Places,
     slots::Slots,
     watcher::Watcher,
-};
-pub use self::{
-    attach::describe_program,
-    budget::{Budget, MOST_SOURCES},
-    defaults::{Defaults, defaults},
 };
 use crate::privilege;
 
@@ -112,14 +114,15 @@ impl Xdp {
         };
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
-        let programs = Arc::new(programs);
+        let cpus = Arc::new(cpus);
+        let programs = Arc::new(Programs::new(programs, Places::new(Arc::clone(&cpus))));
         let watcher = Watcher::new(Attachments::new(Arc::clone(&programs), interfaces)?);
         Ok(Self {
             _ebpf: ebpf,
             programs,
             watcher,
             inventory: inventory.into(),
-            cpus: cpus.into(),
+            cpus,
             keys,
             grace: Grace::default(),
             late: BTreeSet::new(),
@@ -181,7 +184,7 @@ impl Sizes {
 /// The program in the kernel, attached to nothing yet.
 struct Loaded {
     ebpf: Ebpf,
-    programs: Programs,
+    programs: [LoadedProgram; 2],
     inventory: Inventory,
     sizes: Sizes,
     cpus: CpuList,
@@ -228,7 +231,7 @@ fn map_of<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
 }
 
 /// The programs of these names, and what there is to say of each.
-fn load_programs(ebpf: &mut Ebpf, [ethernet, raw_ip]: [&'static str; 2]) -> Result<(Programs, Vec<Program>)> {
+fn load_programs(ebpf: &mut Ebpf, [ethernet, raw_ip]: [&'static str; 2]) -> Result<([LoadedProgram; 2], Vec<Program>)> {
     let mut load = |name: &'static str| -> Result<_> {
         let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
         let program: &mut XdpProgram = program.try_into()?;
@@ -240,7 +243,8 @@ fn load_programs(ebpf: &mut Ebpf, [ethernet, raw_ip]: [&'static str; 2]) -> Resu
         Ok((fd, Program { name, id: info.id(), memory, runs: 0, run_ns: 0 }))
     };
     let ((ethernet, one), (raw_ip, other)) = (load(ethernet)?, load(raw_ip)?);
-    Ok((Programs { ethernet, raw_ip, ids: [one.id, other.id] }, vec![one, other]))
+    let loaded = [(ethernet, one.id), (raw_ip, other.id)].map(|(fd, id)| LoadedProgram { fd, id });
+    Ok((loaded, vec![one, other]))
 }
 
 /// Turns an error of loading into one that says why and what to do.

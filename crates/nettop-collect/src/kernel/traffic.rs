@@ -1,9 +1,9 @@
 //! Reading what the kernel program counts, and telling it what to count.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use nettop_common::{Config, Event, Filter, Outcome, config::NO_FILTER, counters::Table, unique};
+use nettop_common::{ClassTally, Config, Event, Filter, Outcome, config::NO_FILTER, counters::Table, unique};
 use nettop_model::{
     clock::{Moment, asleep_ns},
     kernel_maps::Reader,
@@ -39,8 +39,9 @@ impl Traffic for Xdp {
         self.cpus.tell(Config { bank: 1 - config.bank, ..config });
         self.asleep_ns = asleep_ns();
         self.grace.wait();
+        let places = self.programs.places.names();
         for cpu in 0..self.cpus.count() {
-            self.empty(cpu, config.bank, reading);
+            self.empty(cpu, config.bank, &places, reading);
         }
         self.keys.finish(config.bank, reading);
         // The program's clock stands still while the machine is suspended.
@@ -203,7 +204,7 @@ impl Traffic for Xdp {
 
 impl Xdp {
     /// Empties one CPU's part of a bank.
-    fn empty(&mut self, cpu: usize, bank: u32, reading: &mut Reading) {
+    fn empty(&mut self, cpu: usize, bank: u32, places: &[(usize, Arc<str>)], reading: &mut Reading) {
         if self.cpus.seen(cpu, bank) == 0 {
             return;
         }
@@ -215,6 +216,11 @@ impl Xdp {
                 self.late.insert(cpu);
             }
             self.keys.read(&self.cpus, cpu, bank, reading);
+            for (place, name) in places {
+                let came = ClassTally::each(self.cpus.interface(cpu, bank, *place));
+                reading.interfaces.extend(came.map(|tally| (Arc::clone(name), tally)));
+                self.cpus.clear_interface(cpu, bank, *place);
+            }
         }
         self.cpus.clear_totals(cpu, bank);
     }

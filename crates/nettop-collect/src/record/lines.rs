@@ -1,6 +1,6 @@
 //! Readings as lines: only what is not zero, addresses as text.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use nettop_common::{Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals, TrafficClass};
 use nettop_model::clock::Moment;
@@ -41,6 +41,9 @@ pub struct Traffic {
     destinations: Vec<(IpAddr, u8, u64, u64)>,
     /// The two words of a pair of MACs, then packets and bytes.
     macs: Vec<(u64, u64, u64, u64)>,
+    /// The name of the interface, the number of the class, packets and bytes.
+    #[serde(default)]
+    interfaces: Vec<(String, u8, u64, u64)>,
     /// Keys in the kernel's tables.
     pub(super) entries: Vec<u64>,
 }
@@ -48,7 +51,7 @@ pub struct Traffic {
 impl Traffic {
     /// Of a reading, for which the kernel's tables held so many keys.
     pub(super) fn of(reading: &Reading, beginning: Option<Moment>, entries: Vec<u64>) -> Self {
-        let Reading { at, totals, sources, destinations, macs } = reading;
+        let Reading { at, totals, sources, destinations, macs, interfaces } = reading;
         let Totals { seen, classes, untracked, events, events_lost } = totals;
         let source = |(address, counters): &(Address, SourceCounters)| {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *counters;
@@ -56,6 +59,9 @@ impl Traffic {
         };
         let destination = |(address, ClassTally { class, tally }): &(Address, ClassTally)| {
             (address.to_ip(), *class as u8, tally.packets, tally.bytes)
+        };
+        let interface = |(name, ClassTally { class, tally }): &(Arc<str>, ClassTally)| {
+            (name.to_string(), *class as u8, tally.packets, tally.bytes)
         };
         let classes = classes.iter().enumerate().filter(|(_, counts)| counts.packets > 0);
         Self {
@@ -68,6 +74,7 @@ impl Traffic {
             sources: sources.iter().map(source).collect(),
             destinations: destinations.iter().map(destination).collect(),
             macs: macs.iter().map(|(pair, sum)| (pair.0[0], pair.0[1], sum.packets, sum.bytes)).collect(),
+            interfaces: interfaces.iter().map(interface).collect(),
             entries,
         }
     }
@@ -102,10 +109,15 @@ impl Traffic {
                 (ip.into(), SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments })
             },
         ));
-        reading.destinations.extend(self.destinations.into_iter().map(|(ip, class, packets, bytes)| {
+        let of_class = |class: u8, packets, bytes| {
             let class = TrafficClass::from_number(class.into());
-            (ip.into(), ClassTally { class, tally: counts((packets, bytes)) })
-        }));
+            ClassTally { class, tally: counts((packets, bytes)) }
+        };
+        let destination = |(ip, class, packets, bytes): (IpAddr, _, _, _)| (ip.into(), of_class(class, packets, bytes));
+        reading.destinations.extend(self.destinations.into_iter().map(destination));
+        let interface =
+            |(name, class, packets, bytes): (String, _, _, _)| (name.into(), of_class(class, packets, bytes));
+        reading.interfaces.extend(self.interfaces.into_iter().map(interface));
         reading
             .macs
             .extend(self.macs.into_iter().map(|(a, b, packets, bytes)| (MacPair([a, b]), counts((packets, bytes)))));

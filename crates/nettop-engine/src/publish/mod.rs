@@ -69,7 +69,8 @@ impl Engine {
             protocols: protocols.filter(|(_, packets)| *packets > 0).collect(),
             tcp_flags: aggregates.tcp_flags().map(|(flags, count)| (TcpFlags(flags as u8), count)).collect(),
             packet_sizes: sizes.collect(),
-            classes: lists::amounts(aggregates.classes),
+            classes: lists::amounts(aggregates.interfaces.all().unwrap_or(aggregates.classes)),
+            interfaces: aggregates.interfaces.rows(),
             history: self.histories.all.history(),
             events: events.map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns))).collect(),
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{Flat, rows::FlatPrefix};
-use crate::snapshot::{DestinationRow, PortRow, Runtime, Snapshot, VERSION};
+use crate::snapshot::{DestinationRow, InterfaceTraffic, PortRow, Runtime, Snapshot, VERSION};
 
 /// A line, but for `ok` and `missed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ struct ExtraRows {
     top_prefixes: Vec<FlatPrefix>,
     /// The busiest destination ports, and their packets.
     top_dst_ports: Vec<(u16, u64)>,
+    /// Older monitors have none.
+    #[serde(default)]
+    interfaces: Vec<InterfaceTraffic>,
 }
 
 /// How many of the busiest ports are listed by themselves.
@@ -38,6 +41,7 @@ impl From<&Snapshot> for Line {
             ports: ports.clone(),
             top_prefixes: snapshot.prefixes.top.iter().map(FlatPrefix::from).collect(),
             top_dst_ports: ports.iter().take(TOP_PORTS).map(|row| (row.port, row.packets)).collect(),
+            interfaces: snapshot.traffic.interfaces.clone(),
         };
         Self { version: VERSION.into(), runtime: snapshot.meta.runtime.clone(), snapshot: snapshot.into(), rows }
     }
@@ -49,6 +53,7 @@ impl From<Line> for Snapshot {
         snapshot.meta.runtime = runtime;
         snapshot.destinations.rows = rows.destinations;
         snapshot.ports.rows = rows.ports;
+        snapshot.traffic.interfaces = rows.interfaces;
         snapshot.prefixes.top = rows.top_prefixes.into_iter().map(Into::into).collect();
         snapshot
     }

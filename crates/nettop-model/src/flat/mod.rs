@@ -152,6 +152,7 @@ impl From<Flat> for Snapshot {
                 tcp_flags: flat.tcp_flags,
                 packet_sizes: flat.packet_sizes,
                 classes: Vec::new(),
+                interfaces: Vec::new(),
                 history: flat.history,
                 events: flat.last_events,
             },

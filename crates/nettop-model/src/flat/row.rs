@@ -3,9 +3,7 @@
 use serde_json::{Error, Value, to_value};
 
 use super::rows::{FlatCountry, FlatNetwork, FlatPrefix, FlatSource};
-use crate::snapshot::{
-    Alert, CountryRow, DestinationRow, HostInterface, MacRow, NetworkRow, PortRow, PrefixRow, SourceRow,
-};
+use crate::snapshot::{Alert, CountryRow, DestinationRow, MacRow, NetworkRow, PortRow, PrefixRow, SourceRow};
 
 /// A row that has a flat form: an object, with everything that is known of it.
 pub trait Row {
@@ -27,7 +25,7 @@ macro_rules! plain {
     };
 }
 
-plain! { Alert DestinationRow HostInterface MacRow PortRow }
+plain! { Alert DestinationRow MacRow PortRow }
 
 /// Rows that have another form.
 macro_rules! flattened {

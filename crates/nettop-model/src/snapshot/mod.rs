@@ -52,7 +52,7 @@ pub use self::{
     runtime::{FilterView, Mode, Runtime},
     sandbox::SandboxLayer,
     sources::{Detail, MacRow, SourceRow},
-    traffic::Traffic,
+    traffic::{InterfaceTraffic, Traffic},
     values::{Mac, TcpFlags},
 };
 /// What the packets to a destination are told apart by.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Amount,
     json::{from_map, labelled},
+    traffic::packets_of,
 };
 
 /// One destination address.
@@ -36,7 +37,7 @@ pub struct DestinationRow {
 impl DestinationRow {
     /// Packets of that class.
     pub fn packets_of(&self, class: TrafficClass) -> u64 {
-        self.classes.iter().find(|(one, _)| *one == class).map_or(0, |(_, amount)| amount.packets)
+        packets_of(&self.classes, class)
     }
 }
 

@@ -39,12 +39,41 @@ pub struct Traffic {
     /// Packets by frame size.
     #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
     pub packet_sizes: Vec<(SizeBucket, u64)>,
-    /// What went to all destinations, by class of traffic; what had no place in the kernel's tables is in
-    /// `accounting.untracked_destinations`.
+    /// What came of each class. Of a monitor that does not know by which interface packets come (a capture): what went to all
+    /// destinations; what had no place in its tables is in `accounting.untracked_destinations`.
     #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
     pub classes: Vec<(TrafficClass, Amount)>,
+    /// The same by interface; empty where it is not known.
+    pub interfaces: Vec<InterfaceTraffic>,
     /// The last minutes.
     pub history: History,
     /// The newest sampled packets, oldest first.
     pub events: Vec<EventRow>,
+}
+
+/// What came by one interface and was counted, since the start or the last reset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InterfaceTraffic {
+    /// Its name; empty: all those together that are not told apart, for there are too many.
+    pub name: String,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// What came of each class, as far as anything did.
+    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
+    pub classes: Vec<(TrafficClass, Amount)>,
+}
+
+impl InterfaceTraffic {
+    /// Packets of that class.
+    pub fn packets_of(&self, class: TrafficClass) -> u64 {
+        packets_of(&self.classes, class)
+    }
+}
+
+/// Packets of a class, of what came of each.
+pub(super) fn packets_of(classes: &[(TrafficClass, Amount)], class: TrafficClass) -> u64 {
+    classes.iter().find(|(one, _)| *one == class).map_or(0, |(_, amount)| amount.packets)
 }

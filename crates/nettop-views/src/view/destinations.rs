@@ -7,7 +7,11 @@ use nettop_model::{
     snapshot::{DestinationRow, Subject, TrafficClass},
 };
 
-use super::{PERCENT, share};
+use super::{
+    PERCENT,
+    classes::{self, Classes},
+    share,
+};
 use crate::{
     table::{self, Enter, Id, Meaning, SortKey, Table},
     text,
@@ -50,30 +54,23 @@ const COLUMNS: &[Column] = &[
         .sorted(|row| SortKey::Number(row.bytes as f64)),
     Column::text("Share", "share of all counted packets", 3, [PERCENT, 12, 48], |row, cell| share(row.packets, cell))
         .means(Meaning::Bar),
-    of_class::<{ TrafficClass::Syn as usize }>("of them, TCP that asks for a connection"),
-    of_class::<{ TrafficClass::Ack as usize }>("of them, TCP that acknowledges, or ends a connection, without data"),
-    of_class::<{ TrafficClass::Data as usize }>("of them, TCP with data"),
-    of_class::<{ TrafficClass::Udp as usize }>("of them, UDP"),
-    of_class::<{ TrafficClass::Icmp as usize }>("of them, ICMP and ICMPv6"),
-    of_class::<{ TrafficClass::Other as usize }>("of them, other IP protocols"),
-    of_class::<{ TrafficClass::SynAck as usize }>("of them, TCP that answers to a SYN"),
-    of_class::<{ TrafficClass::Rst as usize }>("of them, TCP that resets a connection"),
-    of_class::<{ TrafficClass::Flags as usize }>("of them, TCP with flags that no connection has, or cut off"),
-    of_class::<{ TrafficClass::Fragment as usize }>("of them, fragments, the first ones included"),
+    classes::column::<_, 0>(CLASSES),
+    classes::column::<_, 1>(CLASSES),
+    classes::column::<_, 2>(CLASSES),
+    classes::column::<_, 3>(CLASSES),
+    classes::column::<_, 4>(CLASSES),
+    classes::column::<_, 5>(CLASSES),
+    classes::column::<_, 6>(CLASSES),
+    classes::column::<_, 7>(CLASSES),
+    classes::column::<_, 8>(CLASSES),
+    classes::column::<_, 9>(CLASSES),
 ];
 
 /// The rank of the first class: good to have where there is room.
 const CLASSES: u8 = 9;
 
-/// Packets of a class.
-const fn of_class<const CLASS: usize>(help: &'static str) -> Column {
-    let title = TrafficClass::ALL[CLASS].label();
-    let width = if title.len() > 6 { title.len() as u16 } else { 6 };
-    Column::number(title, help, CLASSES + CLASS as u8, [width; 3], |row, _| {
-        match row.packets_of(TrafficClass::ALL[CLASS]) {
-            0 => String::new(),
-            packets => format::short(packets),
-        }
-    })
-    .sorted(|row| SortKey::Number(row.packets_of(TrafficClass::ALL[CLASS]) as f64))
+impl Classes for DestinationRow {
+    fn packets_of(&self, class: TrafficClass) -> u64 {
+        self.packets_of(class)
+    }
 }

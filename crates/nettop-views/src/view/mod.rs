@@ -1,6 +1,7 @@
 //! The views: one file each, and one row each in [`VIEWS`].
 
 mod alerts;
+mod classes;
 mod countries;
 mod destinations;
 mod interfaces;
