@@ -16,18 +16,9 @@ pub type Indexes = [u32; PLACES];
 /// By place: what came.
 pub type ByPlace = [ByClass; PLACES];
 
-/// The place of the interface with this index, of which `newest` is tried first: packets come in batches of one interface.
+/// The place of the interface with this index.
 #[inline(always)]
-pub fn place(index: u32, newest: u32, told: impl Fn(usize) -> u32) -> usize {
-    let newest = newest as usize % PLACES;
-    if told(newest) == index {
-        return newest;
-    }
-    crate::cold_path();
-    search(index, told)
-}
-
-fn search(index: u32, told: impl Fn(usize) -> u32) -> usize {
+pub fn place(index: u32, told: impl Fn(usize) -> u32) -> usize {
     (0..OTHERS).find(|place| told(*place) == index).unwrap_or(OTHERS)
 }
 
@@ -36,15 +27,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_found_whatever_was_the_newest() {
+    fn an_interface_has_its_place_or_that_of_all_others() {
         let mut indexes: Indexes = [0; PLACES];
         (indexes[0], indexes[1], indexes[OTHERS - 1]) = (2, 70_000, 9);
         for (name, index, expected) in
             [("the first", 2, 0), ("a large index", 70_000, 1), ("the last", 9, OTHERS - 1), ("none", 3, OTHERS)]
         {
-            for newest in [0, 1, 5, OTHERS as u32, u32::MAX] {
-                assert_eq!(place(index, newest, |place| indexes[place]), expected, "{name}, {newest}");
-            }
+            assert_eq!(place(index, |place| indexes[place]), expected, "{name}");
         }
     }
 }

@@ -47,7 +47,8 @@ impl<F: Fn(Part) -> bool + Copy> Counts for F {}
 /// Tells where keys are counted: of no size, too.
 pub trait Keys: Copy {
     /// Counts a packet for its source, its destination and its pair of MACs.
-    fn count(self, protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts);
+    /// `class`: the number in [`TrafficClass::ALL`] of that of the packet, where destinations are counted.
+    fn count(self, protocol: Protocol, class: usize, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts);
 }
 
 /// What is this CPU's, and of the bank that is counted in. User space writes what the pointer leads to, and nothing of the rest.
@@ -87,7 +88,7 @@ impl<'a> PerCpu<'a> {
 
     /// The number in [`TrafficClass::ALL`] of the class of the packet.
     #[inline(always)]
-    pub fn traffic_class(&self) -> usize {
+    fn traffic_class(&self) -> usize {
         let (protocol, flags) = (opaque_read(&self.packet.protocol), opaque_read(&self.packet.tcp_flags));
         let (fragment, payload) = (opaque_read(&self.packet.fragment), opaque_read(&self.packet.payload));
         let mut number = TrafficClass::of(protocol, flags, fragment, payload) as usize;
@@ -97,17 +98,26 @@ impl<'a> PerCpu<'a> {
         number
     }
 
-    /// Counts the packet for the interface with this index.
+    /// Counts the packet for its class of the interface with this index.
     #[inline(always)]
-    pub fn count_interface(&mut self, index: u32, length: u64) {
+    fn count_interface(&mut self, index: u32, class: usize, length: u64) {
         // SAFETY: as above.
         let told = |place: usize| unsafe { (&raw const (*self.cpu).interfaces[place]).read_volatile() };
-        let place = interfaces::place(index, opaque_read(&self.state.place), told);
-        self.state.place = place as u32;
-        let class = self.traffic_class();
-        if let Some(tally) = self.bank.interfaces[place % interfaces::PLACES].get_mut(class) {
+        let newest = opaque_read(&self.state.place) as usize % interfaces::PLACES;
+        let place = if told(newest) == index { newest } else { self.other_interface(index) };
+        if let Some(tally) = self.bank.interfaces[place].get_mut(class) {
             tally.count(length);
         }
+    }
+
+    /// The place of an interface that the packet before did not come by.
+    #[inline(never)]
+    fn other_interface(&mut self, index: u32) -> usize {
+        // SAFETY: as above.
+        let told = |place: usize| unsafe { (&raw const (*self.cpu).interfaces[place]).read_volatile() };
+        let place = interfaces::place(index, told) % interfaces::PLACES;
+        self.state.place = place as u32;
+        place
     }
 
     /// One word of what it is told.
@@ -173,10 +183,12 @@ fn count(ctx: &XdpContext, length: u64, own: &mut PerCpu<'_>, keys: impl Keys, c
         emit(own.packet, length, now, sampling, &mut own.bank.totals);
     }
     let protocol = Protocol::from_number(opaque_read(&own.packet.protocol));
-    keys.count(protocol, length, now, own, counts);
+    let mut class = 0;
     if counts(Part::Destinations) {
-        own.count_interface(ctx.ingress_ifindex() as u32, length);
+        class = own.traffic_class();
+        own.count_interface(ctx.ingress_ifindex() as u32, class, length);
     }
+    keys.count(protocol, class, length, now, own, counts);
     if counts(Part::Ports) {
         count_ports(own);
     }

@@ -33,7 +33,7 @@ pub struct Hash;
 
 impl Keys for Hash {
     #[inline(always)]
-    fn count(self, protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
+    fn count(self, protocol: Protocol, class: usize, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
         let bank = own.bank.number;
         if counts(Part::Sources) {
             match counters(&SOURCE_HASH, &own.packet.source.0, &NO_SOURCE, bank) {
@@ -55,7 +55,7 @@ impl Keys for Hash {
         }
         if counts(Part::Destinations) {
             let classes = counters(&DEST_HASH, &own.packet.destination.0, &NO_DESTINATION, bank);
-            match classes.and_then(|classes| classes.get_mut(own.traffic_class())) {
+            match classes.and_then(|classes| classes.get_mut(class)) {
                 Some(tally) => tally.count(length),
                 None => own.bank.totals.untracked[Table::Destinations as usize].count(length),
             }

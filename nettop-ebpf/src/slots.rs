@@ -20,12 +20,12 @@ pub struct Slots;
 
 impl Keys for Slots {
     #[inline(always)]
-    fn count(self, protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
+    fn count(self, protocol: Protocol, class: usize, length: u64, now: u64, own: &mut PerCpu<'_>, counts: impl Counts) {
         if counts(Part::Sources) {
             count_source(protocol, length, now, own, counts);
         }
         if counts(Part::Destinations) {
-            count_destination(length, own);
+            count_destination(class, length, own);
         }
         if counts(Part::Macs) && !own.bank.coalescing.count_macs(&own.packet.macs.0, length) {
             cold_path();
@@ -100,12 +100,11 @@ fn append(record: Record, key: &Key, cpu: *mut Cpu, bank: &mut Bank) -> bool {
 
 /// Counts in the word of its class in the slot of the destination, which is mostly that of the packet before.
 #[inline(always)]
-fn count_destination(length: u64, own: &mut PerCpu<'_>) {
+fn count_destination(class: usize, length: u64, own: &mut PerCpu<'_>) {
     if !own.bank.coalescing.is_destination(&own.packet.destination.0) {
         cold_path();
         other_destination(own);
     }
-    let class = own.traffic_class();
     // SAFETY: as in `count_source`.
     let slot = DESTINATIONS.get_ptr_mut(own.bank.coalescing.slot()).map(|slot| unsafe { &mut (*slot).counters });
     if let Some(counters) = slot

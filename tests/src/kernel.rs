@@ -28,6 +28,9 @@ use nettop_model::clock::Moment;
 /// `XDP_PASS` (linux/bpf.h).
 const PASS: u32 = 2;
 
+/// The index of the loopback interface, which is where frames of a test run come by.
+const LOOPBACK: u32 = 1;
+
 /// How many instructions the verifier looks at in each program, with any part of counting left out, on Linux 6.18. It refuses a program
 /// with more than a million, and the start waits for it.
 pub const VERIFIED: [(&str, u32); 6] = [
@@ -107,6 +110,7 @@ impl Kernel {
         };
         let cpus = Cpus::new(array(maps::CPUS), array(maps::PORTS), list, capacity).expect("mapping CPUS");
         cpus.tell(Config { sample: 1, ..Config::default() });
+        cpus.set_interface(0, LOOPBACK);
         Self { ebpf, form, parts, cpus, capacity, events }
     }
 

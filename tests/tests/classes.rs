@@ -141,9 +141,10 @@ fn what_comes_by_each_interface_is_told_by_class() {
             let sum = expected.entry((name.to_string(), class)).or_default();
             sum.add(PacketsBytes { packets, bytes: packets * frame.len() as u64 });
         };
-        (10..18).for_each(|packets| {
-            send(&monitor, (packets % 2) as usize, ["in0", "in1"][(packets % 2) as usize], packets)
-        });
+        for packets in 10..18 {
+            let pair = (packets % 2) as usize;
+            send(&monitor, pair, &format!("in{pair}"), packets);
+        }
         // Another index by the same name, another name of the same index, and another interface besides.
         net.remove_pair(0);
         net.add_pair(0);
