@@ -24,6 +24,10 @@ pub const DEST_HASH: &str = "DEST_HASH";
 pub const MAC_HASH: &str = "MAC_HASH";
 /// The bits of the [`crate::counters::Part`]s that are counted: a read-only variable of the program, set at load.
 pub const PARTS: &str = "PARTS";
+/// Array of [`crate::egress::Egress`], one for each CPU: what is sent.
+pub const EGRESS: &str = "EGRESS";
+/// Array of [`crate::slots::Slot`]s: remote address → [`crate::PacketsBytes`] sent to it.
+pub const REMOTES: &str = "REMOTES";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 
@@ -49,3 +53,6 @@ pub const fn programs(form: Form, parts: u32) -> [&'static str; 2] {
         (Form::Slots, _) => ["nettop_parts", "nettop_raw_ip_parts"],
     }
 }
+
+/// The programs that count what is sent: on interfaces with an Ethernet header, and on those without.
+pub const EGRESS_PROGRAMS: [&str; 2] = ["nettop_egress", "nettop_raw_ip_egress"];

@@ -86,18 +86,6 @@ impl<'a> PerCpu<'a> {
         unsafe { (*self.cpu).unique.insert(self.packet.source) };
     }
 
-    /// The number in [`TrafficClass::ALL`] of the class of the packet.
-    #[inline(always)]
-    fn traffic_class(&self) -> usize {
-        let (protocol, flags) = (opaque_read(&self.packet.protocol), opaque_read(&self.packet.tcp_flags));
-        let (fragment, payload) = (opaque_read(&self.packet.fragment), opaque_read(&self.packet.payload));
-        let mut number = TrafficClass::of(protocol, flags, fragment, payload) as usize;
-        // It comes out of a table, of which LLVM knows what is in it and the verifier does not: a check of an index must stay.
-        // SAFETY: it stays as it is. No instruction at all would do, but the debug information of one is refused.
-        unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack)) };
-        number
-    }
-
     /// Counts the packet for its class of the interface with this index.
     #[inline(always)]
     fn count_interface(&mut self, index: u32, class: usize, length: u64) {
@@ -126,6 +114,18 @@ impl<'a> PerCpu<'a> {
         // SAFETY: as above.
         unsafe { word(&(*self.cpu).config).read_volatile() }
     }
+}
+
+/// The number in [`TrafficClass::ALL`] of the class of a packet.
+#[inline(always)]
+pub fn class_of(packet: &Packet) -> usize {
+    let (protocol, flags) = (opaque_read(&packet.protocol), opaque_read(&packet.tcp_flags));
+    let (fragment, payload) = (opaque_read(&packet.fragment), opaque_read(&packet.payload));
+    let mut number = TrafficClass::of(protocol, flags, fragment, payload) as usize;
+    // It comes out of a table, of which LLVM knows what is in it and the verifier does not: a check of an index must stay.
+    // SAFETY: it stays as it is. No instruction at all would do, but the debug information of one is refused.
+    unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack)) };
+    number
 }
 
 #[inline(always)]
@@ -185,7 +185,7 @@ fn count(ctx: &XdpContext, length: u64, own: &mut PerCpu<'_>, keys: impl Keys, c
     let protocol = Protocol::from_number(opaque_read(&own.packet.protocol));
     let mut class = 0;
     if counts(Part::Destinations) {
-        class = own.traffic_class();
+        class = class_of(own.packet);
         own.count_interface(ctx.ingress_ifindex() as u32, class, length);
     }
     keys.count(protocol, class, length, now, own, counts);

@@ -1,4 +1,4 @@
-//! The kernel program: parse → filter → count → pass. It never drops a packet.
+//! The kernel programs: parse → filter → count → pass; and beside it, what is sent. They never drop a packet.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -6,11 +6,16 @@
 #![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
 mod account;
+mod egress;
 mod hash;
 mod maps;
 mod slots;
 
-use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_action,
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
 use nettop_common::{LinkLayer, counters::Part};
 
 use self::{account::account, hash::Hash, maps::PARTS, slots::Slots};
@@ -55,6 +60,23 @@ pub fn nettop_hash(ctx: XdpContext) -> u32 {
 pub fn nettop_raw_ip_hash(ctx: XdpContext) -> u32 {
     account(&ctx, LinkLayer::RawIp, Hash, is_counted);
     xdp_action::XDP_PASS
+}
+
+/// `TCX_NEXT` (linux/bpf.h): the verdict is left to whatever else there is.
+const NEXT: i32 = -1;
+
+/// Counts what interfaces send whose frames begin with an Ethernet header.
+#[classifier]
+pub fn nettop_egress(ctx: TcContext) -> i32 {
+    egress::account(&ctx, LinkLayer::Ethernet);
+    NEXT
+}
+
+/// Counts what interfaces send whose frames begin with an IP header.
+#[classifier]
+pub fn nettop_raw_ip_egress(ctx: TcContext) -> i32 {
+    egress::account(&ctx, LinkLayer::RawIp);
+    NEXT
 }
 
 /// Whether a part is counted. The verifier knows, and removes the code of those that are not.

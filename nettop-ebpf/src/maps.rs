@@ -12,6 +12,7 @@ use nettop_common::{
     Cpu, DestinationCounters, Filter, PacketsBytes, SourceCounters,
     counters::{ByClass, Part},
     cpu::Ports,
+    egress::Egress,
     log::Unit,
     maps::ByBank,
     slots::{Key, Slot},
@@ -34,6 +35,10 @@ pub static MACS: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE
 pub static LOG: Array<Unit> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static PORTS: Array<Ports> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub static EGRESS: Array<Egress> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub static REMOTES: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
 pub static SOURCE_HASH: PerCpuHashMap<Key, ByBank<SourceCounters>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]

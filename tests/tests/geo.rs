@@ -73,7 +73,11 @@ fn a_location_csv_comes_first_and_is_read_again_when_it_changes() {
 
 #[test]
 fn a_database_that_cannot_be_used_is_named() {
-    let ended = run_with("nettop", &["demo", "--quiet", "--location-db", "/no/such/file.csv"]);
+    // A monitor that has the usual socket is no business of this.
+    let directory = TempDir::new().expect("a folder");
+    let socket = directory.path().join("nettop.sock").display().to_string();
+    let demo = ["demo", "--quiet", "--control-socket", &socket, "--location-db", "/no/such/file.csv"];
+    let ended = run_with("nettop", &demo);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stderr.contains("/no/such/file.csv"), "{ended:?}");
     let ended = run_with("nettop", &["demo", "--no-geo", "--location-db", "x.csv"]);

@@ -43,7 +43,7 @@ const USUAL: Capacity = Capacity::MOST;
 /// A bit that makes it the program which asks about each part, as where some are left out.
 const OF_NO_PART: u32 = 1 << 31;
 /// Where there is one source anyhow.
-const SMALL: Capacity = Capacity { bits: [7; Table::COUNT], log_bits: 8, ports: u32::MAX };
+const SMALL: Capacity = Capacity { bits: [7; Table::COUNT], log_bits: 8, ..Capacity::MOST };
 /// What the sampler chooses at ten million packets per second: one in so many is an event.
 const SAMPLING: u32 = 1024;
 /// So many new sources fill the slots: most of them find one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nettop_common::{
     Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals,
     cpu::{PORTS, TCP_FLAGS},
+    egress::EgressTotals,
     unique::Registers,
 };
 
@@ -28,13 +29,25 @@ pub struct Reading {
     pub macs: Vec<(MacPair, PacketsBytes)>,
     /// By the name of the interface and class; likewise. Of those that are not told apart the name is empty.
     pub interfaces: Vec<(Arc<str>, ClassTally)>,
+    /// What was sent.
+    pub egress: EgressTotals,
+    /// By remote address that was sent to; an address may occur more than once.
+    pub remotes: Vec<(Address, PacketsBytes)>,
 }
 
 impl Reading {
     /// An empty one.
     pub fn new(at: Moment) -> Self {
-        let (sources, destinations) = (Vec::new(), Vec::new());
-        Self { at, totals: Totals::default(), sources, destinations, macs: Vec::new(), interfaces: Vec::new() }
+        Self {
+            at,
+            totals: Totals::default(),
+            sources: Vec::new(),
+            destinations: Vec::new(),
+            macs: Vec::new(),
+            interfaces: Vec::new(),
+            egress: EgressTotals::default(),
+            remotes: Vec::new(),
+        }
     }
 
     /// Forgets what was counted, to be filled again.
@@ -44,6 +57,8 @@ impl Reading {
         self.destinations.clear();
         self.macs.clear();
         self.interfaces.clear();
+        self.egress = EgressTotals::default();
+        self.remotes.clear();
     }
 }
 
@@ -77,7 +92,7 @@ pub fn since<'a>(now: &'a [u64], then: &'a [u64]) -> impl Iterator<Item = u64> +
 }
 
 /// An interface that is watched, with what only the engine needs to know of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchedInterface {
     /// What everybody may know.
     pub row: InterfaceRow,
@@ -91,6 +106,9 @@ pub struct WatchedInterface {
     pub kind: String,
     /// The interfaces below it, as words of a command, where somebody asked for them.
     pub below: Vec<String>,
+    /// Why what it sends is not counted, where that is wanted.
+    #[serde(default)]
+    pub unsent: Option<String>,
 }
 
 impl WatchedInterface {

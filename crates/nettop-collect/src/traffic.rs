@@ -97,6 +97,11 @@ pub trait Traffic: Send {
         false
     }
 
+    /// Whether it counts what is sent, too.
+    fn counts_egress(&self) -> bool {
+        false
+    }
+
     /// How far a replay is.
     fn replay(&self) -> Option<Replay> {
         None

@@ -19,6 +19,7 @@ use nettop_model::{
 use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
 use crate::{
     detect::SecondStats,
+    egress::EgressSums,
     hyperloglog,
     interface_sums::InterfaceSums,
     ledger::{Account, Ledger, Watch},
@@ -48,6 +49,8 @@ pub struct Aggregates {
     pub has_destinations: bool,
     /// What came by each interface.
     pub interfaces: InterfaceSums,
+    /// What is sent; `None`: it is not counted.
+    pub egress: Option<EgressSums>,
     /// By MAC pair.
     pub macs: Ledger<MacPair, PacketsBytes>,
     /// Counted packets.
@@ -83,6 +86,7 @@ impl Aggregates {
             classes: Default::default(),
             has_destinations: true,
             interfaces: InterfaceSums::default(),
+            egress: None,
             macs: Ledger::new(MOST_OTHERS),
             packets: History::default(),
             bytes: History::default(),
@@ -112,6 +116,9 @@ impl Aggregates {
         }
         notes.targets.end_reading(seconds);
         self.interfaces.enter(&reading.interfaces);
+        if reading.egress.seen.packets > 0 {
+            self.egress.get_or_insert_default().enter(reading, buckets);
+        }
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
         self.bytes.add(buckets, bytes);
@@ -182,6 +189,7 @@ impl Aggregates {
                 self.sources.shrink();
                 self.regions.shrink();
                 self.prefixes.shrink();
+                self.egress.iter_mut().for_each(EgressSums::shrink);
             }
         }
     }
@@ -211,6 +219,7 @@ impl Aggregates {
         self.destinations.reset();
         self.classes = Default::default();
         self.interfaces.reset();
+        self.egress.iter_mut().for_each(EgressSums::reset);
         self.macs.reset();
         self.packets.clear();
         self.bytes.clear();

@@ -30,6 +30,8 @@ const LOOKED_AT: u64 = 3;
 pub struct Histories {
     /// Everything counted.
     pub all: Track,
+    /// Everything sent.
+    pub sent: Track,
     tracks: HashMap<Subject, Track>,
     by_class: Option<Classes>,
     /// Seconds so far.
@@ -62,20 +64,21 @@ struct Classes {
 impl Histories {
     /// None yet.
     pub fn new() -> Self {
-        Self { all: Track::default(), tracks: HashMap::new(), by_class: None, now: 0 }
+        Self { all: Track::default(), sent: Track::default(), tracks: HashMap::new(), by_class: None, now: 0 }
     }
 
-    /// A second, or a longer tick, is over: `all` was counted since the start, `total` tells it of one key, and `classes` of a
+    /// A second, or a longer tick, is over: `all` was counted and `sent` since the start, `total` tells it of one key, and `classes` of a
     /// destination; `None`: it has no account.
     pub fn close(
         &mut self,
         seconds: f64,
-        all: PacketsBytes,
+        [all, sent]: [PacketsBytes; 2],
         total: impl Fn(&Subject) -> Option<PacketsBytes>,
         classes: impl FnOnce(IpAddr) -> Option<ByClass>,
     ) {
         self.now += 1;
         self.all.close(seconds, all);
+        self.sent.close(seconds, sent);
         for (subject, track) in &mut self.tracks {
             // Nothing came of a key that was forgotten; counted anew it begins at nothing.
             track.close(seconds, total(subject).unwrap_or_default());
@@ -205,7 +208,7 @@ mod tests {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
         histories.want(subject, tally(1_000));
         for second in 1..=900 {
-            histories.close(1.0, tally(second * 7), |_| Some(tally(1_000 + second * 5)), |_| None);
+            histories.close(1.0, [tally(second * 7); 2], |_| Some(tally(1_000 + second * 5)), |_| None);
         }
         let history = histories.get(&subject).unwrap();
         assert_eq!((history.seconds.len(), history.tens.len()), (60, 60));
@@ -222,7 +225,7 @@ mod tests {
             let (mut histories, mut total) = (Histories::new(), 0);
             for (length, packets) in (0..60).map(|_| (1.0, 7)).chain([(stall, (stall * 50.0) as u64), (1.0, 3)]) {
                 total += packets;
-                histories.close(length, tally(total), |_| None, |_| None);
+                histories.close(length, [tally(total); 2], |_| None, |_| None);
             }
             let history = histories.all.history();
             let of_stall = |paces: &[RatePoint]| paces.iter().filter(|pace| (45.0..55.0).contains(&pace.pps)).count();
@@ -238,7 +241,7 @@ mod tests {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
         histories.want(subject, tally(100));
         for total in [Some(tally(150)), None, Some(tally(9))] {
-            histories.close(1.0, PacketsBytes::default(), |_| total, |_| None);
+            histories.close(1.0, [PacketsBytes::default(); 2], |_| total, |_| None);
         }
         let paces: Vec<_> = histories.get(&subject).unwrap().seconds.iter().map(|pace| pace.pps).collect();
         assert_eq!(paces, [50.0, 0.0, 9.0]);
@@ -264,15 +267,15 @@ mod tests {
                 histories.want_classes(ip, totals(100, 0));
             }
             let close = |ip| (ip == one).then(|| totals(100 + 7 * (second + 1), 0));
-            histories.close(1.0, tally(0), |_| None, close);
+            histories.close(1.0, [tally(0); 2], |_| None, close);
         }
         assert_eq!(classes(&histories, one), [(TrafficClass::Syn, vec![7.0; KEPT])]);
         assert_eq!(classes(&histories, other), [], "somebody looks at the first");
         for _ in 0..=LOOKED_AT {
-            histories.close(1.0, tally(0), |_| None, |_| None);
+            histories.close(1.0, [tally(0); 2], |_| None, |_| None);
         }
         histories.want_classes(other, totals(5, 5));
-        histories.close(1.0, tally(0), |_| None, |ip| (ip == other).then(|| totals(5, 9)));
+        histories.close(1.0, [tally(0); 2], |_| None, |ip| (ip == other).then(|| totals(5, 9)));
         assert_eq!(classes(&histories, one), []);
         assert_eq!(classes(&histories, other), [(TrafficClass::Syn, vec![0.0]), (TrafficClass::Udp, vec![4.0])]);
     }
@@ -283,7 +286,7 @@ mod tests {
         for port in 0..=MOST as u16 {
             histories.want(Subject::Port(0), PacketsBytes::default());
             histories.want(Subject::Port(port), PacketsBytes::default());
-            histories.close(1.0, PacketsBytes::default(), |_| None, |_| None);
+            histories.close(1.0, [PacketsBytes::default(); 2], |_| None, |_| None);
         }
         assert_eq!(histories.tracks.len(), MOST);
         let followed = [0, 1, 2, MOST as u16].map(|port| histories.get(&Subject::Port(port)).is_some());

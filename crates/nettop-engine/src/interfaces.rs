@@ -54,7 +54,20 @@ impl Interfaces {
             reason: doubt.clone(),
             remedy: "name those to watch with --iface, or mend the route: it is followed".into(),
         });
-        of_interfaces.chain(doubt).collect()
+        of_interfaces.chain(self.unsent()).chain(doubt).collect()
+    }
+
+    /// By which of them it is not counted what is sent.
+    fn unsent(&self) -> Option<Degraded> {
+        let unsent =
+            self.watched.interfaces.iter().filter_map(|one| Some((one.row.name.as_str(), one.unsent.as_deref()?)));
+        let (names, reasons): (Vec<_>, Vec<_>) = unsent.unzip();
+        Some(Degraded {
+            badge: "no egress".into(),
+            what: format!("what is sent by {} is not counted", names.join(", ")),
+            reason: (*reasons.first()?).into(),
+            remedy: "a newer kernel; or --without egress, if nobody asks for it".into(),
+        })
     }
 
     fn of_interface(&self, interface: &WatchedInterface) -> Option<Degraded> {
@@ -133,8 +146,7 @@ mod tests {
 
     fn interface(name: &str, index: u32, mode: Option<AttachMode>, state: InterfaceState) -> WatchedInterface {
         let row = InterfaceRow { name: name.into(), mode, state, mtu: 1500, note: "as noted".into() };
-        let (kind, below) = (String::new(), Vec::new());
-        WatchedInterface { row, wanted: name.into(), index, received: Some(0), kind, below }
+        WatchedInterface { row, wanted: name.into(), index, received: Some(0), ..WatchedInterface::default() }
     }
 
     #[test]

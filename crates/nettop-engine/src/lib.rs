@@ -6,6 +6,7 @@ mod aggregates;
 mod cost;
 mod detail;
 pub mod detect;
+mod egress;
 mod histories;
 mod host;
 pub mod hyperloglog;
@@ -57,8 +58,9 @@ use tokio::{
 };
 
 use self::{
-    aggregates::Aggregates, detail::Details, histories::Histories, host::HostState, interfaces::Interfaces,
-    overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler, sinks::Sinks, stall::Missed,
+    aggregates::Aggregates, detail::Details, egress::EgressSums, histories::Histories, host::HostState,
+    interfaces::Interfaces, overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler, sinks::Sinks,
+    stall::Missed,
 };
 use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 
@@ -203,6 +205,7 @@ impl Engine {
             settings,
         };
         engine.aggregates.has_destinations = !engine.settings.without.contains(&Part::Destinations);
+        engine.aggregates.egress = engine.source.counts_egress().then(EgressSums::default);
         engine.load_usual();
         engine.look();
         engine.publish();
@@ -360,7 +363,8 @@ impl Engine {
             }
             details.close(|source| aggregates.known(source));
             let counted = aggregates.totals.outcome(Outcome::Counted);
-            histories.close(seconds, counted, |subject| aggregates.total(subject), |ip| aggregates.classes(ip));
+            let sent = aggregates.egress.as_ref().map(EgressSums::sent).unwrap_or_default();
+            histories.close(seconds, [counted, sent], |subject| aggregates.total(subject), |ip| aggregates.classes(ip));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
             let around = Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };

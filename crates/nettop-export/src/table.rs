@@ -108,6 +108,7 @@ mod tests {
             syn: 0,
             udp: 3,
             icmp: 0,
+            sent: None,
             place: None,
             detail: None,
         };

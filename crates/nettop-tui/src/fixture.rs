@@ -11,8 +11,8 @@ use nettop_model::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, FilterView,
     History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState,
     InterfaceTraffic, Mac, MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place, Places, PortList,
-    PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Severity, Snapshot, SourceList,
-    SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
+    PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Sent, Severity, Snapshot,
+    SourceList, SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
 };
 
 /// When every fixture was taken.
@@ -55,6 +55,7 @@ pub fn sources(total: u64) -> Vec<SourceRow> {
                 syn: packets,
                 udp: 0,
                 icmp: 0,
+                sent: Some(Sent { packets: packets / 10, bytes: packets * 20, pps: rate / 10.0, at_least: n == 6 }),
                 place: Some(place(n)),
                 detail: Some(Arc::new(Detail::default())),
             }
@@ -186,6 +187,7 @@ pub fn busy() -> Snapshot {
     };
     let rest = Others { rows: 1_224, packets: 5_000, bytes: Some(400_000) };
     Snapshot {
+        egress: None,
         meta,
         traffic,
         sources: SourceList { rows: sources(total).into(), rest },

@@ -8,7 +8,8 @@ use nettop_model::{
     flat::Flat,
     request::Form,
     snapshot::{
-        Accounting, Alert, Degraded, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Snapshot, Subject, Traffic,
+        Accounting, Alert, Degraded, Egress, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Sent, Snapshot,
+        Subject, Traffic,
     },
 };
 use nettop_views::view::VIEWS;
@@ -206,6 +207,31 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_sent_stands_beside_what_is_received_with_its_own_curve_where_there_is_room() {
+    let history = super::fixture::history();
+    let egress = Egress { packets: 777_000, pps: 4321.0, bps: 1_250_000.0, history, ..Egress::default() };
+    let mut snapshot = Snapshot { egress: Some(egress.into()), ..busy() };
+    let mut sources = super::fixture::sources(snapshot.traffic.packets);
+    let sent = Sent { packets: 5_555, bytes: 555_500, pps: 12.0, at_least: true };
+    sources[0].sent = Some(sent);
+    snapshot.sources.rows = sources.into();
+    for (width, curves) in [(60, 1), (80, 1), (120, 2), (200, 2)] {
+        let screen = screen((width, 30), &snapshot, &State::default());
+        let line = screen.lines().find(|line| line.contains("60s peak")).expect("a curve");
+        assert_eq!(line.contains("out 4.32k pps 10.0 Mbit/s"), width >= 80, "{width}: {line}");
+        let blocks = |c: char| ('\u{2581}'..='\u{2588}').contains(&c);
+        let found = line.split(|c| !blocks(c)).filter(|run| run.chars().count() > 2).count();
+        assert_eq!(found, curves, "{width}: {line}");
+    }
+    let state = State {
+        detail: Some(Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, top: 0 }),
+        ..State::default()
+    };
+    let screen = screen((120, 40), &snapshot, &state);
+    assert!(screen.contains("sent to it ≥5,555 packets, 542 KiB, 12 pps"), "{screen}");
 }
 
 #[test]

@@ -274,6 +274,7 @@ impl RunArgs {
             memory: budget.maps,
             form: self.maps.into(),
             event_rate: self.event_rate(),
+            egress: true,
             parts: self.without.iter().fold(Part::EVERY, |parts, part| parts & !part.bit()),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{anyhow, bail};
 use nettop_common::LinkLayer;
 use nettop_model::snapshot::AttachMode;
 
@@ -27,6 +27,8 @@ pub struct Programs {
     pub ids: [u32; 2],
     /// The places of interfaces.
     pub places: Arc<Places>,
+    /// Those that count what is sent, for Ethernet and for links without a header; or why there are none. Nothing at all: nobody wants them.
+    pub egress: Option<Result<[OwnedFd; 2], String>>,
 }
 
 /// One of them.
@@ -39,8 +41,12 @@ pub struct LoadedProgram {
 
 impl Programs {
     /// The one for Ethernet, and the one for links without a header.
-    pub fn new([ethernet, raw_ip]: [LoadedProgram; 2], places: Arc<Places>) -> Self {
-        Self { ids: [ethernet.id, raw_ip.id], ethernet: ethernet.fd, raw_ip: raw_ip.fd, places }
+    pub fn new(
+        [ethernet, raw_ip]: [LoadedProgram; 2],
+        places: Arc<Places>,
+        egress: Option<Result<[OwnedFd; 2], String>>,
+    ) -> Self {
+        Self { ids: [ethernet.id, raw_ip.id], ethernet: ethernet.fd, raw_ip: raw_ip.fd, places, egress }
     }
 
     /// Whether one of them is attached to an interface.
@@ -56,12 +62,22 @@ impl Programs {
     }
 }
 
+/// What is held of an interface: dropping it detaches the programs.
+pub struct Hooks {
+    /// Of the program that counts what it receives.
+    pub xdp: OwnedFd,
+    /// Of the one that counts what it sends, where there is one.
+    pub _egress: Option<OwnedFd>,
+    /// Where is counted what comes by it.
+    pub place: Held,
+}
+
 /// A program attached to an interface.
 pub struct Attached {
-    /// Detaches when closed.
-    pub link: OwnedFd,
-    /// Where it counts what comes by this interface.
-    pub place: Held,
+    /// Keeps it so.
+    pub hooks: Hooks,
+    /// Why what it sends is not counted, where that was wanted.
+    pub unsent: Option<String>,
     /// How it runs there.
     pub mode: AttachMode,
     /// Why not natively, where it does not.
@@ -72,25 +88,49 @@ pub struct Attached {
 ///
 /// # Errors
 /// Names the interface, the kernel's reason, and the remedy.
-pub fn attach(programs: &Programs, interface: &Interface) -> Result<Attached> {
+pub fn attach(programs: &Programs, interface: &Interface) -> anyhow::Result<Attached> {
     let Some(link) = interface.link else {
         bail!("interface {} has a kind of link that nettop cannot read; name another with --iface", interface.name)
     };
-    let program = programs.for_link(link);
+    // Before its packets come.
     let place = programs.places.hold(interface.index, &interface.name);
+    let (xdp, mode, note) = attach_xdp(programs.for_link(link), interface)?;
+    let (egress, unsent) = match programs.egress.as_ref().map(|egress| attach_egress(egress, link, interface)) {
+        None => (None, None),
+        Some(Ok(egress)) => (Some(egress), None),
+        Some(Err(why)) => (None, Some(why)),
+    };
+    Ok(Attached { hooks: Hooks { xdp, _egress: egress, place }, unsent, mode, note })
+}
+
+fn attach_xdp(program: BorrowedFd<'_>, interface: &Interface) -> anyhow::Result<(OwnedFd, AttachMode, String)> {
     let create = |flags| bpf::link_create(program, interface.index, flags);
     let refused = match create(XdpFlags::Driver) {
-        Ok(link) => return Ok(Attached { link, place, mode: AttachMode::Native, note: String::new() }),
+        Ok(link) => return Ok((link, AttachMode::Native, String::new())),
         Err(refused) if refusal::is_about_the_driver(&refused, !interface.xdp_programs.is_empty()) => refused,
         Err(error) => return Err(explain(error, interface)),
     };
     match create(XdpFlags::Skb) {
-        Ok(link) => {
-            let note = refusal::native(&refused, &interface.name);
-            Ok(Attached { link, place, mode: AttachMode::Generic, note })
-        }
+        Ok(link) => Ok((link, AttachMode::Generic, refusal::native(&refused, &interface.name))),
         Err(error) => Err(explain(error, interface)),
     }
+}
+
+/// Attaches what counts what is sent; else says why not.
+fn attach_egress(
+    programs: &Result<[OwnedFd; 2], String>,
+    link: LinkLayer,
+    interface: &Interface,
+) -> Result<OwnedFd, String> {
+    let [ethernet, raw_ip] = programs.as_ref().map_err(String::clone)?;
+    let program = match link {
+        LinkLayer::Ethernet => ethernet,
+        LinkLayer::RawIp => raw_ip,
+    };
+    bpf::tcx_create(program.as_fd(), interface.index).map_err(|error| match error.raw_os_error() {
+        Some(libc::EINVAL) => "the kernel has no tcx, which Linux 6.6 brought".into(),
+        _ => format!("the kernel does not attach a program to what it sends: {error}"),
+    })
 }
 
 fn explain(error: io::Error, interface: &Interface) -> anyhow::Error {

@@ -1,9 +1,6 @@
 //! All interfaces that are watched: kept attached when they go and come back, and when the default route moves.
 
-use std::{
-    os::fd::{AsFd as _, OwnedFd},
-    sync::Arc,
-};
+use std::{os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use nettop_model::{
@@ -13,11 +10,10 @@ use nettop_model::{
 use nettop_process::{cause, shell};
 
 use super::{
-    attach::{Attached, Programs, attach},
+    attach::{Attached, Hooks, Programs, attach},
     bpf,
     defaults::{self, Defaults},
     names,
-    places::Held,
 };
 use crate::{
     netlink::{self, Interface},
@@ -40,7 +36,7 @@ pub struct Attachments {
 
 struct Attachment {
     /// Detaches when closed, and where is counted what comes. `None` while the interface is gone or taken.
-    link: Option<(OwnedFd, Held)>,
+    hooks: Option<Hooks>,
     facts: WatchedInterface,
     /// What there is to note of it as long as the kernel says how it is.
     note: String,
@@ -142,7 +138,7 @@ impl Attachments {
                 refused
             }));
         }
-        let is_attached = |attachment: &Attachment| attachment.link.is_some();
+        let is_attached = |attachment: &Attachment| attachment.hooks.is_some();
         let any = added.iter().any(is_attached) || kept.iter().any(|(at, _)| is_attached(&self.list[*at]));
         match first_error {
             Some(error) if !any => Err(error),
@@ -208,7 +204,7 @@ impl Attachments {
                 return;
             }
             Ok(routed) if routed.usable.is_empty() => {
-                let gone = self.list.iter().all(|attachment| attachment.link.is_none());
+                let gone = self.list.iter().all(|attachment| attachment.hooks.is_none());
                 match defaults::by_state(&routed) {
                     // What would be chosen now, with what there is beside it.
                     Ok(Defaults { interfaces, doubt }) if gone || self.watches(&interfaces) => {
@@ -270,15 +266,15 @@ impl Attachment {
         if programs.are_on(interface) {
             bail!("{} is watched already", interface.name);
         }
-        let Attached { link, place, mode, note } = attach(programs, interface)?;
+        let Attached { hooks, unsent, mode, note } = attach(programs, interface)?;
         let row = InterfaceRow { mode: Some(mode), note: note.clone(), ..row(interface) };
-        Ok(Self { link: Some((link, place)), facts: WatchedInterface { wanted, row, ..facts(interface) }, note })
+        Ok(Self { hooks: Some(hooks), facts: WatchedInterface { wanted, row, unsent, ..facts(interface) }, note })
     }
 
     /// One that cannot be attached, and why.
     fn refused(interface: &Interface, why: String) -> Self {
         let row = InterfaceRow { state: InterfaceState::Detached, note: why.clone(), ..row(interface) };
-        Self { link: None, facts: WatchedInterface { row, ..facts(interface) }, note: why }
+        Self { hooks: None, facts: WatchedInterface { row, ..facts(interface) }, note: why }
     }
 
     fn is_called(&self, name: &str) -> bool {
@@ -289,8 +285,8 @@ impl Attachment {
     /// Whether it is that of this interface. An index alone does not prove it: another namespace numbers its interfaces
     /// anew.
     fn is(&self, interface: &Interface, programs: &Programs) -> bool {
-        match &self.link {
-            Some((link, _)) => {
+        match &self.hooks {
+            Some(Hooks { xdp: link, .. }) => {
                 programs.are_on(interface)
                     && bpf::link_interface(link.as_fd()).is_ok_and(|index| index == interface.index)
             }
@@ -303,10 +299,10 @@ impl Attachment {
     /// # Errors
     /// The kernel does not say how it is.
     fn look(&mut self, programs: &Programs) -> Result<()> {
-        let Some((link, place)) = &self.link else { return self.try_again(programs) };
+        let Some(Hooks { xdp: link, place, .. }) = &self.hooks else { return self.try_again(programs) };
         let index = bpf::link_interface(link.as_fd()).context("asking about the link of the XDP program")?;
         if index == 0 {
-            self.link = None;
+            self.hooks = None;
             return self.try_again(programs);
         }
         let interface = netlink::interface_by_index(index).context("asking about the interface")?;
@@ -356,7 +352,7 @@ impl Attachment {
         self.note = "deleted or detached; it is attached again when it comes back".into();
         let (name, note) = (wanted.clone(), self.note.clone());
         let row = InterfaceRow { name, mode: None, state: InterfaceState::Gone, mtu: 0, note };
-        self.facts = WatchedInterface { row, wanted, index: 0, received: None, kind: String::new(), below: Vec::new() };
+        self.facts = WatchedInterface { row, wanted, ..WatchedInterface::default() };
     }
 }
 
@@ -372,7 +368,7 @@ fn facts(interface: &Interface) -> WatchedInterface {
         index: interface.index,
         received: interface.received(),
         kind: interface.kind.clone(),
-        below: Vec::new(),
+        ..WatchedInterface::default()
     }
 }
 

@@ -46,6 +46,23 @@ pub fn link_create(program: BorrowedFd<'_>, interface: u32, flags: XdpFlags) -> 
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Attaches a program in front of all others to what an interface sends, through a link likewise (tcx: Linux 6.6).
+///
+/// # Errors
+/// What the kernel says: `EINVAL` where it is older.
+pub fn tcx_create(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    /// `BPF_F_BEFORE` (linux/bpf.h): of all, where no other is named.
+    const FIRST: u32 = 1 << 3;
+    let mut attr = empty_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.__bindgen_anon_2.target_ifindex = interface;
+    attr.link_create.attach_type = bpf_attach_type::BPF_TCX_EGRESS as u32;
+    attr.link_create.flags = FIRST;
+    let fd = bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)?;
+    // SAFETY: on success the result is a new file descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// The index of the interface a link is attached to; 0 once the interface is gone or the link was detached.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use nettop_common::{
     Cpu, DestinationCounters, Event, PacketsBytes, SourceCounters,
     counters::Table,
     cpu::Ports,
+    egress::{self, Egress},
     log::Unit,
     maps,
     slots::{self, BANKS, MOST_BITS, Slot, WAYS},
@@ -22,6 +23,9 @@ const SLOTS: [usize; Table::COUNT] =
 /// log₂ of the units of a CPU's log: at two million packets per second a quarter of a second, and nothing to speak of.
 const MOST_LOG_BITS: u32 = 19;
 const LEAST_LOG_BITS: u32 = 8;
+/// Bytes of a slot for a remote address.
+const REMOTE: usize = size_of::<Slot<PacketsBytes>>();
+const LEAST_REMOTE_BITS: u32 = 1;
 /// Bytes of all logs: what is read of them at once takes six times as much of user space until it is entered.
 const MOST_LOGS: u64 = 16 << 20;
 
@@ -107,34 +111,40 @@ pub struct Capacity {
     pub bits: [u32; Table::COUNT],
     /// log₂ of the units in the log of one CPU.
     pub log_bits: u32,
+    /// log₂ of the buckets of one CPU in one bank for remote addresses that are sent to.
+    pub remote_bits: u32,
     /// Tables of ports at most; where there are more CPUs, some share one.
     pub ports: u32,
 }
 
 impl Capacity {
     /// The largest.
-    pub const MOST: Self = Self { bits: MOST_BITS, log_bits: MOST_LOG_BITS, ports: u32::MAX };
+    pub const MOST: Self =
+        Self { bits: MOST_BITS, log_bits: MOST_LOG_BITS, remote_bits: egress::TAGS_BITS, ports: u32::MAX };
 
-    /// From a budget in bytes. Of what is left beside what has a fixed size a quarter at most goes to ports, and half of the rest to the logs.
+    /// From a budget in bytes. Of what is left beside what has a fixed size a quarter at most goes to ports. Of the rest
+    /// three eighths go to the logs, and one to what is sent.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let left = budget.saturating_sub(Self::fixed(cpus));
         let ports = (left / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
         let share = left.saturating_sub(ports * size_of::<Ports>() as u64) / cpus.parts() as u64;
+        let buckets =
+            |share: u64, slot: usize| (share / (u64::from(BANKS) * (WAYS * slot) as u64)).checked_ilog2().unwrap_or(0);
         let bits = |share: u64, table: Table| {
-            let buckets = share / (u64::from(BANKS) * (WAYS * SLOTS[table as usize]) as u64);
-            buckets.checked_ilog2().unwrap_or(0).clamp(LEAST_BITS[table as usize], MOST_BITS[table as usize])
+            buckets(share, SLOTS[table as usize]).clamp(LEAST_BITS[table as usize], MOST_BITS[table as usize])
         };
-        let logs = (share / 2).min(MOST_LOGS / cpus.parts() as u64);
+        let logs = (share / 8 * 3).min(MOST_LOGS / cpus.parts() as u64);
         let units = logs / size_of::<Unit>() as u64;
         Self {
             bits: [bits(share / 4, Table::Sources), bits(share / 8, Table::Destinations), bits(share / 8, Table::Macs)],
             log_bits: units.checked_ilog2().unwrap_or(0).clamp(LEAST_LOG_BITS, MOST_LOG_BITS),
+            remote_bits: buckets(share / 8, REMOTE).clamp(LEAST_REMOTE_BITS, egress::TAGS_BITS),
             ports: ports as u32,
         }
     }
 
     /// How many elements each of the maps has whose size follows from this.
-    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 6] {
+    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 8] {
         let [sources, destinations, macs] = self.bits.map(|bits| Self::slots(bits, cpus));
         [
             (maps::CPUS, cpus.count() as u32),
@@ -143,6 +153,8 @@ impl Capacity {
             (maps::MACS, macs),
             (maps::LOG, (cpus.parts() as u32) << self.log_bits),
             (maps::PORTS, self.port_tables(cpus)),
+            (maps::EGRESS, cpus.count() as u32),
+            (maps::REMOTES, Self::slots(self.remote_bits, cpus)),
         ]
     }
 
@@ -155,17 +167,22 @@ impl Capacity {
     pub fn bytes(self, cpus: &CpuList) -> u64 {
         let slots = self.bits.iter().zip(SLOTS).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64);
         let ports = u64::from(self.port_tables(cpus)) * size_of::<Ports>() as u64;
-        Self::fixed(cpus) + ports + slots.sum::<u64>() + self.log_bytes(cpus)
+        Self::fixed(cpus) + ports + slots.sum::<u64>() + self.remote_bytes(cpus) + self.log_bytes(cpus)
     }
 
     /// Bytes of what has the same size whatever the budget.
     pub(super) fn fixed(cpus: &CpuList) -> u64 {
-        (cpus.count() * size_of::<Cpu>()) as u64
+        (cpus.count() * (size_of::<Cpu>() + size_of::<Egress>())) as u64
     }
 
     /// How many tables of ports there are.
     pub fn port_tables(self, cpus: &CpuList) -> u32 {
         self.ports.min(cpus.parts() as u32)
+    }
+
+    /// Bytes of the slots for remote addresses.
+    pub(super) fn remote_bytes(self, cpus: &CpuList) -> u64 {
+        u64::from(Self::slots(self.remote_bits, cpus)) * REMOTE as u64
     }
 
     /// Bytes of the logs.
@@ -231,7 +248,10 @@ mod tests {
     #[test]
     fn a_tiny_budget_still_works() {
         let least = Capacity::plan(0, &CpuList::first_online(1024, 1024));
-        assert_eq!(least, Capacity { bits: LEAST_BITS, log_bits: LEAST_LOG_BITS, ports: 1 });
+        assert_eq!(
+            least,
+            Capacity { bits: LEAST_BITS, log_bits: LEAST_LOG_BITS, remote_bits: LEAST_REMOTE_BITS, ports: 1 }
+        );
     }
 
     #[test]

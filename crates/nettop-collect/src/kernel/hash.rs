@@ -53,19 +53,23 @@ pub struct HashSizes {
     keys: [u32; Table::COUNT],
     /// Tables of ports.
     ports: u32,
+    /// See [`Capacity::remote_bits`].
+    remote_bits: u32,
 }
 
 impl HashSizes {
     /// From a budget in bytes: five eighths of what is left beside the rest are for sources, and a quarter for destinations, whose values
     /// are larger. A key has a value on each CPU that is possible, online or not.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
-        let ports = Capacity::plan(budget, cpus).port_tables(cpus);
-        let left = budget.saturating_sub(Capacity::fixed(cpus) + u64::from(ports) * size_of::<Ports>() as u64);
+        let capacity = Capacity::plan(budget, cpus);
+        let (ports, remote_bits) = (capacity.port_tables(cpus), capacity.remote_bits);
+        let fixed = Capacity::fixed(cpus) + capacity.remote_bytes(cpus) + u64::from(ports) * size_of::<Ports>() as u64;
+        let left = budget.saturating_sub(fixed);
         let keys =
             |share: u64, table: Table| (share / cost(table, cpus)).clamp(LEAST_KEYS, MOST_KEYS[table as usize]) as u32;
         let keys =
             [keys(left / 8 * 5, Table::Sources), keys(left / 4, Table::Destinations), keys(left / 8, Table::Macs)];
-        Self { keys, ports }
+        Self { keys, ports, remote_bits }
     }
 
     /// How many elements each of the maps has whose size follows from this.
@@ -77,12 +81,14 @@ impl HashSizes {
             (maps::SOURCE_HASH, sources),
             (maps::DEST_HASH, destinations),
             (maps::MAC_HASH, macs),
+            (maps::EGRESS, cpus.count() as u32),
+            (maps::REMOTES, Capacity::slots(self.remote_bits, cpus)),
         ]
     }
 
     /// The same for what is not there: slots and logs, which are not used.
     pub fn of_cpus(self) -> Capacity {
-        Capacity { bits: [1; Table::COUNT], log_bits: 0, ports: self.ports }
+        Capacity { bits: [1; Table::COUNT], log_bits: 0, remote_bits: self.remote_bits, ports: self.ports }
     }
 }
 

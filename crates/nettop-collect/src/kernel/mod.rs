@@ -10,6 +10,7 @@ mod cold;
 pub mod cpus;
 mod defaults;
 mod dump;
+mod egress;
 mod gather;
 pub mod grace;
 mod hash;
@@ -25,13 +26,18 @@ mod traffic;
 mod watcher;
 mod windows;
 
-use std::{collections::BTreeSet, io, os::fd::AsFd as _, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{MapData, MapError, RingBuf},
-    programs::{ProgramError, Xdp as XdpProgram},
+    programs::{ProgramError, SchedClassifier, Xdp as XdpProgram},
     util::KernelVersion,
 };
 use nettop_common::{
@@ -56,6 +62,7 @@ use self::{
     capacity::{Capacity, CpuList},
     cpus::Cpus,
     dump::Inventory,
+    egress::Egress,
     grace::Grace,
     hash::{Hash, HashSizes},
     keys::Keys,
@@ -81,6 +88,8 @@ pub struct Xdp {
     inventory: Arc<Inventory>,
     cpus: Arc<Cpus>,
     keys: Box<dyn Keys>,
+    /// What is sent; `None`: it is not counted.
+    egress: Option<Egress>,
     grace: Grace,
     /// CPUs that have counted, and have neither slots nor a log nor ports.
     late: BTreeSet<usize>,
@@ -104,7 +113,7 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
-        let Loaded { mut ebpf, programs, inventory, sizes, cpus: cpu_list } = load(options)?;
+        let Loaded { mut ebpf, programs, egress: egress_programs, inventory, sizes, cpus: cpu_list } = load(options)?;
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
         let (all, ports) = (map_of(&ebpf, maps::CPUS)?, map_of(&ebpf, maps::PORTS)?);
         let cpus = Cpus::new(all, ports, &cpu_list, sizes.of_cpus()).context("mapping CPUS")?;
@@ -112,10 +121,14 @@ impl Xdp {
             Sizes::Slots(capacity) => Box::new(Slots::new(capacity, &cpu_list, |name| map_of(&ebpf, name))?),
             Sizes::Hash(sizes) => Box::new(Hash::new(sizes, |name| map_of(&ebpf, name))?),
         };
+        let egress = match egress_programs {
+            Some(Ok(_)) => Some(Egress::new(sizes.of_cpus(), &cpu_list, |name| map_of(&ebpf, name))?),
+            _ => None,
+        };
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let cpus = Arc::new(cpus);
-        let programs = Arc::new(Programs::new(programs, Places::new(Arc::clone(&cpus))));
+        let programs = Arc::new(Programs::new(programs, Places::new(Arc::clone(&cpus)), egress_programs));
         let watcher = Watcher::new(Attachments::new(Arc::clone(&programs), interfaces)?);
         Ok(Self {
             _ebpf: ebpf,
@@ -124,6 +137,7 @@ impl Xdp {
             inventory: inventory.into(),
             cpus,
             keys,
+            egress,
             grace: Grace::default(),
             late: BTreeSet::new(),
             asleep_ns: asleep_ns(),
@@ -148,6 +162,8 @@ pub struct Options {
     pub event_rate: u32,
     /// The bits of the [`Part`]s that are counted.
     pub parts: u32,
+    /// Whether what is sent is counted, too.
+    pub egress: bool,
 }
 
 /// How large the maps are.
@@ -185,18 +201,22 @@ impl Sizes {
 struct Loaded {
     ebpf: Ebpf,
     programs: [LoadedProgram; 2],
+    /// See [`Programs::egress`].
+    egress: Option<Result<[OwnedFd; 2], String>>,
     inventory: Inventory,
     sizes: Sizes,
     cpus: CpuList,
 }
 
-fn load(Options { memory, form, event_rate, parts }: &Options) -> Result<Loaded> {
+fn load(Options { memory, form, event_rate, parts, egress }: &Options) -> Result<Loaded> {
     let cpus = CpuList::current()?;
     let sizes = Sizes::plan(*form, *memory, &cpus);
 
     let mut loader = EbpfLoader::new();
     for (map, entries) in sizes.elements(&cpus) {
-        loader.map_max_entries(map, entries);
+        if *egress || ![maps::EGRESS, maps::REMOTES].contains(&map) {
+            loader.map_max_entries(map, entries);
+        }
     }
     let events = match form {
         Form::Slots => *event_rate,
@@ -208,8 +228,9 @@ fn load(Options { memory, form, event_rate, parts }: &Options) -> Result<Loaded>
     let mut ebpf = loader.load(bytemuck::cast_slice(&object)).map_err(|error| explain_load(error.into()))?;
 
     let (programs, facts) = load_programs(&mut ebpf, maps::programs(*form, *parts)).map_err(explain_load)?;
+    let egress = egress.then(|| load_egress(&mut ebpf));
     let inventory = Inventory::of(&ebpf, *form, facts)?;
-    Ok(Loaded { ebpf, programs, inventory, sizes, cpus })
+    Ok(Loaded { ebpf, programs, egress, inventory, sizes, cpus })
 }
 
 /// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources it has
@@ -220,7 +241,7 @@ fn load(Options { memory, form, event_rate, parts }: &Options) -> Result<Loaded>
 pub fn try_load() -> Result<u64> {
     let event_rate = DEFAULT_EVENT_RATE;
     let Budget { maps: memory, .. } = Budget::now(None, event_rate)?;
-    let loaded = load(&Options { memory, form: Form::Slots, event_rate, parts: Part::EVERY })?;
+    let loaded = load(&Options { memory, form: Form::Slots, event_rate, parts: Part::EVERY, egress: true })?;
     Ok(Capacity::keys(loaded.sizes.of_cpus().bits[Table::Sources as usize], &loaded.cpus))
 }
 
@@ -245,6 +266,19 @@ fn load_programs(ebpf: &mut Ebpf, [ethernet, raw_ip]: [&'static str; 2]) -> Resu
     let ((ethernet, one), (raw_ip, other)) = (load(ethernet)?, load(raw_ip)?);
     let loaded = [(ethernet, one.id), (raw_ip, other.id)].map(|(fd, id)| LoadedProgram { fd, id });
     Ok((loaded, vec![one, other]))
+}
+
+/// The programs that count what is sent; else why not, for what is received is counted all the same.
+fn load_egress(ebpf: &mut Ebpf) -> Result<[OwnedFd; 2], String> {
+    let mut load = |name: &str| -> Result<OwnedFd> {
+        let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
+        let program: &mut SchedClassifier = program.try_into()?;
+        program.load()?;
+        Ok(program.fd()?.as_fd().try_clone_to_owned()?)
+    };
+    let [ethernet, raw_ip] = maps::EGRESS_PROGRAMS;
+    let loaded = load(ethernet).and_then(|ethernet| Ok([ethernet, load(raw_ip)?]));
+    loaded.map_err(|error| cause::told(&explain_load(error)))
 }
 
 /// Turns an error of loading into one that says why and what to do.

@@ -10,7 +10,7 @@ use nettop_model::{
     snapshot::{Degraded, MapRow},
 };
 
-use super::{Xdp, names};
+use super::{Xdp, egress::Egress, names};
 use crate::{
     reading::{Reading, Tables, Watched},
     traffic::{Cost, Traffic},
@@ -33,10 +33,12 @@ impl Traffic for Xdp {
             self.rest(reading.at);
         }
         let config = self.cpus.config();
-        if (0..self.cpus.count()).all(|cpu| self.cpus.seen(cpu, config.bank) == 0) {
+        let sent = self.egress.as_ref().is_some_and(|egress| egress.has_any(config.bank));
+        if !sent && (0..self.cpus.count()).all(|cpu| self.cpus.seen(cpu, config.bank) == 0) {
             return;
         }
         self.cpus.tell(Config { bank: 1 - config.bank, ..config });
+        self.egress.iter().for_each(|egress| egress.set_bank(1 - config.bank));
         self.asleep_ns = asleep_ns();
         self.grace.wait();
         let places = self.programs.places.names();
@@ -44,6 +46,7 @@ impl Traffic for Xdp {
             self.empty(cpu, config.bank, &places, reading);
         }
         self.keys.finish(config.bank, reading);
+        self.egress.iter_mut().for_each(|egress| egress.read(config.bank, reading));
         // The program's clock stands still while the machine is suspended.
         if self.asleep_ns > 0 {
             for (_, counters) in &mut reading.sources {
@@ -85,6 +88,10 @@ impl Traffic for Xdp {
             }
             each(&Event { at_ns, ..event });
         }
+    }
+
+    fn counts_egress(&self) -> bool {
+        self.egress.is_some()
     }
 
     fn capacity(&self, table: Table) -> Option<u64> {
@@ -159,6 +166,7 @@ impl Traffic for Xdp {
 
     fn set_paused(&mut self, paused: bool) {
         self.cpus.tell(Config { paused: u32::from(paused), ..self.cpus.config() });
+        self.egress.iter().for_each(|egress| egress.set_paused(paused));
     }
 
     fn set_sampling(&mut self, every: u32) {
@@ -229,5 +237,6 @@ impl Xdp {
     fn rest(&mut self, now: Moment) {
         self.rested = now;
         self.keys.rest();
+        self.egress.iter_mut().for_each(Egress::rest);
     }
 }

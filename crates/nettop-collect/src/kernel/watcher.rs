@@ -214,8 +214,8 @@ mod tests {
     fn watched(state: InterfaceState) -> Watched {
         let (mode, note) = (Some(AttachMode::Native), String::new());
         let row = InterfaceRow { name: "in0".into(), mode, state, mtu: 1500, note };
-        let (kind, below) = (String::new(), Vec::new());
-        let interface = WatchedInterface { row, wanted: "in0".into(), index: 2, received: Some(7), kind, below };
+        let interface =
+            WatchedInterface { row, wanted: "in0".into(), index: 2, received: Some(7), ..WatchedInterface::default() };
         Watched { interfaces: vec![interface], ..Watched::default() }
     }
 

@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use nettop_common::{Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals, TrafficClass};
+use nettop_common::{
+    Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals, TrafficClass, egress::EgressTotals,
+};
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,9 @@ pub struct Traffic {
     /// The name of the interface, the number of the class, packets and bytes.
     #[serde(default)]
     interfaces: Vec<(String, u8, u64, u64)>,
+    /// What was sent.
+    #[serde(default, skip_serializing_if = "Egress::is_none")]
+    egress: Egress,
     /// Keys in the kernel's tables.
     pub(super) entries: Vec<u64>,
 }
@@ -51,7 +56,7 @@ pub struct Traffic {
 impl Traffic {
     /// Of a reading, for which the kernel's tables held so many keys.
     pub(super) fn of(reading: &Reading, beginning: Option<Moment>, entries: Vec<u64>) -> Self {
-        let Reading { at, totals, sources, destinations, macs, interfaces } = reading;
+        let Reading { at, totals, sources, destinations, macs, interfaces, egress, remotes } = reading;
         let Totals { seen, classes, untracked, events, events_lost } = totals;
         let source = |(address, counters): &(Address, SourceCounters)| {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *counters;
@@ -75,6 +80,7 @@ impl Traffic {
             destinations: destinations.iter().map(destination).collect(),
             macs: macs.iter().map(|(pair, sum)| (pair.0[0], pair.0[1], sum.packets, sum.bytes)).collect(),
             interfaces: interfaces.iter().map(interface).collect(),
+            egress: Egress::of(egress, remotes),
             entries,
         }
     }
@@ -118,9 +124,47 @@ impl Traffic {
         let interface =
             |(name, class, packets, bytes): (String, _, _, _)| (name.into(), of_class(class, packets, bytes));
         reading.interfaces.extend(self.interfaces.into_iter().map(interface));
+        self.egress.fill(reading);
         reading
             .macs
             .extend(self.macs.into_iter().map(|(a, b, packets, bytes)| (MacPair([a, b]), counts((packets, bytes)))));
+    }
+}
+
+/// What was sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Egress {
+    seen: Pair,
+    not_ip: Pair,
+    /// By number of the class of traffic.
+    classes: Vec<Pair>,
+    untracked: Pair,
+    /// The remote address, packets and bytes.
+    remotes: Vec<(IpAddr, u64, u64)>,
+}
+
+impl Egress {
+    fn of(totals: &EgressTotals, remotes: &[(Address, PacketsBytes)]) -> Self {
+        let EgressTotals { seen, not_ip, classes, untracked } = totals;
+        Self {
+            seen: pair(*seen),
+            not_ip: pair(*not_ip),
+            classes: classes.iter().map(|counts| pair(*counts)).collect(),
+            untracked: pair(*untracked),
+            remotes: remotes.iter().map(|(address, sum)| (address.to_ip(), sum.packets, sum.bytes)).collect(),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.seen.0 == 0
+    }
+
+    fn fill(self, reading: &mut Reading) {
+        let EgressTotals { seen, not_ip, classes, untracked } = &mut reading.egress;
+        (*seen, *not_ip, *untracked) = (counts(self.seen), counts(self.not_ip), counts(self.untracked));
+        classes.iter_mut().zip(self.classes).for_each(|(class, sum)| *class = counts(sum));
+        let remotes = self.remotes.into_iter();
+        reading.remotes.extend(remotes.map(|(ip, packets, bytes)| (ip.into(), counts((packets, bytes)))));
     }
 }
 

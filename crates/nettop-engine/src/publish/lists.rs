@@ -140,6 +140,7 @@ fn counted(
         pps_60s: minute,
         peak_pps: peak,
         low_pps: low,
+        sent: aggregates.egress.as_ref().map(|egress| egress.to(address, &aggregates.buckets, elapsed)),
     }
 }
 

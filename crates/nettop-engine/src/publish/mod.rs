@@ -3,13 +3,16 @@
 mod degraded;
 pub mod lists;
 
+use std::sync::Arc;
+
 use nettop_common::{
     Protocol,
     counters::{SizeBucket, Table},
 };
 use nettop_geo::Watcher;
 use nettop_model::snapshot::{
-    EventRow, GeoView, MapRow, Meta, Monitor, Places, PrefixLists, Runtime, Sampling, Snapshot, TcpFlags, Traffic,
+    Egress, EventRow, GeoView, MapRow, Meta, Monitor, Places, PrefixLists, Runtime, Sampling, Snapshot, TcpFlags,
+    Traffic,
 };
 
 use super::Engine;
@@ -39,6 +42,7 @@ impl Engine {
             macs: self.macs(limit, elapsed),
             prefixes: PrefixLists { lengths, rest, top: aggregates.prefixes.top(&aggregates.buckets, elapsed) },
             alerts: self.detector.alerts(reading.at),
+            egress: self.egress(limit, elapsed).map(Arc::new),
             host: self.host.host(),
             monitor: self.monitor(&traffic, places.geo.as_ref()),
             places,
@@ -74,6 +78,12 @@ impl Engine {
             history: self.histories.all.history(),
             events: events.map(|event| EventRow::new(event, self.calendar.offset_ns(event.at_ns))).collect(),
         }
+    }
+
+    /// What is sent.
+    fn egress(&self, limit: usize, elapsed: f64) -> Option<Egress> {
+        let history = self.histories.sent.history();
+        Some(self.aggregates.egress.as_ref()?.publish(limit, &self.aggregates.buckets, elapsed, history))
     }
 
     /// Countries and networks, and where they are from.

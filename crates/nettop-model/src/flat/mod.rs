@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use self::rows::{FlatAccounting, FlatCountry, FlatNetwork, FlatPrefix, FlatRest, FlatSources};
 pub use self::{line::Line, row::Row};
 use crate::snapshot::{
-    Alert, Degraded, DestinationList, EventRow, ExportRow, GeoView, History, Host, InterfaceRow, MacList, MacRow,
-    MapRow, Meta, Monitor, Places, PortList, PrefixLists, Replay, Sampling, SandboxLayer, SelfStats, Snapshot,
+    Alert, Degraded, DestinationList, Egress, EventRow, ExportRow, GeoView, History, Host, InterfaceRow, MacList,
+    MacRow, MapRow, Meta, Monitor, Places, PortList, PrefixLists, Replay, Sampling, SandboxLayer, SelfStats, Snapshot,
     SourceList, TcpFlags, Tick, Traffic,
     json::{as_map, from_map, labelled},
 };
@@ -61,6 +61,8 @@ pub struct Flat {
     accounting: FlatAccounting,
     interfaces: Vec<InterfaceRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress: Option<Arc<Egress>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<Arc<Host>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replay: Option<Replay>,
@@ -81,8 +83,8 @@ pub struct Flat {
 
 impl From<&Snapshot> for Flat {
     fn from(snapshot: &Snapshot) -> Self {
-        let Snapshot { meta, traffic, sources, destinations, ports, macs, places, prefixes, alerts, host, monitor } =
-            snapshot;
+        let Snapshot { meta, traffic, sources, destinations, ports, macs, places, prefixes, .. } = snapshot;
+        let Snapshot { alerts, egress, host, monitor, .. } = snapshot;
         Self {
             started_ns: meta.started_ns,
             now_ns: meta.now_ns,
@@ -116,6 +118,7 @@ impl From<&Snapshot> for Flat {
             last_events: traffic.events.clone(),
             accounting: traffic.accounting.into(),
             interfaces: monitor.interfaces.clone(),
+            egress: egress.clone(),
             host: host.clone(),
             replay: monitor.replay.clone(),
             degraded: monitor.degraded.clone(),
@@ -183,6 +186,7 @@ impl From<Flat> for Snapshot {
                 top: Vec::new(),
             },
             alerts: flat.alerts,
+            egress: flat.egress,
             host: flat.host,
             monitor: Monitor {
                 interfaces: flat.interfaces,

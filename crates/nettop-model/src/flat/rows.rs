@@ -7,7 +7,7 @@ use nettop_geo::CountryCode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::snapshot::{
-    Accounting, Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow,
+    Accounting, Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow, Sent,
     Snapshot, SourceRow, SourceRows, Sums, TcpFlags,
     json::{as_map, from_map, litemap_as_map, litemap_from_map},
 };
@@ -48,6 +48,8 @@ pub(super) struct FlatSource {
     syn: u64,
     udp: u64,
     icmp: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<Sent>,
     #[serde(flatten)]
     place: Option<Place>,
     #[serde(flatten, serialize_with = "detail_or_mark")]
@@ -72,7 +74,7 @@ macro_rules! sources {
 }
 
 sources! {
-    ip packets bytes first_ns since last_ns pps pps_10s pps_60s peak_pps low_pps share syn udp icmp place
+    ip packets bytes first_ns since last_ns pps pps_10s pps_60s peak_pps low_pps share syn udp icmp sent place
 }
 
 /// What sampled packets tell of one source.
@@ -270,6 +272,7 @@ mod tests {
             pps_60s: 0.0,
             peak_pps: 0.0,
             low_pps: 0.0,
+            sent: None,
         };
         let lists = ["src_ports", "dst_ports", "protocols", "macs", "tcp_flags"];
         for (detail, estimated) in [

@@ -7,7 +7,7 @@ use nettop_common::Address;
 use nettop_geo::Geo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Detail, Place, SourceRow};
+use super::{Detail, Place, Sent, SourceRow};
 use crate::{clock::Calendar, totals::SourceTotal};
 
 /// Sources, most packets first.
@@ -53,6 +53,8 @@ pub struct Counted {
     pub peak_pps: f64,
     /// The quietest one.
     pub low_pps: f64,
+    /// What it was sent; `None`: that is not counted.
+    pub sent: Option<Sent>,
 }
 
 impl SourceRows {
@@ -134,6 +136,7 @@ mod tests {
             pps_60s: 0.0,
             peak_pps: 0.0,
             low_pps: 0.0,
+            sent: None,
         };
         let all = AllSources {
             counted: vec![counted(1, 5), counted(3, 9), counted(2, 9)],

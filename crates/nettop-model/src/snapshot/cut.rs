@@ -1,14 +1,14 @@
 //! A published snapshot with fewer rows.
 
-use std::{borrow::Cow, cmp::Reverse};
+use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
-use super::{Others, Snapshot, SourceRow};
+use super::{Egress, Others, Snapshot, SourceRow};
 
 impl Snapshot {
     /// With at most `limit` rows in each list; what that leaves out is added to the sums over the rest.
     #[must_use]
     pub fn cut(mut self, limit: usize) -> Self {
-        let Self { traffic, sources, destinations, ports, macs, places, prefixes, .. } = &mut self;
+        let Self { traffic, sources, destinations, ports, macs, places, prefixes, egress, .. } = &mut self;
         let mut rows: Vec<SourceRow> = sources.rows.iter().map(Cow::into_owned).collect();
         split(&mut rows, limit).iter().for_each(|row| sources.rest.add(row.packets, row.bytes));
         sources.rows = rows.into();
@@ -33,6 +33,10 @@ impl Snapshot {
             });
         }
         prefixes.top.truncate(limit);
+        if let Some(egress) = egress {
+            let Egress { remotes, rest, .. } = Arc::make_mut(egress);
+            split(remotes, limit).iter().for_each(|row| rest.add(row.sent.packets, row.sent.bytes));
+        }
         traffic.events.drain(..traffic.events.len().saturating_sub(limit));
         self
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Alert, DestinationList, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists, SourceList, Traffic, VERSION,
+    Alert, DestinationList, Egress, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists, SourceList, Traffic,
+    VERSION,
 };
 
 /// The number of this form. It grows when a key changes its meaning; new keys come without.
@@ -69,6 +70,8 @@ groups! {
     prefixes Prefixes: PrefixLists,
     /// What the rules found, newest first: all that lasts, and the newest of the rest.
     alerts Alerts: Vec<Alert>,
+    /// What this host sends; `None`: it is not counted.
+    egress Egress: Option<Arc<Egress>>,
     /// What the host itself counts; `None`: not yet, or the traffic is not this host's.
     host Host: Option<Arc<Host>>,
     /// The monitor itself.

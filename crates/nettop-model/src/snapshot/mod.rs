@@ -6,6 +6,7 @@ mod accounting;
 mod alerts;
 mod all_sources;
 mod cut;
+mod egress;
 mod events;
 mod exports;
 mod groups;
@@ -33,6 +34,7 @@ pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
+    egress::{Egress, EgressAccounting, RemoteRow, Sent},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
     groups::{Group, SCHEMA, Selected, Snapshot},

@@ -6,7 +6,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Counted, Mac, Place, TcpFlags,
+    Counted, Mac, Place, Sent, TcpFlags,
     json::{litemap_as_map, litemap_from_map},
     names::Name,
 };
@@ -47,6 +47,9 @@ pub struct SourceRow {
     pub udp: u64,
     /// ICMP and ICMPv6 messages.
     pub icmp: u64,
+    /// What it was sent; `None`: that is not counted.
+    #[serde(default)]
+    pub sent: Option<Sent>,
     /// Where it is; `None`: geography is off.
     #[serde(default)]
     pub place: Option<Place>,
@@ -64,7 +67,7 @@ impl SourceRow {
         place: Option<Place>,
         detail: Option<Arc<Detail>>,
     ) -> Self {
-        let Counted { address, total, lacks, pps, pps_10s, pps_60s, peak_pps, low_pps } = *counted;
+        let Counted { address, total, lacks, pps, pps_10s, pps_60s, peak_pps, low_pps, sent } = *counted;
         Self {
             ip: address.to_ip(),
             packets: total.packets,
@@ -81,6 +84,7 @@ impl SourceRow {
             syn: total.syn.get(),
             udp: total.udp.get(),
             icmp: total.icmp.get(),
+            sent,
             place,
             detail,
         }

@@ -198,16 +198,32 @@ fn interface(interface: &InterfaceRow, picture: &Picture) -> Line<'static> {
 
 /// Rates now and lately, and totals; in full where that fits on one line, else shortened.
 fn counters(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
-    /// How many columns the chart has, and how many digits a number.
-    const FORMS: [(usize, usize, bool); 6] =
-        [(60, 19, true), (30, 19, true), (30, 19, false), (20, 5, true), (20, 5, false), (12, 5, false)];
+    /// How many columns the chart has, how many digits a number, whether there are bytes, and how many columns the chart of what is sent
+    /// has; 0: that is a number.
+    const FORMS: [(usize, usize, bool, usize); 8] = [
+        (60, 19, true, 30),
+        (30, 19, true, 15),
+        (30, 19, false, 15),
+        (20, 5, true, 10),
+        (20, 5, false, 10),
+        (12, 5, false, 8),
+        (20, 5, false, 0),
+        (12, 5, false, 0),
+    ];
     let (snapshot, theme, units) = (picture.snapshot, picture.theme, picture.state.units);
-    let items = |width: usize, digits: usize, with_bytes: bool| {
-        let rate = |pps, bytes| format!("{} pps {}", format::pps(pps), units.rate(bytes));
+    let rate = |pps, bytes| format!("{} pps {}", format::pps(pps), units.rate(bytes));
+    let items = |width: usize, digits: usize, with_bytes: bool, sent: usize| {
         let estimated = if snapshot.traffic.unique_estimated { "~" } else { "" };
         let unique = format!("{estimated}{}", format::count(snapshot.traffic.unique_sources, digits));
         let mut items = vec![Line::styled(rate(snapshot.traffic.pps, snapshot.traffic.bps), theme.value)];
         items.extend(lately(picture, width));
+        items.extend(snapshot.egress.as_deref().map(|egress| {
+            let rate = Span::styled(rate(egress.pps, egress.bps), theme.text);
+            let seconds: Vec<f32> = egress.history.seconds.iter().map(|pace| pace.pps).collect();
+            let chart = Span::styled(format!(" {}", chart::line(&seconds, sent)), theme.bar);
+            let chart = (sent > 0 && !seconds.is_empty()).then_some(chart);
+            Line::from_iter([Span::styled("out ", theme.label), rate].into_iter().chain(chart))
+        }));
         items.push(labelled(format::count(snapshot.traffic.packets, digits), theme.value, "packets", theme));
         items.push(labelled(unique, theme.value, "unique", theme));
         if with_bytes {
@@ -219,9 +235,9 @@ fn counters(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     };
     FORMS
         .into_iter()
-        .map(|(width, digits, with_bytes)| items(width, digits, with_bytes))
+        .map(|(width, digits, with_bytes, sent)| items(width, digits, with_bytes, sent))
         .find(|items| flow::flow_width(items) <= columns)
-        .unwrap_or_else(|| items(12, 5, false))
+        .unwrap_or_else(|| items(12, 5, false, 0))
 }
 
 /// The last minute as a chart, and its busiest second.

@@ -72,6 +72,12 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
         facts.push(Line::styled(text, picture.theme.warn));
     }
     facts.extend(amounts(picture, row.packets, Some(row.bytes)));
+    if let Some(sent) = row.sent {
+        let packets = format::at_least(sent.at_least, sent.packets, 15);
+        let sent =
+            format!("{packets} packets, {}, {} pps", picture.state.units.amount(sent.bytes), format::pps(sent.pps));
+        facts.push(fact(picture, "sent to it", sent));
+    }
     let SourceRow { pps, pps_10s, pps_60s, low_pps, peak_pps, .. } = *row;
     let paces = [("now", pps), ("10s", pps_10s), ("60s", pps_60s), ("low", low_pps), ("peak", peak_pps)];
     facts.push(rates(picture, &paces));

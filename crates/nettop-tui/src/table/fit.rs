@@ -70,7 +70,8 @@ mod tests {
             (80, "# IP Geo With Pkts PPS Bytes Last Share"),
             (100, "# IP Geo With Pkts PPS Bytes First Last Share"),
             (120, "# IP Geo With Pkts PPS Low/Peak Bytes First Last Share"),
-            (160, "# IP Geo Network With Pkts PPS 60s Low/Peak Bytes First Last Share"),
+            (140, "# IP Geo Network With Pkts PPS 60s Low/Peak Bytes First Last Share"),
+            (160, "# IP Geo Network With Pkts PPS 60s Low/Peak Bytes First Last Share TX PPS TX pkts"),
         ] {
             assert_eq!(titles(width), expected, "{width}");
         }

@@ -89,6 +89,22 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| SortKey::Number((row.last_ns / 1_000_000_000) as f64)),
     Column::text("Share", "share of all counted packets", 3, [PERCENT, 8, 48], |row, cell| share(row.packets, cell))
         .means(Meaning::Bar),
+    Column::number("TX PPS", "packets sent to it in the newest whole second", 13, [6, 6, 6], |row, _| {
+        row.sent.map_or(String::new(), |sent| format::pps(sent.pps))
+    })
+    .sorted(|row| SortKey::Rate(row.sent.unwrap_or_default().pps)),
+    Column::number(
+        "TX pkts",
+        "packets sent to it, as they are on the wire; ≥: at least",
+        14,
+        [9, 11, 15],
+        |row, cell| row.sent.map_or(String::new(), |sent| format::at_least(sent.at_least, sent.packets, cell.width)),
+    )
+    .sorted(|row| SortKey::Number(row.sent.unwrap_or_default().packets as f64)),
+    Column::number("TX bytes", "bytes sent to it, as they are on the wire", 15, [8, 8, 8], |row, cell| {
+        row.sent.map_or(String::new(), |sent| cell.units.amount(sent.bytes))
+    })
+    .sorted(|row| SortKey::Number(row.sent.unwrap_or_default().bytes as f64)),
 ];
 
 /// From this width on there is room for a name behind the code of a country.

@@ -1,0 +1,147 @@
+//! What this host sends: by remote address, as many packets as are on the wire, and what is left out.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    thread,
+};
+
+use nettop_tests::{monitor::Monitor, net::Net, skip};
+use serde_json::{Value, json};
+
+const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const REMOTES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
+
+/// A host, `in0`, and one with two addresses, `out0`, which know each other's MACs: no ARP spoils a sum.
+fn net() -> Net {
+    let net = Net::new(1);
+    net.receiver.ip(&format!("addr add {HOST}/24 dev in0"));
+    for remote in REMOTES {
+        net.sender.ip(&format!("addr add {remote}/24 dev out0"));
+        net.receiver.ip(&format!("neigh add {remote} lladdr 02:00:00:00:01:00 dev in0"));
+    }
+    net.sender.ip(&format!("neigh add {HOST} lladdr 02:00:00:00:02:00 dev out0"));
+    net
+}
+
+fn egress(monitor: &Monitor) -> Value {
+    let answer = monitor.command(&json!({"cmd": "snapshot", "schema": 2, "groups": ["egress"]}));
+    answer["snapshot"]["egress"].clone()
+}
+
+/// Waits until so many packets were sent, at least, and returns what is known then.
+fn wait_until_sent(monitor: &Monitor, packets: u64) -> Value {
+    monitor.wait_until("what is sent", |snapshot| {
+        snapshot["egress"]["packets"].as_u64().is_some_and(|sent| sent >= packets)
+    });
+    egress(monitor)
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+#[test]
+fn datagrams_are_counted_by_remote_address() {
+    if !skip::privileged() {
+        return;
+    }
+    for maps in ["slots", "hash"] {
+        let net = net();
+        let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --maps {maps}"));
+        net.receiver.run(|| {
+            let socket = UdpSocket::bind((HOST, 0)).expect("a socket");
+            for (remote, datagrams) in REMOTES.iter().zip([5000, 7]) {
+                // Sent and not received: a port that is closed is answered, to us.
+                (0..datagrams).for_each(|_| drop(socket.send_to(&[1; 100], SocketAddr::from((*remote, 9)))));
+            }
+        });
+        let egress = wait_until_sent(&monitor, 5007);
+        let remotes: Vec<_> = egress["remotes"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|row| {
+                let sent = &row["sent"];
+                (row["ip"].as_str().expect("an address"), number(&sent["packets"]), number(&sent["bytes"]))
+            })
+            .collect();
+        // Ethernet, IPv4 and UDP have 42 bytes of headers.
+        assert_eq!(remotes, [("10.0.0.2", 5000, 5000 * 142), ("10.0.0.3", 7, 7 * 142)], "{maps}: {egress}");
+        assert_eq!(egress["classes"], json!({"udp": {"packets": 5007, "bytes": 5007 * 142}}), "{maps}");
+        let seen = &egress["accounting"]["seen"];
+        let transmitted = &net.receiver.interface("in0")["stats64"]["tx"];
+        assert_eq!(
+            (number(&seen["packets"]), number(&seen["bytes"])),
+            (number(&transmitted["packets"]), number(&transmitted["bytes"]))
+        );
+        assert_eq!(egress["accounting"]["holds"], true);
+        // Whoever sends, too, is one row with both.
+        let _receiver = net.receiver.run(|| UdpSocket::bind((HOST, 9)).expect("a socket"));
+        let socket = net.sender.run(|| UdpSocket::bind((REMOTES[1], 0)).expect("a socket"));
+        socket.send_to(&[1; 100], (HOST, 9)).expect("sending");
+        let both = |snapshot: &Value| {
+            let row = snapshot["ips"].as_array()?.iter().find(|row| row["ip"] == "10.0.0.3")?.clone();
+            Some((row["packets"].as_u64()?, row["sent"]["packets"].as_u64()?, row["sent"]["bytes"].as_u64()?))
+        };
+        let snapshot = monitor.wait_until("an answer", |snapshot| both(snapshot).is_some());
+        assert_eq!(both(&snapshot), Some((1, 7, 7 * 142)), "{maps}");
+    }
+}
+
+#[test]
+fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
+    if !skip::privileged() {
+        return;
+    }
+    const PAYLOAD: usize = 20_000_000;
+    let net = net();
+    let monitor = Monitor::live(&net.receiver, "--iface in0");
+    let listener = net.receiver.run(|| TcpListener::bind((HOST, 80)).expect("listening"));
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        client.write_all(&vec![1; PAYLOAD]).expect("sending");
+    });
+    net.sender.run(|| {
+        let mut stream = TcpStream::connect((HOST, 80)).expect("connecting");
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).expect("receiving");
+        assert_eq!(received.len(), PAYLOAD);
+    });
+    server.join().expect("no panic");
+    let egress = monitor.wait_until("all of it", |snapshot| {
+        // Ethernet, IPv4 and TCP with its timestamps have 66 bytes of headers.
+        let data = &snapshot["egress"]["classes"]["data"];
+        let payload = || Some(data["bytes"].as_u64()? - 66 * data["packets"].as_u64()?);
+        payload() >= Some(PAYLOAD as u64)
+    });
+    let data = &egress["egress"]["classes"]["data"];
+    assert_eq!(number(&data["bytes"]) - 66 * number(&data["packets"]), PAYLOAD as u64, "{data}");
+    assert!(number(&data["packets"]) >= PAYLOAD as u64 / 1448, "{data}");
+    assert_eq!(egress["egress"]["accounting"]["holds"], true);
+}
+
+#[test]
+fn a_pause_and_a_reset_are_of_what_is_sent_too() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let send = |datagrams: u64| {
+        net.receiver.run(|| {
+            let socket = UdpSocket::bind((HOST, 0)).expect("a socket");
+            (0..datagrams).for_each(|_| drop(socket.send_to(&[1; 100], SocketAddr::from((REMOTES[0], 9)))));
+        });
+    };
+    let monitor = Monitor::live(&net.receiver, "--iface in0");
+    send(10);
+    wait_until_sent(&monitor, 10);
+    monitor.command(&json!({"cmd": "pause"}));
+    send(100);
+    monitor.command(&json!({"cmd": "resume"}));
+    send(1);
+    assert_eq!(wait_until_sent(&monitor, 11)["packets"], 11);
+    monitor.command(&json!({"cmd": "reset"}));
+    send(3);
+    assert_eq!(wait_until_sent(&monitor, 3)["packets"], 3);
+}
