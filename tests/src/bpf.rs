@@ -52,6 +52,14 @@ pub fn load_xdp(program: &[Instruction]) -> io::Result<OwnedFd> {
     })
 }
 
+/// Loads a classifier, as it is attached to what an interface sends.
+///
+/// # Errors
+/// As for [`load_xdp`].
+pub fn load_classifier(program: &[Instruction]) -> io::Result<OwnedFd> {
+    load(program, bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, |_| {})
+}
+
 /// Loads a filter for sockets: its result is how many bytes of the packet the socket gets.
 ///
 /// # Errors

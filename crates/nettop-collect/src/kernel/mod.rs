@@ -10,7 +10,7 @@ mod cold;
 pub mod cpus;
 mod defaults;
 mod dump;
-mod egress;
+pub mod egress;
 mod gather;
 pub mod grace;
 mod hash;
