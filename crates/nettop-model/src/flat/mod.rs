@@ -81,8 +81,22 @@ pub struct Flat {
 
 impl From<&Snapshot> for Flat {
     fn from(snapshot: &Snapshot) -> Self {
-        let Snapshot { meta, traffic, sources, destinations, ports, macs, places, prefixes, alerts, host, monitor } =
-            snapshot;
+        let Snapshot {
+            meta,
+            traffic,
+            sources,
+            destinations,
+            ports,
+            macs,
+            places,
+            prefixes,
+            alerts,
+            host,
+            monitor,
+            // Only the grouped form has them.
+            connections: _,
+            processes: _,
+        } = snapshot;
         Self {
             started_ns: meta.started_ns,
             now_ns: meta.now_ns,
@@ -183,6 +197,8 @@ impl From<Flat> for Snapshot {
             },
             alerts: flat.alerts,
             host: flat.host,
+            connections: None,
+            processes: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,
                 degraded: flat.degraded,

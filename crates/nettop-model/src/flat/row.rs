@@ -4,7 +4,8 @@ use serde_json::{Error, Value, to_value};
 
 use super::rows::{FlatCountry, FlatNetwork, FlatPrefix, FlatSource};
 use crate::snapshot::{
-    Alert, CountryRow, DestinationRow, HostInterface, MacRow, NetworkRow, PortRow, PrefixRow, SourceRow,
+    Alert, Connection, CountryRow, DestinationRow, HostInterface, MacRow, NetworkRow, PortRow, PrefixRow, ProcessRow,
+    SourceRow,
 };
 
 /// A row that has a flat form: an object, with everything that is known of it.
@@ -27,7 +28,7 @@ macro_rules! plain {
     };
 }
 
-plain! { Alert DestinationRow HostInterface MacRow PortRow }
+plain! { Alert Connection DestinationRow HostInterface MacRow PortRow ProcessRow }
 
 /// Rows that have another form.
 macro_rules! flattened {

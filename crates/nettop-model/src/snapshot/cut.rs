@@ -1,6 +1,6 @@
 //! A published snapshot with fewer rows.
 
-use std::{borrow::Cow, cmp::Reverse};
+use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
 use super::{Others, Snapshot, SourceRow};
 
@@ -8,7 +8,8 @@ impl Snapshot {
     /// With at most `limit` rows in each list; what that leaves out is added to the sums over the rest.
     #[must_use]
     pub fn cut(mut self, limit: usize) -> Self {
-        let Self { traffic, sources, destinations, ports, macs, places, prefixes, .. } = &mut self;
+        let Self { traffic, sources, destinations, ports, macs, places, prefixes, connections, processes, .. } =
+            &mut self;
         let mut rows: Vec<SourceRow> = sources.rows.iter().map(Cow::into_owned).collect();
         split(&mut rows, limit).iter().for_each(|row| sources.rest.add(row.packets, row.bytes));
         sources.rows = rows.into();
@@ -33,6 +34,17 @@ impl Snapshot {
             });
         }
         prefixes.top.truncate(limit);
+        // Whoever else has this snapshot keeps all of them.
+        if let Some(connections) = connections.as_mut().filter(|all| all.live.len().max(all.listening.len()) > limit) {
+            let connections = Arc::make_mut(connections);
+            for list in [&mut connections.live, &mut connections.listening] {
+                connections.left_out += split(list, limit).len() as u64;
+            }
+        }
+        if let Some(processes) = processes.as_mut().filter(|all| all.rows.len() > limit) {
+            let processes = Arc::make_mut(processes);
+            processes.left_out += split(&mut processes.rows, limit).len() as u64;
+        }
         traffic.events.drain(..traffic.events.len().saturating_sub(limit));
         self
     }

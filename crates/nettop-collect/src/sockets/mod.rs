@@ -1,0 +1,174 @@
+//! The sockets of this host: its connections in both directions and what listens, with what TCP knows of each and, as far as it may
+//! be known, the process that has it. All of it needs no privilege, but for the owners of others' sockets.
+
+pub mod diag;
+mod owners;
+mod process;
+pub mod reading;
+mod sockstat;
+
+use std::{io, path::Path, time::Duration};
+
+use nettop_model::clock::{self, Moment};
+
+use self::{diag::Diag, owners::Owners, sockstat::Sockstat};
+pub use self::{
+    diag::row,
+    reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts},
+};
+use crate::collector::{Collector, Reading};
+
+/// How often sockets are listed, where that costs little.
+const PACE: Duration = Duration::from_secs(1);
+/// How often at least, whatever it costs.
+const SLOWEST: Duration = Duration::from_secs(30);
+/// A census takes at most this share of a CPU: one part of so many.
+const SHARE: u64 = 50;
+/// Sockets listed at most: 12 MiB. Others are counted.
+const MOST: usize = 65_536;
+
+/// Lists them.
+pub struct Sockets {
+    diag: io::Result<Diag>,
+    owners: Owners,
+    sockstat: Sockstat,
+    ephemeral: Option<(u16, u16)>,
+    /// How long to wait after the newest census.
+    rest: Duration,
+}
+
+impl Sockets {
+    /// Opens what is read, and looks for the owners of the sockets there are: to be called before the sandbox is entered, after which
+    /// nobody's files can be looked at.
+    pub fn open() -> Self {
+        let mut owners = Owners::new(Path::new("/proc"));
+        owners.look();
+        Self {
+            diag: Diag::open(),
+            owners,
+            sockstat: Sockstat::open(),
+            ephemeral: sockstat::ephemeral_ports(),
+            rest: PACE,
+        }
+    }
+
+    /// Lists the sockets there are now.
+    pub fn census(&mut self) -> Census {
+        let began = clock::thread_cpu_ns();
+        let mut census = Census { at: Moment::now(), ephemeral: self.ephemeral, ..Census::default() };
+        match &mut self.diag {
+            Ok(diag) => {
+                let Census { sockets, left_out, .. } = &mut census;
+                census.problems = diag.list(&mut |row| match sockets.len() < MOST {
+                    true => sockets.push(row),
+                    false => *left_out += 1,
+                });
+                census.syn_recv = diag.half_open();
+            }
+            Err(error) => census.problems.push(format!("opening a socket to list sockets: {error}")),
+        }
+        match self.sockstat.read() {
+            Ok(counts) => (census.orphans, census.time_wait) = counts,
+            Err(problem) => census.problems.push(problem),
+        }
+        let all = census.left_out == 0 && census.problems.is_empty();
+        census.processes = self.owners.of(&mut census.sockets, all);
+        if lacks_owners(&census) {
+            self.owners.look();
+            census.sockets.iter_mut().for_each(|socket| socket.owner = None);
+            census.processes = self.owners.of(&mut census.sockets, all);
+        }
+        if lacks_owners(&census) {
+            census.owners_refused = self.owners.refused().map(String::from);
+        }
+        census.cost_ns = clock::thread_cpu_ns().saturating_sub(began);
+        self.rest = rest(census.cost_ns);
+        census.rest_ns = self.rest.as_nanos() as u64;
+        census
+    }
+}
+
+impl Collector for Sockets {
+    fn name(&self) -> &'static str {
+        "connections"
+    }
+
+    fn pace(&self) -> Duration {
+        PACE
+    }
+
+    fn rest(&self, _: Duration) -> Duration {
+        self.rest
+    }
+
+    fn collect(&mut self) -> Reading {
+        Reading::Sockets(Box::new(self.census()))
+    }
+}
+
+/// Whether some process has a socket, and it is not known which.
+fn lacks_owners(census: &Census) -> bool {
+    census.sockets.iter().any(|socket| socket.inode != 0 && socket.owner.is_none())
+}
+
+/// How long to wait after a census that took so much of a CPU.
+fn rest(cost_ns: u64) -> Duration {
+    Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(PACE, SLOWEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{IpAddr, TcpListener, TcpStream, UdpSocket},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_census_takes_a_bounded_share_of_a_cpu() {
+        for (cost_ms, expected_ms) in
+            [(0, 1000), (1, 1000), (20, 1000), (58, 2900), (237, 11_850), (700, 30_000), (u64::MAX / 1_000_000, 30_000)]
+        {
+            assert_eq!(rest(cost_ms * 1_000_000), Duration::from_millis(expected_ms), "{cost_ms} ms");
+        }
+    }
+
+    #[test]
+    fn the_sockets_of_this_process_are_listed_with_their_owner() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listening socket");
+        let (port, udp) = (listener.local_addr().expect("an address").port(), UdpSocket::bind("[::1]:0"));
+        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let (mut server, _) = listener.accept().expect("a connection");
+        client.write_all(&[7; 100_000]).expect("sending");
+        server.read_exact(&mut [0; 100_000]).expect("receiving");
+
+        let mut sockets = Sockets::open();
+        let census = sockets.census();
+        assert_eq!(census.problems, Vec::<String>::new());
+        let owner = |row: &SocketRow| row.owner.map(|owner| census.processes[owner as usize].pid);
+        let find = |local: u16, remote: u16| {
+            let mut rows = census.sockets.iter();
+            let row = rows.find(|row| (row.local_port, row.remote_port) == (local, remote));
+            row.unwrap_or_else(|| panic!("no socket from {local} to {remote}: {:?}", census.sockets))
+        };
+        let other = client.local_addr().expect("an address").port();
+        let (sending, receiving, listening) = (find(other, port), find(port, other), find(port, 0));
+        assert_eq!((sending.state, receiving.state, listening.state), (1, 1, 10));
+        assert_eq!(receiving.local, IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(receiving.tcp.bytes_received, Some(100_000));
+        let sent = sending.tcp.bytes_sent.zip(sending.tcp.bytes_retrans).map(|(sent, again)| sent - again);
+        assert_eq!(sent, Some(100_000));
+        for row in [sending, receiving, listening] {
+            assert_eq!(owner(row), Some(std::process::id()), "{row:?}");
+            assert!(row.cookie != 0 && row.inode != 0);
+        }
+        // Where IPv6 is off there is none.
+        if let Ok(udp) = udp {
+            let row = find(udp.local_addr().expect("an address").port(), 0);
+            assert_eq!((row.protocol, owner(row)), (SocketProtocol::Udp, Some(std::process::id())));
+        }
+        drop((client, server));
+        assert!(sockets.census().time_wait.is_some() && census.syn_recv.is_some());
+    }
+}
