@@ -24,6 +24,7 @@ impl Engine {
         let elapsed = reading.at.seconds_since(&aggregates.started);
         let traffic = self.traffic(elapsed);
         let places = self.places(limit, elapsed);
+        let (connections, processes) = self.sockets.groups(limit);
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -40,6 +41,8 @@ impl Engine {
             prefixes: PrefixLists { lengths, rest, top: aggregates.prefixes.top(&aggregates.buckets, elapsed) },
             alerts: self.detector.alerts(reading.at),
             host: self.host.host(),
+            connections,
+            processes,
             monitor: self.monitor(&traffic, places.geo.as_ref()),
             places,
             traffic,
