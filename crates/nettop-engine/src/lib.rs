@@ -23,7 +23,7 @@ pub mod replay;
 mod sampler;
 mod sight;
 pub mod sinks;
-mod sockets;
+pub mod sockets;
 mod stall;
 mod state;
 mod tables;

@@ -4,6 +4,7 @@ mod doctor;
 mod files;
 mod level;
 mod screen;
+mod sockets;
 mod thresholds;
 
 use std::{os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc, time::Duration};
@@ -32,7 +33,13 @@ use nettop_model::{
 use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
-pub use self::{doctor::DoctorArgs, files::FileArgs, level::Level, screen::ScreenArgs};
+pub use self::{
+    doctor::DoctorArgs,
+    files::FileArgs,
+    level::Level,
+    screen::ScreenArgs,
+    sockets::{SocketsArgs, Wanted},
+};
 use crate::commands::{ctl as client, ctl::CtlArgs, update_db::UpdateDbArgs};
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
@@ -62,6 +69,8 @@ pub enum Command {
     Ctl(ClientArgs),
     /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
     Maps(MapsArgs),
+    /// List the connections of this host and what listens, once, with the processes that have them; needs no privilege for one's own
+    Sockets(SocketsArgs),
     /// Print the configuration in force, as TOML, and where each value comes from; takes the options of run
     Config(ConfigArgs),
     /// List everything nettop can do

@@ -119,8 +119,8 @@ impl SocketState {
             (None, None) => (0.0, None, None),
         };
         let rate = |now: Option<u64>, before: Option<u64>| {
-            let (now, before) = (now?, before.or(now)?);
-            Some(if seconds > 0.0 { now.saturating_sub(before) as f64 / seconds } else { 0.0 })
+            let (now, before) = (now?, before?);
+            (seconds > 0.0).then(|| now.saturating_sub(before) as f64 / seconds)
         };
         let counted = Counted {
             at,

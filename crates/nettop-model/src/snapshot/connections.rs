@@ -84,7 +84,7 @@ pub struct Connection {
     pub tx_packets: Option<u64>,
     /// Segments received.
     pub rx_packets: Option<u64>,
-    /// Bytes sent per second.
+    /// Bytes sent per second, since the census before; at the first census there are none.
     pub tx_bps: Option<f64>,
     /// Bytes received per second.
     pub rx_bps: Option<f64>,
@@ -107,15 +107,37 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Bytes per second, both ways.
-    pub fn rate(&self) -> f64 {
-        self.tx_bps.unwrap_or_default() + self.rx_bps.unwrap_or_default()
-    }
-
     /// Bytes, both ways.
     pub fn bytes(&self) -> u64 {
         self.tx_bytes.unwrap_or_default().saturating_add(self.rx_bytes.unwrap_or_default())
     }
+}
+
+impl Connections {
+    /// Those that pass, and of these at most `limit` (0: all) in each list.
+    pub fn keep(&mut self, passes: impl Fn(&Connection) -> bool, limit: usize) {
+        for list in [&mut self.live, &mut self.listening] {
+            list.retain(&passes);
+            self.left_out += left_out(list, limit);
+        }
+    }
+}
+
+impl Processes {
+    /// Those that pass, and of these at most `limit` (0: all).
+    pub fn keep(&mut self, passes: impl Fn(&ProcessRow) -> bool, limit: usize) {
+        self.rows.retain(passes);
+        self.left_out += left_out(&mut self.rows, limit);
+    }
+}
+
+/// Leaves out what is beyond the limit (0: there is none), and returns how many that are.
+fn left_out<R>(rows: &mut Vec<R>, limit: usize) -> u64 {
+    let all = rows.len();
+    if limit > 0 {
+        rows.truncate(limit);
+    }
+    (all - rows.len()) as u64
 }
 
 /// Who began a connection.

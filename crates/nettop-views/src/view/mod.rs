@@ -1,6 +1,7 @@
 //! The views: one file each, and one row each in [`VIEWS`].
 
 mod alerts;
+mod connections;
 mod countries;
 mod destinations;
 mod interfaces;
@@ -9,6 +10,7 @@ mod networks;
 pub mod own;
 mod ports;
 mod prefixes;
+mod processes;
 mod sources;
 mod sums;
 
@@ -40,6 +42,8 @@ views! {
     '8' => alerts::TABLE,
     '9' => own::TABLE,
     'I' => interfaces::TABLE,
+    'C' => connections::TABLE,
+    'P' => processes::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].
@@ -48,6 +52,8 @@ pub const SOURCES: usize = 0;
 pub const DESTINATIONS: usize = 1;
 /// The place of the alerts.
 pub const ALERTS: usize = 7;
+/// The place of the connections.
+pub const CONNECTIONS: usize = 10;
 
 /// What options and configuration files call the views, in their order.
 pub fn names() -> impl Iterator<Item = String> {
@@ -82,8 +88,8 @@ mod tests {
         assert_eq!(names.len(), VIEWS.len());
         let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
-        let named = [SOURCES, DESTINATIONS, ALERTS].map(|at| VIEWS[at].name());
-        assert_eq!(named, ["Sources", "Destinations", "Alerts"]);
+        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS].map(|at| VIEWS[at].name());
+        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections"]);
     }
 
     #[test]
