@@ -26,6 +26,10 @@ pub struct SocketState {
     published: Option<Published>,
 }
 
+/// Why a socket has no owner where every process could be looked at.
+const NOBODY: &str = "no process that can be seen has them open: they are the kernel's own, or of another PID namespace, such as a \
+                      container's host, or were opened meanwhile";
+
 /// What a snapshot of the usual size has.
 type Published = (Arc<Connections>, Arc<Processes>);
 
@@ -178,7 +182,7 @@ impl SocketState {
             push(
                 "owners unknown",
                 format!("of {unknown} of {} sockets it is not known which process has them", census.sockets.len()),
-                census.owners_refused.clone().unwrap_or_else(|| "they were opened while it was looked".into()),
+                census.owners_refused.clone().unwrap_or_else(|| NOBODY.into()),
                 "started anew, nettop knows the owners of the sockets there are by then; nettop sockets, as root, names them all",
             );
         }
