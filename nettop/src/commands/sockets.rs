@@ -1,6 +1,6 @@
 //! `nettop sockets`: one look at the connections of this host and what listens, without any monitor.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use nettop_collect::sockets::Sockets;
@@ -20,6 +20,8 @@ use nettop_views::{
 
 use crate::cli::{SocketsArgs, Wanted};
 
+/// How long looking for owners may take: a million open files.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Columns that one look says nothing of.
 const OF_TIME: [&str; 3] = ["TX rate", "RX rate", "Open"];
 
@@ -29,7 +31,7 @@ const OF_TIME: [&str; 3] = ["TX rate", "RX rate", "Open"];
 /// No socket can be listed.
 pub fn run(args: &SocketsArgs) -> Result<(String, Vec<String>)> {
     let mut state = SocketState::default();
-    state.enter(Sockets::open().census());
+    state.enter(Sockets::open(PATIENCE).census());
     let (connections, processes) = state.groups(0);
     let mut snapshot = Snapshot { connections, processes, ..Snapshot::default() };
     let missing = state.degraded();

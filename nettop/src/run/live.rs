@@ -17,7 +17,7 @@ use nettop_collect::{
     host::Host,
     kernel::{Budget, Xdp},
     pcap::Pcap,
-    sockets::Sockets,
+    sockets::{self, Sockets},
 };
 use nettop_control::{channel::Channel, server};
 use nettop_engine::{Engine, Optional, Settings, overhead::Overhead, replay::Player, sinks::Sinks};
@@ -84,7 +84,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Connections) {
-        beside.push(Box::new(Sockets::open()));
+        beside.push(Box::new(Sockets::open(sockets::PATIENCE)));
     }
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
     monitor(inputs, settings, opened, &args.common)

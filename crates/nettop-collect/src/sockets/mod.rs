@@ -14,6 +14,7 @@ use nettop_model::clock::{self, Moment};
 use self::{diag::Diag, owners::Owners, sockstat::Sockstat};
 pub use self::{
     diag::row,
+    owners::PATIENCE,
     reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts},
 };
 use crate::collector::{Collector, Reading};
@@ -35,27 +36,31 @@ pub struct Sockets {
     ephemeral: Option<(u16, u16)>,
     /// How long to wait after the newest census.
     rest: Duration,
+    /// Sockets in the newest census.
+    listed: usize,
 }
 
 impl Sockets {
     /// Opens what is read, and looks for the owners of the sockets there are: to be called before the sandbox is entered, after which
-    /// nobody's files can be looked at.
-    pub fn open() -> Self {
+    /// nobody's files can be looked at. That takes no longer than `patience`.
+    pub fn open(patience: Duration) -> Self {
         let mut owners = Owners::new(Path::new("/proc"));
-        owners.look();
+        owners.look(patience);
         Self {
             diag: Diag::open(),
             owners,
             sockstat: Sockstat::open(),
             ephemeral: sockstat::ephemeral_ports(),
             rest: PACE,
+            listed: 0,
         }
     }
 
     /// Lists the sockets there are now.
     pub fn census(&mut self) -> Census {
         let began = clock::thread_cpu_ns();
-        let mut census = Census { at: Moment::now(), ephemeral: self.ephemeral, ..Census::default() };
+        let sockets = Vec::with_capacity(self.listed);
+        let mut census = Census { at: Moment::now(), sockets, ephemeral: self.ephemeral, ..Census::default() };
         match &mut self.diag {
             Ok(diag) => {
                 let Census { sockets, left_out, .. } = &mut census;
@@ -73,14 +78,14 @@ impl Sockets {
         }
         let all = census.left_out == 0 && census.problems.is_empty();
         census.processes = self.owners.of(&mut census.sockets, all);
-        if lacks_owners(&census) {
-            self.owners.look();
+        if lacks_owners(&census) && self.owners.look_again() {
             census.sockets.iter_mut().for_each(|socket| socket.owner = None);
             census.processes = self.owners.of(&mut census.sockets, all);
         }
         if lacks_owners(&census) {
             census.owners_refused = self.owners.refused().map(String::from);
         }
+        self.listed = census.sockets.len();
         census.cost_ns = clock::thread_cpu_ns().saturating_sub(began);
         self.rest = rest(census.cost_ns);
         census.rest_ns = self.rest.as_nanos() as u64;
@@ -143,7 +148,7 @@ mod tests {
         client.write_all(&[7; 100_000]).expect("sending");
         server.read_exact(&mut [0; 100_000]).expect("receiving");
 
-        let mut sockets = Sockets::open();
+        let mut sockets = Sockets::open(Duration::from_secs(60));
         let census = sockets.census();
         assert_eq!(census.problems, Vec::<String>::new());
         let owner = |row: &SocketRow| row.owner.map(|owner| census.processes[owner as usize].pid);

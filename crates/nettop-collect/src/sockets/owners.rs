@@ -4,20 +4,22 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
+use rustix::fs::{Dir, readlinkat};
 
 use super::{
     process,
     reading::{Process, SocketRow},
 };
 
-/// How long a look may take: more files than can be looked at within it are left for the next one.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a look may take while a monitor starts, or runs: more files than can be looked at within it are left for the next one.
+pub const PATIENCE: Duration = Duration::from_millis(200);
 /// A look takes at most this share of the time: one part of so many.
 const SHARE: u32 = 50;
 /// Sockets whose owners are kept at most.
@@ -75,13 +77,19 @@ impl Owners {
         self.refused.as_deref()
     }
 
-    /// Looks at all processes, unless it is too early.
-    pub fn look(&mut self) {
-        let began = Instant::now();
-        if began < self.next {
-            return;
+    /// Looks at all processes, unless it is too early; whether it did.
+    pub fn look_again(&mut self) -> bool {
+        let due = Instant::now() >= self.next;
+        if due {
+            self.look(PATIENCE);
         }
-        self.refused = match self.scan(began + PATIENCE) {
+        due
+    }
+
+    /// Looks at all processes, as far as that takes no longer than `patience`.
+    pub fn look(&mut self, patience: Duration) {
+        let began = Instant::now();
+        self.refused = match self.scan(began + patience) {
             Err(error) => Some(format!("reading {}: {error}", self.proc.display())),
             Ok(Seen { open: 0, .. }) => Some("no process may be looked at".into()),
             Ok(Seen { cut_short: true, .. }) => Some("there are too many open files to look at at once".into()),
@@ -116,9 +124,16 @@ impl Owners {
 
     fn scan_process(&mut self, pid: u32) -> io::Result<()> {
         let mut place = None;
-        for file in fs::read_dir(self.proc.join(pid.to_string()).join("fd"))? {
-            let target = fs::read_link(file?.path());
-            let Some(inode) = target.ok().and_then(|target| inode(target.to_str()?)) else { continue };
+        let folder = File::open(self.proc.join(pid.to_string()).join("fd"))?;
+        let mut target = Vec::new();
+        for file in Dir::read_from(&folder)? {
+            let Ok(link) = readlinkat(&folder, file?.file_name(), target) else {
+                // `.` and `..`, and what was closed meanwhile.
+                target = Vec::new();
+                continue;
+            };
+            target = link.into_bytes();
+            let Some(inode) = inode(&target) else { continue };
             if place.is_none() {
                 let Some(process) = process::read(&self.proc, pid) else { return Ok(()) };
                 place = Some(self.place(process));
@@ -199,8 +214,9 @@ impl Owners {
 }
 
 /// The number of a socket's file, from what its descriptor leads to: `socket:[77000]`.
-fn inode(target: &str) -> Option<u32> {
-    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+fn inode(target: &[u8]) -> Option<u32> {
+    let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -245,7 +261,7 @@ mod tests {
         process(proc.path(), 22, 600, &[]);
         fs::write(proc.path().join("version"), "").expect("a file");
         let mut known = Owners::new(proc.path());
-        known.look();
+        known.look(PATIENCE);
         assert_eq!(known.refused(), None);
         let all = [(11, 1), (12, 2), (13, 3), (14, 4), (15, 5), (0, 6)];
         assert_eq!(owners(&mut known, &all), [Some(1), Some(20), Some(21), Some(21), None, None]);
@@ -261,10 +277,9 @@ mod tests {
         let folder = proc.path().join("proc");
         process(&folder, 20, 500, &[12]);
         let mut known = Owners::new(&folder);
-        known.look();
+        known.look(PATIENCE);
         fs::remove_dir_all(&folder).expect("removing it");
-        known.next = Instant::now();
-        known.look();
+        known.look(PATIENCE);
         assert!(known.refused().is_some_and(|why| why.starts_with("reading ")), "{:?}", known.refused());
         assert_eq!(owners(&mut known, &[(12, 2), (13, 3)]), [Some(20), None]);
     }
@@ -274,10 +289,10 @@ mod tests {
         let proc = tempfile::tempdir().expect("a folder");
         process(proc.path(), 20, 500, &[12]);
         let mut known = Owners::new(proc.path());
-        known.look();
+        known.look(PATIENCE);
         assert!(known.next > Instant::now());
         process(proc.path(), 21, 500, &[13]);
-        known.look();
+        assert!(!known.look_again());
         assert_eq!(owners(&mut known, &[(12, 2), (13, 3)]), [Some(20), None]);
     }
 
@@ -291,7 +306,7 @@ mod tests {
             ("pipe:[1]", None),
             ("/dev/null", None),
         ] {
-            assert_eq!(inode(target), expected, "{target}");
+            assert_eq!(inode(target.as_bytes()), expected, "{target}");
         }
     }
 }

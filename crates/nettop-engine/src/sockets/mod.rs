@@ -4,7 +4,10 @@ mod listeners;
 mod rows;
 mod state;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{Census, SocketProtocol, SocketRow};
@@ -111,36 +114,31 @@ impl SocketState {
     ) -> Option<Counted> {
         let at_ns = census.at.monotonic_ns;
         let (tx_bytes, rx_bytes) = state::payload(socket);
-        let way = listeners.way(socket, census.ephemeral);
-        let known = self.known.get(&socket.cookie);
-        if known.is_some_and(|known| known.census == self.censuses) {
+        let newest = Known { census: self.censuses, at_ns, tx_bytes, rx_bytes, opened_ns: None, way: Way::Unknown };
+        let (known, is_new) = match self.known.entry(socket.cookie) {
+            Entry::Occupied(known) => (known.into_mut(), false),
+            // What it has moved it has moved since then.
+            Entry::Vacant(place) => {
+                (place.insert(Known { census: 0, tx_bytes: Some(0), rx_bytes: Some(0), ..newest }), true)
+            }
+        };
+        if known.census == self.censuses {
             return None;
         }
-        let (seconds, tx_before, rx_before) = match (known, since) {
-            (Some(known), _) => (at_ns.saturating_sub(known.at_ns) as f64 / 1e9, known.tx_bytes, known.rx_bytes),
-            // All of it came since then.
-            (None, Some(since)) => (since, Some(0), Some(0)),
-            (None, None) => (0.0, None, None),
+        let seconds = match is_new {
+            true => since.unwrap_or_default(),
+            false => at_ns.saturating_sub(known.at_ns) as f64 / 1e9,
         };
         let rate = |now: Option<u64>, before: Option<u64>| {
             let (now, before) = (now?, before?);
             (seconds > 0.0).then(|| now.saturating_sub(before) as f64 / seconds)
         };
-        let counted = Counted {
-            at,
-            kind,
-            tx_bytes,
-            rx_bytes,
-            tx_bps: rate(tx_bytes, tx_before),
-            rx_bps: rate(rx_bytes, rx_before),
-            opened_ns: known.map_or(since.map(|_| census.at.unix_ns), |known| known.opened_ns),
-            // Who listened may have ended since.
-            way: known.map(|known| known.way).filter(|way| *way != Way::Unknown).unwrap_or(way),
-        };
-        let Counted { opened_ns, way, .. } = counted;
-        let newest = Known { census: self.censuses, at_ns, tx_bytes, rx_bytes, opened_ns, way };
-        self.known.insert(socket.cookie, newest);
-        Some(counted)
+        let (tx_bps, rx_bps) = (rate(tx_bytes, known.tx_bytes), rate(rx_bytes, known.rx_bytes));
+        let opened_ns = if is_new { since.map(|_| census.at.unix_ns) } else { known.opened_ns };
+        // Who listened may have ended since.
+        let way = if known.way == Way::Unknown { listeners.way(socket, census.ephemeral) } else { known.way };
+        *known = Known { opened_ns, way, ..newest };
+        Some(Counted { at, kind, tx_bytes, rx_bytes, tx_bps, rx_bps, opened_ns, way })
     }
 
     /// What is published of it, with at most `limit` (0: all) rows in each list.

@@ -1,8 +1,7 @@
 //! From a census to the lists of a snapshot.
 
-use std::{cmp::Ordering, collections::HashMap};
+use std::{cmp::Ordering, collections::BTreeMap};
 
-use foldhash::fast::RandomState;
 use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow};
 use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes};
 
@@ -63,21 +62,16 @@ fn heaviest<T>(mut all: Vec<T>, limit: usize, left_out: &mut u64, order: impl Fn
 
 /// How many TCP sockets are in which state; those that are not listed are counted by the kernel.
 fn states(census: &Census) -> Vec<(Name, u64)> {
-    let mut counts: Vec<(Name, u64)> = Vec::new();
-    let mut add = |name: &'static str, count: u64| {
-        if count == 0 || name.is_empty() {
-            return;
+    let mut counts = [0; state::NAMES.len()];
+    for socket in census.sockets.iter().filter(|socket| socket.protocol == SocketProtocol::Tcp) {
+        if let Some(count) = counts.get_mut(usize::from(socket.state)) {
+            *count += 1;
         }
-        match counts.iter_mut().find(|(known, _)| known == name) {
-            Some((_, sum)) => *sum += count,
-            None => counts.push((name.into(), count)),
-        }
-    };
-    let tcp = census.sockets.iter().filter(|socket| socket.protocol == SocketProtocol::Tcp);
-    tcp.for_each(|socket| add(state::name(socket), 1));
-    add(state::TIME_WAIT, census.time_wait.unwrap_or_default());
-    add(state::SYN_RECEIVED, census.syn_recv.unwrap_or_default());
-    counts
+    }
+    counts[state::TIME_WAIT] = census.time_wait.unwrap_or_default();
+    counts[state::SYN_RECEIVED] = census.syn_recv.unwrap_or_default();
+    let named = state::NAMES.into_iter().zip(counts).filter(|(name, count)| *count > 0 && !name.is_empty());
+    named.map(|(name, count)| (name.into(), count)).collect()
 }
 
 fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
@@ -130,16 +124,21 @@ fn unit(process: &Process) -> Option<String> {
 
 /// The processes, with at most `limit` (0: all) rows.
 pub fn processes(Entered { census, sockets, .. }: &Entered, limit: usize) -> Processes {
-    let mut rows: HashMap<_, ProcessRow, RandomState> = HashMap::default();
+    let mut known: Vec<_> = census.processes.iter().map(of_process(census)).collect();
+    // Of those that are not known, by user.
+    let mut unknown: BTreeMap<u32, ProcessRow> = BTreeMap::new();
     for counted in sockets {
         let Some(socket) = census.sockets.get(counted.at as usize) else { continue };
         // Without a file it is of no process.
         if socket.inode == 0 {
             continue;
         }
-        let owner = owner(census, socket);
-        let key = (owner.map(|owner| (owner.pid, owner.started)), owner.map_or(socket.uid, |owner| owner.uid));
-        let row = rows.entry(key).or_insert_with(|| process(census, owner, socket));
+        let row = match socket.owner.and_then(|owner| known.get_mut(owner as usize)) {
+            Some(row) => row,
+            None => {
+                unknown.entry(socket.uid).or_insert_with(|| ProcessRow { uid: socket.uid, ..ProcessRow::default() })
+            }
+        };
         match counted.kind {
             Kind::Listening => row.listening += 1,
             Kind::Live => {
@@ -153,7 +152,8 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, limit: usize) -> Pro
         }
     }
     let mut left_out = 0;
-    let rows = heaviest(rows.into_values().collect(), limit, &mut left_out, |one, other| {
+    let rows = known.into_iter().chain(unknown.into_values()).filter(|row| row.connections + row.listening > 0);
+    let rows = heaviest(rows.collect(), limit, &mut left_out, |one, other| {
         let weight = |row: &ProcessRow| (row.tx_bps + row.rx_bps, row.tx_bytes.saturating_add(row.rx_bytes));
         let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
         let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
@@ -162,18 +162,17 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, limit: usize) -> Pro
     Processes { at_ns: census.at.unix_ns, rows, left_out }
 }
 
-/// The row of a process without any socket yet, or of this socket's user.
-fn process(census: &Census, owner: Option<&Process>, socket: &SocketRow) -> ProcessRow {
-    let Some(owner) = owner else { return ProcessRow { uid: socket.uid, ..ProcessRow::default() } };
-    let since_start = owner.started.saturating_mul(TICK_NS);
-    ProcessRow {
-        pid: Some(owner.pid),
-        process: Some(owner.name.clone()),
-        unit: owner.unit.clone(),
-        container: owner.container.clone(),
-        executable: owner.executable.clone(),
-        uid: owner.uid,
-        started_ns: Some(since_start.wrapping_add(census.at.unix_offset_ns())),
+/// The row of a process without any socket yet.
+fn of_process(census: &Census) -> impl Fn(&Process) -> ProcessRow {
+    let offset_ns = census.at.unix_offset_ns();
+    move |process| ProcessRow {
+        pid: Some(process.pid),
+        process: Some(process.name.clone()),
+        unit: process.unit.clone(),
+        container: process.container.clone(),
+        executable: process.executable.clone(),
+        uid: process.uid,
+        started_ns: Some(process.started.saturating_mul(TICK_NS).wrapping_add(offset_ns)),
         ..ProcessRow::default()
     }
 }

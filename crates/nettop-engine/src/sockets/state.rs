@@ -3,14 +3,14 @@
 use nettop_collect::sockets::{SocketProtocol, SocketRow};
 
 /// States of TCP by the kernel's numbers (include/net/tcp_states.h), as RFC 9293 names them.
-const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 12] = [
     "",
     ESTABLISHED,
     "SYN-SENT",
-    SYN_RECEIVED,
+    "SYN-RECEIVED",
     "FIN-WAIT-1",
     "FIN-WAIT-2",
-    TIME_WAIT,
+    "TIME-WAIT",
     "CLOSED",
     "CLOSE-WAIT",
     "LAST-ACK",
@@ -18,9 +18,9 @@ const NAMES: [&str; 12] = [
     "CLOSING",
 ];
 const ESTABLISHED: &str = "ESTABLISHED";
-/// Of the two states that are not listed but counted.
-pub const SYN_RECEIVED: &str = "SYN-RECEIVED";
-pub const TIME_WAIT: &str = "TIME-WAIT";
+/// The places of the two whose sockets are not listed, but counted.
+pub const SYN_RECEIVED: usize = 3;
+pub const TIME_WAIT: usize = 6;
 /// Of a socket of UDP without another end, as ss(8) has it.
 const UNCONNECTED: &str = "UNCONN";
 
