@@ -8,9 +8,13 @@ use std::{
 };
 
 use nettop_tests::{
+    frames::{DESTINATION_V4, Spec, Transport},
     monitor::Monitor,
     net::{Namespace, Net},
-    program, skip,
+    program,
+    send::Sender,
+    skip,
+    terminal::Terminal,
 };
 use rustix::net::listen;
 use serde_json::{Value, json};
@@ -163,6 +167,92 @@ fn what_came_after_the_start_is_counted_and_its_owner_is_not_known() {
     let rows = snapshot["processes"]["rows"].as_array().expect("rows");
     let unknown = rows.iter().find(|row| row["pid"].is_null()).expect("a row");
     assert_eq!((&unknown["connections"], &unknown["uid"]), (&2.into(), &0.into()), "{unknown}");
+}
+
+#[test]
+fn a_flood_of_syns_adds_no_row() {
+    if !skip::privileged() {
+        return;
+    }
+    const PORT: u16 = 443;
+    let net = net();
+    net.receiver.ip(&format!("address add {DESTINATION_V4}/24 dev in0"));
+    net.receiver.ip("route add default dev in0");
+    let listener = net.receiver.run(|| TcpListener::bind((DESTINATION_V4, PORT)).expect("a listening socket"));
+    let monitor = Monitor::live(&net.receiver, "");
+    let sender = Sender::new(&net.sender, "out0");
+    for source in 0..2_000u16 {
+        let [high, low] = source.to_be_bytes();
+        let syn =
+            Spec::between([203, 0, 100 + high, low].into(), DESTINATION_V4.into(), Transport::Tcp(40_000, PORT, 2));
+        sender.send(&syn.frame(), 1);
+    }
+    monitor.wait_until_seen(2_000);
+    let state = |snapshot: &Value, name: &str| snapshot["connections"]["states"][name].as_u64();
+    let snapshot = wait_until(&monitor, "half-open connections", |snapshot| state(snapshot, "SYN-RECEIVED") > Some(0));
+    assert_eq!(snapshot["connections"]["live"], json!([]), "{snapshot}");
+    assert_eq!((state(&snapshot, "LISTEN"), &snapshot["connections"]["left_out"]), (Some(1), &0.into()));
+    drop(listener);
+}
+
+#[test]
+fn one_socket_for_both_families_has_connections_of_both() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    net.receiver.run(|| std::fs::write("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "0")).expect("IPv6 on the loopback");
+    net.receiver.ip("-6 address replace ::1/128 dev lo");
+    let listener = net.receiver.run(|| TcpListener::bind("[::]:0").expect("a listening socket"));
+    let port_of_both = listener.local_addr().expect("an address").port();
+    let ends = net.receiver.run(|| {
+        ["127.0.0.1", "::1"].map(|address| {
+            let client = TcpStream::connect((address, port_of_both)).expect("connecting");
+            (client, listener.accept().expect("accepting").0)
+        })
+    });
+    ends.iter().for_each(|(client, server)| send(client, server, 5_000));
+    let monitor = Monitor::live(&net.receiver, "");
+    let servers = ends.each_ref().map(|(client, server)| (port(server), port(client)));
+    let snapshot = wait_until(&monitor, "both", |snapshot| {
+        servers.iter().all(|(local, remote)| connection(snapshot, *local, *remote).is_some())
+    });
+    for ((local, remote), address) in servers.into_iter().zip(["127.0.0.1", "::1"]) {
+        let row = connection(&snapshot, local, remote).expect("a row");
+        assert_eq!((&row["local"], &row["remote"]), (&address.into(), &address.into()), "{row}");
+        assert_eq!((&row["direction"], &row["rx_bytes"]), (&"in".into(), &5_000.into()), "{row}");
+    }
+}
+
+#[test]
+fn connections_are_recorded_and_replayed() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let listener = net.receiver.run(|| TcpListener::bind("127.0.0.1:0").expect("a listening socket"));
+    let (client, server) = connected(&net.receiver, &listener);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("recording");
+    let monitor = Monitor::live(&net.receiver, &format!("--record {}", file.display()));
+    let (from, to) = (port(&client), port(&server));
+    wait_until(&monitor, "the first census", |snapshot| connection(snapshot, from, to).is_some());
+    send(&client, &server, 7_777);
+    let snapshot = wait_until(&monitor, "every byte", |snapshot| {
+        connection(snapshot, from, to).is_some_and(|row| row["tx_bytes"] == 7_777)
+    });
+    monitor.stop();
+    let mut command = Command::new(program::path("nettop"));
+    command.args(["replay", "--speed", "0"]).arg(&file).current_dir(folder.path());
+    // Without a screen it would end with the recording.
+    let terminal = Terminal::of(&mut command, 80, 24).expect("a terminal");
+    let replay = Monitor::spawn(command, &folder.path().join("replay.sock"));
+    let replayed = wait_until(&replay, "the same", |replayed| {
+        connection(replayed, from, to).is_some_and(|row| row["tx_bytes"] == 7_777)
+    });
+    let pid = |snapshot| connection(snapshot, from, to).map(|row| row["pid"].clone());
+    assert_eq!((pid(&replayed), pid(&snapshot)), (Some(process::id().into()), Some(process::id().into())));
+    drop(terminal);
 }
 
 #[test]

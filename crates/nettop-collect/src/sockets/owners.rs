@@ -3,7 +3,7 @@
 //! After the sandbox was entered that is none, so what was found before is kept for as long as the sockets are there.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -20,6 +20,8 @@ use super::{
 
 /// How long a look may take while a monitor starts, or runs: more files than can be looked at within it are left for the next one.
 pub const PATIENCE: Duration = Duration::from_millis(200);
+/// Files of a process that are looked at before those of all others: one that has a hundred thousand must not take all the time.
+const FIRST: usize = 256;
 /// A look takes at most this share of the time: one part of so many.
 const SHARE: u32 = 50;
 /// Sockets whose owners are kept at most.
@@ -32,8 +34,9 @@ pub struct Owners {
     processes: Vec<Process>,
     /// Not before this is looked again.
     next: Instant,
-    /// The process to begin with, where there was no time for all of them.
-    from: u32,
+    /// Processes that were not looked at yet, and how many files of each are looked at.
+    ahead: VecDeque<(u32, usize)>,
+    seen: Seen,
     refused: Option<String>,
 }
 
@@ -55,8 +58,6 @@ struct Seen {
     open: usize,
     /// Those whose may not.
     closed: usize,
-    /// There was no time for all of them.
-    cut_short: bool,
 }
 
 impl Owners {
@@ -67,7 +68,8 @@ impl Owners {
             sockets: HashMap::default(),
             processes: Vec::new(),
             next: Instant::now(),
-            from: 0,
+            ahead: VecDeque::new(),
+            seen: Seen::default(),
             refused: None,
         }
     }
@@ -91,42 +93,48 @@ impl Owners {
         let began = Instant::now();
         self.refused = match self.scan(began + patience) {
             Err(error) => Some(format!("reading {}: {error}", self.proc.display())),
-            Ok(Seen { open: 0, .. }) => Some("no process may be looked at".into()),
-            Ok(Seen { cut_short: true, .. }) => Some("there are too many open files to look at at once".into()),
-            Ok(Seen { closed: 0, .. }) => None,
-            Ok(Seen { closed, .. }) => Some(format!("{closed} processes are of others, and may not be looked at")),
+            Ok(false) => Some("there are too many open files to look at at once".into()),
+            Ok(true) => match std::mem::take(&mut self.seen) {
+                Seen { closed: 0, .. } => None,
+                Seen { open: 0, .. } => Some("no process may be looked at".into()),
+                Seen { closed, .. } => Some(format!("{closed} processes are of others, and may not be looked at")),
+            },
         };
         self.next = Instant::now() + began.elapsed() * SHARE;
     }
 
-    fn scan(&mut self, until: Instant) -> io::Result<Seen> {
-        let mut seen = Seen::default();
-        let from = std::mem::take(&mut self.from);
-        // The kernel has them in the order of their numbers.
-        for entry in fs::read_dir(&self.proc)? {
-            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            if pid < from {
-                continue;
-            }
-            seen.cut_short = Instant::now() > until || self.sockets.len() >= MOST;
-            if seen.cut_short {
-                self.from = pid;
-                break;
-            }
-            match self.scan_process(pid) {
-                Ok(()) => seen.open += 1,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => seen.closed += 1,
+    /// Goes on where the look before had to stop; whether all processes were looked at.
+    fn scan(&mut self, until: Instant) -> io::Result<bool> {
+        if self.ahead.is_empty() {
+            self.seen = Seen::default();
+            for entry in fs::read_dir(&self.proc)? {
+                let pid = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+                self.ahead.extend(pid.map(|pid| (pid, FIRST)));
             }
         }
-        Ok(seen)
+        while let Some((pid, most)) = self.ahead.pop_front() {
+            if Instant::now() > until || self.sockets.len() >= MOST {
+                self.ahead.push_front((pid, most));
+                return Ok(false);
+            }
+            match self.scan_process(pid, most) {
+                Ok(true) => self.seen.open += 1,
+                Ok(false) => self.ahead.push_back((pid, usize::MAX)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => self.seen.closed += 1,
+            }
+        }
+        Ok(true)
     }
 
-    fn scan_process(&mut self, pid: u32) -> io::Result<()> {
-        let mut place = None;
+    /// Looks at so many files of a process; whether it has no more.
+    fn scan_process(&mut self, pid: u32, most: usize) -> io::Result<bool> {
         let folder = File::open(self.proc.join(pid.to_string()).join("fd"))?;
-        let mut target = Vec::new();
-        for file in Dir::read_from(&folder)? {
+        let (mut place, mut target) = (None, Vec::new());
+        for (looked, file) in Dir::read_from(&folder)?.enumerate() {
+            if looked >= most {
+                return Ok(false);
+            }
             let Ok(link) = readlinkat(&folder, file?.file_name(), target) else {
                 // `.` and `..`, and what was closed meanwhile.
                 target = Vec::new();
@@ -135,14 +143,14 @@ impl Owners {
             target = link.into_bytes();
             let Some(inode) = inode(&target) else { continue };
             if place.is_none() {
-                let Some(process) = process::read(&self.proc, pid) else { return Ok(()) };
+                let Some(process) = process::read(&self.proc, pid) else { return Ok(true) };
                 place = Some(self.place(process));
             }
             if let Some(process) = place {
                 self.enter(inode, process);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Where a process is among those that are known.
@@ -282,6 +290,25 @@ mod tests {
         known.look(PATIENCE);
         assert!(known.refused().is_some_and(|why| why.starts_with("reading ")), "{:?}", known.refused());
         assert_eq!(owners(&mut known, &[(12, 2), (13, 3)]), [Some(20), None]);
+    }
+
+    #[test]
+    fn one_process_with_many_files_does_not_keep_others_from_being_looked_at() {
+        let proc = tempfile::tempdir().expect("a folder");
+        let many: Vec<u32> = (1_000..2_000).collect();
+        process(proc.path(), 20, 500, &many);
+        process(proc.path(), 21, 500, &[13]);
+        let mut known = Owners::new(proc.path());
+        known.look(PATIENCE);
+        assert_eq!(known.refused(), None);
+        assert_eq!(owners(&mut known, &[(1_999, 1), (1_000, 2), (13, 3)]), [Some(20), Some(20), Some(21)]);
+        // There is time for nobody; and then for all.
+        let mut known = Owners::new(proc.path());
+        known.look(Duration::ZERO);
+        assert!(known.refused().is_some_and(|why| why.contains("too many")), "{:?}", known.refused());
+        assert_eq!(known.ahead.len(), 2);
+        known.look(PATIENCE);
+        assert_eq!((known.refused(), known.ahead.len()), (None, 0));
     }
 
     #[test]
