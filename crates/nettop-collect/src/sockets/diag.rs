@@ -15,6 +15,8 @@ use crate::netlink::{
 
 /// linux/sock_diag.h.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// linux/inet_diag.h: the older question, about TCP alone.
+const TCPDIAG_GETSOCK: u16 = 18;
 /// Bytes of `struct inet_diag_msg`, which precedes the attributes.
 const MESSAGE: usize = 72;
 
@@ -32,16 +34,61 @@ const STATES: u32 = 0xFB7;
 /// TCP_SYN_RECV and TCP_NEW_SYN_RECV.
 const HALF_OPEN: u32 = 1 << 3 | 1 << 12;
 
-/// What is listed: a family and a protocol of the kernel's, and what they are called.
-const LISTS: [(u8, u8, SocketProtocol, &str); 4] = [
-    (libc::AF_INET as u8, libc::IPPROTO_TCP as u8, SocketProtocol::Tcp, "TCP over IPv4"),
-    (libc::AF_INET6 as u8, libc::IPPROTO_TCP as u8, SocketProtocol::Tcp, "TCP over IPv6"),
-    (libc::AF_INET as u8, libc::IPPROTO_UDP as u8, SocketProtocol::Udp, "UDP over IPv4"),
-    (libc::AF_INET6 as u8, libc::IPPROTO_UDP as u8, SocketProtocol::Udp, "UDP over IPv6"),
+/// What is listed, and what that is called: the kind of the question, and the question about sockets in some states.
+struct List {
+    protocol: SocketProtocol,
+    name: &'static str,
+    kind: u16,
+    question: fn(u8, u32) -> Vec<u8>,
+    /// What it is about may not be there: then there are no sockets of it.
+    optional: bool,
+}
+
+const fn list(
+    protocol: SocketProtocol,
+    name: &'static str,
+    kind: u16,
+    question: fn(u8, u32) -> Vec<u8>,
+    optional: bool,
+) -> List {
+    List { protocol, name, kind, question, optional }
+}
+
+const TCP: u8 = libc::IPPROTO_TCP as u8;
+const UDP: u8 = libc::IPPROTO_UDP as u8;
+const V4: u8 = libc::AF_INET as u8;
+const V6: u8 = libc::AF_INET6 as u8;
+
+/// TCP of both families at once, which takes one pass over the kernel's table of connections: a quarter of a million buckets, which
+/// take longer than the connections of most hosts. The newer question has no such form.
+const TCP_AT_ONCE: &[List] = &[list(SocketProtocol::Tcp, "TCP", TCPDIAG_GETSOCK, older_question, false)];
+/// The same where the kernel does not know that question any more.
+const TCP_BY_FAMILY: &[List] = &[
+    list(
+        SocketProtocol::Tcp,
+        "TCP over IPv4",
+        SOCK_DIAG_BY_FAMILY,
+        |ext, states| question(V4, TCP, ext, states),
+        false,
+    ),
+    list(SocketProtocol::Tcp, "TCP over IPv6", SOCK_DIAG_BY_FAMILY, |ext, states| question(V6, TCP, ext, states), true),
+];
+const OTHERS: &[List] = &[
+    list(
+        SocketProtocol::Udp,
+        "UDP over IPv4",
+        SOCK_DIAG_BY_FAMILY,
+        |ext, states| question(V4, UDP, ext, states),
+        false,
+    ),
+    list(SocketProtocol::Udp, "UDP over IPv6", SOCK_DIAG_BY_FAMILY, |ext, states| question(V6, UDP, ext, states), true),
 ];
 
 /// A socket to ask over, which lists those of the network namespace that it was opened in.
-pub struct Diag(Kept);
+pub struct Diag {
+    kept: Kept,
+    tcp: &'static [List],
+}
 
 impl Diag {
     /// Opens it.
@@ -49,21 +96,21 @@ impl Diag {
     /// # Errors
     /// What the kernel says.
     pub fn open() -> io::Result<Self> {
-        Kept::open(NETLINK_SOCK_DIAG).map(Self)
+        let mut diag = Self { kept: Kept::open(NETLINK_SOCK_DIAG)?, tcp: TCP_AT_ONCE };
+        // No socket is in no state.
+        if diag.dump(&TCP_AT_ONCE[0], 0, 0, &mut |_| {}).is_err() {
+            diag.tcp = TCP_BY_FAMILY;
+        }
+        Ok(diag)
     }
 
     /// Hands over every socket; returns what could not be listed, and why, in words.
     pub fn list(&mut self, each: &mut dyn FnMut(SocketRow)) -> Vec<String> {
         let mut problems = Vec::new();
-        for (family, number, protocol, name) in LISTS {
-            let question = request(family, number, EXTENSIONS, STATES);
-            let listed =
-                self.0.dump(SOCK_DIAG_BY_FAMILY, &question, &mut |body| _ = row(body, protocol).map(&mut *each));
-            match listed {
-                // What is not there has no sockets: IPv6 that is off, or a kernel without it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && family == libc::AF_INET6 as u8 => {}
-                Err(error) => problems.push(format!("the sockets of {name}: {error}")),
-                Ok(()) => {}
+        for list in self.tcp.iter().chain(OTHERS) {
+            let listed = self.dump(list, EXTENSIONS, STATES, &mut |body| _ = row(body, list.protocol).map(&mut *each));
+            if let Err(error) = listed {
+                problems.push(format!("the sockets of {}: {error}", list.name));
             }
         }
         problems
@@ -71,24 +118,35 @@ impl Diag {
 
     /// How many connections were asked for and not confirmed yet; `None`: the kernel does not tell.
     pub fn half_open(&mut self) -> Option<u64> {
-        let mut count = None;
-        for (family, number, ..) in LISTS.iter().filter(|(.., protocol, _)| *protocol == SocketProtocol::Tcp) {
-            let mut of_family = 0;
-            let question = request(*family, *number, 0, HALF_OPEN);
-            if self.0.dump(SOCK_DIAG_BY_FAMILY, &question, &mut |_| of_family += 1).is_ok() {
-                count = Some(count.unwrap_or(0) + of_family);
-            }
+        let mut count = 0;
+        for list in self.tcp {
+            self.dump(list, 0, HALF_OPEN, &mut |_| count += 1).ok()?;
         }
-        count
+        Some(count)
+    }
+
+    fn dump(&mut self, list: &List, extensions: u8, states: u32, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        match self.kept.dump(list.kind, &(list.question)(extensions, states), each) {
+            Err(error) if list.optional && error.kind() == io::ErrorKind::NotFound => Ok(()),
+            dumped => dumped,
+        }
     }
 }
 
-/// `struct inet_diag_req_v2` of all sockets in these states.
-fn request(family: u8, protocol: u8, extensions: u8, states: u32) -> Vec<u8> {
-    let mut request = vec![0; 56];
-    request[..3].copy_from_slice(&[family, protocol, extensions]);
-    request[4..8].copy_from_slice(&states.to_ne_bytes());
-    request
+/// `struct inet_diag_req_v2` of all sockets of a family and a protocol in these states.
+fn question(family: u8, protocol: u8, extensions: u8, states: u32) -> Vec<u8> {
+    let mut question = vec![0; 56];
+    question[..3].copy_from_slice(&[family, protocol, extensions]);
+    question[4..8].copy_from_slice(&states.to_ne_bytes());
+    question
+}
+
+/// `struct inet_diag_req` of all sockets in these states, of any family.
+fn older_question(extensions: u8, states: u32) -> Vec<u8> {
+    let mut question = vec![0; 60];
+    question[3] = extensions;
+    question[52..56].copy_from_slice(&states.to_ne_bytes());
+    question
 }
 
 /// The socket that a message is about; `None`: it is too short, or of a family that was not asked for.
@@ -183,6 +241,28 @@ mod tests {
     /// `length` bytes of which each tells its place.
     fn info(length: usize) -> Vec<u8> {
         (0..length).map(|at| at as u8).collect()
+    }
+
+    #[test]
+    fn both_questions_find_the_same_connections() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a listening socket");
+        let port = listener.local_addr().expect("an address").port();
+        let held = std::net::TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let mut diag = Diag::open().expect("a socket");
+        let found = [TCP_AT_ONCE, TCP_BY_FAMILY].map(|tcp| {
+            diag.tcp = tcp;
+            let mut cookies = Vec::new();
+            let problems = diag.list(&mut |row| {
+                let ends = (row.local_port, row.remote_port);
+                cookies.extend((ends.0 == port || ends.1 == port).then_some((row.cookie, row.state, row.tcp.segs_out)));
+            });
+            assert_eq!(problems, Vec::<String>::new());
+            assert!(diag.half_open().is_some());
+            cookies.sort_unstable();
+            cookies
+        });
+        assert_eq!((&found[0], found[0].len()), (&found[1], 3));
+        drop(held);
     }
 
     #[test]

@@ -7,7 +7,11 @@ mod process;
 pub mod reading;
 mod sockstat;
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use nettop_model::clock::{self, Moment};
 
@@ -23,6 +27,8 @@ use crate::collector::{Collector, Reading};
 const PACE: Duration = Duration::from_secs(1);
 /// How often at least, whatever it costs.
 const SLOWEST: Duration = Duration::from_secs(30);
+/// How often connections are counted that are not confirmed yet: that is another pass over the kernel's table of connections.
+const HALF_OPEN_EVERY: Duration = Duration::from_secs(10);
 /// A census takes at most this share of a CPU: one part of so many.
 const SHARE: u64 = 50;
 /// Sockets listed at most: 12 MiB. Others are counted.
@@ -38,6 +44,8 @@ pub struct Sockets {
     rest: Duration,
     /// Sockets in the newest census.
     listed: usize,
+    /// Connections that were asked for and not confirmed yet, and when they were counted.
+    half_open: Option<(Option<u64>, Instant)>,
 }
 
 impl Sockets {
@@ -53,6 +61,7 @@ impl Sockets {
             ephemeral: sockstat::ephemeral_ports(),
             rest: PACE,
             listed: 0,
+            half_open: None,
         }
     }
 
@@ -68,7 +77,10 @@ impl Sockets {
                     true => sockets.push(row),
                     false => *left_out += 1,
                 });
-                census.syn_recv = diag.half_open();
+                if self.half_open.is_none_or(|(_, at)| at.elapsed() >= HALF_OPEN_EVERY) {
+                    self.half_open = Some((diag.half_open(), Instant::now()));
+                }
+                census.syn_recv = self.half_open.and_then(|(count, _)| count);
             }
             Err(error) => census.problems.push(format!("opening a socket to list sockets: {error}")),
         }
