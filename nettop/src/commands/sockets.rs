@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use nettop_collect::sockets::Sockets;
-use nettop_engine::sockets::SocketState;
+use nettop_engine::sockets::{OWNERS_UNKNOWN, Ownerless, SocketState};
 use nettop_model::{
     format::Units,
     json,
@@ -34,9 +34,9 @@ pub fn run(args: &SocketsArgs) -> Result<(String, Vec<String>)> {
     state.enter(Sockets::open(PATIENCE).census());
     let (connections, processes) = state.groups(0);
     let mut snapshot = Snapshot { connections, processes, ..Snapshot::default() };
-    let missing = state.degraded();
+    let missing = missing(&state);
     if snapshot.connections.as_ref().is_none_or(|connections| connections.census.sockets == 0) && !missing.is_empty() {
-        bail!("{}", missing.iter().map(told).collect::<Vec<_>>().join("; "));
+        bail!("{}", missing.join("; "));
     }
     keep(&mut snapshot, &args.wanted);
     let text = if args.json {
@@ -47,11 +47,19 @@ pub fn run(args: &SocketsArgs) -> Result<(String, Vec<String>)> {
     } else {
         table(&snapshot, args.numeric)
     };
-    Ok((text, missing.iter().map(told).collect()))
+    Ok((text, missing))
 }
 
-fn told(Degraded { what, reason, remedy, .. }: &Degraded) -> String {
-    format!("{what}: {reason}; {remedy}")
+/// What is missing, why, and what to do about it.
+fn missing(state: &SocketState) -> Vec<String> {
+    // Of owners the monitor says what does not hold here: that it has a sandbox.
+    let others = state.degraded().into_iter().filter(|row| row.badge != OWNERS_UNKNOWN);
+    let others = others.map(|Degraded { what, reason, remedy, .. }| format!("{what}: {reason}; {remedy}"));
+    let owners = state.ownerless().map(|Ownerless { what, reason, refused }| match refused {
+        true => format!("{what}: {reason}; as root, nettop sockets names them"),
+        false => format!("{what}: {reason}"),
+    });
+    others.chain(owners).collect()
 }
 
 /// Leaves the rows that are wanted.

@@ -25,6 +25,9 @@ use crate::collector::{Collector, Reading};
 
 /// How often sockets are listed, where that costs little.
 const PACE: Duration = Duration::from_secs(1);
+/// How often, where nothing has come or gone since the census before. A pass over the kernel's table of connections takes some milliseconds
+/// also where there are none: it is megabytes that no cache holds by then.
+const QUIET: Duration = Duration::from_secs(3);
 /// How often at least, whatever it costs.
 const SLOWEST: Duration = Duration::from_secs(30);
 /// How often connections are counted that are not confirmed yet: that is another pass over the kernel's table of connections.
@@ -44,6 +47,8 @@ pub struct Sockets {
     rest: Duration,
     /// Sockets in the newest census.
     listed: usize,
+    /// What the newest census had moved.
+    moved: Option<u64>,
     /// Connections that were asked for and not confirmed yet, and when they were counted.
     half_open: Option<(Option<u64>, Instant)>,
 }
@@ -61,6 +66,7 @@ impl Sockets {
             ephemeral: sockstat::ephemeral_ports(),
             rest: PACE,
             listed: 0,
+            moved: None,
             half_open: None,
         }
     }
@@ -99,7 +105,9 @@ impl Sockets {
         }
         self.listed = census.sockets.len();
         census.cost_ns = clock::thread_cpu_ns().saturating_sub(began);
-        self.rest = rest(census.cost_ns);
+        let moved = moved(&census.sockets);
+        self.rest = rest(census.cost_ns, self.moved == Some(moved));
+        self.moved = Some(moved);
         census.rest_ns = self.rest.as_nanos() as u64;
         census
     }
@@ -128,9 +136,17 @@ fn lacks_owners(census: &Census) -> bool {
     census.sockets.iter().any(|socket| socket.inode != 0 && socket.owner.is_none())
 }
 
-/// How long to wait after a census that took so much of a CPU.
-fn rest(cost_ns: u64) -> Duration {
-    Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(PACE, SLOWEST)
+/// How long to wait after a census that took so much of a CPU, and found something new or not.
+fn rest(cost_ns: u64, is_quiet: bool) -> Duration {
+    Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(if is_quiet { QUIET } else { PACE }, SLOWEST)
+}
+
+/// A number that is another one when a socket came or went, or one of TCP moved anything.
+fn moved(sockets: &[SocketRow]) -> u64 {
+    let segments =
+        |tcp: &TcpFacts| u64::from(tcp.segs_in.unwrap_or_default()) + u64::from(tcp.segs_out.unwrap_or_default());
+    let of = |row: &SocketRow| row.cookie.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(segments(&row.tcp));
+    sockets.iter().map(of).fold(sockets.len() as u64, u64::wrapping_add)
 }
 
 #[cfg(test)]
@@ -147,7 +163,30 @@ mod tests {
         for (cost_ms, expected_ms) in
             [(0, 1000), (1, 1000), (20, 1000), (58, 2900), (237, 11_850), (700, 30_000), (u64::MAX / 1_000_000, 30_000)]
         {
-            assert_eq!(rest(cost_ms * 1_000_000), Duration::from_millis(expected_ms), "{cost_ms} ms");
+            let expected = Duration::from_millis(expected_ms);
+            assert_eq!(rest(cost_ms * 1_000_000, false), expected, "{cost_ms} ms");
+            assert_eq!(rest(cost_ms * 1_000_000, true), expected.max(QUIET), "{cost_ms} ms, quiet");
+        }
+    }
+
+    #[test]
+    fn a_census_in_which_nothing_moved_is_known() {
+        let row = |cookie, segments| SocketRow {
+            cookie,
+            tcp: TcpFacts { segs_in: Some(segments), ..TcpFacts::default() },
+            ..SocketRow::default()
+        };
+        let before = moved(&[row(1, 5), row(2, 7)]);
+        for (name, now, same) in [
+            ("nothing", vec![row(1, 5), row(2, 7)], true),
+            ("in another order", vec![row(2, 7), row(1, 5)], true),
+            ("a segment", vec![row(1, 6), row(2, 7)], false),
+            ("a new one", vec![row(1, 5), row(2, 7), row(3, 0)], false),
+            ("one is gone", vec![row(1, 5)], false),
+            ("one for another", vec![row(1, 5), row(3, 7)], false),
+            ("none is left", vec![], false),
+        ] {
+            assert_eq!(moved(&now) == before, same, "{name}");
         }
     }
 

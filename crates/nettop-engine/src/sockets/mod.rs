@@ -29,12 +29,24 @@ pub struct SocketState {
     published: Option<Published>,
 }
 
+/// The badge that tells of sockets without an owner.
+pub const OWNERS_UNKNOWN: &str = "owners unknown";
 /// Why a socket has no owner where every process could be looked at.
 const NOBODY: &str = "no process that can be seen has them open: they are the kernel's own, or of another PID namespace, such as a \
                       container's host, or were opened meanwhile";
 
 /// What a snapshot of the usual size has.
 type Published = (Arc<Connections>, Arc<Processes>);
+
+/// That the owners of some sockets are not known.
+pub struct Ownerless {
+    /// Of how many.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// Whether processes could not be looked at; else none of them has these sockets.
+    pub refused: bool,
+}
 
 /// A census, and what was made of it.
 struct Entered {
@@ -152,6 +164,17 @@ impl SocketState {
         Some((Arc::new(rows::connections(newest, limit)), Arc::new(rows::processes(newest, limit))))
     }
 
+    /// That some sockets have no owner, where that is so.
+    pub fn ownerless(&self) -> Option<Ownerless> {
+        let census = &self.newest.as_ref()?.census;
+        let unknown = Some(rows::without_owner(census)).filter(|unknown| *unknown > 0)?;
+        Some(Ownerless {
+            what: format!("of {unknown} of {} sockets it is not known which process has them", census.sockets.len()),
+            reason: census.owners_refused.clone().unwrap_or_else(|| NOBODY.into()),
+            refused: census.owners_refused.is_some(),
+        })
+    }
+
     /// What could not be read, or is not known.
     pub fn degraded(&self) -> Vec<Degraded> {
         let mut rows = Vec::new();
@@ -175,14 +198,17 @@ impl SocketState {
                 "none: those that are listed stay the same",
             );
         }
-        let unknown = rows::without_owner(census);
-        if unknown > 0 {
-            push(
-                "owners unknown",
-                format!("of {unknown} of {} sockets it is not known which process has them", census.sockets.len()),
-                census.owners_refused.clone().unwrap_or_else(|| NOBODY.into()),
-                "started anew, nettop knows the owners of the sockets there are by then; nettop sockets, as root, names them all",
-            );
+        if let Some(Ownerless { what, reason, refused }) = self.ownerless() {
+            let (reason, remedy) = match refused {
+                true => (
+                    format!(
+                        "owners are told by open files, at which nettop may look before it enters its sandbox: {reason}"
+                    ),
+                    "started anew, nettop knows the owners of the sockets there are by then; nettop sockets, as root, names them all",
+                ),
+                false => (reason, "none, but starting nettop in the host's PID namespace where it is in a container's"),
+            };
+            push(OWNERS_UNKNOWN, what, reason, remedy);
         }
         rows
     }

@@ -43,7 +43,7 @@ pub struct CensusFacts {
     pub sockets: u64,
     /// CPU time that it took, µs.
     pub cost_us: u64,
-    /// Seconds until the next one: 50 times what this one took, at least one and at most 30.
+    /// Seconds until the next one: 50 times what this one took, at least one (three where nothing moved) and at most 30.
     pub rest: f64,
 }
 
