@@ -79,7 +79,12 @@ pub enum Word {
     Unit,
     /// Who began a connection: `in`, `out` or `?`.
     Direction,
+    /// Whom an address is known to, by the registries of IANA: one of [`SCOPES`].
+    Scope,
 }
+
+/// What [`Word::Scope`] may be: this host alone, some network, a group, everybody.
+pub const SCOPES: [&str; 4] = ["local", "private", "multicast", "public"];
 
 /// What can be compared with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,7 +274,7 @@ impl Word {
         let text = text.to_lowercase();
         match self {
             Self::State => text.starts_with(asked),
-            Self::Direction => text == asked,
+            Self::Direction | Self::Scope => text == asked,
             Self::Process | Self::Unit => text.contains(asked),
         }
     }
@@ -379,6 +384,7 @@ mod tests {
             see(Fact::Named(Word::Process, "nginx: worker"));
             see(Fact::Named(Word::Unit, "nginx.service"));
             see(Fact::Named(Word::Direction, "in"));
+            see(Fact::Named(Word::Scope, "public"));
             see(Fact::Number(Quantity::Tx, 2e6));
             see(Fact::Number(Quantity::Rtt, 12.5));
         };
@@ -409,6 +415,9 @@ mod tests {
             ("dir:out", false),
             ("dir:out,in", true),
             ("!dir:in", false),
+            ("scope:PUBLIC", true),
+            ("!scope:local", true),
+            ("scope:private,local", false),
             ("tx>1M rtt>12", true),
             ("rx>0", false),
         ] {

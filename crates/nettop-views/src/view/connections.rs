@@ -175,7 +175,7 @@ mod tests {
             ("192.0.2.1", 50_123, false, 21, "192.0.2.1:50123"),
             ("198.51.100.200", 50_123, false, 15, "198.….200:50123"),
             ("2001:db8::1", 443, true, 21, "[2001:db8::1]:443"),
-            ("2001:db8:aaaa:bbbb::1", 443, true, 15, "[2001:…::1]:443"),
+            ("2001:db8:aaaa:bbbb::1", 443, true, 15, "[2001…b::1]:443"),
         ] {
             let (now_ns, packets, place, flags, units) = (0, 0, 1, false, Units::default());
             let cell = Cell { now_ns, packets, place, width, flags, numeric, units, attention: &attention };

@@ -55,6 +55,12 @@ pub const ALERTS: usize = 7;
 /// The place of the connections.
 pub const CONNECTIONS: usize = 10;
 
+/// The filter that a view begins with, unless somebody chooses another one; empty: none.
+pub fn usual_filter(view: usize) -> &'static str {
+    // What programs of this host say to each other is mostly more, and seldom what is looked for.
+    if view == CONNECTIONS { "!scope:local" } else { "" }
+}
+
 /// What options and configuration files call the views, in their order.
 pub fn names() -> impl Iterator<Item = String> {
     VIEWS.iter().map(|view| view.name().to_lowercase())
