@@ -41,7 +41,7 @@ impl Kept {
     /// Asks for a list, and hands over what follows the header of each message of it.
     ///
     /// # Errors
-    /// What the kernel says, with its number; that it says nothing within [`PATIENCE`]; that its answer makes no sense. What was
+    /// What the kernel says, with its number; that for as long as [`PATIENCE`] it says no more; that its answer makes no sense. What was
     /// handed over by then is a part of the list.
     pub fn dump(&mut self, kind: u16, body: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         let answered = self.exchange(kind, body, each);
@@ -55,11 +55,11 @@ impl Kept {
     }
 
     fn exchange(&mut self, kind: u16, body: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        let until = Instant::now() + PATIENCE;
         self.sequence = self.sequence.wrapping_add(1);
         self.socket.send(&question(kind, self.sequence, body), 0)?;
         loop {
-            let datagram = receive(&self.socket, &mut self.buffer, until)?;
+            // A list of millions takes seconds: what counts is whether it goes on.
+            let datagram = receive(&self.socket, &mut self.buffer, Instant::now() + PATIENCE)?;
             if messages(datagram, self.sequence, each)? {
                 return Ok(());
             }

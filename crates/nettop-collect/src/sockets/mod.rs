@@ -34,8 +34,10 @@ const SLOWEST: Duration = Duration::from_secs(30);
 const HALF_OPEN_EVERY: Duration = Duration::from_secs(10);
 /// A census takes at most this share of a CPU: one part of so many.
 const SHARE: u64 = 50;
-/// Sockets listed at most: 12 MiB. Others are counted.
+/// Sockets listed at most. Others are counted.
 const MOST: usize = 65_536;
+/// Bytes of each: 20 MiB for all of them.
+const _: () = assert!(size_of::<SocketRow>() <= 320);
 
 /// Lists them.
 pub struct Sockets {
@@ -90,11 +92,12 @@ impl Sockets {
             }
             Err(error) => census.problems.push(format!("opening a socket to list sockets: {error}")),
         }
+        census.partial = !census.problems.is_empty();
         match self.sockstat.read() {
             Ok(counts) => (census.orphans, census.time_wait) = counts,
             Err(problem) => census.problems.push(problem),
         }
-        let all = census.left_out == 0 && census.problems.is_empty();
+        let all = census.is_whole();
         census.processes = self.owners.of(&mut census.sockets, all);
         if lacks_owners(&census) && self.owners.look_again() {
             census.sockets.iter_mut().for_each(|socket| socket.owner = None);

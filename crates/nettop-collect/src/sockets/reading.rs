@@ -19,6 +19,8 @@ pub struct Census {
     pub sockets: Vec<SocketRow>,
     /// How many more there are, for which there was no room.
     pub left_out: u64,
+    /// Some could not be listed: `problems` says why.
+    pub partial: bool,
     /// Processes that have some of them.
     pub processes: Vec<Process>,
     /// Connections that only wait until nothing of them can be under way any more; `None`: not known.
@@ -78,6 +80,13 @@ pub struct SocketRow {
     /// The place of its owner in [`Census::processes`].
     #[serde(skip_serializing_if = "is_default")]
     pub owner: Option<u32>,
+}
+
+impl Census {
+    /// Whether it has all sockets there are.
+    pub fn is_whole(&self) -> bool {
+        self.left_out == 0 && !self.partial
+    }
 }
 
 impl Default for SocketRow {

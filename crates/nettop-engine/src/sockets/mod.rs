@@ -95,7 +95,7 @@ impl SocketState {
         let before = self.newest.take().map(|newest| newest.census);
         let seconds = before.as_ref().map_or(0.0, |before| census.at.seconds_since(&before.at));
         // What was not listed before may be older than that.
-        let had_all = before.is_some_and(|before| is_whole(&before));
+        let had_all = before.is_some_and(|before| before.is_whole());
         let listeners = Listeners::of(&census.sockets);
         let mut sockets = Vec::with_capacity(census.sockets.len());
         for (at, socket) in (0..).zip(&census.sockets) {
@@ -105,7 +105,7 @@ impl SocketState {
                 sockets.push(counted);
             }
         }
-        if is_whole(&census) {
+        if census.is_whole() {
             let newest = self.censuses;
             self.known.retain(|_, known| known.census == newest);
         } else if self.known.len() > MOST {
@@ -212,11 +212,6 @@ impl SocketState {
         }
         rows
     }
-}
-
-/// Whether a census has all sockets there are.
-fn is_whole(census: &Census) -> bool {
-    census.left_out == 0 && census.problems.is_empty()
 }
 
 /// What its protocol is called.
