@@ -18,7 +18,7 @@ use nettop_process::cause;
 use self::{
     cli::{Cli, Command, CtlCli, Exit},
     commands::{
-        ctl, doctor, features, manual,
+        ctl, doctor, features, manual, sockets,
         update_db::{self, Limits},
     },
     config::Config,
@@ -56,6 +56,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Attach(args) => finish("nettop attach", attach::run(&args).map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", ctl::run(&args.ctl)),
         Command::Maps(args) => finish("nettop maps", ctl::run_maps(args.socket, args.print)),
+        Command::Sockets(args) => finish(
+            "nettop sockets",
+            sockets::run(&args).and_then(|(text, missing)| {
+                missing.iter().for_each(|what| complain("nettop sockets", what));
+                print(text.as_bytes()).map(|()| true)
+            }),
+        ),
         Command::UpdateDb(args) => finish(
             "nettop update-db",
             update_db::run(&args, &Limits::default()).and_then(|text| print(text.as_bytes())).map(|()| true),

@@ -18,6 +18,12 @@ use crate::{
     terminal::Terminal,
 };
 
+/// What a snapshot says is degraded, but for what the kernel is too old for.
+pub fn troubles(snapshot: &Value) -> Vec<&Value> {
+    let rows = snapshot["degraded"].as_array().expect("a list").iter();
+    rows.filter(|row| !row["reason"].as_str().is_some_and(|reason| reason.contains("which Linux"))).collect()
+}
+
 /// A running nettop.
 #[derive(Debug)]
 pub struct Monitor {

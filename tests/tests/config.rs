@@ -200,6 +200,25 @@ fn what_has_more_say_overrides_what_it_contradicts() {
 }
 
 #[test]
+fn a_view_begins_with_a_filter_of_its_own_unless_a_file_says_otherwise() {
+    let filter = |text: &str| {
+        let printed = Home::with(text).config("").stdout;
+        let of_view =
+            printed.split("[views.connections]").nth(1).expect("the table").lines().nth(1).map(str::to_string);
+        of_view.expect("a row")
+    };
+    for (text, expected) in [
+        ("", "filter = \"!scope:local\""),
+        ("[views.sources]\nfilter = \"a\"\n", "filter = \"!scope:local\""),
+        ("[views.connections]\nfilter = \"dir:in\"\n", "filter = \"dir:in\""),
+        ("[views.connections]\nfilter = \"\"\n", "filter = \"\""),
+    ] {
+        let found = filter(text);
+        assert!(found.starts_with(expected), "{text:?}: {found}");
+    }
+}
+
+#[test]
 fn what_is_printed_is_a_file_that_says_the_same() {
     let text = "dst = \"!10.0.0.0/8,192.0.2.1\"\nno-sandbox = true\nlog = \"/tmp/\\u202e\\\"x\\\\y\"\nmax-events = 0x10\n\
                 interval = 0.5\n[keys]\nmute = []\nup = [\"Up\", \"w\"]\nview = \"F2\"\n[columns.sources]\nsort = \"pps\"\n\

@@ -122,7 +122,7 @@ fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
 }
 
 #[test]
-fn a_pause_and_a_reset_are_of_what_is_sent_too() {
+fn a_pause_and_a_reset_are_of_what_is_sent_too_and_it_can_be_left_out() {
     if !skip::privileged() {
         return;
     }
@@ -144,4 +144,10 @@ fn a_pause_and_a_reset_are_of_what_is_sent_too() {
     monitor.command(&json!({"cmd": "reset"}));
     send(3);
     assert_eq!(wait_until_sent(&monitor, 3)["packets"], 3);
+    monitor.stop();
+
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --without egress");
+    send(5);
+    assert_eq!(egress(&monitor), Value::Null);
+    assert!(!monitor.snapshot()["degraded"].to_string().contains("egress"), "nobody misses it");
 }

@@ -56,7 +56,7 @@ fn views_are_filtered_and_exported_by_keys_and_mouse() {
     assert_eq!(rows, expected);
 
     // A click on the tab of the countries.
-    types("\x1b[<0;45;4M\x1b[<0;45;4m");
+    types("\x1b[<0;34;4M\x1b[<0;34;4m");
     let json = wait_for(|| {
         // One export at a time: the key means nothing until the one before has ended.
         types("E");

@@ -13,7 +13,7 @@ use std::{
 
 use nettop_model::snapshot::Degraded;
 
-use crate::host::reading::HostReading;
+use crate::{host::reading::HostReading, sockets::Census};
 
 /// Procfs, netlink messages and error texts need little.
 const STACK: usize = 256 << 10;
@@ -27,6 +27,8 @@ const LATE: u32 = 5;
 pub enum Reading {
     /// What the host itself counts.
     Host(Box<HostReading>),
+    /// Its sockets.
+    Sockets(Box<Census>),
 }
 
 /// A collector. It derives nothing: what it reads is what was counted.
@@ -36,6 +38,11 @@ pub trait Collector: Send {
 
     /// How long after a reading began the next one is due.
     fn pace(&self) -> Duration;
+
+    /// How long to wait after a reading that took so long: as the pace has it, but never more than a bounded share of a CPU.
+    fn rest(&self, took: Duration) -> Duration {
+        wait(self.pace(), took)
+    }
 
     /// Reads.
     fn collect(&mut self) -> Reading;
@@ -48,13 +55,21 @@ pub struct Collectors(Vec<Worker>);
 struct Worker {
     name: &'static str,
     pace: Duration,
-    newest: Arc<Mutex<Option<Reading>>>,
+    newest: Arc<Mutex<Newest>>,
     /// When it began, or brought its newest reading.
     heard: Instant,
     /// Why it does not work.
     failure: Option<io::Error>,
     /// Hung up on at the end.
     _end: Option<Sender<()>>,
+}
+
+/// What a thread has brought.
+#[derive(Default)]
+struct Newest {
+    reading: Option<Reading>,
+    /// How long it waits until the next one.
+    rest: Duration,
 }
 
 impl Collectors {
@@ -78,15 +93,15 @@ impl Worker {
     fn start(mut collector: Box<dyn Collector>) -> Self {
         let (name, pace) = (collector.name(), collector.pace());
         let (end, ended) = mpsc::channel();
-        let newest = Arc::new(Mutex::new(None));
+        let newest = Arc::new(Mutex::new(Newest::default()));
         let place = Arc::clone(&newest);
         let thread = thread::Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
             loop {
                 let started = Instant::now();
-                let reading = collector.collect();
-                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
-                let wait = wait(pace, started.elapsed());
-                if ended.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                let reading = Some(collector.collect());
+                let rest = collector.rest(started.elapsed());
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Newest { reading, rest };
+                if ended.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
             }
@@ -95,15 +110,16 @@ impl Worker {
     }
 
     fn take(&mut self) -> Option<Reading> {
-        let reading = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let reading = self.newest.lock().unwrap_or_else(PoisonError::into_inner).reading.take()?;
         self.heard = Instant::now();
         Some(reading)
     }
 
     fn degraded(&self) -> Option<Degraded> {
+        let rest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).rest;
         let reason = match &self.failure {
             Some(error) => format!("its thread could not be started: {error}"),
-            None if self.heard.elapsed() > self.pace * LATE => {
+            None if self.heard.elapsed() > self.pace.max(rest) * LATE => {
                 format!("nothing has been read for {} s: the kernel does not answer", self.heard.elapsed().as_secs())
             }
             None => return None,

@@ -10,4 +10,5 @@ pub mod pcap;
 pub mod privilege;
 pub mod reading;
 pub mod record;
+pub mod sockets;
 pub mod traffic;

@@ -15,6 +15,7 @@ mod interface_sums;
 mod interfaces;
 pub mod ledger;
 mod lines;
+mod optional;
 pub mod overhead;
 mod prefixes;
 mod publish;
@@ -24,6 +25,7 @@ pub mod replay;
 mod sampler;
 mod sight;
 pub mod sinks;
+pub mod sockets;
 mod stall;
 mod state;
 mod tables;
@@ -57,10 +59,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
+pub use self::optional::Optional;
 use self::{
     aggregates::Aggregates, detail::Details, egress::EgressSums, histories::Histories, host::HostState,
     interfaces::Interfaces, overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler, sinks::Sinks,
-    stall::Missed,
+    sockets::SocketState, stall::Missed,
 };
 use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 
@@ -95,8 +98,8 @@ pub struct Settings {
     pub event_rate: u32,
     /// Sources remembered.
     pub max_sources: usize,
-    /// What the kernel program leaves out.
-    pub without: Vec<Part>,
+    /// What is left out.
+    pub without: Vec<Optional>,
     /// From where on rules raise alerts.
     pub thresholds: Thresholds,
     /// Rules of one's own.
@@ -145,6 +148,7 @@ pub struct Engine {
     /// What is collected beside packets.
     collectors: Collectors,
     host: HostState,
+    sockets: SocketState,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     /// When what is usual was saved last.
@@ -195,6 +199,7 @@ impl Engine {
             interfaces: Interfaces::default(),
             collectors: Collectors::default(),
             host: HostState::default(),
+            sockets: SocketState::default(),
             geo,
             saved: Instant::now(),
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -204,7 +209,7 @@ impl Engine {
             source,
             settings,
         };
-        engine.aggregates.has_destinations = !engine.settings.without.contains(&Part::Destinations);
+        engine.aggregates.has_destinations = !engine.settings.without.contains(&Optional::Counted(Part::Destinations));
         engine.aggregates.egress = engine.source.counts_egress().then(EgressSums::default);
         engine.load_usual();
         engine.look();
@@ -287,11 +292,8 @@ impl Engine {
         if !self.drain() {
             self.source.read_tables(&mut self.aggregates.tables);
         }
-        for reading in self.collectors.readings() {
-            match reading {
-                collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
-            }
-        }
+        let beside: Vec<_> = self.collectors.readings().collect();
+        beside.into_iter().for_each(|reading| self.enter_beside(reading));
         self.look();
         self.tick.count += 1;
         self.sinks.tick();
@@ -303,6 +305,14 @@ impl Engine {
         self.publish();
         self.full.clear();
         self.unadmitted = self.aggregates.sources.unadmitted().packets;
+    }
+
+    /// Enters what a collector beside the one of packets has read.
+    fn enter_beside(&mut self, reading: collector::Reading) {
+        match reading {
+            collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
+            collector::Reading::Sockets(census) => self.sockets.enter(*census),
+        }
     }
 
     /// Takes what is known of the interfaces by now; returns whether there is anything new to say of them. However long the

@@ -8,7 +8,7 @@ use nettop_model::{
     clock::Moment,
     filter::FilterText,
     request::{self, Request},
-    snapshot::{DEFAULT_LIMIT, Replay, Severity, Snapshot},
+    snapshot::{Replay, Severity, Snapshot},
 };
 use nettop_requests::Envelope;
 use serde::{Deserialize, Serialize};
@@ -267,7 +267,7 @@ impl Engine {
                 self.drain();
                 self.look();
             }
-            Step::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
+            Step::Beside(reading) => self.enter_beside(reading),
             Step::Tick => self.tick(),
             Step::Request(value) => {
                 let request = request::parse(value.to_string().as_bytes());

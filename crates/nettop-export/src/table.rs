@@ -1,15 +1,18 @@
-//! The top sources as a table, one row each: CSV with the classic's columns.
+//! Rows as a table: the top sources as CSV with the classic's columns, and rows of any kind.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use nettop_model::{
     json,
     snapshot::{SourceRow, SourceRows},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
-use super::cell::Cell;
+use super::cell::{Cell, inert};
 
 const COLUMNS: &[&str] =
     &["ip", "packets", "bytes", "pps", "pps_10s", "pps_60s", "peak_pps", "low_pps", "first_ns", "last_ns"];
@@ -48,6 +51,29 @@ pub fn of_json(snapshot: &RawValue, out: &mut dyn Write) -> io::Result<()> {
 /// What `out` says.
 pub fn of_sources(sources: &SourceRows, out: &mut dyn Write) -> io::Result<()> {
     write(COLUMNS, sources.iter().map(|row| Row::from(&*row)), out)
+}
+
+/// What has one value a row as CSV, header first: lists within a row are left out.
+///
+/// # Errors
+/// What `out` says.
+pub fn of_maps(rows: &[Map<String, Value>], out: &mut dyn Write) -> io::Result<()> {
+    let single = |(name, value): (&'_ String, &Value)| match value {
+        Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(name.clone()),
+    };
+    // Not every row has every field: of those without a place there is none of a country.
+    let heads: BTreeSet<String> = rows.iter().flatten().filter_map(single).collect();
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(&heads)?;
+    for row in rows {
+        csv.write_record(heads.iter().map(|head| match row.get(head) {
+            Some(Value::String(text)) => inert(text),
+            None | Some(Value::Null) => String::new(),
+            Some(value) => value.to_string(),
+        }))?;
+    }
+    csv.flush()
 }
 
 /// Rows as CSV under these columns.

@@ -44,6 +44,11 @@ pub fn asleep_ns() -> u64 {
     clocks_ns([libc::CLOCK_MONOTONIC, libc::CLOCK_BOOTTIME], &OFFSET_NS).1
 }
 
+/// Nanoseconds of a CPU that this thread has taken since it began.
+pub fn thread_cpu_ns() -> u64 {
+    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// By how much clocks may move apart before that is noticed. Else each reading of both would have another time of day for
 /// one and the same monotonic time, by nanoseconds.
 const TOLERANCE_NS: u64 = 5_000_000;

@@ -1,7 +1,6 @@
 //! Writing everything, or the rows of a view, to files for the screen, without holding it up.
 
 use std::{
-    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
@@ -9,9 +8,9 @@ use std::{
 use anyhow::Context as _;
 use nettop_export::{
     atomic_file::AtomicFile,
-    cell::inert,
     session::{self, Written},
     site::Kept,
+    table,
 };
 use nettop_model::{
     answer::Answer,
@@ -80,7 +79,7 @@ impl ViewRows {
 
     fn to_files(&self) -> anyhow::Result<Vec<Written>> {
         let paths = ["csv", "json"].map(|extension| self.path.with_extension(extension));
-        let forms: [Form; 2] = [&|out| self.to_csv(out), &|out| json::pretty(&self.rows, out)];
+        let forms: [Form; 2] = [&|out| table::of_maps(&self.rows, out), &|out| json::pretty(&self.rows, out)];
         let write = |(path, form): (PathBuf, Form)| {
             let destination = AtomicFile::new(path);
             let path = destination.path();
@@ -88,26 +87,6 @@ impl ViewRows {
             Ok((path.to_path_buf(), kept))
         };
         paths.into_iter().zip(forms).map(write).collect()
-    }
-
-    /// What has one value a row, header first: lists within a row are in the JSON only.
-    fn to_csv(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        let single = |(name, value): (&'_ String, &Value)| match value {
-            Value::Array(_) | Value::Object(_) => None,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(name.clone()),
-        };
-        // Not every row has every field: of those without a place there is none of a country.
-        let heads: BTreeSet<String> = self.rows.iter().flatten().filter_map(single).collect();
-        let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(&heads)?;
-        for row in &self.rows {
-            csv.write_record(heads.iter().map(|head| match row.get(head) {
-                Some(Value::String(text)) => inert(text),
-                None | Some(Value::Null) => String::new(),
-                Some(value) => value.to_string(),
-            }))?;
-        }
-        csv.flush()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Snapshots for the tests of whole screens.
 
 pub mod attacks;
+mod sockets;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -264,6 +265,8 @@ pub fn busy() -> Snapshot {
         },
         alerts: Vec::new(),
         host: Some(Arc::new(host())),
+        connections: Some(Arc::new(sockets::connections())),
+        processes: Some(Arc::new(sockets::processes())),
         monitor: Monitor {
             interfaces: vec![
                 interface("eth0", Some(AttachMode::Native), ""),

@@ -1,8 +1,9 @@
 //! What of the screen only configuration files can say: which keys do what, and how each view's table begins.
 
+use nettop_model::query;
 use nettop_views::{
     table::{Head, Order},
-    view::VIEWS,
+    view::{self, VIEWS},
 };
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 
 /// What only files can say.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Preferences {
     /// Which keys do what.
     pub keys: Bindings,
@@ -19,6 +20,14 @@ pub struct Preferences {
     pub tables: [TableState; VIEWS.len()],
     /// Unicode, whatever the environment says of the terminal: ASCII was turned off.
     pub unicode: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        let table =
+            |at| TableState { filter: query::parse(view::usual_filter(at)).ok().flatten(), ..TableState::default() };
+        Self { keys: Bindings::default(), tables: std::array::from_fn(table), unicode: false }
+    }
 }
 
 /// What files call a column.

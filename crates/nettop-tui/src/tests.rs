@@ -191,6 +191,9 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
     ];
     let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
     for (snapshot, form) in snapshots.iter().flat_map(|one| [(one, Form::whole()), (one, Form::Flat)]) {
+        // Only the grouped form has sockets.
+        let flat = Snapshot { connections: None, processes: None, ..snapshot.clone() };
+        let snapshot = if form == Form::Flat { &flat } else { snapshot };
         let sent = sent(snapshot, &form);
         let json = |snapshot: &Snapshot| serde_json::to_value(Flat::from(snapshot)).expect("it can be written");
         assert_eq!(json(&sent), json(snapshot));
@@ -322,6 +325,24 @@ fn interfaces_that_a_capture_does_not_have_are_not_announced() {
         snapshot.meta.runtime.mode = mode;
         let screen = screen((120, 40), &snapshot, &state);
         assert!(screen.contains(expected), "{mode:?}: {screen}");
+    }
+}
+
+#[test]
+fn sockets_that_a_capture_does_not_have_are_not_announced() {
+    for name in ["Connections", "Processes"] {
+        let state =
+            State { view: VIEWS.iter().position(|view| view.name() == name).expect("the view"), ..State::default() };
+        for (mode, expected) in [
+            (Mode::Live, "--without connections"),
+            (Mode::Replay, "nothing of a host's sockets"),
+            (Mode::Demo, "nothing of a host's sockets"),
+        ] {
+            let mut snapshot = Snapshot { connections: None, processes: None, ..busy() };
+            snapshot.meta.runtime.mode = mode;
+            let screen = screen((120, 40), &snapshot, &state);
+            assert!(screen.contains(expected), "{name} {mode:?}: {screen}");
+        }
     }
 }
 

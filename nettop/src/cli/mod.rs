@@ -4,6 +4,7 @@ mod doctor;
 mod files;
 mod level;
 mod screen;
+mod sockets;
 mod thresholds;
 
 use std::{os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc, time::Duration};
@@ -21,7 +22,7 @@ use nettop_collect::{
 use nettop_common::{counters::Part, maps::Form};
 use nettop_control::{channel::ControlArgs, endpoint::Endpoint};
 use nettop_engine::{
-    Settings,
+    Optional, Settings,
     detect::{OwnRule, first_alert},
 };
 use nettop_geo::Watcher;
@@ -32,7 +33,13 @@ use nettop_model::{
 use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
-pub use self::{doctor::DoctorArgs, files::FileArgs, level::Level, screen::ScreenArgs};
+pub use self::{
+    doctor::DoctorArgs,
+    files::FileArgs,
+    level::Level,
+    screen::ScreenArgs,
+    sockets::{SocketsArgs, Wanted},
+};
 use crate::commands::{ctl as client, ctl::CtlArgs, update_db::UpdateDbArgs};
 
 /// Shows, live and truthfully, who is hitting this host. Without a command: run.
@@ -62,6 +69,8 @@ pub enum Command {
     Ctl(ClientArgs),
     /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
     Maps(MapsArgs),
+    /// List the connections of this host and what listens, once, with the processes that have them; needs no privilege for one's own
+    Sockets(SocketsArgs),
     /// Print the configuration in force, as TOML, and where each value comes from; takes the options of run
     Config(ConfigArgs),
     /// List everything nettop can do
@@ -237,9 +246,9 @@ pub struct RunArgs {
     /// for BPF can dump, which take more of the CPU and are only emptied by a reset
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub maps: MapForm,
-    /// Do not count these, separated by commas; what is left out costs a packet nothing
+    /// Do without these, separated by commas; what is left out costs a packet nothing
     #[arg(long, value_delimiter = ',', value_name = "PART", value_parser = parse_part)]
-    pub without: Vec<Part>,
+    pub without: Vec<Optional>,
     /// Append every reading to this file, compressed, to be replayed with nettop replay
     #[arg(long, value_name = "FILE", conflicts_with = "pcap")]
     pub record: Option<PathBuf>,
@@ -274,9 +283,17 @@ impl RunArgs {
             memory: budget.maps,
             form: self.maps.into(),
             event_rate: self.event_rate(),
-            egress: true,
-            parts: self.without.iter().fold(Part::EVERY, |parts, part| parts & !part.bit()),
+            egress: !self.is_without(Optional::Egress),
+            parts: Part::ALL
+                .iter()
+                .filter(|part| !self.is_without(Optional::Counted(**part)))
+                .fold(0, |parts, part| parts | part.bit()),
         }
+    }
+
+    /// Whether this is left out.
+    pub fn is_without(&self, part: Optional) -> bool {
+        self.without.contains(&part)
     }
 
     fn event_rate(&self) -> u32 {
@@ -512,15 +529,10 @@ fn parse_speed(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What can be left out: sources are what it is all about, and distinct ones would be wrong without saying so.
-fn optional_parts() -> impl Iterator<Item = Part> {
-    Part::ALL.iter().copied().filter(|part| !matches!(part, Part::Sources | Part::Unique))
-}
-
-fn parse_part(text: &str) -> Result<Part, String> {
-    let named = optional_parts().find(|part| part.label() == text);
+fn parse_part(text: &str) -> Result<Optional, String> {
+    let named = Optional::all().find(|part| part.label() == text);
     named.ok_or_else(|| {
-        let labels: Vec<_> = optional_parts().map(Part::label).collect();
+        let labels: Vec<_> = Optional::all().map(Optional::label).collect();
         format!("one of {}", labels.join(", "))
     })
 }

@@ -4,5 +4,6 @@ pub mod ctl;
 pub mod doctor;
 pub mod features;
 pub mod manual;
+pub mod sockets;
 mod stream;
 pub mod update_db;

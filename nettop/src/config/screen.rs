@@ -36,7 +36,9 @@ pub fn preferences(files: &[Document]) -> Result<Preferences, String> {
                 at(files, &key(&format!("width.{name}")), table.set_width(&heads, &name, *cells))?;
             }
         }
-        table.filter = filter(files, &view)?;
+        if let Some(chosen) = filter(files, &view)? {
+            table.filter = chosen;
+        }
         let sort = highest(files, |tables| tables.columns.get(&view)?.sort.as_ref());
         let reverse = highest(files, |tables| tables.columns.get(&view)?.reverse.as_ref());
         let sorted = table.begin_sorted(&heads, sort.map(String::as_str), reverse.is_some_and(|reverse| *reverse));
@@ -46,15 +48,15 @@ pub fn preferences(files: &[Document]) -> Result<Preferences, String> {
     Ok(preferences)
 }
 
-/// The filter that a view begins with.
-fn filter(files: &[Document], view: &str) -> Result<Option<Query>, String> {
+/// The filter that a view is to begin with, which may be none; `None`: no file says so.
+fn filter(files: &[Document], view: &str) -> Result<Option<Option<Query>>, String> {
     let Some((file, text)) =
         files.iter().rev().find_map(|file| Some((file, file.tables.views.get(view)?.filter.as_ref()?)))
     else {
         return Ok(None);
     };
     let place = |error: query::Error| format!("{}: views.{view}.filter: {}", file.place_in(text, error.at), error.what);
-    query::parse(text.get_ref()).map_err(place)
+    query::parse(text.get_ref()).map(Some).map_err(place)
 }
 
 /// The same, with the place of the key.

@@ -17,9 +17,10 @@ use nettop_collect::{
     host::Host,
     kernel::{Budget, Xdp},
     pcap::Pcap,
+    sockets::{self, Sockets},
 };
 use nettop_control::{channel::Channel, server};
-use nettop_engine::{Engine, Settings, overhead::Overhead, replay::Player, sinks::Sinks};
+use nettop_engine::{Engine, Optional, Settings, overhead::Overhead, replay::Player, sinks::Sinks};
 use nettop_export::{
     atomic_file::AtomicFile,
     log::Log,
@@ -81,8 +82,11 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let budget = args.budget()?;
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
     let xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
-    let host: Box<dyn Collector> = Box::new(Host::open());
-    let inputs = Inputs { traffic: Box::new(xdp), beside: vec![host], record, player: None };
+    let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
+    if !args.is_without(Optional::Connections) {
+        beside.push(Box::new(Sockets::open(sockets::PATIENCE)));
+    }
+    let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
     monitor(inputs, settings, opened, &args.common)
 }
 

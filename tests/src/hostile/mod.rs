@@ -10,6 +10,7 @@ mod packet;
 mod places;
 mod request;
 mod screen;
+mod sockets;
 
 use nettop_model::visible::is_unseen;
 
@@ -21,6 +22,7 @@ pub use self::{
     places::{location_csv, mmdb},
     request::request,
     screen::{keys, size},
+    sockets::sockets,
 };
 
 /// A target of fuzzing.
@@ -42,6 +44,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "config", run: config },
     FuzzTarget { name: "keys", run: keys },
     FuzzTarget { name: "size", run: size },
+    FuzzTarget { name: "sockets", run: sockets },
 ];
 
 /// Expects every character to stand for itself wherever it is shown.

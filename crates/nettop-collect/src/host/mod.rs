@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn this_host_tells_what_it_counts() {
-        let Reading::Host(reading) = Host::open().collect();
+        let Reading::Host(reading) = Host::open().collect() else { panic!("no reading of the host") };
         let loopback = reading.interfaces.iter().find(|interface| interface.name == "lo").expect("the loopback");
         assert_eq!((loopback.index, loopback.loopback), (1, true));
         assert!(loopback.receive.packets == loopback.transmit.packets, "{loopback:?}");

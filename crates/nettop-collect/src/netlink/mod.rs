@@ -2,10 +2,11 @@
 //! may still show another one. Of each message only the attributes that are used are looked at, so that nothing else in it,
 //! a text in an unknown encoding for one, can hide the rest.
 
-mod attributes;
+pub(crate) mod attributes;
 pub mod ethtool;
 mod exchange;
 mod generic;
+pub mod kept;
 mod links;
 pub mod netdev;
 mod routes;

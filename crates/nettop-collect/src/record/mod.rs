@@ -18,7 +18,7 @@ pub use self::{
     recorded::{Feed, Recorded, Step},
     recording::{Recording, RecordingCollector},
 };
-use crate::{host::HostReading, reading::Watched};
+use crate::{host::HostReading, reading::Watched, sockets::Census};
 
 /// The number of this form of lines. A recording begins with it; one of a newer form is refused.
 pub const SCHEMA: u32 = 1;
@@ -39,6 +39,8 @@ pub enum Line {
     Watched(Box<Watched>),
     /// What the host counts.
     Host(Box<HostReading>),
+    /// Which sockets it has.
+    Sockets(Box<Census>),
     /// The engine has published a snapshot.
     Tick,
     /// What the engine was asked, as the control protocol writes it.

@@ -15,7 +15,7 @@ use nettop_model::{
 
 use super::{Begin, Line, lines};
 use crate::{
-    host::HostReading,
+    collector,
     reading::{self, Reading, Watched},
     traffic::{LOG, Traffic, no_interfaces},
 };
@@ -25,8 +25,8 @@ use crate::{
 pub enum Step {
     /// Read: what there is to read is in the [`Recorded`] by then.
     Drain,
-    /// Enter what the host counted.
-    Host(Box<HostReading>),
+    /// Enter what another collector has read.
+    Beside(collector::Reading),
     /// Publish a snapshot.
     Tick,
     /// Answer a request, in the words of the control protocol.
@@ -84,7 +84,8 @@ impl Feed {
                 self.open().watched = Some(*watched);
                 Vec::new()
             }
-            Line::Host(reading) => self.after(Step::Host(reading)),
+            Line::Host(reading) => self.after(Step::Beside(collector::Reading::Host(reading))),
+            Line::Sockets(census) => self.after(Step::Beside(collector::Reading::Sockets(census))),
             Line::Tick => self.after(Step::Tick),
             Line::Request(request) => self.after(Step::Request(request)),
             Line::Dropped(lines) => {

@@ -195,10 +195,15 @@ impl Collector for RecordingCollector {
         self.inner.pace()
     }
 
+    fn rest(&self, took: Duration) -> Duration {
+        self.inner.rest(took)
+    }
+
     fn collect(&mut self) -> collector::Reading {
         let reading = self.inner.collect();
         (self.sink)(match &reading {
             collector::Reading::Host(reading) => Line::Host(reading.clone()),
+            collector::Reading::Sockets(census) => Line::Sockets(census.clone()),
         });
         reading
     }

@@ -5,7 +5,7 @@ use nettop_export::log::Log;
 use nettop_geo::Database;
 use nettop_model::snapshot::{Degraded, ExportRow, GeoView, LinkRow, Replay};
 
-use crate::{Engine, sinks};
+use crate::{Engine, Optional, sinks};
 
 impl Engine {
     /// What does not work as it should.
@@ -71,7 +71,8 @@ impl Engine {
             );
         }
         for part in &self.settings.without {
-            let what = format!("{} are not counted", part.label());
+            let verb = if matches!(part, Optional::Counted(_)) { "counted" } else { "listed" };
+            let what = format!("{} are not {verb}", part.label());
             push(&format!("no {}", part.label()), what, "--without was asked for".into(), "start without that option");
         }
         if !holds {
@@ -141,6 +142,7 @@ impl Engine {
             );
         }
         rows.extend(self.host.degraded());
+        rows.extend(self.sockets.degraded());
         rows.extend(self.collectors.degraded());
         rows.extend(self.missed.degraded(self.reading.at));
         rows.extend(sinks::degraded(exports));

@@ -27,6 +27,7 @@ impl Engine {
         let elapsed = reading.at.seconds_since(&aggregates.started);
         let traffic = self.traffic(elapsed);
         let places = self.places(limit, elapsed);
+        let (connections, processes) = self.sockets.groups(limit);
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -44,6 +45,8 @@ impl Engine {
             alerts: self.detector.alerts(reading.at),
             egress: self.egress(limit, elapsed).map(Arc::new),
             host: self.host.host(),
+            connections,
+            processes,
             monitor: self.monitor(&traffic, places.geo.as_ref()),
             places,
             traffic,

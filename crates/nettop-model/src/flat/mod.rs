@@ -188,6 +188,8 @@ impl From<Flat> for Snapshot {
             alerts: flat.alerts,
             egress: flat.egress,
             host: flat.host,
+            connections: None,
+            processes: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,
                 degraded: flat.degraded,

@@ -3,7 +3,9 @@
 use serde_json::{Error, Value, to_value};
 
 use super::rows::{FlatCountry, FlatNetwork, FlatPrefix, FlatSource};
-use crate::snapshot::{Alert, CountryRow, DestinationRow, MacRow, NetworkRow, PortRow, PrefixRow, SourceRow};
+use crate::snapshot::{
+    Alert, Connection, CountryRow, DestinationRow, MacRow, NetworkRow, PortRow, PrefixRow, ProcessRow, SourceRow,
+};
 
 /// A row that has a flat form: an object, with everything that is known of it.
 pub trait Row {
@@ -25,7 +27,7 @@ macro_rules! plain {
     };
 }
 
-plain! { Alert DestinationRow MacRow PortRow }
+plain! { Alert Connection DestinationRow MacRow PortRow ProcessRow }
 
 /// Rows that have another form.
 macro_rules! flattened {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Node, Quantity, Query, Relation, Test, parse::QUANTITIES};
+use super::{Node, Quantity, Query, Relation, Test, Word, parse::QUANTITIES};
 
 /// What text without a field is called among the words of a filter.
 pub const TEXT: &str = "text";
@@ -62,6 +62,15 @@ impl Test {
             Self::Country(_) => "country:",
             Self::Asn(_) => "asn:",
             Self::Mac(_) => "mac:",
+            Self::LocalPorts(..) => "lport:",
+            Self::RemotePorts(..) => "rport:",
+            Self::Pid(_) => "pid:",
+            Self::Owner(_) => "owner:",
+            Self::Named(Word::State, _) => "state:",
+            Self::Named(Word::Direction, _) => "dir:",
+            Self::Named(Word::Scope, _) => "scope:",
+            Self::Named(Word::Process, _) => "process:",
+            Self::Named(Word::Unit, _) => "unit:",
             // Of the two words for packets, the first one.
             Self::Number(quantity, ..) => {
                 QUANTITIES.iter().find(|(_, one)| one == quantity).map_or(TEXT, |(name, _)| *name)

@@ -31,6 +31,16 @@ pub enum Fact<'a> {
     Destination(IpAddr, u8),
     /// A port.
     Port(u16),
+    /// The port at this end of a connection.
+    LocalPort(u16),
+    /// The port at the other end.
+    RemotePort(u16),
+    /// The number of a process.
+    Pid(u32),
+    /// The number of a user.
+    Owner(u32),
+    /// What has a word of its own.
+    Named(Word, &'a str),
     /// A protocol, by name.
     Protocol(&'a str),
     /// A country.
@@ -58,6 +68,24 @@ pub enum Verdict {
     Unknown,
 }
 
+/// Words for texts of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The state of a socket, from its beginning.
+    State,
+    /// What a process calls itself, a part of it.
+    Process,
+    /// A systemd unit or a container, a part of its name.
+    Unit,
+    /// Who began a connection: `in`, `out` or `?`.
+    Direction,
+    /// Whom an address is known to, by the registries of IANA: one of [`SCOPES`].
+    Scope,
+}
+
+/// What [`Word::Scope`] may be: this host alone, some network, a group, everybody.
+pub const SCOPES: [&str; 4] = ["local", "private", "multicast", "public"];
+
 /// What can be compared with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
@@ -71,6 +99,14 @@ pub enum Quantity {
     Ips,
     /// The highest value.
     Peak,
+    /// Bytes sent.
+    Tx,
+    /// Bytes received.
+    Rx,
+    /// Round-trip time, milliseconds.
+    Rtt,
+    /// Segments sent again.
+    Retransmits,
 }
 
 /// A filter and its text.
@@ -99,6 +135,12 @@ enum Test {
     Destination(IpNet),
     /// From the first to the last.
     Ports(u16, u16),
+    LocalPorts(u16, u16),
+    RemotePorts(u16, u16),
+    Pid(u32),
+    Owner(u32),
+    /// In lower case.
+    Named(Word, String),
     /// In upper case.
     Protocol(String),
     /// In upper case; a code, or a part of the name.
@@ -176,6 +218,7 @@ impl Test {
                 text.parse::<u16>().is_ok() || labels.any(|label| label.eq_ignore_ascii_case(text))
             }
             Self::Net(_) | Self::Source(_) | Self::Destination(_) => false,
+            Self::LocalPorts(..) | Self::RemotePorts(..) | Self::Pid(_) | Self::Owner(_) | Self::Named(..) => false,
             Self::Country(_) | Self::Asn(_) | Self::Number(..) => false,
         }
     }
@@ -187,7 +230,11 @@ impl Test {
             | (Self::Destination(net), Fact::Destination(ip, length)) => {
                 net.prefix_len() <= length && net.contains(&ip)
             }
-            (Self::Ports(first, last), Fact::Port(port)) => (*first..=*last).contains(&port),
+            (Self::Ports(first, last), Fact::Port(port) | Fact::LocalPort(port) | Fact::RemotePort(port))
+            | (Self::LocalPorts(first, last), Fact::LocalPort(port))
+            | (Self::RemotePorts(first, last), Fact::RemotePort(port)) => (*first..=*last).contains(&port),
+            (Self::Pid(wanted), Fact::Pid(number)) | (Self::Owner(wanted), Fact::Owner(number)) => *wanted == number,
+            (Self::Named(wanted, part), Fact::Named(word, text)) => *wanted == word && word.passes(text, part),
             (Self::Protocol(name), Fact::Protocol(protocol)) => protocol.eq_ignore_ascii_case(name),
             (Self::Country(code), Fact::Country(country)) => country.to_string() == *code,
             (Self::Asn(asn), Fact::Asn(number)) => *asn == number,
@@ -210,12 +257,25 @@ impl Fact<'_> {
                 (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => ip.to_string().contains(part),
                 _ => format!("{ip}/{length}").contains(part),
             },
-            Self::Port(port) => port.to_string() == part,
-            Self::Protocol(text) | Self::Text(text) => text.to_lowercase().contains(part),
+            Self::Port(port) | Self::LocalPort(port) | Self::RemotePort(port) => port.to_string() == part,
+            Self::Pid(pid) => pid.to_string() == part,
+            Self::Protocol(text) | Self::Text(text) | Self::Named(_, text) => text.to_lowercase().contains(part),
             Self::Country(code) => code.to_string().to_lowercase() == part,
             Self::Asn(asn) => format!("as{asn}") == part,
             Self::Mac(mac) => mac.to_string().contains(part),
-            Self::Number(..) | Self::NoDetail => false,
+            Self::Owner(_) | Self::Number(..) | Self::NoDetail => false,
+        }
+    }
+}
+
+impl Word {
+    /// Whether a text is what was asked for, in lower case.
+    fn passes(self, text: &str, asked: &str) -> bool {
+        let text = text.to_lowercase();
+        match self {
+            Self::State => text.starts_with(asked),
+            Self::Direction | Self::Scope => text == asked,
+            Self::Process | Self::Unit => text.contains(asked),
         }
     }
 }
@@ -304,6 +364,62 @@ mod tests {
             ("port:443 and (proto:tcp or country:us)", false),
             ("\"am main\"", true),
             ("\"and\"", false),
+        ] {
+            let query = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")).expect("a filter");
+            let expected = if expected { Verdict::Passes } else { Verdict::Fails };
+            assert_eq!(query.judge(facts), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn connections_pass_or_not() {
+        let facts = |see: &mut dyn FnMut(Fact)| {
+            see(Fact::source("192.0.2.1".parse().unwrap()));
+            see(Fact::destination("198.51.100.7".parse().unwrap()));
+            see(Fact::LocalPort(443));
+            see(Fact::RemotePort(50_000));
+            see(Fact::Pid(77));
+            see(Fact::Owner(33));
+            see(Fact::Named(Word::State, "CLOSE-WAIT"));
+            see(Fact::Named(Word::Process, "nginx: worker"));
+            see(Fact::Named(Word::Unit, "nginx.service"));
+            see(Fact::Named(Word::Direction, "in"));
+            see(Fact::Named(Word::Scope, "public"));
+            see(Fact::Number(Quantity::Tx, 2e6));
+            see(Fact::Number(Quantity::Rtt, 12.5));
+        };
+        for (text, expected) in [
+            ("src:192.0.2.1", true),
+            ("dst:192.0.2.1", false),
+            ("lport:443", true),
+            ("sport:400-450", true),
+            ("rport:443", false),
+            ("dport:50000", true),
+            ("port:443 port:50000", true),
+            ("port:80", false),
+            ("443", true),
+            ("77", true),
+            ("33", false),
+            ("pid:77", true),
+            ("pid:7", false),
+            ("owner:33", true),
+            ("state:close-wait", true),
+            ("state:CLOSE", true),
+            ("state:wait", false),
+            ("process:nginx", true),
+            ("process:worker", true),
+            ("nginx", true),
+            ("unit:NGINX", true),
+            ("unit:worker", false),
+            ("dir:in", true),
+            ("dir:out", false),
+            ("dir:out,in", true),
+            ("!dir:in", false),
+            ("scope:PUBLIC", true),
+            ("!scope:local", true),
+            ("scope:private,local", false),
+            ("tx>1M rtt>12", true),
+            ("rx>0", false),
         ] {
             let query = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")).expect("a filter");
             let expected = if expected { Verdict::Passes } else { Verdict::Fails };

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use nettop_geo::prefix;
 
-use super::{Node, Quantity, Query, Relation, Test};
+use super::{Node, Quantity, Query, Relation, SCOPES, Test, Word};
 
 /// Parentheses and negations within each other; more is no filter.
 const DEEPEST: usize = 32;
@@ -27,7 +27,11 @@ const FIELDS: &[Field] = &[
     ("ip", |value| net(value).map(Test::Net)),
     ("src", |value| net(value).map(Test::Source)),
     ("dst", |value| net(value).map(Test::Destination)),
-    ("port", |value| ports(value).ok_or_else(|| format!("{value:?} is not a port or range of ports"))),
+    ("port", |value| ports(value).map(|(first, last)| Test::Ports(first, last))),
+    ("lport", |value| ports(value).map(|(first, last)| Test::LocalPorts(first, last))),
+    ("rport", |value| ports(value).map(|(first, last)| Test::RemotePorts(first, last))),
+    ("sport", |value| ports(value).map(|(first, last)| Test::LocalPorts(first, last))),
+    ("dport", |value| ports(value).map(|(first, last)| Test::RemotePorts(first, last))),
     ("proto", |value| Ok(Test::Protocol(value.to_uppercase()))),
     ("country", |value| match value.len() {
         2 => Ok(Test::Country(value.to_uppercase())),
@@ -38,6 +42,19 @@ const FIELDS: &[Field] = &[
         digits.parse().map(Test::Asn).map_err(|_| format!("{value:?} is not the number of an autonomous system"))
     }),
     ("mac", |value| Ok(Test::Mac(value.to_lowercase()))),
+    ("state", |value| Ok(Test::Named(Word::State, value.to_lowercase()))),
+    ("dir", |value| match value.to_lowercase() {
+        way if ["in", "out", "?"].contains(&&*way) => Ok(Test::Named(Word::Direction, way)),
+        _ => Err(format!("{value:?} is no direction: in, out or ?")),
+    }),
+    ("scope", |value| match value.to_lowercase() {
+        scope if SCOPES.contains(&&*scope) => Ok(Test::Named(Word::Scope, scope)),
+        _ => Err(format!("{value:?} is none of {}", SCOPES.join(", "))),
+    }),
+    ("process", |value| Ok(Test::Named(Word::Process, value.to_lowercase()))),
+    ("pid", |value| value.parse().map(Test::Pid).map_err(|_| format!("{value:?} is not the number of a process"))),
+    ("owner", |value| value.parse().map(Test::Owner).map_err(|_| format!("{value:?} is not the number of a user"))),
+    ("unit", |value| Ok(Test::Named(Word::Unit, value.to_lowercase()))),
 ];
 
 /// What can be compared.
@@ -48,6 +65,10 @@ pub(super) const QUANTITIES: &[(&str, Quantity)] = &[
     ("bytes", Quantity::Bytes),
     ("ips", Quantity::Ips),
     ("peak", Quantity::Peak),
+    ("tx", Quantity::Tx),
+    ("rx", Quantity::Rx),
+    ("rtt", Quantity::Rtt),
+    ("retrans", Quantity::Retransmits),
 ];
 
 /// The longer ones first.
@@ -268,10 +289,10 @@ fn net(text: &str) -> std::result::Result<IpNet, String> {
     prefix::parse(text).ok_or_else(|| format!("{text:?} is not an address or prefix"))
 }
 
-fn ports(text: &str) -> Option<Test> {
+fn ports(text: &str) -> std::result::Result<(u16, u16), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last).then_some(Test::Ports(first, last))
+    let range = first.parse().ok().zip(last.parse().ok()).filter(|(first, last)| first <= last);
+    range.ok_or_else(|| format!("{text:?} is not a port or range of ports"))
 }
 
 fn number(text: &str) -> Option<f64> {
@@ -308,6 +329,13 @@ mod tests {
             ("pps>nan", 4, "not a number"),
             ("\"a", 2, "quotation"),
             ("asn:x", 4, "autonomous"),
+            ("lport:x", 6, "\"x\" is not a port"),
+            ("rport:90-80", 6, "not a port or range"),
+            ("dir:up", 4, "no direction"),
+            ("scope:here", 6, "none of local, private"),
+            ("pid:nginx", 4, "not the number of a process"),
+            ("owner:nobody", 6, "not the number of a user"),
+            ("rtt", 3, "compared"),
             ("country:Germany", 8, "two letters"),
             ("ää !", 4, "missing"),
         ] {
@@ -318,8 +346,9 @@ mod tests {
 
     #[test]
     fn every_word_is_called_as_it_is_written() {
-        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42"];
-        for (name, read) in FIELDS {
+        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42", "in", "local"];
+        // What rustnet calls them, too.
+        for (name, read) in FIELDS.iter().filter(|(name, _)| !["sport", "dport"].contains(name)) {
             let test = values.iter().find_map(|value| read(value).ok()).expect("a value");
             assert_eq!(test.word(), format!("{name}:"));
         }

@@ -8,7 +8,9 @@ impl Snapshot {
     /// With at most `limit` rows in each list; what that leaves out is added to the sums over the rest.
     #[must_use]
     pub fn cut(mut self, limit: usize) -> Self {
-        let Self { traffic, sources, destinations, ports, macs, places, prefixes, egress, .. } = &mut self;
+        let Self {
+            traffic, sources, destinations, ports, macs, places, prefixes, egress, connections, processes, ..
+        } = &mut self;
         let mut rows: Vec<SourceRow> = sources.rows.iter().map(Cow::into_owned).collect();
         split(&mut rows, limit).iter().for_each(|row| sources.rest.add(row.packets, row.bytes));
         sources.rows = rows.into();
@@ -33,9 +35,20 @@ impl Snapshot {
             });
         }
         prefixes.top.truncate(limit);
-        if let Some(egress) = egress {
+        // Whoever else has this snapshot keeps all of them.
+        if let Some(egress) = egress.as_mut().filter(|all| all.remotes.len() > limit) {
             let Egress { remotes, rest, .. } = Arc::make_mut(egress);
             split(remotes, limit).iter().for_each(|row| rest.add(row.sent.packets, row.sent.bytes));
+        }
+        if let Some(connections) = connections.as_mut().filter(|all| all.live.len().max(all.listening.len()) > limit) {
+            let connections = Arc::make_mut(connections);
+            for list in [&mut connections.live, &mut connections.listening] {
+                connections.left_out += split(list, limit).len() as u64;
+            }
+        }
+        if let Some(processes) = processes.as_mut().filter(|all| all.rows.len() > limit) {
+            let processes = Arc::make_mut(processes);
+            processes.left_out += split(&mut processes.rows, limit).len() as u64;
         }
         traffic.events.drain(..traffic.events.len().saturating_sub(limit));
         self

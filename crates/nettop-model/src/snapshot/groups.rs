@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Alert, DestinationList, Egress, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists, SourceList, Traffic,
-    VERSION,
+    Alert, Connections, DestinationList, Egress, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists,
+    Processes, SourceList, Traffic, VERSION,
 };
 
 /// The number of this form. It grows when a key changes its meaning; new keys come without.
@@ -74,6 +74,10 @@ groups! {
     egress Egress: Option<Arc<Egress>>,
     /// What the host itself counts; `None`: not yet, or the traffic is not this host's.
     host Host: Option<Arc<Host>>,
+    /// Its connections, and what listens; `None`: likewise, or they are left out.
+    connections Connections: Option<Arc<Connections>>,
+    /// The processes that have them; `None`: likewise.
+    processes Processes: Option<Arc<Processes>>,
     /// The monitor itself.
     monitor Monitor: Monitor,
 }
@@ -136,7 +140,7 @@ mod tests {
     fn readers_skip_what_a_newer_monitor_says_and_miss_nothing_that_an_older_one_does_not() {
         let newer = serde_json::json!({
             "schema": 9,
-            "connections": [1, 2],
+            "requests": [1, 2],
             "traffic": {"packets": 7, "entropy": 0.5, "protocols": {"TCP": 5, "QUIC": 2}},
             "monitor": {
                 "interfaces": [{"name": "eth0", "mode": "offloaded", "state": "dormant", "mtu": 1, "note": "", "queues": 4}],

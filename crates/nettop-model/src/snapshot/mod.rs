@@ -5,6 +5,7 @@
 mod accounting;
 mod alerts;
 mod all_sources;
+mod connections;
 mod cut;
 mod egress;
 mod events;
@@ -34,6 +35,7 @@ pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
+    connections::{CensusFacts, Connection, Connections, ProcessRow, Processes, Way},
     egress::{Egress, EgressAccounting, RemoteRow, Sent},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},

@@ -84,6 +84,7 @@ fn notes(picture: &Picture, open: &OpenAlert, more: usize) -> Vec<String> {
         Enter::Detail(subject) => [opens(&format!("the {subject}")), opens(subject_kind(subject))].concat(),
         Enter::Sources(_) => opens("its sources"),
         Enter::Destinations(_) => opens("its targets"),
+        Enter::Connections(_) => opens("its connections"),
         Enter::Alert(_) | Enter::Nowhere => Vec::new(),
     };
     let more = if more > 0 { vec![format!("{more} more lines")] } else { Vec::new() };

@@ -25,11 +25,18 @@ const FILTER: &[(&str, &str)] = &[
     ("ip:10.0.0.0/8", "an address or a prefix; several with commas"),
     ("src: dst:", "likewise, where packets come from, or go to"),
     ("port:80,8000-8100", "a port, of sources one they were sampled with; those without detail cannot be judged"),
+    ("lport: rport:", "of connections, the port at this end, at the other end; also sport: dport:"),
+    ("state:listen", "of connections, the state, from its beginning; dir:in, dir:out who began them"),
+    ("scope:local", "this host alone; also private, multicast, public: of an address, or of a connection's other end"),
+    ("process:nginx", "what the process calls itself; also pid:, unit: (or container), owner: (number of a user)"),
     ("proto:udp", "a protocol, as sampled"),
     ("country:DE", "the code of a country"),
     ("asn:13335", "the number of a network"),
     ("mac:02:42", "a MAC address, or a part of one"),
-    ("pps>1k", "also packets, bytes, ips, peak; > >= < <= =; k M G, Ki Mi Gi"),
+    (
+        "pps>1k",
+        "also packets, bytes, ips, peak; of connections tx, rx (bytes), rtt (ms), retrans; > >= < <= =; k M G, Ki Mi Gi",
+    ),
     ("! and or ( )", "not, both (as is a blank), either, grouped"),
 ];
 

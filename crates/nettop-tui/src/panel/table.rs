@@ -167,6 +167,14 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
         (0, _) if name == "Interfaces" && of_no_host(picture.snapshot) => {
             "A demonstration and a capture have nothing of a host's interfaces.".into()
         }
+        (0, _) if matches!(name, "Connections" | "Processes") && picture.snapshot.connections.is_none() => {
+            match picture.snapshot.meta.runtime.mode {
+                Mode::Live => {
+                    format!("No {many} yet: none were listed, or nettop was started with --without connections.")
+                }
+                Mode::Demo | Mode::Replay => "A demonstration and a capture have nothing of a host's sockets.".into(),
+            }
+        }
         (0, _) => format!("No {many} yet."),
         (hidden, _) => {
             let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);

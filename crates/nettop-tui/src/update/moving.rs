@@ -8,7 +8,7 @@ use nettop_model::{
 use nettop_views::{
     alert,
     table::{Enter, Id, Listed},
-    view::{DESTINATIONS, SOURCES, VIEWS},
+    view::{CONNECTIONS, DESTINATIONS, SOURCES, VIEWS},
 };
 use ratatui::layout::Rect;
 
@@ -159,6 +159,7 @@ fn follow_to(state: &mut State, snapshot: &Snapshot, leads_to: Enter) -> Option<
         }
         Enter::Sources(text) => filtered(state, SOURCES, "sources", &text),
         Enter::Destinations(text) => filtered(state, DESTINATIONS, "destinations", &text),
+        Enter::Connections(text) => filtered(state, CONNECTIONS, "connections", &text),
         Enter::Nowhere => {}
     }
     None

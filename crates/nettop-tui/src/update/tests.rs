@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use nettop_model::snapshot::{History, Subject};
 use nettop_views::{
     table::Id,
-    view::{ALERTS, SOURCES, VIEWS},
+    view::{ALERTS, CONNECTIONS, SOURCES, VIEWS},
 };
 
 use super::*;
@@ -14,6 +14,7 @@ use crate::{
     action::VIEW_KEYS,
     chart::span::Span,
     fixture::{alerts, busy, history},
+    state::Options,
 };
 
 /// A person in front of a screen of 120 columns and 40 lines.
@@ -78,7 +79,7 @@ fn views_by_tab_and_key() {
         person.press(KeyCode::Tab);
         views.push(person.state.view);
     }
-    assert_eq!(views, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
+    assert_eq!(views, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0]);
     person.press(KeyCode::BackTab);
     assert_eq!(person.state.view, VIEWS.len() - 1);
     for (at, view) in VIEWS.iter().enumerate() {
@@ -237,6 +238,31 @@ fn a_country_leads_to_its_sources() {
     assert_eq!(person.state.view, SOURCES);
     assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("country:US"));
     assert_eq!(person.ips().len(), 8);
+}
+
+#[test]
+fn connections_of_the_host_with_itself_are_hidden_until_the_filter_is_cleared() {
+    let mut person = Person::new();
+    person.state = State { size: (120, 40), ..State::from(Options::default()) };
+    person.types("C");
+    assert_eq!(person.state.view, CONNECTIONS);
+    assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("!scope:local"));
+    let rows = person.ips().len();
+    person.press(KeyCode::Esc);
+    assert_eq!((person.state.table().filter.clone(), person.ips().len()), (None, rows + 1));
+}
+
+#[test]
+fn a_process_leads_to_its_connections() {
+    let mut person = Person::new();
+    person.types("P");
+    person.press(KeyCode::Enter);
+    assert_eq!(person.state.view, CONNECTIONS);
+    assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("pid:812"));
+    // The one that is connected, and the one that listens.
+    assert_eq!(person.ips(), ["203.0.113.200", "::"]);
+    let subject = Subject::Source(ip("203.0.113.200"));
+    assert_eq!(person.press(KeyCode::Enter), Some(Effect::Send(Request::History(subject))));
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub enum Id {
     Network(u32),
     /// An alert: its rule, whom it is about, and its number.
     Alert(Name, Option<Origin>, u64),
+    /// A socket: its cookie, and the address that it is about.
+    Connection(u64, Option<IpAddr>),
+    /// A process: its number and when it was started; or what is not known of a user's.
+    Process(Option<u32>, Option<u64>, u32),
     /// Something else that has a name.
     Name(String),
 }
@@ -44,6 +48,10 @@ impl fmt::Display for Id {
             Self::Network(asn) => write!(f, "AS{asn}"),
             Self::Alert(kind, Some(origin), _) => write!(f, "{kind} {origin}"),
             Self::Alert(kind, None, _) => f.write_str(kind),
+            Self::Connection(_, Some(address)) => address.fmt(f),
+            Self::Connection(cookie, None) => cookie.fmt(f),
+            Self::Process(Some(pid), ..) => pid.fmt(f),
+            Self::Process(None, _, uid) => write!(f, "owner:{uid}"),
             Self::Name(name) => f.write_str(name),
         }
     }

@@ -65,6 +65,8 @@ pub enum Enter {
     Sources(String),
     /// To the destinations, filtered so.
     Destinations(String),
+    /// To the connections, filtered so.
+    Connections(String),
     /// Nowhere: the row says all there is.
     Nowhere,
 }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod classes;
+mod connections;
 mod countries;
 mod destinations;
 mod interfaces;
@@ -10,6 +11,7 @@ mod networks;
 pub mod own;
 mod ports;
 mod prefixes;
+mod processes;
 mod sources;
 mod sums;
 
@@ -41,6 +43,8 @@ views! {
     '8' => alerts::TABLE,
     '9' => own::TABLE,
     'I' => interfaces::TABLE,
+    'C' => connections::TABLE,
+    'P' => processes::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].
@@ -49,6 +53,14 @@ pub const SOURCES: usize = 0;
 pub const DESTINATIONS: usize = 1;
 /// The place of the alerts.
 pub const ALERTS: usize = 7;
+/// The place of the connections.
+pub const CONNECTIONS: usize = 10;
+
+/// The filter that a view begins with, unless somebody chooses another one; empty: none.
+pub fn usual_filter(view: usize) -> &'static str {
+    // What programs of this host say to each other is mostly more, and seldom what is looked for.
+    if view == CONNECTIONS { "!scope:local" } else { "" }
+}
 
 /// What options and configuration files call the views, in their order.
 pub fn names() -> impl Iterator<Item = String> {
@@ -83,8 +95,8 @@ mod tests {
         assert_eq!(names.len(), VIEWS.len());
         let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
-        let named = [SOURCES, DESTINATIONS, ALERTS].map(|at| VIEWS[at].name());
-        assert_eq!(named, ["Sources", "Destinations", "Alerts"]);
+        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS].map(|at| VIEWS[at].name());
+        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections"]);
     }
 
     #[test]

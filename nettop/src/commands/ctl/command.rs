@@ -6,9 +6,11 @@ use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use nettop_export::FORMATS;
 use nettop_model::{
     request::{FilterChange, Form, Maps, Request, Snapshot, Status, Subscribe, Top},
-    snapshot::DEFAULT_LIMIT,
+    snapshot::{DEFAULT_LIMIT, Group},
 };
 use serde_json::{Value, json};
+
+use super::listed::ListOf;
 
 /// Makes [`Command`] and [`Command::request`] from one row for each command: help text, name with its options if there are any,
 /// and what is sent.
@@ -56,6 +58,10 @@ commands! {
     /// Print how much there was lately of one thing: each of the last 60 seconds, each ten seconds of the last ten minutes. What is
     /// not among the busiest is followed from now on
     History(of: HistoryOf) => of.request();
+    /// Print the connections of its host, the busiest first, and what listens
+    Connections(list: ListOf) => list.request(Group::Connections);
+    /// Print the processes that have sockets, with the sums of their connections, the busiest first
+    Processes(list: ListOf) => list.request(Group::Processes);
     /// End the monitor
     Stop => ask(Request::Stop);
 }

@@ -1,6 +1,7 @@
 //! `nettopctl`: sends one request to a running monitor and prints the answer.
 
 mod command;
+mod listed;
 
 use std::{
     io::{self, Write, stderr},
@@ -18,7 +19,7 @@ use nettop_control::{
 };
 use nettop_export::{FORMATS, file, maps, site, sorted};
 use nettop_model::json;
-use nettop_model::visible::visible;
+use nettop_model::{snapshot::Group, visible::visible};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -72,6 +73,14 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
                 }
                 None => print(write)?,
             }
+        }
+        Command::Connections(list) if ok => {
+            let rows = list.print(snapshot.context("the answer has no snapshot")?, Group::Connections)?;
+            print(|out| out.write_all(&rows))?;
+        }
+        Command::Processes(list) if ok => {
+            let rows = list.print(snapshot.context("the answer has no snapshot")?, Group::Processes)?;
+            print(|out| out.write_all(&rows))?;
         }
         Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(answer, out))?,
         _ => print(|out| sorted::pretty(answer, out))?,

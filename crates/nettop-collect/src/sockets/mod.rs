@@ -1,0 +1,233 @@
+//! The sockets of this host: its connections in both directions and what listens, with what TCP knows of each and, as far as it may
+//! be known, the process that has it. All of it needs no privilege, but for the owners of others' sockets.
+
+pub mod diag;
+mod owners;
+mod process;
+pub mod reading;
+mod sockstat;
+
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use nettop_model::clock::{self, Moment};
+
+use self::{diag::Diag, owners::Owners, sockstat::Sockstat};
+pub use self::{
+    diag::row,
+    owners::PATIENCE,
+    reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts},
+};
+use crate::collector::{Collector, Reading};
+
+/// How often sockets are listed, where that costs little.
+const PACE: Duration = Duration::from_secs(1);
+/// How often, where nothing has come or gone since the census before. A pass over the kernel's table of connections takes some milliseconds
+/// also where there are none: it is megabytes that no cache holds by then.
+const QUIET: Duration = Duration::from_secs(3);
+/// How often at least, whatever it costs.
+const SLOWEST: Duration = Duration::from_secs(30);
+/// How often connections are counted that are not confirmed yet: that is another pass over the kernel's table of connections.
+const HALF_OPEN_EVERY: Duration = Duration::from_secs(10);
+/// A census takes at most this share of a CPU: one part of so many.
+const SHARE: u64 = 50;
+/// Sockets listed at most. Others are counted.
+const MOST: usize = 65_536;
+/// Bytes of each: 20 MiB for all of them.
+const _: () = assert!(size_of::<SocketRow>() <= 320);
+
+/// Lists them.
+pub struct Sockets {
+    diag: io::Result<Diag>,
+    owners: Owners,
+    sockstat: Sockstat,
+    ephemeral: Option<(u16, u16)>,
+    /// How long to wait after the newest census.
+    rest: Duration,
+    /// Sockets in the newest census.
+    listed: usize,
+    /// What the newest census had moved.
+    moved: Option<u64>,
+    /// Connections that were asked for and not confirmed yet, and when they were counted.
+    half_open: Option<(Option<u64>, Instant)>,
+}
+
+impl Sockets {
+    /// Opens what is read, and looks for the owners of the sockets there are: to be called before the sandbox is entered, after which
+    /// nobody's files can be looked at. That takes no longer than `patience`.
+    pub fn open(patience: Duration) -> Self {
+        let mut owners = Owners::new(Path::new("/proc"));
+        owners.look(patience);
+        Self {
+            diag: Diag::open(),
+            owners,
+            sockstat: Sockstat::open(),
+            ephemeral: sockstat::ephemeral_ports(),
+            rest: PACE,
+            listed: 0,
+            moved: None,
+            half_open: None,
+        }
+    }
+
+    /// Lists the sockets there are now.
+    pub fn census(&mut self) -> Census {
+        let began = clock::thread_cpu_ns();
+        let sockets = Vec::with_capacity(self.listed);
+        let mut census = Census { at: Moment::now(), sockets, ephemeral: self.ephemeral, ..Census::default() };
+        match &mut self.diag {
+            Ok(diag) => {
+                let Census { sockets, left_out, .. } = &mut census;
+                census.problems = diag.list(&mut |row| match sockets.len() < MOST {
+                    true => sockets.push(row),
+                    false => *left_out += 1,
+                });
+                if self.half_open.is_none_or(|(_, at)| at.elapsed() >= HALF_OPEN_EVERY) {
+                    self.half_open = Some((diag.half_open(), Instant::now()));
+                }
+                census.syn_recv = self.half_open.and_then(|(count, _)| count);
+            }
+            Err(error) => census.problems.push(format!("opening a socket to list sockets: {error}")),
+        }
+        census.partial = !census.problems.is_empty();
+        match self.sockstat.read() {
+            Ok(counts) => (census.orphans, census.time_wait) = counts,
+            Err(problem) => census.problems.push(problem),
+        }
+        let all = census.is_whole();
+        census.processes = self.owners.of(&mut census.sockets, all);
+        if lacks_owners(&census) && self.owners.look_again() {
+            census.sockets.iter_mut().for_each(|socket| socket.owner = None);
+            census.processes = self.owners.of(&mut census.sockets, all);
+        }
+        if lacks_owners(&census) {
+            census.owners_refused = self.owners.refused().map(String::from);
+        }
+        self.listed = census.sockets.len();
+        census.cost_ns = clock::thread_cpu_ns().saturating_sub(began);
+        let moved = moved(&census.sockets);
+        self.rest = rest(census.cost_ns, self.moved == Some(moved));
+        self.moved = Some(moved);
+        census.rest_ns = self.rest.as_nanos() as u64;
+        census
+    }
+}
+
+impl Collector for Sockets {
+    fn name(&self) -> &'static str {
+        "connections"
+    }
+
+    fn pace(&self) -> Duration {
+        PACE
+    }
+
+    fn rest(&self, _: Duration) -> Duration {
+        self.rest
+    }
+
+    fn collect(&mut self) -> Reading {
+        Reading::Sockets(Box::new(self.census()))
+    }
+}
+
+/// Whether some process has a socket, and it is not known which.
+fn lacks_owners(census: &Census) -> bool {
+    census.sockets.iter().any(|socket| socket.inode != 0 && socket.owner.is_none())
+}
+
+/// How long to wait after a census that took so much of a CPU, and found something new or not.
+fn rest(cost_ns: u64, is_quiet: bool) -> Duration {
+    Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(if is_quiet { QUIET } else { PACE }, SLOWEST)
+}
+
+/// A number that is another one when a socket came or went, or one of TCP moved anything.
+fn moved(sockets: &[SocketRow]) -> u64 {
+    let segments =
+        |tcp: &TcpFacts| u64::from(tcp.segs_in.unwrap_or_default()) + u64::from(tcp.segs_out.unwrap_or_default());
+    let of = |row: &SocketRow| row.cookie.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(segments(&row.tcp));
+    sockets.iter().map(of).fold(sockets.len() as u64, u64::wrapping_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{IpAddr, TcpListener, TcpStream, UdpSocket},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_census_takes_a_bounded_share_of_a_cpu() {
+        for (cost_ms, expected_ms) in
+            [(0, 1000), (1, 1000), (20, 1000), (58, 2900), (237, 11_850), (700, 30_000), (u64::MAX / 1_000_000, 30_000)]
+        {
+            let expected = Duration::from_millis(expected_ms);
+            assert_eq!(rest(cost_ms * 1_000_000, false), expected, "{cost_ms} ms");
+            assert_eq!(rest(cost_ms * 1_000_000, true), expected.max(QUIET), "{cost_ms} ms, quiet");
+        }
+    }
+
+    #[test]
+    fn a_census_in_which_nothing_moved_is_known() {
+        let row = |cookie, segments| SocketRow {
+            cookie,
+            tcp: TcpFacts { segs_in: Some(segments), ..TcpFacts::default() },
+            ..SocketRow::default()
+        };
+        let before = moved(&[row(1, 5), row(2, 7)]);
+        for (name, now, same) in [
+            ("nothing", vec![row(1, 5), row(2, 7)], true),
+            ("in another order", vec![row(2, 7), row(1, 5)], true),
+            ("a segment", vec![row(1, 6), row(2, 7)], false),
+            ("a new one", vec![row(1, 5), row(2, 7), row(3, 0)], false),
+            ("one is gone", vec![row(1, 5)], false),
+            ("one for another", vec![row(1, 5), row(3, 7)], false),
+            ("none is left", vec![], false),
+        ] {
+            assert_eq!(moved(&now) == before, same, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_sockets_of_this_process_are_listed_with_their_owner() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listening socket");
+        let (port, udp) = (listener.local_addr().expect("an address").port(), UdpSocket::bind("[::1]:0"));
+        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let (mut server, _) = listener.accept().expect("a connection");
+        client.write_all(&[7; 100_000]).expect("sending");
+        server.read_exact(&mut [0; 100_000]).expect("receiving");
+
+        let mut sockets = Sockets::open(Duration::from_secs(60));
+        let census = sockets.census();
+        assert_eq!(census.problems, Vec::<String>::new());
+        let owner = |row: &SocketRow| row.owner.map(|owner| census.processes[owner as usize].pid);
+        let find = |local: u16, remote: u16| {
+            let mut rows = census.sockets.iter();
+            let row = rows.find(|row| (row.local_port, row.remote_port) == (local, remote));
+            row.unwrap_or_else(|| panic!("no socket from {local} to {remote}: {:?}", census.sockets))
+        };
+        let other = client.local_addr().expect("an address").port();
+        let (sending, receiving, listening) = (find(other, port), find(port, other), find(port, 0));
+        assert_eq!((sending.state, receiving.state, listening.state), (1, 1, 10));
+        assert_eq!(receiving.local, IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(receiving.tcp.bytes_received, Some(100_000));
+        let sent = sending.tcp.bytes_sent.zip(sending.tcp.bytes_retrans).map(|(sent, again)| sent - again);
+        assert_eq!(sent, Some(100_000));
+        for row in [sending, receiving, listening] {
+            assert_eq!(owner(row), Some(std::process::id()), "{row:?}");
+            assert!(row.cookie != 0 && row.inode != 0);
+        }
+        // Where IPv6 is off there is none.
+        if let Ok(udp) = udp {
+            let row = find(udp.local_addr().expect("an address").port(), 0);
+            assert_eq!((row.protocol, owner(row)), (SocketProtocol::Udp, Some(std::process::id())));
+        }
+        drop((client, server));
+        assert!(sockets.census().time_wait.is_some() && census.syn_recv.is_some());
+    }
+}

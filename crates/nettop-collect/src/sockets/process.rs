@@ -1,0 +1,130 @@
+//! One process, as `/proc/PID` tells of it.
+
+use std::{fs, path::Path};
+
+use super::reading::Process;
+
+/// Hexadecimal digits of the id of a container.
+const CONTAINER: usize = 64;
+
+/// Reads what is known of it; `None`: it is gone, or hidden.
+pub fn read(proc: &Path, pid: u32) -> Option<Process> {
+    let folder = proc.join(pid.to_string());
+    let text = |name: &str| Some(String::from_utf8_lossy(&fs::read(folder.join(name)).ok()?).into_owned());
+    let (name, started) = name_and_start(&text("stat")?)?;
+    let (unit, container) = text("cgroup").map(|text| unit_and_container(&text)).unwrap_or_default();
+    let executable = fs::read_link(folder.join("exe")).ok().map(|path| path.to_string_lossy().into_owned());
+    Some(Process {
+        pid,
+        started,
+        name,
+        uid: text("status").and_then(|text| effective_uid(&text))?,
+        unit,
+        container,
+        executable,
+    })
+}
+
+/// `7 (name) S 1 …`: a name may have blanks and parentheses itself. The time of start is the 22nd field.
+fn name_and_start(stat: &str) -> Option<(String, u64)> {
+    let (head, rest) = stat.rsplit_once(") ")?;
+    let (_, name) = head.split_once(" (")?;
+    Some((name.into(), rest.split(' ').nth(19)?.trim().parse().ok()?))
+}
+
+/// `Uid:` and the real, the effective, the saved and the file system's user.
+fn effective_uid(status: &str) -> Option<u32> {
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// From the paths of its control groups: the innermost unit of systemd, and the container.
+fn unit_and_container(cgroups: &str) -> (Option<String>, Option<String>) {
+    let mut found = (None, None);
+    for line in cgroups.lines() {
+        let path = line.splitn(3, ':').nth(2).unwrap_or_default();
+        for part in path.split('/') {
+            if part.ends_with(".service") || part.ends_with(".scope") {
+                found.0 = Some(part.to_string());
+            }
+            // `docker-ID.scope`, `cri-containerd-ID.scope`, `ID`.
+            let ids = part.split(|character: char| !character.is_ascii_alphanumeric());
+            let mut ids = ids.filter(|id| id.len() == CONTAINER && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            found.1 = ids.next().map(String::from).or(found.1);
+        }
+        // Of several hierarchies each says the same.
+        if found.0.is_some() {
+            break;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_be_anything() {
+        let rest = "S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
+        for (name, stat, expected) in [
+            ("usual", format!("7 (nginx) {rest}"), Some(("nginx", 4242))),
+            ("with blanks", format!("7 (tmux: server) {rest}"), Some(("tmux: server", 4242))),
+            ("with parentheses", format!("7 (a) S 1 (b)) {rest}"), Some(("a) S 1 (b)", 4242))),
+            ("empty", format!("7 () {rest}"), Some(("", 4242))),
+            ("the last field", format!("7 (a) {}\n", &rest[..rest.len() - 4]), Some(("a", 4242))),
+            ("too short", "7 (nginx) S 1 7".into(), None),
+            ("no number", format!("7 (nginx) {}", rest.replace("4242", "x")), None),
+            ("no name", "7 nginx S".into(), None),
+            ("nothing", String::new(), None),
+        ] {
+            let found = name_and_start(&stat);
+            assert_eq!(found, expected.map(|(name, started)| (name.to_string(), started)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_user_is_the_one_whose_rights_it_has() {
+        for (status, expected) in [
+            ("Name:\ta\nUid:\t1000\t33\t0\t1000\nGid:\t1\t1\t1\t1\n", Some(33)),
+            ("Uid:\t1000\n", None),
+            ("Uid:\tx\ty\n", None),
+            ("", None),
+        ] {
+            assert_eq!(effective_uid(status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn units_and_containers_are_found_in_paths() {
+        let id = "0123456789abcdef".repeat(4);
+        let (docker, pod) = (format!("docker-{id}.scope"), format!("cri-containerd-{id}.scope"));
+        for (cgroups, unit, container) in [
+            ("0::/system.slice/nginx.service\n".into(), Some("nginx.service"), None),
+            ("0::/system.slice/a.service/b.service/payload".into(), Some("b.service"), None),
+            ("0::/user.slice/user-1000.slice/session-3.scope".into(), Some("session-3.scope"), None),
+            (format!("0::/system.slice/{docker}"), Some(&*docker), Some(&*id)),
+            (format!("0::/kubepods.slice/kubepods-pod1.slice/{pod}"), Some(&*pod), Some(&*id)),
+            (format!("12:pids:/docker/{id}\n1:name=systemd:/docker/{id}"), None, Some(&*id)),
+            ("9:cpu:/\n1:name=systemd:/system.slice/a.service".into(), Some("a.service"), None),
+            (format!("0::/docker/{}", &id[1..]), None, None),
+            (format!("0::/docker/{}x", &id[1..]), None, None),
+            ("0::/init.scope".into(), Some("init.scope"), None),
+            ("0::/".into(), None, None),
+            ("no colons".into(), None, None),
+            (String::new(), None, None),
+        ] {
+            let found = unit_and_container(&cgroups);
+            assert_eq!(found, (unit.map(String::from), container.map(String::from)), "{cgroups:?}");
+        }
+    }
+
+    #[test]
+    fn this_process_is_known() {
+        let pid = std::process::id();
+        let process = read(Path::new("/proc"), pid).expect("this process");
+        assert!(process.pid == pid && process.started > 0 && !process.name.is_empty(), "{process:?}");
+        assert_eq!(process.executable, std::env::current_exe().ok().map(|path| path.display().to_string()));
+        assert_eq!(read(Path::new("/proc"), u32::MAX), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! The host's sockets: rates from two censuses, who began a connection, and sums for each process.
+
+mod listeners;
+mod rows;
+mod state;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use foldhash::fast::RandomState;
+use nettop_collect::sockets::{Census, SocketProtocol, SocketRow};
+use nettop_model::snapshot::{Connections, DEFAULT_LIMIT, Degraded, Processes, Way};
+
+use self::{listeners::Listeners, state::Kind};
+
+/// Sockets remembered from one census to the next: twice as many as one has.
+const MOST: usize = 131_072;
+
+/// The newest census, and what followed from it.
+#[derive(Default)]
+pub struct SocketState {
+    newest: Option<Entered>,
+    /// What is known of each socket, by its cookie.
+    known: HashMap<u64, Known, RandomState>,
+    /// How many censuses there have been.
+    censuses: u64,
+    published: Option<Published>,
+}
+
+/// The badge that tells of sockets without an owner.
+pub const OWNERS_UNKNOWN: &str = "owners unknown";
+/// Why a socket has no owner where every process could be looked at.
+const NOBODY: &str = "no process that can be seen has them open: they are the kernel's own, or of another PID namespace, such as a \
+                      container's host, or were opened meanwhile";
+
+/// What a snapshot of the usual size has.
+type Published = (Arc<Connections>, Arc<Processes>);
+
+/// That the owners of some sockets are not known.
+pub struct Ownerless {
+    /// Of how many.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// Whether processes could not be looked at; else none of them has these sockets.
+    pub refused: bool,
+}
+
+/// A census, and what was made of it.
+struct Entered {
+    census: Census,
+    /// Seconds since the one before; 0: there was none.
+    seconds: f64,
+    sockets: Vec<Counted>,
+}
+
+/// What followed for one socket.
+struct Counted {
+    /// Its place in the census.
+    at: u32,
+    kind: Kind,
+    tx_bytes: Option<u64>,
+    rx_bytes: Option<u64>,
+    tx_bps: Option<f64>,
+    rx_bps: Option<f64>,
+    opened_ns: Option<u64>,
+    way: Way,
+}
+
+impl Counted {
+    /// Bytes per second and bytes, both ways: what lists are ordered by.
+    fn weight(&self) -> (f64, u64) {
+        let sum = |tx: Option<u64>, rx: Option<u64>| tx.unwrap_or_default().saturating_add(rx.unwrap_or_default());
+        (self.tx_bps.unwrap_or_default() + self.rx_bps.unwrap_or_default(), sum(self.tx_bytes, self.rx_bytes))
+    }
+}
+
+/// What is known of a socket from the censuses before.
+struct Known {
+    /// The number of the newest census that had it, and when that was.
+    census: u64,
+    at_ns: u64,
+    tx_bytes: Option<u64>,
+    rx_bytes: Option<u64>,
+    opened_ns: Option<u64>,
+    way: Way,
+}
+
+impl SocketState {
+    /// Enters a census.
+    pub fn enter(&mut self, census: Census) {
+        self.censuses += 1;
+        let before = self.newest.take().map(|newest| newest.census);
+        let seconds = before.as_ref().map_or(0.0, |before| census.at.seconds_since(&before.at));
+        // What was not listed before may be older than that.
+        let had_all = before.is_some_and(|before| before.is_whole());
+        let listeners = Listeners::of(&census.sockets);
+        let mut sockets = Vec::with_capacity(census.sockets.len());
+        for (at, socket) in (0..).zip(&census.sockets) {
+            if let Some(kind) = Kind::of(socket)
+                && let Some(counted) = self.count(&census, socket, (at, kind), &listeners, had_all.then_some(seconds))
+            {
+                sockets.push(counted);
+            }
+        }
+        if census.is_whole() {
+            let newest = self.censuses;
+            self.known.retain(|_, known| known.census == newest);
+        } else if self.known.len() > MOST {
+            self.known.clear();
+        }
+        self.newest = Some(Entered { census, seconds, sockets });
+        self.published = self.made(DEFAULT_LIMIT);
+    }
+
+    /// What follows for one socket; `None`: the census has it twice. `since` is how long ago the census before was, which had all sockets.
+    fn count(
+        &mut self,
+        census: &Census,
+        socket: &SocketRow,
+        (at, kind): (u32, Kind),
+        listeners: &Listeners,
+        since: Option<f64>,
+    ) -> Option<Counted> {
+        let at_ns = census.at.monotonic_ns;
+        let (tx_bytes, rx_bytes) = state::payload(socket);
+        let newest = Known { census: self.censuses, at_ns, tx_bytes, rx_bytes, opened_ns: None, way: Way::Unknown };
+        let (known, is_new) = match self.known.entry(socket.cookie) {
+            Entry::Occupied(known) => (known.into_mut(), false),
+            // What it has moved it has moved since then.
+            Entry::Vacant(place) => {
+                (place.insert(Known { census: 0, tx_bytes: Some(0), rx_bytes: Some(0), ..newest }), true)
+            }
+        };
+        if known.census == self.censuses {
+            return None;
+        }
+        let seconds = match is_new {
+            true => since.unwrap_or_default(),
+            false => at_ns.saturating_sub(known.at_ns) as f64 / 1e9,
+        };
+        let rate = |now: Option<u64>, before: Option<u64>| {
+            let (now, before) = (now?, before?);
+            (seconds > 0.0).then(|| now.saturating_sub(before) as f64 / seconds)
+        };
+        let (tx_bps, rx_bps) = (rate(tx_bytes, known.tx_bytes), rate(rx_bytes, known.rx_bytes));
+        let opened_ns = if is_new { since.map(|_| census.at.unix_ns) } else { known.opened_ns };
+        // Who listened may have ended since.
+        let way = if known.way == Way::Unknown { listeners.way(socket, census.ephemeral) } else { known.way };
+        *known = Known { opened_ns, way, ..newest };
+        Some(Counted { at, kind, tx_bytes, rx_bytes, tx_bps, rx_bps, opened_ns, way })
+    }
+
+    /// What is published of it, with at most `limit` (0: all) rows in each list.
+    pub fn groups(&self, limit: usize) -> (Option<Arc<Connections>>, Option<Arc<Processes>>) {
+        let made = if limit == DEFAULT_LIMIT { self.published.clone() } else { self.made(limit) };
+        made.unzip()
+    }
+
+    fn made(&self, limit: usize) -> Option<Published> {
+        let newest = self.newest.as_ref()?;
+        Some((Arc::new(rows::connections(newest, limit)), Arc::new(rows::processes(newest, limit))))
+    }
+
+    /// That some sockets have no owner, where that is so.
+    pub fn ownerless(&self) -> Option<Ownerless> {
+        let census = &self.newest.as_ref()?.census;
+        let unknown = Some(rows::without_owner(census)).filter(|unknown| *unknown > 0)?;
+        Some(Ownerless {
+            what: format!("of {unknown} of {} sockets it is not known which process has them", census.sockets.len()),
+            reason: census.owners_refused.clone().unwrap_or_else(|| NOBODY.into()),
+            refused: census.owners_refused.is_some(),
+        })
+    }
+
+    /// What could not be read, or is not known.
+    pub fn degraded(&self) -> Vec<Degraded> {
+        let mut rows = Vec::new();
+        let Some(Entered { census, .. }) = &self.newest else { return rows };
+        let mut push = |badge: &str, what: String, reason: String, remedy: &str| {
+            rows.push(Degraded { badge: badge.into(), what, reason, remedy: remedy.into() });
+        };
+        if !census.problems.is_empty() {
+            push(
+                "connections",
+                "some of the host's sockets cannot be listed".into(),
+                census.problems.join("; "),
+                "packets are counted all the same; the kernel needs its modules tcp_diag and udp_diag",
+            );
+        }
+        if census.left_out > 0 {
+            push(
+                "connections left out",
+                format!("{} sockets are only counted", census.left_out),
+                format!("there is room for {}", census.sockets.len()),
+                "none: those that are listed stay the same",
+            );
+        }
+        if let Some(Ownerless { what, reason, refused }) = self.ownerless() {
+            let (reason, remedy) = match refused {
+                true => (
+                    format!(
+                        "owners are told by open files, at which nettop may look before it enters its sandbox: {reason}"
+                    ),
+                    "started anew, nettop knows the owners of the sockets there are by then; nettop sockets, as root, names them all",
+                ),
+                false => (reason, "none, but starting nettop in the host's PID namespace where it is in a container's"),
+            };
+            push(OWNERS_UNKNOWN, what, reason, remedy);
+        }
+        rows
+    }
+}
+
+/// What its protocol is called.
+fn protocol(protocol: SocketProtocol) -> &'static str {
+    match protocol {
+        SocketProtocol::Tcp => "TCP",
+        SocketProtocol::Udp => "UDP",
+    }
+}
+
+#[cfg(test)]
+mod tests;

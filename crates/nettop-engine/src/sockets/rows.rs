@@ -1,0 +1,178 @@
+//! From a census to the lists of a snapshot.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow};
+use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes};
+
+use super::{
+    Counted, Entered, protocol,
+    state::{self, Kind},
+};
+
+/// Digits of a container's id that tell it from others, as its tools show them.
+const SHORT_ID: usize = 12;
+/// Nanoseconds of a tick of the clock that starts of processes are told by.
+const TICK_NS: u64 = 10_000_000;
+
+/// The connections, with at most `limit` (0: all) rows in each list.
+pub fn connections(Entered { census, seconds, sockets }: &Entered, limit: usize) -> Connections {
+    let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
+    let mut left_out = census.left_out;
+    let mut list = |all: Vec<&Counted>| {
+        let listed = heaviest(all, limit, &mut left_out, |one, other| {
+            let ((rate, bytes), (other_rate, other_bytes)) = (one.weight(), other.weight());
+            other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes)).then(one.at.cmp(&other.at))
+        });
+        listed.iter().filter_map(|counted| row(census, counted)).collect()
+    };
+    let (live, listening) = (list(live), list(listening));
+    Connections {
+        census: CensusFacts {
+            at_ns: census.at.unix_ns,
+            seconds: *seconds,
+            sockets: census.sockets.len() as u64,
+            cost_us: census.cost_ns / 1000,
+            rest: census.rest_ns as f64 / 1e9,
+        },
+        live,
+        listening,
+        left_out,
+        states: states(census),
+        orphans: census.orphans,
+        without_owner: without_owner(census),
+    }
+}
+
+/// Sockets that a process has, of which it is not known which.
+pub fn without_owner(census: &Census) -> u64 {
+    census.sockets.iter().filter(|socket| socket.inode != 0 && socket.owner.is_none()).count() as u64
+}
+
+/// The first `limit` (0: all) in this order; the others are added to `left_out`.
+fn heaviest<T>(mut all: Vec<T>, limit: usize, left_out: &mut u64, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+    if limit > 0 && all.len() > limit {
+        all.select_nth_unstable_by(limit, &order);
+        *left_out += (all.len() - limit) as u64;
+        all.truncate(limit);
+    }
+    all.sort_unstable_by(order);
+    all
+}
+
+/// How many TCP sockets are in which state; those that are not listed are counted by the kernel.
+fn states(census: &Census) -> Vec<(Name, u64)> {
+    let mut counts = [0; state::NAMES.len()];
+    for socket in census.sockets.iter().filter(|socket| socket.protocol == SocketProtocol::Tcp) {
+        if let Some(count) = counts.get_mut(usize::from(socket.state)) {
+            *count += 1;
+        }
+    }
+    counts[state::TIME_WAIT] = census.time_wait.unwrap_or_default();
+    counts[state::SYN_RECEIVED] = census.syn_recv.unwrap_or_default();
+    let named = state::NAMES.into_iter().zip(counts).filter(|(name, count)| *count > 0 && !name.is_empty());
+    named.map(|(name, count)| (name.into(), count)).collect()
+}
+
+fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
+    census.processes.get(socket.owner? as usize)
+}
+
+fn row(census: &Census, counted: &Counted) -> Option<Connection> {
+    let socket = census.sockets.get(counted.at as usize)?;
+    let owner = owner(census, socket);
+    let is_live = counted.kind == Kind::Live;
+    let tcp = &socket.tcp;
+    // Of one that listens these are not what they are of connections.
+    let tcp = is_live.then_some(tcp);
+    let bytes = |bytes: Option<u64>| bytes.filter(|_| is_live);
+    Some(Connection {
+        cookie: socket.cookie,
+        protocol: protocol(socket.protocol).into(),
+        local: Some(socket.local),
+        local_port: socket.local_port,
+        remote: is_live.then_some(socket.remote),
+        remote_port: is_live.then_some(socket.remote_port),
+        state: state::name(socket).into(),
+        direction: is_live.then_some(counted.way),
+        pid: owner.map(|owner| owner.pid),
+        process: owner.map(|owner| owner.name.clone()),
+        unit: owner.and_then(unit),
+        uid: socket.uid,
+        tx_bytes: bytes(counted.tx_bytes),
+        rx_bytes: bytes(counted.rx_bytes),
+        tx_packets: tcp.and_then(|tcp| tcp.segs_out).map(u64::from),
+        rx_packets: tcp.and_then(|tcp| tcp.segs_in).map(u64::from),
+        tx_bps: counted.tx_bps.filter(|_| is_live),
+        rx_bps: counted.rx_bps.filter(|_| is_live),
+        rtt_us: tcp.and_then(|tcp| tcp.rtt_us),
+        retransmits: tcp.and_then(|tcp| tcp.retransmits),
+        cwnd: tcp.and_then(|tcp| tcp.cwnd),
+        rx_queue: socket.receive_queue,
+        tx_queue: socket.send_queue,
+        drops: socket.drops,
+        opened_ns: counted.opened_ns,
+        ended_ns: None,
+    })
+}
+
+/// The container that it runs in, or else the unit.
+fn unit(process: &Process) -> Option<String> {
+    let container = process.container.as_ref().map(|id| id.chars().take(SHORT_ID).collect());
+    container.or_else(|| process.unit.clone())
+}
+
+/// The processes, with at most `limit` (0: all) rows.
+pub fn processes(Entered { census, sockets, .. }: &Entered, limit: usize) -> Processes {
+    let mut known: Vec<_> = census.processes.iter().map(of_process(census)).collect();
+    // Of those that are not known, by user.
+    let mut unknown: BTreeMap<u32, ProcessRow> = BTreeMap::new();
+    for counted in sockets {
+        let Some(socket) = census.sockets.get(counted.at as usize) else { continue };
+        // Without a file it is of no process.
+        if socket.inode == 0 {
+            continue;
+        }
+        let row = match socket.owner.and_then(|owner| known.get_mut(owner as usize)) {
+            Some(row) => row,
+            None => {
+                unknown.entry(socket.uid).or_insert_with(|| ProcessRow { uid: socket.uid, ..ProcessRow::default() })
+            }
+        };
+        match counted.kind {
+            Kind::Listening => row.listening += 1,
+            Kind::Live => {
+                row.connections += 1;
+                row.tx_bytes += counted.tx_bytes.unwrap_or_default();
+                row.rx_bytes += counted.rx_bytes.unwrap_or_default();
+                row.tx_bps += counted.tx_bps.unwrap_or_default();
+                row.rx_bps += counted.rx_bps.unwrap_or_default();
+                row.retransmits += u64::from(socket.tcp.retransmits.unwrap_or_default());
+            }
+        }
+    }
+    let mut left_out = 0;
+    let rows = known.into_iter().chain(unknown.into_values()).filter(|row| row.connections + row.listening > 0);
+    let rows = heaviest(rows.collect(), limit, &mut left_out, |one, other| {
+        let weight = |row: &ProcessRow| (row.tx_bps + row.rx_bps, row.tx_bytes.saturating_add(row.rx_bytes));
+        let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
+        let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
+        by_weight.then(other.connections.cmp(&one.connections)).then((one.pid, one.uid).cmp(&(other.pid, other.uid)))
+    });
+    Processes { at_ns: census.at.unix_ns, rows, left_out }
+}
+
+/// The row of a process without any socket yet.
+fn of_process(census: &Census) -> impl Fn(&Process) -> ProcessRow {
+    let offset_ns = census.at.unix_offset_ns();
+    move |process| ProcessRow {
+        pid: Some(process.pid),
+        process: Some(process.name.clone()),
+        unit: process.unit.clone(),
+        container: process.container.clone(),
+        executable: process.executable.clone(),
+        uid: process.uid,
+        started_ns: Some(process.started.saturating_mul(TICK_NS).wrapping_add(offset_ns)),
+        ..ProcessRow::default()
+    }
+}

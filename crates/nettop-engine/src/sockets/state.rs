@@ -1,0 +1,114 @@
+//! What a socket is, by its state, and what payload it has moved.
+
+use nettop_collect::sockets::{SocketProtocol, SocketRow};
+
+/// States of TCP by the kernel's numbers (include/net/tcp_states.h), as RFC 9293 names them.
+pub const NAMES: [&str; 12] = [
+    "",
+    ESTABLISHED,
+    "SYN-SENT",
+    "SYN-RECEIVED",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "TIME-WAIT",
+    "CLOSED",
+    "CLOSE-WAIT",
+    "LAST-ACK",
+    "LISTEN",
+    "CLOSING",
+];
+const ESTABLISHED: &str = "ESTABLISHED";
+/// The places of the two whose sockets are not listed, but counted.
+pub const SYN_RECEIVED: usize = 3;
+pub const TIME_WAIT: usize = 6;
+/// Of a socket of UDP without another end, as ss(8) has it.
+const UNCONNECTED: &str = "UNCONN";
+
+pub const SYN_SENT: u8 = 2;
+const CLOSED: u8 = 7;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const LISTEN: u8 = 10;
+const CLOSING: u8 = 11;
+
+/// What a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A connection, or a socket of UDP that is connected.
+    Live,
+    /// It waits for connections, or for datagrams from anybody.
+    Listening,
+}
+
+impl Kind {
+    /// Of a socket; `None`: it was made, and is neither.
+    pub fn of(socket: &SocketRow) -> Option<Self> {
+        match (socket.protocol, socket.state) {
+            (SocketProtocol::Tcp, LISTEN) => Some(Self::Listening),
+            (SocketProtocol::Tcp, CLOSED) => None,
+            (SocketProtocol::Udp, _) if socket.remote_port == 0 => Some(Self::Listening),
+            _ => Some(Self::Live),
+        }
+    }
+}
+
+/// The name of its state.
+pub fn name(socket: &SocketRow) -> &'static str {
+    match socket.protocol {
+        SocketProtocol::Tcp => NAMES.get(usize::from(socket.state)).copied().unwrap_or_default(),
+        SocketProtocol::Udp if socket.remote_port == 0 => UNCONNECTED,
+        SocketProtocol::Udp => ESTABLISHED,
+    }
+}
+
+/// Bytes of payload sent and received. The kernel counts the other end's FIN as a byte received.
+pub fn payload(socket: &SocketRow) -> (Option<u64>, Option<u64>) {
+    let tcp = &socket.tcp;
+    let tx = tcp.bytes_sent.zip(tcp.bytes_retrans).map(|(sent, again)| sent.saturating_sub(again));
+    let fin = u64::from(matches!(socket.state, CLOSE_WAIT | LAST_ACK | CLOSING));
+    (tx, tcp.bytes_received.map(|received| received.saturating_sub(fin)))
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_collect::sockets::TcpFacts;
+
+    use super::*;
+
+    #[test]
+    fn the_other_ends_fin_and_what_was_sent_again_are_no_payload() {
+        for (name, state, sent, again, received, expected) in [
+            ("established", 1, Some(10), Some(0), Some(7), (Some(10), Some(7))),
+            ("sent again", 1, Some(10), Some(4), Some(7), (Some(6), Some(7))),
+            ("closed by the other end", 8, Some(10), Some(0), Some(7), (Some(10), Some(6))),
+            ("closed by both", 9, Some(10), Some(0), Some(1), (Some(10), Some(0))),
+            ("closed at once", 11, Some(0), Some(0), Some(1), (Some(0), Some(0))),
+            ("closed by this end", 5, Some(10), Some(0), Some(7), (Some(10), Some(7))),
+            ("nothing received", 8, Some(0), Some(0), Some(0), (Some(0), Some(0))),
+            ("an older kernel", 1, None, None, Some(7), (None, Some(7))),
+            ("no TCP", 1, None, None, None, (None, None)),
+            ("nonsense", 1, Some(1), Some(9), None, (Some(0), None)),
+        ] {
+            let tcp =
+                TcpFacts { bytes_sent: sent, bytes_retrans: again, bytes_received: received, ..TcpFacts::default() };
+            assert_eq!(payload(&SocketRow { state, tcp, ..SocketRow::default() }), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_socket_is_a_connection_or_waits_for_some() {
+        use SocketProtocol::{Tcp, Udp};
+        for (protocol, state, remote_port, kind, text) in [
+            (Tcp, 1, 9, Some(Kind::Live), "ESTABLISHED"),
+            (Tcp, 2, 9, Some(Kind::Live), "SYN-SENT"),
+            (Tcp, 10, 0, Some(Kind::Listening), "LISTEN"),
+            (Tcp, 7, 0, None, "CLOSED"),
+            (Tcp, 200, 9, Some(Kind::Live), ""),
+            (Udp, 7, 0, Some(Kind::Listening), "UNCONN"),
+            (Udp, 1, 9, Some(Kind::Live), "ESTABLISHED"),
+        ] {
+            let socket = SocketRow { protocol, state, remote_port, ..SocketRow::default() };
+            assert_eq!((Kind::of(&socket), name(&socket)), (kind, text), "{protocol:?} {state}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+use nettop_collect::sockets::{Process, TcpFacts};
+use nettop_model::{
+    clock::Moment,
+    snapshot::{Connection, ProcessRow},
+};
+
+use super::*;
+
+fn at(second: u64) -> Moment {
+    Moment { monotonic_ns: second * 1_000_000_000, unix_ns: second * 1_000_000_000 }
+}
+
+/// A connection from port 50000 + its cookie, which has sent and received so much.
+fn connection(cookie: u64, sent: u64, received: u64) -> SocketRow {
+    let tcp = TcpFacts {
+        bytes_sent: Some(sent),
+        bytes_retrans: Some(0),
+        bytes_received: Some(received),
+        ..TcpFacts::default()
+    };
+    SocketRow {
+        cookie,
+        state: 1,
+        local_port: 50_000 + cookie as u16,
+        remote_port: 443,
+        inode: cookie as u32,
+        tcp,
+        ..SocketRow::default()
+    }
+}
+
+fn census(second: u64, sockets: Vec<SocketRow>) -> Census {
+    Census { at: at(second), sockets, ephemeral: Some((32_768, 60_999)), ..Census::default() }
+}
+
+fn entered(state: &mut SocketState, census: Census) -> (Arc<Connections>, Arc<Processes>) {
+    state.enter(census);
+    let (connections, processes) = state.groups(DEFAULT_LIMIT);
+    (connections.expect("connections"), processes.expect("processes"))
+}
+
+fn rates(connections: &Connections) -> Vec<(u64, Option<f64>, Option<f64>)> {
+    connections.live.iter().map(|row| (row.cookie, row.tx_bps, row.rx_bps)).collect()
+}
+
+#[test]
+fn rates_are_what_came_between_two_censuses() {
+    let mut state = SocketState::default();
+    for (name, second, sockets, expected) in [
+        ("the first", 0, vec![connection(1, 500, 7)], vec![(1, None, None)]),
+        ("two seconds later", 2, vec![connection(1, 700, 17)], vec![(1, Some(100.0), Some(5.0))]),
+        ("a new one", 4, vec![connection(2, 40, 0)], vec![(2, Some(20.0), Some(0.0))]),
+        ("the first comes back", 6, vec![connection(1, 700, 17)], vec![(1, Some(350.0), Some(8.5))]),
+        ("less than before", 8, vec![connection(1, 0, 17)], vec![(1, Some(0.0), Some(0.0))]),
+        ("at the same time", 8, vec![connection(1, 9, 18)], vec![(1, None, None)]),
+    ] {
+        let (connections, _) = entered(&mut state, census(second, sockets));
+        assert_eq!(rates(&connections), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_was_not_listed_before_may_be_old() {
+    let mut state = SocketState::default();
+    entered(&mut state, Census { left_out: 3, ..census(0, vec![connection(1, 10, 0)]) });
+    let (connections, _) = entered(&mut state, census(1, vec![connection(1, 20, 0), connection(2, 1_000, 0)]));
+    assert_eq!(rates(&connections), [(1, Some(10.0), Some(0.0)), (2, None, None)]);
+    assert_eq!(connections.live[1].opened_ns, None);
+    // One list failed: what was in it is not forgotten.
+    let (connections, _) = entered(&mut state, Census { partial: true, ..census(2, Vec::new()) });
+    assert!(connections.live.is_empty());
+    let (connections, _) = entered(&mut state, census(3, vec![connection(2, 1_200, 0)]));
+    assert_eq!(rates(&connections), [(2, Some(100.0), Some(0.0))]);
+}
+
+#[test]
+fn a_connection_is_listed_once_and_knows_when_it_was_seen_first() {
+    let mut state = SocketState::default();
+    entered(&mut state, census(0, vec![connection(1, 0, 0)]));
+    let sockets = vec![connection(1, 0, 0), connection(2, 5, 5), connection(2, 6, 6)];
+    let (connections, processes) = entered(&mut state, census(5, sockets));
+    let opened: Vec<_> = connections.live.iter().map(|row| (row.cookie, row.opened_ns)).collect();
+    assert_eq!(opened, [(2, Some(5_000_000_000)), (1, None)]);
+    assert_eq!(processes.rows[0].connections, 2);
+    let (connections, _) = entered(&mut state, census(9, vec![connection(2, 5, 5)]));
+    assert_eq!(connections.live[0].opened_ns, Some(5_000_000_000));
+    assert_eq!(state.known.len(), 1, "who is gone is forgotten");
+}
+
+#[test]
+fn lists_are_cut_and_say_what_they_leave_out() {
+    let mut state = SocketState::default();
+    let mut sockets: Vec<_> = (1..=2_000).map(|cookie| connection(cookie, cookie * 10, 0)).collect();
+    sockets.push(SocketRow { state: 10, remote_port: 0, receive_queue: 3, send_queue: 128, ..connection(3_000, 0, 0) });
+    let (connections, _) = entered(&mut state, Census { left_out: 7, ..census(0, sockets) });
+    assert_eq!((connections.live.len(), connections.listening.len(), connections.left_out), (1_000, 1, 1_007));
+    assert_eq!((connections.live[0].cookie, connections.live[999].cookie), (2_000, 1_001));
+    let Connection { state: name, remote, tx_bytes, rx_queue, tx_queue, .. } = &connections.listening[0];
+    assert_eq!((&**name, remote, tx_bytes, rx_queue, tx_queue), ("LISTEN", &None, &None, &3, &128));
+    let (all, _) = state.groups(0);
+    assert_eq!(all.map(|all| (all.live.len(), all.left_out)), Some((2_000, 7)));
+    let (few, _) = state.groups(2);
+    assert_eq!(few.map(|few| (few.live.len(), few.left_out)), Some((2, 2_005)));
+}
+
+#[test]
+fn processes_are_sums_of_their_connections() {
+    let mut state = SocketState::default();
+    let of = |owner, mut row: SocketRow| {
+        row.owner = owner;
+        row
+    };
+    let listening = SocketRow { state: 10, remote_port: 0, ..connection(9, 0, 0) };
+    let orphan = SocketRow { inode: 0, ..connection(8, 50, 0) };
+    let processes = vec![
+        Process {
+            pid: 7,
+            started: 300,
+            name: "nginx".into(),
+            uid: 33,
+            container: Some("ab".repeat(32)),
+            ..Process::default()
+        },
+        Process { pid: 7, started: 900, name: "other".into(), uid: 5, ..Process::default() },
+    ];
+    let sockets = vec![
+        of(Some(0), connection(1, 10, 1)),
+        of(Some(0), connection(2, 20, 2)),
+        of(Some(0), listening),
+        of(Some(1), connection(3, 5, 5)),
+        of(None, connection(4, 100, 0)),
+        of(Some(99), connection(5, 1, 0)),
+        orphan,
+    ];
+    let census = Census { processes, owners_refused: Some("for a test".into()), ..census(10, sockets) };
+    let (connections, processes) = entered(&mut state, census);
+    let sums = |row: &ProcessRow| (row.pid, row.connections, row.listening, row.tx_bytes, row.rx_bytes);
+    assert_eq!(
+        processes.rows.iter().map(sums).collect::<Vec<_>>(),
+        [(None, 2, 0, 101, 0), (Some(7), 2, 1, 30, 3), (Some(7), 1, 0, 5, 5),]
+    );
+    assert_eq!(processes.rows[1].started_ns, Some(3_000_000_000));
+    let nginx = connections.live.iter().find(|row| row.cookie == 1).expect("a row");
+    assert_eq!((nginx.process.as_deref(), nginx.unit.as_deref()), (Some("nginx"), Some("abababababab")));
+    assert_eq!(connections.without_owner, 1);
+    let badges: Vec<_> = state.degraded().into_iter().map(|row| (row.badge, row.reason)).collect();
+    let [(badge, reason)] = &badges[..] else { panic!("not one badge: {badges:?}") };
+    assert!(badge == "owners unknown" && reason.ends_with("sandbox: for a test"), "{badge}: {reason}");
+}
+
+#[test]
+fn states_are_counted_also_of_those_that_are_not_listed() {
+    let mut state = SocketState::default();
+    let mut closing = connection(2, 0, 0);
+    closing.state = 8;
+    let counted = Census { time_wait: Some(40), syn_recv: Some(0), ..census(0, vec![connection(1, 0, 0), closing]) };
+    let (connections, _) = entered(&mut state, counted);
+    let states: Vec<_> = connections.states.iter().map(|(name, count)| (&**name, *count)).collect();
+    assert_eq!(states, [("ESTABLISHED", 1), ("TIME-WAIT", 40), ("CLOSE-WAIT", 1)]);
+}
+
+#[test]
+fn who_began_is_remembered_when_nothing_listens_any_more() {
+    let mut state = SocketState::default();
+    let server = SocketRow { local_port: 80, remote_port: 50_000, ..connection(1, 0, 0) };
+    let listening = SocketRow { state: 10, local_port: 80, remote_port: 0, ..connection(2, 0, 0) };
+    let way = |connections: &Connections| connections.live[0].direction;
+    let (connections, _) = entered(&mut state, census(0, vec![server.clone(), listening]));
+    assert_eq!(way(&connections), Some(Way::In));
+    let (connections, _) = entered(&mut state, census(1, vec![server]));
+    assert_eq!(way(&connections), Some(Way::In));
+}

@@ -1,0 +1,211 @@
+//! The sockets of this host: connections in both directions, what listens, and the processes that have them.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    json::{as_map, from_map, known},
+    names::Name,
+};
+
+/// The connections there were at the newest census. Bytes are payload as the sockets have it, exact at the census; bytes on the wire
+/// are in the other groups.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Connections {
+    /// The census that this is of.
+    pub census: CensusFacts,
+    /// Connections, the busiest first.
+    pub live: Vec<Connection>,
+    /// Sockets that wait for connections, or for datagrams from anybody.
+    pub listening: Vec<Connection>,
+    /// How many rows the lists leave out, and sockets that were only counted.
+    pub left_out: u64,
+    /// How many TCP sockets are in which state, of all there are.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub states: Vec<(Name, u64)>,
+    /// Connections that no process has any more; `None`: not known.
+    pub orphans: Option<u64>,
+    /// Sockets that a process has, of which it is not known which.
+    pub without_owner: u64,
+}
+
+/// When sockets were listed, and what that cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CensusFacts {
+    /// When, Unix nanoseconds.
+    pub at_ns: u64,
+    /// Seconds since the one before, which the rates are over; 0: this is the first one, and there are none.
+    pub seconds: f64,
+    /// Sockets listed.
+    pub sockets: u64,
+    /// CPU time that it took, µs.
+    pub cost_us: u64,
+    /// Seconds until the next one: 50 times what this one took, at least one (three where nothing moved) and at most 30.
+    pub rest: f64,
+}
+
+/// One connection, or a socket that waits for some. What is `None` is not known, or is nothing that such a socket has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Connection {
+    /// What the kernel knows it by, for as long as the host runs.
+    pub cookie: u64,
+    /// `TCP` or `UDP`.
+    pub protocol: Name,
+    /// The address at this end.
+    pub local: Option<IpAddr>,
+    /// The port at this end.
+    pub local_port: u16,
+    /// The address at the other end.
+    pub remote: Option<IpAddr>,
+    /// The port at the other end.
+    pub remote_port: Option<u16>,
+    /// Its state, as RFC 9293 names those of TCP.
+    pub state: Name,
+    /// Who began it; `None`: it is no connection.
+    #[serde(deserialize_with = "known")]
+    pub direction: Option<Way>,
+    /// The process that has it.
+    pub pid: Option<u32>,
+    /// What that calls itself.
+    pub process: Option<String>,
+    /// The systemd unit that it runs in, or the first twelve digits of its container's id.
+    pub unit: Option<String>,
+    /// The user that made the socket.
+    pub uid: u32,
+    /// Bytes sent, those sent again not included.
+    pub tx_bytes: Option<u64>,
+    /// Bytes received.
+    pub rx_bytes: Option<u64>,
+    /// Segments sent.
+    pub tx_packets: Option<u64>,
+    /// Segments received.
+    pub rx_packets: Option<u64>,
+    /// Bytes sent per second, since the census before; at the first census there are none.
+    pub tx_bps: Option<f64>,
+    /// Bytes received per second.
+    pub rx_bps: Option<f64>,
+    /// Smoothed round-trip time, µs.
+    pub rtt_us: Option<u32>,
+    /// Segments sent again.
+    pub retransmits: Option<u32>,
+    /// Congestion window, segments.
+    pub cwnd: Option<u32>,
+    /// Bytes received and not read yet; of a listening socket, connections not accepted yet.
+    pub rx_queue: u32,
+    /// Bytes sent and not acknowledged yet; of a listening socket, how many connections may wait.
+    pub tx_queue: u32,
+    /// Datagrams and segments that the socket had no room for.
+    pub drops: u32,
+    /// When a census saw it first, at most one after it was opened; `None`: it was there before the first one. Unix nanoseconds.
+    pub opened_ns: Option<u64>,
+    /// When it ended; `None`: it has not.
+    pub ended_ns: Option<u64>,
+}
+
+impl Connection {
+    /// Bytes, both ways.
+    pub fn bytes(&self) -> u64 {
+        self.tx_bytes.unwrap_or_default().saturating_add(self.rx_bytes.unwrap_or_default())
+    }
+}
+
+impl Connections {
+    /// Those that pass, and of these at most `limit` (0: all) in each list.
+    pub fn keep(&mut self, passes: impl Fn(&Connection) -> bool, limit: usize) {
+        for list in [&mut self.live, &mut self.listening] {
+            list.retain(&passes);
+            self.left_out += left_out(list, limit);
+        }
+    }
+}
+
+impl Processes {
+    /// Those that pass, and of these at most `limit` (0: all).
+    pub fn keep(&mut self, passes: impl Fn(&ProcessRow) -> bool, limit: usize) {
+        self.rows.retain(passes);
+        self.left_out += left_out(&mut self.rows, limit);
+    }
+}
+
+/// Leaves out what is beyond the limit (0: there is none), and returns how many that are.
+fn left_out<R>(rows: &mut Vec<R>, limit: usize) -> u64 {
+    let all = rows.len();
+    if limit > 0 {
+        rows.truncate(limit);
+    }
+    (all - rows.len()) as u64
+}
+
+/// Who began a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// The other end: it was accepted.
+    In,
+    /// This host.
+    Out,
+    /// Nobody knows.
+    #[serde(rename = "?")]
+    Unknown,
+}
+
+impl Way {
+    /// `in`, `out` or `?`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Unknown => "?",
+        }
+    }
+}
+
+/// The processes that have sockets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Processes {
+    /// When the census was taken that this is of, Unix nanoseconds.
+    pub at_ns: u64,
+    /// Processes, the busiest first.
+    pub rows: Vec<ProcessRow>,
+    /// How many the list leaves out.
+    pub left_out: u64,
+}
+
+/// One process, or all of a user that are not known; sums are over the connections that it has now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProcessRow {
+    /// Its number; `None`: these are sockets of this user, of which it is not known which process has them.
+    pub pid: Option<u32>,
+    /// What it calls itself.
+    pub process: Option<String>,
+    /// The systemd unit that it runs in.
+    pub unit: Option<String>,
+    /// The id of the container that it runs in.
+    pub container: Option<String>,
+    /// The file that it runs, where that may be known.
+    pub executable: Option<String>,
+    /// Its user.
+    pub uid: u32,
+    /// When it was started, Unix nanoseconds.
+    pub started_ns: Option<u64>,
+    /// Connections.
+    pub connections: u64,
+    /// Sockets that wait for some.
+    pub listening: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent per second.
+    pub tx_bps: f64,
+    /// Bytes received per second.
+    pub rx_bps: f64,
+    /// Segments sent again.
+    pub retransmits: u64,
+}

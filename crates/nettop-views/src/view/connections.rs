@@ -1,0 +1,202 @@
+//! The connections of this host in both directions, and below them what waits for some.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use nettop_model::{
+    format,
+    snapshot::{Connection, Snapshot, Subject},
+};
+
+use crate::{
+    services,
+    table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
+    text,
+};
+
+/// The view.
+pub static TABLE: Table<Connection> = Table {
+    name: "Connections",
+    many: "sockets",
+    about: "every connection of this host, whoever began it, and every socket that listens: payload, rates, round-trip times, processes",
+    columns: COLUMNS,
+    rows,
+    unlisted: |snapshot| snapshot.connections.as_deref().map_or(0, |connections| connections.left_out),
+    id: |row| Id::Connection(row.cookie, row.remote.or(row.local)),
+    facts: Connection::facts,
+    enter: |row| match row.remote {
+        Some(remote) => Enter::Detail(Subject::Source(remote)),
+        None => Enter::Detail(Subject::Port(row.local_port)),
+    },
+};
+
+type Column = table::Column<Connection>;
+
+const COLUMNS: &[Column] = &[
+    Column::text("Proto", "TCP or UDP", 11, [5, 5, 5], |row, _| format::visible(&row.protocol))
+        .sorted(|row| SortKey::Text(row.protocol.to_string())),
+    Column::text("Dir", "who began it: in (the other end), out (this host), ? (not known)", 8, [3, 3, 3], |row, _| {
+        row.direction.map_or("–", |way| way.label()).into()
+    })
+    .sorted(|row| SortKey::Text(row.direction.map_or("", |way| way.label()).into())),
+    Column::text("Local", "address and port at this end", 4, [21, 21, 47], |row, cell| {
+        end(row.local, Some(row.local_port), cell)
+    })
+    .sorted(|row| SortKey::Number(row.local_port.into())),
+    Column::text("Remote", "address and port at the other end", 0, [21, 21, 47], |row, cell| {
+        end(row.remote, row.remote_port, cell)
+    })
+    .means(Meaning::Address)
+    .sorted(|row| row.remote.map_or(SortKey::Ip(IpAddr::from([0; 4])), SortKey::Ip)),
+    Column::text(
+        "State",
+        "state of the socket (RFC 9293); UNCONN: of UDP, without another end",
+        5,
+        [5, 11, 12],
+        |row, cell| text::cut(&format::visible(&row.state), cell.width),
+    )
+    .sorted(|row| SortKey::Text(row.state.to_string())),
+    Column::text("Process", "the process that has it; – where that is not known", 3, [7, 12, 15], |row, cell| {
+        row.process.as_ref().map_or("–".into(), |name| text::cut(&format::visible(name), cell.width))
+    })
+    .means(Meaning::Label)
+    .sorted(|row| SortKey::Text(row.process.clone().unwrap_or_default())),
+    Column::number("PID", "its number", 12, [5, 7, 7], |row, _| row.pid.map_or("–".into(), |pid| pid.to_string()))
+        .sorted(|row| SortKey::Number(row.pid.unwrap_or_default().into())),
+    Column::number("TX rate", "payload sent per second", 2, [11, 11, 12], |row, cell| rate(row.tx_bps, cell))
+        .means(Meaning::Value)
+        .sorted(|row| SortKey::Rate(row.tx_bps.unwrap_or_default())),
+    Column::number("RX rate", "payload received per second", 1, [11, 11, 12], |row, cell| rate(row.rx_bps, cell))
+        .means(Meaning::Value)
+        .sorted(|row| SortKey::Rate(row.rx_bps.unwrap_or_default())),
+    Column::number("TX bytes", "payload sent, what was sent again not included", 7, [8, 8, 8], |row, cell| {
+        amount(row.tx_bytes, cell)
+    })
+    .sorted(|row| SortKey::Number(row.tx_bytes.unwrap_or_default() as f64)),
+    Column::number("RX bytes", "payload received", 6, [8, 8, 8], |row, cell| amount(row.rx_bytes, cell))
+        .sorted(|row| SortKey::Number(row.rx_bytes.unwrap_or_default() as f64)),
+    Column::number("RTT", "smoothed round-trip time", 9, [6, 7, 7], |row, _| milliseconds(row.rtt_us))
+        .sorted(|row| SortKey::Rate(row.rtt_us.unwrap_or_default().into())),
+    Column::number("Retr", "segments sent again", 10, [4, 6, 9], |row, cell| number(row.retransmits, cell))
+        .sorted(|row| SortKey::Number(row.retransmits.unwrap_or_default().into())),
+    Column::text("Unit", "the systemd unit or the container that the process runs in", 13, [8, 16, 32], |row, cell| {
+        row.unit.as_ref().map_or("–".into(), |unit| text::cut_middle(&format::visible(unit), cell.width))
+    })
+    .sorted(|row| SortKey::Text(row.unit.clone().unwrap_or_default())),
+    Column::number("Open", "for how long; ≥: since before nettop looked", 14, [5, 5, 6], opened)
+        .means(Meaning::Dim)
+        .sorted(|row| SortKey::Number(row.opened_ns.unwrap_or_default() as f64)),
+    Column::number(
+        "RecvQ",
+        "bytes not read yet; of what listens, connections not accepted yet",
+        15,
+        [5, 6, 9],
+        |row, cell| format::count(row.rx_queue.into(), cell.width),
+    )
+    .sorted(|row| SortKey::Number(row.rx_queue.into())),
+    Column::number(
+        "SendQ",
+        "bytes not acknowledged yet; of what listens, how many connections may wait",
+        16,
+        [5, 6, 9],
+        |row, cell| format::count(row.tx_queue.into(), cell.width),
+    )
+    .sorted(|row| SortKey::Number(row.tx_queue.into())),
+    Column::number("Drops", "packets that the socket had no room for", 17, [5, 6, 9], |row, cell| {
+        format::count(row.drops.into(), cell.width)
+    })
+    .sorted(|row| SortKey::Number(row.drops.into())),
+    Column::number("Cwnd", "congestion window, segments", 18, [4, 5, 7], |row, cell| number(row.cwnd, cell))
+        .sorted(|row| SortKey::Number(row.cwnd.unwrap_or_default().into())),
+    Column::number("UID", "the user that made the socket", 19, [5, 6, 10], |row, _| row.uid.to_string())
+        .sorted(|row| SortKey::Number(row.uid.into())),
+];
+
+fn rows(snapshot: &Snapshot) -> Cow<'_, [Connection]> {
+    let Some(connections) = snapshot.connections.as_deref() else { return Cow::Borrowed(&[]) };
+    match connections.listening.is_empty() {
+        true => Cow::Borrowed(&connections.live),
+        false => Cow::Owned(connections.live.iter().chain(&connections.listening).cloned().collect()),
+    }
+}
+
+/// `192.0.2.1:443`, `[2001:db8::1]:443`; with the name of the port's service, where there is room for both.
+fn end(address: Option<IpAddr>, port: Option<u16>, cell: &Cell) -> String {
+    let (Some(address), Some(port)) = (address, port) else { return "–".into() };
+    let address = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+    let named = services::name(port).filter(|_| !cell.numeric).map(|name| format!("{address}:{name}"));
+    named.filter(|named| text::width(named) <= cell.width).unwrap_or_else(|| {
+        // The port tells more than the end of the address.
+        let port = format!(":{port}");
+        text::cut_middle(&address, cell.width.saturating_sub(port.len())) + &port
+    })
+}
+
+fn rate(bytes_per_second: Option<f64>, cell: &Cell) -> String {
+    bytes_per_second.map_or("–".into(), |rate| cell.units.rate(rate))
+}
+
+fn amount(bytes: Option<u64>, cell: &Cell) -> String {
+    bytes.map_or("–".into(), |bytes| cell.units.amount(bytes))
+}
+
+fn number(number: Option<u32>, cell: &Cell) -> String {
+    number.map_or("–".into(), |number| format::count(number.into(), cell.width))
+}
+
+/// `0.12ms`, `38.4ms`, `2.05s`.
+fn milliseconds(microseconds: Option<u32>) -> String {
+    match microseconds.map(f64::from) {
+        None => "–".into(),
+        Some(us) if us < 9_995.0 => format!("{:.2}ms", us / 1e3),
+        Some(us) if us < 99_950.0 => format!("{:.1}ms", us / 1e3),
+        Some(us) if us < 999_500.0 => format!("{:.0}ms", us / 1e3),
+        Some(us) => format!("{:.2}s", us / 1e6),
+    }
+}
+
+fn opened(row: &Connection, cell: &Cell) -> String {
+    row.opened_ns.map_or("≥".into(), |opened| format::ago(cell.now_ns, opened))
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_model::format::Units;
+
+    use super::*;
+    use crate::attention::Attention;
+
+    #[test]
+    fn both_ends_fit_and_keep_their_port() {
+        let attention = Attention::default();
+        for (address, port, numeric, width, expected) in [
+            ("192.0.2.1", 443, true, 21, "192.0.2.1:443"),
+            ("192.0.2.1", 443, false, 21, "192.0.2.1:https"),
+            ("192.0.2.1", 443, false, 13, "192.0.2.1:443"),
+            ("192.0.2.1", 50_123, false, 21, "192.0.2.1:50123"),
+            ("198.51.100.200", 50_123, false, 15, "198.….200:50123"),
+            ("2001:db8::1", 443, true, 21, "[2001:db8::1]:443"),
+            ("2001:db8:aaaa:bbbb::1", 443, true, 15, "[2001…b::1]:443"),
+        ] {
+            let (now_ns, packets, place, flags, units) = (0, 0, 1, false, Units::default());
+            let cell = Cell { now_ns, packets, place, width, flags, numeric, units, attention: &attention };
+            let text = end(address.parse().ok(), Some(port), &cell);
+            assert_eq!(text, expected);
+            assert!(text::width(&text) <= width);
+        }
+    }
+
+    #[test]
+    fn times_have_three_digits() {
+        for (us, expected) in [
+            (None, "–"),
+            (Some(0), "0.00ms"),
+            (Some(123), "0.12ms"),
+            (Some(9_994), "9.99ms"),
+            (Some(38_400), "38.4ms"),
+            (Some(250_400), "250ms"),
+            (Some(2_050_000), "2.05s"),
+        ] {
+            assert_eq!(milliseconds(us), expected);
+        }
+    }
+}

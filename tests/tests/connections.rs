@@ -1,0 +1,344 @@
+//! The host's own connections: payload to the unit, who began them, who has them, and what nettop cannot know after its start.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    process::{self, Command},
+    thread,
+};
+
+use nettop_tests::{
+    frames::{DESTINATION_V4, Spec, Transport},
+    monitor::Monitor,
+    net::{Namespace, Net},
+    program,
+    send::Sender,
+    skip,
+    terminal::Terminal,
+};
+use rustix::net::listen;
+use serde_json::{Value, json};
+
+/// Bytes that go each way.
+const EACH_WAY: usize = 20_000_000;
+
+/// A namespace whose loopback is up, with an interface to watch.
+fn net() -> Net {
+    let net = Net::new(1);
+    net.receiver.ip("link set dev lo up");
+    net
+}
+
+fn groups(monitor: &Monitor) -> Value {
+    let request = json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes", "monitor"]});
+    monitor.command(&request)["snapshot"].take()
+}
+
+/// The first snapshot of these groups of which `condition` holds.
+#[track_caller]
+fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let found = program::wait_for(|| {
+        last = groups(monitor);
+        condition(&last).then(|| last.take())
+    });
+    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+}
+
+/// The connection between these two ports, as it is at the first of them.
+fn connection(snapshot: &Value, local: u16, remote: u16) -> Option<&Value> {
+    let mut rows = snapshot["connections"]["live"].as_array()?.iter();
+    rows.find(|row| row["local_port"] == local && row["remote_port"] == remote)
+}
+
+fn listening(snapshot: &Value, port: u16) -> Option<&Value> {
+    snapshot["connections"]["listening"].as_array()?.iter().find(|row| row["local_port"] == port)
+}
+
+/// Both ends of a connection over the loopback of a namespace, the client's first.
+fn connected(namespace: &Namespace, listener: &TcpListener) -> (TcpStream, TcpStream) {
+    namespace.run(|| {
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("connecting");
+        let (server, _) = listener.accept().expect("accepting");
+        (client, server)
+    })
+}
+
+fn port(stream: &TcpStream) -> u16 {
+    stream.local_addr().expect("an address").port()
+}
+
+/// Sends so many bytes from one end to the other.
+fn send(from: &TcpStream, to: &TcpStream, bytes: usize) {
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let (mut from, chunk) = (from, vec![7; 1 << 16]);
+            for at in (0..bytes).step_by(chunk.len()) {
+                from.write_all(&chunk[..chunk.len().min(bytes - at)]).expect("sending");
+            }
+        });
+        let read = std::io::copy(&mut to.take(bytes as u64), &mut std::io::sink()).expect("receiving");
+        assert_eq!(read, bytes as u64);
+    });
+}
+
+#[test]
+fn payload_is_counted_to_the_unit_and_belongs_to_its_process() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let (listener, full, udp) = net.receiver.run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listening socket");
+        let full = TcpListener::bind("127.0.0.1:0").expect("a listening socket");
+        listen(&full, 5).expect("a shorter backlog");
+        (listener, full, UdpSocket::bind("127.0.0.1:0").expect("a socket"))
+    });
+    let (client, server) = connected(&net.receiver, &listener);
+    let waiting = net.receiver.run(|| {
+        let address = full.local_addr().expect("an address");
+        [(); 2].map(|()| TcpStream::connect(address).expect("connecting"))
+    });
+
+    let monitor = Monitor::live(&net.receiver, "");
+    let (from, to) = (port(&client), port(&server));
+    wait_until(&monitor, "the first census", |snapshot| connection(snapshot, from, to).is_some());
+    send(&client, &server, EACH_WAY);
+    send(&server, &client, EACH_WAY);
+    let snapshot = wait_until(&monitor, "every byte", |snapshot| {
+        let all = |from, to| {
+            let row = connection(snapshot, from, to);
+            row.is_some_and(|row| row["tx_bytes"] == EACH_WAY && row["rx_bytes"] == EACH_WAY)
+        };
+        all(from, to) && all(to, from)
+    });
+    for (local, remote, direction) in [(from, to, "out"), (to, from, "in")] {
+        let row = connection(&snapshot, local, remote).expect("a row");
+        assert_eq!((&row["direction"], &row["state"]), (&direction.into(), &"ESTABLISHED".into()), "{row}");
+        assert_eq!((&row["pid"], &row["uid"]), (&process::id().into(), &0.into()), "{row}");
+        assert_eq!(
+            (&row["protocol"], &row["local"], &row["opened_ns"]),
+            (&"TCP".into(), &"127.0.0.1".into(), &Value::Null)
+        );
+        assert!(row["rtt_us"].as_u64() > Some(0) && row["tx_packets"].as_u64() > Some(0), "{row}");
+    }
+    let row = listening(&snapshot, full.local_addr().expect("an address").port()).expect("the full one");
+    assert_eq!((&row["state"], &row["rx_queue"], &row["tx_queue"]), (&"LISTEN".into(), &2.into(), &5.into()), "{row}");
+    let row = listening(&snapshot, udp.local_addr().expect("an address").port()).expect("the one of UDP");
+    assert_eq!(
+        (&row["protocol"], &row["state"], &row["pid"]),
+        (&"UDP".into(), &"UNCONN".into(), &process::id().into())
+    );
+    let rows = snapshot["processes"]["rows"].as_array().expect("rows");
+    let own = rows.iter().find(|row| row["pid"] == process::id()).expect("this process");
+    // Those that wait to be accepted have no file, and are of nobody yet.
+    assert_eq!((&own["connections"], &own["listening"]), (&4.into(), &3.into()), "{own}");
+    assert_eq!((&own["tx_bytes"], &own["rx_bytes"]), (&(2 * EACH_WAY).into(), &(2 * EACH_WAY).into()), "{own}");
+    assert!(own["process"].as_str().is_some_and(|name| name.starts_with("connections")), "{own}");
+    drop(waiting);
+}
+
+#[test]
+fn what_came_after_the_start_is_counted_and_its_owner_is_not_known() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let listener = net.receiver.run(|| TcpListener::bind("127.0.0.1:0").expect("a listening socket"));
+    let monitor = Monitor::live(&net.receiver, "");
+    wait_until(&monitor, "the first census", |snapshot| snapshot["connections"]["census"]["sockets"] == 1);
+    let (client, server) = connected(&net.receiver, &listener);
+    send(&client, &server, 1_000);
+    client.shutdown(Shutdown::Write).expect("closing one way");
+    let (from, to) = (port(&client), port(&server));
+    let snapshot = wait_until(&monitor, "the connection, half closed", |snapshot| {
+        connection(snapshot, to, from).is_some_and(|row| row["state"] == "CLOSE-WAIT")
+    });
+    // The FIN, which the kernel counts as a byte, is none.
+    let row = connection(&snapshot, to, from).expect("a row");
+    assert_eq!((&row["rx_bytes"], &row["tx_bytes"], &row["pid"]), (&1_000.into(), &0.into(), &Value::Null), "{row}");
+    assert!(row["opened_ns"].as_u64().is_some(), "{row}");
+    let other = connection(&snapshot, from, to).expect("the other end");
+    assert_eq!((&other["tx_bytes"], &other["state"]), (&1_000.into(), &"FIN-WAIT-2".into()), "{other}");
+    let degraded = snapshot["monitor"]["degraded"].as_array().expect("rows");
+    let badge = degraded.iter().find(|row| row["badge"] == "owners unknown").expect("a badge");
+    assert!(badge["remedy"].as_str().is_some_and(|remedy| remedy.contains("nettop sockets")), "{badge}");
+    // Both are of root, and of nobody known.
+    let rows = snapshot["processes"]["rows"].as_array().expect("rows");
+    let unknown = rows.iter().find(|row| row["pid"].is_null()).expect("a row");
+    assert_eq!((&unknown["connections"], &unknown["uid"]), (&2.into(), &0.into()), "{unknown}");
+}
+
+#[test]
+fn a_flood_of_syns_adds_no_row() {
+    if !skip::privileged() {
+        return;
+    }
+    const PORT: u16 = 443;
+    let net = net();
+    net.receiver.ip(&format!("address add {DESTINATION_V4}/24 dev in0"));
+    net.receiver.ip("route add default dev in0");
+    let listener = net.receiver.run(|| TcpListener::bind((DESTINATION_V4, PORT)).expect("a listening socket"));
+    let monitor = Monitor::live(&net.receiver, "");
+    let sender = Sender::new(&net.sender, "out0");
+    for source in 0..2_000u16 {
+        let [high, low] = source.to_be_bytes();
+        let syn =
+            Spec::between([203, 0, 100 + high, low].into(), DESTINATION_V4.into(), Transport::Tcp(40_000, PORT, 2));
+        sender.send(&syn.frame(), 1);
+    }
+    monitor.wait_until_seen(2_000);
+    let state = |snapshot: &Value, name: &str| snapshot["connections"]["states"][name].as_u64();
+    let snapshot = wait_until(&monitor, "half-open connections", |snapshot| state(snapshot, "SYN-RECEIVED") > Some(0));
+    assert_eq!(snapshot["connections"]["live"], json!([]), "{snapshot}");
+    assert_eq!((state(&snapshot, "LISTEN"), &snapshot["connections"]["left_out"]), (Some(1), &0.into()));
+    drop(listener);
+}
+
+#[test]
+fn one_socket_for_both_families_has_connections_of_both() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    net.receiver.run(|| std::fs::write("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "0")).expect("IPv6 on the loopback");
+    net.receiver.ip("-6 address replace ::1/128 dev lo");
+    let listener = net.receiver.run(|| TcpListener::bind("[::]:0").expect("a listening socket"));
+    let port_of_both = listener.local_addr().expect("an address").port();
+    let ends = net.receiver.run(|| {
+        ["127.0.0.1", "::1"].map(|address| {
+            let client = TcpStream::connect((address, port_of_both)).expect("connecting");
+            (client, listener.accept().expect("accepting").0)
+        })
+    });
+    ends.iter().for_each(|(client, server)| send(client, server, 5_000));
+    let monitor = Monitor::live(&net.receiver, "");
+    let servers = ends.each_ref().map(|(client, server)| (port(server), port(client)));
+    let snapshot = wait_until(&monitor, "both", |snapshot| {
+        servers.iter().all(|(local, remote)| connection(snapshot, *local, *remote).is_some())
+    });
+    for ((local, remote), address) in servers.into_iter().zip(["127.0.0.1", "::1"]) {
+        let row = connection(&snapshot, local, remote).expect("a row");
+        assert_eq!((&row["local"], &row["remote"]), (&address.into(), &address.into()), "{row}");
+        assert_eq!((&row["direction"], &row["rx_bytes"]), (&"in".into(), &5_000.into()), "{row}");
+    }
+}
+
+#[test]
+fn connections_are_recorded_and_replayed() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let listener = net.receiver.run(|| TcpListener::bind("127.0.0.1:0").expect("a listening socket"));
+    let (client, server) = connected(&net.receiver, &listener);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("recording");
+    let monitor = Monitor::live(&net.receiver, &format!("--record {}", file.display()));
+    let (from, to) = (port(&client), port(&server));
+    wait_until(&monitor, "the first census", |snapshot| connection(snapshot, from, to).is_some());
+    send(&client, &server, 7_777);
+    let snapshot = wait_until(&monitor, "every byte", |snapshot| {
+        connection(snapshot, from, to).is_some_and(|row| row["tx_bytes"] == 7_777)
+    });
+    monitor.stop();
+    let mut command = Command::new(program::path("nettop"));
+    command.args(["replay", "--speed", "0"]).arg(&file).current_dir(folder.path());
+    // Without a screen it would end with the recording.
+    let terminal = Terminal::of(&mut command, 80, 24).expect("a terminal");
+    let replay = Monitor::spawn(command, &folder.path().join("replay.sock"));
+    let replayed = wait_until(&replay, "the same", |replayed| {
+        connection(replayed, from, to).is_some_and(|row| row["tx_bytes"] == 7_777)
+    });
+    let pid = |snapshot| connection(snapshot, from, to).map(|row| row["pid"].clone());
+    assert_eq!((pid(&replayed), pid(&snapshot)), (Some(process::id().into()), Some(process::id().into())));
+    drop(terminal);
+}
+
+#[test]
+fn connections_can_be_left_out() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let monitor = Monitor::live(&net.receiver, "--without connections,macs");
+    monitor.wait_until("the host's counters", |snapshot| snapshot["host"].is_object());
+    let snapshot = groups(&monitor);
+    assert!(snapshot["connections"].is_null() && snapshot["processes"].is_null(), "{snapshot}");
+    let degraded = snapshot["monitor"]["degraded"].as_array().expect("rows");
+    for (badge, what) in [("no connections", "connections are not listed"), ("no macs", "macs are not counted")] {
+        assert!(degraded.iter().any(|row| row["badge"] == badge && row["what"] == what), "{snapshot}");
+    }
+    let asked = Command::new(program::path("nettopctl"))
+        .arg("--control-socket")
+        .arg(monitor.socket())
+        .arg("connections")
+        .output();
+    let asked = asked.expect("starting nettopctl");
+    let error = String::from_utf8_lossy(&asked.stderr);
+    assert!(!asked.status.success() && error.contains("--without connections"), "{error}");
+}
+
+#[test]
+fn nettopctl_prints_the_rows_that_are_wanted() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let listener = net.receiver.run(|| TcpListener::bind("127.0.0.1:0").expect("a listening socket"));
+    let ends = connected(&net.receiver, &listener);
+    let monitor = Monitor::live(&net.receiver, "");
+    let (from, to) = (port(&ends.0), port(&ends.1));
+    wait_until(&monitor, "the first census", |snapshot| connection(snapshot, from, to).is_some());
+    let print = |arguments: &[&str]| {
+        let mut command = Command::new(program::path("nettopctl"));
+        let output = command.arg("--control-socket").arg(monitor.socket()).args(arguments).output();
+        let output = output.expect("starting nettopctl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let read = |arguments: &[&str]| -> Value { serde_json::from_str(&print(arguments)).expect("JSON") };
+    let rows = |list: &Value| list.as_array().map(Vec::len);
+    let filter = format!("lport:{from} dir:out");
+    let list = read(&["connections", "--filter", &filter]);
+    assert_eq!((rows(&list["live"]), rows(&list["listening"])), (Some(1), Some(0)), "{list}");
+    assert_eq!((&list["live"][0]["remote_port"], &list["left_out"]), (&to.into(), &0.into()), "{list}");
+    let list = read(&["connections", "--limit", "1"]);
+    assert_eq!((rows(&list["live"]), &list["left_out"]), (Some(1), &1.into()), "{list}");
+    let list = read(&["processes", "--filter", &format!("pid:{}", process::id())]);
+    assert_eq!((rows(&list["rows"]), &list["rows"][0]["connections"]), (Some(1), &2.into()), "{list}");
+    let csv = print(&["connections", "--filter", &filter, "--format", "csv"]);
+    let mut lines = csv.lines();
+    let heads: Vec<_> = lines.next().expect("a header").split(',').collect();
+    let fields: Vec<_> = lines.next().expect("a row").split(',').collect();
+    assert_eq!(fields[heads.iter().position(|head| *head == "remote_port").expect("a column")], to.to_string());
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn sockets_are_listed_without_a_monitor() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let listener = net.receiver.run(|| TcpListener::bind("127.0.0.1:0").expect("a listening socket"));
+    let (client, server) = connected(&net.receiver, &listener);
+    send(&client, &server, 12_345);
+    let list = |arguments: &[&str]| {
+        let mut command = net.receiver.command(program::path("nettop"));
+        let output = command.arg("sockets").args(arguments).output().expect("starting nettop");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).expect("text"), String::from_utf8(output.stderr).expect("text"))
+    };
+    let filter = format!("lport:{}", port(&client));
+    let (table, missing) = list(&["--numeric", "--filter", &filter]);
+    let [heads, row] = table.lines().collect::<Vec<_>>()[..] else { panic!("no table of one row: {table}") };
+    assert!(heads.starts_with("Proto  Dir") && row.starts_with("TCP    out"), "{table}");
+    for part in [format!("127.0.0.1:{}", port(&server)), process::id().to_string(), "12.1 KiB".into()] {
+        assert!(row.contains(&part), "{part}: {row}");
+    }
+    assert_eq!(missing, "");
+    let (text, _) = list(&["--json", "--filter", &filter]);
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&json["connections"]["live"][0]["tx_bytes"], &json["schema"]), (&12_345.into(), &2.into()), "{json}");
+}
