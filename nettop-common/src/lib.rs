@@ -19,6 +19,7 @@ pub mod maps;
 pub mod packed;
 pub mod packet;
 pub mod slots;
+pub mod sockets;
 pub mod totals;
 pub mod traffic_class;
 pub mod unique;

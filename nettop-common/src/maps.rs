@@ -28,6 +28,16 @@ pub const PARTS: &str = "PARTS";
 pub const EGRESS: &str = "EGRESS";
 /// Array of [`crate::slots::Slot`]s: remote address → [`crate::PacketsBytes`] sent to it.
 pub const REMOTES: &str = "REMOTES";
+/// Array of [`crate::sockets::Calls`], one for each CPU: what calls on sockets move.
+pub const CALLS: &str = "CALLS";
+/// Array of [`crate::slots::Slot`]s: socket and process → [`crate::sockets::CallCounters`].
+pub const SOCKETS: &str = "SOCKETS";
+/// Array of [`crate::sockets::Endings`], one for each CPU.
+pub const ENDINGS: &str = "ENDINGS";
+/// Array of [`crate::sockets::EndedConnection`]s, in parts as slots are.
+pub const ENDED: &str = "ENDED";
+/// Where the programs find what they read of the kernel's structures, [`crate::sockets::Offsets`]: a read-only variable, set at load.
+pub const OFFSETS: &str = "OFFSETS";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 
@@ -56,3 +66,11 @@ pub const fn programs(form: Form, parts: u32) -> [&'static str; 2] {
 
 /// The programs that count what is sent: on interfaces with an Ethernet header, and on those without.
 pub const EGRESS_PROGRAMS: [&str; 2] = ["nettop_egress", "nettop_raw_ip_egress"];
+
+/// The programs that count what calls on sockets move, and which connections have ended: each with the tracepoint that it is attached to.
+pub const SOCKET_PROGRAMS: [(&str, &str); 4] = [
+    ("nettop_sent", "sock_send_length"),
+    ("nettop_received", "sock_recv_length"),
+    ("nettop_state", "inet_sock_set_state"),
+    ("nettop_ended", "tcp_destroy_sock"),
+];

@@ -10,15 +10,16 @@ mod egress;
 mod hash;
 mod maps;
 mod slots;
+mod sockets;
 
 use aya_ebpf::{
     bindings::xdp_action,
-    macros::{classifier, xdp},
-    programs::{TcContext, XdpContext},
+    macros::{btf_tracepoint, classifier, xdp},
+    programs::{BtfTracePointContext, TcContext, XdpContext},
 };
 use nettop_common::{LinkLayer, counters::Part};
 
-use self::{account::account, hash::Hash, maps::PARTS, slots::Slots};
+use self::{account::account, hash::Hash, maps::PARTS, slots::Slots, sockets::Way};
 
 /// For interfaces whose frames begin with an Ethernet header.
 #[xdp(frags)]
@@ -77,6 +78,34 @@ pub fn nettop_egress(ctx: TcContext) -> i32 {
 pub fn nettop_raw_ip_egress(ctx: TcContext) -> i32 {
     egress::account(&ctx, LinkLayer::RawIp);
     NEXT
+}
+
+/// Counts what a call on a socket has sent.
+#[btf_tracepoint(function = "sock_send_length")]
+pub fn nettop_sent(ctx: BtfTracePointContext) -> i32 {
+    sockets::moved(&ctx, Way::Sent);
+    0
+}
+
+/// Counts what a call on a socket has received.
+#[btf_tracepoint(function = "sock_recv_length")]
+pub fn nettop_received(ctx: BtfTracePointContext) -> i32 {
+    sockets::moved(&ctx, Way::Received);
+    0
+}
+
+/// Notes whose a socket is that is opened or closed.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn nettop_state(ctx: BtfTracePointContext) -> i32 {
+    sockets::changed(&ctx);
+    0
+}
+
+/// Notes what a connection had moved when it ended.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+pub fn nettop_ended(ctx: BtfTracePointContext) -> i32 {
+    sockets::ended(&ctx);
+    0
 }
 
 /// Whether a part is counted. The verifier knows, and removes the code of those that are not.

@@ -16,6 +16,7 @@ use nettop_common::{
     log::Unit,
     maps::ByBank,
     slots::{Key, Slot},
+    sockets::{CallCounters, Calls, EndedConnection, Endings, Field, Offsets},
 };
 
 /// `BPF_F_MMAPABLE` (linux/bpf.h).
@@ -40,6 +41,14 @@ pub static EGRESS: Array<Egress> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static REMOTES: Array<Slot<PacketsBytes>> = Array::with_max_entries(2, MMAPABLE);
 #[map]
+pub static CALLS: Array<Calls> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub static SOCKETS: Array<Slot<CallCounters>> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+pub static ENDINGS: Array<Endings> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub static ENDED: Array<EndedConnection> = Array::with_max_entries(2, MMAPABLE);
+#[map]
 pub static SOURCE_HASH: PerCpuHashMap<Key, ByBank<SourceCounters>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]
 pub static DEST_HASH: PerCpuHashMap<Key, ByBank<ByClass>> = PerCpuHashMap::with_max_entries(1, 0);
@@ -47,6 +56,10 @@ pub static DEST_HASH: PerCpuHashMap<Key, ByBank<ByClass>> = PerCpuHashMap::with_
 pub static MAC_HASH: PerCpuHashMap<Key, ByBank<PacketsBytes>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// See [`nettop_common::maps::OFFSETS`].
+#[unsafe(no_mangle)]
+pub static OFFSETS: Global<Offsets> = Global::new([0; Field::COUNT]);
 
 /// See [`nettop_common::maps::PARTS`].
 #[unsafe(no_mangle)]

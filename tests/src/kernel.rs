@@ -3,12 +3,13 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{
-    Ebpf, EbpfLoader, Pod,
+    Btf, Ebpf, EbpfLoader, Pod,
     maps::{Array, Map, MapData, PerCpuHashMap, RingBuf},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::{BtfTracePoint, TestRun as _, TestRunOptions, Xdp},
 };
 use nettop_collect::{
     kernel::{
+        btf::Types,
         capacity::{Capacity, CpuList},
         cpus::Cpus,
     },
@@ -33,7 +34,7 @@ const LOOPBACK: u32 = 1;
 
 /// How many instructions the verifier looks at in each program, with any part of counting left out, on Linux 6.18. It refuses a program
 /// with more than a million, and the start waits for it.
-pub const VERIFIED: [(&str, u32); 8] = [
+pub const VERIFIED: [(&str, u32); 12] = [
     ("nettop", 26_000),
     ("nettop_raw_ip", 26_000),
     ("nettop_parts", 25_000),
@@ -42,6 +43,10 @@ pub const VERIFIED: [(&str, u32); 8] = [
     ("nettop_raw_ip_hash", 19_000),
     ("nettop_egress", 24_000),
     ("nettop_raw_ip_egress", 25_000),
+    ("nettop_sent", 1_200),
+    ("nettop_received", 1_100),
+    ("nettop_state", 1_100),
+    ("nettop_ended", 500),
 ];
 
 /// In here, so that a test can be taken to another machine.
@@ -335,6 +340,23 @@ fn by_class(entries: impl IntoIterator<Item = (Address, ByClass)>) -> Vec<(Addre
 fn every_cpu() -> CpuList {
     let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
     CpuList::first_online(cpus, cpus)
+}
+
+/// How many instructions the verifier looked at in each of the programs at tracepoints, by their names.
+pub fn verified_at_tracepoints() -> Vec<(&'static str, u32)> {
+    let btf = Btf::from_sys_fs().expect("the types of the kernel");
+    let offsets = Types::of_kernel().and_then(|types| types.offsets()).expect("where the fields are");
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(&btf)).override_global(maps::OFFSETS, &offsets, true);
+    let mut ebpf = loader.load(OBJECT).expect("the object loads");
+    let verified = |(name, tracepoint): (&'static str, &str)| {
+        let program = ebpf.program_mut(name).expect("the program is in the object");
+        let program: &mut BtfTracePoint = program.try_into().expect("a program at a tracepoint");
+        program.load(tracepoint, &btf).unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
+        let info = program.info().expect("what the kernel says of a loaded program");
+        (name, info.verified_instruction_count().expect("a number, since Linux 5.16"))
+    };
+    maps::SOCKET_PROGRAMS.into_iter().map(verified).collect()
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut Xdp {

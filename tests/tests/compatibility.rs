@@ -107,7 +107,7 @@ fn groups_are_asked_for_by_schema() {
         (
             "all",
             json!({"cmd": "snapshot", "schema": 2, "limit": 1}),
-            "alerts connections destinations host macs meta monitor places ports prefixes processes schema sources traffic \
+            "alerts connections destinations egress host macs meta monitor places ports prefixes processes schema sources traffic \
              version",
         ),
         ("two", json!({"cmd": "snapshot", "schema": 2, "groups": ["ports", "macs"]}), "macs ports schema version"),

@@ -133,13 +133,15 @@ fn payload_is_counted_to_the_unit_and_belongs_to_its_process() {
     let own = rows.iter().find(|row| row["pid"] == process::id()).expect("this process");
     // Those that wait to be accepted have no file, and are of nobody yet.
     assert_eq!((&own["connections"], &own["listening"]), (&4.into(), &3.into()), "{own}");
-    assert_eq!((&own["tx_bytes"], &own["rx_bytes"]), (&(2 * EACH_WAY).into(), &(2 * EACH_WAY).into()), "{own}");
+    // Tests beside this one are in the same process.
+    let moved = ["tx_bytes", "rx_bytes"].map(|key| own[key].as_u64().expect("a number"));
+    assert!(moved.iter().all(|bytes| *bytes >= 2 * EACH_WAY as u64), "{own}");
     assert!(own["process"].as_str().is_some_and(|name| name.starts_with("connections")), "{own}");
     drop(waiting);
 }
 
 #[test]
-fn what_came_after_the_start_is_counted_and_its_owner_is_not_known() {
+fn what_came_after_the_start_is_counted_and_its_owner_is_known_by_its_calls() {
     if !skip::privileged() {
         return;
     }
@@ -156,17 +158,16 @@ fn what_came_after_the_start_is_counted_and_its_owner_is_not_known() {
     });
     // The FIN, which the kernel counts as a byte, is none.
     let row = connection(&snapshot, to, from).expect("a row");
-    assert_eq!((&row["rx_bytes"], &row["tx_bytes"], &row["pid"]), (&1_000.into(), &0.into(), &Value::Null), "{row}");
+    assert_eq!(
+        (&row["rx_bytes"], &row["tx_bytes"], &row["pid"]),
+        (&1_000.into(), &0.into(), &process::id().into()),
+        "{row}"
+    );
     assert!(row["opened_ns"].as_u64().is_some(), "{row}");
     let other = connection(&snapshot, from, to).expect("the other end");
     assert_eq!((&other["tx_bytes"], &other["state"]), (&1_000.into(), &"FIN-WAIT-2".into()), "{other}");
-    let degraded = snapshot["monitor"]["degraded"].as_array().expect("rows");
-    let badge = degraded.iter().find(|row| row["badge"] == "owners unknown").expect("a badge");
-    assert!(badge["remedy"].as_str().is_some_and(|remedy| remedy.contains("nettop sockets")), "{badge}");
-    // Both are of root, and of nobody known.
-    let rows = snapshot["processes"]["rows"].as_array().expect("rows");
-    let unknown = rows.iter().find(|row| row["pid"].is_null()).expect("a row");
-    assert_eq!((&unknown["connections"], &unknown["uid"]), (&2.into(), &0.into()), "{unknown}");
+    assert_eq!(other["pid"], process::id(), "{other}");
+    assert_eq!(snapshot["connections"]["without_owner"], 0, "{snapshot}");
 }
 
 #[test]

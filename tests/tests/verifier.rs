@@ -4,7 +4,7 @@ use nettop_collect::kernel::capacity::Capacity;
 use nettop_common::counters::Part;
 use nettop_tests::{
     egress::EgressPrograms,
-    kernel::{Kernel, VERIFIED},
+    kernel::{Kernel, VERIFIED, verified_at_tracepoints},
     skip,
 };
 
@@ -17,11 +17,12 @@ fn the_verifier_is_done_soon() {
         return;
     }
     let mut found = Vec::new();
-    let sent = EgressPrograms::load(Capacity::MOST).verified();
+    let mut beside = EgressPrograms::load(Capacity::MOST).verified();
+    beside.extend(verified_at_tracepoints());
     let one_missing = Part::ALL.iter().map(|part| Part::EVERY & !part.bit());
     for parts in [Part::EVERY, 0].into_iter().chain(one_missing) {
         let kernels = [Kernel::load_parts(parts), Kernel::load_hash(parts, 1)];
-        for (program, instructions) in kernels.iter().flat_map(Kernel::verified).chain(sent.iter().copied()) {
+        for (program, instructions) in kernels.iter().flat_map(Kernel::verified).chain(beside.iter().copied()) {
             println!("{program}, parts {parts:#x}: {instructions} instructions");
             let figure = VERIFIED.iter().find(|(name, _)| *name == program);
             let (_, figure) = figure.unwrap_or_else(|| panic!("VERIFIED says nothing of {program}"));

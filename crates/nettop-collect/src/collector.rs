@@ -13,7 +13,10 @@ use std::{
 
 use nettop_model::snapshot::Degraded;
 
-use crate::{host::reading::HostReading, sockets::Census};
+use crate::{
+    host::reading::HostReading,
+    sockets::{Census, calls::Calls},
+};
 
 /// Procfs, netlink messages and error texts need little.
 const STACK: usize = 256 << 10;
@@ -29,6 +32,8 @@ pub enum Reading {
     Host(Box<HostReading>),
     /// Its sockets.
     Sockets(Box<Census>),
+    /// What calls on sockets move.
+    Calls(Box<Calls>),
 }
 
 /// A collector. It derives nothing: what it reads is what was counted.
@@ -67,7 +72,8 @@ struct Worker {
 /// What a thread has brought.
 #[derive(Default)]
 struct Newest {
-    reading: Option<Reading>,
+    /// One of each kind.
+    readings: Vec<Reading>,
     /// How long it waits until the next one.
     rest: Duration,
 }
@@ -80,7 +86,7 @@ impl Collectors {
 
     /// What has been read since the last time. Never waits.
     pub fn readings(&mut self) -> impl Iterator<Item = Reading> {
-        self.0.iter_mut().filter_map(Worker::take)
+        self.0.iter_mut().flat_map(Worker::take)
     }
 
     /// Those that bring nothing.
@@ -98,9 +104,12 @@ impl Worker {
         let thread = thread::Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
             loop {
                 let started = Instant::now();
-                let reading = Some(collector.collect());
+                let reading = collector.collect();
                 let rest = collector.rest(started.elapsed());
-                *place.lock().unwrap_or_else(PoisonError::into_inner) = Newest { reading, rest };
+                let mut newest = place.lock().unwrap_or_else(PoisonError::into_inner);
+                put(&mut newest.readings, reading);
+                newest.rest = rest;
+                drop(newest);
                 if ended.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
@@ -109,10 +118,12 @@ impl Worker {
         Self { name, pace, newest, heard: Instant::now(), failure: thread.err(), _end: Some(end) }
     }
 
-    fn take(&mut self) -> Option<Reading> {
-        let reading = self.newest.lock().unwrap_or_else(PoisonError::into_inner).reading.take()?;
-        self.heard = Instant::now();
-        Some(reading)
+    fn take(&mut self) -> Vec<Reading> {
+        let readings = std::mem::take(&mut self.newest.lock().unwrap_or_else(PoisonError::into_inner).readings);
+        if !readings.is_empty() {
+            self.heard = Instant::now();
+        }
+        readings
     }
 
     fn degraded(&self) -> Option<Degraded> {
@@ -130,6 +141,16 @@ impl Worker {
             reason,
             remedy: "packets are counted all the same; it goes on by itself once the kernel answers".into(),
         })
+    }
+}
+
+/// A reading takes the place of the one of its kind that nobody has taken yet; what has come since the one before is added to it.
+fn put(readings: &mut Vec<Reading>, newest: Reading) {
+    let same = |one: &&mut Reading| std::mem::discriminant(*one) == std::mem::discriminant(&newest);
+    match (readings.iter_mut().find(same), newest) {
+        (Some(Reading::Calls(sum)), Reading::Calls(calls)) => sum.add(*calls),
+        (Some(place), newest) => *place = newest,
+        (None, newest) => readings.push(newest),
     }
 }
 

@@ -312,6 +312,7 @@ impl Engine {
         match reading {
             collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
+            collector::Reading::Calls(calls) => self.sockets.enter_calls(*calls),
         }
     }
 
@@ -533,6 +534,7 @@ impl Engine {
         self.aggregates.base = base;
         self.unadmitted = 0;
         self.details.reset();
+        self.sockets.reset();
         self.histories = Histories::new();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();

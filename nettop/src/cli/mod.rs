@@ -284,6 +284,7 @@ impl RunArgs {
             form: self.maps.into(),
             event_rate: self.event_rate(),
             egress: !self.is_without(Optional::Egress),
+            sockets: !self.is_without(Optional::Connections),
             parts: Part::ALL
                 .iter()
                 .filter(|part| !self.is_without(Optional::Counted(**part)))

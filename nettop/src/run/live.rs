@@ -81,10 +81,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
     // Databases are in memory by now.
     let budget = args.budget()?;
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
-    let xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
+    let mut xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Connections) {
-        beside.push(Box::new(Sockets::open(sockets::PATIENCE)));
+        beside.push(Box::new(Sockets::open(sockets::PATIENCE).with_hooks(xdp.take_hooks())));
     }
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
     monitor(inputs, settings, opened, &args.common)

@@ -13,6 +13,7 @@ use nettop_common::{
     log::Unit,
     maps,
     slots::{self, BANKS, MOST_BITS, Slot, WAYS},
+    sockets::{self, CallCounters, Calls, EndedConnection, Endings},
 };
 
 /// log₂ of the buckets of a CPU in a bank at least, by [`Table`]: of destinations in as much memory as of MAC pairs.
@@ -25,7 +26,10 @@ const MOST_LOG_BITS: u32 = 19;
 const LEAST_LOG_BITS: u32 = 8;
 /// Bytes of a slot for a remote address.
 const REMOTE: usize = size_of::<Slot<PacketsBytes>>();
-const LEAST_REMOTE_BITS: u32 = 1;
+/// And of one for a socket and a process.
+const SOCKET: usize = size_of::<Slot<CallCounters>>();
+/// log₂ of the buckets of either at least.
+const LEAST_SIDE_BITS: u32 = 1;
 /// Bytes of all logs: what is read of them at once takes six times as much of user space until it is entered.
 const MOST_LOGS: u64 = 16 << 20;
 
@@ -113,17 +117,27 @@ pub struct Capacity {
     pub log_bits: u32,
     /// log₂ of the buckets of one CPU in one bank for remote addresses that are sent to.
     pub remote_bits: u32,
+    /// log₂ of the buckets of one CPU in one bank for sockets and their processes.
+    pub socket_bits: u32,
+    /// log₂ of the connections of one CPU in one bank that are told one by one when they end.
+    pub ended_bits: u32,
     /// Tables of ports at most; where there are more CPUs, some share one.
     pub ports: u32,
 }
 
 impl Capacity {
     /// The largest.
-    pub const MOST: Self =
-        Self { bits: MOST_BITS, log_bits: MOST_LOG_BITS, remote_bits: egress::TAGS_BITS, ports: u32::MAX };
+    pub const MOST: Self = Self {
+        bits: MOST_BITS,
+        log_bits: MOST_LOG_BITS,
+        remote_bits: egress::TAGS_BITS,
+        socket_bits: sockets::TAGS_BITS,
+        ended_bits: sockets::ENDED_BITS,
+        ports: u32::MAX,
+    };
 
     /// From a budget in bytes. Of what is left beside what has a fixed size a quarter at most goes to ports. Of the rest
-    /// three eighths go to the logs, and one to what is sent.
+    /// three eighths go to the logs, and one to what is sent and to sockets.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let left = budget.saturating_sub(Self::fixed(cpus));
         let ports = (left / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
@@ -138,13 +152,16 @@ impl Capacity {
         Self {
             bits: [bits(share / 4, Table::Sources), bits(share / 8, Table::Destinations), bits(share / 8, Table::Macs)],
             log_bits: units.checked_ilog2().unwrap_or(0).clamp(LEAST_LOG_BITS, MOST_LOG_BITS),
-            remote_bits: buckets(share / 8, REMOTE).clamp(LEAST_REMOTE_BITS, egress::TAGS_BITS),
+            remote_bits: buckets(share / 32, REMOTE).clamp(LEAST_SIDE_BITS, egress::TAGS_BITS),
+            socket_bits: buckets(share / 16, SOCKET).clamp(LEAST_SIDE_BITS, sockets::TAGS_BITS),
+            ended_bits: (buckets(share / 32, size_of::<EndedConnection>()) + WAYS.ilog2())
+                .clamp(LEAST_SIDE_BITS + WAYS.ilog2(), sockets::ENDED_BITS),
             ports: ports as u32,
         }
     }
 
     /// How many elements each of the maps has whose size follows from this.
-    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 8] {
+    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 12] {
         let [sources, destinations, macs] = self.bits.map(|bits| Self::slots(bits, cpus));
         [
             (maps::CPUS, cpus.count() as u32),
@@ -155,6 +172,10 @@ impl Capacity {
             (maps::PORTS, self.port_tables(cpus)),
             (maps::EGRESS, cpus.count() as u32),
             (maps::REMOTES, Self::slots(self.remote_bits, cpus)),
+            (maps::CALLS, cpus.count() as u32),
+            (maps::SOCKETS, Self::slots(self.socket_bits, cpus)),
+            (maps::ENDINGS, cpus.count() as u32),
+            (maps::ENDED, self.ended(cpus)),
         ]
     }
 
@@ -167,12 +188,12 @@ impl Capacity {
     pub fn bytes(self, cpus: &CpuList) -> u64 {
         let slots = self.bits.iter().zip(SLOTS).map(|(bits, size)| u64::from(Self::slots(*bits, cpus)) * size as u64);
         let ports = u64::from(self.port_tables(cpus)) * size_of::<Ports>() as u64;
-        Self::fixed(cpus) + ports + slots.sum::<u64>() + self.remote_bytes(cpus) + self.log_bytes(cpus)
+        Self::fixed(cpus) + ports + slots.sum::<u64>() + self.side_bytes(cpus) + self.log_bytes(cpus)
     }
 
     /// Bytes of what has the same size whatever the budget.
     pub(super) fn fixed(cpus: &CpuList) -> u64 {
-        (cpus.count() * (size_of::<Cpu>() + size_of::<Egress>())) as u64
+        (cpus.count() * (size_of::<Cpu>() + size_of::<Egress>() + size_of::<Calls>() + size_of::<Endings>())) as u64
     }
 
     /// How many tables of ports there are.
@@ -180,9 +201,21 @@ impl Capacity {
         self.ports.min(cpus.parts() as u32)
     }
 
-    /// Bytes of the slots for remote addresses.
-    pub(super) fn remote_bytes(self, cpus: &CpuList) -> u64 {
-        u64::from(Self::slots(self.remote_bits, cpus)) * REMOTE as u64
+    /// How many connections that have ended there is room for in a bank of one CPU.
+    pub fn ended_room(self) -> u32 {
+        1 << self.ended_bits
+    }
+
+    /// And in all.
+    pub fn ended(self, cpus: &CpuList) -> u32 {
+        cpus.parts() as u32 * BANKS * self.ended_room()
+    }
+
+    /// Bytes of what is beside the packets received: slots for remote addresses and for sockets, and connections that have ended.
+    pub(super) fn side_bytes(self, cpus: &CpuList) -> u64 {
+        let remotes = u64::from(Self::slots(self.remote_bits, cpus)) * REMOTE as u64;
+        let sockets = u64::from(Self::slots(self.socket_bits, cpus)) * SOCKET as u64;
+        remotes + sockets + u64::from(self.ended(cpus)) * size_of::<EndedConnection>() as u64
     }
 
     /// Bytes of the logs.
@@ -248,10 +281,9 @@ mod tests {
     #[test]
     fn a_tiny_budget_still_works() {
         let least = Capacity::plan(0, &CpuList::first_online(1024, 1024));
-        assert_eq!(
-            least,
-            Capacity { bits: LEAST_BITS, log_bits: LEAST_LOG_BITS, remote_bits: LEAST_REMOTE_BITS, ports: 1 }
-        );
+        let side =
+            Capacity { remote_bits: LEAST_SIDE_BITS, socket_bits: LEAST_SIDE_BITS, ended_bits: 4, ..Capacity::MOST };
+        assert_eq!(least, Capacity { bits: LEAST_BITS, log_bits: LEAST_LOG_BITS, ports: 1, ..side });
     }
 
     #[test]

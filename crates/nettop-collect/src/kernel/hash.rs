@@ -46,6 +46,9 @@ const LEAST_KEYS: u64 = 32;
 /// What a key costs beside its values, bytes (kernel/bpf/hashtab.c: `struct htab_elem`, a pointer, up to two `struct bucket`).
 const KEY: u64 = 48 + size_of::<Key>() as u64 + 8 + 2 * 16;
 
+/// The maps that are there in any form.
+const SIDE: [&str; 6] = [maps::EGRESS, maps::REMOTES, maps::CALLS, maps::SOCKETS, maps::ENDINGS, maps::ENDED];
+
 /// How large the maps are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashSizes {
@@ -53,8 +56,8 @@ pub struct HashSizes {
     keys: [u32; Table::COUNT],
     /// Tables of ports.
     ports: u32,
-    /// See [`Capacity::remote_bits`].
-    remote_bits: u32,
+    /// What is beside the packets received.
+    side: Capacity,
 }
 
 impl HashSizes {
@@ -62,33 +65,34 @@ impl HashSizes {
     /// are larger. A key has a value on each CPU that is possible, online or not.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let capacity = Capacity::plan(budget, cpus);
-        let (ports, remote_bits) = (capacity.port_tables(cpus), capacity.remote_bits);
-        let fixed = Capacity::fixed(cpus) + capacity.remote_bytes(cpus) + u64::from(ports) * size_of::<Ports>() as u64;
+        let ports = capacity.port_tables(cpus);
+        let fixed = Capacity::fixed(cpus) + capacity.side_bytes(cpus) + u64::from(ports) * size_of::<Ports>() as u64;
         let left = budget.saturating_sub(fixed);
         let keys =
             |share: u64, table: Table| (share / cost(table, cpus)).clamp(LEAST_KEYS, MOST_KEYS[table as usize]) as u32;
         let keys =
             [keys(left / 8 * 5, Table::Sources), keys(left / 4, Table::Destinations), keys(left / 8, Table::Macs)];
-        Self { keys, ports, remote_bits }
+        Self { keys, ports, side: capacity }
     }
 
     /// How many elements each of the maps has whose size follows from this.
     pub fn elements(self, cpus: &CpuList) -> Vec<(&'static str, u32)> {
         let [sources, destinations, macs] = self.keys;
-        vec![
+        [
             (maps::CPUS, cpus.count() as u32),
             (maps::PORTS, self.ports),
             (maps::SOURCE_HASH, sources),
             (maps::DEST_HASH, destinations),
             (maps::MAC_HASH, macs),
-            (maps::EGRESS, cpus.count() as u32),
-            (maps::REMOTES, Capacity::slots(self.remote_bits, cpus)),
         ]
+        .into_iter()
+        .chain(self.side.elements(cpus).into_iter().filter(|(map, _)| SIDE.contains(map)))
+        .collect()
     }
 
     /// The same for what is not there: slots and logs, which are not used.
     pub fn of_cpus(self) -> Capacity {
-        Capacity { bits: [1; Table::COUNT], log_bits: 0, remote_bits: self.remote_bits, ports: self.ports }
+        Capacity { bits: [1; Table::COUNT], log_bits: 0, ports: self.ports, ..self.side }
     }
 }
 

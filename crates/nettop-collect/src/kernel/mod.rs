@@ -4,7 +4,9 @@ mod attach;
 mod attachments;
 mod batch;
 mod bpf;
+pub mod btf;
 mod budget;
+pub mod calls;
 pub mod capacity;
 mod cold;
 pub mod cpus;
@@ -35,9 +37,9 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
-    Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfLoader,
     maps::{MapData, MapError, RingBuf},
-    programs::{ProgramError, SchedClassifier, Xdp as XdpProgram},
+    programs::{BtfTracePoint, ProgramError, SchedClassifier, Xdp as XdpProgram},
     util::KernelVersion,
 };
 use nettop_common::{
@@ -59,6 +61,8 @@ pub use self::{
 use self::{
     attach::{LoadedProgram, Programs},
     attachments::Attachments,
+    btf::Types,
+    calls::Hooks,
     capacity::{Capacity, CpuList},
     cpus::Cpus,
     dump::Inventory,
@@ -90,6 +94,8 @@ pub struct Xdp {
     keys: Box<dyn Keys>,
     /// What is sent; `None`: it is not counted.
     egress: Option<Egress>,
+    /// What calls on sockets move; why it is not counted. `None`: nobody wants it, or somebody has it.
+    hooks: Option<Result<Hooks, String>>,
     grace: Grace,
     /// CPUs that have counted, and have neither slots nor a log nor ports.
     late: BTreeSet<usize>,
@@ -113,7 +119,12 @@ impl Xdp {
     /// # Errors
     /// Say what failed, on what, why, and what to do.
     pub fn open(interfaces: &[String], options: &Options) -> Result<Self> {
-        let Loaded { mut ebpf, programs, egress: egress_programs, inventory, sizes, cpus: cpu_list } = load(options)?;
+        let Loaded { mut ebpf, programs, egress: egress_programs, hooks, inventory, sizes, cpus: cpu_list } =
+            load(options)?;
+        let hooks = hooks.map(|loaded| {
+            loaded?;
+            Hooks::new(sizes.of_cpus(), &cpu_list, |name| map_of(&ebpf, name)).map_err(|error| cause::told(&error))
+        });
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
         let (all, ports) = (map_of(&ebpf, maps::CPUS)?, map_of(&ebpf, maps::PORTS)?);
         let cpus = Cpus::new(all, ports, &cpu_list, sizes.of_cpus()).context("mapping CPUS")?;
@@ -138,6 +149,7 @@ impl Xdp {
             cpus,
             keys,
             egress,
+            hooks,
             grace: Grace::default(),
             late: BTreeSet::new(),
             asleep_ns: asleep_ns(),
@@ -148,6 +160,13 @@ impl Xdp {
             early: None,
             read_until: Moment::now(),
         })
+    }
+}
+
+impl Xdp {
+    /// What calls on sockets move, for whoever reads it; or why it is not counted. `None`: nobody wanted it.
+    pub fn take_hooks(&mut self) -> Option<Result<Hooks, String>> {
+        self.hooks.take()
     }
 }
 
@@ -164,6 +183,8 @@ pub struct Options {
     pub parts: u32,
     /// Whether what is sent is counted, too.
     pub egress: bool,
+    /// Whether what calls on sockets move, and which connections end.
+    pub sockets: bool,
 }
 
 /// How large the maps are.
@@ -203,20 +224,32 @@ struct Loaded {
     programs: [LoadedProgram; 2],
     /// See [`Programs::egress`].
     egress: Option<Result<[OwnedFd; 2], String>>,
+    /// Whether what calls on sockets move is counted, or why not. They are attached.
+    hooks: Option<Result<(), String>>,
     inventory: Inventory,
     sizes: Sizes,
     cpus: CpuList,
 }
 
-fn load(Options { memory, form, event_rate, parts, egress }: &Options) -> Result<Loaded> {
+fn load(Options { memory, form, event_rate, parts, egress, sockets }: &Options) -> Result<Loaded> {
     let cpus = CpuList::current()?;
     let sizes = Sizes::plan(*form, *memory, &cpus);
 
-    let mut loader = EbpfLoader::new();
+    let (mut loader, btf) = (EbpfLoader::new(), Btf::from_sys_fs());
+    loader.btf(btf.as_ref().ok());
+    let offsets = sockets.then(|| Types::of_kernel()?.offsets());
     for (map, entries) in sizes.elements(&cpus) {
-        if *egress || ![maps::EGRESS, maps::REMOTES].contains(&map) {
+        let is_left_out = match map {
+            maps::EGRESS | maps::REMOTES => !egress,
+            maps::CALLS | maps::SOCKETS | maps::ENDINGS | maps::ENDED => !matches!(offsets, Some(Ok(_))),
+            _ => false,
+        };
+        if !is_left_out {
             loader.map_max_entries(map, entries);
         }
+    }
+    if let Some(Ok(offsets)) = &offsets {
+        loader.override_global(maps::OFFSETS, offsets, true);
     }
     let events = match form {
         Form::Slots => *event_rate,
@@ -229,8 +262,12 @@ fn load(Options { memory, form, event_rate, parts, egress }: &Options) -> Result
 
     let (programs, facts) = load_programs(&mut ebpf, maps::programs(*form, *parts)).map_err(explain_load)?;
     let egress = egress.then(|| load_egress(&mut ebpf));
+    let hooks = offsets.map(|offsets| {
+        let loaded = offsets.and_then(|_| load_hooks(&mut ebpf, &btf?));
+        loaded.map_err(|error| cause::told(&error))
+    });
     let inventory = Inventory::of(&ebpf, *form, facts)?;
-    Ok(Loaded { ebpf, programs, egress, inventory, sizes, cpus })
+    Ok(Loaded { ebpf, programs, egress, hooks, inventory, sizes, cpus })
 }
 
 /// Loads the program as [`Xdp::open`] does, attaches it to nothing, and lets go of it. Returns how many sources it has
@@ -241,7 +278,8 @@ fn load(Options { memory, form, event_rate, parts, egress }: &Options) -> Result
 pub fn try_load() -> Result<u64> {
     let event_rate = DEFAULT_EVENT_RATE;
     let Budget { maps: memory, .. } = Budget::now(None, event_rate)?;
-    let loaded = load(&Options { memory, form: Form::Slots, event_rate, parts: Part::EVERY, egress: true })?;
+    let loaded =
+        load(&Options { memory, form: Form::Slots, event_rate, parts: Part::EVERY, egress: true, sockets: true })?;
     Ok(Capacity::keys(loaded.sizes.of_cpus().bits[Table::Sources as usize], &loaded.cpus))
 }
 
@@ -279,6 +317,20 @@ fn load_egress(ebpf: &mut Ebpf) -> Result<[OwnedFd; 2], String> {
     let [ethernet, raw_ip] = maps::EGRESS_PROGRAMS;
     let loaded = load(ethernet).and_then(|ethernet| Ok([ethernet, load(raw_ip)?]));
     loaded.map_err(|error| cause::told(&explain_load(error)))
+}
+
+/// Loads the programs that count what calls on sockets move, and attaches them, as long as `ebpf` lives.
+fn load_hooks(ebpf: &mut Ebpf, btf: &Btf) -> Result<()> {
+    for (name, tracepoint) in maps::SOCKET_PROGRAMS {
+        let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
+        let program: &mut BtfTracePoint = program.try_into()?;
+        program.load(tracepoint, btf).map_err(|error| match error {
+            ProgramError::Btf(_) => anyhow!("the kernel has no tracepoint {tracepoint}, which Linux 6.3 has"),
+            error => explain_load(error.into()),
+        })?;
+        program.attach().with_context(|| format!("attaching to the tracepoint {tracepoint}"))?;
+    }
+    Ok(())
 }
 
 /// Turns an error of loading into one that says why and what to do.

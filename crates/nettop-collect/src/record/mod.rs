@@ -18,7 +18,11 @@ pub use self::{
     recorded::{Feed, Recorded, Step},
     recording::{Recording, RecordingCollector},
 };
-use crate::{host::HostReading, reading::Watched, sockets::Census};
+use crate::{
+    host::HostReading,
+    reading::Watched,
+    sockets::{Census, calls::Calls},
+};
 
 /// The number of this form of lines. A recording begins with it; one of a newer form is refused.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +45,8 @@ pub enum Line {
     Host(Box<HostReading>),
     /// Which sockets it has.
     Sockets(Box<Census>),
+    /// What calls on sockets moved.
+    Calls(Box<Calls>),
     /// The engine has published a snapshot.
     Tick,
     /// What the engine was asked, as the control protocol writes it.

@@ -204,6 +204,7 @@ impl Collector for RecordingCollector {
         (self.sink)(match &reading {
             collector::Reading::Host(reading) => Line::Host(reading.clone()),
             collector::Reading::Sockets(census) => Line::Sockets(census.clone()),
+            collector::Reading::Calls(calls) => Line::Calls(calls.clone()),
         });
         reading
     }

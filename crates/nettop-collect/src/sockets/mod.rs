@@ -1,7 +1,9 @@
 //! The sockets of this host: its connections in both directions and what listens, with what TCP knows of each and, as far as it may
 //! be known, the process that has it. All of it needs no privilege, but for the owners of others' sockets.
 
+pub mod calls;
 pub mod diag;
+mod hooked;
 mod owners;
 mod process;
 pub mod reading;
@@ -15,19 +17,27 @@ use std::{
 
 use nettop_model::clock::{self, Moment};
 
-use self::{diag::Diag, owners::Owners, sockstat::Sockstat};
+use self::{diag::Diag, hooked::Hooked, owners::Owners, sockstat::Sockstat};
 pub use self::{
     diag::row,
     owners::PATIENCE,
     reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts},
 };
-use crate::collector::{Collector, Reading};
+use crate::{
+    collector::{Collector, Reading},
+    kernel::calls::Hooks,
+};
 
 /// How often sockets are listed, where that costs little.
 const PACE: Duration = Duration::from_secs(1);
 /// How often, where nothing has come or gone since the census before. A pass over the kernel's table of connections takes some milliseconds
 /// also where there are none: it is megabytes that no cache holds by then.
 const QUIET: Duration = Duration::from_secs(3);
+/// How often what calls move is read, and how often where the programs' tables are filled soon.
+const HOOKS: Duration = Duration::from_secs(1);
+const HOOKS_FULL: Duration = Duration::from_millis(100);
+/// How full tables are that are filled soon.
+const SOON: f64 = 0.2;
 /// How often at least, whatever it costs.
 const SLOWEST: Duration = Duration::from_secs(30);
 /// How often connections are counted that are not confirmed yet: that is another pass over the kernel's table of connections.
@@ -43,6 +53,13 @@ const _: () = assert!(size_of::<SocketRow>() <= 320);
 pub struct Sockets {
     diag: io::Result<Diag>,
     owners: Owners,
+    hooked: Option<Hooked>,
+    /// Why there is none, where there should be.
+    unhooked: Option<String>,
+    /// Not before this the next census is due.
+    next: Instant,
+    /// Whether what calls moved was read since the newest census.
+    has_calls: bool,
     sockstat: Sockstat,
     ephemeral: Option<(u16, u16)>,
     /// How long to wait after the newest census.
@@ -64,6 +81,10 @@ impl Sockets {
         Self {
             diag: Diag::open(),
             owners,
+            hooked: None,
+            unhooked: None,
+            next: Instant::now(),
+            has_calls: false,
             sockstat: Sockstat::open(),
             ephemeral: sockstat::ephemeral_ports(),
             rest: PACE,
@@ -71,6 +92,17 @@ impl Sockets {
             moved: None,
             half_open: None,
         }
+    }
+
+    /// The same, with what the programs at the kernel's tracepoints count; or why there are none.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Option<Result<Hooks, String>>) -> Self {
+        let (hooked, unhooked) = match hooks {
+            None => (None, None),
+            Some(Ok(hooks)) => (Some(Hooked::new(hooks)), None),
+            Some(Err(why)) => (None, Some(why)),
+        };
+        Self { hooked, unhooked, ..self }
     }
 
     /// Lists the sockets there are now.
@@ -98,11 +130,12 @@ impl Sockets {
             Err(problem) => census.problems.push(problem),
         }
         let all = census.is_whole();
-        census.processes = self.owners.of(&mut census.sockets, all);
+        self.own(&mut census, all);
         if lacks_owners(&census) && self.owners.look_again() {
             census.sockets.iter_mut().for_each(|socket| socket.owner = None);
-            census.processes = self.owners.of(&mut census.sockets, all);
+            self.own(&mut census, all);
         }
+        census.unhooked.clone_from(&self.unhooked);
         if lacks_owners(&census) {
             census.owners_refused = self.owners.refused().map(String::from);
         }
@@ -116,6 +149,14 @@ impl Sockets {
     }
 }
 
+impl Sockets {
+    /// Tells each socket its owner.
+    fn own(&mut self, census: &mut Census, all: bool) {
+        census.processes = self.owners.of(&mut census.sockets, all);
+        self.hooked.iter_mut().for_each(|hooked| hooked.own(census));
+    }
+}
+
 impl Collector for Sockets {
     fn name(&self) -> &'static str {
         "connections"
@@ -126,11 +167,26 @@ impl Collector for Sockets {
     }
 
     fn rest(&self, _: Duration) -> Duration {
-        self.rest
+        let until_census = self.next.saturating_duration_since(Instant::now());
+        match &self.hooked {
+            None => until_census,
+            Some(hooked) if hooked.fill > SOON => HOOKS_FULL,
+            Some(_) => HOOKS.min(until_census),
+        }
     }
 
+    /// What calls moved each time, and the sockets when they are due: one of both at a time, for whoever is asked next for the other.
     fn collect(&mut self) -> Reading {
-        Reading::Sockets(Box::new(self.census()))
+        let is_due = Instant::now() >= self.next;
+        if let Some(hooked) = self.hooked.as_mut().filter(|_| !is_due || !std::mem::replace(&mut self.has_calls, true))
+        {
+            return Reading::Calls(Box::new(hooked.read()));
+        }
+        self.has_calls = false;
+        let began = Instant::now();
+        let census = self.census();
+        self.next = began + self.rest;
+        Reading::Sockets(Box::new(census))
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Census {
     pub ephemeral: Option<(u16, u16)>,
     /// Why the owners of sockets are not looked for, in words; `None`: they are.
     pub owners_refused: Option<String>,
+    /// Why it is not counted what calls on sockets move, in words; `None`: it is, or nobody wants it.
+    pub unhooked: Option<String>,
     /// What could not be read, and why, in words.
     pub problems: Vec<String>,
 }

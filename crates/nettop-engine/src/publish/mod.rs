@@ -28,6 +28,11 @@ impl Engine {
         let traffic = self.traffic(elapsed);
         let places = self.places(limit, elapsed);
         let (connections, processes) = self.sockets.groups(limit);
+        let egress = self.egress(limit, elapsed).map(Arc::new);
+        // Whether the accounts beside that of the packets received hold.
+        let calls = processes.as_deref().and_then(|processes| processes.accounting);
+        let beside =
+            egress.as_deref().is_none_or(|egress| egress.accounting.holds) && calls.is_none_or(|calls| calls.holds);
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -43,11 +48,11 @@ impl Engine {
             macs: self.macs(limit, elapsed),
             prefixes: PrefixLists { lengths, rest, top: aggregates.prefixes.top(&aggregates.buckets, elapsed) },
             alerts: self.detector.alerts(reading.at),
-            egress: self.egress(limit, elapsed).map(Arc::new),
+            egress,
             host: self.host.host(),
             connections,
             processes,
-            monitor: self.monitor(&traffic, places.geo.as_ref()),
+            monitor: self.monitor(&traffic, places.geo.as_ref(), beside),
             places,
             traffic,
         }
@@ -98,7 +103,7 @@ impl Engine {
     }
 
     /// The monitor itself.
-    fn monitor(&self, traffic: &Traffic, geo: Option<&GeoView>) -> Monitor {
+    fn monitor(&self, traffic: &Traffic, geo: Option<&GeoView>, beside: bool) -> Monitor {
         let (exports, replay) = (self.sinks.rows(), self.source.replay());
         let totals = self.aggregates.totals;
         let map = |table: &Table| {
@@ -107,7 +112,7 @@ impl Engine {
         };
         Monitor {
             interfaces: self.interfaces.rows(),
-            degraded: self.degraded(traffic.accounting.holds, geo, &exports, replay.as_ref()),
+            degraded: self.degraded(traffic.accounting.holds && beside, geo, &exports, replay.as_ref()),
             replay,
             sampling: Sampling { weight: self.sampler.every(), events: totals.events, lost: totals.events_lost },
             maps: Table::ALL.iter().filter_map(map).chain(self.source.log_fill()).collect(),

@@ -1,5 +1,6 @@
 //! The host's sockets: rates from two censuses, who began a connection, and sums for each process.
 
+mod calls;
 mod listeners;
 mod rows;
 mod state;
@@ -10,10 +11,10 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use nettop_collect::sockets::{Census, SocketProtocol, SocketRow};
+use nettop_collect::sockets::{Census, SocketProtocol, SocketRow, calls::Calls};
 use nettop_model::snapshot::{Connections, DEFAULT_LIMIT, Degraded, Processes, Way};
 
-use self::{listeners::Listeners, state::Kind};
+use self::{calls::CallBook, listeners::Listeners, state::Kind};
 
 /// Sockets remembered from one census to the next: twice as many as one has.
 const MOST: usize = 131_072;
@@ -27,6 +28,8 @@ pub struct SocketState {
     /// How many censuses there have been.
     censuses: u64,
     published: Option<Published>,
+    /// What calls moved.
+    calls: CallBook,
 }
 
 /// The badge that tells of sockets without an owner.
@@ -89,6 +92,18 @@ struct Known {
 }
 
 impl SocketState {
+    /// Enters what calls moved.
+    pub fn enter_calls(&mut self, calls: Calls) {
+        self.calls.enter(calls);
+        self.published = self.made(DEFAULT_LIMIT);
+    }
+
+    /// Forgets what calls moved until now.
+    pub fn reset(&mut self) {
+        self.calls.reset();
+        self.published = self.made(DEFAULT_LIMIT);
+    }
+
     /// Enters a census.
     pub fn enter(&mut self, census: Census) {
         self.censuses += 1;
@@ -161,7 +176,9 @@ impl SocketState {
 
     fn made(&self, limit: usize) -> Option<Published> {
         let newest = self.newest.as_ref()?;
-        Some((Arc::new(rows::connections(newest, limit)), Arc::new(rows::processes(newest, limit))))
+        let (connections, processes) =
+            (rows::connections(newest, &self.calls, limit), rows::processes(newest, &self.calls, limit));
+        Some((Arc::new(connections), Arc::new(processes)))
     }
 
     /// That some sockets have no owner, where that is so.
@@ -196,6 +213,14 @@ impl SocketState {
                 format!("{} sockets are only counted", census.left_out),
                 format!("there is room for {}", census.sockets.len()),
                 "none: those that are listed stay the same",
+            );
+        }
+        if let Some(reason) = &census.unhooked {
+            push(
+                "no process bytes",
+                "what processes move by their sockets is not counted, nor which connections end".into(),
+                reason.clone(),
+                "connections are listed all the same; a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and Linux 6.3, and CAP_PERFMON",
             );
         }
         if let Some(Ownerless { what, reason, refused }) = self.ownerless() {

@@ -1,12 +1,17 @@
 //! From a census to the lists of a snapshot.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashSet},
+};
 
-use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow};
-use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes};
+use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow, calls::Ended};
+use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes, Way};
 
 use super::{
-    Counted, Entered, protocol,
+    Counted, Entered,
+    calls::{Booked, CallBook},
+    protocol,
     state::{self, Kind},
 };
 
@@ -16,7 +21,7 @@ const SHORT_ID: usize = 12;
 const TICK_NS: u64 = 10_000_000;
 
 /// The connections, with at most `limit` (0: all) rows in each list.
-pub fn connections(Entered { census, seconds, sockets }: &Entered, limit: usize) -> Connections {
+pub fn connections(Entered { census, seconds, sockets }: &Entered, calls: &CallBook, limit: usize) -> Connections {
     let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
     let mut left_out = census.left_out;
     let mut list = |all: Vec<&Counted>| {
@@ -27,6 +32,9 @@ pub fn connections(Entered { census, seconds, sockets }: &Entered, limit: usize)
         listed.iter().filter_map(|counted| row(census, counted)).collect()
     };
     let (live, listening) = (list(live), list(listening));
+    let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
+    let ended: Vec<_> = ended.map(|one| of_ended(census, one)).collect();
+    left_out += (calls.ended().count() - ended.len()) as u64;
     Connections {
         census: CensusFacts {
             at_ns: census.at.unix_ns,
@@ -37,6 +45,7 @@ pub fn connections(Entered { census, seconds, sockets }: &Entered, limit: usize)
         },
         live,
         listening,
+        ended,
         left_out,
         states: states(census),
         orphans: census.orphans,
@@ -123,7 +132,7 @@ fn unit(process: &Process) -> Option<String> {
 }
 
 /// The processes, with at most `limit` (0: all) rows.
-pub fn processes(Entered { census, sockets, .. }: &Entered, limit: usize) -> Processes {
+pub fn processes(Entered { census, sockets, .. }: &Entered, calls: &CallBook, limit: usize) -> Processes {
     let mut known: Vec<_> = census.processes.iter().map(of_process(census)).collect();
     // Of those that are not known, by user.
     let mut unknown: BTreeMap<u32, ProcessRow> = BTreeMap::new();
@@ -152,14 +161,65 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, limit: usize) -> Pro
         }
     }
     let mut left_out = 0;
-    let rows = known.into_iter().chain(unknown.into_values()).filter(|row| row.connections + row.listening > 0);
-    let rows = heaviest(rows.collect(), limit, &mut left_out, |one, other| {
+    let has_sockets = |row: &ProcessRow| row.connections + row.listening > 0;
+    let mut rows: Vec<_> = unknown.into_values().filter(has_sockets).collect();
+    for (process, mut row) in census.processes.iter().zip(known).filter(|(_, row)| has_sockets(row)) {
+        match calls.get((process.pid, process.started)) {
+            Some(booked) => book(&mut row, booked),
+            // It has called for nothing since this is counted.
+            None if calls.is_read() => book(&mut row, &Booked::default()),
+            None => {}
+        }
+        rows.push(row);
+    }
+    let listed: HashSet<_> = census.processes.iter().map(|process| (process.pid, process.started)).collect();
+    let of_process = of_process(census);
+    rows.extend(calls.lately().filter(|(identity, _)| !listed.contains(*identity)).map(|(_, booked)| {
+        let mut row = of_process(&booked.process);
+        book(&mut row, booked);
+        row
+    }));
+    let rows = heaviest(rows, limit, &mut left_out, |one, other| {
         let weight = |row: &ProcessRow| (row.tx_bps + row.rx_bps, row.tx_bytes.saturating_add(row.rx_bytes));
         let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
         let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
         by_weight.then(other.connections.cmp(&one.connections)).then((one.pid, one.uid).cmp(&(other.pid, other.uid)))
     });
-    Processes { at_ns: census.at.unix_ns, rows, left_out }
+    let accounting = calls.is_read().then(|| calls.accounting());
+    Processes { at_ns: census.at.unix_ns, rows, left_out, accounting }
+}
+
+/// What a process has moved by its calls, instead of the sums over its connections.
+fn book(row: &mut ProcessRow, booked: &Booked) {
+    (row.tx_bytes, row.rx_bytes) = (booked.moved.tx_bytes, booked.moved.rx_bytes);
+    (row.tx_bps, row.rx_bps) = booked.bps;
+}
+
+/// A connection that has ended.
+fn of_ended(census: &Census, one: &Ended) -> Connection {
+    let owner = one.owner.as_ref();
+    Connection {
+        cookie: one.cookie,
+        protocol: protocol(SocketProtocol::Tcp).into(),
+        local: Some(one.local),
+        local_port: one.local_port,
+        remote: Some(one.remote),
+        remote_port: Some(one.remote_port),
+        state: "CLOSED".into(),
+        direction: Some(Way::Unknown),
+        pid: owner.map(|owner| owner.pid),
+        process: owner.map(|owner| owner.name.clone()),
+        unit: owner.and_then(unit),
+        uid: owner.map(|owner| owner.uid).unwrap_or_default(),
+        tx_bytes: Some(one.tx_bytes),
+        rx_bytes: Some(one.rx_bytes),
+        tx_packets: Some(one.tx_packets.into()),
+        rx_packets: Some(one.rx_packets.into()),
+        rtt_us: Some(one.rtt_us),
+        retransmits: Some(one.retransmits),
+        ended_ns: Some(one.at_ns.wrapping_add(census.at.unix_offset_ns())),
+        ..Connection::default()
+    }
 }
 
 /// The row of a process without any socket yet.

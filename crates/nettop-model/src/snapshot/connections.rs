@@ -20,6 +20,8 @@ pub struct Connections {
     pub live: Vec<Connection>,
     /// Sockets that wait for connections, or for datagrams from anybody.
     pub listening: Vec<Connection>,
+    /// Connections of TCP that ended in the last ten seconds, the newest first; without the kernel's tracepoints, none.
+    pub ended: Vec<Connection>,
     /// How many rows the lists leave out, and sockets that were only counted.
     pub left_out: u64,
     /// How many TCP sockets are in which state, of all there are.
@@ -116,7 +118,7 @@ impl Connection {
 impl Connections {
     /// Those that pass, and of these at most `limit` (0: all) in each list.
     pub fn keep(&mut self, passes: impl Fn(&Connection) -> bool, limit: usize) {
-        for list in [&mut self.live, &mut self.listening] {
+        for list in [&mut self.live, &mut self.listening, &mut self.ended] {
             list.retain(&passes);
             self.left_out += left_out(list, limit);
         }
@@ -174,9 +176,45 @@ pub struct Processes {
     pub rows: Vec<ProcessRow>,
     /// How many the list leaves out.
     pub left_out: u64,
+    /// Where all went that calls on sockets moved; `None`: that is not counted.
+    pub accounting: Option<CallsAccounting>,
 }
 
-/// One process, or all of a user that are not known; sums are over the connections that it has now.
+/// Where all bytes went that calls on sockets moved, of every process of the host, since the start or the last reset.
+/// Always: `total` = `processes` + `evicted` + `untracked`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallsAccounting {
+    /// Everything.
+    pub total: Transferred,
+    /// Of processes that are remembered.
+    pub processes: Transferred,
+    /// Of processes that were forgotten, because there was no room.
+    pub evicted: Transferred,
+    /// For which there was no slot in the kernel.
+    pub untracked: Transferred,
+    /// Beside the total: counted while another count went on, so that it is not known of which process.
+    pub nested: Transferred,
+    /// Connections of TCP that ended.
+    pub ended: u64,
+    /// Of these, the ones that were not told one by one, for which there was no room.
+    pub ended_untracked: u64,
+    /// Whether the totals and the sums over processes, which are counted apart, agree.
+    pub holds: bool,
+}
+
+/// Bytes that calls on sockets moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transferred {
+    /// Sent.
+    pub tx_bytes: u64,
+    /// Received.
+    pub rx_bytes: u64,
+}
+
+/// One process, or all of a user that are not known. Bytes are what its calls moved, by any socket, since the start or the last reset; where
+/// that is not counted, sums over the connections that it has now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProcessRow {

@@ -40,9 +40,11 @@ impl Snapshot {
             let Egress { remotes, rest, .. } = Arc::make_mut(egress);
             split(remotes, limit).iter().for_each(|row| rest.add(row.sent.packets, row.sent.bytes));
         }
-        if let Some(connections) = connections.as_mut().filter(|all| all.live.len().max(all.listening.len()) > limit) {
+        if let Some(connections) =
+            connections.as_mut().filter(|all| all.live.len().max(all.listening.len()).max(all.ended.len()) > limit)
+        {
             let connections = Arc::make_mut(connections);
-            for list in [&mut connections.live, &mut connections.listening] {
+            for list in [&mut connections.live, &mut connections.listening, &mut connections.ended] {
                 connections.left_out += split(list, limit).len() as u64;
             }
         }

@@ -35,7 +35,7 @@ pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
-    connections::{CensusFacts, Connection, Connections, ProcessRow, Processes, Way},
+    connections::{CallsAccounting, CensusFacts, Connection, Connections, ProcessRow, Processes, Transferred, Way},
     egress::{Egress, EgressAccounting, RemoteRow, Sent},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},

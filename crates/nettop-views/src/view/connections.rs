@@ -4,7 +4,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use nettop_model::{
     format,
-    snapshot::{Connection, Snapshot, Subject},
+    snapshot::{Connection, Connections, Snapshot, Subject},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 pub static TABLE: Table<Connection> = Table {
     name: "Connections",
     many: "sockets",
-    about: "every connection of this host, whoever began it, and every socket that listens: payload, rates, round-trip times, processes",
+    about: "every connection of this host, whoever began it, every socket that listens, and what ended lately: payload, rates, processes",
     columns: COLUMNS,
     rows,
     unlisted: |snapshot| snapshot.connections.as_deref().map_or(0, |connections| connections.left_out),
@@ -49,7 +49,7 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| row.remote.map_or(SortKey::Ip(IpAddr::from([0; 4])), SortKey::Ip)),
     Column::text(
         "State",
-        "state of the socket (RFC 9293); UNCONN: of UDP, without another end",
+        "state of the socket (RFC 9293); CLOSED: it ended in the last ten seconds; UNCONN: of UDP, without another end",
         5,
         [5, 11, 12],
         |row, cell| text::cut(&format::visible(&row.state), cell.width),
@@ -113,9 +113,10 @@ const COLUMNS: &[Column] = &[
 
 fn rows(snapshot: &Snapshot) -> Cow<'_, [Connection]> {
     let Some(connections) = snapshot.connections.as_deref() else { return Cow::Borrowed(&[]) };
-    match connections.listening.is_empty() {
-        true => Cow::Borrowed(&connections.live),
-        false => Cow::Owned(connections.live.iter().chain(&connections.listening).cloned().collect()),
+    let Connections { live, listening, ended, .. } = connections;
+    match listening.is_empty() && ended.is_empty() {
+        true => Cow::Borrowed(live),
+        false => Cow::Owned(live.iter().chain(listening).chain(ended).cloned().collect()),
     }
 }
 
@@ -155,6 +156,9 @@ fn milliseconds(microseconds: Option<u32>) -> String {
 }
 
 fn opened(row: &Connection, cell: &Cell) -> String {
+    if row.ended_ns.is_some() {
+        return "–".into();
+    }
     row.opened_ns.map_or("≥".into(), |opened| format::ago(cell.now_ns, opened))
 }
 

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use nettop_model::{
     flat, format,
     query::Fact,
-    snapshot::{Amount, Host, HostCpu, HostMemory, SelfStats, Snapshot},
+    snapshot::{
+        Amount, CallsAccounting, EgressAccounting, Host, HostCpu, HostMemory, SelfStats, Snapshot, Transferred,
+    },
 };
 use serde::Serialize;
 
@@ -136,6 +138,53 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     push("evicted", accounting.evicted, ": of sources forgotten since");
     push("unadmitted", accounting.unadmitted, ": of those evicted, sources seen too seldom in a flood of new ones");
     push("untracked", accounting.untracked, ": the log of a CPU was full, or it has none");
+    sent(snapshot, rows);
+    moved(snapshot, rows);
+}
+
+/// Where every packet went that was sent.
+fn sent(snapshot: &Snapshot, rows: &mut Vec<Row>) {
+    let Some(EgressAccounting { seen, not_ip, remotes, evicted, untracked, holds }) =
+        snapshot.egress.as_deref().map(|egress| egress.accounting)
+    else {
+        return;
+    };
+    rows.push(balance("sent", holds, "seen = not IP + remotes + evicted + untracked"));
+    for (name, Amount { packets, bytes }) in
+        [("seen", seen), ("not IP", not_ip), ("of remotes", remotes), ("evicted", evicted), ("untracked", untracked)]
+    {
+        rows.push(row("sent", name, format!("{} packets", format::count(packets, 26)), format::bytes(bytes)));
+    }
+}
+
+/// Where every byte went that calls on sockets moved.
+fn moved(snapshot: &Snapshot, rows: &mut Vec<Row>) {
+    let accounting = snapshot.processes.as_deref().and_then(|processes| processes.accounting);
+    let Some(CallsAccounting { total, processes, evicted, untracked, nested, ended, ended_untracked, holds }) =
+        accounting
+    else {
+        return;
+    };
+    rows.push(balance("calls", holds, "total = processes + evicted + untracked"));
+    for (name, Transferred { tx_bytes, rx_bytes }) in [
+        ("total", total),
+        ("of processes", processes),
+        ("evicted", evicted),
+        ("untracked", untracked),
+        ("nested", nested),
+    ] {
+        let [tx, rx] = [tx_bytes, rx_bytes].map(format::bytes);
+        rows.push(row("calls", name, format!("{tx} sent"), format!("{rx} received")));
+    }
+    let note = format!("{} not one by one", format::count(ended_untracked, 15));
+    rows.push(row("calls", "connections ended", format::count(ended, 26), note));
+}
+
+fn balance(subject: &'static str, holds: bool, equation: &str) -> Row {
+    match holds {
+        true => row(subject, "equations", "balance", equation),
+        false => row(subject, "equations", "DO NOT BALANCE", "please report it, with the output of nettopctl status"),
+    }
 }
 
 fn cost(snapshot: &Snapshot, rows: &mut Vec<Row>) {

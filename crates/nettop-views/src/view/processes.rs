@@ -1,4 +1,4 @@
-//! The processes that have sockets: sums of their connections.
+//! The processes that have sockets, and what they move by them.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::{
 pub static TABLE: Table<ProcessRow> = Table {
     name: "Processes",
     many: "processes",
-    about: "the processes that have sockets, with the sums of the connections that they have now",
+    about: "the processes that have sockets, or had some in the last minute, and what their calls on sockets have moved",
     columns: COLUMNS,
     rows: |snapshot| Cow::Borrowed(snapshot.processes.as_deref().map(|processes| &*processes.rows).unwrap_or_default()),
     unlisted: |snapshot| snapshot.processes.as_deref().map_or(0, |processes| processes.left_out),
@@ -58,13 +58,21 @@ const COLUMNS: &[Column] = &[
     Column::number("RX rate", "payload received per second", 1, [11, 11, 12], |row, cell| cell.units.rate(row.rx_bps))
         .means(Meaning::Value)
         .sorted(|row| SortKey::Rate(row.rx_bps)),
-    Column::number("TX bytes", "payload sent by the connections it has now", 6, [8, 8, 8], |row, cell| {
-        cell.units.amount(row.tx_bytes)
-    })
+    Column::number(
+        "TX bytes",
+        "payload sent by its calls since the start; where that is not counted, by the connections it has now",
+        6,
+        [8, 8, 8],
+        |row, cell| cell.units.amount(row.tx_bytes),
+    )
     .sorted(|row| SortKey::Number(row.tx_bytes as f64)),
-    Column::number("RX bytes", "payload received by the connections it has now", 5, [8, 8, 8], |row, cell| {
-        cell.units.amount(row.rx_bytes)
-    })
+    Column::number(
+        "RX bytes",
+        "payload received by its calls since the start; where that is not counted, by the connections it has now",
+        5,
+        [8, 8, 8],
+        |row, cell| cell.units.amount(row.rx_bytes),
+    )
     .sorted(|row| SortKey::Number(row.rx_bytes as f64)),
     Column::number("Retr", "segments sent again", 10, [4, 6, 9], |row, cell| {
         format::count(row.retransmits, cell.width)

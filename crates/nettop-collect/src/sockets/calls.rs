@@ -1,0 +1,170 @@
+//! What calls on sockets moved, by process, and which connections ended, since the reading before.
+
+use std::net::IpAddr;
+
+use nettop_common::sockets;
+use nettop_model::clock::Moment;
+use serde::{Deserialize, Serialize};
+
+use super::reading::Process;
+
+/// What was counted since the reading before: *total = all processes + untracked*.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Calls {
+    /// Until when.
+    pub at: Moment,
+    /// Everything, in every network namespace.
+    pub total: Moved,
+    /// What had no slot in the kernel.
+    pub untracked: Moved,
+    /// What was counted in the middle of another count: it is not in the total, and of no process.
+    pub nested: Moved,
+    /// Each process once.
+    pub processes: Vec<(Process, Moved)>,
+    /// Connections of this network namespace that ended.
+    pub ended: Vec<Ended>,
+    /// How many ended in others.
+    pub ended_elsewhere: u64,
+    /// How many ended that there was no room for, and the payload that these had sent and received.
+    pub ended_untracked: (u64, u64, u64),
+}
+
+/// Connections that are told one by one, of readings that nobody took meanwhile.
+const MOST_ENDED: usize = 65_536;
+
+impl Calls {
+    /// Adds what was counted since.
+    pub fn add(&mut self, newer: Self) {
+        let Self { at, total, untracked, nested, processes, ended, ended_elsewhere, ended_untracked } = newer;
+        self.at = at;
+        self.total.add(total);
+        self.untracked.add(untracked);
+        self.nested.add(nested);
+        for (process, moved) in processes {
+            let same = |one: &&mut (Process, Moved)| (one.0.pid, one.0.started) == (process.pid, process.started);
+            match self.processes.iter_mut().find(same) {
+                Some((_, sum)) => sum.add(moved),
+                None => self.processes.push((process, moved)),
+            }
+        }
+        self.ended_elsewhere += ended_elsewhere;
+        let (count, tx, rx) = &mut self.ended_untracked;
+        *count += ended_untracked.0;
+        *tx += ended_untracked.1;
+        *rx += ended_untracked.2;
+        for one in ended {
+            if self.ended.len() < MOST_ENDED {
+                self.ended.push(one);
+            } else {
+                *count += 1;
+                *tx += one.tx_bytes;
+                *rx += one.rx_bytes;
+            }
+        }
+    }
+}
+
+/// Bytes and calls that moved any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Moved {
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Calls that sent any.
+    pub tx_calls: u64,
+    /// Calls that received any.
+    pub rx_calls: u64,
+}
+
+impl Moved {
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        let Self { tx_bytes, rx_bytes, tx_calls, rx_calls } = other;
+        self.tx_bytes += tx_bytes;
+        self.rx_bytes += rx_bytes;
+        self.tx_calls += tx_calls;
+        self.rx_calls += rx_calls;
+    }
+}
+
+impl From<sockets::Moved> for Moved {
+    fn from(moved: sockets::Moved) -> Self {
+        let sockets::Moved { tx_bytes, rx_bytes, tx_calls, rx_calls } = moved;
+        Self { tx_bytes, rx_bytes, tx_calls: tx_calls.into(), rx_calls: rx_calls.into() }
+    }
+}
+
+/// A connection of TCP that has ended, with all that it had moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Of its socket.
+    pub cookie: u64,
+    /// When, on the monotonic clock, nanoseconds.
+    pub at_ns: u64,
+    /// The address at this end; IPv4-mapped ones are IPv4.
+    pub local: IpAddr,
+    /// The port at this end.
+    pub local_port: u16,
+    /// The address at the other end.
+    pub remote: IpAddr,
+    /// The port at the other end.
+    pub remote_port: u16,
+    /// Payload sent, what was sent again not included.
+    pub tx_bytes: u64,
+    /// Payload received.
+    pub rx_bytes: u64,
+    /// Segments sent.
+    pub tx_packets: u32,
+    /// Segments received.
+    pub rx_packets: u32,
+    /// Smoothed round-trip time, µs.
+    pub rtt_us: u32,
+    /// Segments sent again.
+    pub retransmits: u32,
+    /// Whose it was, where that is known.
+    pub owner: Option<Process>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls(pids: &[(u32, u64)], ended: usize) -> Calls {
+        let one = Ended {
+            cookie: 1,
+            at_ns: 0,
+            local: [127, 0, 0, 1].into(),
+            local_port: 1,
+            remote: [127, 0, 0, 1].into(),
+            remote_port: 2,
+            tx_bytes: 3,
+            rx_bytes: 4,
+            tx_packets: 0,
+            rx_packets: 0,
+            rtt_us: 0,
+            retransmits: 0,
+            owner: None,
+        };
+        let moved = |tx_bytes| Moved { tx_bytes, tx_calls: 1, ..Moved::default() };
+        let process = |(pid, bytes): &(u32, u64)| (Process { pid: *pid, ..Process::default() }, moved(*bytes));
+        let mut total = Moved::default();
+        pids.iter().for_each(|(_, bytes)| total.add(moved(*bytes)));
+        let processes = pids.iter().map(process).collect();
+        Calls { total, processes, ended: vec![one; ended], ..Calls::default() }
+    }
+
+    #[test]
+    fn readings_that_nobody_took_are_added_up_and_bounded() {
+        let mut sum = calls(&[(1, 10), (2, 20)], 3);
+        sum.add(calls(&[(2, 5), (3, 7)], 4));
+        let moved: Vec<_> = sum.processes.iter().map(|(process, moved)| (process.pid, moved.tx_bytes)).collect();
+        assert_eq!(moved, [(1, 10), (2, 25), (3, 7)]);
+        assert_eq!((sum.total.tx_bytes, sum.total.tx_calls, sum.ended.len()), (42, 4, 7));
+        sum.add(calls(&[], MOST_ENDED));
+        assert_eq!(sum.ended.len(), MOST_ENDED);
+        assert_eq!(sum.ended_untracked, (7, 21, 28));
+    }
+}

@@ -1,0 +1,194 @@
+//! Whose sockets are, and what is moved by them, from the programs at the kernel's tracepoints: of all processes, those included
+//! that live for milliseconds, and without looking at anybody's files.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::Arc,
+};
+
+use foldhash::fast::RandomState;
+use nettop_common::sockets::{CallCounters, EndedConnection, Ends, process};
+use nettop_model::clock::Moment;
+
+use super::{
+    calls::{Calls, Ended, Moved},
+    process,
+    reading::{Census, Process},
+};
+use crate::kernel::calls::{Counted, Hooks};
+
+/// Nanoseconds of a tick of the clock that starts of processes are told by.
+const TICK_NS: u64 = 10_000_000;
+/// Sockets whose owners are remembered at most, and processes of which is known what `/proc` told of them.
+const MOST: usize = 131_072;
+const MOST_PROCESSES: usize = 16_384;
+/// `AF_INET` (linux/socket.h).
+const INET: u16 = 2;
+
+/// What identifies a process: its number, and when it began in ticks.
+type Identity = (u32, u64);
+
+/// The programs' counters, and what was learned from them.
+pub struct Hooked {
+    hooks: Hooks,
+    /// The inode of this network namespace; 0: not known.
+    namespace: u32,
+    processes: HashMap<Identity, Arc<Process>, RandomState>,
+    /// By cookie; and the number of the newest census before it was noted.
+    owners: HashMap<u64, (Arc<Process>, u64), RandomState>,
+    censuses: u64,
+    /// How full the programs' tables were at the newest reading.
+    pub fill: f64,
+}
+
+impl Hooked {
+    /// Over the maps of the programs.
+    pub fn new(hooks: Hooks) -> Self {
+        let namespace = fs::metadata("/proc/thread-self/ns/net").map_or(0, |file| file.ino() as u32);
+        Self { hooks, namespace, processes: HashMap::default(), owners: HashMap::default(), censuses: 0, fill: 0.0 }
+    }
+
+    /// Reads what was counted.
+    pub fn read(&mut self) -> Calls {
+        let at = Moment::now();
+        let Counted { total, untracked, nested, sockets, ended, ended_count, ended_untracked, fill } =
+            self.hooks.read();
+        self.fill = fill;
+        let mut by_process: HashMap<Identity, Moved, RandomState> = HashMap::default();
+        for (key, counters) in &sockets {
+            let owner = self.process(process(*key), counters);
+            by_process.entry((owner.pid, owner.started)).or_default().add(counters.moved.into());
+            // 0: there was no slot for the socket.
+            if key[0] != 0 {
+                self.note_owner(key[0], owner, counters);
+            }
+        }
+        let listed = ended.len() as u64;
+        let here: Vec<_> = ended.iter().filter(|one| self.namespace == 0 || one.namespace == self.namespace).collect();
+        let ended_elsewhere = listed - here.len() as u64;
+        let ended = here.into_iter().map(|one| told(one, self.owners.get(&one.cookie).map(|(owner, _)| &**owner)));
+        let ended = ended.collect();
+        let moved = by_process.into_iter();
+        let processes =
+            moved.filter_map(|(identity, moved)| Some((Process::clone(self.processes.get(&identity)?), moved)));
+        let (tx, rx) = ended_untracked;
+        let calls = Calls {
+            at,
+            total: total.into(),
+            untracked: untracked.into(),
+            nested: nested.into(),
+            processes: processes.collect(),
+            ended,
+            ended_elsewhere,
+            ended_untracked: (ended_count - listed, tx, rx),
+        };
+        if self.processes.len() > MOST_PROCESSES {
+            // What has a socket is known by that, and the others are looked at again where they come again.
+            self.processes.retain(|_, process| Arc::strong_count(process) > 1);
+        }
+        calls
+    }
+
+    /// Tells the sockets of a census their owners, where these are known here: better than by open files, for those are looked at
+    /// once. Owners of sockets that it has not are forgotten after the next one, if it has all.
+    pub fn own(&mut self, census: &mut Census) {
+        let mut places: HashMap<Identity, u32, RandomState> = HashMap::default();
+        for (place, process) in (0..).zip(&census.processes) {
+            places.insert((process.pid, process.started), place);
+        }
+        for socket in &mut census.sockets {
+            let Some((owner, newest)) = self.owners.get_mut(&socket.cookie) else { continue };
+            *newest = self.censuses + 1;
+            let place = places.entry((owner.pid, owner.started)).or_insert_with(|| {
+                census.processes.push(Process::clone(owner));
+                census.processes.len() as u32 - 1
+            });
+            socket.owner = Some(*place);
+        }
+        if census.is_whole() {
+            self.censuses += 1;
+            let censuses = self.censuses;
+            self.owners.retain(|_, (_, newest)| *newest >= censuses);
+        }
+    }
+
+    /// Whose a socket is: of those who move something by it the newest, and else who opened it.
+    fn note_owner(&mut self, cookie: u64, owner: Arc<Process>, counters: &CallCounters) {
+        if self.owners.len() >= MOST {
+            let censuses = self.censuses;
+            self.owners.retain(|_, (_, newest)| *newest > censuses);
+        }
+        let moves = counters.moved.tx_bytes | counters.moved.rx_bytes != 0;
+        let noted = (owner, self.censuses + 1);
+        match self.owners.entry(cookie) {
+            Entry::Occupied(mut known) if moves => _ = known.insert(noted),
+            Entry::Occupied(mut known) => known.get_mut().1 = noted.1,
+            Entry::Vacant(place) => _ = place.insert(noted),
+        }
+    }
+
+    /// A process by what the programs say of it, and by what `/proc` does, if it is still there.
+    fn process(&mut self, pid: u32, counters: &CallCounters) -> Arc<Process> {
+        let identity = (pid, counters.began_ns / TICK_NS);
+        let known = self.processes.entry(identity).or_insert_with(|| {
+            let told = process::read(Path::new("/proc"), pid).filter(|told| told.started == identity.1);
+            Arc::new(told.unwrap_or_else(|| {
+                let name = counters.comm.split(|byte| *byte == 0).next().unwrap_or_default();
+                let name = String::from_utf8_lossy(name).into_owned();
+                Process { pid, started: identity.1, name, uid: counters.uid, ..Process::default() }
+            }))
+        });
+        Arc::clone(known)
+    }
+}
+
+/// A connection that has ended, and whose it was.
+fn told(one: &EndedConnection, owner: Option<&Process>) -> Ended {
+    let Ends { local, remote, local_port, remote_port, family, .. } = one.ends;
+    Ended {
+        cookie: one.cookie,
+        at_ns: one.at_ns,
+        local: address(local, family),
+        local_port,
+        remote: address(remote, family),
+        remote_port,
+        tx_bytes: one.tx_bytes,
+        rx_bytes: one.rx_bytes,
+        tx_packets: one.tx_segments,
+        rx_packets: one.rx_segments,
+        rtt_us: one.round_trip >> 3,
+        retransmits: one.retransmits,
+        owner: owner.cloned(),
+    }
+}
+
+/// An address as the kernel has it.
+fn address(words: [u64; 2], family: u16) -> IpAddr {
+    let bytes: [u8; 16] = bytemuck::cast(words);
+    match family {
+        INET => Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into(),
+        _ => Ipv6Addr::from(bytes).to_canonical(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_as_they_are_written() {
+        let v6 = |text: &str| bytemuck::cast(text.parse::<Ipv6Addr>().expect("an address").octets());
+        for (name, words, family, expected) in [
+            ("IPv4", [u64::from(u32::from_ne_bytes([192, 0, 2, 7])), 0], 2, "192.0.2.7"),
+            ("IPv6", v6("2001:db8::7"), 10, "2001:db8::7"),
+            ("IPv4-mapped", v6("::ffff:192.0.2.7"), 10, "192.0.2.7"),
+            ("none", [0, 0], 2, "0.0.0.0"),
+        ] {
+            assert_eq!(address(words, family).to_string(), expected, "{name}");
+        }
+    }
+}

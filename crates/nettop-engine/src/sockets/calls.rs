@@ -1,0 +1,205 @@
+//! What calls on sockets moved, by process, since the start or the last reset; and the connections that ended lately.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
+use nettop_collect::sockets::{
+    Process,
+    calls::{Calls, Ended, Moved},
+};
+use nettop_model::snapshot::{CallsAccounting, Transferred};
+
+/// Processes that are remembered.
+const MOST: usize = 16_384;
+/// And how many of them are forgotten at once, where there is no room.
+const EVICTED: usize = MOST / 8;
+/// For how long a process is listed that has no socket any more, nanoseconds.
+const LATELY_NS: u64 = 60_000_000_000;
+/// For how long a connection is listed that has ended, and how many are.
+const ENDED_NS: u64 = 10_000_000_000;
+const MOST_ENDED: usize = 4096;
+
+/// What identifies a process.
+pub type Identity = (u32, u64);
+
+/// One process.
+#[derive(Default)]
+pub struct Booked {
+    /// Who.
+    pub process: Process,
+    /// What it has moved.
+    pub moved: Moved,
+    /// Bytes sent and received per second, in the newest reading.
+    pub bps: (f64, f64),
+    /// When it moved anything last, on the monotonic clock.
+    last_ns: u64,
+}
+
+/// The sums.
+#[derive(Default)]
+pub struct CallBook {
+    processes: HashMap<Identity, Booked, RandomState>,
+    total: Moved,
+    untracked: Moved,
+    nested: Moved,
+    /// Of processes that were forgotten.
+    evicted: Moved,
+    /// Until when was read; 0: nothing was.
+    at_ns: u64,
+    /// Oldest first.
+    ended: VecDeque<Ended>,
+    /// How many ended in this network namespace, and of those how many were not told one by one.
+    ended_count: u64,
+    ended_untracked: u64,
+}
+
+impl CallBook {
+    /// Enters a reading.
+    pub fn enter(&mut self, calls: Calls) {
+        let now_ns = calls.at.monotonic_ns;
+        let seconds = if self.at_ns == 0 { 0.0 } else { now_ns.saturating_sub(self.at_ns) as f64 / 1e9 };
+        self.at_ns = now_ns;
+        self.total.add(calls.total);
+        self.untracked.add(calls.untracked);
+        self.nested.add(calls.nested);
+        self.processes.values_mut().for_each(|booked| booked.bps = (0.0, 0.0));
+        for (process, moved) in calls.processes {
+            let identity = (process.pid, process.started);
+            if self.processes.len() >= MOST && !self.processes.contains_key(&identity) {
+                self.make_room();
+            }
+            let booked = self.processes.entry(identity).or_insert_with(|| Booked {
+                process: process.clone(),
+                moved: Moved::default(),
+                bps: (0.0, 0.0),
+                last_ns: now_ns,
+            });
+            booked.process = process;
+            booked.moved.add(moved);
+            if seconds > 0.0 {
+                booked.bps = (moved.tx_bytes as f64 / seconds, moved.rx_bytes as f64 / seconds);
+            }
+            booked.last_ns = now_ns;
+        }
+        let (untracked, ..) = calls.ended_untracked;
+        self.ended_untracked += untracked;
+        self.ended_count += calls.ended.len() as u64 + untracked;
+        self.ended.extend(calls.ended);
+        let over = self.ended.len().saturating_sub(MOST_ENDED);
+        self.ended.drain(..over);
+        while self.ended.front().is_some_and(|one| now_ns.saturating_sub(one.at_ns) > ENDED_NS) {
+            self.ended.pop_front();
+        }
+    }
+
+    /// Starts anew.
+    pub fn reset(&mut self) {
+        *self = Self { at_ns: self.at_ns, ..Self::default() };
+    }
+
+    /// Whether anything is known.
+    pub fn is_read(&self) -> bool {
+        self.at_ns > 0
+    }
+
+    /// A process.
+    pub fn get(&self, identity: Identity) -> Option<&Booked> {
+        self.processes.get(&identity)
+    }
+
+    /// Those that have moved anything lately.
+    pub fn lately(&self) -> impl Iterator<Item = (&Identity, &Booked)> {
+        self.processes.iter().filter(|(_, booked)| self.at_ns.saturating_sub(booked.last_ns) <= LATELY_NS)
+    }
+
+    /// The connections that ended lately, the newest first.
+    pub fn ended(&self) -> impl Iterator<Item = &Ended> {
+        self.ended.iter().rev()
+    }
+
+    /// Where all of it went.
+    pub fn accounting(&self) -> CallsAccounting {
+        let mut processes = Moved::default();
+        self.processes.values().for_each(|booked| processes.add(booked.moved));
+        let mut sum = processes;
+        [self.evicted, self.untracked].into_iter().for_each(|part| sum.add(part));
+        let bytes = |Moved { tx_bytes, rx_bytes, .. }| Transferred { tx_bytes, rx_bytes };
+        CallsAccounting {
+            total: bytes(self.total),
+            processes: bytes(processes),
+            evicted: bytes(self.evicted),
+            untracked: bytes(self.untracked),
+            nested: bytes(self.nested),
+            ended: self.ended_count,
+            ended_untracked: self.ended_untracked,
+            holds: sum == self.total,
+        }
+    }
+
+    /// Forgets those that were silent for longest.
+    fn make_room(&mut self) {
+        let mut last: Vec<_> = self.processes.values().map(|booked| booked.last_ns).collect();
+        let (_, limit, _) = last.select_nth_unstable(EVICTED);
+        let (limit, mut left, evicted) = (*limit, EVICTED, &mut self.evicted);
+        self.processes.retain(|_, booked| {
+            let goes = booked.last_ns <= limit && left > 0;
+            if goes {
+                left -= 1;
+                evicted.add(booked.moved);
+            }
+            !goes
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_model::clock::Moment;
+
+    use super::*;
+
+    fn calls(second: u64, moved: &[(u32, u64)], untracked: u64) -> Calls {
+        let sum = |tx_bytes| Moved { tx_bytes, tx_calls: 1, ..Moved::default() };
+        let mut total = sum(untracked);
+        let processes: Vec<_> =
+            moved.iter().map(|(pid, bytes)| (Process { pid: *pid, ..Process::default() }, sum(*bytes))).collect();
+        processes.iter().for_each(|(_, moved)| total.add(*moved));
+        let at = Moment { monotonic_ns: second * 1_000_000_000, ..Moment::default() };
+        Calls { at, total, untracked: sum(untracked), processes, ..Calls::default() }
+    }
+
+    #[test]
+    fn processes_have_sums_and_rates_and_are_listed_for_a_minute() {
+        let mut book = CallBook::default();
+        for (name, reading, expected) in [
+            ("the first", calls(1, &[(7, 100)], 0), vec![(7, 100, 0.0)]),
+            ("two seconds later", calls(3, &[(7, 100), (8, 10)], 3), vec![(7, 200, 50.0), (8, 10, 5.0)]),
+            ("one alone", calls(50, &[(8, 47)], 0), vec![(7, 200, 0.0), (8, 57, 1.0)]),
+            ("after a minute", calls(70, &[], 0), vec![(8, 57, 0.0)]),
+        ] {
+            book.enter(reading);
+            let mut rows: Vec<_> =
+                book.lately().map(|((pid, _), booked)| (*pid, booked.moved.tx_bytes, booked.bps.0)).collect();
+            rows.sort_by_key(|row| row.0);
+            assert_eq!(rows, expected, "{name}");
+            assert!(book.accounting().holds, "{name}");
+        }
+        assert_eq!(book.accounting().untracked.tx_bytes, 3);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_forgotten_is_in_the_sums() {
+        let mut book = CallBook::default();
+        for second in 1..5_u64 {
+            let from = second as u32 * 10_000;
+            let moved: Vec<_> = (from..from + 10_000).map(|pid| (pid, 2)).collect();
+            book.enter(calls(second, &moved, 0));
+        }
+        assert!(book.processes.len() <= MOST);
+        let accounting = book.accounting();
+        assert!(accounting.holds && accounting.evicted.tx_bytes > 0);
+        assert_eq!(accounting.total.tx_bytes, 80_000);
+        book.total.add(Moved { tx_bytes: 1, ..Moved::default() });
+        assert!(!book.accounting().holds, "a byte that nobody has moved");
+    }
+}

@@ -1,0 +1,129 @@
+//! What processes move by their sockets, and connections that have ended: to the byte, however short they live.
+
+use std::{
+    process::{Child, Command},
+    thread,
+    time::Duration,
+};
+
+use nettop_tests::{
+    monitor::Monitor,
+    net::{Namespace, Net},
+    skip,
+};
+use serde_json::{Value, json};
+
+/// A process that moves bytes; see there.
+fn mover(namespace: &Namespace, arguments: &str) -> Child {
+    let mut command: Command = namespace.command(env!("CARGO_BIN_EXE_mover"));
+    command.args(arguments.split_whitespace()).spawn().expect("starting a process")
+}
+
+fn end(mut child: Child) -> u32 {
+    let id = child.id();
+    assert!(child.wait().expect("its end").success());
+    id
+}
+
+/// Runs one process that waits, then one that begins, and returns their numbers.
+fn both(namespace: &Namespace, waits: &str, begins: &str) -> [u32; 2] {
+    let waiting = mover(namespace, waits);
+    let mut tried = 0;
+    // It may not listen yet.
+    let begun = loop {
+        thread::sleep(Duration::from_millis(50));
+        let mut child = mover(namespace, begins);
+        let id = child.id();
+        if child.wait().expect("its end").success() {
+            break id;
+        }
+        tried += 1;
+        assert!(tried < 100, "{begins}");
+    };
+    [end(waiting), begun]
+}
+
+fn groups(monitor: &Monitor) -> Value {
+    let request =
+        json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes", "monitor"], "limit": 0});
+    monitor.command(&request)["snapshot"].clone()
+}
+
+fn process(snapshot: &Value, pid: u32) -> Option<(u64, u64)> {
+    let row = snapshot["processes"]["rows"].as_array()?.iter().find(|row| row["pid"] == pid)?;
+    Some((row["tx_bytes"].as_u64()?, row["rx_bytes"].as_u64()?))
+}
+
+/// Waits until each of these processes has moved so much, and returns what is known then.
+fn wait_until_moved(monitor: &Monitor, expected: &[(u32, (u64, u64))]) -> Value {
+    let mut newest = Value::Null;
+    for _ in 0..200 {
+        newest = groups(monitor);
+        if expected.iter().all(|(pid, moved)| process(&newest, *pid) == Some(*moved)) {
+            return newest;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let found: Vec<_> = expected.iter().map(|(pid, _)| process(&newest, *pid)).collect();
+    panic!("not {expected:?} but {found:?}: {}", newest["processes"]);
+}
+
+fn net() -> (Net, Monitor) {
+    let net = Net::new(1);
+    net.receiver.ip("link set dev lo up");
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --map-memory 32");
+    (net, monitor)
+}
+
+#[test]
+fn short_connections_are_counted_whole_on_both_sides() {
+    if !skip::privileged() {
+        return;
+    }
+    const CONNECTIONS: u64 = 1_000;
+    let (net, monitor) = net();
+    let [server, client] =
+        both(&net.receiver, "serve 127.0.0.1:7001 1000 137 1000", "connect 127.0.0.1:7001 1000 137 1000");
+    let (sent, received) = (137 * CONNECTIONS, 1_000 * CONNECTIONS);
+    let snapshot = wait_until_moved(&monitor, &[(server, (received, sent)), (client, (sent, received))]);
+    assert_eq!(snapshot["processes"]["accounting"]["holds"], true, "{}", snapshot["processes"]["accounting"]);
+    let ended = snapshot["connections"]["ended"].as_array().expect("a list");
+    let of = |port: &str| ended.iter().filter(move |row| row[port] == 7001).collect::<Vec<_>>();
+    for (name, rows, tx, rx) in [("server", of("local_port"), 1_000, 137), ("client", of("remote_port"), 137, 1_000)] {
+        // Those that were refused while nobody listened yet have moved nothing.
+        let rows: Vec<_> = rows.into_iter().filter(|row| row["tx_bytes"] != 0).collect();
+        assert_eq!(rows.len() as u64, CONNECTIONS, "{name}");
+        assert!(rows.iter().all(|row| row["tx_bytes"] == tx && row["rx_bytes"] == rx), "{name}: {rows:?}");
+        let owned = rows.iter().filter(|row| row["process"] == "mover").count() as u64;
+        assert!(owned > CONNECTIONS * 8 / 10, "{name}: {owned} have an owner");
+    }
+}
+
+#[test]
+fn datagrams_are_counted_by_their_calls() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, monitor) = net();
+    let drain = mover(&net.receiver, "drain 127.0.0.1:7002 5000");
+    thread::sleep(Duration::from_millis(300));
+    let sender = end(mover(&net.receiver, "datagrams 127.0.0.1:7002 5000 100"));
+    let expected = [(end(drain), (5_000, 500_000)), (sender, (500_000, 5_000))];
+    let snapshot = wait_until_moved(&monitor, &expected);
+    assert_eq!(snapshot["processes"]["accounting"]["holds"], true);
+}
+
+#[test]
+fn megabytes_are_exact_and_a_reset_begins_anew() {
+    if !skip::privileged() {
+        return;
+    }
+    const EACH_WAY: u64 = 20_000_000;
+    let (net, monitor) = net();
+    let moved = format!("127.0.0.1:7003 1 {EACH_WAY} {EACH_WAY}");
+    let [server, client] = both(&net.receiver, &format!("serve {moved}"), &format!("connect {moved}"));
+    let both_ways = (EACH_WAY, EACH_WAY);
+    wait_until_moved(&monitor, &[(server, both_ways), (client, both_ways)]);
+    monitor.command(&json!({"cmd": "reset"}));
+    assert_eq!(process(&groups(&monitor), server), None, "it is forgotten");
+}
