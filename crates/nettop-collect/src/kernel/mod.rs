@@ -83,6 +83,9 @@ pub const LEAST_KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
 /// Sampled packets per second, unless another number is asked for.
 pub const DEFAULT_EVENT_RATE: u32 = 10_000;
 
+/// What counts at the kernel's tracepoints, and why a part of it is missing; or why all of it is.
+pub type Hooked = Result<(Hooks, Option<String>), String>;
+
 /// The loaded program and its maps. Dropping it leaves nothing in the kernel, and so does being killed.
 pub struct Xdp {
     /// Holds what is not held by others.
@@ -95,7 +98,7 @@ pub struct Xdp {
     /// What is sent; `None`: it is not counted.
     egress: Option<Egress>,
     /// What calls on sockets move; why it is not counted. `None`: nobody wants it, or somebody has it.
-    hooks: Option<Result<Hooks, String>>,
+    hooks: Option<Hooked>,
     grace: Grace,
     /// CPUs that have counted, and have neither slots nor a log nor ports.
     late: BTreeSet<usize>,
@@ -122,8 +125,10 @@ impl Xdp {
         let Loaded { mut ebpf, programs, egress: egress_programs, hooks, inventory, sizes, cpus: cpu_list } =
             load(options)?;
         let hooks = hooks.map(|loaded| {
-            loaded?;
-            Hooks::new(sizes.of_cpus(), &cpu_list, |name| map_of(&ebpf, name)).map_err(|error| cause::told(&error))
+            let missing = loaded?;
+            let hooks = Hooks::new(sizes.of_cpus(), &cpu_list, |name| map_of(&ebpf, name));
+            let attached = hooks.and_then(|hooks| attach_hooks(&mut ebpf).map(|()| hooks));
+            Ok((attached.map_err(|error| cause::told(&error))?, missing))
         });
         let filters = Mapped::new(map_of(&ebpf, maps::FILTERS)?, 2).context("mapping FILTERS")?;
         let (all, ports) = (map_of(&ebpf, maps::CPUS)?, map_of(&ebpf, maps::PORTS)?);
@@ -165,7 +170,7 @@ impl Xdp {
 
 impl Xdp {
     /// What calls on sockets move, for whoever reads it; or why it is not counted. `None`: nobody wanted it.
-    pub fn take_hooks(&mut self) -> Option<Result<Hooks, String>> {
+    pub fn take_hooks(&mut self) -> Option<Hooked> {
         self.hooks.take()
     }
 }
@@ -224,8 +229,8 @@ struct Loaded {
     programs: [LoadedProgram; 2],
     /// See [`Programs::egress`].
     egress: Option<Result<[OwnedFd; 2], String>>,
-    /// Whether what calls on sockets move is counted, or why not. They are attached.
-    hooks: Option<Result<(), String>>,
+    /// See [`load_hooks`].
+    hooks: Option<Result<Option<String>, String>>,
     inventory: Inventory,
     sizes: Sizes,
     cpus: CpuList,
@@ -319,18 +324,36 @@ fn load_egress(ebpf: &mut Ebpf) -> Result<[OwnedFd; 2], String> {
     loaded.map_err(|error| cause::told(&explain_load(error)))
 }
 
-/// Loads the programs that count what calls on sockets move, and attaches them, as long as `ebpf` lives.
-fn load_hooks(ebpf: &mut Ebpf, btf: &Btf) -> Result<()> {
+/// Loads the programs that count what calls on sockets move, and which connections end. Returns why some are missing, where the others
+/// are loaded.
+fn load_hooks(ebpf: &mut Ebpf, btf: &Btf) -> Result<Option<String>> {
+    let mut missing = None;
     for (name, tracepoint) in maps::SOCKET_PROGRAMS {
-        let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
-        let program: &mut BtfTracePoint = program.try_into()?;
-        program.load(tracepoint, btf).map_err(|error| match error {
-            ProgramError::Btf(_) => anyhow!("the kernel has no tracepoint {tracepoint}, which Linux 6.3 has"),
-            error => explain_load(error.into()),
-        })?;
-        program.attach().with_context(|| format!("attaching to the tracepoint {tracepoint}"))?;
+        match at_tracepoint(ebpf, name)?.load(tracepoint, btf) {
+            Ok(()) => {}
+            Err(ProgramError::Btf(_)) => {
+                missing.get_or_insert(format!("the kernel has no tracepoint {tracepoint}, which Linux 6.3 brought"));
+            }
+            Err(error) => return Err(explain_load(error.into())),
+        }
+    }
+    Ok(missing)
+}
+
+/// Attaches those that are loaded, for as long as `ebpf` lives, after they were told where they count.
+fn attach_hooks(ebpf: &mut Ebpf) -> Result<()> {
+    for (name, tracepoint) in maps::SOCKET_PROGRAMS {
+        let program = at_tracepoint(ebpf, name)?;
+        if program.fd().is_ok() {
+            program.attach().with_context(|| format!("attaching to the tracepoint {tracepoint}"))?;
+        }
     }
     Ok(())
+}
+
+fn at_tracepoint<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint> {
+    let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
+    Ok(program.try_into()?)
 }
 
 /// Turns an error of loading into one that says why and what to do.

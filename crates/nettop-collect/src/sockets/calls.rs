@@ -14,6 +14,8 @@ use super::reading::Process;
 pub struct Calls {
     /// Until when.
     pub at: Moment,
+    /// Whether bytes are counted at all: an older kernel only tells what ended, and who opened and closed a socket.
+    pub has_bytes: bool,
     /// Everything, in every network namespace.
     pub total: Moved,
     /// What had no slot in the kernel.
@@ -36,8 +38,9 @@ const MOST_ENDED: usize = 65_536;
 impl Calls {
     /// Adds what was counted since.
     pub fn add(&mut self, newer: Self) {
-        let Self { at, total, untracked, nested, processes, ended, ended_elsewhere, ended_untracked } = newer;
-        self.at = at;
+        let Self { at, has_bytes, total, untracked, nested, processes, ended, ended_elsewhere, ended_untracked } =
+            newer;
+        (self.at, self.has_bytes) = (at, has_bytes);
         self.total.add(total);
         self.untracked.add(untracked);
         self.nested.add(nested);

@@ -35,6 +35,8 @@ type Identity = (u32, u64);
 /// The programs' counters, and what was learned from them.
 pub struct Hooked {
     hooks: Hooks,
+    /// Whether bytes are counted, and not only who opens and closes, and what ends.
+    has_bytes: bool,
     /// The inode of this network namespace; 0: not known.
     namespace: u32,
     processes: HashMap<Identity, Arc<Process>, RandomState>,
@@ -47,9 +49,17 @@ pub struct Hooked {
 
 impl Hooked {
     /// Over the maps of the programs.
-    pub fn new(hooks: Hooks) -> Self {
+    pub fn new(hooks: Hooks, has_bytes: bool) -> Self {
         let namespace = fs::metadata("/proc/thread-self/ns/net").map_or(0, |file| file.ino() as u32);
-        Self { hooks, namespace, processes: HashMap::default(), owners: HashMap::default(), censuses: 0, fill: 0.0 }
+        Self {
+            hooks,
+            has_bytes,
+            namespace,
+            processes: HashMap::default(),
+            owners: HashMap::default(),
+            censuses: 0,
+            fill: 0.0,
+        }
     }
 
     /// Reads what was counted.
@@ -78,6 +88,7 @@ impl Hooked {
         let (tx, rx) = ended_untracked;
         let calls = Calls {
             at,
+            has_bytes: self.has_bytes,
             total: total.into(),
             untracked: untracked.into(),
             nested: nested.into(),

@@ -25,7 +25,7 @@ pub use self::{
 };
 use crate::{
     collector::{Collector, Reading},
-    kernel::calls::Hooks,
+    kernel,
 };
 
 /// How often sockets are listed, where that costs little.
@@ -96,10 +96,10 @@ impl Sockets {
 
     /// The same, with what the programs at the kernel's tracepoints count; or why there are none.
     #[must_use]
-    pub fn with_hooks(self, hooks: Option<Result<Hooks, String>>) -> Self {
+    pub fn with_hooks(self, hooks: Option<kernel::Hooked>) -> Self {
         let (hooked, unhooked) = match hooks {
             None => (None, None),
-            Some(Ok(hooks)) => (Some(Hooked::new(hooks)), None),
+            Some(Ok((hooks, missing))) => (Some(Hooked::new(hooks, missing.is_none())), missing),
             Some(Err(why)) => (None, Some(why)),
         };
         Self { hooked, unhooked, ..self }

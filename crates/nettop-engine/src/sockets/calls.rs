@@ -46,6 +46,7 @@ pub struct CallBook {
     evicted: Moved,
     /// Until when was read; 0: nothing was.
     at_ns: u64,
+    has_bytes: bool,
     /// Oldest first.
     ended: VecDeque<Ended>,
     /// How many ended in this network namespace, and of those how many were not told one by one.
@@ -58,7 +59,7 @@ impl CallBook {
     pub fn enter(&mut self, calls: Calls) {
         let now_ns = calls.at.monotonic_ns;
         let seconds = if self.at_ns == 0 { 0.0 } else { now_ns.saturating_sub(self.at_ns) as f64 / 1e9 };
-        self.at_ns = now_ns;
+        (self.at_ns, self.has_bytes) = (now_ns, calls.has_bytes);
         self.total.add(calls.total);
         self.untracked.add(calls.untracked);
         self.nested.add(calls.nested);
@@ -94,12 +95,12 @@ impl CallBook {
 
     /// Starts anew.
     pub fn reset(&mut self) {
-        *self = Self { at_ns: self.at_ns, ..Self::default() };
+        *self = Self { at_ns: self.at_ns, has_bytes: self.has_bytes, ..Self::default() };
     }
 
-    /// Whether anything is known.
-    pub fn is_read(&self) -> bool {
-        self.at_ns > 0
+    /// Whether it is counted what calls move.
+    pub fn has_bytes(&self) -> bool {
+        self.has_bytes
     }
 
     /// A process.
@@ -109,7 +110,9 @@ impl CallBook {
 
     /// Those that have moved anything lately.
     pub fn lately(&self) -> impl Iterator<Item = (&Identity, &Booked)> {
-        self.processes.iter().filter(|(_, booked)| self.at_ns.saturating_sub(booked.last_ns) <= LATELY_NS)
+        self.processes
+            .iter()
+            .filter(|(_, booked)| self.has_bytes && self.at_ns.saturating_sub(booked.last_ns) <= LATELY_NS)
     }
 
     /// The connections that ended lately, the newest first.
@@ -165,7 +168,7 @@ mod tests {
             moved.iter().map(|(pid, bytes)| (Process { pid: *pid, ..Process::default() }, sum(*bytes))).collect();
         processes.iter().for_each(|(_, moved)| total.add(*moved));
         let at = Moment { monotonic_ns: second * 1_000_000_000, ..Moment::default() };
-        Calls { at, total, untracked: sum(untracked), processes, ..Calls::default() }
+        Calls { at, has_bytes: true, total, untracked: sum(untracked), processes, ..Calls::default() }
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl SocketState {
         if let Some(reason) = &census.unhooked {
             push(
                 "no process bytes",
-                "what processes move by their sockets is not counted, nor which connections end".into(),
+                "what processes move by their sockets is not counted".into(),
                 reason.clone(),
                 "connections are listed all the same; a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and Linux 6.3, and CAP_PERFMON",
             );

@@ -165,10 +165,10 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, calls: &CallBook, li
     let mut rows: Vec<_> = unknown.into_values().filter(has_sockets).collect();
     for (process, mut row) in census.processes.iter().zip(known).filter(|(_, row)| has_sockets(row)) {
         match calls.get((process.pid, process.started)) {
+            _ if !calls.has_bytes() => {}
             Some(booked) => book(&mut row, booked),
             // It has called for nothing since this is counted.
-            None if calls.is_read() => book(&mut row, &Booked::default()),
-            None => {}
+            None => book(&mut row, &Booked::default()),
         }
         rows.push(row);
     }
@@ -185,7 +185,7 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, calls: &CallBook, li
         let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
         by_weight.then(other.connections.cmp(&one.connections)).then((one.pid, one.uid).cmp(&(other.pid, other.uid)))
     });
-    let accounting = calls.is_read().then(|| calls.accounting());
+    let accounting = calls.has_bytes().then(|| calls.accounting());
     Processes { at_ns: census.at.unix_ns, rows, left_out, accounting }
 }
 
