@@ -3,13 +3,12 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, Pod,
+    Ebpf, EbpfLoader, Pod,
     maps::{Array, Map, MapData, PerCpuHashMap, RingBuf},
-    programs::{BtfTracePoint, TestRun as _, TestRunOptions, Xdp},
+    programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use nettop_collect::{
     kernel::{
-        btf::Types,
         capacity::{Capacity, CpuList},
         cpus::Cpus,
     },
@@ -340,23 +339,6 @@ fn by_class(entries: impl IntoIterator<Item = (Address, ByClass)>) -> Vec<(Addre
 fn every_cpu() -> CpuList {
     let cpus = aya::util::nr_cpus().expect("the number of possible CPUs");
     CpuList::first_online(cpus, cpus)
-}
-
-/// How many instructions the verifier looked at in each of the programs at tracepoints, by their names.
-pub fn verified_at_tracepoints() -> Vec<(&'static str, u32)> {
-    let btf = Btf::from_sys_fs().expect("the types of the kernel");
-    let offsets = Types::of_kernel().and_then(|types| types.offsets()).expect("where the fields are");
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(&btf)).override_global(maps::OFFSETS, &offsets, true);
-    let mut ebpf = loader.load(OBJECT).expect("the object loads");
-    let verified = |(name, tracepoint): (&'static str, &str)| {
-        let program = ebpf.program_mut(name).expect("the program is in the object");
-        let program: &mut BtfTracePoint = program.try_into().expect("a program at a tracepoint");
-        program.load(tracepoint, &btf).unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
-        let info = program.info().expect("what the kernel says of a loaded program");
-        (name, info.verified_instruction_count().expect("a number, since Linux 5.16"))
-    };
-    maps::SOCKET_PROGRAMS.into_iter().map(verified).collect()
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut Xdp {

@@ -20,4 +20,5 @@ pub mod screen;
 pub mod send;
 pub mod skip;
 pub mod terminal;
+pub mod tracepoints;
 pub mod traffic;

@@ -116,7 +116,9 @@ fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
         payload() >= Some(PAYLOAD as u64)
     });
     let data = &egress["egress"]["classes"]["data"];
-    assert_eq!(number(&data["bytes"]) - 66 * number(&data["packets"]), PAYLOAD as u64, "{data}");
+    // What is sent again, where the receiver is slow, is on the wire again.
+    let payload = number(&data["bytes"]) - 66 * number(&data["packets"]);
+    assert!((PAYLOAD as u64..PAYLOAD as u64 / 10 * 11).contains(&payload), "{data}");
     assert!(number(&data["packets"]) >= PAYLOAD as u64 / 1448, "{data}");
     assert_eq!(egress["egress"]["accounting"]["holds"], true);
 }
@@ -149,5 +151,6 @@ fn a_pause_and_a_reset_are_of_what_is_sent_too_and_it_can_be_left_out() {
     let monitor = Monitor::live(&net.receiver, "--iface in0 --without egress");
     send(5);
     assert_eq!(egress(&monitor), Value::Null);
-    assert!(!monitor.snapshot()["degraded"].to_string().contains("no egress"), "nobody misses it");
+    let degraded = monitor.snapshot()["degraded"].to_string();
+    assert!(degraded.contains("--without") && !degraded.contains("tcx"), "{degraded}");
 }

@@ -4,8 +4,9 @@ use nettop_collect::kernel::capacity::Capacity;
 use nettop_common::counters::Part;
 use nettop_tests::{
     egress::EgressPrograms,
-    kernel::{Kernel, VERIFIED, verified_at_tracepoints},
+    kernel::{Kernel, VERIFIED},
     skip,
+    tracepoints::Tracepoints,
 };
 
 /// Kernels differ in which ways they take for the same.
@@ -18,7 +19,7 @@ fn the_verifier_is_done_soon() {
     }
     let mut found = Vec::new();
     let mut beside = EgressPrograms::load(Capacity::MOST).verified();
-    beside.extend(verified_at_tracepoints());
+    beside.extend(Tracepoints::load(Capacity::MOST).verified());
     let one_missing = Part::ALL.iter().map(|part| Part::EVERY & !part.bit());
     for parts in [Part::EVERY, 0].into_iter().chain(one_missing) {
         let kernels = [Kernel::load_parts(parts), Kernel::load_hash(parts, 1)];

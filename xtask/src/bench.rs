@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 use crate::{process, workspace::Workspace};
 
 /// All of them, with what of their arguments is to be shown to work, too.
-pub const BENCHMARKS: [&str; 8] =
-    ["cost", "flood", "flood --ipv6 --hot 50 --cpus 2", "carpet", "hitters", "tick", "idle", "start"];
+pub const BENCHMARKS: [&str; 9] =
+    ["cost", "flood", "flood --ipv6 --hot 50 --cpus 2", "carpet", "hitters", "tick", "idle", "start", "sockets"];
 
-/// Measure what nettop costs, as root: cost, flood, carpet, hitters, tick, idle, start
+/// Measure what nettop costs, as root: cost, flood, carpet, hitters, tick, idle, start, sockets
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {

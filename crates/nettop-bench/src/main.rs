@@ -19,6 +19,7 @@ mod process;
 mod reference;
 mod rig;
 mod rounds;
+mod sockets;
 mod start;
 mod table;
 mod throughput;
@@ -52,6 +53,7 @@ enum Benchmark {
     Tick(tick::Args),
     Idle(idle::Args),
     Start(start::Args),
+    Sockets(sockets::Args),
 }
 
 #[global_allocator]
@@ -83,5 +85,6 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
         Benchmark::Tick(args) => tick::run(args, *quick),
         Benchmark::Idle(args) => idle::run(args, *quick),
         Benchmark::Start(args) => start::run(args, *quick),
+        Benchmark::Sockets(args) => sockets::run(args, *quick),
     }
 }

@@ -1,0 +1,180 @@
+//! What the programs at tracepoints cost a call on a socket, and a connection: the same work with them and without, in turn; and what
+//! a census of sockets costs.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{TcpListener, TcpStream, UdpSocket},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use nettop_collect::{kernel::capacity::Capacity, sockets::Sockets};
+use nettop_tests::tracepoints::Tracepoints;
+
+use crate::{
+    cpu,
+    table::{MarkdownTable, count, median},
+};
+
+/// What the programs at tracepoints cost a call, and what a census of sockets costs
+#[derive(clap::Args)]
+pub struct Args {
+    /// Rounds, each with the programs and without
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Calls in each
+    #[arg(long, default_value_t = 200_000, value_name = "N")]
+    calls: usize,
+    /// Connections of the largest census; each takes two descriptors
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    connections: usize,
+}
+
+/// Bytes of each connection, each way.
+const EACH_WAY: usize = 137;
+/// Sockets that calls go to in turn.
+const SOCKETS: usize = 1_000;
+
+/// Work that is done again and again, and its calls that move bytes.
+struct Case<'a> {
+    name: String,
+    /// Does so much work, and returns how much of a CPU one took.
+    work: Box<dyn FnMut() -> Result<Duration> + 'a>,
+    bare: Vec<f64>,
+    hooked: Vec<f64>,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn run(args: &Args, quick: bool) -> Result<()> {
+    let Args { rounds, calls, connections } =
+        if quick { &Args { rounds: 2, calls: 2_000, connections: 200 } } else { args };
+    let (rounds, calls, connections) = (*rounds, *calls, *connections);
+    let on = cpu::last();
+    cpu::pin(on).context("pinning to a CPU")?;
+    println!("pinned   to CPU {on}; {rounds} rounds with and without, of {} calls", count(calls as u64));
+    let one = UdpSocket::bind("127.0.0.1:0")?;
+    let many: Vec<_> = (0..SOCKETS).map(|_| UdpSocket::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let case = |name: String, work: Box<dyn FnMut() -> Result<Duration>>| Case {
+        name,
+        work,
+        bare: Vec::new(),
+        hooked: Vec::new(),
+    };
+    let mut cases = vec![
+        case("a byte by UDP to itself: send and receive".into(), Box::new(move || datagrams(&[&one], calls))),
+        case(format!("the same by {} sockets in turn", count(SOCKETS as u64)), {
+            Box::new(move || datagrams(&many.iter().collect::<Vec<_>>(), calls))
+        }),
+        case(
+            format!("a connection: {EACH_WAY} bytes each way, and its end"),
+            Box::new(move || accepted(&listener, calls / 40)),
+        ),
+    ];
+    let mut programs = Tracepoints::load(Capacity::MOST);
+    for round in 0..=rounds {
+        for case in &mut cases {
+            let bare = (case.work)()?;
+            let links = programs.attach();
+            let hooked = (case.work)()?;
+            drop(links);
+            let counted = programs.read();
+            // Programs that count nothing would be cheap ones.
+            ensure!(counted.total.tx_calls > 0 && counted.total.rx_calls > 0, "{}: nothing was counted", case.name);
+            if round > 0 {
+                case.bare.push(bare.as_secs_f64() * 1e9);
+                case.hooked.push(hooked.as_secs_f64() * 1e9);
+            }
+        }
+    }
+    let mut table = MarkdownTable::new(&["CPU time", "without, ns", "with, ns", "more, ns", "ratio"]);
+    for Case { name, bare, hooked, .. } in &cases {
+        let pairs = || bare.iter().zip(hooked);
+        let more: Vec<_> = pairs().map(|(bare, hooked)| hooked - bare).collect();
+        let ratio: Vec<_> = pairs().map(|(bare, hooked)| hooked / bare).collect();
+        let numbers = [median(bare), median(hooked), median(&more)].map(|ns| format!("{ns:.0}"));
+        let [bare, hooked, more] = numbers;
+        table.row([name.clone(), bare, hooked, more, format!("{:.2}", median(&ratio))]);
+    }
+    println!();
+    table.print();
+    census(connections, rounds)
+}
+
+/// Sends a byte by each socket in turn to itself, and receives it.
+fn datagrams(sockets: &[&UdpSocket], calls: usize) -> Result<Duration> {
+    let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr()).collect::<io::Result<_>>()?;
+    let (done, _, used) = cpu::time(|| -> io::Result<()> {
+        for call in 0..calls {
+            let at = call % sockets.len();
+            sockets[at].send_to(&[1], addresses[at])?;
+            sockets[at].recv_from(&mut [0])?;
+        }
+        Ok(())
+    });
+    done.context("sending to itself")?;
+    Ok(used / calls as u32)
+}
+
+/// Opens connections one by one, moves bytes both ways, and closes them.
+fn accepted(listener: &TcpListener, connections: usize) -> Result<Duration> {
+    let address = listener.local_addr()?;
+    let connections = connections.max(1);
+    let (done, _, used) = cpu::time(|| -> io::Result<()> {
+        let mut bytes = [1; EACH_WAY];
+        for _ in 0..connections {
+            let mut client = TcpStream::connect(address)?;
+            let (mut server, _) = listener.accept()?;
+            client.write_all(&bytes)?;
+            server.read_exact(&mut bytes)?;
+            server.write_all(&bytes)?;
+            client.read_exact(&mut bytes)?;
+        }
+        Ok(())
+    });
+    done.context("connecting to itself")?;
+    Ok(used / connections as u32)
+}
+
+/// Lists sockets, of which there are ever more.
+fn census(most: usize, rounds: u32) -> Result<()> {
+    rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit { current: Some(4 * most as u64 + 4096), maximum: Some(4 * most as u64 + 4096) },
+    )
+    .context("raising the limit of open files")?;
+    let mut sockets = Sockets::open(Duration::from_secs(30));
+    let mut table = MarkdownTable::new(&["connections", "sockets listed", "CPU time, ms", "µs per socket"]);
+    let (mut held, mut listeners) = (Vec::new(), Vec::new());
+    for connections in [most / 50, most / 5, most] {
+        while held.len() < connections {
+            // A port of the other end for each: there are about 28,000.
+            if held.len().is_multiple_of(20_000) {
+                listeners.push(TcpListener::bind("127.0.0.1:0")?);
+            }
+            let Some(listener) = listeners.last() else { break };
+            let client = TcpStream::connect(listener.local_addr()?).context("connecting to itself")?;
+            held.push((client, listener.accept()?.0));
+        }
+        let mut listed = 0;
+        let costs: Vec<_> = (0..rounds)
+            .map(|_| {
+                let (census, _, used) = cpu::time(|| sockets.census());
+                listed = census.sockets.len();
+                used.as_secs_f64() * 1e3
+            })
+            .collect();
+        ensure!(listed >= (2 * connections).min(65_536), "{listed} sockets are listed, of {}", 2 * connections);
+        let cost = median(&costs);
+        let each = cost * 1e3 / (2 * connections).max(1) as f64;
+        table.row([count(connections as u64), count(listed as u64), format!("{cost:.2}"), format!("{each:.2}")]);
+    }
+    println!(
+        "\nA census, of which at most 65,536 sockets are listed and the others counted. It is taken after 50 times as long as it took.\n"
+    );
+    table.print();
+    Ok(())
+}
