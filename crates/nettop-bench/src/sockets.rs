@@ -20,10 +20,10 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Args {
     /// Rounds, each with the programs and without
-    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Calls in each
-    #[arg(long, default_value_t = 200_000, value_name = "N")]
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
     calls: usize,
     /// Connections of the largest census; each takes two descriptors
     #[arg(long, default_value_t = 50_000, value_name = "N")]
