@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use nettop_collect::{kernel::capacity::Capacity, sockets::Sockets};
 use nettop_tests::tracepoints::Tracepoints;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     cpu,
@@ -141,11 +142,11 @@ fn accepted(listener: &TcpListener, connections: usize) -> Result<Duration> {
 
 /// Lists sockets, of which there are ever more.
 fn census(most: usize, rounds: u32) -> Result<()> {
-    rustix::process::setrlimit(
-        rustix::process::Resource::Nofile,
-        rustix::process::Rlimit { current: Some(4 * most as u64 + 4096), maximum: Some(4 * most as u64 + 4096) },
-    )
-    .context("raising the limit of open files")?;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .context("raising the limit of open files")?;
+    // Each has two ends.
+    let most = limit.maximum.map_or(most, |maximum| most.min((maximum as usize).saturating_sub(4096) / 2));
     let mut sockets = Sockets::open(Duration::from_secs(30));
     let mut table = MarkdownTable::new(&["connections", "sockets listed", "CPU time, ms", "µs per socket"]);
     let (mut held, mut listeners) = (Vec::new(), Vec::new());
