@@ -18,7 +18,7 @@ use nettop_model::{
 
 use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
 use crate::{
-    detect::SecondStats,
+    detect::{Conversation, SecondStats},
     egress::EgressSums,
     hyperloglog,
     interface_sums::InterfaceSums,
@@ -117,7 +117,7 @@ impl Aggregates {
         notes.targets.end_reading(seconds);
         self.interfaces.enter(&reading.interfaces);
         if reading.egress.seen.packets > 0 {
-            self.egress.get_or_insert_default().enter(reading, buckets);
+            self.egress.get_or_insert_default().enter(reading, buckets, &mut notes.sent);
         }
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
@@ -138,6 +138,13 @@ impl Aggregates {
     /// Packets of a source in the newest whole second.
     pub fn pps(&self, address: &Address) -> f64 {
         self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.buckets, 1.0).current)
+    }
+
+    /// Packets from and to an address in the last minute.
+    pub fn conversation(&self, address: &Address) -> Conversation {
+        let received = self.sources.get(address).map_or(0, |account| account.history.last_minute(&self.buckets));
+        let sent = self.egress.as_ref().map_or(0, |egress| egress.lately(address, &self.buckets));
+        Conversation { sent, received }
     }
 
     /// What decides whether a source has detail; `None`: it has no account.

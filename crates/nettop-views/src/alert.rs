@@ -84,7 +84,7 @@ pub fn since(alert: &Alert, now_ns: u64) -> Vec<String> {
 /// How hard: now, at most, and beside what is usual.
 pub fn how_hard(alert: &Alert, units: Units) -> Vec<String> {
     let unit = match unit(alert) {
-        Unit::Rate(unit) => unit,
+        Unit::Rate(unit) | Unit::Now(unit) => unit,
         Unit::SoFar(unit) => return vec![format!("about {} {unit} so far", format::pps(alert.peak))],
         Unit::Told => return Vec::new(),
     };
@@ -105,8 +105,8 @@ pub fn how_hard(alert: &Alert, units: Units) -> Vec<String> {
     if let (Some(times), Some(usual)) = (alert.times_usual(), alert.usual) {
         let usual = format::pps(usual);
         told.push(match times {
-            times if times < WORTH_TELLING => format!("no more than its usual {usual} pps"),
-            times => format!("{} its usual {usual} pps", self::times(times)),
+            times if times < WORTH_TELLING => format!("no more than its usual {usual} {unit}"),
+            times => format!("{} its usual {usual} {unit}", self::times(times)),
         });
     }
     told
@@ -121,6 +121,8 @@ pub fn times(times: f64) -> String {
 enum Unit {
     /// So many per second.
     Rate(&'static str),
+    /// So many at this time.
+    Now(&'static str),
     /// So many since it began.
     SoFar(&'static str),
     /// Nothing that the message does not say.
@@ -134,6 +136,9 @@ fn unit(alert: &Alert) -> Unit {
         "port-scan" => Unit::SoFar("ports"),
         "host-scan" | "ping-sweep" => Unit::SoFar("hosts"),
         "slow-scan" => Unit::SoFar("ports or hosts"),
+        "half-open" => Unit::Now("half-open connections"),
+        "connection-flood" => Unit::Now("idle connections"),
+        "retransmission-storm" => Unit::Rate("segments/s"),
         _ => Unit::Rate("pps"),
     }
 }
@@ -195,7 +200,10 @@ pub fn sender(alert: &Alert) -> Option<Origin> {
 
 /// Whether its `count` is one of sources.
 pub fn is_of_sources(alert: &Alert) -> bool {
-    !matches!(&*alert.kind, "new-ip" | "new-mac" | "arp-flood")
+    !matches!(
+        &*alert.kind,
+        "new-ip" | "new-mac" | "arp-flood" | "egress-flood" | "half-open" | "retransmission-storm"
+    )
 }
 
 /// Where more about it is to be found: its source, else its target.
