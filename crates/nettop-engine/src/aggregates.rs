@@ -14,6 +14,7 @@ use nettop_geo::Geo;
 use nettop_model::{
     clock::Moment,
     snapshot::{Accounting, Subject},
+    totals::SourceTotal,
 };
 
 use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
@@ -26,6 +27,8 @@ use crate::{
     rates::{History, TimeBuckets},
 };
 
+/// For how many seconds it is remembered who answered.
+const LATELY: f64 = 10.0;
 /// Destinations and MAC pairs remembered.
 const MOST_OTHERS: usize = 65_536;
 /// After so many seconds in which every source got an account, what was taken for a flood is given back.
@@ -140,10 +143,15 @@ impl Aggregates {
         self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.buckets, 1.0).current)
     }
 
-    /// Packets from and to an address in the last minute.
+    /// Packets from and to an address in the last ten seconds.
     pub fn conversation(&self, address: &Address) -> Conversation {
-        let received = self.sources.get(address).map_or(0, |account| account.history.last_minute(&self.buckets));
-        let sent = self.egress.as_ref().map_or(0, |egress| egress.lately(address, &self.buckets));
+        let lately = |history: &History| history.rates(&self.buckets, LATELY).ten_seconds * LATELY;
+        let received = self.sources.get(address).map_or(0.0, |account| {
+            let SourceTotal { packets, icmp, .. } = account.total;
+            let other = packets.saturating_sub(icmp.get()) as f64 / packets.max(1) as f64;
+            lately(&account.history) * other
+        });
+        let sent = self.egress.as_ref().and_then(|egress| egress.history(address)).map_or(0.0, lately);
         Conversation { sent, received }
     }
 

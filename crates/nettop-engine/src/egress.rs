@@ -64,9 +64,9 @@ impl EgressSums {
         self.remotes.get(address).map_or_else(Sent::default, |account| sent(account, buckets, elapsed))
     }
 
-    /// Packets that an address was sent in the last minute.
-    pub fn lately(&self, address: &Address, buckets: &TimeBuckets) -> u64 {
-        self.remotes.get(address).map_or(0, |account| account.history.last_minute(buckets))
+    /// Packets that an address was sent, second by second; `None`: it is not remembered.
+    pub fn history(&self, address: &Address) -> Option<&rates::History> {
+        self.remotes.get(address).map(|account| &account.history)
     }
 
     /// Where all of it went, in packets and in bytes.

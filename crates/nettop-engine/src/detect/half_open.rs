@@ -188,7 +188,7 @@ mod tests {
             ),
             (
                 "an application that does not accept",
-                said(&[full.clone()], &[("TcpExtListenOverflows", 50.0), ("TcpExtListenDrops", 50.0)]),
+                said(std::slice::from_ref(&full), &[("TcpExtListenOverflows", 50.0), ("TcpExtListenDrops", 50.0)]),
                 &[
                     "critical: 0 half-open connections at 0.0.0.0:443 of nginx (pid 12); its queue of 128 connections to be accepted is full…",
                 ],

@@ -8,13 +8,13 @@ pub const MOST: usize = 16_384;
 /// New remote addresses of a second that are looked at one by one.
 const SAMPLED: usize = 256;
 
-/// Packets from and to an address within the last minute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Packets from and to an address within the last ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Conversation {
     /// Sent to it.
-    pub sent: u64,
-    /// That it sent.
-    pub received: u64,
+    pub sent: f64,
+    /// That it sent, but for ICMP: that of it as large a share as of all that it ever sent. Estimated.
+    pub received: f64,
 }
 
 /// What was sent in the second that is being counted.

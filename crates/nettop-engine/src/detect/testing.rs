@@ -231,8 +231,9 @@ pub struct Play {
     pub sends: Vec<Sending>,
     /// What is known of its sockets.
     pub sockets: Option<SocketFacts>,
-    /// Whom it sent how many packets.
+    /// Whom it sent how many packets, and who sent it how many that are not ICMP.
     sent: HashMap<Address, u64>,
+    talked: HashMap<Address, u64>,
     /// Everything raised and ended.
     pub changes: Vec<Alert>,
 }
@@ -260,6 +261,7 @@ impl Play {
             sends: Vec::new(),
             sockets: None,
             sent: HashMap::new(),
+            talked: HashMap::new(),
             changes: Vec::new(),
         }
     }
@@ -314,8 +316,10 @@ impl Play {
         let at = self.seconds * 1_000_000_000;
         let now = Moment { monotonic_ns: at, unix_ns: at };
         let pps = |source: &Address| self.in_second.get(source).map_or(0.0, |packets| *packets as f64 / seconds);
-        let conversation =
-            |address: &Address| Conversation { sent: ever(&self.sent, address), received: ever(&self.known, address) };
+        let conversation = |address: &Address| Conversation {
+            sent: ever(&self.sent, address) as f64,
+            received: ever(&self.talked, address) as f64,
+        };
         let around = Surroundings {
             pps: &pps,
             place: &|_| Vec::new(),
@@ -364,6 +368,7 @@ impl Play {
                 *ever += counted.packets;
                 let in_second = self.in_second.entry(*source).or_default();
                 *in_second += counted.packets;
+                *self.talked.entry(*source).or_default() += counted.packets - u64::from(counted.icmp);
                 self.detector.stats.source(source, counted, *in_second, *ever, new);
             }
         }

@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use foldhash::fast::RandomState;
@@ -12,7 +12,6 @@ use nettop_model::snapshot::Way;
 
 use super::{
     Counted, Entered,
-    listeners::takes,
     state::{ESTABLISHED, Kind},
 };
 use crate::detect::sockets::{FEW_BYTES, Listener, OLD_SECONDS, Resending, SocketFacts};
@@ -26,49 +25,67 @@ struct Sum {
     listener: Listener,
     v6_only: bool,
     idle_by_remote: HashMap<IpAddr, u64, RandomState>,
-    /// Half-open and idle connections by the address of this host that they are at; none where all are at that of the listener.
+    /// Half-open and idle connections by the address of this host that they are at.
     by_local: HashMap<IpAddr, u64, RandomState>,
+}
+
+/// Those of a census, by address and port.
+#[derive(Default)]
+struct Sums(HashMap<(IpAddr, u16), Sum, RandomState>);
+
+impl Sums {
+    /// A socket that waits for connections.
+    fn listens(&mut self, row: &SocketRow, process: Option<(String, u32)>) {
+        let Sum { listener, .. } = self.0.entry((row.local, row.local_port)).or_insert_with(|| Sum::of(row));
+        listener.backlog += u64::from(row.send_queue);
+        listener.waiting += u64::from(row.receive_queue);
+        listener.process = listener.process.take().or(process);
+    }
+
+    /// The one that takes connections to this address and port: the kernel prefers one that names the address, then one of its family.
+    fn of(&mut self, local: IpAddr, port: u16) -> Option<&mut Sum> {
+        let any_v4 = local.is_ipv4().then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let takes = |address: &IpAddr| {
+            let sum = self.0.get(&(*address, port));
+            sum.is_some_and(|sum| *address != any || !sum.v6_only || local.is_ipv6())
+        };
+        let address = [Some(local), any_v4, Some(any)].into_iter().flatten().find(takes)?;
+        self.0.get_mut(&(address, port))
+    }
+
+    /// The worst of each port, and of these the worst.
+    fn worst(self) -> Vec<Listener> {
+        let mut listeners: Vec<_> = self.0.into_values().collect();
+        let weight = |listener: &Listener| Reverse(listener.half_open + listener.idle + listener.waiting);
+        listeners.sort_unstable_by_key(|sum| (weight(&sum.listener), sum.listener.port, sum.listener.address));
+        let mut ports = HashSet::new();
+        listeners.retain(|sum| ports.insert(sum.listener.port));
+        listeners.truncate(LISTENERS);
+        listeners.into_iter().map(Sum::listener).collect()
+    }
 }
 
 /// The facts of it.
 pub fn facts(Entered { census, seconds, sockets }: &Entered) -> SocketFacts {
-    let mut sums: Vec<Sum> = Vec::new();
-    // By port: few listen at one.
-    let mut at_port: HashMap<u16, Vec<usize>, RandomState> = HashMap::default();
+    let mut sums = Sums::default();
     let rows = sockets.iter().filter_map(|counted| Some((counted, census.sockets.get(counted.at as usize)?)));
     let tcp = rows.filter(|(_, row)| row.protocol == SocketProtocol::Tcp);
     for (counted, row) in tcp.clone().filter(|(counted, _)| counted.kind == Kind::Listening) {
-        let places = at_port.entry(row.local_port).or_default();
-        let same = places.iter().find(|place| sums[**place].listener.address == row.local).copied();
-        let place = same.unwrap_or_else(|| {
-            places.push(sums.len());
-            sums.push(Sum::of(row));
-            sums.len() - 1
-        });
-        let listener = &mut sums[place].listener;
-        listener.backlog += u64::from(row.send_queue);
-        listener.waiting += u64::from(row.receive_queue);
-        listener.process = listener.process.take().or_else(|| process(census, counted));
+        sums.listens(row, process(census, counted));
     }
-    let find = |sums: &[Sum], local: IpAddr, port: u16| {
-        let places = at_port.get(&port)?;
-        // The kernel prefers the one that names the address.
-        let exact = places.iter().find(|place| sums[**place].listener.address == local);
-        let any = || places.iter().find(|place| takes(&(sums[**place].listener.address, sums[**place].v6_only), local));
-        exact.or_else(any).copied()
-    };
-    for (counted, row) in tcp.clone().filter(|(counted, row)| counted.way == Way::In && row.state == ESTABLISHED) {
-        if let Some(place) = find(&sums, row.local, row.local_port) {
-            sums[place].connection(counted, row, census.at.monotonic_ns);
+    for (counted, row) in tcp.filter(|(counted, row)| counted.way == Way::In && row.state == ESTABLISHED) {
+        if let Some(sum) = sums.of(row.local, row.local_port) {
+            sum.connection(counted, row, census.at.monotonic_ns);
         }
     }
     for (local, port, count) in &census.half_open {
-        if let Some(place) = find(&sums, *local, *port) {
-            sums[place].listener.half_open += count;
-            *sums[place].by_local.entry(*local).or_default() += count;
+        if let Some(sum) = sums.of(*local, *port) {
+            sum.listener.half_open += count;
+            *sum.by_local.entry(*local).or_default() += count;
         }
     }
-    SocketFacts { listeners: listeners(sums), resending: resending(census, *seconds, sockets) }
+    SocketFacts { listeners: sums.worst(), resending: resending(census, *seconds, sockets) }
 }
 
 impl Sum {
@@ -108,16 +125,6 @@ impl Sum {
         let local = self.by_local.into_iter().max_by_key(|(ip, count)| (*count, Reverse(*ip))).map(|(ip, _)| ip);
         Listener { remotes, busiest, local, ..self.listener }
     }
-}
-
-/// The worst of each port, and of these the worst.
-fn listeners(mut sums: Vec<Sum>) -> Vec<Listener> {
-    let weight = |listener: &Listener| Reverse(listener.half_open + listener.idle + listener.waiting);
-    sums.sort_by_key(|sum| (weight(&sum.listener), sum.listener.port, sum.listener.address));
-    let mut ports = HashSet::new();
-    sums.retain(|sum| ports.insert(sum.listener.port));
-    sums.truncate(LISTENERS);
-    sums.into_iter().map(Sum::listener).collect()
 }
 
 /// The connections that sent most segments again since the census before.
