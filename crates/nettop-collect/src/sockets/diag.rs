@@ -147,7 +147,7 @@ pub struct HalfOpen {
 }
 
 impl HalfOpen {
-    fn add(&mut self, local: Option<(IpAddr, u16)>) {
+    pub(super) fn add(&mut self, local: Option<(IpAddr, u16)>) {
         self.count += 1;
         let Some(local) = local else { return };
         let room = self.by_local.len() < MOST_LOCAL;
@@ -310,6 +310,28 @@ mod tests {
         assert_eq!((row.cookie, row.state, row.interface), (0x1_0000_1122, 1, 3));
         assert_eq!((row.receive_queue, row.send_queue, row.uid, row.inode), (10, 20, 1000, 77_000));
         assert_eq!((row.tcp, row.drops, row.v6_only, row.owner), (TcpFacts::default(), 0, false, None));
+    }
+
+    #[test]
+    fn half_open_connections_are_told_apart_as_far_as_there_is_room() {
+        let mut found = HalfOpen::default();
+        let other: Ipv6Addr = "2001:db8::1".parse().unwrap();
+        let mapped = Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
+        for body in
+            [v4(), v4(), message(libc::AF_INET6, &mapped.octets(), &[]), message(libc::AF_INET6, &other.octets(), &[])]
+        {
+            found.add(local(&body));
+        }
+        found.add(local(&v4()[..MESSAGE - 1]));
+        let mut told: Vec<_> = found.by_local().collect();
+        told.sort_unstable();
+        assert_eq!((found.count, told), (5, vec![([192, 0, 2, 1].into(), 443, 3), (other.into(), 443, 1)]));
+        (0..3000).for_each(|port| found.add(Some((other.into(), port))));
+        assert_eq!((found.count, found.by_local().count()), (3005, MOST_LOCAL));
+        assert!(
+            found.by_local().any(|(ip, port, count)| (ip, port, count) == (other.into(), 443, 2)),
+            "those there go on"
+        );
     }
 
     #[test]

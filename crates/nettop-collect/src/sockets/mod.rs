@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn half_open_connections_are_counted_each_time_while_there_are_many() {
+        let with = |count: u64| {
+            let mut half_open = HalfOpen::default();
+            (0..count).for_each(|_| half_open.add(None));
+            half_open
+        };
+        for (newest, elapsed_s, expected) in
+            [(Some(0), 9, false), (Some(0), 10, true), (Some(63), 1, false), (Some(64), 1, true), (None, 9, false)]
+        {
+            let newest = newest.map(with);
+            assert_eq!(is_due(newest.as_ref(), Duration::from_secs(elapsed_s)), expected, "{newest:?}, {elapsed_s} s");
+        }
+    }
+
+    #[test]
     fn a_census_in_which_nothing_moved_is_known() {
         let row = |cookie, segments| SocketRow {
             cookie,
