@@ -58,7 +58,7 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
     let unsettled = if scene.is_settled || scene.usual.has_past() { 1.0 } else { UNSETTLED };
     let limit_of_new = scene.limit(KIND, Of::NewRemotes, scene.threshold * NEW) * unsettled;
     let times = f64::max(found.pps / limit, found.new / limit_of_new);
-    if times.is_nan() || times < HOLDS {
+    if times < HOLDS {
         return Vec::new();
     }
     let mut evidence = found.evidence.clone();
@@ -82,7 +82,7 @@ fn find(scene: &DetectInput) -> Vec<Finding> {
         ),
     };
     vec![Finding {
-        value: if found.pps / limit >= HOLDS { found.pps } else { sent(scene) },
+        value: found.pps,
         count: found.remotes.max(found.new as u64),
         effect: if times >= 1.0 { Effect::Raise } else { Effect::Hold },
         target: found.most.map(|most| Target::host(most.to_ip())),
