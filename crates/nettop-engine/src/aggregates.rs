@@ -14,11 +14,12 @@ use nettop_geo::Geo;
 use nettop_model::{
     clock::Moment,
     snapshot::{Accounting, Subject},
+    totals::SourceTotal,
 };
 
 use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
 use crate::{
-    detect::SecondStats,
+    detect::{Conversation, SecondStats},
     egress::EgressSums,
     hyperloglog,
     interface_sums::InterfaceSums,
@@ -26,6 +27,8 @@ use crate::{
     rates::{History, TimeBuckets},
 };
 
+/// For how many seconds it is remembered who answered.
+const LATELY: f64 = 10.0;
 /// Destinations and MAC pairs remembered.
 const MOST_OTHERS: usize = 65_536;
 /// After so many seconds in which every source got an account, what was taken for a flood is given back.
@@ -117,7 +120,7 @@ impl Aggregates {
         notes.targets.end_reading(seconds);
         self.interfaces.enter(&reading.interfaces);
         if reading.egress.seen.packets > 0 {
-            self.egress.get_or_insert_default().enter(reading, buckets);
+            self.egress.get_or_insert_default().enter(reading, buckets, &mut notes.sent);
         }
         let PacketsBytes { packets, bytes } = reading.totals.outcome(Outcome::Counted);
         self.packets.add(buckets, packets);
@@ -138,6 +141,18 @@ impl Aggregates {
     /// Packets of a source in the newest whole second.
     pub fn pps(&self, address: &Address) -> f64 {
         self.sources.get(address).map_or(0.0, |account| account.history.rates(&self.buckets, 1.0).current)
+    }
+
+    /// Packets from and to an address in the last ten seconds.
+    pub fn conversation(&self, address: &Address) -> Conversation {
+        let lately = |history: &History| history.rates(&self.buckets, LATELY).ten_seconds * LATELY;
+        let received = self.sources.get(address).map_or(0.0, |account| {
+            let SourceTotal { packets, icmp, .. } = account.total;
+            let other = packets.saturating_sub(icmp.get()) as f64 / packets.max(1) as f64;
+            lately(&account.history) * other
+        });
+        let sent = self.egress.as_ref().and_then(|egress| egress.history(address)).map_or(0.0, lately);
+        Conversation { sent, received }
     }
 
     /// What decides whether a source has detail; `None`: it has no account.

@@ -5,7 +5,8 @@ use nettop_common::{Address, PacketsBytes, counters::Counters as _, egress::Egre
 use nettop_model::snapshot::{Egress, EgressAccounting, History, Others, RemoteRow, Sent};
 
 use crate::{
-    ledger::{Account, Ledger},
+    detect::Sent as Notes,
+    ledger::{Account, Ledger, Watch},
     publish::lists::amounts,
     rates::{self, TimeBuckets},
 };
@@ -33,13 +34,14 @@ impl Default for EgressSums {
 }
 
 impl EgressSums {
-    /// Enters a reading.
-    pub fn enter(&mut self, reading: &Reading, buckets: &TimeBuckets) {
+    /// Enters a reading, and notes what the rules want to know of it.
+    pub fn enter(&mut self, reading: &Reading, buckets: &TimeBuckets, notes: &mut Notes) {
         self.totals.add(&reading.egress);
         let PacketsBytes { packets, bytes } = reading.egress.sent();
         self.packets.add(buckets, packets);
         self.bytes.add(buckets, bytes);
-        self.remotes.enter(&reading.remotes, buckets);
+        notes.add(&reading.egress.classes);
+        self.remotes.enter_watched(&reading.remotes, buckets, &mut RemoteWatch { notes });
     }
 
     /// Starts anew.
@@ -60,6 +62,11 @@ impl EgressSums {
     /// What an address was sent. `elapsed`: seconds since the start.
     pub fn to(&self, address: &Address, buckets: &TimeBuckets, elapsed: f64) -> Sent {
         self.remotes.get(address).map_or_else(Sent::default, |account| sent(account, buckets, elapsed))
+    }
+
+    /// Packets that an address was sent, second by second; `None`: it is not remembered.
+    pub fn history(&self, address: &Address) -> Option<&rates::History> {
+        self.remotes.get(address).map(|account| &account.history)
     }
 
     /// Where all of it went, in packets and in bytes.
@@ -101,6 +108,21 @@ impl EgressSums {
             rest,
             history,
         }
+    }
+}
+
+/// What becomes of remote addresses.
+struct RemoteWatch<'a> {
+    notes: &'a mut Notes,
+}
+
+impl Watch<Address, PacketsBytes> for RemoteWatch<'_> {
+    fn entered(&mut self, address: &Address, _: &mut Account<PacketsBytes>, counted: &PacketsBytes, new: bool) {
+        self.notes.remote(address, *counted, new);
+    }
+
+    fn unadmitted(&mut self, address: &Address, counted: &PacketsBytes, new: bool) {
+        self.notes.remote(address, *counted, new);
     }
 }
 
@@ -158,7 +180,7 @@ mod tests {
             let (mut sums, mut buckets) = (EgressSums::default(), TimeBuckets::new(0));
             for reading in readings {
                 buckets.reach(reading.at.monotonic_ns);
-                sums.enter(&reading, &buckets);
+                sums.enter(&reading, &buckets, &mut Notes::default());
             }
             let egress = sums.publish(0, &buckets, 1.5, History::default());
             assert_eq!(egress.remotes.iter().map(|row| row.sent.packets).collect::<Vec<_>>(), expected, "{name}");
@@ -178,7 +200,7 @@ mod tests {
             let mut reading = reading(&remotes, 0, 0);
             reading.at.monotonic_ns = u64::from(second + 1) * 1_000_000_000;
             buckets.reach(reading.at.monotonic_ns);
-            sums.enter(&reading, &buckets);
+            sums.enter(&reading, &buckets, &mut Notes::default());
             buckets.close_if_due();
         }
         assert!(sums.remotes.iter().count() <= MOST);

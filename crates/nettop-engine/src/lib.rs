@@ -366,7 +366,7 @@ impl Engine {
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { aggregates, detector, sinks, reading, histories, details, host, calendar, .. } = self;
+        let Self { aggregates, detector, sinks, reading, histories, details, host, sockets, calendar, .. } = self;
         if let Some(seconds) = aggregates.close() {
             // What a flood brings at once is tens of megabytes.
             if aggregates.is_quiet() && reading.sources.capacity() > 2 * MOST_AT_ONCE {
@@ -378,7 +378,13 @@ impl Engine {
             histories.close(seconds, [counted, sent], |subject| aggregates.total(subject), |ip| aggregates.classes(ip));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
-            let around = Surroundings { pps: &|address| aggregates.pps(address), place: &place, host: host.as_deref() };
+            let around = Surroundings {
+                pps: &|address| aggregates.pps(address),
+                place: &place,
+                host: host.as_deref(),
+                conversation: &|address| aggregates.conversation(address),
+                sockets: sockets.facts(reading.at),
+            };
             let rows = Rows {
                 source: &|address| {
                     let detail = details.get(address).map(Arc::clone);

@@ -84,7 +84,7 @@ pub fn since(alert: &Alert, now_ns: u64) -> Vec<String> {
 /// How hard: now, at most, and beside what is usual.
 pub fn how_hard(alert: &Alert, units: Units) -> Vec<String> {
     let unit = match unit(alert) {
-        Unit::Rate(unit) => unit,
+        Unit::Rate(unit) | Unit::Now(unit) => unit,
         Unit::SoFar(unit) => return vec![format!("about {} {unit} so far", format::pps(alert.peak))],
         Unit::Told => return Vec::new(),
     };
@@ -105,8 +105,8 @@ pub fn how_hard(alert: &Alert, units: Units) -> Vec<String> {
     if let (Some(times), Some(usual)) = (alert.times_usual(), alert.usual) {
         let usual = format::pps(usual);
         told.push(match times {
-            times if times < WORTH_TELLING => format!("no more than its usual {usual} pps"),
-            times => format!("{} its usual {usual} pps", self::times(times)),
+            times if times < WORTH_TELLING => format!("no more than its usual {usual} {unit}"),
+            times => format!("{} its usual {usual} {unit}", self::times(times)),
         });
     }
     told
@@ -121,6 +121,8 @@ pub fn times(times: f64) -> String {
 enum Unit {
     /// So many per second.
     Rate(&'static str),
+    /// So many at this time.
+    Now(&'static str),
     /// So many since it began.
     SoFar(&'static str),
     /// Nothing that the message does not say.
@@ -134,6 +136,9 @@ fn unit(alert: &Alert) -> Unit {
         "port-scan" => Unit::SoFar("ports"),
         "host-scan" | "ping-sweep" => Unit::SoFar("hosts"),
         "slow-scan" => Unit::SoFar("ports or hosts"),
+        "half-open" => Unit::Now("half-open connections"),
+        "connection-flood" => Unit::Now("idle connections"),
+        "retransmission-storm" => Unit::Rate("segments/s"),
         _ => Unit::Rate("pps"),
     }
 }
@@ -195,11 +200,19 @@ pub fn sender(alert: &Alert) -> Option<Origin> {
 
 /// Whether its `count` is one of sources.
 pub fn is_of_sources(alert: &Alert) -> bool {
-    !matches!(&*alert.kind, "new-ip" | "new-mac" | "arp-flood")
+    !matches!(&*alert.kind, "new-ip" | "new-mac" | "arp-flood" | "egress-flood" | "half-open" | "retransmission-storm")
 }
 
-/// Where more about it is to be found: its source, else its target.
+/// Where more about it is to be found: its source, else its target; of what this host's sockets tell, its connections.
 pub fn leads_to(alert: &Alert) -> Enter {
+    let port = alert.target.and_then(|target| target.port);
+    match (&*alert.kind, port, alert.target) {
+        ("half-open" | "connection-flood", Some(port), _) => return Enter::Connections(format!("sport:{port}")),
+        ("retransmission-storm", ..) => return Enter::Connections("retrans>0".into()),
+        // What an address was sent is told beside what it sends.
+        ("egress-flood", _, Some(target)) => return Enter::Detail(Subject::Source(target.ip)),
+        _ => {}
+    }
     match (sender(alert), alert.target) {
         (Some(Origin::Ip(ip)), _) => Enter::Detail(Subject::Source(ip)),
         (Some(Origin::Mac(mac)), _) => Enter::Sources(format!("mac:{mac}")),
@@ -307,5 +320,32 @@ mod tests {
         assert_eq!(leads_to(&flood()), Enter::Destinations("ip:198.51.100.0/22".into()));
         assert_eq!([leads_to(&host), leads_to(&of_itself)], [(); 2].map(|()| Enter::Detail(Subject::Destination(ip))));
         assert_eq!(leads_to(&from), Enter::Detail(Subject::Source(ip)));
+        let at = |kind: &'static str, port| Alert {
+            kind: kind.into(),
+            target: Some(Target { port, ..Target::host(ip) }),
+            ..Alert::default()
+        };
+        for (alert, expected) in [
+            (at("half-open", Some(443)), Enter::Connections("sport:443".into())),
+            (at("connection-flood", Some(80)), Enter::Connections("sport:80".into())),
+            (at("retransmission-storm", None), Enter::Connections("retrans>0".into())),
+            (at("egress-flood", None), Enter::Detail(Subject::Source(ip))),
+            (Alert { target: None, ..at("egress-flood", None) }, Enter::Nowhere),
+        ] {
+            assert_eq!(leads_to(&alert), expected, "{}", alert.kind);
+        }
+    }
+
+    #[test]
+    fn amounts_have_their_unit() {
+        for (kind, expected) in [
+            ("half-open", ["300 half-open connections now", "at most 400", "3x its usual 100 half-open connections"]),
+            ("connection-flood", ["300 idle connections now", "at most 400", "3x its usual 100 idle connections"]),
+            ("retransmission-storm", ["300 segments/s now", "at most 400", "3x its usual 100 segments/s"]),
+            ("egress-flood", ["300 pps now", "at most 400", "3x its usual 100 pps"]),
+        ] {
+            let alert = Alert { kind: kind.into(), value: 300.0, peak: 400.0, usual: Some(100.0), ..Alert::default() };
+            assert_eq!(how_hard(&alert, Units::Bits), expected, "{kind}");
+        }
     }
 }

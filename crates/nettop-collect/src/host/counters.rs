@@ -94,6 +94,8 @@ pub const COUNTERS: &[Counter] = &[
     event("Udp6OutDatagrams", "IPv6 datagrams sent"),
     event("Udp6NoPorts", "IPv6 datagrams for a port where nobody listens"),
     loss("Udp6RcvbufErrors", "IPv6 datagrams for which a socket's buffer had no room", RCVBUF),
+    // At the end, for recordings have values in this order.
+    event("TcpExtTCPSynRetrans", "SYNs and SYN-ACKs sent again, which are among the segments sent again"),
 ];
 
 /// Where a counter is in [`COUNTERS`].

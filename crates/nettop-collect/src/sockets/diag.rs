@@ -1,6 +1,7 @@
 //! Sockets as sock_diag(7) lists them: every user's, without any privilege. Each message is read where it lies.
 
 use std::{
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -33,6 +34,9 @@ const DROPS: usize = 8;
 const STATES: u32 = 0xFB7;
 /// TCP_SYN_RECV and TCP_NEW_SYN_RECV.
 const HALF_OPEN: u32 = 1 << 3 | 1 << 12;
+
+/// Addresses and ports at which half-open connections are told apart: more have no listener of their own.
+const MOST_LOCAL: usize = 1024;
 
 /// What is listed, and what that is called: the kind of the question, and the question about sockets in some states.
 struct List {
@@ -116,13 +120,14 @@ impl Diag {
         problems
     }
 
-    /// How many connections were asked for and not confirmed yet; `None`: the kernel does not tell.
-    pub fn half_open(&mut self) -> Option<u64> {
-        let mut count = 0;
+    /// How many connections were asked for and not confirmed yet, and at which addresses and ports of this host; `None`: the kernel does not
+    /// tell.
+    pub fn half_open(&mut self) -> Option<HalfOpen> {
+        let mut found = HalfOpen::default();
         for list in self.tcp {
-            self.dump(list, 0, HALF_OPEN, &mut |_| count += 1).ok()?;
+            self.dump(list, 0, HALF_OPEN, &mut |body| found.add(local(body))).ok()?;
         }
-        Some(count)
+        Some(found)
     }
 
     fn dump(&mut self, list: &List, extensions: u8, states: u32, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
@@ -130,6 +135,32 @@ impl Diag {
             Err(error) if list.optional && error.kind() == io::ErrorKind::NotFound => Ok(()),
             dumped => dumped,
         }
+    }
+}
+
+/// Connections that were asked for and not confirmed yet.
+#[derive(Clone, Debug, Default)]
+pub struct HalfOpen {
+    /// How many.
+    pub count: u64,
+    by_local: HashMap<(IpAddr, u16), u64>,
+}
+
+impl HalfOpen {
+    pub(super) fn add(&mut self, local: Option<(IpAddr, u16)>) {
+        self.count += 1;
+        let Some(local) = local else { return };
+        let room = self.by_local.len() < MOST_LOCAL;
+        match self.by_local.get_mut(&local) {
+            Some(count) => *count += 1,
+            None if room => _ = self.by_local.insert(local, 1),
+            None => {}
+        }
+    }
+
+    /// Address and port of this host, and how many are there; in no order.
+    pub fn by_local(&self) -> impl Iterator<Item = (IpAddr, u16, u64)> {
+        self.by_local.iter().map(|((ip, port), count)| (*ip, *port, *count))
     }
 }
 
@@ -147,6 +178,12 @@ fn older_question(extensions: u8, states: u32) -> Vec<u8> {
     question[3] = extensions;
     question[52..56].copy_from_slice(&states.to_ne_bytes());
     question
+}
+
+/// Address and port of this host that a message is about.
+fn local(body: &[u8]) -> Option<(IpAddr, u16)> {
+    let (head, _) = body.split_at_checked(MESSAGE)?;
+    Some((address(head[0], &head[8..24])?, u16::from_be_bytes([head[4], head[5]])))
 }
 
 /// The socket that a message is about; `None`: it is too short, or of a family that was not asked for.
@@ -273,6 +310,28 @@ mod tests {
         assert_eq!((row.cookie, row.state, row.interface), (0x1_0000_1122, 1, 3));
         assert_eq!((row.receive_queue, row.send_queue, row.uid, row.inode), (10, 20, 1000, 77_000));
         assert_eq!((row.tcp, row.drops, row.v6_only, row.owner), (TcpFacts::default(), 0, false, None));
+    }
+
+    #[test]
+    fn half_open_connections_are_told_apart_as_far_as_there_is_room() {
+        let mut found = HalfOpen::default();
+        let other: Ipv6Addr = "2001:db8::1".parse().unwrap();
+        let mapped = Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
+        for body in
+            [v4(), v4(), message(libc::AF_INET6, &mapped.octets(), &[]), message(libc::AF_INET6, &other.octets(), &[])]
+        {
+            found.add(local(&body));
+        }
+        found.add(local(&v4()[..MESSAGE - 1]));
+        let mut told: Vec<_> = found.by_local().collect();
+        told.sort_unstable();
+        assert_eq!((found.count, told), (5, vec![([192, 0, 2, 1].into(), 443, 3), (other.into(), 443, 1)]));
+        (0..3000).for_each(|port| found.add(Some((other.into(), port))));
+        assert_eq!((found.count, found.by_local().count()), (3005, MOST_LOCAL));
+        assert!(
+            found.by_local().any(|(ip, port, count)| (ip, port, count) == (other.into(), 443, 2)),
+            "those there go on"
+        );
     }
 
     #[test]

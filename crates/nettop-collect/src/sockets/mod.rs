@@ -17,11 +17,16 @@ use std::{
 
 use nettop_model::clock::{self, Moment};
 
-use self::{diag::Diag, hooked::Hooked, owners::Owners, sockstat::Sockstat};
 pub use self::{
     diag::row,
     owners::PATIENCE,
     reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts},
+};
+use self::{
+    diag::{Diag, HalfOpen},
+    hooked::Hooked,
+    owners::Owners,
+    sockstat::Sockstat,
 };
 use crate::{
     collector::{Collector, Reading},
@@ -42,6 +47,8 @@ const SOON: f64 = 0.2;
 const SLOWEST: Duration = Duration::from_secs(30);
 /// How often connections are counted that are not confirmed yet: that is another pass over the kernel's table of connections.
 const HALF_OPEN_EVERY: Duration = Duration::from_secs(10);
+/// With so many of them they are counted in each census: they may be an attack.
+const MANY_HALF_OPEN: u64 = 64;
 /// A census takes at most this share of a CPU: one part of so many.
 const SHARE: u64 = 50;
 /// Sockets listed at most. Others are counted.
@@ -69,7 +76,7 @@ pub struct Sockets {
     /// What the newest census had moved.
     moved: Option<u64>,
     /// Connections that were asked for and not confirmed yet, and when they were counted.
-    half_open: Option<(Option<u64>, Instant)>,
+    half_open: Option<(Option<HalfOpen>, Instant)>,
 }
 
 impl Sockets {
@@ -117,10 +124,13 @@ impl Sockets {
                     true => sockets.push(row),
                     false => *left_out += 1,
                 });
-                if self.half_open.is_none_or(|(_, at)| at.elapsed() >= HALF_OPEN_EVERY) {
+                if self.half_open.as_ref().is_none_or(|(newest, at)| is_due(newest.as_ref(), at.elapsed())) {
                     self.half_open = Some((diag.half_open(), Instant::now()));
                 }
-                census.syn_recv = self.half_open.and_then(|(count, _)| count);
+                if let Some((Some(half_open), _)) = &self.half_open {
+                    census.syn_recv = Some(half_open.count);
+                    census.half_open = half_open.by_local().collect();
+                }
             }
             Err(error) => census.problems.push(format!("opening a socket to list sockets: {error}")),
         }
@@ -195,6 +205,11 @@ fn lacks_owners(census: &Census) -> bool {
     census.sockets.iter().any(|socket| socket.inode != 0 && socket.owner.is_none())
 }
 
+/// Whether half-open connections are to be counted again, so long after they were.
+fn is_due(newest: Option<&HalfOpen>, elapsed: Duration) -> bool {
+    elapsed >= HALF_OPEN_EVERY || newest.is_some_and(|newest| newest.count >= MANY_HALF_OPEN)
+}
+
 /// How long to wait after a census that took so much of a CPU, and found something new or not.
 fn rest(cost_ns: u64, is_quiet: bool) -> Duration {
     Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(if is_quiet { QUIET } else { PACE }, SLOWEST)
@@ -225,6 +240,21 @@ mod tests {
             let expected = Duration::from_millis(expected_ms);
             assert_eq!(rest(cost_ms * 1_000_000, false), expected, "{cost_ms} ms");
             assert_eq!(rest(cost_ms * 1_000_000, true), expected.max(QUIET), "{cost_ms} ms, quiet");
+        }
+    }
+
+    #[test]
+    fn half_open_connections_are_counted_each_time_while_there_are_many() {
+        let with = |count: u64| {
+            let mut half_open = HalfOpen::default();
+            (0..count).for_each(|_| half_open.add(None));
+            half_open
+        };
+        for (newest, elapsed_s, expected) in
+            [(Some(0), 9, false), (Some(0), 10, true), (Some(63), 1, false), (Some(64), 1, true), (None, 9, false)]
+        {
+            let newest = newest.map(with);
+            assert_eq!(is_due(newest.as_ref(), Duration::from_secs(elapsed_s)), expected, "{newest:?}, {elapsed_s} s");
         }
     }
 

@@ -27,6 +27,9 @@ pub struct Census {
     pub time_wait: Option<u64>,
     /// Connections that were asked for, and not confirmed yet.
     pub syn_recv: Option<u64>,
+    /// The same by the address and port of this host that they were asked for at, as far as there was room.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub half_open: Vec<(IpAddr, u16, u64)>,
     /// Connections that no process has any more.
     pub orphans: Option<u64>,
     /// The first and the last of the ports that the kernel chooses from for who asks for none.

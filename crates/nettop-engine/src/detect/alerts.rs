@@ -44,6 +44,11 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
+    /// What a finding rests on: what the rule does, and what it says itself.
+    fn evidence(&self, finding: &Finding) -> Vec<String> {
+        std::iter::once(self.evidence.into()).chain(finding.evidence.iter().cloned()).collect()
+    }
+
     /// What a rule says of a finding. Where nothing was read for a while, nobody knows how fast it came at its fastest.
     fn message(&self, finding: &Finding, peak: f64) -> String {
         let text = (self.tell)(finding, peak);
@@ -186,7 +191,7 @@ impl Alerts {
         let alert = Alert {
             id: self.next,
             kind: wording.kind.to_string().into(),
-            severity: wording.severity,
+            severity: finding.severity.unwrap_or(wording.severity),
             source: finding.source,
             message: wording.message(finding, finding.value),
             since_ns: at.unix_ns,
@@ -198,7 +203,8 @@ impl Alerts {
             peak: finding.value,
             count: finding.count,
             target: finding.target,
-            evidence: vec![wording.evidence.into()],
+            evidence: wording.evidence(finding),
+            usual: finding.usual,
             advice: wording.advice.into(),
             bursts: Bursts { count: 1, ..Bursts::default() },
             ..Alert::default()
@@ -230,9 +236,18 @@ impl Alerts {
         alert.last_ns = at.unix_ns;
         alert.averaged_over = wording.stall;
         alert.target = finding.target.or(alert.target);
+        // What harmed once is no less bad while it lasts.
+        alert.severity = alert.severity.max(finding.severity.unwrap_or(wording.severity));
+        alert.evidence = wording.evidence(finding);
+        alert.usual = finding.usual.or(alert.usual);
         alert.message = wording.message(finding, alert.peak);
         lasting.found_ns = at.monotonic_ns;
         true
+    }
+
+    /// Whether one of this kind lasts.
+    pub fn has(&self, kind: &str) -> bool {
+        self.lasting.iter().any(|lasting| lasting.alert.kind == kind)
     }
 
     fn singles(&self, kind: &str) -> usize {
@@ -271,7 +286,7 @@ impl Alerts {
 fn worded<T>(rule: &Rule, each: Each, scene: &DetectInput, with: impl FnOnce(&Wording) -> T) -> T {
     with(&Wording {
         kind: rule.kind,
-        severity: each.severity,
+        severity: each.severity.unwrap_or_default(),
         evidence: rule.evidence,
         advice: rule.advice,
         stall: scene.stall,
@@ -282,7 +297,7 @@ fn worded<T>(rule: &Rule, each: Each, scene: &DetectInput, with: impl FnOnce(&Wo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{SecondStats, Thresholds, high_pps, rule::Finds, usual::Usual};
+    use crate::detect::{Conversation, SecondStats, Thresholds, high_pps, rule::Finds, usual::Usual};
 
     /// What a rule sees of a second in which nothing came, for `each`.
     fn with_scene<T>(stall: Option<f64>, each: impl FnOnce(&DetectInput) -> T) -> T {
@@ -296,6 +311,7 @@ mod tests {
             threshold: 1_000.0,
             packets: 0,
             not_ip: 0,
+            filtered: 0,
             targets: &stats.targets,
             samples: &stats.samples,
             senders: &stats.senders,
@@ -309,6 +325,9 @@ mod tests {
             new_macs: &stats.new_macs,
             busy: Vec::new(),
             scans: Vec::new(),
+            sent: &stats.sent,
+            conversation: &|_| Conversation::default(),
+            sockets: None,
         })
     }
 

@@ -34,6 +34,14 @@ pub struct HostRates {
     pub softirq: f64,
     /// The share of the speed of the fullest link that its received bytes take; 0: unknown.
     pub link: f64,
+    /// The same of sent bytes.
+    pub link_out: f64,
+    /// Connections that found no room in the queue of those to be accepted.
+    pub overflows: f64,
+    /// Segments sent, those sent again included.
+    pub segments_out: f64,
+    /// Segments sent again, but for SYNs and SYN-ACKs: whoever forges the addresses of SYNs has these sent again.
+    pub retransmitted: f64,
 }
 
 impl HostRates {
@@ -47,11 +55,12 @@ impl HostRates {
             // The sum of nothing would be -0.
             named.fold(0.0, |sum, (_, counter)| sum + counter.rate)
         };
-        let link = |interface: &HostInterface| {
-            interface
-                .speed_mbit
-                .filter(|speed| *speed > 0)
-                .map(|speed| interface.rx.bps * 8.0 / (f64::from(speed) * 1e6))
+        let link = |direction: fn(&HostInterface) -> f64| {
+            let share = |interface: &HostInterface| {
+                let speed = interface.speed_mbit.filter(|speed| *speed > 0)?;
+                Some(direction(interface) * 8.0 / (f64::from(speed) * 1e6))
+            };
+            host.interfaces.iter().filter_map(share).fold(0.0, f64::max)
         };
         Some(Self {
             accepted: rate(&["TcpPassiveOpens"]),
@@ -65,7 +74,11 @@ impl HostRates {
             reassembly_failed: rate(&["IpReasmFails", "Ip6ReasmFails"]),
             dropped: rate(&["SoftnetDropped"]),
             softirq: host.cpu.softirq_most,
-            link: host.interfaces.iter().filter_map(link).fold(0.0, f64::max),
+            link: link(|interface| interface.rx.bps),
+            link_out: link(|interface| interface.tx.bps),
+            overflows: rate(&["TcpExtListenOverflows"]),
+            segments_out: rate(&["TcpOutSegs"]),
+            retransmitted: (rate(&["TcpRetransSegs"]) - rate(&["TcpExtTCPSynRetrans"])).max(0.0),
         })
     }
 
@@ -92,9 +105,9 @@ impl HostRates {
 }
 
 /// From here on it harms: half of a link, half of a CPU, and more drops than a busy host has now and then.
-const LINK: f64 = 0.5;
+pub const LINK: f64 = 0.5;
 const SOFTIRQ: f64 = 0.5;
-const DROPS: f64 = 10.0;
+pub const DROPS: f64 = 10.0;
 
 #[cfg(test)]
 mod tests {

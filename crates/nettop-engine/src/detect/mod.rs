@@ -10,8 +10,11 @@
 mod alerts;
 mod arp_flood;
 mod attacks;
+mod connection_flood;
+mod egress_flood;
 mod evidence;
 mod floods;
+mod half_open;
 mod heavy_traffic;
 mod high_pps;
 mod learning;
@@ -20,11 +23,14 @@ mod measure;
 mod mix;
 mod new_addresses;
 pub mod own;
+mod retransmission_storm;
 mod rule;
 mod samples;
 mod scans;
 mod second_stats;
 mod senders;
+mod sent;
+pub mod sockets;
 mod spoofed_flood;
 mod targets;
 #[cfg(test)]
@@ -39,7 +45,7 @@ mod words;
 use nettop_common::{Address, Event, Outcome, TrafficClass};
 use nettop_model::{
     clock::Moment,
-    snapshot::{Alert, Host, Mac, Origin, Subject, Target},
+    snapshot::{Alert, Host, Mac, Origin, Severity, Subject, Target},
 };
 
 pub use self::{
@@ -47,6 +53,7 @@ pub use self::{
     own::OwnRule,
     rule::{Rule, table},
     second_stats::{Newcomers, SecondStats, Unadmitted},
+    sent::{Conversation, Sent},
     thresholds::Thresholds,
 };
 use self::{
@@ -60,8 +67,9 @@ use self::{
     samples::Samples,
     scans::{Impostors, Scan, Scans},
     senders::Senders,
+    sockets::SocketFacts,
     targets::Targets,
-    usual::Usual,
+    usual::{Of, Usual},
 };
 
 /// An alert goes on down to this share of the threshold, so that a value close to it does not raise one after another.
@@ -96,6 +104,8 @@ pub struct DetectInput<'a> {
     pub packets: u64,
     /// Frames that are not IP.
     pub not_ip: u64,
+    /// Packets that the filter leaves out: nobody knows who sent them.
+    pub filtered: u64,
     /// What came to whom.
     pub targets: &'a Targets,
     /// Sampled packets.
@@ -122,6 +132,12 @@ pub struct DetectInput<'a> {
     pub busy: Vec<(Address, f64)>,
     /// Who scans, those that tried most first.
     pub scans: Vec<Scan>,
+    /// What this host sent.
+    pub sent: &'a Sent,
+    /// What an address was sent, and sent itself, lately.
+    pub conversation: &'a dyn Fn(&Address) -> Conversation,
+    /// What the newest census says of sockets; `None`: there is none.
+    pub sockets: Option<&'a SocketFacts>,
 }
 
 impl DetectInput<'_> {
@@ -133,6 +149,18 @@ impl DetectInput<'_> {
     /// The threshold of a kind.
     pub fn threshold_of(&self, kind: &str) -> f64 {
         self.thresholds.of(kind) as f64
+    }
+
+    /// From where on something is not usual any more: this floor, or three times what is usual, where that is learned.
+    pub fn limit(&self, kind: &str, of: Of, floor: f64) -> f64 {
+        let Some(place) = rule::place(kind) else { return floor };
+        let learned = self.usual.limit(&(of, place)).filter(|_| self.thresholds.learns(place));
+        floor.max(learned.unwrap_or_default())
+    }
+
+    /// What is usual of it; `None`: nothing is.
+    pub fn usual_of(&self, kind: &str, of: Of) -> Option<f64> {
+        self.usual.of(&(of, rule::place(kind)?))
     }
 
     /// Packets of each source without a past, on average.
@@ -166,6 +194,12 @@ pub struct Finding {
     pub row: Option<Subject>,
     /// What else there is to tell.
     pub note: String,
+    /// How bad it is; `None`: as its rule says.
+    pub severity: Option<Severity>,
+    /// What it rests on, beside what its rule does.
+    pub evidence: Vec<String>,
+    /// What is usual of it, where that is known.
+    pub usual: Option<f64>,
 }
 
 /// What a finding does to alerts.
@@ -200,6 +234,10 @@ const OTHERS: &[Rule] = &[
     scans::PING_SWEEP,
     scans::SLOW_SCAN,
     arp_flood::RULE,
+    egress_flood::RULE,
+    half_open::RULE,
+    connection_flood::RULE,
+    retransmission_storm::RULE,
     heavy_traffic::RULE,
     high_pps::RULE,
     new_addresses::NEW_IP,
@@ -234,6 +272,10 @@ pub struct Surroundings<'a> {
     pub place: &'a dyn Fn(&Address) -> Vec<String>,
     /// What the host counts; `None`: it is not asked.
     pub host: Option<&'a Host>,
+    /// What an address was sent, and sent itself, lately.
+    pub conversation: &'a dyn Fn(&Address) -> Conversation,
+    /// What the newest census says of sockets; `None`: there is none, or it is old.
+    pub sockets: Option<&'a SocketFacts>,
 }
 
 impl Detector {
@@ -321,6 +363,7 @@ impl Detector {
             threshold: 0.0,
             packets: stats.totals.outcome(Outcome::Counted).packets,
             not_ip: stats.totals.outcome(Outcome::NotIp).packets,
+            filtered: stats.totals.outcome(Outcome::Filtered).packets,
             targets: &stats.targets,
             samples: &stats.samples,
             senders: &stats.senders,
@@ -334,6 +377,9 @@ impl Detector {
             new_sources: &stats.new_sources,
             strangers: stats.strangers,
             new_macs: &stats.new_macs,
+            sent: &stats.sent,
+            conversation: around.conversation,
+            sockets: around.sockets,
         };
         let sites = measure::measure(&scene);
         let attacks::Changes { raised: mut changes, over } = attacks.enter(at, &scene, &sites, &mut alerts.next);
@@ -358,7 +404,7 @@ impl Detector {
             changes.extend(alerts.enter(at, rule, each, &scene));
         }
         changes.extend(alerts.end(at));
-        let Learned { rates, heavy } = from_start.learned(&scene, attacks, *age);
+        let Learned { rates, heavy } = from_start.learned(&scene, attacks, alerts, *age);
         heavy.iter().for_each(|key| usual.note_heavy(key));
         usual.learn(seconds, rates.into_iter());
         *first = *first && stats.new_sources.count == 0;

@@ -22,8 +22,9 @@ pub const NEW_IP: Rule = Rule {
     evidence: "the sources remembered",
     advice: "nothing, if it is known",
     finds: Finds::Each(Each {
-        severity: Severity::Info,
+        severity: Some(Severity::Info),
         yields: true,
+        learned: None,
         find: |scene| find(scene, scene.new_sources, |address| Origin::Ip(address.to_ip())),
         tell: |finding, peak, scene| tell(finding, peak, scene, "source"),
     }),
@@ -38,8 +39,9 @@ pub const NEW_MAC: Rule = Rule {
     evidence: "the MAC addresses remembered",
     advice: "find the switch port, if no machine was added",
     finds: Finds::Each(Each {
-        severity: Severity::Info,
+        severity: Some(Severity::Info),
         yields: false,
+        learned: None,
         find: |scene| find(scene, scene.new_macs, |mac| Origin::Mac(*mac)),
         tell: |finding, peak, scene| tell(finding, peak, scene, "MAC"),
     }),

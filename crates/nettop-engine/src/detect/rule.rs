@@ -2,7 +2,7 @@
 
 use nettop_model::snapshot::Severity;
 
-use super::{DetectInput, Finding, RULES, floods::Flood};
+use super::{DetectInput, Finding, RULES, floods::Flood, usual::Rate};
 
 /// A rule.
 #[derive(Clone, Copy)]
@@ -38,10 +38,12 @@ pub enum Finds {
 /// A rule with a look of its own.
 #[derive(Clone, Copy)]
 pub struct Each {
-    /// How bad it is.
-    pub severity: Severity,
+    /// How bad it is; `None`: each finding says that, by the harm done.
+    pub severity: Option<Severity>,
     /// Whether it has nothing to say while a flood lasts.
     pub yields: bool,
+    /// What of a second is learned as usual; `None`: its threshold is fixed.
+    pub learned: Option<fn(&DetectInput) -> Vec<Rate>>,
     /// Finds it, the worst first.
     pub find: fn(&DetectInput) -> Vec<Finding>,
     /// Puts a finding into words; `peak` is the highest value so far.
@@ -67,7 +69,7 @@ pub fn table() -> String {
         let threshold = threshold.map_or("–".into(), |(_, usual)| usual.to_string());
         let severity = match finds {
             Finds::Flood(_) | Finds::Attack => "by harm",
-            Finds::Each(each) => each.severity.label(),
+            Finds::Each(each) => each.severity.map_or("by harm", Severity::label),
         };
         text.push_str(&format!("| `{kind}` | {severity} | {about} | {threshold} | {evidence} | {advice} |\n"));
     }
@@ -77,6 +79,9 @@ pub fn table() -> String {
 impl Rule {
     /// Whether what is usual counts for its threshold.
     pub fn learns(&self) -> bool {
-        matches!(self.finds, Finds::Flood(_) | Finds::Attack)
+        match self.finds {
+            Finds::Flood(_) | Finds::Attack => true,
+            Finds::Each(each) => each.learned.is_some(),
+        }
     }
 }

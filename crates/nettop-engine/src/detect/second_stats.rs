@@ -5,7 +5,7 @@ use nettop_common::{Address, ClassTally, MacPair, SourceCounters, Totals, counte
 use nettop_model::snapshot::Mac;
 use smallvec::SmallVec;
 
-use super::{own::Noted, samples::Samples, senders::Senders, targets::Targets};
+use super::{own::Noted, samples::Samples, senders::Senders, sent::Sent, targets::Targets};
 
 /// New addresses of one second that are told one by one.
 pub const TOLD: usize = 3;
@@ -57,6 +57,8 @@ pub struct SecondStats {
     pub targets: Targets,
     /// What single sources do.
     pub senders: Senders,
+    /// What this host sent.
+    pub sent: Sent,
     /// Sampled packets.
     pub samples: Samples,
     /// Sources without a past.
@@ -81,6 +83,7 @@ impl SecondStats {
             stall: None,
             targets: Targets::default(),
             senders: Senders::default(),
+            sent: Sent::default(),
             samples: Samples::default(),
             strangers: Unadmitted::default(),
             new_sources: Newcomers::default(),
@@ -160,6 +163,7 @@ impl SecondStats {
     pub fn next_second(&mut self, settled: bool) {
         self.targets.next_second();
         self.senders.next_second(settled);
+        self.sent.next_second();
         self.totals = Totals::default();
         self.stall = None;
         self.samples.clear();

@@ -4,7 +4,7 @@ use super::{
     DetectInput, HOLDS, UNSETTLED,
     locate::{Net, locate},
     rule::{self, Finds, Rule},
-    usual::Key,
+    usual::{Key, Of},
 };
 
 /// What its alerts are called.
@@ -38,7 +38,7 @@ pub fn rate(scene: &DetectInput) -> Option<(f64, bool)> {
 /// What of it is to be learned as usual: a server that each of many clients asks once has as much on any day.
 pub fn learned(scene: &DetectInput) -> Option<(Key, f64, bool)> {
     let rate = scene.per_second(scene.strangers.count);
-    (scene.packets_each() <= BEGINS).then_some(((None, place()), rate, rate >= scene.threshold_of(KIND)))
+    (scene.packets_each() <= BEGINS).then_some(((Of::All, place()), rate, rate >= scene.threshold_of(KIND)))
 }
 
 fn place() -> usize {

@@ -8,14 +8,18 @@ use std::{
 
 use nettop_common::{
     Address, Class, ClassTally, Event, Outcome, Packet, PacketsBytes, Protocol, SizeBucket, SourceCounters,
-    counters::Table,
+    TrafficClass,
+    counters::{ByClass, Table},
 };
 use nettop_model::{
     clock::Moment,
     snapshot::{Alert, Host, HostCounter},
 };
 
-use super::{Detector, Surroundings, Thresholds};
+use super::{
+    Conversation, Detector, Surroundings, Thresholds,
+    sockets::{Listener, SocketFacts},
+};
 
 pub const FIN: u8 = 0x01;
 pub const SYN: u8 = 0x02;
@@ -147,7 +151,7 @@ impl Flow {
     }
 
     fn address(&self, bits: u32) -> Address {
-        if self.v6 { Address::from(IpAddr::from(Ipv6Addr::from_bits(V6 | u128::from(bits)))) } else { address(bits) }
+        if self.v6 { v6_address(bits) } else { address(bits) }
     }
 
     pub fn length(self, length: u64) -> Self {
@@ -162,6 +166,48 @@ impl Flow {
     pub fn untracked(self) -> Self {
         Self { untracked: true, ..self }
     }
+}
+
+/// Packets from or to an address since the beginning.
+fn ever(packets: &HashMap<Address, u64>, address: &Address) -> u64 {
+    packets.get(address).copied().unwrap_or_default()
+}
+
+/// Packets that the host sends in one second.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    pub class: TrafficClass,
+    pub packets: u64,
+    /// To so many addresses, from this one on.
+    pub remotes: u32,
+    pub first: u32,
+    pub length: u64,
+    /// Of the same numbers in 2001:db8::/96.
+    pub v6: bool,
+}
+
+/// Packets of a class to 198.51.100.7.
+pub fn sends(class: TrafficClass, packets: u64) -> Sending {
+    Sending { class, packets, remotes: 1, first: Ipv4Addr::new(198, 51, 100, 7).to_bits(), length: 60, v6: false }
+}
+
+impl Sending {
+    /// To so many addresses, from this one on.
+    pub fn to(self, first: [u8; 4], remotes: u32) -> Self {
+        Self { first: Ipv4Addr::from(first).to_bits(), remotes, ..self }
+    }
+
+    pub fn length(self, length: u64) -> Self {
+        Self { length, ..self }
+    }
+
+    pub fn v6(self) -> Self {
+        Self { v6: true, ..self }
+    }
+}
+
+fn v6_address(bits: u32) -> Address {
+    Address::from(IpAddr::from(Ipv6Addr::from_bits(V6 | u128::from(bits))))
 }
 
 fn address(bits: u32) -> Address {
@@ -181,6 +227,13 @@ pub struct Play {
     pub not_ip: u64,
     /// What the host counts.
     pub host: Option<Host>,
+    /// What it sends in each second.
+    pub sends: Vec<Sending>,
+    /// What is known of its sockets.
+    pub sockets: Option<SocketFacts>,
+    /// Whom it sent how many packets, and who sent it how many that are not ICMP.
+    sent: HashMap<Address, u64>,
+    talked: HashMap<Address, u64>,
     /// Everything raised and ended.
     pub changes: Vec<Alert>,
 }
@@ -205,6 +258,10 @@ impl Play {
             sampling: 10,
             not_ip: 0,
             host: None,
+            sends: Vec::new(),
+            sockets: None,
+            sent: HashMap::new(),
+            talked: HashMap::new(),
             changes: Vec::new(),
         }
     }
@@ -225,6 +282,7 @@ impl Play {
             let part = tenth.saturating_sub(tenths.start);
             self.reading(comes, (part, tenths.end - tenths.start), at_ns, 0.1);
         }
+        self.send();
         self.judge(1.0);
     }
 
@@ -237,11 +295,38 @@ impl Play {
         self.judge(seconds as f64);
     }
 
+    /// Sends what is sent in a second.
+    fn send(&mut self) {
+        for Sending { class, packets, remotes, first, length, v6 } in self.sends.clone() {
+            let tally = |packets| PacketsBytes { packets, bytes: packets * length };
+            let mut classes = ByClass::default();
+            classes[class as usize] = tally(packets);
+            self.detector.stats.sent.add(&classes);
+            for number in 0..u64::from(remotes) {
+                let bits = first + number as u32;
+                let address = if v6 { v6_address(bits) } else { address(bits) };
+                let part = packets * (number + 1) / u64::from(remotes) - packets * number / u64::from(remotes);
+                let before = self.sent.insert(address, ever(&self.sent, &address) + part);
+                self.detector.stats.sent.remote(&address, tally(part), before.is_none());
+            }
+        }
+    }
+
     fn judge(&mut self, seconds: f64) {
         let at = self.seconds * 1_000_000_000;
         let now = Moment { monotonic_ns: at, unix_ns: at };
         let pps = |source: &Address| self.in_second.get(source).map_or(0.0, |packets| *packets as f64 / seconds);
-        let around = Surroundings { pps: &pps, place: &|_| Vec::new(), host: self.host.as_ref() };
+        let conversation = |address: &Address| Conversation {
+            sent: ever(&self.sent, address) as f64,
+            received: ever(&self.talked, address) as f64,
+        };
+        let around = Surroundings {
+            pps: &pps,
+            place: &|_| Vec::new(),
+            host: self.host.as_ref(),
+            conversation: &conversation,
+            sockets: self.sockets.as_ref(),
+        };
         let changes = self.detector.judge(now, seconds, &around);
         self.changes.extend(changes);
     }
@@ -283,6 +368,7 @@ impl Play {
                 *ever += counted.packets;
                 let in_second = self.in_second.entry(*source).or_default();
                 *in_second += counted.packets;
+                *self.talked.entry(*source).or_default() += counted.packets - u64::from(counted.icmp);
                 self.detector.stats.source(source, counted, *in_second, *ever, new);
             }
         }
@@ -336,6 +422,23 @@ pub fn line(alert: &Alert) -> String {
 pub fn host(rates: &[(&'static str, f64)]) -> Host {
     let counter = |(name, rate): &(&'static str, f64)| ((*name).into(), HostCounter { rate: *rate, total: 0 });
     Host { seconds: 1.0, counters: rates.iter().map(counter).collect(), ..Host::default() }
+}
+
+/// A socket that waits for connections, and has none.
+pub fn listening(address: &str, port: u16) -> Listener {
+    Listener {
+        address: address.parse().expect("an address"),
+        port,
+        process: None,
+        backlog: 4096,
+        waiting: 0,
+        half_open: 0,
+        established: 0,
+        idle: 0,
+        remotes: 0,
+        busiest: Vec::new(),
+        local: None,
+    }
 }
 
 /// So many packets in a second are sampled, about, where more come.

@@ -3,7 +3,7 @@
 use nettop_common::{Address, MacPair, SourceCounters};
 use nettop_model::{clock::Moment, snapshot::Alert};
 
-use super::{Detector, Surroundings, Thresholds, testing::line};
+use super::{Conversation, Detector, Surroundings, Thresholds, testing::line};
 
 /// One without the rules of floods.
 fn detector(high_pps: u64) -> Detector {
@@ -23,7 +23,17 @@ fn add(detector: &mut Detector, n: u32, packets: u64, new: bool) {
 
 fn judge(detector: &mut Detector, second: u64, pps: f64) -> Vec<Alert> {
     let now = Moment { monotonic_ns: second * 1_000_000_000, unix_ns: second * 1_000_000_000 };
-    detector.judge(now, 1.0, &Surroundings { pps: &|_| pps, place: &|_| Vec::new(), host: None })
+    detector.judge(
+        now,
+        1.0,
+        &Surroundings {
+            pps: &|_| pps,
+            place: &|_| Vec::new(),
+            host: None,
+            conversation: &|_| Conversation::default(),
+            sockets: None,
+        },
+    )
 }
 
 #[test]

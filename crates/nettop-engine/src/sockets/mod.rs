@@ -1,6 +1,7 @@
 //! The host's sockets: rates from two censuses, who began a connection, and sums for each process.
 
 mod calls;
+mod facts;
 mod listeners;
 mod rows;
 mod state;
@@ -12,9 +13,13 @@ use std::{
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{Census, SocketProtocol, SocketRow, calls::Calls};
-use nettop_model::snapshot::{Connections, DEFAULT_LIMIT, Degraded, Processes, Way};
+use nettop_model::{
+    clock::Moment,
+    snapshot::{Connections, DEFAULT_LIMIT, Degraded, Processes, Way},
+};
 
 use self::{calls::CallBook, listeners::Listeners, state::Kind};
+use crate::detect::sockets::SocketFacts;
 
 /// Sockets remembered from one census to the next: twice as many as one has.
 const MOST: usize = 131_072;
@@ -30,7 +35,12 @@ pub struct SocketState {
     published: Option<Published>,
     /// What calls moved.
     calls: CallBook,
+    /// What the rules want to know of it.
+    facts: SocketFacts,
 }
+
+/// A census that is twice as old, or as the one after it was to come, tells rules nothing any more.
+const STALE_NS: u64 = 5_000_000_000;
 
 /// The badge that tells of sockets without an owner.
 pub const OWNERS_UNKNOWN: &str = "owners unknown";
@@ -69,6 +79,10 @@ struct Counted {
     tx_bps: Option<f64>,
     rx_bps: Option<f64>,
     opened_ns: Option<u64>,
+    /// When a census had it first, on the monotonic clock.
+    seen_ns: u64,
+    /// Segments sent again since the census before.
+    resent: u32,
     way: Way,
 }
 
@@ -88,6 +102,8 @@ struct Known {
     tx_bytes: Option<u64>,
     rx_bytes: Option<u64>,
     opened_ns: Option<u64>,
+    seen_ns: u64,
+    retransmits: u32,
     way: Way,
 }
 
@@ -126,7 +142,9 @@ impl SocketState {
         } else if self.known.len() > MOST {
             self.known.clear();
         }
-        self.newest = Some(Entered { census, seconds, sockets });
+        let entered = Entered { census, seconds, sockets };
+        self.facts = facts::facts(&entered);
+        self.newest = Some(entered);
         self.published = self.made(DEFAULT_LIMIT);
     }
 
@@ -141,7 +159,16 @@ impl SocketState {
     ) -> Option<Counted> {
         let at_ns = census.at.monotonic_ns;
         let (tx_bytes, rx_bytes) = state::payload(socket);
-        let newest = Known { census: self.censuses, at_ns, tx_bytes, rx_bytes, opened_ns: None, way: Way::Unknown };
+        let newest = Known {
+            census: self.censuses,
+            at_ns,
+            tx_bytes,
+            rx_bytes,
+            opened_ns: None,
+            seen_ns: at_ns,
+            retransmits: socket.tcp.retransmits.unwrap_or_default(),
+            way: Way::Unknown,
+        };
         let (known, is_new) = match self.known.entry(socket.cookie) {
             Entry::Occupied(known) => (known.into_mut(), false),
             // What it has moved it has moved since then.
@@ -161,11 +188,21 @@ impl SocketState {
             (seconds > 0.0).then(|| now.saturating_sub(before) as f64 / seconds)
         };
         let (tx_bps, rx_bps) = (rate(tx_bytes, known.tx_bytes), rate(rx_bytes, known.rx_bytes));
+        // Of one that is new, nobody knows since when.
+        let resent = if is_new { 0 } else { newest.retransmits.saturating_sub(known.retransmits) };
+        let seen_ns = known.seen_ns;
         let opened_ns = if is_new { since.map(|_| census.at.unix_ns) } else { known.opened_ns };
         // Who listened may have ended since.
         let way = if known.way == Way::Unknown { listeners.way(socket, census.ephemeral) } else { known.way };
-        *known = Known { opened_ns, way, ..newest };
-        Some(Counted { at, kind, tx_bytes, rx_bytes, tx_bps, rx_bps, opened_ns, way })
+        *known = Known { opened_ns, seen_ns, way, ..newest };
+        Some(Counted { at, kind, tx_bytes, rx_bytes, tx_bps, rx_bps, opened_ns, seen_ns, resent, way })
+    }
+
+    /// What the rules want to know of the newest census; `None`: there is none, or it is too old to say how it is at `now`.
+    pub fn facts(&self, now: Moment) -> Option<&SocketFacts> {
+        let newest = self.newest.as_ref()?;
+        let age_ns = now.monotonic_ns.saturating_sub(newest.census.at.monotonic_ns);
+        (age_ns <= 2 * newest.census.rest_ns.max(STALE_NS)).then_some(&self.facts)
     }
 
     /// What is published of it, with at most `limit` (0: all) rows in each list.

@@ -5,7 +5,7 @@ use nettop_collect::sockets::{SocketProtocol, SocketRow};
 /// States of TCP by the kernel's numbers (include/net/tcp_states.h), as RFC 9293 names them.
 pub const NAMES: [&str; 12] = [
     "",
-    ESTABLISHED,
+    OPEN,
     "SYN-SENT",
     "SYN-RECEIVED",
     "FIN-WAIT-1",
@@ -17,13 +17,14 @@ pub const NAMES: [&str; 12] = [
     "LISTEN",
     "CLOSING",
 ];
-const ESTABLISHED: &str = "ESTABLISHED";
+const OPEN: &str = "ESTABLISHED";
 /// The places of the two whose sockets are not listed, but counted.
 pub const SYN_RECEIVED: usize = 3;
 pub const TIME_WAIT: usize = 6;
 /// Of a socket of UDP without another end, as ss(8) has it.
 const UNCONNECTED: &str = "UNCONN";
 
+pub const ESTABLISHED: u8 = 1;
 pub const SYN_SENT: u8 = 2;
 const CLOSED: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
@@ -57,7 +58,7 @@ pub fn name(socket: &SocketRow) -> &'static str {
     match socket.protocol {
         SocketProtocol::Tcp => NAMES.get(usize::from(socket.state)).copied().unwrap_or_default(),
         SocketProtocol::Udp if socket.remote_port == 0 => UNCONNECTED,
-        SocketProtocol::Udp => ESTABLISHED,
+        SocketProtocol::Udp => OPEN,
     }
 }
 

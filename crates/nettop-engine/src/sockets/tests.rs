@@ -170,3 +170,106 @@ fn who_began_is_remembered_when_nothing_listens_any_more() {
     let (connections, _) = entered(&mut state, census(1, vec![server]));
     assert_eq!(way(&connections), Some(Way::In));
 }
+
+/// One that waits at an address and a port, with room for 128 connections.
+fn listener(address: &str, port: u16) -> SocketRow {
+    let local = address.parse().expect("an address");
+    SocketRow {
+        state: 10,
+        local,
+        local_port: port,
+        remote_port: 0,
+        send_queue: 128,
+        ..connection(u64::from(port), 0, 0)
+    }
+}
+
+/// One that was accepted there, from 203.0.113.`last`.
+fn accepted(cookie: u64, local: (&str, u16), last: u8, moved: u64) -> SocketRow {
+    SocketRow {
+        local: local.0.parse().expect("an address"),
+        local_port: local.1,
+        remote: [203, 0, 113, last].into(),
+        remote_port: 50_000,
+        ..connection(cookie, moved, 0)
+    }
+}
+
+#[test]
+fn rules_know_what_waits_at_each_port_and_what_is_idle_there() {
+    let mut state = SocketState::default();
+    let at_first = |cookie: u64| cookie + 1000;
+    let sockets = |moved| {
+        let mut sockets = vec![
+            listener("0.0.0.0", 80),
+            // With SO_REUSEPORT.
+            SocketRow { cookie: 9, receive_queue: 3, ..listener("0.0.0.0", 80) },
+            SocketRow { v6_only: true, ..listener("::", 443) },
+            SocketRow { cookie: 10, ..listener("192.0.2.1", 443) },
+            SocketRow { protocol: SocketProtocol::Udp, state: 7, ..listener("0.0.0.0", 53) },
+        ];
+        let at = [("192.0.2.1", 80), ("192.0.2.9", 80), ("192.0.2.1", 443), ("2001:db8::1", 443), ("192.0.2.9", 443)];
+        let connections = (0..).zip([0, 0, 1, 2, 3, 4, 0]).map(|(cookie, place)| (cookie, at[place]));
+        sockets.extend(connections.map(|(cookie, at)| accepted(at_first(cookie), at, 7 + (cookie == 1) as u8, moved)));
+        // It moves much; and one is new.
+        sockets.push(accepted(2001, at[0], 7, 100_000));
+        sockets
+    };
+    let told = |state: &SocketState, second: u64| {
+        let facts = state.facts(at(second)).expect("a census");
+        let each = |row: &crate::detect::sockets::Listener| {
+            (row.name().to_string(), row.backlog, row.waiting, row.half_open, row.established, row.idle)
+        };
+        facts.listeners.iter().map(each).collect::<Vec<_>>()
+    };
+    state.enter(Census {
+        half_open: vec![
+            ([192, 0, 2, 9].into(), 80, 70),
+            ([192, 0, 2, 1].into(), 80, 30),
+            ([192, 0, 2, 1].into(), 443, 5),
+            ([192, 0, 2, 1].into(), 25, 900),
+        ],
+        ..census(0, sockets(300))
+    });
+    // Nobody listens at 192.0.2.9 port 443; and of the two at that port the worse is told.
+    assert_eq!(
+        told(&state, 0),
+        [("0.0.0.0:80".into(), 256, 3, 100, 5, 0), ("192.0.2.1:443".into(), 128, 0, 5, 1, 0)],
+        "none is old yet"
+    );
+    assert_eq!(state.facts(at(0)).expect("a census").listeners[0].local, Some([192, 0, 2, 9].into()));
+    let mut later = sockets(300);
+    later.push(accepted(2002, ("192.0.2.1", 80), 7, 0));
+    state.enter(census(5, later));
+    assert_eq!(
+        told(&state, 5),
+        [("0.0.0.0:80".into(), 256, 3, 0, 6, 4), ("192.0.2.1:443".into(), 128, 0, 0, 1, 1)],
+        "one is new, and one moves much"
+    );
+    let facts = state.facts(at(5)).expect("a census");
+    assert_eq!(facts.listeners[0].remotes, 2);
+    assert_eq!(facts.listeners[0].busiest, [([203, 0, 113, 7].into(), 3), ([203, 0, 113, 8].into(), 1)]);
+    assert_eq!(facts.listeners[0].name().to_string(), "0.0.0.0:80");
+    state.enter(census(6, sockets(5000)));
+    assert!(told(&state, 6).iter().all(|(.., idle)| *idle == 0), "they have moved 5,000 bytes");
+    assert!(state.facts(at(60)).is_none(), "a census of a minute ago says nothing");
+}
+
+#[test]
+fn connections_that_send_again_are_known_since_the_census_before() {
+    let mut state = SocketState::default();
+    let again = |cookie: u64, retransmits: u32| {
+        let mut row = SocketRow { owner: Some(0), ..connection(cookie, 10, 0) };
+        row.tcp.retransmits = Some(retransmits);
+        row
+    };
+    let processes = vec![Process { pid: 12, name: "nginx".into(), ..Process::default() }];
+    let with = |second, sockets| Census { processes: processes.clone(), ..census(second, sockets) };
+    state.enter(with(0, vec![again(1, 900), again(2, 0), again(3, 0), again(4, 0), again(5, 7)]));
+    assert!(state.facts(at(0)).is_some_and(|facts| facts.resending.is_empty()), "nobody knows when");
+    state.enter(with(2, vec![again(1, 900), again(2, 40), again(3, 60), again(4, 10), again(5, 8), again(6, 500)]));
+    let facts = state.facts(at(2)).expect("a census");
+    let told: Vec<_> = facts.resending.iter().map(|row| (row.local_port, row.rate)).collect();
+    assert_eq!(told, [(50_003, 30.0), (50_002, 20.0), (50_004, 5.0)]);
+    assert_eq!(facts.resending[0].process, Some(("nginx".into(), 12)));
+}

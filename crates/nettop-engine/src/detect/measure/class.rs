@@ -91,7 +91,7 @@ impl OfClass<'_> {
         let Judged { pps, verdict, which } = if is_answer { Judged::ordinary(came) } else { (flood.judge)(&look) };
         let of = (flood.of)(&look);
         let mix = only(which, events, sampled, scene, &mix).unwrap_or(mix);
-        let key = (self.who, rule);
+        let key = (self.who.into(), rule);
         let usual = scene.usual.of(&key);
         let limit = scene.usual.limit(&key).filter(|_| scene.thresholds.learns(rule));
         let learned = limit.unwrap_or(0.0);

@@ -15,7 +15,7 @@ use nettop_model::{
 use super::*;
 use crate::{
     aggregates::Aggregates,
-    detect::{Detector, Surroundings, Thresholds},
+    detect::{Conversation, Detector, Surroundings, Thresholds},
     publish::lists,
     regions::Regions,
 };
@@ -87,7 +87,13 @@ impl Play {
             ports_before: &aggregates.base.dst_ports,
         };
         changes.extend(detector.judge_own(*at, seconds, &rows));
-        let around = Surroundings { pps: &|_| 0.0, place: &|_| Vec::new(), host: None };
+        let around = Surroundings {
+            pps: &|_| 0.0,
+            place: &|_| Vec::new(),
+            host: None,
+            conversation: &|_| Conversation::default(),
+            sockets: None,
+        };
         changes.extend(detector.judge(*at, seconds, &around));
     }
 

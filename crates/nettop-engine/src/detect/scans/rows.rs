@@ -28,7 +28,7 @@ const fn row(kind: &'static str, title: &'static str, about: &'static str, count
 }
 
 const fn each(find: fn(&DetectInput) -> Vec<Finding>) -> Each {
-    Each { severity: Severity::Warn, yields: false, find, tell }
+    Each { severity: Some(Severity::Warn), yields: false, learned: None, find, tell }
 }
 
 /// Many ports.

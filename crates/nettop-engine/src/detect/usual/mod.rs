@@ -23,8 +23,30 @@ const BUCKETS: usize = 96;
 /// The share of sums that are not above what is usual.
 const QUANTILE: f64 = 0.99;
 
-/// Of whom: a target, `None` for all that are not looked at one by one; and the place of the kind among the rules.
-pub type Key = (Option<Address>, usize);
+/// Of what something is usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// All that are not looked at one by one, or the host as a whole.
+    All,
+    /// What comes to an address.
+    Target(Address),
+    /// What there is at a port of this host.
+    Port(u16),
+    /// Remote addresses that were not sent anything before.
+    NewRemotes,
+}
+
+impl From<Option<Address>> for Of {
+    fn from(who: Option<Address>) -> Self {
+        who.map_or(Self::All, Self::Target)
+    }
+}
+
+/// Of what; and the place of the kind among the rules.
+pub type Key = (Of, usize);
+
+/// So much of it there was in a second, per second; true: it looks like an attack.
+pub type Rate = (Key, f64, bool);
 
 /// Sums of packets per second over ten seconds, as a histogram.
 #[derive(Clone, Debug)]
@@ -82,7 +104,7 @@ pub struct Usual {
 impl Usual {
     /// A second of so many seconds is over, in which these packets came of each; what is part of an attack is left out, for nobody
     /// shall get used to it. True: it looks like an attack, and may be the slow beginning of one: then it is learned slowly.
-    pub fn learn(&mut self, seconds: f64, rates: impl Iterator<Item = (Key, f64, bool)>) {
+    pub fn learn(&mut self, seconds: f64, rates: impl Iterator<Item = Rate>) {
         for (key, pps, is_suspect) in rates {
             let room = self.sketches.len() < MOST;
             let sketch = match self.sketches.get_mut(&key) {
@@ -149,7 +171,7 @@ mod tests {
     use super::*;
     use crate::detect::testing::*;
 
-    const KEY: Key = (None, 3);
+    const KEY: Key = (Of::All, 3);
 
     fn learned(seconds: impl Iterator<Item = f64>) -> Option<f64> {
         let mut usual = Usual::default();
@@ -184,7 +206,7 @@ mod tests {
     fn memory_is_bounded_and_the_heaviest_stay() {
         let mut usual = Usual::default();
         for second in 0..200_u32 {
-            let some = (0..200).map(|n| ((Some(Address::from_v4_word(second * 200 + n)), 1), 10.0, false));
+            let some = (0..200).map(|n| ((Of::Target(Address::from_v4_word(second * 200 + n)), 1), 10.0, false));
             usual.learn(1.0, some.chain([(KEY, 70_000.0, false)]));
         }
         assert!(usual.sketches.len() <= MOST);
