@@ -6,11 +6,12 @@ use std::{
 };
 
 use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow, calls::Ended};
-use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes, Way};
+use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes};
 
 use super::{
     Counted, Entered,
     calls::{Booked, CallBook},
+    listeners::Listeners,
     protocol,
     state::{self, Kind},
 };
@@ -33,7 +34,8 @@ pub fn connections(Entered { census, seconds, sockets }: &Entered, calls: &CallB
     };
     let (live, listening) = (list(live), list(listening));
     let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
-    let ended: Vec<_> = ended.map(|one| of_ended(census, one)).collect();
+    let listeners = Listeners::of(&census.sockets);
+    let ended: Vec<_> = ended.map(|one| of_ended(census, &listeners, one)).collect();
     left_out += (calls.ended().count() - ended.len()) as u64;
     Connections {
         census: CensusFacts {
@@ -196,8 +198,9 @@ fn book(row: &mut ProcessRow, booked: &Booked) {
 }
 
 /// A connection that has ended.
-fn of_ended(census: &Census, one: &Ended) -> Connection {
+fn of_ended(census: &Census, listeners: &Listeners, one: &Ended) -> Connection {
     let owner = one.owner.as_ref();
+    let socket = SocketRow { local: one.local, local_port: one.local_port, ..SocketRow::default() };
     Connection {
         cookie: one.cookie,
         protocol: protocol(SocketProtocol::Tcp).into(),
@@ -206,7 +209,7 @@ fn of_ended(census: &Census, one: &Ended) -> Connection {
         remote: Some(one.remote),
         remote_port: Some(one.remote_port),
         state: "CLOSED".into(),
-        direction: Some(Way::Unknown),
+        direction: Some(listeners.way(&socket, census.ephemeral)),
         pid: owner.map(|owner| owner.pid),
         process: owner.map(|owner| owner.name.clone()),
         unit: owner.and_then(unit),

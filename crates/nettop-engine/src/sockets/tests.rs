@@ -1,4 +1,7 @@
-use nettop_collect::sockets::{Process, TcpFacts};
+use nettop_collect::sockets::{
+    Process, TcpFacts,
+    calls::{Calls, Ended},
+};
 use nettop_model::{
     clock::Moment,
     snapshot::{Connection, ProcessRow},
@@ -272,4 +275,54 @@ fn connections_that_send_again_are_known_since_the_census_before() {
     let told: Vec<_> = facts.resending.iter().map(|row| (row.local_port, row.rate)).collect();
     assert_eq!(told, [(50_003, 30.0), (50_002, 20.0), (50_004, 5.0)]);
     assert_eq!(facts.resending[0].process, Some(("nginx".into(), 12)));
+}
+
+#[test]
+fn connections_that_have_ended_are_listed_for_ten_seconds_with_who_began_and_had_them() {
+    let mut state = SocketState::default();
+    let listening = SocketRow { state: 10, local_port: 80, remote_port: 0, ..connection(9, 0, 0) };
+    entered(&mut state, census(1, vec![listening]));
+    let one = |cookie: u64, local_port, second: u64| Ended {
+        cookie,
+        at_ns: second * 1_000_000_000,
+        local: [192, 0, 2, 1].into(),
+        local_port,
+        remote: [198, 51, 100, 7].into(),
+        remote_port: 443,
+        tx_bytes: 137,
+        rx_bytes: 1_000,
+        tx_packets: 5,
+        rx_packets: 4,
+        rtt_us: 20,
+        retransmits: 0,
+        owner: Some(Process { pid: 7, name: "curl".into(), ..Process::default() }),
+    };
+    let calls = |second, ended| Calls { at: at(second), has_bytes: true, ended, ..Calls::default() };
+    for (name, second, ended, expected) in [
+        ("two", 2, vec![one(1, 80, 1), one(2, 40_000, 2)], vec![(2, Some(Way::Out)), (1, Some(Way::In))]),
+        (
+            "another port",
+            5,
+            vec![one(3, 25, 5)],
+            vec![(3, Some(Way::Unknown)), (2, Some(Way::Out)), (1, Some(Way::In))],
+        ),
+        ("later", 12, vec![], vec![(3, Some(Way::Unknown)), (2, Some(Way::Out))]),
+        ("much later", 60, vec![], vec![]),
+    ] {
+        state.enter_calls(calls(second, ended));
+        let (connections, processes) = state.groups(DEFAULT_LIMIT);
+        let connections = connections.expect("connections");
+        assert_eq!(
+            connections.ended.iter().map(|row| (row.cookie, row.direction)).collect::<Vec<_>>(),
+            expected,
+            "{name}"
+        );
+        assert!(
+            connections
+                .ended
+                .iter()
+                .all(|row| row.pid == Some(7) && row.ended_ns.is_some() && row.tx_bytes == Some(137))
+        );
+        assert_eq!(processes.and_then(|processes| processes.accounting).map(|sums| sums.holds), Some(true), "{name}");
+    }
 }
