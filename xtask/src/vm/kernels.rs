@@ -31,8 +31,8 @@ pub const NEEDED: &str = "needs Linux 5.18";
 const META: &str = "linux-image-cloud-amd64";
 /// What holds a kernel and its modules.
 const PARTS: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
-/// Modules the tests need.
-const MODULES: [&str; 2] = ["veth", "tun"];
+/// Modules the tests need, each behind those that it needs itself.
+const MODULES: [&str; 5] = ["veth", "tun", "inet_diag", "tcp_diag", "udp_diag"];
 
 /// A kernel and its modules, as files.
 pub struct Fetched {
