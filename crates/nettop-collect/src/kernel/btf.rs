@@ -28,6 +28,8 @@ const TYPE_TAG: u32 = 18;
 const ENUM64: u32 = 19;
 /// Structures within structures that are looked into, and names of names that are followed.
 const DEEPEST: u32 = 16;
+/// The structures that [`Field`]s are in.
+const STRUCTURES: [&str; 4] = ["sock", "net", "task_struct", "tcp_sock"];
 /// Bytes of a pointer.
 const POINTER: u32 = 8;
 
@@ -37,8 +39,8 @@ pub struct Types {
     strings: Range<usize>,
     /// Where each begins, by its number less one.
     starts: Vec<u32>,
-    /// The structures, by name.
-    structures: HashMap<String, u32>,
+    /// The structures that are wanted, by name.
+    structures: HashMap<&'static str, u32>,
 }
 
 /// A type: its kind, how many members it has, whether members may be bits, and its size or the number of another type.
@@ -69,14 +71,14 @@ impl Types {
             }
             _ => anyhow!("reading {VMLINUX}: {error}"),
         })?;
-        Self::parse(bytes).with_context(|| format!("reading {VMLINUX}"))
+        Self::parse(bytes, &STRUCTURES).with_context(|| format!("reading {VMLINUX}"))
     }
 
-    /// From bytes.
+    /// From bytes; of the structures only these are found by their names, for a kernel has ten thousand.
     ///
     /// # Errors
     /// They are not as documented.
-    pub fn parse(bytes: Vec<u8>) -> Result<Self> {
+    pub fn parse(bytes: Vec<u8>, wanted: &[&'static str]) -> Result<Self> {
         let word = |at: usize| word(&bytes, at).context("it is cut off");
         ensure!(word(0)? as u16 == MAGIC, "it has another magic number");
         let header = word(4)? as usize;
@@ -93,9 +95,9 @@ impl Types {
             let one = all.read(at).context("it is cut off")?;
             all.starts.push(at as u32);
             if one.kind == STRUCT
-                && let Some(name) = all.name(one.name).filter(|name| !name.is_empty())
+                && let Some(name) = all.name(one.name).and_then(|name| wanted.iter().find(|wanted| **wanted == name))
             {
-                let (name, number) = (name.to_string(), all.starts.len() as u32);
+                let number = all.starts.len() as u32;
                 all.structures.entry(name).or_insert(number);
             }
             let more = match one.kind {
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn members_are_found_by_their_path() {
-        let types = Types::parse(example()).expect("types");
+        let types = Types::parse(example(), &["inner", "outer"]).expect("types");
         for (path, expected) in [
             ("inner.a", Some((0, 4))),
             ("inner.b", Some((8, 4))),
@@ -282,7 +284,7 @@ mod tests {
     fn cut_off_anywhere_it_is_an_error_or_has_less() {
         let bytes = example();
         for length in 0..bytes.len() {
-            if let Ok(types) = Types::parse(bytes[..length].to_vec()) {
+            if let Ok(types) = Types::parse(bytes[..length].to_vec(), &["inner", "outer"]) {
                 let _ = types.find("outer.in.c");
             }
         }
