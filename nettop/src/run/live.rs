@@ -86,6 +86,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if !args.is_without(Optional::Connections) {
         beside.push(Box::new(Sockets::open(sockets::PATIENCE).with_hooks(xdp.take_hooks())));
     }
+    heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
     monitor(inputs, settings, opened, &args.common)
 }
