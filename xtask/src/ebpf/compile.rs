@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, ffi::OsString, fs, path::Path, process::Command
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    BINARY, FLAGS, PACKAGE, PROFILE, TARGET,
+    BINARY, FLAGS, PACKAGE, PROFILE, TARGET, btf,
     packages::{self, Package},
     sources::ObjectSources,
     toolchain::{Compiler, Toolchain},
@@ -58,7 +58,8 @@ pub fn compile(workspace: &Workspace, toolchain: &Toolchain, folder: &Path, stri
     let stripped = folder.join("stripped.o");
     let mut strip = Command::new(&toolchain.strip);
     process::run(strip.arg("--strip-debug").arg("-o").arg(&stripped).arg(&linked))?;
-    let object = fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
+    let mut object = fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
+    btf::order_declarations(&mut object)?;
     if let Some(file) = file_it_names(&object) {
         bail!(
             "the eBPF object names {file}, which exists on this machine: the code generator puts lines of such files into \

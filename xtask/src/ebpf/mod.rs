@@ -1,5 +1,6 @@
 //! `cargo xtask ebpf`: builds `data/nettop.bpf.o` and the manifest beside it, or checks that they can be built again.
 
+mod btf;
 mod compile;
 mod manifest;
 mod packages;
