@@ -67,7 +67,7 @@ impl Sums {
 }
 
 /// The facts of it.
-pub fn facts(Entered { census, seconds, sockets }: &Entered) -> SocketFacts {
+pub fn facts(Entered { census, seconds, sockets, .. }: &Entered) -> SocketFacts {
     let mut sums = Sums::default();
     let rows = sockets.iter().filter_map(|counted| Some((counted, census.sockets.get(counted.at as usize)?)));
     let tcp = rows.filter(|(_, row)| row.protocol == SocketProtocol::Tcp);

@@ -7,6 +7,7 @@ mod rows;
 mod state;
 
 use std::{
+    cell::OnceCell,
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
 };
@@ -32,7 +33,8 @@ pub struct SocketState {
     known: HashMap<u64, Known, RandomState>,
     /// How many censuses there have been.
     censuses: u64,
-    published: Option<Published>,
+    /// Made when somebody asks for the first time since anything was entered: calls are read more often than that.
+    published: OnceCell<Published>,
     /// What calls moved.
     calls: CallBook,
     /// What the rules want to know of it.
@@ -66,6 +68,7 @@ struct Entered {
     census: Census,
     /// Seconds since the one before; 0: there was none.
     seconds: f64,
+    listeners: Listeners,
     sockets: Vec<Counted>,
 }
 
@@ -111,13 +114,13 @@ impl SocketState {
     /// Enters what calls moved.
     pub fn enter_calls(&mut self, calls: Calls) {
         self.calls.enter(calls);
-        self.published = self.made(DEFAULT_LIMIT);
+        self.published.take();
     }
 
     /// Forgets what calls moved until now.
     pub fn reset(&mut self) {
         self.calls.reset();
-        self.published = self.made(DEFAULT_LIMIT);
+        self.published.take();
     }
 
     /// Enters a census.
@@ -142,10 +145,10 @@ impl SocketState {
         } else if self.known.len() > MOST {
             self.known.clear();
         }
-        let entered = Entered { census, seconds, sockets };
+        let entered = Entered { census, seconds, listeners, sockets };
         self.facts = facts::facts(&entered);
         self.newest = Some(entered);
-        self.published = self.made(DEFAULT_LIMIT);
+        self.published.take();
     }
 
     /// What follows for one socket; `None`: the census has it twice. `since` is how long ago the census before was, which had all sockets.
@@ -207,15 +210,13 @@ impl SocketState {
 
     /// What is published of it, with at most `limit` (0: all) rows in each list.
     pub fn groups(&self, limit: usize) -> (Option<Arc<Connections>>, Option<Arc<Processes>>) {
-        let made = if limit == DEFAULT_LIMIT { self.published.clone() } else { self.made(limit) };
-        made.unzip()
-    }
-
-    fn made(&self, limit: usize) -> Option<Published> {
-        let newest = self.newest.as_ref()?;
-        let (connections, processes) =
-            (rows::connections(newest, &self.calls, limit), rows::processes(newest, &self.calls, limit));
-        Some((Arc::new(connections), Arc::new(processes)))
+        let Some(newest) = &self.newest else { return (None, None) };
+        let make = || {
+            let connections = rows::connections(newest, &self.calls, limit);
+            (Arc::new(connections), Arc::new(rows::processes(newest, &self.calls, limit)))
+        };
+        let made = if limit == DEFAULT_LIMIT { self.published.get_or_init(make).clone() } else { make() };
+        Some(made).unzip()
     }
 
     /// That some sockets have no owner, where that is so.

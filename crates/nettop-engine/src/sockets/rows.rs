@@ -22,7 +22,8 @@ const SHORT_ID: usize = 12;
 const TICK_NS: u64 = 10_000_000;
 
 /// The connections, with at most `limit` (0: all) rows in each list.
-pub fn connections(Entered { census, seconds, sockets }: &Entered, calls: &CallBook, limit: usize) -> Connections {
+pub fn connections(entered: &Entered, calls: &CallBook, limit: usize) -> Connections {
+    let Entered { census, seconds, listeners, sockets } = entered;
     let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
     let mut left_out = census.left_out;
     let mut list = |all: Vec<&Counted>| {
@@ -34,8 +35,7 @@ pub fn connections(Entered { census, seconds, sockets }: &Entered, calls: &CallB
     };
     let (live, listening) = (list(live), list(listening));
     let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
-    let listeners = Listeners::of(&census.sockets);
-    let ended: Vec<_> = ended.map(|one| of_ended(census, &listeners, one)).collect();
+    let ended: Vec<_> = ended.map(|one| of_ended(census, listeners, one)).collect();
     left_out += (calls.ended().count() - ended.len()) as u64;
     Connections {
         census: CensusFacts {
