@@ -188,7 +188,9 @@ impl Theme {
             Meaning::Dim => self.dim,
             Meaning::Address => self.address,
             Meaning::Bar => self.bar,
+            Meaning::Good => self.good,
             Meaning::Warn => self.warn,
+            Meaning::Error => self.error,
         }
     }
 

@@ -120,8 +120,9 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
                 spans.push(Span::raw(gap()));
             }
             let width = usize::from(*width);
-            let text = listed.cell(at, *column, &cell(picture, at, width));
-            spans.push(Span::styled(heads[*column].align.set(&text, width), theme.of_meaning(heads[*column].meaning)));
+            let cell = cell(picture, at, width);
+            let (text, meaning) = (listed.cell(at, *column, &cell), listed.meaning(at, *column, &cell));
+            spans.push(Span::styled(heads[*column].align.set(&text, width), theme.of_meaning(meaning)));
         }
         let mut line = Line::from(spans);
         if selected == Some(at) {

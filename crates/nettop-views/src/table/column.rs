@@ -40,8 +40,12 @@ pub enum Meaning {
     Address,
     /// A share, with its bar.
     Bar,
+    /// As it should be.
+    Good,
     /// Works, but not as it should.
     Warn,
+    /// Went wrong, or is about to end.
+    Error,
 }
 
 /// What does not depend on the rows.
@@ -74,6 +78,8 @@ pub struct Column<R: 'static> {
     pub cell: fn(&R, &Cell) -> String,
     /// What rows are sorted by; `None`: they cannot be.
     pub key: Option<fn(&R) -> SortKey>,
+    /// What its text means where that depends on the row.
+    pub meaning: Option<fn(&R, &Cell) -> Meaning>,
 }
 
 /// What a cell may know beside its row.
@@ -145,7 +151,7 @@ impl<R> Column<R> {
     ) -> Self {
         let (align, meaning) = (Align::Left, Meaning::Text);
         let head = Head { title, help, rank, widths, align, meaning, sorts: false, falls: false };
-        Self { head, cell, key: None }
+        Self { head, cell, key: None, meaning: None }
     }
 
     /// A column of numbers, at the right.
@@ -156,20 +162,23 @@ impl<R> Column<R> {
         widths: [u16; 3],
         cell: fn(&R, &Cell) -> String,
     ) -> Self {
-        let Self { head, cell, key } = Self::text(title, help, rank, widths, cell);
-        Self { head: Head { align: Align::Right, falls: true, ..head }, cell, key }
+        let column = Self::text(title, help, rank, widths, cell);
+        Self { head: Head { align: Align::Right, falls: true, ..column.head }, ..column }
     }
 
     /// The same with another meaning.
     pub const fn means(self, meaning: Meaning) -> Self {
-        let Self { head, cell, key } = self;
-        Self { head: Head { meaning, ..head }, cell, key }
+        Self { head: Head { meaning, ..self.head }, ..self }
+    }
+
+    /// The same with a meaning that depends on the row.
+    pub const fn means_by(self, meaning: fn(&R, &Cell) -> Meaning) -> Self {
+        Self { meaning: Some(meaning), ..self }
     }
 
     /// The same, and rows can be sorted by it.
     pub const fn sorted(self, key: fn(&R) -> SortKey) -> Self {
-        let Self { head, cell, .. } = self;
-        Self { head: Head { sorts: true, ..head }, cell, key: Some(key) }
+        Self { head: Head { sorts: true, ..self.head }, key: Some(key), ..self }
     }
 }
 

@@ -106,6 +106,8 @@ pub trait Listed {
     fn enter(&self, at: usize) -> Enter;
     /// The text of one of its columns, made for a cell.
     fn cell(&self, at: usize, column: usize, cell: &Cell) -> String;
+    /// What that text means.
+    fn meaning(&self, at: usize, column: usize, cell: &Cell) -> Meaning;
 }
 
 /// See [`Listed`].
@@ -207,6 +209,13 @@ impl<R: Clone + Row> Listed for TableRows<'_, R> {
         match (self.row(at), self.table.columns.get(column)) {
             (Some(row), Some(column)) => (column.cell)(row, cell),
             _ => String::new(),
+        }
+    }
+
+    fn meaning(&self, at: usize, column: usize, cell: &Cell) -> Meaning {
+        match (self.row(at), self.table.columns.get(column)) {
+            (Some(row), Some(column)) => column.meaning.map_or(column.head.meaning, |meaning| meaning(row, cell)),
+            _ => Meaning::Text,
         }
     }
 }
