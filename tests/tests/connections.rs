@@ -171,6 +171,40 @@ fn what_came_after_the_start_is_counted_and_its_owner_is_known_by_its_calls() {
 }
 
 #[test]
+fn datagrams_are_counted_for_each_socket_of_udp() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let monitor = Monitor::live(&net.receiver, "");
+    wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
+    let (server, client) = net.receiver.run(|| {
+        let bind = || UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let (server, client) = (bind(), bind());
+        client.connect(server.local_addr().expect("an address")).expect("connecting");
+        (server, client)
+    });
+    // One at a time: none is lost for want of room.
+    for _ in 0..50 {
+        client.send(&[7; 100]).expect("sending");
+        let (_, from) = server.recv_from(&mut [0; 200]).expect("receiving");
+        server.send_to(&[7; 10], from).expect("answering");
+        client.recv(&mut [0; 200]).expect("receiving");
+    }
+    let port = |socket: &UdpSocket| socket.local_addr().expect("an address").port();
+    let (from, to) = (port(&client), port(&server));
+    let moved = |row: &Value| ["tx_bytes", "rx_bytes", "tx_packets", "rx_packets"].map(|key| row[key].as_u64());
+    let snapshot = wait_until(&monitor, "every datagram", |snapshot| {
+        connection(snapshot, from, to).is_some_and(|row| row["rx_bytes"] == 500)
+    });
+    let row = connection(&snapshot, from, to).expect("a row");
+    assert_eq!(moved(row), [5_000, 500, 50, 50].map(Some), "{row}");
+    assert_eq!((&row["state"], &row["pid"]), (&"ACTIVE".into(), &process::id().into()), "{row}");
+    let row = listening(&snapshot, to).expect("the one that is not connected");
+    assert_eq!(moved(row), [500, 5_000, 50, 50].map(Some), "{row}");
+}
+
+#[test]
 fn a_flood_of_syns_adds_no_row() {
     if !skip::privileged() {
         return;

@@ -1,6 +1,7 @@
 //! What processes move by their sockets, and connections that have ended: to the byte, however short they live.
 
 use std::{
+    fs,
     process::{Child, Command},
     thread,
     time::Duration,
@@ -81,7 +82,12 @@ fn short_connections_are_counted_whole_on_both_sides() {
         return;
     }
     const CONNECTIONS: u64 = 1_000;
-    let (net, monitor) = net();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("connections.jsonl");
+    let net = Net::new(1);
+    net.receiver.ip("link set dev lo up");
+    let monitor =
+        Monitor::live(&net.receiver, &format!("--iface in0 --map-memory 32 --connections {}", file.display()));
     let [server, client] =
         both(&net.receiver, "serve 127.0.0.1:7001 1000 137 1000", "connect 127.0.0.1:7001 1000 137 1000");
     let (sent, received) = (137 * CONNECTIONS, 1_000 * CONNECTIONS);
@@ -96,7 +102,16 @@ fn short_connections_are_counted_whole_on_both_sides() {
         assert!(rows.iter().all(|row| row["tx_bytes"] == tx && row["rx_bytes"] == rx), "{name}: {rows:?}");
         let owned = rows.iter().filter(|row| row["process"] == "mover").count() as u64;
         assert!(owned > CONNECTIONS * 8 / 10, "{name}: {owned} have an owner");
+        assert!(rows.iter().all(|row| row["opened_ns"].as_u64().is_some()), "{name}: they began after the start");
     }
+    monitor.stop();
+    let text = fs::read_to_string(&file).expect("the file of --connections");
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let moved = |key: &str, port: &str| -> u64 {
+        rows.iter().filter(|row| row[port] == 7001).filter_map(|row| row[key].as_u64()).sum()
+    };
+    assert_eq!((moved("tx_bytes", "remote_port"), moved("rx_bytes", "remote_port")), (sent, received));
+    assert_eq!((moved("tx_bytes", "local_port"), moved("rx_bytes", "local_port")), (received, sent));
 }
 
 #[test]

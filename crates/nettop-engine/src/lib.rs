@@ -98,6 +98,8 @@ pub struct Settings {
     pub event_rate: u32,
     /// Sources remembered.
     pub max_sources: usize,
+    /// For how long a connection is listed that has ended.
+    pub keep_ended: Duration,
     /// What is left out.
     pub without: Vec<Optional>,
     /// From where on rules raise alerts.
@@ -199,7 +201,7 @@ impl Engine {
             interfaces: Interfaces::default(),
             collectors: Collectors::default(),
             host: HostState::default(),
-            sockets: SocketState::default(),
+            sockets: SocketState::new(settings.keep_ended),
             geo,
             saved: Instant::now(),
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -312,7 +314,10 @@ impl Engine {
         match reading {
             collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
-            collector::Reading::Calls(calls) => self.sockets.enter_calls(*calls),
+            collector::Reading::Calls(calls) => {
+                let sinks = &mut self.sinks;
+                self.sockets.enter_calls(*calls, |ended| sinks.connection(ended));
+            }
         }
     }
 

@@ -299,6 +299,7 @@ mod tests {
             max_events: 5_000,
             event_rate: 10_000,
             max_sources: 1_000,
+            keep_ended: Duration::from_secs(10),
             without: Vec::new(),
             thresholds,
             rules,

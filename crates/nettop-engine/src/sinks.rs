@@ -6,13 +6,13 @@ use nettop_collect::record::Line;
 use nettop_common::Event;
 use nettop_export::{
     append_file::AppendFile,
-    jsonl::{Jsonl, LAST_WRITES, Reopener},
+    jsonl::{Jsonl, LAST_WRITES, Reopener, RowsFile},
     record::Recorder,
     state::StateWriter,
 };
 use nettop_model::{
     request::Request,
-    snapshot::{Alert, Degraded, Export, ExportRow, Sampled},
+    snapshot::{Alert, Connection, Degraded, Export, ExportRow, Sampled},
 };
 
 /// The files, where there are any.
@@ -20,6 +20,7 @@ use nettop_model::{
 pub struct Sinks {
     events: Option<Jsonl<Sampled>>,
     alerts: Option<Jsonl<Alert>>,
+    connections: Option<Jsonl<Connection>>,
     record: Option<Arc<Recorder<Line>>>,
     state: Option<StateWriter>,
 }
@@ -29,10 +30,15 @@ impl Sinks {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(events: Option<AppendFile>, alerts: Option<AppendFile>) -> io::Result<Self> {
+    pub fn start(
+        events: Option<AppendFile>,
+        alerts: Option<AppendFile>,
+        connections: Option<AppendFile>,
+    ) -> io::Result<Self> {
         Ok(Self {
             events: events.map(|target| Jsonl::start(Export::Events, target)).transpose()?,
             alerts: alerts.map(|target| Jsonl::start(Export::Alerts, target)).transpose()?,
+            connections: connections.map(|target| Jsonl::start(Export::Connections, target)).transpose()?,
             record: None,
             state: None,
         })
@@ -76,8 +82,20 @@ impl Sinks {
 
     /// From now on waits for a slow disk rather than lose rows.
     pub fn be_patient(&mut self) {
-        self.events.iter_mut().for_each(Jsonl::be_patient);
-        self.alerts.iter_mut().for_each(Jsonl::be_patient);
+        self.files_mut().for_each(|file| file.be_patient());
+    }
+
+    /// Those that rows are appended to.
+    fn files(&self) -> impl Iterator<Item = &dyn RowsFile> {
+        let events = self.events.iter().map(|file| file as &dyn RowsFile);
+        let alerts = self.alerts.iter().map(|file| file as &dyn RowsFile);
+        events.chain(alerts).chain(self.connections.iter().map(|file| file as &dyn RowsFile))
+    }
+
+    fn files_mut(&mut self) -> impl Iterator<Item = &mut dyn RowsFile> {
+        let events = self.events.iter_mut().map(|file| file as &mut dyn RowsFile);
+        let alerts = self.alerts.iter_mut().map(|file| file as &mut dyn RowsFile);
+        events.chain(alerts).chain(self.connections.iter_mut().map(|file| file as &mut dyn RowsFile))
     }
 
     /// Adds a sampled packet.
@@ -94,33 +112,37 @@ impl Sinks {
         }
     }
 
+    /// Adds a connection that has ended.
+    pub fn connection(&mut self, connection: &Connection) {
+        if let Some(connections) = &mut self.connections {
+            connections.push(connection.clone());
+        }
+    }
+
     /// Hands over what was added, without waiting.
     pub fn flush(&mut self) {
-        self.events.iter_mut().for_each(Jsonl::flush);
-        self.alerts.iter_mut().for_each(Jsonl::flush);
+        self.files_mut().for_each(|file| file.flush());
     }
 
     /// Ends, and waits a little for the last writes.
     pub fn finish(&mut self) {
         // All of them meanwhile, rather than one after the other.
-        self.events.iter_mut().for_each(Jsonl::close);
-        self.alerts.iter_mut().for_each(Jsonl::close);
+        self.files_mut().for_each(|file| file.close());
         self.state.iter().for_each(StateWriter::close);
         let until = Instant::now() + LAST_WRITES;
-        self.events.iter_mut().for_each(|events| events.finish_until(until));
-        self.alerts.iter_mut().for_each(|alerts| alerts.finish_until(until));
+        self.files_mut().for_each(|file| file.finish_until(until));
         self.state.iter().for_each(|state| state.finish_until(until));
         self.record.iter().for_each(|record| record.finish());
     }
 
     /// What became of the rows so far.
     pub fn rows(&self) -> Vec<ExportRow> {
-        self.events.iter().map(Jsonl::row).chain(self.alerts.iter().map(Jsonl::row)).collect()
+        self.files().map(|file| file.row()).collect()
     }
 
     /// For SIGHUP, one for each file.
     pub fn reopeners(&self) -> Vec<Reopener> {
-        self.events.iter().map(Jsonl::reopener).chain(self.alerts.iter().map(Jsonl::reopener)).collect()
+        self.files().map(|file| file.reopener()).collect()
     }
 }
 
@@ -140,7 +162,7 @@ pub fn degraded(rows: &[ExportRow]) -> impl Iterator<Item = Degraded> + '_ {
                 format!("{lost} lines lost: the file could not be written, or not fast enough"),
                 match kind {
                     Export::Events => "a lower --event-rate, or a faster disk",
-                    Export::Alerts => "a faster disk",
+                    Export::Alerts | Export::Connections => "a faster disk",
                 },
             ),
             None => return None,

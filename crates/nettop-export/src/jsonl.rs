@@ -81,6 +81,22 @@ pub struct Jsonl<T> {
     status: Arc<Status>,
 }
 
+/// What all of them have in common, whatever their rows are.
+pub trait RowsFile {
+    /// From now on waits for a slow disk rather than lose rows: for the replay of a capture, which can wait.
+    fn be_patient(&mut self);
+    /// Hands over what was added since the last time.
+    fn flush(&mut self);
+    /// Hands over the last rows; nothing comes after them.
+    fn close(&mut self);
+    /// Does so, and waits until then for them to be written. What then is not, is lost.
+    fn finish_until(&mut self, until: Instant);
+    /// What became of the rows so far.
+    fn row(&self) -> ExportRow;
+    /// For SIGHUP.
+    fn reopener(&self) -> Reopener;
+}
+
 impl<T: Serialize + Send + 'static> Jsonl<T> {
     /// Starts the thread that writes, with the privileges of the calling one.
     ///
@@ -101,11 +117,6 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         Ok(Self { export, path, batch: Vec::new(), rows: 0, batches, patient: false, ended, status })
     }
 
-    /// From now on waits for a slow disk rather than lose rows: for the replay of a capture, which can wait.
-    pub fn be_patient(&mut self) {
-        self.patient = true;
-    }
-
     /// Adds a row.
     pub fn push(&mut self, row: T) {
         self.batch.push(row);
@@ -114,8 +125,26 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         }
     }
 
-    /// Hands over what was added since the last time.
-    pub fn flush(&mut self) {
+    /// Waits until there is room, or the end is near.
+    fn send_patiently(&self, batches: &SyncSender<Vec<T>>, mut batch: Vec<T>) -> bool {
+        loop {
+            match batches.try_send(batch) {
+                Err(TrySendError::Full(back)) if !self.status.hurry.load(Ordering::Relaxed) => {
+                    batch = back;
+                    thread::sleep(PAUSE);
+                }
+                sent => return sent.is_ok(),
+            }
+        }
+    }
+}
+
+impl<T: Serialize + Send + 'static> RowsFile for Jsonl<T> {
+    fn be_patient(&mut self) {
+        self.patient = true;
+    }
+
+    fn flush(&mut self) {
         if self.batch.is_empty() && !self.status.reopen.load(Ordering::Relaxed) {
             return;
         }
@@ -132,32 +161,12 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         }
     }
 
-    /// Waits until there is room, or the end is near.
-    fn send_patiently(&self, batches: &SyncSender<Vec<T>>, mut batch: Vec<T>) -> bool {
-        loop {
-            match batches.try_send(batch) {
-                Err(TrySendError::Full(back)) if !self.status.hurry.load(Ordering::Relaxed) => {
-                    batch = back;
-                    thread::sleep(PAUSE);
-                }
-                sent => return sent.is_ok(),
-            }
-        }
-    }
-
-    /// Hands over the last rows; nothing comes after them.
-    pub fn close(&mut self) {
+    fn close(&mut self) {
         self.flush();
         self.batches = None;
     }
 
-    /// Does so, and waits a little until they are written. What then is not, is lost.
-    pub fn finish(&mut self) {
-        self.finish_until(Instant::now() + LAST_WRITES);
-    }
-
-    /// The same, but waits until then.
-    pub fn finish_until(&mut self, until: Instant) {
+    fn finish_until(&mut self, until: Instant) {
         self.close();
         if self.ended.recv_timeout(until.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout) {
             let written = self.status.lines.load(Ordering::Relaxed);
@@ -165,8 +174,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         }
     }
 
-    /// What became of the rows so far.
-    pub fn row(&self) -> ExportRow {
+    fn row(&self) -> ExportRow {
         let Status { lines, bytes, lost, error, reopen: _, hurry: _ } = &*self.status;
         ExportRow {
             kind: self.export,
@@ -178,8 +186,7 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
         }
     }
 
-    /// For SIGHUP.
-    pub fn reopener(&self) -> Reopener {
+    fn reopener(&self) -> Reopener {
         Reopener(self.status.clone())
     }
 }

@@ -142,6 +142,7 @@ fn settings(form: Form) -> Result<Settings> {
         max_events: 0,
         event_rate,
         max_sources: MOST_SOURCES,
+        keep_ended: Duration::from_secs(10),
         without: Vec::new(),
         thresholds: Thresholds::default(),
         rules: Vec::new(),

@@ -433,6 +433,12 @@ pub struct CommonArgs {
     /// Append alerts to this file, one line of JSON when raised and one when over
     #[arg(long, value_name = "FILE")]
     pub alerts: Option<PathBuf>,
+    /// Append every TCP connection that has ended to this file, one line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
+    /// List a connection for so many seconds after it has ended, 0 to 3600
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=3600), value_name = "SECONDS")]
+    pub keep_ended: u64,
     /// From where on there are alerts.
     #[command(flatten)]
     pub thresholds: ThresholdArgs,
@@ -496,6 +502,7 @@ impl CommonArgs {
                 Mode::Replay => u32::MAX,
             }),
             max_sources: self.max_sources.unwrap_or(MOST_SOURCES),
+            keep_ended: Duration::from_secs(self.keep_ended),
             without: Vec::new(),
             thresholds: self.thresholds.0,
             rules: self.rules.clone(),

@@ -8,13 +8,15 @@ use nettop_export::{append_file::AppendFile, atomic_file::AtomicFile, jsonl::Reo
 
 use crate::cli::CommonArgs;
 
-/// Those of `--jsonl`, `--alerts` and `--snapshot`.
+/// Those of `--jsonl`, `--alerts`, `--connections` and `--snapshot`.
 #[derive(Debug)]
 pub struct Files {
     /// Sampled packets.
     pub events: Option<AppendFile>,
     /// Alerts.
     pub alerts: Option<AppendFile>,
+    /// Connections that have ended.
+    pub connections: Option<AppendFile>,
     /// Beside which file a session ends up; none where packets go into a pipe or a device.
     pub session: Option<OutputDir>,
     /// The last snapshot.
@@ -34,6 +36,7 @@ impl Files {
                 .with_context(|| format!("opening {} to append to; name another with {option}", path.display())),
         };
         let (events, alerts) = (open(&args.jsonl, "--jsonl")?, open(&args.alerts, "--alerts")?);
+        let connections = open(&args.connections, "--connections")?;
         let beside = args.jsonl.as_ref().filter(|_| events.as_ref().is_some_and(AppendFile::is_regular));
         let session = beside
             .map(|path| {
@@ -45,7 +48,7 @@ impl Files {
             AtomicFile::open(path.clone(), user)
                 .with_context(|| format!("opening {}; name another file with --snapshot", path.display()))
         });
-        Ok(Self { events, alerts, session, snapshot: snapshot.transpose()? })
+        Ok(Self { events, alerts, connections, session, snapshot: snapshot.transpose()? })
     }
 }
 

@@ -177,7 +177,8 @@ impl Opened {
         let mut folders = Folders::default();
         self.geo.iter().flat_map(Watcher::folders).for_each(|folder| folders.read(&folder));
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
-        let outputs = [&args.jsonl, &args.alerts, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
+        let outputs =
+            [&args.jsonl, &args.alerts, &args.connections, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
         outputs.chain(self.log.as_ref().map(Log::path)).for_each(|path| folders.output(path));
         // At the end of a link there may be nothing yet.
         let ends = self.files.snapshot.iter().filter_map(AtomicFile::file);
@@ -236,7 +237,8 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;
     }
-    let mut sinks = Sinks::start(files.events, files.alerts).context("starting a thread that writes a file")?;
+    let mut sinks =
+        Sinks::start(files.events, files.alerts, files.connections).context("starting a thread that writes a file")?;
     if settings.mode == Mode::Replay {
         sinks.be_patient();
     }

@@ -24,6 +24,10 @@ pub struct Calls {
     pub nested: Moved,
     /// Each process once.
     pub processes: Vec<(Process, Moved)>,
+    /// Of that, what was moved by sockets that no census tells the bytes of: those that are not of TCP, and all of other network namespaces.
+    /// One may be there more than once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<SocketCalls>,
     /// Connections of this network namespace that ended.
     pub ended: Vec<Ended>,
     /// How many ended in others.
@@ -34,12 +38,24 @@ pub struct Calls {
 
 /// Connections that are told one by one, of readings that nobody took meanwhile.
 const MOST_ENDED: usize = 65_536;
+/// Likewise, sockets.
+const MOST_SOCKETS: usize = 65_536;
 
 impl Calls {
     /// Adds what was counted since.
     pub fn add(&mut self, newer: Self) {
-        let Self { at, has_bytes, total, untracked, nested, processes, ended, ended_elsewhere, ended_untracked } =
-            newer;
+        let Self {
+            at,
+            has_bytes,
+            total,
+            untracked,
+            nested,
+            processes,
+            sockets,
+            ended,
+            ended_elsewhere,
+            ended_untracked,
+        } = newer;
         (self.at, self.has_bytes) = (at, has_bytes);
         self.total.add(total);
         self.untracked.add(untracked);
@@ -51,6 +67,8 @@ impl Calls {
                 None => self.processes.push((process, moved)),
             }
         }
+        let room = MOST_SOCKETS.saturating_sub(self.sockets.len());
+        self.sockets.extend(sockets.into_iter().take(room));
         self.ended_elsewhere += ended_elsewhere;
         let (count, tx, rx) = &mut self.ended_untracked;
         *count += ended_untracked.0;
@@ -66,6 +84,30 @@ impl Calls {
             }
         }
     }
+}
+
+/// What one process moved by one socket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SocketCalls {
+    /// Of the socket.
+    pub cookie: u64,
+    /// The network namespace of the socket, by its inode; 0: this one.
+    #[serde(default)]
+    pub namespace: u32,
+    /// The IP protocol.
+    pub protocol: u16,
+    /// The address at this end; IPv4-mapped ones are IPv4.
+    pub local: IpAddr,
+    /// The port at this end.
+    pub local_port: u16,
+    /// The address at the other end; unspecified: there is none.
+    pub remote: IpAddr,
+    /// The port at the other end.
+    pub remote_port: u16,
+    /// The process: its number, and when it began, as in [`Process`].
+    pub process: (u32, u64),
+    /// What was moved.
+    pub moved: Moved,
 }
 
 /// Bytes and calls that moved any.
@@ -127,6 +169,9 @@ pub struct Ended {
     pub rtt_us: u32,
     /// Segments sent again.
     pub retransmits: u32,
+    /// Segments received out of order.
+    #[serde(default)]
+    pub out_of_order: u32,
     /// Whose it was, where that is known.
     pub owner: Option<Process>,
 }
@@ -149,6 +194,7 @@ mod tests {
             rx_packets: 0,
             rtt_us: 0,
             retransmits: 0,
+            out_of_order: 0,
             owner: None,
         };
         let moved = |tx_bytes| Moved { tx_bytes, tx_calls: 1, ..Moved::default() };

@@ -15,7 +15,7 @@ use nettop_common::sockets::{CallCounters, EndedConnection, Ends, process};
 use nettop_model::clock::Moment;
 
 use super::{
-    calls::{Calls, Ended, Moved},
+    calls::{Calls, Ended, Moved, SocketCalls},
     process,
     reading::{Census, Process},
 };
@@ -28,6 +28,8 @@ const MOST: usize = 131_072;
 const MOST_PROCESSES: usize = 16_384;
 /// `AF_INET` (linux/socket.h).
 const INET: u16 = 2;
+/// `IPPROTO_TCP`.
+const TCP: u16 = 6;
 
 /// What identifies a process: its number, and when it began in ticks.
 type Identity = (u32, u64);
@@ -69,16 +71,21 @@ impl Hooked {
             self.hooks.read();
         self.fill = fill;
         let mut by_process: HashMap<Identity, Moved, RandomState> = HashMap::default();
+        let mut by_socket = Vec::new();
         for (key, counters) in &sockets {
             let owner = self.process(process(*key), counters);
-            by_process.entry((owner.pid, owner.started)).or_default().add(counters.moved.into());
+            let identity = (owner.pid, owner.started);
+            by_process.entry(identity).or_default().add(counters.moved.into());
             // 0: there was no slot for the socket.
             if key[0] != 0 {
                 self.note_owner(key[0], owner, counters);
+                if !self.is_here(counters.namespace) || counters.ends.protocol != TCP {
+                    by_socket.push(self.by_socket(key[0], identity, counters));
+                }
             }
         }
         let listed = ended.len() as u64;
-        let here: Vec<_> = ended.iter().filter(|one| self.namespace == 0 || one.namespace == self.namespace).collect();
+        let here: Vec<_> = ended.iter().filter(|one| self.is_here(one.namespace)).collect();
         let ended_elsewhere = listed - here.len() as u64;
         let ended = here.into_iter().map(|one| told(one, self.owners.get(&one.cookie).map(|(owner, _)| &**owner)));
         let ended = ended.collect();
@@ -93,6 +100,7 @@ impl Hooked {
             untracked: untracked.into(),
             nested: nested.into(),
             processes: processes.collect(),
+            sockets: by_socket,
             ended,
             ended_elsewhere,
             ended_untracked: (ended_count - listed, tx, rx),
@@ -102,6 +110,27 @@ impl Hooked {
             self.processes.retain(|_, process| Arc::strong_count(process) > 1);
         }
         calls
+    }
+
+    /// Whether a network namespace is this one, as far as that is known.
+    fn is_here(&self, namespace: u32) -> bool {
+        self.namespace == 0 || self.namespace == namespace
+    }
+
+    fn by_socket(&self, cookie: u64, process: Identity, counters: &CallCounters) -> SocketCalls {
+        let CallCounters { moved, ends, namespace, .. } = *counters;
+        let Ends { local, remote, local_port, remote_port, family, protocol } = ends;
+        SocketCalls {
+            cookie,
+            namespace: if self.is_here(namespace) { 0 } else { namespace },
+            protocol,
+            local: address(local, family),
+            local_port,
+            remote: address(remote, family),
+            remote_port,
+            process,
+            moved: moved.into(),
+        }
     }
 
     /// Tells the sockets of a census their owners, where these are known here: better than by open files, for those are looked at
@@ -173,6 +202,7 @@ fn told(one: &EndedConnection, owner: Option<&Process>) -> Ended {
         rx_packets: one.rx_segments,
         rtt_us: one.round_trip >> 3,
         retransmits: one.retransmits,
+        out_of_order: one.out_of_order,
         owner: owner.cloned(),
     }
 }

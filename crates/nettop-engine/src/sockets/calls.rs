@@ -1,13 +1,18 @@
 //! What calls on sockets moved, by process, since the start or the last reset; and the connections that ended lately.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{
     Process,
-    calls::{Calls, Ended, Moved},
+    calls::{Calls, Moved},
 };
-use nettop_model::snapshot::{CallsAccounting, Transferred};
+use nettop_model::snapshot::{CallsAccounting, Connection, Transferred};
+
+use super::by_socket::{self, SocketBook};
 
 /// Processes that are remembered.
 const MOST: usize = 16_384;
@@ -15,8 +20,7 @@ const MOST: usize = 16_384;
 const EVICTED: usize = MOST / 8;
 /// For how long a process is listed that has no socket any more, nanoseconds.
 const LATELY_NS: u64 = 60_000_000_000;
-/// For how long a connection is listed that has ended, and how many are.
-const ENDED_NS: u64 = 10_000_000_000;
+/// Connections that are listed after they have ended.
 const MOST_ENDED: usize = 4096;
 
 /// What identifies a process.
@@ -38,28 +42,42 @@ pub struct Booked {
 /// The sums.
 #[derive(Default)]
 pub struct CallBook {
+    /// For how long a connection is listed that has ended.
+    keep_ended: Duration,
     processes: HashMap<Identity, Booked, RandomState>,
     total: Moved,
     untracked: Moved,
     nested: Moved,
     /// Of processes that were forgotten.
     evicted: Moved,
-    /// Until when was read; 0: nothing was.
+    /// By socket, where no census tells it.
+    sockets: SocketBook,
+    /// When was read first, and until when; 0: nothing was.
+    since_ns: u64,
     at_ns: u64,
     has_bytes: bool,
     /// Oldest first.
-    ended: VecDeque<Ended>,
+    ended: VecDeque<Connection>,
     /// How many ended in this network namespace, and of those how many were not told one by one.
     ended_count: u64,
     ended_untracked: u64,
 }
 
 impl CallBook {
-    /// Enters a reading.
-    pub fn enter(&mut self, calls: Calls) {
+    /// Without anything counted; connections that have ended are listed for so long.
+    pub fn new(keep_ended: Duration) -> Self {
+        Self { keep_ended, ..Self::default() }
+    }
+
+    /// Enters a reading, and the connections of it that have ended.
+    pub fn enter(&mut self, calls: Calls, ended: Vec<Connection>) {
         let now_ns = calls.at.monotonic_ns;
         let seconds = if self.at_ns == 0 { 0.0 } else { now_ns.saturating_sub(self.at_ns) as f64 / 1e9 };
         (self.at_ns, self.has_bytes) = (now_ns, calls.has_bytes);
+        if self.since_ns == 0 {
+            self.since_ns = now_ns;
+        }
+        self.sockets.enter(now_ns, seconds, calls.sockets);
         self.total.add(calls.total);
         self.untracked.add(calls.untracked);
         self.nested.add(calls.nested);
@@ -84,18 +102,20 @@ impl CallBook {
         }
         let (untracked, ..) = calls.ended_untracked;
         self.ended_untracked += untracked;
-        self.ended_count += calls.ended.len() as u64 + untracked;
-        self.ended.extend(calls.ended);
+        self.ended_count += ended.len() as u64 + untracked;
+        self.ended.extend(ended);
         let over = self.ended.len().saturating_sub(MOST_ENDED);
         self.ended.drain(..over);
-        while self.ended.front().is_some_and(|one| now_ns.saturating_sub(one.at_ns) > ENDED_NS) {
+        let until_ns = calls.at.unix_ns.saturating_sub(self.keep_ended.as_nanos() as u64);
+        while self.ended.front().and_then(|one| one.ended_ns).is_some_and(|ended_ns| ended_ns < until_ns) {
             self.ended.pop_front();
         }
     }
 
     /// Starts anew.
     pub fn reset(&mut self) {
-        *self = Self { at_ns: self.at_ns, has_bytes: self.has_bytes, ..Self::default() };
+        let Self { keep_ended, at_ns, has_bytes, .. } = *self;
+        *self = Self { keep_ended, at_ns, since_ns: at_ns, has_bytes, ..Self::default() };
     }
 
     /// Whether it is counted what calls move.
@@ -108,6 +128,22 @@ impl CallBook {
         self.processes.get(&identity)
     }
 
+    /// What was moved by a socket of which no census tells it.
+    pub fn socket(&self, cookie: u64) -> Option<&by_socket::Booked> {
+        self.sockets.get(cookie)
+    }
+
+    /// For how long a socket has moved nothing, nanoseconds: at least, where it has not since this is counted.
+    pub fn silent_ns(&self, cookie: u64) -> u64 {
+        let last_ns = self.socket(cookie).map_or(self.since_ns, |booked| booked.last_ns);
+        self.at_ns.saturating_sub(last_ns)
+    }
+
+    /// Forgets sockets that a whole census has not.
+    pub fn keep(&mut self, is_listed: impl Fn(u64) -> bool) {
+        self.sockets.keep(self.at_ns, is_listed);
+    }
+
     /// Those that have moved anything lately.
     pub fn lately(&self) -> impl Iterator<Item = (&Identity, &Booked)> {
         self.processes
@@ -116,8 +152,13 @@ impl CallBook {
     }
 
     /// The connections that ended lately, the newest first.
-    pub fn ended(&self) -> impl Iterator<Item = &Ended> {
+    pub fn ended(&self) -> impl Iterator<Item = &Connection> {
         self.ended.iter().rev()
+    }
+
+    /// How many have ended that were not told one by one.
+    pub fn ended_untracked(&self) -> u64 {
+        self.ended_untracked
     }
 
     /// Where all of it went.
@@ -180,7 +221,7 @@ mod tests {
             ("one alone", calls(50, &[(8, 47)], 0), vec![(7, 200, 0.0), (8, 57, 1.0)]),
             ("after a minute", calls(70, &[], 0), vec![(8, 57, 0.0)]),
         ] {
-            book.enter(reading);
+            book.enter(reading, Vec::new());
             let mut rows: Vec<_> =
                 book.lately().map(|((pid, _), booked)| (*pid, booked.moved.tx_bytes, booked.bps.0)).collect();
             rows.sort_by_key(|row| row.0);
@@ -196,7 +237,7 @@ mod tests {
         for second in 1..5_u64 {
             let from = second as u32 * 10_000;
             let moved: Vec<_> = (from..from + 10_000).map(|pid| (pid, 2)).collect();
-            book.enter(calls(second, &moved, 0));
+            book.enter(calls(second, &moved, 0), Vec::new());
         }
         assert!(book.processes.len() <= MOST);
         let accounting = book.accounting();

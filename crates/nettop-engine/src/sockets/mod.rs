@@ -1,5 +1,6 @@
 //! The host's sockets: rates from two censuses, who began a connection, and sums for each process.
 
+mod by_socket;
 mod calls;
 mod facts;
 mod listeners;
@@ -10,13 +11,17 @@ use std::{
     cell::OnceCell,
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
+    time::Duration,
 };
 
 use foldhash::fast::RandomState;
-use nettop_collect::sockets::{Census, SocketProtocol, SocketRow, calls::Calls};
+use nettop_collect::sockets::{
+    Census, SocketProtocol, SocketRow,
+    calls::{Calls, Ended},
+};
 use nettop_model::{
     clock::Moment,
-    snapshot::{Connections, DEFAULT_LIMIT, Degraded, Processes, Way},
+    snapshot::{Connection, Connections, DEFAULT_LIMIT, Degraded, Processes, Way},
 };
 
 use self::{calls::CallBook, listeners::Listeners, state::Kind};
@@ -72,6 +77,15 @@ struct Entered {
     sockets: Vec<Counted>,
 }
 
+impl Entered {
+    /// Who began a connection that has ended, from what listened at the census.
+    fn way(&self, ended: &Connection) -> Way {
+        let (local, local_port) = (ended.local, ended.local_port);
+        let socket = local.map(|local| SocketRow { local, local_port, ..SocketRow::default() });
+        socket.map_or(Way::Unknown, |socket| self.listeners.way(&socket, self.census.ephemeral))
+    }
+}
+
 /// What followed for one socket.
 struct Counted {
     /// Its place in the census.
@@ -89,14 +103,6 @@ struct Counted {
     way: Way,
 }
 
-impl Counted {
-    /// Bytes per second and bytes, both ways: what lists are ordered by.
-    fn weight(&self) -> (f64, u64) {
-        let sum = |tx: Option<u64>, rx: Option<u64>| tx.unwrap_or_default().saturating_add(rx.unwrap_or_default());
-        (self.tx_bps.unwrap_or_default() + self.rx_bps.unwrap_or_default(), sum(self.tx_bytes, self.rx_bytes))
-    }
-}
-
 /// What is known of a socket from the censuses before.
 struct Known {
     /// The number of the newest census that had it, and when that was.
@@ -111,9 +117,17 @@ struct Known {
 }
 
 impl SocketState {
-    /// Enters what calls moved.
-    pub fn enter_calls(&mut self, calls: Calls) {
-        self.calls.enter(calls);
+    /// Without any census; connections that have ended are listed for so long.
+    pub fn new(keep_ended: Duration) -> Self {
+        Self { calls: CallBook::new(keep_ended), ..Self::default() }
+    }
+
+    /// Enters what calls moved, and tells the connections that have ended.
+    pub fn enter_calls(&mut self, mut calls: Calls, mut tell: impl FnMut(&Connection)) {
+        let ended =
+            std::mem::take(&mut calls.ended).into_iter().map(|one| self.ended(&one, calls.at)).collect::<Vec<_>>();
+        ended.iter().for_each(&mut tell);
+        self.calls.enter(calls, ended);
         self.published.take();
     }
 
@@ -142,6 +156,7 @@ impl SocketState {
         if census.is_whole() {
             let newest = self.censuses;
             self.known.retain(|_, known| known.census == newest);
+            self.calls.keep(|cookie| self.known.contains_key(&cookie));
         } else if self.known.len() > MOST {
             self.known.clear();
         }
@@ -201,6 +216,20 @@ impl SocketState {
         Some(Counted { at, kind, tx_bytes, rx_bytes, tx_bps, rx_bps, opened_ns, seen_ns, resent, way })
     }
 
+    /// The row of a connection that has ended, as it was read at `read`.
+    fn ended(&self, one: &Ended, read: Moment) -> Connection {
+        let known = self.known.get(&one.cookie);
+        let way = known.map_or(Way::Unknown, |known| known.way);
+        let row = rows::of_ended(one, read.unix_offset_ns());
+        let (opened_ns, direction) = match &self.newest {
+            // Between two censuses that had all sockets: it lived for less than the time between them.
+            Some(newest) if known.is_none() && newest.census.is_whole() => (row.ended_ns, newest.way(&row)),
+            Some(newest) if way == Way::Unknown => (known.and_then(|known| known.opened_ns), newest.way(&row)),
+            _ => (known.and_then(|known| known.opened_ns), way),
+        };
+        Connection { opened_ns, direction: Some(direction), ..row }
+    }
+
     /// What the rules want to know of the newest census; `None`: there is none, or it is too old to say how it is at `now`.
     pub fn facts(&self, now: Moment) -> Option<&SocketFacts> {
         let newest = self.newest.as_ref()?;
@@ -251,6 +280,15 @@ impl SocketState {
                 format!("{} sockets are only counted", census.left_out),
                 format!("there is room for {}", census.sockets.len()),
                 "none: those that are listed stay the same",
+            );
+        }
+        let untracked = self.calls.ended_untracked();
+        if untracked > 0 {
+            push(
+                "ended left out",
+                format!("{untracked} connections that have ended are only counted"),
+                "more ended at once than the kernel's table has room for, which is 4,096 a CPU at most and a share of --map-memory".into(),
+                "a larger --map-memory; reset begins anew",
             );
         }
         if let Some(reason) = &census.unhooked {

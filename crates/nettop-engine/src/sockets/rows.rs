@@ -11,7 +11,6 @@ use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, Process
 use super::{
     Counted, Entered,
     calls::{Booked, CallBook},
-    listeners::Listeners,
     protocol,
     state::{self, Kind},
 };
@@ -23,19 +22,28 @@ const TICK_NS: u64 = 10_000_000;
 
 /// The connections, with at most `limit` (0: all) rows in each list.
 pub fn connections(entered: &Entered, calls: &CallBook, limit: usize) -> Connections {
-    let Entered { census, seconds, listeners, sockets } = entered;
+    let Entered { census, seconds, sockets, .. } = entered;
     let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
     let mut left_out = census.left_out;
+    let weight = |counted: &Counted| {
+        let payload =
+            census.sockets.get(counted.at as usize).map_or_else(Payload::default, |row| payload(row, calls, counted));
+        let sum = |tx: Option<u64>, rx: Option<u64>| tx.unwrap_or_default().saturating_add(rx.unwrap_or_default());
+        (
+            payload.tx_bps.unwrap_or_default() + payload.rx_bps.unwrap_or_default(),
+            sum(payload.tx_bytes, payload.rx_bytes),
+        )
+    };
     let mut list = |all: Vec<&Counted>| {
         let listed = heaviest(all, limit, &mut left_out, |one, other| {
-            let ((rate, bytes), (other_rate, other_bytes)) = (one.weight(), other.weight());
+            let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
             other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes)).then(one.at.cmp(&other.at))
         });
-        listed.iter().filter_map(|counted| row(census, counted)).collect()
+        listed.iter().filter_map(|counted| row(census, calls, counted)).collect()
     };
     let (live, listening) = (list(live), list(listening));
     let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
-    let ended: Vec<_> = ended.map(|one| of_ended(census, listeners, one)).collect();
+    let ended: Vec<_> = ended.cloned().collect();
     left_out += (calls.ended().count() - ended.len()) as u64;
     Connections {
         census: CensusFacts {
@@ -89,14 +97,56 @@ fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
     census.processes.get(socket.owner? as usize)
 }
 
-fn row(census: &Census, counted: &Counted) -> Option<Connection> {
+/// What a socket has moved, and how much a second; `None`: not known.
+#[derive(Default)]
+struct Payload {
+    tx_bytes: Option<u64>,
+    rx_bytes: Option<u64>,
+    tx_packets: Option<u64>,
+    rx_packets: Option<u64>,
+    tx_bps: Option<f64>,
+    rx_bps: Option<f64>,
+}
+
+/// TCP counts by itself what a socket moves. Of the others it is known from their calls, of which each moves a datagram.
+fn payload(socket: &SocketRow, calls: &CallBook, counted: &Counted) -> Payload {
+    let tcp = &socket.tcp;
+    match socket.protocol {
+        // Of one that listens these are not what they are of connections.
+        SocketProtocol::Tcp if counted.kind == Kind::Listening => Payload::default(),
+        SocketProtocol::Tcp => Payload {
+            tx_bytes: counted.tx_bytes,
+            rx_bytes: counted.rx_bytes,
+            tx_packets: tcp.segs_out.map(u64::from),
+            rx_packets: tcp.segs_in.map(u64::from),
+            tx_bps: counted.tx_bps,
+            rx_bps: counted.rx_bps,
+        },
+        SocketProtocol::Udp if calls.has_bytes() => {
+            let booked = calls.socket(socket.cookie);
+            let moved = booked.map(|booked| booked.moved).unwrap_or_default();
+            let (tx_bps, rx_bps) = booked.map(|booked| booked.bps).unwrap_or_default();
+            Payload {
+                tx_bytes: Some(moved.tx_bytes),
+                rx_bytes: Some(moved.rx_bytes),
+                tx_packets: Some(moved.tx_calls),
+                rx_packets: Some(moved.rx_calls),
+                tx_bps: Some(tx_bps),
+                rx_bps: Some(rx_bps),
+            }
+        }
+        SocketProtocol::Udp => Payload::default(),
+    }
+}
+
+fn row(census: &Census, calls: &CallBook, counted: &Counted) -> Option<Connection> {
     let socket = census.sockets.get(counted.at as usize)?;
     let owner = owner(census, socket);
     let is_live = counted.kind == Kind::Live;
-    let tcp = &socket.tcp;
-    // Of one that listens these are not what they are of connections.
-    let tcp = is_live.then_some(tcp);
-    let bytes = |bytes: Option<u64>| bytes.filter(|_| is_live);
+    let tcp = Some(&socket.tcp).filter(|_| is_live);
+    let is_silent = socket.protocol == SocketProtocol::Udp && calls.has_bytes();
+    let silent_ns = is_silent.then(|| calls.silent_ns(socket.cookie));
+    let Payload { tx_bytes, rx_bytes, tx_packets, rx_packets, tx_bps, rx_bps } = payload(socket, calls, counted);
     Some(Connection {
         cookie: socket.cookie,
         protocol: protocol(socket.protocol).into(),
@@ -104,20 +154,22 @@ fn row(census: &Census, counted: &Counted) -> Option<Connection> {
         local_port: socket.local_port,
         remote: is_live.then_some(socket.remote),
         remote_port: is_live.then_some(socket.remote_port),
-        state: state::name(socket).into(),
+        state: state::name(socket, silent_ns).into(),
+        silent: silent_ns.map(|silent_ns| silent_ns as f64 / 1e9),
         direction: is_live.then_some(counted.way),
         pid: owner.map(|owner| owner.pid),
         process: owner.map(|owner| owner.name.clone()),
         unit: owner.and_then(unit),
         uid: socket.uid,
-        tx_bytes: bytes(counted.tx_bytes),
-        rx_bytes: bytes(counted.rx_bytes),
-        tx_packets: tcp.and_then(|tcp| tcp.segs_out).map(u64::from),
-        rx_packets: tcp.and_then(|tcp| tcp.segs_in).map(u64::from),
-        tx_bps: counted.tx_bps.filter(|_| is_live),
-        rx_bps: counted.rx_bps.filter(|_| is_live),
+        tx_bytes,
+        rx_bytes,
+        tx_packets,
+        rx_packets,
+        tx_bps,
+        rx_bps,
         rtt_us: tcp.and_then(|tcp| tcp.rtt_us),
         retransmits: tcp.and_then(|tcp| tcp.retransmits),
+        out_of_order: tcp.and_then(|tcp| tcp.out_of_order),
         cwnd: tcp.and_then(|tcp| tcp.cwnd),
         rx_queue: socket.receive_queue,
         tx_queue: socket.send_queue,
@@ -197,10 +249,9 @@ fn book(row: &mut ProcessRow, booked: &Booked) {
     (row.tx_bps, row.rx_bps) = booked.bps;
 }
 
-/// A connection that has ended.
-fn of_ended(census: &Census, listeners: &Listeners, one: &Ended) -> Connection {
+/// A connection that has ended, as far as the kernel tells; `offset_ns`: of the clock on the wall, from the monotonic one.
+pub fn of_ended(one: &Ended, offset_ns: u64) -> Connection {
     let owner = one.owner.as_ref();
-    let socket = SocketRow { local: one.local, local_port: one.local_port, ..SocketRow::default() };
     Connection {
         cookie: one.cookie,
         protocol: protocol(SocketProtocol::Tcp).into(),
@@ -209,7 +260,6 @@ fn of_ended(census: &Census, listeners: &Listeners, one: &Ended) -> Connection {
         remote: Some(one.remote),
         remote_port: Some(one.remote_port),
         state: "CLOSED".into(),
-        direction: Some(listeners.way(&socket, census.ephemeral)),
         pid: owner.map(|owner| owner.pid),
         process: owner.map(|owner| owner.name.clone()),
         unit: owner.and_then(unit),
@@ -220,7 +270,8 @@ fn of_ended(census: &Census, listeners: &Listeners, one: &Ended) -> Connection {
         rx_packets: Some(one.rx_packets.into()),
         rtt_us: Some(one.rtt_us),
         retransmits: Some(one.retransmits),
-        ended_ns: Some(one.at_ns.wrapping_add(census.at.unix_offset_ns())),
+        out_of_order: Some(one.out_of_order),
+        ended_ns: Some(one.at_ns.wrapping_add(offset_ns)),
         ..Connection::default()
     }
 }

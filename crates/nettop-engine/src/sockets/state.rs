@@ -24,6 +24,11 @@ pub const TIME_WAIT: usize = 6;
 /// Of a socket of UDP without another end, as ss(8) has it.
 const UNCONNECTED: &str = "UNCONN";
 
+/// Until then a socket of UDP is active, and until then idle: the times after which the kernel's connection tracking forgets one that was
+/// answered never (`nf_conntrack_udp_timeout`), and twice that.
+const ACTIVE_NS: u64 = 30_000_000_000;
+const IDLE_NS: u64 = 60_000_000_000;
+
 pub const ESTABLISHED: u8 = 1;
 pub const SYN_SENT: u8 = 2;
 const CLOSED: u8 = 7;
@@ -53,12 +58,21 @@ impl Kind {
     }
 }
 
-/// The name of its state.
-pub fn name(socket: &SocketRow) -> &'static str {
+/// The name of its state. `silent_ns`: for how long a socket of UDP has moved nothing, where that is known.
+pub fn name(socket: &SocketRow, silent_ns: Option<u64>) -> &'static str {
     match socket.protocol {
         SocketProtocol::Tcp => NAMES.get(usize::from(socket.state)).copied().unwrap_or_default(),
         SocketProtocol::Udp if socket.remote_port == 0 => UNCONNECTED,
-        SocketProtocol::Udp => OPEN,
+        SocketProtocol::Udp => silent_ns.map_or(OPEN, activity),
+    }
+}
+
+/// UDP has no states: what matters is when anything was moved last.
+fn activity(silent_ns: u64) -> &'static str {
+    match silent_ns {
+        ..=ACTIVE_NS => "ACTIVE",
+        ..=IDLE_NS => "IDLE",
+        _ => "STALE",
     }
 }
 
@@ -109,7 +123,25 @@ mod tests {
             (Udp, 1, 9, Some(Kind::Live), "ESTABLISHED"),
         ] {
             let socket = SocketRow { protocol, state, remote_port, ..SocketRow::default() };
-            assert_eq!((Kind::of(&socket), name(&socket)), (kind, text), "{protocol:?} {state}");
+            assert_eq!((Kind::of(&socket), name(&socket, None)), (kind, text), "{protocol:?} {state}");
+        }
+    }
+
+    #[test]
+    fn udp_is_active_idle_or_stale_by_when_anything_was_moved() {
+        for (protocol, remote_port, silent_s, expected) in [
+            (SocketProtocol::Udp, 53, Some(0), "ACTIVE"),
+            (SocketProtocol::Udp, 53, Some(30), "ACTIVE"),
+            (SocketProtocol::Udp, 53, Some(31), "IDLE"),
+            (SocketProtocol::Udp, 53, Some(60), "IDLE"),
+            (SocketProtocol::Udp, 53, Some(61), "STALE"),
+            (SocketProtocol::Udp, 53, None, "ESTABLISHED"),
+            (SocketProtocol::Udp, 0, Some(0), "UNCONN"),
+            (SocketProtocol::Tcp, 53, None, "ESTABLISHED"),
+        ] {
+            let socket = SocketRow { protocol, state: 1, remote_port, ..SocketRow::default() };
+            let silent_ns = silent_s.map(|seconds: u64| seconds * 1_000_000_000);
+            assert_eq!(name(&socket, silent_ns), expected, "{protocol:?} {silent_s:?}");
         }
     }
 }

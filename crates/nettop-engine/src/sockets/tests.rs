@@ -1,6 +1,6 @@
 use nettop_collect::sockets::{
     Process, TcpFacts,
-    calls::{Calls, Ended},
+    calls::{Calls, Ended, Moved, SocketCalls},
 };
 use nettop_model::{
     clock::Moment,
@@ -278,10 +278,12 @@ fn connections_that_send_again_are_known_since_the_census_before() {
 }
 
 #[test]
-fn connections_that_have_ended_are_listed_for_ten_seconds_with_who_began_and_had_them() {
-    let mut state = SocketState::default();
+fn connections_that_have_ended_are_told_once_and_listed_for_a_while_with_who_began_and_had_them() {
+    let mut state = SocketState::new(Duration::from_secs(10));
     let listening = SocketRow { state: 10, local_port: 80, remote_port: 0, ..connection(9, 0, 0) };
-    entered(&mut state, census(1, vec![listening]));
+    // The third is there from the first census on.
+    entered(&mut state, census(1, vec![listening, SocketRow { local_port: 25, ..connection(3, 0, 0) }]));
+    let mut told = Vec::new();
     let one = |cookie: u64, local_port, second: u64| Ended {
         cookie,
         at_ns: second * 1_000_000_000,
@@ -295,6 +297,7 @@ fn connections_that_have_ended_are_listed_for_ten_seconds_with_who_began_and_had
         rx_packets: 4,
         rtt_us: 20,
         retransmits: 0,
+        out_of_order: 2,
         owner: Some(Process { pid: 7, name: "curl".into(), ..Process::default() }),
     };
     let calls = |second, ended| Calls { at: at(second), has_bytes: true, ended, ..Calls::default() };
@@ -309,7 +312,7 @@ fn connections_that_have_ended_are_listed_for_ten_seconds_with_who_began_and_had
         ("later", 12, vec![], vec![(3, Some(Way::Unknown)), (2, Some(Way::Out))]),
         ("much later", 60, vec![], vec![]),
     ] {
-        state.enter_calls(calls(second, ended));
+        state.enter_calls(calls(second, ended), |row| told.push((row.cookie, row.ended_ns, row.opened_ns)));
         let (connections, processes) = state.groups(DEFAULT_LIMIT);
         let connections = connections.expect("connections");
         assert_eq!(
@@ -321,8 +324,49 @@ fn connections_that_have_ended_are_listed_for_ten_seconds_with_who_began_and_had
             connections
                 .ended
                 .iter()
-                .all(|row| row.pid == Some(7) && row.ended_ns.is_some() && row.tx_bytes == Some(137))
+                .all(|row| row.pid == Some(7) && row.out_of_order == Some(2) && row.tx_bytes == Some(137))
         );
         assert_eq!(processes.and_then(|processes| processes.accounting).map(|sums| sums.holds), Some(true), "{name}");
     }
+    // Two that no census saw were opened after the newest one; since when the third was open, nobody knows.
+    let ended = |second: u64| Some(at(0).unix_ns + second * 1_000_000_000);
+    assert_eq!(told, [(1, ended(1), ended(1)), (2, ended(2), ended(2)), (3, ended(5), None)]);
+}
+
+#[test]
+fn what_calls_moved_by_sockets_of_udp_is_theirs() {
+    let mut state = SocketState::default();
+    let udp =
+        |cookie, remote_port| SocketRow { protocol: SocketProtocol::Udp, remote_port, ..connection(cookie, 0, 0) };
+    let moved = |cookie, tx_bytes, rx_bytes| SocketCalls {
+        cookie,
+        namespace: 0,
+        protocol: 17,
+        local: [192, 0, 2, 1].into(),
+        local_port: 40_000,
+        remote: [198, 51, 100, 7].into(),
+        remote_port: 53,
+        process: (7, 70),
+        moved: Moved { tx_bytes, rx_bytes, tx_calls: tx_bytes / 10, rx_calls: rx_bytes / 10 },
+    };
+    let calls = |second, sockets| Calls { at: at(second), has_bytes: true, sockets, ..Calls::default() };
+    let row = |state: &SocketState, cookie| {
+        let connections = state.groups(0).0.expect("connections");
+        let mut rows = connections.live.iter().chain(&connections.listening);
+        let row = rows.find(|row| row.cookie == cookie).expect("a row").clone();
+        (row.state.to_string(), row.tx_bytes, row.rx_bytes, row.tx_packets, row.tx_bps)
+    };
+    let told = |text: &str, tx, rx, packets, bps| (text.to_owned(), Some(tx), Some(rx), Some(packets), Some(bps));
+    entered(&mut state, census(1, vec![udp(1, 53), udp(2, 53), udp(3, 0)]));
+    assert_eq!(row(&state, 1), ("ESTABLISHED".into(), None, None, None, None), "calls are not counted");
+    state.enter_calls(calls(2, vec![]), |_| {});
+    state.enter_calls(calls(4, vec![moved(1, 100, 20), moved(3, 0, 50)]), |_| {});
+    assert_eq!(row(&state, 1), told("ACTIVE", 100, 20, 10, 50.0));
+    assert_eq!(row(&state, 3), told("UNCONN", 0, 50, 0, 0.0));
+    state.enter_calls(calls(40, vec![moved(1, 100, 0)]), |_| {});
+    assert_eq!(row(&state, 1), told("ACTIVE", 200, 20, 20, 100.0 / 36.0));
+    assert_eq!(row(&state, 2), told("IDLE", 0, 0, 0, 0.0), "it has moved nothing for at least 38 s");
+    state.enter_calls(calls(80, vec![]), |_| {});
+    assert_eq!(row(&state, 1), told("IDLE", 200, 20, 20, 0.0));
+    assert_eq!(row(&state, 2), told("STALE", 0, 0, 0, 0.0));
 }

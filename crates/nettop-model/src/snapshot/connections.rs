@@ -20,7 +20,7 @@ pub struct Connections {
     pub live: Vec<Connection>,
     /// Sockets that wait for connections, or for datagrams from anybody.
     pub listening: Vec<Connection>,
-    /// Connections of TCP that ended in the last ten seconds, the newest first; without the kernel's tracepoints, none.
+    /// Connections of TCP that ended in the last seconds (`--keep-ended`), the newest first, 4,096 at most; without the kernel's tracepoints, none.
     pub ended: Vec<Connection>,
     /// How many rows the lists leave out, and sockets that were only counted.
     pub left_out: u64,
@@ -65,8 +65,11 @@ pub struct Connection {
     pub remote: Option<IpAddr>,
     /// The port at the other end.
     pub remote_port: Option<u16>,
-    /// Its state, as RFC 9293 names those of TCP.
+    /// Its state, as RFC 9293 names those of TCP. Of UDP with another end: `ACTIVE` if it moved anything in the last 30 seconds, `IDLE` in the
+    /// last minute, else `STALE`; where calls are not counted, `ESTABLISHED`. Without another end: `UNCONN`.
     pub state: Name,
+    /// Of UDP, for how many seconds it has moved nothing, as far as it is known.
+    pub silent: Option<f64>,
     /// Who began it; `None`: it is no connection.
     #[serde(deserialize_with = "known")]
     pub direction: Option<Way>,
@@ -78,13 +81,13 @@ pub struct Connection {
     pub unit: Option<String>,
     /// The user that made the socket.
     pub uid: u32,
-    /// Bytes sent, those sent again not included.
+    /// Bytes sent, those sent again not included. Of UDP, by its calls since the start or the last reset.
     pub tx_bytes: Option<u64>,
     /// Bytes received.
     pub rx_bytes: Option<u64>,
-    /// Segments sent.
+    /// Segments sent; of UDP calls, of which each sends a datagram unless it has the kernel cut one (`UDP_SEGMENT`).
     pub tx_packets: Option<u64>,
-    /// Segments received.
+    /// Segments received; of UDP datagrams.
     pub rx_packets: Option<u64>,
     /// Bytes sent per second, since the census before; at the first census there are none.
     pub tx_bps: Option<f64>,
@@ -94,6 +97,8 @@ pub struct Connection {
     pub rtt_us: Option<u32>,
     /// Segments sent again.
     pub retransmits: Option<u32>,
+    /// Segments received out of order.
+    pub out_of_order: Option<u32>,
     /// Congestion window, segments.
     pub cwnd: Option<u32>,
     /// Bytes received and not read yet; of a listening socket, connections not accepted yet.
@@ -102,7 +107,8 @@ pub struct Connection {
     pub tx_queue: u32,
     /// Datagrams and segments that the socket had no room for.
     pub drops: u32,
-    /// When a census saw it first, at most one after it was opened; `None`: it was there before the first one. Unix nanoseconds.
+    /// When a census saw it first, at most one after it was opened; of one that ended before any did, when it ended. `None`: it was there before
+    /// the first census. Unix nanoseconds.
     pub opened_ns: Option<u64>,
     /// When it ended; `None`: it has not.
     pub ended_ns: Option<u64>,

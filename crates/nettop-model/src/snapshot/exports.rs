@@ -10,17 +10,20 @@ pub enum Export {
     Events,
     /// Alerts, when they are raised and when they are over: `--alerts`.
     Alerts,
+    /// Connections that have ended: `--connections`.
+    Connections,
 }
 
 impl Export {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Events, Self::Alerts];
+    pub const ALL: &'static [Self] = &[Self::Events, Self::Alerts, Self::Connections];
 
     /// What its lines are.
     pub const fn about(self) -> &'static str {
         match self {
             Self::Events => "sampled packets, each with the number of packets it stands for (--jsonl)",
             Self::Alerts => "alerts, when they are raised and when they are over (--alerts)",
+            Self::Connections => "connections of TCP, when they have ended (--connections)",
         }
     }
 
@@ -29,6 +32,7 @@ impl Export {
         match self {
             Self::Events => "events",
             Self::Alerts => "alerts",
+            Self::Connections => "connections",
         }
     }
 }

@@ -31,6 +31,11 @@ pub static TABLE: Table<Connection> = Table {
 
 type Column = table::Column<Connection>;
 
+/// Seconds of silence after which connection tracking forgets a socket of UDP that was answered (twice `nf_conntrack_udp_timeout`).
+const FORGOTTEN: f64 = 60.0;
+/// Seconds for which a connection that has ended stands out.
+const FRESH: f64 = 3.0;
+
 const COLUMNS: &[Column] = &[
     Column::text("Proto", "TCP or UDP", 11, [5, 5, 5], |row, _| format::visible(&row.protocol))
         .sorted(|row| SortKey::Text(row.protocol.to_string())),
@@ -41,24 +46,27 @@ const COLUMNS: &[Column] = &[
     Column::text("Local", "address and port at this end", 4, [21, 21, 47], |row, cell| {
         end(row.local, Some(row.local_port), cell)
     })
+    .means_by(|row, cell| fading(row, cell).unwrap_or(Meaning::Text))
     .sorted(|row| SortKey::Number(row.local_port.into())),
     Column::text("Remote", "address and port at the other end", 0, [21, 21, 47], |row, cell| {
         end(row.remote, row.remote_port, cell)
     })
-    .means(Meaning::Address)
+    .means_by(|row, cell| fading(row, cell).unwrap_or(Meaning::Address))
     .sorted(|row| row.remote.map_or(SortKey::Ip(IpAddr::from([0; 4])), SortKey::Ip)),
     Column::text(
         "State",
-        "state of the socket (RFC 9293); CLOSED: it ended in the last ten seconds; UNCONN: of UDP, without another end",
+        "state of the socket (RFC 9293); CLOSED: it ended a moment ago; of UDP ACTIVE (moved something within 30 s), IDLE (60 s), STALE, \
+         and UNCONN without another end",
         5,
         [5, 11, 12],
         |row, cell| text::cut(&format::visible(&row.state), cell.width),
     )
+    .means_by(|row, cell| fading(row, cell).unwrap_or_else(|| of_state(row)))
     .sorted(|row| SortKey::Text(row.state.to_string())),
     Column::text("Process", "the process that has it; – where that is not known", 3, [7, 12, 15], |row, cell| {
         row.process.as_ref().map_or("–".into(), |name| text::cut(&format::visible(name), cell.width))
     })
-    .means(Meaning::Label)
+    .means_by(|row, cell| fading(row, cell).unwrap_or(Meaning::Label))
     .sorted(|row| SortKey::Text(row.process.clone().unwrap_or_default())),
     Column::number("PID", "its number", 12, [5, 7, 7], |row, _| row.pid.map_or("–".into(), |pid| pid.to_string()))
         .sorted(|row| SortKey::Number(row.pid.unwrap_or_default().into())),
@@ -78,6 +86,8 @@ const COLUMNS: &[Column] = &[
         .sorted(|row| SortKey::Rate(row.rtt_us.unwrap_or_default().into())),
     Column::number("Retr", "segments sent again", 10, [4, 6, 9], |row, cell| number(row.retransmits, cell))
         .sorted(|row| SortKey::Number(row.retransmits.unwrap_or_default().into())),
+    Column::number("OOO", "segments received out of order", 20, [4, 6, 9], |row, cell| number(row.out_of_order, cell))
+        .sorted(|row| SortKey::Number(row.out_of_order.unwrap_or_default().into())),
     Column::text("Unit", "the systemd unit or the container that the process runs in", 13, [8, 16, 32], |row, cell| {
         row.unit.as_ref().map_or("–".into(), |unit| text::cut_middle(&format::visible(unit), cell.width))
     })
@@ -130,6 +140,25 @@ fn end(address: Option<IpAddr>, port: Option<u16>, cell: &Cell) -> String {
         let port = format!(":{port}");
         text::cut_middle(&address, cell.width.saturating_sub(port.len())) + &port
     })
+}
+
+/// What the state of a connection means. The kernel's connection tracking forgets a socket of UDP after a minute of silence, which is
+/// announced.
+fn of_state(row: &Connection) -> Meaning {
+    match (row.silent.filter(|_| row.remote.is_some()), &*row.state) {
+        (Some(silent), _) if silent >= 0.9 * FORGOTTEN => Meaning::Error,
+        (Some(silent), _) if silent >= 0.75 * FORGOTTEN => Meaning::Warn,
+        (_, "ESTABLISHED" | "ACTIVE") => Meaning::Good,
+        (_, "SYN-SENT" | "SYN-RECEIVED" | "CLOSE-WAIT") => Meaning::Warn,
+        (_, "FIN-WAIT-1" | "FIN-WAIT-2" | "LAST-ACK" | "CLOSING" | "TIME-WAIT") => Meaning::Dim,
+        _ => Meaning::Text,
+    }
+}
+
+/// What has ended fades; `None`: it has not.
+fn fading(row: &Connection, cell: &Cell) -> Option<Meaning> {
+    let ended = cell.now_ns.saturating_sub(row.ended_ns?) as f64 / 1e9;
+    Some(if ended < FRESH { Meaning::Text } else { Meaning::Dim })
 }
 
 fn rate(bytes_per_second: Option<f64>, cell: &Cell) -> String {
@@ -186,6 +215,33 @@ mod tests {
             let text = end(address.parse().ok(), Some(port), &cell);
             assert_eq!(text, expected);
             assert!(text::width(&text) <= width);
+        }
+    }
+
+    #[test]
+    fn what_a_state_means_follows_from_it_and_from_silence() {
+        let attention = Attention::default();
+        let (now_ns, packets, place, width, flags, numeric, units) =
+            (100_000_000_000, 0, 1, 12, false, true, Units::default());
+        let cell = Cell { now_ns, packets, place, width, flags, numeric, units, attention: &attention };
+        let remote = Some(IpAddr::from([192, 0, 2, 1]));
+        for (state, remote, silent, ended_s, expected) in [
+            ("ESTABLISHED", remote, None, None, Meaning::Good),
+            ("ACTIVE", remote, Some(1.0), None, Meaning::Good),
+            ("IDLE", remote, Some(44.9), None, Meaning::Text),
+            ("IDLE", remote, Some(45.0), None, Meaning::Warn),
+            ("IDLE", remote, Some(54.0), None, Meaning::Error),
+            ("STALE", remote, Some(4000.0), None, Meaning::Error),
+            ("UNCONN", None, Some(4000.0), None, Meaning::Text),
+            ("CLOSE-WAIT", remote, None, None, Meaning::Warn),
+            ("TIME-WAIT", remote, None, None, Meaning::Dim),
+            ("CLOSED", remote, None, Some(99), Meaning::Text),
+            ("CLOSED", remote, None, Some(95), Meaning::Dim),
+        ] {
+            let ended_ns = ended_s.map(|second: u64| second * 1_000_000_000);
+            let row = Connection { state: state.into(), remote, silent, ended_ns, ..Connection::default() };
+            let found = fading(&row, &cell).unwrap_or_else(|| of_state(&row));
+            assert_eq!(found, expected, "{state} {silent:?} {ended_s:?}");
         }
     }
 
