@@ -200,8 +200,20 @@ fn datagrams_are_counted_for_each_socket_of_udp() {
     let row = connection(&snapshot, from, to).expect("a row");
     assert_eq!(moved(row), [5_000, 500, 50, 50].map(Some), "{row}");
     assert_eq!((&row["state"], &row["pid"]), (&"ACTIVE".into(), &process::id().into()), "{row}");
+    let cookie = &row["cookie"];
     let row = listening(&snapshot, to).expect("the one that is not connected");
     assert_eq!(moved(row), [500, 5_000, 50, 50].map(Some), "{row}");
+    // Who looks at the process, or at the connection, sees it second by second.
+    for asked in [json!({"cmd": "history", "process": process::id()}), json!({"cmd": "history", "connection": cookie})] {
+        monitor.command(&asked);
+        let sends = program::wait_for(|| {
+            client.send(&[7; 100]).expect("sending");
+            let history = &monitor.command(&asked)["history"];
+            let sent = history["sent_seconds"].as_array()?.iter().filter_map(|pace| pace["bps"].as_f64());
+            (sent.sum::<f64>() >= 100.0).then_some(())
+        });
+        assert!(sends.is_some(), "{asked}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use nettop_model::{
     totals::SourceTotal,
 };
 
-use super::{detail::Known, prefixes::PrefixSums, regions::Regions};
+use super::{detail::Known, histories::Total, prefixes::PrefixSums, regions::Regions};
 use crate::{
     detect::{Conversation, SecondStats},
     egress::EgressSums,
@@ -167,15 +167,20 @@ impl Aggregates {
     }
 
     /// Everything counted of one key; `None`: it has no account.
-    pub fn total(&self, subject: &Subject) -> Option<PacketsBytes> {
+    pub fn total(&self, subject: &Subject) -> Option<Total> {
         match *subject {
-            Subject::Source(ip) => Some(self.sources.get(&ip.into())?.tally()),
-            Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.tally()),
-            Subject::Prefix(prefix) => self.prefixes.total(prefix),
+            Subject::Source(ip) => {
+                let sent = self.egress.as_ref().map(|egress| egress.tally(&ip.into()));
+                Some(Total { received: self.sources.get(&ip.into())?.tally(), sent })
+            }
+            Subject::Destination(ip) => Some(self.destinations.get(&ip.into())?.tally().into()),
+            Subject::Prefix(prefix) => self.prefixes.total(prefix).map(Total::from),
             Subject::Port(port) => {
                 let at = |tables: &Tables| tables.dst_ports.get(usize::from(port)).copied().unwrap_or_default();
-                Some(PacketsBytes { packets: at(&self.tables).wrapping_sub(at(&self.base)), bytes: 0 })
+                Some(PacketsBytes { packets: at(&self.tables).wrapping_sub(at(&self.base)), bytes: 0 }.into())
             }
+            // These are no packets: see the sockets.
+            Subject::Process(_) | Subject::Connection(_) => None,
         }
     }
 

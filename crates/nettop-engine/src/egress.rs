@@ -64,6 +64,11 @@ impl EgressSums {
         self.remotes.get(address).map_or_else(Sent::default, |account| sent(account, buckets, elapsed))
     }
 
+    /// Everything that an address was sent since it is remembered.
+    pub fn tally(&self, address: &Address) -> PacketsBytes {
+        self.remotes.get(address).map(Account::tally).unwrap_or_default()
+    }
+
     /// Packets that an address was sent, second by second; `None`: it is not remembered.
     pub fn history(&self, address: &Address) -> Option<&rates::History> {
         self.remotes.get(address).map(|account| &account.history)

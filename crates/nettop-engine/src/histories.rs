@@ -32,13 +32,51 @@ pub struct Histories {
     pub all: Track,
     /// Everything sent.
     pub sent: Track,
-    tracks: HashMap<Subject, Track>,
+    tracks: HashMap<Subject, Both>,
     by_class: Option<Classes>,
     /// Seconds so far.
     now: u64,
 }
 
-/// One key's.
+/// What was counted of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Received, or all of it where nothing is sent.
+    pub received: PacketsBytes,
+    /// Sent, where that is counted.
+    pub sent: Option<PacketsBytes>,
+}
+
+impl From<PacketsBytes> for Total {
+    fn from(received: PacketsBytes) -> Self {
+        Self { received, sent: None }
+    }
+}
+
+/// One key's, both ways.
+#[derive(Debug, Default)]
+struct Both {
+    received: Track,
+    sent: Option<Track>,
+    /// The second in which it was wanted last.
+    wanted: u64,
+}
+
+impl Both {
+    fn new(Total { received, sent }: Total, wanted: u64) -> Self {
+        let track = |seen| Track { seen, ..Track::default() };
+        Self { received: track(received), sent: sent.map(track), wanted }
+    }
+
+    fn close(&mut self, seconds: f64, Total { received, sent }: Total) {
+        self.received.close(seconds, received);
+        if let Some(track) = &mut self.sent {
+            track.close(seconds, sent.unwrap_or_default());
+        }
+    }
+}
+
+/// One way.
 #[derive(Debug, Default)]
 pub struct Track {
     /// What was counted when the newest second closed.
@@ -48,8 +86,6 @@ pub struct Track {
     /// Packets and bytes that came in the step that is not over, and its length in seconds.
     step: (f64, f64),
     step_seconds: f64,
-    /// The second in which it was wanted last.
-    wanted: u64,
 }
 
 /// The classes of one destination. Not of several: whoever looks sees one, and each is ten tracks.
@@ -73,7 +109,7 @@ impl Histories {
         &mut self,
         seconds: f64,
         [all, sent]: [PacketsBytes; 2],
-        total: impl Fn(&Subject) -> Option<PacketsBytes>,
+        total: impl Fn(&Subject) -> Option<Total>,
         classes: impl FnOnce(IpAddr) -> Option<ByClass>,
     ) {
         self.now += 1;
@@ -103,9 +139,10 @@ impl Histories {
 
     /// Follows what stands at the head of the lists.
     pub fn follow(&mut self, snapshot: &Snapshot) {
-        let tally = |packets, bytes| PacketsBytes { packets, bytes };
+        let tally = |packets, bytes| Total::from(PacketsBytes { packets, bytes });
         for row in snapshot.sources.rows.iter().take(SOURCES) {
-            self.want(Subject::Source(row.ip), tally(row.packets, row.bytes));
+            let sent = row.sent.map(|sent| PacketsBytes { packets: sent.packets, bytes: sent.bytes });
+            self.want(Subject::Source(row.ip), Total { sent, ..tally(row.packets, row.bytes) });
         }
         for row in snapshot.destinations.rows.iter().take(OTHERS) {
             self.want(Subject::Destination(row.ip), tally(row.packets, row.bytes));
@@ -119,7 +156,7 @@ impl Histories {
     }
 
     /// Follows a key, of which `total` was counted until now.
-    pub fn want(&mut self, subject: Subject, total: PacketsBytes) {
+    pub fn want(&mut self, subject: Subject, total: Total) {
         if let Some(track) = self.tracks.get_mut(&subject) {
             track.wanted = self.now;
             return;
@@ -129,13 +166,15 @@ impl Histories {
             let oldest = *oldest.0;
             self.tracks.remove(&oldest);
         }
-        self.tracks.insert(subject, Track { seen: total, wanted: self.now, ..Track::default() });
+        self.tracks.insert(subject, Both::new(total, self.now));
     }
 
     /// The history of a key; `None`: it is not followed.
     pub fn get(&self, subject: &Subject) -> Option<History> {
-        let history = self.tracks.get(subject)?.history();
-        Some(History { classes: self.classes(subject), ..history })
+        let Both { received, sent, .. } = self.tracks.get(subject)?;
+        let sent = sent.as_ref().map(Track::history).unwrap_or_default();
+        let (sent_seconds, sent_tens) = (sent.seconds, sent.tens);
+        Some(History { sent_seconds, sent_tens, classes: self.classes(subject), ..received.history() })
     }
 
     /// Of a destination that is followed by class, the classes that came.
@@ -148,7 +187,7 @@ impl Histories {
 
     /// Packets per second of a key in the newest second; `None`: it is not followed.
     pub fn pps(&self, subject: &Subject) -> Option<f64> {
-        self.tracks.get(subject)?.seconds.back().map(|pace| f64::from(pace.pps))
+        self.tracks.get(subject)?.received.seconds.back().map(|pace| f64::from(pace.pps))
     }
 }
 
@@ -178,7 +217,7 @@ impl Track {
         if self.step_seconds > 0.0 {
             tens.push(pace(self.step, self.step_seconds));
         }
-        History { seconds: self.seconds.iter().copied().collect(), tens, classes: Vec::new() }
+        History { seconds: self.seconds.iter().copied().collect(), tens, ..History::default() }
     }
 }
 
@@ -206,15 +245,32 @@ mod tests {
     #[test]
     fn seconds_and_tens_tell_the_same() {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
-        histories.want(subject, tally(1_000));
+        histories.want(subject, tally(1_000).into());
         for second in 1..=900 {
-            histories.close(1.0, [tally(second * 7); 2], |_| Some(tally(1_000 + second * 5)), |_| None);
+            histories.close(1.0, [tally(second * 7); 2], |_| Some(tally(1_000 + second * 5).into()), |_| None);
         }
         let history = histories.get(&subject).unwrap();
         assert_eq!((history.seconds.len(), history.tens.len()), (60, 60));
         assert!(history.seconds.iter().chain(&history.tens).all(|pace| *pace == RatePoint { pps: 5.0, bps: 500.0 }));
         assert_eq!(histories.pps(&subject), Some(5.0));
         assert!(histories.all.history().seconds.iter().all(|pace| pace.pps == 7.0));
+    }
+
+    #[test]
+    fn what_is_sent_has_a_history_of_its_own_where_it_is_counted() {
+        let mut histories = Histories::new();
+        let (both, one) = (Subject::Process(7), Subject::Process(8));
+        histories.want(both, Total { received: tally(5), sent: Some(tally(50)) });
+        histories.want(one, tally(5).into());
+        let total = |subject: &Subject| Total { received: tally(8), sent: (*subject == both).then(|| tally(70)) };
+        histories.close(1.0, [tally(0); 2], |subject| Some(total(subject)), |_| None);
+        let pps = |subject| {
+            let history = histories.get(&subject).unwrap_or_default();
+            [history.seconds, history.sent_seconds, history.sent_tens]
+                .map(|paces| paces.iter().map(|pace| pace.pps).collect::<Vec<_>>())
+        };
+        assert_eq!(pps(both), [vec![3.0], vec![20.0], vec![20.0]]);
+        assert_eq!(pps(one), [vec![3.0], vec![], vec![]]);
     }
 
     #[test]
@@ -239,9 +295,9 @@ mod tests {
     #[test]
     fn one_that_was_forgotten_and_comes_back_begins_at_nothing() {
         let (mut histories, subject) = (Histories::new(), Subject::Port(80));
-        histories.want(subject, tally(100));
+        histories.want(subject, tally(100).into());
         for total in [Some(tally(150)), None, Some(tally(9))] {
-            histories.close(1.0, [PacketsBytes::default(); 2], |_| total, |_| None);
+            histories.close(1.0, [PacketsBytes::default(); 2], |_| total.map(Total::from), |_| None);
         }
         let paces: Vec<_> = histories.get(&subject).unwrap().seconds.iter().map(|pace| pace.pps).collect();
         assert_eq!(paces, [50.0, 0.0, 9.0]);
@@ -263,7 +319,7 @@ mod tests {
         };
         for second in 0..70 {
             for ip in [one, other] {
-                histories.want(Subject::Destination(ip), tally(0));
+                histories.want(Subject::Destination(ip), Total::default());
                 histories.want_classes(ip, totals(100, 0));
             }
             let close = |ip| (ip == one).then(|| totals(100 + 7 * (second + 1), 0));
@@ -284,8 +340,8 @@ mod tests {
     fn who_was_wanted_longest_ago_makes_room() {
         let mut histories = Histories::new();
         for port in 0..=MOST as u16 {
-            histories.want(Subject::Port(0), PacketsBytes::default());
-            histories.want(Subject::Port(port), PacketsBytes::default());
+            histories.want(Subject::Port(0), Total::default());
+            histories.want(Subject::Port(port), Total::default());
             histories.close(1.0, [PacketsBytes::default(); 2], |_| None, |_| None);
         }
         assert_eq!(histories.tracks.len(), MOST);

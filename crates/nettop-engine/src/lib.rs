@@ -380,7 +380,8 @@ impl Engine {
             details.close(|source| aggregates.known(source));
             let counted = aggregates.totals.outcome(Outcome::Counted);
             let sent = aggregates.egress.as_ref().map(EgressSums::sent).unwrap_or_default();
-            histories.close(seconds, [counted, sent], |subject| aggregates.total(subject), |ip| aggregates.classes(ip));
+            let total = |subject: &Subject| aggregates.total(subject).or_else(|| sockets.total(subject));
+            histories.close(seconds, [counted, sent], total, |ip| aggregates.classes(ip));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
             let around = Surroundings {
@@ -475,7 +476,8 @@ impl Engine {
                 if let Subject::Source(ip) = subject {
                     self.details.want(ip.into());
                 }
-                self.histories.want(subject, self.aggregates.total(&subject).unwrap_or_default());
+                let total = self.aggregates.total(&subject).or_else(|| self.sockets.total(&subject));
+                self.histories.want(subject, total.unwrap_or_default());
                 if let Subject::Destination(ip) = subject {
                     self.histories.want_classes(ip, self.aggregates.classes(ip).unwrap_or_default());
                 }

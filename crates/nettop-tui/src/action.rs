@@ -1,7 +1,7 @@
 //! What the keys do, as a table: the hints, the help and the keyboard all read it.
 
 use crossterm::event::KeyCode;
-use layer::{ALERT, ALL, COLUMNS, HELP, SCREEN, TABLE};
+use layer::{ALERT, ALL, COLUMNS, DETAIL, HELP, SCREEN, TABLE};
 use nettop_model::request::Request;
 use nettop_views::view;
 
@@ -85,6 +85,8 @@ pub enum Does {
     Widen(Option<i16>),
     /// Shows the panels below the sources, or not.
     Panels,
+    /// Shows connections that have ended, or not.
+    Ended,
     /// Takes the next span of the chart, or none.
     Chart,
     /// Marks the selected alert as seen, or not.
@@ -151,6 +153,14 @@ pub const ACTIONS: &[Action] = &[
         TABLE | ALERT,
         Does::Enter,
     ),
+    row(
+        "further",
+        &[code(KeyCode::Enter)],
+        "",
+        "from a process to its connections, from a connection to its other end",
+        DETAIL,
+        Does::Enter,
+    ),
     row("choose", &[code(KeyCode::Enter), plain(' ')], "choose", "show the column, or not", COLUMNS, Does::Enter),
     row("narrower", &[code(KeyCode::Left)], "narrower", "make the column narrower", COLUMNS, Does::Widen(Some(-1))),
     row("wider", &[code(KeyCode::Right)], "wider", "make the column wider", COLUMNS, Does::Widen(Some(1))),
@@ -194,6 +204,7 @@ pub const ACTIONS: &[Action] = &[
     ),
     row("columns", &[plain('c')], "columns", "choose the columns", TABLE, Does::Columns),
     row("panels", &[plain('v')], "panels", "show the panels below the sources, or not", TABLE, Does::Panels),
+    row("ended", &[plain('l')], "", "show connections that have ended, or not", TABLE, Does::Ended),
     row(
         "chart",
         &[plain('z')],

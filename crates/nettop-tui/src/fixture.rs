@@ -101,7 +101,14 @@ pub fn detail() -> Detail {
 /// A minute in which a flood began, and the ten around it.
 pub fn history() -> History {
     let pace = |n: u16| RatePoint { pps: if n > 48 { 3_141_592.0 } else { 20_000.0 + f32::from(n) * 900.0 }, bps: 1e6 };
-    History { seconds: (0..60).map(pace).collect(), tens: (20..60).map(pace).collect(), ..History::default() }
+    let sent = |n: u16| RatePoint { pps: 9_000.0, bps: 12e6 + f32::from(n % 20) * 50e3 };
+    History {
+        seconds: (0..60).map(pace).collect(),
+        tens: (20..60).map(pace).collect(),
+        sent_seconds: (0..60).map(sent).collect(),
+        sent_tens: (20..60).map(sent).collect(),
+        ..History::default()
+    }
 }
 
 /// A host under a flood: two interfaces, a filter, sampled events, some not counted.

@@ -4,13 +4,13 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use nettop_model::{
     format::Units,
-    query::Query,
+    query::{self, Query},
     snapshot::{Alert, History, Snapshot, Subject},
 };
 use nettop_views::{
     attention::Attention,
     table::{Listed, Listing},
-    view::VIEWS,
+    view::{self, VIEWS},
 };
 
 use super::{
@@ -72,6 +72,8 @@ pub struct State {
     pub attention: Attention,
     /// Whether the sources have the screen for themselves.
     pub without_panels: bool,
+    /// Whether connections that have ended are hidden.
+    pub without_ended: bool,
     /// How far back the chart goes.
     pub chart: Span,
     /// The units of bytes.
@@ -184,7 +186,13 @@ impl State {
 
     /// The rows of the view.
     pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Box<dyn Listed + 'a> {
-        self.listing().list(snapshot, self.table().filter.as_ref(), self.table().order)
+        let filter = self.table().filter.clone();
+        let hides = if self.without_ended { view::without_ended(self.view) } else { "" };
+        let filter = match (filter, query::parse(hides).ok().flatten()) {
+            (Some(filter), Some(hides)) => Some(filter.and(hides)),
+            (filter, hides) => filter.or(hides),
+        };
+        self.listing().list(snapshot, filter.as_ref(), self.table().order)
     }
 
     /// What keys are about: what was opened last.

@@ -12,7 +12,7 @@ use nettop_model::{
         Subject, Traffic,
     },
 };
-use nettop_views::view::VIEWS;
+use nettop_views::view::{CONNECTIONS, PROCESSES, VIEWS};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
@@ -100,6 +100,8 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
         ("detail_source", State { detail: detail(source), ..State::default() }),
         ("detail_port", State { detail: detail(Subject::Port(443)), view: 2, ..State::default() }),
         ("detail_destination", State { detail: detail(destination), view: 1, ..State::default() }),
+        ("detail_process", State { detail: detail(Subject::Process(812)), view: PROCESSES, ..State::default() }),
+        ("detail_connection", State { detail: detail(Subject::Connection(7)), view: CONNECTIONS, ..State::default() }),
         ("help", State { help: Some(0), ..State::default() }),
         ("columns", State { columns: Some(3), tables: sized(), ..State::default() }),
     ] {

@@ -1,18 +1,19 @@
 //! What calls on sockets moved, by process, since the start or the last reset; and the connections that ended lately.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
-use foldhash::fast::RandomState;
 use nettop_collect::sockets::{
     Process,
     calls::{Calls, Moved},
 };
+use nettop_common::PacketsBytes;
 use nettop_model::snapshot::{CallsAccounting, Connection, Transferred};
 
 use super::by_socket::{self, SocketBook};
+use crate::histories::Total;
 
 /// Processes that are remembered.
 const MOST: usize = 16_384;
@@ -44,7 +45,8 @@ pub struct Booked {
 pub struct CallBook {
     /// For how long a connection is listed that has ended.
     keep_ended: Duration,
-    processes: HashMap<Identity, Booked, RandomState>,
+    /// In order, so that those of one number stand together.
+    processes: BTreeMap<Identity, Booked>,
     total: Moved,
     untracked: Moved,
     nested: Moved,
@@ -123,6 +125,11 @@ impl CallBook {
         self.has_bytes
     }
 
+    /// The newest process of this number.
+    pub fn of_pid(&self, pid: u32) -> Option<&Booked> {
+        self.processes.range((pid, 0)..=(pid, u64::MAX)).next_back().map(|(_, booked)| booked)
+    }
+
     /// A process.
     pub fn get(&self, identity: Identity) -> Option<&Booked> {
         self.processes.get(&identity)
@@ -193,6 +200,13 @@ impl CallBook {
             }
             !goes
         });
+    }
+}
+
+impl From<Moved> for Total {
+    fn from(Moved { tx_bytes, rx_bytes, tx_calls, rx_calls }: Moved) -> Self {
+        let amount = |packets, bytes| PacketsBytes { packets, bytes };
+        Self { received: amount(rx_calls, rx_bytes), sent: Some(amount(tx_calls, tx_bytes)) }
     }
 }
 

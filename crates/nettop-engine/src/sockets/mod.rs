@@ -19,13 +19,14 @@ use nettop_collect::sockets::{
     Census, SocketProtocol, SocketRow,
     calls::{Calls, Ended},
 };
+use nettop_common::PacketsBytes;
 use nettop_model::{
     clock::Moment,
-    snapshot::{Connection, Connections, DEFAULT_LIMIT, Degraded, Processes, Way},
+    snapshot::{Connection, Connections, DEFAULT_LIMIT, Degraded, Processes, Subject, Way},
 };
 
 use self::{calls::CallBook, listeners::Listeners, state::Kind};
-use crate::detect::sockets::SocketFacts;
+use crate::{detect::sockets::SocketFacts, histories::Total};
 
 /// Sockets remembered from one census to the next: twice as many as one has.
 const MOST: usize = 131_072;
@@ -228,6 +229,21 @@ impl SocketState {
             _ => (known.and_then(|known| known.opened_ns), way),
         };
         Connection { opened_ns, direction: Some(direction), ..row }
+    }
+
+    /// What a process or a connection has moved; `None`: it is not known, or is none of these.
+    pub fn total(&self, subject: &Subject) -> Option<Total> {
+        match *subject {
+            Subject::Process(pid) => self.calls.of_pid(pid).map(|booked| booked.moved.into()),
+            Subject::Connection(cookie) => match self.calls.socket(cookie) {
+                Some(booked) => Some(booked.moved.into()),
+                None => self.known.get(&cookie).map(|known| Total {
+                    received: PacketsBytes { packets: 0, bytes: known.rx_bytes.unwrap_or_default() },
+                    sent: Some(PacketsBytes { packets: 0, bytes: known.tx_bytes.unwrap_or_default() }),
+                }),
+            },
+            _ => None,
+        }
     }
 
     /// What the rules want to know of the newest census; `None`: there is none, or it is too old to say how it is at `now`.

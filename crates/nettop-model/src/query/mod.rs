@@ -165,6 +165,12 @@ impl Query {
     pub fn judge(&self, facts: impl Fn(&mut dyn FnMut(Fact))) -> Verdict {
         self.root.judge(&facts)
     }
+
+    /// What passes both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { text: format!("({}) {}", self.text, other.text), root: Node::All(vec![self.root, other.root]) }
+    }
 }
 
 impl Node {

@@ -1,4 +1,4 @@
-//! `history`: the last minutes of one source, destination, port or prefix.
+//! `history`: the last minutes of one source, destination, port, prefix, process or connection.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeMap as _};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     snapshot::{History, Subject},
 };
 
-/// The fields, of which a request has exactly one: text, or a number for a port.
+/// The fields, of which a request has exactly one: text, or a number for what has one.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Spelled {
@@ -21,18 +21,27 @@ struct Spelled {
     port: Option<Value>,
     #[serde(deserialize_with = "read::given")]
     prefix: Option<Value>,
+    #[serde(deserialize_with = "read::given")]
+    process: Option<Value>,
+    #[serde(deserialize_with = "read::given")]
+    connection: Option<Value>,
 }
 
 impl TryFrom<Spelled> for Subject {
     type Error = String;
 
-    fn try_from(Spelled { source, dst, port, prefix }: Spelled) -> Result<Self, String> {
-        let (name, value) = match (source, dst, port, prefix) {
-            (Some(value), None, None, None) => ("source", value),
-            (None, Some(value), None, None) => ("dst", value),
-            (None, None, Some(value), None) => ("port", value),
-            (None, None, None, Some(value)) => ("prefix", value),
-            _ => return Err("history needs one of source, dst, port, prefix".into()),
+    fn try_from(Spelled { source, dst, port, prefix, process, connection }: Spelled) -> Result<Self, String> {
+        let all = [
+            ("source", source),
+            ("dst", dst),
+            ("port", port),
+            ("prefix", prefix),
+            ("process", process),
+            ("connection", connection),
+        ];
+        let mut given = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let (Some((name, value)), None) = (given.next(), given.next()) else {
+            return Err("history needs one of source, dst, port, prefix, process, connection".into());
         };
         let text = match &value {
             Value::String(text) => text.trim().to_string(),
@@ -42,6 +51,8 @@ impl TryFrom<Spelled> for Subject {
             "source" => text.parse().ok().map(Self::Source),
             "dst" => text.parse().ok().map(Self::Destination),
             "port" => text.parse().ok().map(Self::Port),
+            "process" => text.parse().ok().map(Self::Process),
+            "connection" => text.parse().ok().map(Self::Connection),
             _ => text.parse().ok().map(Self::Prefix),
         };
         subject.ok_or_else(|| format!("{value} is no {name} whose history can be told"))
@@ -62,6 +73,8 @@ impl Serialize for Subject {
             Self::Destination(ip) => map.serialize_entry("dst", ip),
             Self::Port(port) => map.serialize_entry("port", &port.to_string()),
             Self::Prefix(prefix) => map.serialize_entry("prefix", &prefix.to_string()),
+            Self::Process(pid) => map.serialize_entry("process", pid),
+            Self::Connection(cookie) => map.serialize_entry("connection", cookie),
         }?;
         map.end()
     }
@@ -81,6 +94,8 @@ impl Fields for Subject {
     fn samples() -> Vec<Self> {
         let ip = || [192, 0, 2, 1].into();
         let prefix = "192.0.2.0/24".parse().map(Self::Prefix);
-        [Self::Source(ip()), Self::Destination(ip()), Self::Port(0)].into_iter().chain(prefix).collect()
+        let others =
+            [Self::Source(ip()), Self::Destination(ip()), Self::Port(0), Self::Process(1), Self::Connection(7)];
+        others.into_iter().chain(prefix).collect()
     }
 }

@@ -122,6 +122,11 @@ impl Connection {
 }
 
 impl Connections {
+    /// Every row: what lives, what listens, what has ended.
+    pub fn all(&self) -> impl Iterator<Item = &Connection> {
+        self.live.iter().chain(&self.listening).chain(&self.ended)
+    }
+
     /// Those that pass, and of these at most `limit` (0: all) in each list.
     pub fn keep(&mut self, passes: impl Fn(&Connection) -> bool, limit: usize) {
         for list in [&mut self.live, &mut self.listening, &mut self.ended] {

@@ -21,6 +21,10 @@ pub enum Subject {
     Prefix(Prefix),
     /// Packets to this port; their bytes are not counted.
     Port(u16),
+    /// What the calls of the process of this number move; in place of packets, calls.
+    Process(u32),
+    /// Payload of the connection that the kernel knows by this cookie; in place of packets, segments or datagrams.
+    Connection(u64),
 }
 
 impl fmt::Display for Subject {
@@ -31,6 +35,8 @@ impl fmt::Display for Subject {
             Self::Prefix(prefix) => write!(f, "prefix {prefix}"),
             Self::Port(0) => f.write_str("no port"),
             Self::Port(port) => write!(f, "port {port}"),
+            Self::Process(pid) => write!(f, "process {pid}"),
+            Self::Connection(cookie) => write!(f, "connection {cookie}"),
         }
     }
 }
@@ -43,6 +49,13 @@ pub struct History {
     pub seconds: Vec<RatePoint>,
     /// Each ten seconds of the last ten minutes, likewise; the newest may not be over.
     pub tens: Vec<RatePoint>,
+    /// What was sent, where the others are what was received: of a source to it, of a process and a connection by it. Of anything else, and where
+    /// that is not counted, there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent_seconds: Vec<RatePoint>,
+    /// Likewise, each ten seconds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent_tens: Vec<RatePoint>,
     /// Of a destination that is looked at, each of the last seconds by class, since it is looked at. Of one destination at a time:
     /// of others, of anything else, and of an older monitor there is none.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "labelled", deserialize_with = "from_map")]

@@ -100,6 +100,8 @@ fn subject_kind(subject: Subject) -> &'static str {
         Subject::Destination(_) => "the target",
         Subject::Prefix(_) => "the prefix",
         Subject::Port(_) => "the port",
+        Subject::Process(_) => "the process",
+        Subject::Connection(_) => "the connection",
     }
 }
 

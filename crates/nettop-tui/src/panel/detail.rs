@@ -57,8 +57,18 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let drawn = all(picture, detail, area);
     let room = usize::from(area.height.saturating_sub(1));
     let more = drawn.len().saturating_sub(detail.top + room);
-    let back = format!("{} goes back", picture.state.keys().first("back"));
-    let note = if more > 0 { format!("{more} more lines, {back}") } else { back };
+    let keys = picture.state.keys();
+    let further = match detail.subject {
+        Subject::Process(_) => Some("shows its connections"),
+        Subject::Connection(_) => Some("shows its other end"),
+        _ => None,
+    };
+    let parts = [
+        (more > 0).then(|| format!("{more} more lines")),
+        further.map(|text| format!("{} {text}", keys.first("further"))),
+        Some(format!("{} goes back", keys.first("back"))),
+    ];
+    let note = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let area = titled(frame, area, picture.theme, &detail.subject.to_string(), &note);
     lines(frame, area, scrolled(drawn, detail.top, room));
 }
@@ -111,24 +121,43 @@ fn group(name: &str, items: Vec<Line<'static>>, columns: usize, picture: &Pictur
 }
 
 /// What a chart is of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Measure {
     Packets,
     Bytes,
+    Received,
+    Sent,
 }
 
 impl Measure {
     fn of(self, pace: RatePoint) -> f32 {
         match self {
             Self::Packets => pace.pps,
-            Self::Bytes => pace.bps,
+            Self::Bytes | Self::Received | Self::Sent => pace.bps,
         }
     }
 
     fn text(self, value: f32, units: Units) -> String {
         match self {
             Self::Packets => format!("{} pps", format::pps(value.into())),
-            Self::Bytes => units.rate(value.into()),
+            Self::Bytes | Self::Received | Self::Sent => units.rate(value.into()),
+        }
+    }
+
+    /// What stands before the span of time.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Packets | Self::Bytes => "",
+            Self::Received => "received, ",
+            Self::Sent => "sent, ",
+        }
+    }
+
+    /// The last minute and the last ten.
+    fn paces(self, history: &History) -> [&[RatePoint]; 2] {
+        match self {
+            Self::Sent => [&history.sent_seconds, &history.sent_tens],
+            _ => [&history.seconds, &history.tens],
         }
     }
 }
@@ -136,20 +165,26 @@ impl Measure {
 /// A minute and ten minutes, of packets and of bytes.
 fn charts(picture: &Picture, detail: &Detail, columns: usize, height: usize) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let Some(History { seconds, tens, .. }) = &detail.history else {
+    let Some(history) = &detail.history else {
         return vec![Line::styled("asking how much there was lately …", theme.dim)];
     };
-    // Of ports no bytes are counted.
+    let History { seconds, tens, sent_tens, .. } = history;
     let measures: &[Measure] = match detail.subject {
+        // Of ports no bytes are counted.
         Subject::Port(_) => &[Measure::Packets],
+        Subject::Process(_) | Subject::Connection(_) => &[Measure::Received, Measure::Sent],
+        Subject::Source(_) if chart::peak(sent_tens.iter().map(|pace| pace.bps)) > 0.0 => {
+            &[Measure::Packets, Measure::Bytes, Measure::Sent]
+        }
         _ => &[Measure::Packets, Measure::Bytes],
     };
     let beside = columns >= BESIDE;
     let width = if beside { (columns - GUTTER) / 2 } else { columns }.min(WIDEST);
     let mut drawn = Vec::new();
     for measure in measures {
-        let minute = chart(picture, "60 s", seconds, *measure, (width, height));
-        let ten = chart(picture, "10 min", tens, *measure, (width, height));
+        let [of_minute, of_ten] = measure.paces(history);
+        let minute = chart(picture, "60 s", of_minute, *measure, (width, height));
+        let ten = chart(picture, "10 min", of_ten, *measure, (width, height));
         if beside {
             drawn.extend(minute.into_iter().zip(ten).map(|(mut left, right)| {
                 left.push_span(" ".repeat(GUTTER));
@@ -213,7 +248,8 @@ fn chart(
     let values: Vec<f32> = paces.iter().map(|pace| measure.of(*pace)).collect();
     let text = |value| measure.text(value, picture.state.units);
     let (now, peak) = (values.last().copied().unwrap_or_default(), chart::peak(values.iter().copied()));
-    let head = text::left(&format!("{title}: {} now, peak {}", text(now), text(peak)), width);
+    let name = measure.name();
+    let head = text::left(&format!("{name}{title}: {} now, peak {}", text(now), text(peak)), width);
     let mut lines = vec![Line::from(Span::styled(head, picture.theme.label))];
     let bars = chart::lines(&values, width, height).into_iter();
     lines.extend(bars.map(|line| Line::from(Span::styled(line, picture.theme.bar))));
@@ -234,5 +270,6 @@ fn is_about(alert: &Alert, subject: Subject) -> bool {
             let mut sources = alert.sources.iter().map(|source| source.ip);
             sources.any(|ip| prefix.contains(ip)) || matches!(alert.source, Some(Origin::Ip(ip)) if prefix.contains(ip))
         }
+        Subject::Process(_) | Subject::Connection(_) => false,
     }
 }

@@ -1,4 +1,7 @@
-//! What is known of one source, destination, port or prefix: facts, then groups of items.
+//! What is known of one source, destination, port or prefix: facts, then groups of items. Processes and connections are in
+//! [`sockets`].
+
+mod sockets;
 
 use std::net::IpAddr;
 
@@ -24,6 +27,8 @@ pub fn about(picture: &Picture, subject: Subject) -> About {
         Subject::Destination(ip) => destination(picture, ip),
         Subject::Port(port) => self::port(picture, port),
         Subject::Prefix(prefix) => self::prefix(picture, prefix),
+        Subject::Process(pid) => sockets::process(picture, pid),
+        Subject::Connection(cookie) => sockets::connection(picture, cookie),
     }
 }
 
@@ -53,7 +58,9 @@ fn rates(picture: &Picture, rates: &[(&str, f64)]) -> Line<'static> {
 
 fn source(picture: &Picture, ip: IpAddr) -> About {
     let snapshot = picture.snapshot;
-    let Some(row) = snapshot.sources.rows.iter().find(|row| row.ip == ip) else { return unlisted(picture) };
+    let Some(row) = snapshot.sources.rows.iter().find(|row| row.ip == ip) else {
+        return (unlisted(picture).0, of_this_host(picture, ip));
+    };
     let mut facts = Vec::new();
     if let Some(place) = &row.place {
         let name =
@@ -87,11 +94,11 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
     let Some(detail) = &row.detail else {
         let text = "no detail: others send more, or none of it was sampled yet; ports, flags and MACs are not known";
         facts.push(Line::styled(text, picture.theme.warn));
-        return (facts, Vec::new());
+        return (facts, of_this_host(picture, ip));
     };
     let mark = if detail.estimated { "~" } else { "" };
     let port = |port: &u16| port_name(picture, *port);
-    let groups = vec![
+    let mut groups = vec![
         ("protocols", items(picture, mark, detail.protocols.iter().map(|(key, n)| (key.to_string(), *n)))),
         ("dst ports", items(picture, mark, detail.dst_ports.iter().map(|(key, n)| (port(key), *n)))),
         ("src ports", items(picture, mark, detail.src_ports.iter().map(|(key, n)| (port(key), *n)))),
@@ -102,7 +109,17 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
         let text = "~ estimated: sampled, begun late, or more kinds than are kept";
         facts.push(Line::styled(text, picture.theme.warn));
     }
+    groups.extend(of_this_host(picture, ip));
     (facts, groups)
+}
+
+/// The connections that this host has with an address, and the processes that have them, where there are any.
+fn of_this_host(picture: &Picture, ip: IpAddr) -> Vec<(&'static str, Vec<Line<'static>>)> {
+    let groups = [
+        ("processes", sockets::processes_with(picture, ip)),
+        ("connections", sockets::connections(picture, |row| row.remote == Some(ip))),
+    ];
+    groups.into_iter().filter(|(_, lines)| !lines.is_empty()).collect()
 }
 
 fn destination(picture: &Picture, ip: IpAddr) -> About {

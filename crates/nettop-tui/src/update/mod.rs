@@ -219,6 +219,15 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
         Does::Columns => state.columns = Some(0),
         Does::Widen(by) => moving::widen(state, by),
         Does::Panels => state.without_panels = !state.without_panels,
+        Does::Ended => {
+            state.without_ended = !state.without_ended;
+            let text = if state.without_ended {
+                "connections that have ended are hidden"
+            } else {
+                "connections that have ended are shown"
+            };
+            state.notice = Some(Notice::info(text));
+        }
         Does::Chart => {
             state.chart = state.chart.next();
             let ((columns, lines), text) = (panel::chart::FROM, format!("chart: {}", state.chart.label()));

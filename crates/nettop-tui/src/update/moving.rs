@@ -3,7 +3,7 @@
 use nettop_model::{
     query,
     request::Request,
-    snapshot::{Snapshot, Subject},
+    snapshot::{Connection, Snapshot, Subject},
 };
 use nettop_views::{
     alert,
@@ -130,6 +130,17 @@ pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
         choose(state, at);
         return None;
     }
+    if let Some(open) = &state.detail {
+        let leads_to = match open.subject {
+            Subject::Process(pid) => Enter::Connections(format!("pid:{pid}")),
+            Subject::Connection(cookie) => match connection(snapshot, cookie).and_then(|row| row.remote) {
+                Some(remote) => Enter::Detail(Subject::Source(remote)),
+                None => Enter::Nowhere,
+            },
+            _ => Enter::Nowhere,
+        };
+        return follow_to(state, snapshot, leads_to);
+    }
     if let Some(open) = &state.alert {
         let leads_to = alert::leads_to(open.listed(snapshot).unwrap_or(&open.last));
         return follow_to(state, snapshot, leads_to);
@@ -163,6 +174,12 @@ fn follow_to(state: &mut State, snapshot: &Snapshot, leads_to: Enter) -> Option<
         Enter::Nowhere => {}
     }
     None
+}
+
+/// The connection of this cookie.
+fn connection(snapshot: &Snapshot, cookie: u64) -> Option<&Connection> {
+    let connections = snapshot.connections.as_deref()?;
+    connections.all().find(|row| row.cookie == cookie)
 }
 
 /// Opens a view with a filter, which is made of what a row is known by, so that it can be read.
@@ -227,6 +244,11 @@ pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
             Subject::Source(ip) | Subject::Destination(ip) => ip.to_string(),
             Subject::Prefix(prefix) => prefix.to_string(),
             Subject::Port(port) => port.to_string(),
+            Subject::Process(pid) => pid.to_string(),
+            Subject::Connection(cookie) => {
+                let found = connection(snapshot, *cookie);
+                found.and_then(|row| row.remote).map_or_else(|| cookie.to_string(), |remote| remote.to_string())
+            }
         },
         (None, Some(open)) => Id::from(&*open.last).to_string(),
         (None, None) => {

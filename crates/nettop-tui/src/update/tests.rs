@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use nettop_model::snapshot::{History, Subject};
+use nettop_model::snapshot::{Connection, History, Subject};
 use nettop_views::{
     table::Id,
     view::{ALERTS, CONNECTIONS, SOURCES, VIEWS},
@@ -253,16 +253,37 @@ fn connections_of_the_host_with_itself_are_hidden_until_the_filter_is_cleared() 
 }
 
 #[test]
-fn a_process_leads_to_its_connections() {
+fn a_process_leads_to_its_connections_and_these_to_their_other_end() {
     let mut person = Person::new();
     person.types("P");
+    let history = |subject| Some(Effect::Send(Request::History(subject)));
+    assert_eq!(person.press(KeyCode::Enter), history(Subject::Process(812)));
     person.press(KeyCode::Enter);
     assert_eq!(person.state.view, CONNECTIONS);
     assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("pid:812"));
     // The one that is connected, and the one that listens.
     assert_eq!(person.ips(), ["203.0.113.200", "::"]);
-    let subject = Subject::Source(ip("203.0.113.200"));
-    assert_eq!(person.press(KeyCode::Enter), Some(Effect::Send(Request::History(subject))));
+    assert_eq!(person.press(KeyCode::Enter), history(Subject::Connection(7)));
+    assert_eq!(person.press(KeyCode::Enter), history(Subject::Source(ip("203.0.113.200"))));
+    assert_eq!(person.press(KeyCode::Enter), None, "nothing is behind that");
+}
+
+#[test]
+fn what_has_ended_can_be_hidden_whatever_the_filter() {
+    let mut person = Person::new();
+    let connections = Arc::make_mut(&mut person.snapshot).connections.as_mut().map(Arc::make_mut).expect("connections");
+    let ended = Connection { cookie: 99, state: "CLOSED".into(), ended_ns: Some(1), ..connections.live[0].clone() };
+    connections.ended.push(ended);
+    person.types("C");
+    person.press(KeyCode::Esc);
+    let all = person.ips().len();
+    person.types("l");
+    assert_eq!(person.ips().len(), all - 1);
+    person.types("/pid:812");
+    person.press(KeyCode::Enter);
+    assert_eq!(person.ips().len(), 2);
+    person.types("l");
+    assert_eq!(person.ips().len(), 3);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use nettop_model::{
     format,
-    snapshot::{Connection, Connections, Snapshot, Subject},
+    snapshot::{Connection, Snapshot, Subject},
 };
 
 use crate::{
@@ -23,10 +23,7 @@ pub static TABLE: Table<Connection> = Table {
     unlisted: |snapshot| snapshot.connections.as_deref().map_or(0, |connections| connections.left_out),
     id: |row| Id::Connection(row.cookie, row.remote.or(row.local)),
     facts: Connection::facts,
-    enter: |row| match row.remote {
-        Some(remote) => Enter::Detail(Subject::Source(remote)),
-        None => Enter::Detail(Subject::Port(row.local_port)),
-    },
+    enter: |row| Enter::Detail(Subject::Connection(row.cookie)),
 };
 
 type Column = table::Column<Connection>;
@@ -123,10 +120,9 @@ const COLUMNS: &[Column] = &[
 
 fn rows(snapshot: &Snapshot) -> Cow<'_, [Connection]> {
     let Some(connections) = snapshot.connections.as_deref() else { return Cow::Borrowed(&[]) };
-    let Connections { live, listening, ended, .. } = connections;
-    match listening.is_empty() && ended.is_empty() {
-        true => Cow::Borrowed(live),
-        false => Cow::Owned(live.iter().chain(listening).chain(ended).cloned().collect()),
+    match connections.listening.is_empty() && connections.ended.is_empty() {
+        true => Cow::Borrowed(&connections.live),
+        false => Cow::Owned(connections.all().cloned().collect()),
     }
 }
 

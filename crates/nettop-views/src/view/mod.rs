@@ -55,11 +55,18 @@ pub const DESTINATIONS: usize = 1;
 pub const ALERTS: usize = 7;
 /// The place of the connections.
 pub const CONNECTIONS: usize = 10;
+/// The place of the processes.
+pub const PROCESSES: usize = 11;
 
 /// The filter that a view begins with, unless somebody chooses another one; empty: none.
 pub fn usual_filter(view: usize) -> &'static str {
     // What programs of this host say to each other is mostly more, and seldom what is looked for.
     if view == CONNECTIONS { "!scope:local" } else { "" }
+}
+
+/// What the filter of a view also hides, where nobody wants to see what has ended.
+pub fn without_ended(view: usize) -> &'static str {
+    if view == CONNECTIONS { "!state:closed" } else { "" }
 }
 
 /// What options and configuration files call the views, in their order.
@@ -95,8 +102,8 @@ mod tests {
         assert_eq!(names.len(), VIEWS.len());
         let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
-        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS].map(|at| VIEWS[at].name());
-        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections"]);
+        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS, PROCESSES].map(|at| VIEWS[at].name());
+        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections", "Processes"]);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use nettop_model::{format, snapshot::ProcessRow};
+use nettop_model::{
+    format,
+    snapshot::{ProcessRow, Subject},
+};
 
 use crate::{
     table::{self, Enter, Id, Meaning, SortKey, Table},
@@ -20,7 +23,7 @@ pub static TABLE: Table<ProcessRow> = Table {
     id: |row| Id::Process(row.pid, row.started_ns, row.uid),
     facts: ProcessRow::facts,
     enter: |row| match row.pid {
-        Some(pid) => Enter::Connections(format!("pid:{pid}")),
+        Some(pid) => Enter::Detail(Subject::Process(pid)),
         None => Enter::Connections(format!("owner:{}", row.uid)),
     },
 };

@@ -126,13 +126,26 @@ pub(super) struct HistoryOf {
     /// A prefix of sources: /24 or /16 of IPv4, /48 or /32 of IPv6
     #[arg(long)]
     prefix: Option<String>,
+    /// A process, by its number: what its calls on sockets move
+    #[arg(long, value_name = "PID")]
+    process: Option<String>,
+    /// A connection, by its cookie in the snapshot
+    #[arg(long, value_name = "COOKIE")]
+    connection: Option<String>,
 }
 
 impl HistoryOf {
     fn request(&self) -> Value {
-        let Self { source, dst, port, prefix } = self;
+        let Self { source, dst, port, prefix, process, connection } = self;
         let mut request = json!({"cmd": "history"});
-        for (kind, text) in [("source", source), ("dst", dst), ("port", port), ("prefix", prefix)] {
+        for (kind, text) in [
+            ("source", source),
+            ("dst", dst),
+            ("port", port),
+            ("prefix", prefix),
+            ("process", process),
+            ("connection", connection),
+        ] {
             text.iter().for_each(|text| request[kind] = text.as_str().into());
         }
         request

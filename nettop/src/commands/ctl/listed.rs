@@ -52,8 +52,7 @@ impl ListOf {
             }
             _ => {
                 let connections = snapshot.connections.as_deref().context(NONE)?;
-                let rows = connections.live.iter().chain(&connections.listening).chain(&connections.ended);
-                (serde_json::to_value(connections), maps(rows))
+                (serde_json::to_value(connections), maps(connections.all()))
             }
         };
         match self.format {

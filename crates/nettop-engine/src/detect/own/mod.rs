@@ -193,7 +193,7 @@ pub fn tell(rule: &OwnRule, finding: &Finding, peak: f64) -> String {
         Some(Subject::Port(port)) => format!("port {port} gets"),
         Some(Subject::Destination(ip)) => format!("{ip} gets"),
         Some(Subject::Source(ip)) => format!("{ip} sends"),
-        Some(Subject::Prefix(_)) | None => {
+        Some(Subject::Prefix(_) | Subject::Process(_) | Subject::Connection(_)) | None => {
             let plural = if finding.count == 1 { "" } else { "s" };
             let more = format::count(finding.count, 11);
             return format!("{}: and {more} more {}{plural} (when {})", rule.name, rule.table.one(), rule.text());
