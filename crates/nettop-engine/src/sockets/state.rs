@@ -69,10 +69,12 @@ pub fn name(socket: &SocketRow, silent_ns: Option<u64>) -> &'static str {
 
 /// UDP has no states: what matters is when anything was moved last.
 fn activity(silent_ns: u64) -> &'static str {
-    match silent_ns {
-        ..=ACTIVE_NS => "ACTIVE",
-        ..=IDLE_NS => "IDLE",
-        _ => "STALE",
+    if silent_ns <= ACTIVE_NS {
+        "ACTIVE"
+    } else if silent_ns <= IDLE_NS {
+        "IDLE"
+    } else {
+        "STALE"
     }
 }
 
