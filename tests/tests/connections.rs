@@ -204,7 +204,8 @@ fn datagrams_are_counted_for_each_socket_of_udp() {
     let row = listening(&snapshot, to).expect("the one that is not connected");
     assert_eq!(moved(row), [500, 5_000, 50, 50].map(Some), "{row}");
     // Who looks at the process, or at the connection, sees it second by second.
-    for asked in [json!({"cmd": "history", "process": process::id()}), json!({"cmd": "history", "connection": cookie})] {
+    for asked in [json!({"cmd": "history", "process": process::id()}), json!({"cmd": "history", "connection": cookie})]
+    {
         monitor.command(&asked);
         let sends = program::wait_for(|| {
             client.send(&[7; 100]).expect("sending");
@@ -354,6 +355,9 @@ fn nettopctl_prints_the_rows_that_are_wanted() {
     assert_eq!((rows(&list["live"]), &list["left_out"]), (Some(1), &1.into()), "{list}");
     let list = read(&["processes", "--filter", &format!("pid:{}", process::id())]);
     assert_eq!((rows(&list["rows"]), &list["rows"][0]["connections"]), (Some(1), &2.into()), "{list}");
+    let list = read(&["process", &process::id().to_string()]);
+    let arguments: Vec<String> = std::env::args().collect();
+    assert_eq!(list["command"], json!(arguments), "after the sandbox, too");
     let csv = print(&["connections", "--filter", &filter, "--format", "csv"]);
     let mut lines = csv.lines();
     let heads: Vec<_> = lines.next().expect("a header").split(',').collect();

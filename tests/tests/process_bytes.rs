@@ -120,12 +120,17 @@ fn datagrams_are_counted_by_their_calls() {
         return;
     }
     let (net, monitor) = net();
-    let drain = mover(&net.receiver, "drain 127.0.0.1:7002 5000");
+    let drain = mover(&net.receiver, "drain 127.0.0.1:7002 5001");
     thread::sleep(Duration::from_millis(300));
     let sender = end(mover(&net.receiver, "datagrams 127.0.0.1:7002 5000 100"));
-    let expected = [(end(drain), (5_000, 500_000)), (sender, (500_000, 5_000))];
-    let snapshot = wait_until_moved(&monitor, &expected);
+    let snapshot = wait_until_moved(&monitor, &[(drain.id(), (5_000, 500_000)), (sender, (500_000, 5_000))]);
     assert_eq!(snapshot["processes"]["accounting"]["holds"], true);
+    // It began after nettop had entered its sandbox.
+    let row =
+        snapshot["processes"]["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["pid"] == drain.id()));
+    assert_eq!(row.map(|row| &row["parent"]), Some(&json!(std::process::id())), "{row:?}");
+    end(mover(&net.receiver, "datagrams 127.0.0.1:7002 1 100"));
+    wait_until_moved(&monitor, &[(end(drain), (5_001, 500_100))]);
 }
 
 #[test]

@@ -71,10 +71,16 @@ impl Client {
             return Err("this monitor wants a token, in the file named with --control-token".into());
         }
         let request = parse(line)?;
-        if self.access == Access::Read && !request.only_reads() {
+        if self.access == Access::Read && request.effect() != Effect::Reads {
             let readers = COMMANDS.iter().filter(|command| command.effect == Effect::Reads);
             let names: Vec<_> = readers.map(|command| command.name).collect();
             return Err(format!("{name} may look ({}), and change nothing", names.join(", ")));
+        }
+        if request.effect() == Effect::Confides && matches!(self.asker.whose, Whose::Host(_)) && self.token.is_none() {
+            return Err(
+                "this is told over tcp:// only to who knows a token (--control-token): command lines may hold secrets"
+                    .into(),
+            );
         }
         Ok(request)
     }

@@ -36,6 +36,7 @@ use anyhow::Result;
 use nettop_collect::{
     collector::{self, Collectors},
     reading::Reading,
+    sockets::command_line,
     traffic::Traffic,
 };
 use nettop_common::{
@@ -439,7 +440,7 @@ impl Engine {
     /// # Errors
     /// In words for whoever asked.
     pub fn handle(&mut self, request: Request) -> Reply {
-        let asked = (!request.only_reads()).then(|| request.clone());
+        let asked = (request.effect() == request::Effect::Changes).then(|| request.clone());
         let reply = self.answer(request);
         // Behind the readings that it brought about.
         asked.into_iter().for_each(|request| self.sinks.request(&request));
@@ -482,6 +483,10 @@ impl Engine {
                     self.histories.want_classes(ip, self.aggregates.classes(ip).unwrap_or_default());
                 }
                 return Ok(Answer::History(Box::new(self.histories.get(&subject).unwrap_or_default())));
+            }
+            Request::Process(request::Process { pid }) => {
+                let arguments = command_line::read(pid)?;
+                return Ok(Answer::field("command", arguments));
             }
             Request::Stop => {
                 self.message = "ending".into();

@@ -272,7 +272,7 @@ impl Engine {
             Step::Request(value) => {
                 let request = request::parse(value.to_string().as_bytes());
                 if let Ok(request) = request
-                    && !request.only_reads()
+                    && request.effect() == request::Effect::Changes
                     && request != Request::Stop
                 {
                     // It was answered when it was recorded.

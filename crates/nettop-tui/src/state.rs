@@ -123,6 +123,8 @@ pub struct Detail {
     pub subject: Subject,
     /// How much there was lately; `None`: the engine has not told yet.
     pub history: Option<History>,
+    /// Of a process its command line, or why there is none; `None`: the engine has not told yet.
+    pub command: Option<Result<String, String>>,
     /// The first line that can be seen.
     pub top: usize,
 }

@@ -95,7 +95,7 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
     let mut sources = super::fixture::sources(snapshot.traffic.packets);
     sources[0].detail = Some(std::sync::Arc::new(super::fixture::detail()));
     snapshot.sources.rows = sources.into();
-    let detail = |subject| Some(Detail { subject, history: Some(super::fixture::history()), top: 0 });
+    let detail = |subject| Some(Detail { subject, history: Some(super::fixture::history()), command: None, top: 0 });
     for (name, state) in [
         ("detail_source", State { detail: detail(source), ..State::default() }),
         ("detail_port", State { detail: detail(Subject::Port(443)), view: 2, ..State::default() }),

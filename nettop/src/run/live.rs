@@ -85,6 +85,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Connections) {
         beside.push(Box::new(Sockets::open(sockets::PATIENCE).with_hooks(xdp.take_hooks())));
+        opened.processes = true;
     }
     heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
@@ -135,6 +136,8 @@ struct Opened {
     log: Option<Log>,
     /// Of the live monitor alone: made up and recorded traffic must not teach what is usual here.
     state: Option<StateDir>,
+    /// Whether processes are named.
+    processes: bool,
 }
 
 impl Opened {
@@ -169,13 +172,16 @@ impl Opened {
                 })
                 .init();
         }
-        Ok(Self { invoker, control, geo, files, log, state: None })
+        Ok(Self { invoker, control, geo, files, log, state: None, processes: false })
     }
 
     /// What of the file system is needed from now on.
     fn folders(&self, args: &CommonArgs) -> Folders {
         let mut folders = Folders::default();
         self.geo.iter().flat_map(Watcher::folders).for_each(|folder| folders.read(&folder));
+        if self.processes {
+            folders.read("/proc".as_ref());
+        }
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs =
             [&args.jsonl, &args.alerts, &args.connections, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);

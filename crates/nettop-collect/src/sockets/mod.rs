@@ -2,6 +2,7 @@
 //! be known, the process that has it. All of it needs no privilege, but for the owners of others' sockets.
 
 pub mod calls;
+pub mod command_line;
 pub mod diag;
 mod hooked;
 mod owners;

@@ -11,11 +11,12 @@ const CONTAINER: usize = 64;
 pub fn read(proc: &Path, pid: u32) -> Option<Process> {
     let folder = proc.join(pid.to_string());
     let text = |name: &str| Some(String::from_utf8_lossy(&fs::read(folder.join(name)).ok()?).into_owned());
-    let (name, started) = name_and_start(&text("stat")?)?;
+    let Stat { name, parent, started } = stat(&text("stat")?)?;
     let (unit, container) = text("cgroup").map(|text| unit_and_container(&text)).unwrap_or_default();
     let executable = fs::read_link(folder.join("exe")).ok().map(|path| path.to_string_lossy().into_owned());
     Some(Process {
         pid,
+        parent,
         started,
         name,
         uid: text("status").and_then(|text| effective_uid(&text))?,
@@ -25,11 +26,20 @@ pub fn read(proc: &Path, pid: u32) -> Option<Process> {
     })
 }
 
-/// `7 (name) S 1 …`: a name may have blanks and parentheses itself. The time of start is the 22nd field.
-fn name_and_start(stat: &str) -> Option<(String, u64)> {
-    let (head, rest) = stat.rsplit_once(") ")?;
+/// What is read of `/proc/PID/stat` (proc_pid_stat(5)).
+#[derive(Debug, PartialEq)]
+struct Stat {
+    name: String,
+    parent: u32,
+    started: u64,
+}
+
+/// `7 (name) S 1 …`: a name may have blanks and parentheses itself. The parent is the 4th field, the time of start the 22nd.
+fn stat(text: &str) -> Option<Stat> {
+    let (head, rest) = text.rsplit_once(") ")?;
     let (_, name) = head.split_once(" (")?;
-    Some((name.into(), rest.split(' ').nth(19)?.trim().parse().ok()?))
+    let field = |number: usize| rest.split(' ').nth(number - 3).map(str::trim);
+    Some(Stat { name: name.into(), parent: field(4)?.parse().ok()?, started: field(22)?.parse().ok()? })
 }
 
 /// `Uid:` and the real, the effective, the saved and the file system's user.
@@ -75,11 +85,12 @@ mod tests {
             ("the last field", format!("7 (a) {}\n", &rest[..rest.len() - 4]), Some(("a", 4242))),
             ("too short", "7 (nginx) S 1 7".into(), None),
             ("no number", format!("7 (nginx) {}", rest.replace("4242", "x")), None),
+            ("no parent", format!("7 (nginx) {}", rest.replace("S 1 ", "S x ")), None),
             ("no name", "7 nginx S".into(), None),
             ("nothing", String::new(), None),
         ] {
-            let found = name_and_start(&stat);
-            assert_eq!(found, expected.map(|(name, started)| (name.to_string(), started)), "{name}");
+            let expected = expected.map(|(name, started)| Stat { name: name.to_string(), parent: 1, started });
+            assert_eq!(super::stat(&stat), expected, "{name}");
         }
     }
 
@@ -124,6 +135,7 @@ mod tests {
         let pid = std::process::id();
         let process = read(Path::new("/proc"), pid).expect("this process");
         assert!(process.pid == pid && process.started > 0 && !process.name.is_empty(), "{process:?}");
+        assert_eq!(process.parent, std::os::unix::process::parent_id());
         assert_eq!(process.executable, std::env::current_exe().ok().map(|path| path.display().to_string()));
         assert_eq!(read(Path::new("/proc"), u32::MAX), None);
     }

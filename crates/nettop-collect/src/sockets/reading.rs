@@ -173,6 +173,9 @@ pub struct TcpFacts {
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// The process that started it, or took it over; 0: none, or not known.
+    #[serde(skip_serializing_if = "is_default")]
+    pub parent: u32,
     /// When it was started, in ticks of the clock (1/100 s) since the host was: with its number, what tells it from all others.
     pub started: u64,
     /// What it calls itself, 15 bytes at most.

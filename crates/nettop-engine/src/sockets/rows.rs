@@ -282,6 +282,7 @@ fn of_process(census: &Census) -> impl Fn(&Process) -> ProcessRow {
     move |process| ProcessRow {
         pid: Some(process.pid),
         process: Some(process.name.clone()),
+        parent: Some(process.parent).filter(|parent| *parent != 0),
         unit: process.unit.clone(),
         container: process.container.clone(),
         executable: process.executable.clone(),

@@ -5,6 +5,7 @@
 
 mod history;
 mod maps;
+mod process;
 mod read;
 mod set;
 mod snapshot;
@@ -17,7 +18,9 @@ mod top;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::{maps::Maps, set::FilterChange, snapshot::Snapshot, status::Status, subscribe::Subscribe, top::Top};
+pub use self::{
+    maps::Maps, process::Process, set::FilterChange, snapshot::Snapshot, status::Status, subscribe::Subscribe, top::Top,
+};
 pub use crate::form::Form;
 use crate::{
     answer::{self, Reply},
@@ -41,6 +44,8 @@ pub struct Command {
 pub enum Effect {
     /// It changes nothing of what is counted.
     Reads,
+    /// Likewise, but it tells what only who may change things is to know.
+    Confides,
     /// It changes settings or counters, or ends the monitor.
     Changes,
 }
@@ -78,12 +83,11 @@ macro_rules! requests {
             &[$(Command { name: $name, help: $help, effect: Effect::$effect },)+];
 
         impl Request {
-            /// Whether it leaves everything as it is.
-            pub fn only_reads(&self) -> bool {
-                let effect = match self {
+            /// Whether it leaves everything as it is, and whom it may be answered.
+            pub fn effect(&self) -> Effect {
+                match self {
                     $(Self::$variant { .. } => Effect::$effect,)+
-                };
-                effect == Effect::Reads
+                }
             }
 
             /// Reads the answer to this request, at a client's end.
@@ -127,7 +131,8 @@ requests! {
         "the settings and a snapshot, and again each time there is a new one, a line each, until the client hangs up";
     "maps" Maps(Maps) Reads "what the kernel's maps hold, CPU by CPU";
     "history" History(Subject) Reads
-        "the last minutes of one source, dst, port or prefix, which is followed from now on";
+        "the last minutes of one source, dst, port, prefix, process or connection, which is followed from now on";
+    "process" Process(Process) Confides "the command line of a process";
     "stop" Stop Changes "end the monitor";
 }
 

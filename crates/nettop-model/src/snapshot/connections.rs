@@ -233,6 +233,8 @@ pub struct ProcessRow {
     pub pid: Option<u32>,
     /// What it calls itself.
     pub process: Option<String>,
+    /// The number of the process that started it, or took it over.
+    pub parent: Option<u32>,
     /// The systemd unit that it runs in.
     pub unit: Option<String>,
     /// The id of the container that it runs in.

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use crossterm::event::{KeyEvent, KeyEventKind};
 use nettop_model::{
     answer::{Answer, Reply},
-    request::{Request, Top},
+    request::{self, Request, Top},
     snapshot::{Snapshot, Subject},
 };
 
@@ -24,7 +24,7 @@ use super::{
     key::Key,
     panel,
     prompt::{Prompt, Purpose},
-    state::{Frozen, Notice, State},
+    state::{Detail, Frozen, Notice, State},
 };
 
 /// For how many seconds good news stays.
@@ -88,7 +88,7 @@ pub fn settle(state: &mut State, snapshot: &Snapshot) {
 
 /// A request is on its way.
 pub fn on_sent(state: &mut State, request: &Request) {
-    if matches!(request, Request::History(_)) {
+    if matches!(request, Request::History(_) | Request::Process(_)) {
         return;
     }
     state.unanswered += 1;
@@ -103,6 +103,9 @@ pub fn on_sent(state: &mut State, request: &Request) {
 pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
     if let Request::History(subject) = request {
         return on_history(state, *subject, reply);
+    }
+    if let Request::Process(request::Process { pid }) = request {
+        return on_command(state, *pid, reply);
     }
     state.unanswered = state.unanswered.saturating_sub(1);
     state.notice = Some(match (reply, request) {
@@ -138,6 +141,19 @@ fn on_history(state: &mut State, subject: Subject, reply: Reply) {
     }
 }
 
+/// The command line of a process, unless something else is looked at by now.
+fn on_command(state: &mut State, pid: u32, reply: Reply) {
+    let Some(detail) = state.detail.as_mut().filter(|detail| detail.subject == Subject::Process(pid)) else { return };
+    detail.command = Some(reply.map(|answer| match answer {
+        Answer::Fields(fields) => {
+            let arguments = fields.get("command").and_then(|arguments| arguments.as_array());
+            let arguments = arguments.into_iter().flatten().filter_map(|argument| argument.as_str());
+            arguments.collect::<Vec<_>>().join(" ")
+        }
+        _ => String::new(),
+    }));
+}
+
 /// An export has ended, with where it went or what went wrong.
 pub fn on_exported(state: &mut State, result: Result<String, String>) {
     state.exporting = false;
@@ -169,7 +185,13 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     {
         (*open.last).clone_from(alert);
     }
-    state.detail.as_ref().map(|detail| Effect::Send(Request::History(detail.subject)))
+    state.detail.as_ref().map(|detail| match detail {
+        // One request at a time: this once, the others go on.
+        Detail { subject: Subject::Process(pid), history: Some(_), command: None, .. } => {
+            Effect::Send(Request::Process(request::Process { pid: *pid }))
+        }
+        Detail { subject, .. } => Effect::Send(Request::History(*subject)),
+    })
 }
 
 /// A second has passed.

@@ -161,7 +161,7 @@ pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
 fn follow_to(state: &mut State, snapshot: &Snapshot, leads_to: Enter) -> Option<Effect> {
     match leads_to {
         Enter::Detail(subject) => {
-            state.detail = Some(Detail { subject, history: None, top: 0 });
+            state.detail = Some(Detail { subject, history: None, command: None, top: 0 });
             return Some(Effect::Send(Request::History(subject)));
         }
         Enter::Alert(id) => {

@@ -42,6 +42,10 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| SortKey::Text(row.process.clone().unwrap_or_default())),
     Column::number("PID", "its number", 3, [5, 7, 7], |row, _| row.pid.map_or("–".into(), |pid| pid.to_string()))
         .sorted(|row| SortKey::Number(row.pid.unwrap_or_default().into())),
+    Column::number("PPID", "the process that started it, or took it over", 12, [5, 7, 7], |row, _| {
+        row.parent.map_or("–".into(), |pid| pid.to_string())
+    })
+    .sorted(|row| SortKey::Number(row.parent.unwrap_or_default().into())),
     Column::number("UID", "its user", 8, [5, 6, 10], |row, _| row.uid.to_string())
         .sorted(|row| SortKey::Number(row.uid.into())),
     Column::text("Unit", "the systemd unit or the container that it runs in", 7, [9, 24, 40], |row, cell| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use nettop_export::FORMATS;
 use nettop_model::{
-    request::{FilterChange, Form, Maps, Request, Snapshot, Status, Subscribe, Top},
+    request::{FilterChange, Form, Maps, Process, Request, Snapshot, Status, Subscribe, Top},
     snapshot::{DEFAULT_LIMIT, Group},
 };
 use serde_json::{Value, json};
@@ -62,6 +62,8 @@ commands! {
     Connections(list: ListOf) => list.request(Group::Connections);
     /// Print the processes that have sockets, with the sums of their connections, the busiest first
     Processes(list: ListOf) => list.request(Group::Processes);
+    /// Print the command line of a process of its host; only root and the user of the monitor may ask
+    Process(fields: Process) => ask(*fields);
     /// End the monitor
     Stop => ask(Request::Stop);
 }

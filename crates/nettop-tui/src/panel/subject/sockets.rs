@@ -27,6 +27,7 @@ pub fn process(picture: &Picture, pid: u32) -> About {
     for (label, text) in [("runs", &row.executable), ("unit", &row.unit), ("container", &row.container)] {
         facts.extend(text.as_ref().map(|text| fact(picture, label, format::visible(text))));
     }
+    facts.extend(row.parent.map(|parent| fact(picture, "parent", parent.to_string())));
     facts.push(fact(picture, "user", row.uid.to_string()));
     facts.extend(row.started_ns.map(|at| {
         let age = format::age(snapshot.meta.now_ns.saturating_sub(at) as f64 / 1e9);
@@ -35,7 +36,21 @@ pub fn process(picture: &Picture, pid: u32) -> About {
     facts.push(fact(picture, "connections", format::count(row.connections, 15)));
     facts.push(fact(picture, "listening", format::count(row.listening, 15)));
     facts.extend(moved(picture, [Some(row.tx_bytes), Some(row.rx_bytes)], [Some(row.tx_bps), Some(row.rx_bps)]));
-    (facts, vec![("connections", connections(picture, |connection| connection.pid == Some(pid)))])
+    let groups = [
+        ("command", command(picture)),
+        ("connections", connections(picture, |connection| connection.pid == Some(pid))),
+    ];
+    (facts, groups.into_iter().filter(|(_, lines)| !lines.is_empty()).collect())
+}
+
+/// The command line of the process that is looked at, or why it is not known.
+fn command(picture: &Picture) -> Vec<Line<'static>> {
+    match picture.state.detail.as_ref().and_then(|detail| detail.command.as_ref()) {
+        None => Vec::new(),
+        Some(Ok(text)) if text.is_empty() => vec![Line::styled("it has none", picture.theme.dim)],
+        Some(Ok(text)) => vec![Line::styled(format::visible(text), picture.theme.text)],
+        Some(Err(error)) => vec![Line::styled(format::visible(error), picture.theme.dim)],
+    }
 }
 
 /// What is known of a connection.
