@@ -108,7 +108,10 @@ fn draw(scene: &Scene, engine: &mut Engine, snapshot: &Snapshot) -> Result<Strin
 /// The busiest source, opened.
 fn busiest(snapshot: &Snapshot) -> State {
     let subject = snapshot.sources.rows.iter().next().map(|row| Subject::Source(row.ip));
-    State { detail: subject.map(|subject| Detail { subject, history: None, top: 0 }), ..State::default() }
+    State {
+        detail: subject.map(|subject| Detail { subject, history: None, command: None, top: 0 }),
+        ..State::default()
+    }
 }
 
 /// The flood that lasts, opened.

@@ -87,6 +87,8 @@ pub enum Does {
     Panels,
     /// Shows connections that have ended, or not.
     Ended,
+    /// Sums connections up by the next thing that they have in common, or not any more.
+    Sums,
     /// Takes the next span of the chart, or none.
     Chart,
     /// Marks the selected alert as seen, or not.
@@ -204,6 +206,14 @@ pub const ACTIONS: &[Action] = &[
     ),
     row("columns", &[plain('c')], "columns", "choose the columns", TABLE, Does::Columns),
     row("panels", &[plain('v')], "panels", "show the panels below the sources, or not", TABLE, Does::Panels),
+    row(
+        "sums",
+        &[plain('+')],
+        "",
+        "connections: sums by process, unit, remote address, port, country, or each of them",
+        TABLE,
+        Does::Sums,
+    ),
     row("ended", &[plain('l')], "", "show connections that have ended, or not", TABLE, Does::Ended),
     row(
         "chart",

@@ -10,7 +10,7 @@ use nettop_model::{
 use nettop_views::{
     attention::Attention,
     table::{Listed, Listing},
-    view::{self, VIEWS},
+    view::{self, CONNECTIONS, VIEWS, connection_sums::TABLES},
 };
 
 use super::{
@@ -72,6 +72,8 @@ pub struct State {
     pub attention: Attention,
     /// Whether the sources have the screen for themselves.
     pub without_panels: bool,
+    /// Whether connections are summed up, by which of [`TABLES`], and how that table is wanted.
+    pub sums: Option<(usize, TableState)>,
     /// Whether connections that have ended are hidden.
     pub without_ended: bool,
     /// How far back the chart goes.
@@ -173,23 +175,30 @@ impl State {
 
     /// The view.
     pub fn listing(&self) -> &'static dyn Listing {
-        VIEWS[self.view.min(VIEWS.len() - 1)]
+        let sums = self.sums.as_ref().filter(|_| self.view == CONNECTIONS).and_then(|(by, _)| TABLES.get(*by));
+        sums.map_or(VIEWS[self.view.min(VIEWS.len() - 1)], |(_, table)| *table)
     }
 
     /// How its table is wanted.
     pub fn table(&self) -> &TableState {
-        &self.tables[self.view.min(VIEWS.len() - 1)]
+        match &self.sums {
+            Some((_, table)) if self.view == CONNECTIONS => table,
+            _ => &self.tables[self.view.min(VIEWS.len() - 1)],
+        }
     }
 
     /// The same, to change it.
     pub fn table_mut(&mut self) -> &mut TableState {
-        &mut self.tables[self.view.min(VIEWS.len() - 1)]
+        match &mut self.sums {
+            Some((_, table)) if self.view == CONNECTIONS => table,
+            _ => &mut self.tables[self.view.min(VIEWS.len() - 1)],
+        }
     }
 
     /// The rows of the view.
     pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Box<dyn Listed + 'a> {
         let filter = self.table().filter.clone();
-        let hides = if self.without_ended { view::without_ended(self.view) } else { "" };
+        let hides = if self.without_ended && self.sums.is_none() { view::without_ended(self.view) } else { "" };
         let filter = match (filter, query::parse(hides).ok().flatten()) {
             (Some(filter), Some(hides)) => Some(filter.and(hides)),
             (filter, hides) => filter.or(hides),

@@ -155,8 +155,11 @@ fn what_has_no_detail_is_said_to_have_none_and_what_cannot_be_judged_is_counted(
         assert!(!text.contains("judged"), "{filter}: {text}");
     }
     assert!(screen((120, 40), &snapshot, &State::default()).contains("SYN –"));
-    let opened =
-        |subject, view| State { detail: Some(Detail { subject, history: None, top: 0 }), view, ..State::default() };
+    let opened = |subject, view| State {
+        detail: Some(Detail { subject, history: None, command: None, top: 0 }),
+        view,
+        ..State::default()
+    };
     let text = screen((120, 40), &snapshot, &opened(Subject::Source(ip), 0));
     assert!(text.contains("no detail: others send more") && !text.contains("none known"), "{text}");
     let text = screen((120, 40), &snapshot, &opened(Subject::Port(443), 2));
@@ -203,7 +206,7 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
             let json = |snapshot: &Snapshot| serde_json::to_value(snapshot).expect("it can be written");
             assert_eq!(json(&sent), json(snapshot));
         }
-        let detail = |subject| Some(Detail { subject, history: None, top: 0 });
+        let detail = |subject| Some(Detail { subject, history: None, command: None, top: 0 });
         let views = (0..VIEWS.len()).map(|view| State { view, ..State::default() });
         let details = opened.iter().map(|ip| State { detail: detail(Subject::Source(*ip)), ..State::default() });
         for state in views.chain(details).chain([State { help: Some(0), ..State::default() }]) {
@@ -232,7 +235,12 @@ fn what_is_sent_stands_beside_what_is_received_with_its_own_curve_where_there_is
         assert_eq!(found, curves, "{width}: {line}");
     }
     let state = State {
-        detail: Some(Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, top: 0 }),
+        detail: Some(Detail {
+            subject: Subject::Source([198, 51, 100, 100].into()),
+            history: None,
+            command: None,
+            top: 0,
+        }),
         ..State::default()
     };
     let screen = screen((120, 40), &snapshot, &state);
@@ -242,7 +250,7 @@ fn what_is_sent_stands_beside_what_is_received_with_its_own_curve_where_there_is
 #[test]
 fn nothing_breaks_at_any_size() {
     let snapshot = Snapshot { alerts: super::fixture::floods(), ..struck(busy(), degraded()) };
-    let detail = Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, top: 9 };
+    let detail = Detail { subject: Subject::Source([198, 51, 100, 100].into()), history: None, command: None, top: 9 };
     for state in [
         State { view: 7, ..State::default() },
         State { detail: Some(detail), ..State::default() },

@@ -32,7 +32,7 @@ const OF_TIME: [&str; 3] = ["TX rate", "RX rate", "Open"];
 pub fn run(args: &SocketsArgs) -> Result<(String, Vec<String>)> {
     let mut state = SocketState::default();
     state.enter(Sockets::open(PATIENCE).census());
-    let (connections, processes) = state.groups(0);
+    let (connections, processes) = state.groups(0, &|_| None);
     let mut snapshot = Snapshot { connections, processes, ..Snapshot::default() };
     let missing = missing(&state);
     if snapshot.connections.as_ref().is_none_or(|connections| connections.census.sockets == 0) && !missing.is_empty() {

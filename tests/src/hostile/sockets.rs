@@ -40,7 +40,7 @@ pub fn sockets(data: &[u8]) {
     for second in 0..2 {
         let at = Moment { monotonic_ns: second * 1_000_000_000, unix_ns: second * 1_000_000_000 };
         state.enter(Census { at, sockets: rows.clone(), ephemeral: Some((32_768, 60_999)), ..Census::default() });
-        let (Some(connections), Some(processes)) = state.groups(0) else { panic!("a census was entered") };
+        let (Some(connections), Some(processes)) = state.groups(0, &|_| None) else { panic!("a census was entered") };
         let listed = connections.live.len() + connections.listening.len();
         assert!(listed <= rows.len() && processes.rows.len() <= listed, "{rows:?}");
         let cookies: std::collections::BTreeSet<_> =
@@ -51,7 +51,7 @@ pub fn sockets(data: &[u8]) {
             assert!(rates.iter().flatten().all(|rate| rate.is_finite() && *rate >= 0.0), "{row:?}");
             expect_visible("a state", &row.state);
         }
-        let (few, _) = state.groups(1);
+        let (few, _) = state.groups(1, &|_| None);
         let few = few.expect("a census was entered");
         let both = few.live.len() + few.listening.len();
         assert_eq!(few.left_out as usize + both, listed, "listed and left out");

@@ -27,7 +27,7 @@ impl Engine {
         let elapsed = reading.at.seconds_since(&aggregates.started);
         let traffic = self.traffic(elapsed);
         let places = self.places(limit, elapsed);
-        let (connections, processes) = self.sockets.groups(limit);
+        let (connections, processes) = self.sockets.groups(limit, &|ip| aggregates.regions.country(ip));
         let egress = self.egress(limit, elapsed).map(Arc::new);
         // Whether the accounts beside that of the packets received hold.
         let calls = processes.as_deref().and_then(|processes| processes.accounting);

@@ -10,7 +10,7 @@ mod sums;
 use std::{net::IpAddr, ops::RangeInclusive, sync::Arc};
 
 use nettop_common::{Address, PacketsBytes, SourceCounters};
-use nettop_geo::Geo;
+use nettop_geo::{CountryCode, Geo};
 use nettop_model::snapshot::{CountryRow, NetworkRow, Others, Place};
 
 use self::{atlas::Atlas, register::Register};
@@ -168,6 +168,11 @@ impl Regions {
     /// Where an address is.
     pub fn place(&self, address: &Address) -> Option<Place> {
         Some(Place::from(self.geo.as_ref()?.look_up(address.to_ip())))
+    }
+
+    /// The country of an address; `None`: geography is off.
+    pub fn country(&self, ip: IpAddr) -> Option<CountryCode> {
+        Some(self.geo.as_ref()?.look_up(ip).country_code)
     }
 
     /// The country and the network of an address, in words.

@@ -6,6 +6,7 @@ mod facts;
 mod listeners;
 mod rows;
 mod state;
+mod sums;
 
 use std::{
     cell::OnceCell,
@@ -25,7 +26,7 @@ use nettop_model::{
     snapshot::{Connection, Connections, DEFAULT_LIMIT, Degraded, Processes, Subject, Way},
 };
 
-use self::{calls::CallBook, listeners::Listeners, state::Kind};
+use self::{calls::CallBook, listeners::Listeners, state::Kind, sums::Country};
 use crate::{detect::sockets::SocketFacts, histories::Total};
 
 /// Sockets remembered from one census to the next: twice as many as one has.
@@ -253,11 +254,11 @@ impl SocketState {
         (age_ns <= 2 * newest.census.rest_ns.max(STALE_NS)).then_some(&self.facts)
     }
 
-    /// What is published of it, with at most `limit` (0: all) rows in each list.
-    pub fn groups(&self, limit: usize) -> (Option<Arc<Connections>>, Option<Arc<Processes>>) {
+    /// What is published of it, with at most `limit` (0: all) rows in each list; `country` tells where an address is.
+    pub fn groups(&self, limit: usize, country: Country) -> (Option<Arc<Connections>>, Option<Arc<Processes>>) {
         let Some(newest) = &self.newest else { return (None, None) };
         let make = || {
-            let connections = rows::connections(newest, &self.calls, limit);
+            let connections = rows::connections(newest, &self.calls, country, limit);
             (Arc::new(connections), Arc::new(rows::processes(newest, &self.calls, limit)))
         };
         let made = if limit == DEFAULT_LIMIT { self.published.get_or_init(make).clone() } else { make() };

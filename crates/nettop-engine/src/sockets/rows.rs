@@ -13,6 +13,7 @@ use super::{
     calls::{Booked, CallBook},
     protocol,
     state::{self, Kind},
+    sums::{self, Country},
 };
 
 /// Digits of a container's id that tell it from others, as its tools show them.
@@ -21,7 +22,7 @@ const SHORT_ID: usize = 12;
 const TICK_NS: u64 = 10_000_000;
 
 /// The connections, with at most `limit` (0: all) rows in each list.
-pub fn connections(entered: &Entered, calls: &CallBook, limit: usize) -> Connections {
+pub fn connections(entered: &Entered, calls: &CallBook, country: Country, limit: usize) -> Connections {
     let Entered { census, seconds, sockets, .. } = entered;
     let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
     let mut left_out = census.left_out;
@@ -39,11 +40,11 @@ pub fn connections(entered: &Entered, calls: &CallBook, limit: usize) -> Connect
             let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
             other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes)).then(one.at.cmp(&other.at))
         });
-        listed.iter().filter_map(|counted| row(census, calls, counted)).collect()
+        listed.iter().filter_map(|counted| row(census, calls, counted)).map(|row| placed(row, country)).collect()
     };
     let (live, listening) = (list(live), list(listening));
     let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
-    let ended: Vec<_> = ended.cloned().collect();
+    let ended: Vec<_> = ended.cloned().map(|row| placed(row, country)).collect();
     left_out += (calls.ended().count() - ended.len()) as u64;
     Connections {
         census: CensusFacts {
@@ -57,10 +58,15 @@ pub fn connections(entered: &Entered, calls: &CallBook, limit: usize) -> Connect
         listening,
         ended,
         left_out,
+        sums: sums::sums(entered, calls, country, limit),
         states: states(census),
         orphans: census.orphans,
         without_owner: without_owner(census),
     }
+}
+
+fn placed(row: Connection, country: Country) -> Connection {
+    Connection { country: row.remote.and_then(country), ..row }
 }
 
 /// Sockets that a process has, of which it is not known which.
@@ -69,7 +75,7 @@ pub fn without_owner(census: &Census) -> u64 {
 }
 
 /// The first `limit` (0: all) in this order; the others are added to `left_out`.
-fn heaviest<T>(mut all: Vec<T>, limit: usize, left_out: &mut u64, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+pub fn heaviest<T>(mut all: Vec<T>, limit: usize, left_out: &mut u64, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
     if limit > 0 && all.len() > limit {
         all.select_nth_unstable_by(limit, &order);
         *left_out += (all.len() - limit) as u64;
@@ -93,23 +99,23 @@ fn states(census: &Census) -> Vec<(Name, u64)> {
     named.map(|(name, count)| (name.into(), count)).collect()
 }
 
-fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
+pub fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
     census.processes.get(socket.owner? as usize)
 }
 
 /// What a socket has moved, and how much a second; `None`: not known.
 #[derive(Default)]
-struct Payload {
-    tx_bytes: Option<u64>,
-    rx_bytes: Option<u64>,
-    tx_packets: Option<u64>,
-    rx_packets: Option<u64>,
-    tx_bps: Option<f64>,
-    rx_bps: Option<f64>,
+pub struct Payload {
+    pub tx_bytes: Option<u64>,
+    pub rx_bytes: Option<u64>,
+    pub tx_packets: Option<u64>,
+    pub rx_packets: Option<u64>,
+    pub tx_bps: Option<f64>,
+    pub rx_bps: Option<f64>,
 }
 
 /// TCP counts by itself what a socket moves. Of the others it is known from their calls, of which each moves a datagram.
-fn payload(socket: &SocketRow, calls: &CallBook, counted: &Counted) -> Payload {
+pub fn payload(socket: &SocketRow, calls: &CallBook, counted: &Counted) -> Payload {
     let tcp = &socket.tcp;
     match socket.protocol {
         // Of one that listens these are not what they are of connections.
@@ -154,6 +160,7 @@ fn row(census: &Census, calls: &CallBook, counted: &Counted) -> Option<Connectio
         local_port: socket.local_port,
         remote: is_live.then_some(socket.remote),
         remote_port: is_live.then_some(socket.remote_port),
+        country: None,
         state: state::name(socket, silent_ns).into(),
         silent: silent_ns.map(|silent_ns| silent_ns as f64 / 1e9),
         direction: is_live.then_some(counted.way),
@@ -180,7 +187,7 @@ fn row(census: &Census, calls: &CallBook, counted: &Counted) -> Option<Connectio
 }
 
 /// The container that it runs in, or else the unit.
-fn unit(process: &Process) -> Option<String> {
+pub fn unit(process: &Process) -> Option<String> {
     let container = process.container.as_ref().map(|id| id.chars().take(SHORT_ID).collect());
     container.or_else(|| process.unit.clone())
 }

@@ -1,10 +1,13 @@
+use std::net::IpAddr;
+
 use nettop_collect::sockets::{
     Process, TcpFacts,
     calls::{Calls, Ended, Moved, SocketCalls},
 };
+use nettop_geo::CountryCode;
 use nettop_model::{
     clock::Moment,
-    snapshot::{Connection, ProcessRow},
+    snapshot::{Connection, ConnectionSum, ConnectionSums, ProcessRow},
 };
 
 use super::*;
@@ -38,7 +41,7 @@ fn census(second: u64, sockets: Vec<SocketRow>) -> Census {
 
 fn entered(state: &mut SocketState, census: Census) -> (Arc<Connections>, Arc<Processes>) {
     state.enter(census);
-    let (connections, processes) = state.groups(DEFAULT_LIMIT);
+    let (connections, processes) = state.groups(DEFAULT_LIMIT, &|_| None);
     (connections.expect("connections"), processes.expect("processes"))
 }
 
@@ -100,9 +103,9 @@ fn lists_are_cut_and_say_what_they_leave_out() {
     assert_eq!((connections.live[0].cookie, connections.live[999].cookie), (2_000, 1_001));
     let Connection { state: name, remote, tx_bytes, rx_queue, tx_queue, .. } = &connections.listening[0];
     assert_eq!((&**name, remote, tx_bytes, rx_queue, tx_queue), ("LISTEN", &None, &None, &3, &128));
-    let (all, _) = state.groups(0);
+    let (all, _) = state.groups(0, &|_| None);
     assert_eq!(all.map(|all| (all.live.len(), all.left_out)), Some((2_000, 7)));
-    let (few, _) = state.groups(2);
+    let (few, _) = state.groups(2, &|_| None);
     assert_eq!(few.map(|few| (few.live.len(), few.left_out)), Some((2, 2_005)));
 }
 
@@ -313,7 +316,7 @@ fn connections_that_have_ended_are_told_once_and_listed_for_a_while_with_who_beg
         ("much later", 60, vec![], vec![]),
     ] {
         state.enter_calls(calls(second, ended), |row| told.push((row.cookie, row.ended_ns, row.opened_ns)));
-        let (connections, processes) = state.groups(DEFAULT_LIMIT);
+        let (connections, processes) = state.groups(DEFAULT_LIMIT, &|_| None);
         let connections = connections.expect("connections");
         assert_eq!(
             connections.ended.iter().map(|row| (row.cookie, row.direction)).collect::<Vec<_>>(),
@@ -351,7 +354,7 @@ fn what_calls_moved_by_sockets_of_udp_is_theirs() {
     };
     let calls = |second, sockets| Calls { at: at(second), has_bytes: true, sockets, ..Calls::default() };
     let row = |state: &SocketState, cookie| {
-        let connections = state.groups(0).0.expect("connections");
+        let connections = state.groups(0, &|_| None).0.expect("connections");
         let mut rows = connections.live.iter().chain(&connections.listening);
         let row = rows.find(|row| row.cookie == cookie).expect("a row").clone();
         (row.state.to_string(), row.tx_bytes, row.rx_bytes, row.tx_packets, row.tx_bps)
@@ -369,4 +372,44 @@ fn what_calls_moved_by_sockets_of_udp_is_theirs() {
     state.enter_calls(calls(80, vec![]), |_| {});
     assert_eq!(row(&state, 1), told("IDLE", 200, 20, 20, 0.0));
     assert_eq!(row(&state, 2), told("STALE", 0, 0, 0, 0.0));
+}
+
+#[test]
+fn sums_are_over_all_connections_whatever_the_lists_leave_out() {
+    let mut state = SocketState::default();
+    let listening = SocketRow { state: 10, local_port: 80, remote_port: 0, ..connection(99, 0, 0) };
+    // Ten that were asked for at port 80 by one address, and one that this host asked for at 443 of another.
+    let remote = |last: u8| IpAddr::from([198, 51, 100, last]);
+    let asked = (1..=10).map(|cookie| SocketRow {
+        local_port: 80,
+        remote_port: 1_000 + cookie as u16,
+        remote: remote(7),
+        owner: Some(0),
+        ..connection(cookie, 100, 10)
+    });
+    let own = SocketRow { remote: remote(8), local_port: 40_000, ..connection(50, 5, 7) };
+    let nginx = Process { pid: 12, name: "nginx".into(), unit: Some("nginx.service".into()), ..Process::default() };
+    let sockets = asked.chain([own, listening]).collect();
+    state.enter(Census { processes: vec![nginx], ..census(1, sockets) });
+    let country = |ip: IpAddr| (ip == remote(7)).then(|| CountryCode::parse("DE").expect("a code"));
+    let connections = state.groups(1, &country).0.expect("connections");
+    assert_eq!(
+        (connections.live.len(), connections.live[0].country.map(|code| code.to_string())),
+        (1, Some("DE".into()))
+    );
+    let told = |rows: &[ConnectionSum]| {
+        let row = |sum: &ConnectionSum| (sum.name.clone(), sum.connections, sum.tx_bytes, sum.rx_bytes);
+        rows.iter().map(row).collect::<Vec<_>>()
+    };
+    let ConnectionSums { process, unit, remote, port, country: by_country, left_out } = &connections.sums;
+    let ten = |name: &str| vec![(name.to_owned(), 10, 1_000, 100)];
+    for (rows, name) in
+        [(process, "nginx"), (unit, "nginx.service"), (remote, "198.51.100.7"), (port, "80"), (by_country, "DE")]
+    {
+        assert_eq!(told(rows), ten(name));
+    }
+    assert_eq!(*left_out, 5, "the other one, five times");
+    let all = state.groups(0, &country).0.expect("connections");
+    assert_eq!(told(&all.sums.port)[1], ("443".into(), 1, 5, 7));
+    assert_eq!(told(&all.sums.process)[1], (String::new(), 1, 5, 7), "nobody knows whose it is");
 }

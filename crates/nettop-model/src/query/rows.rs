@@ -44,6 +44,7 @@ impl Connection {
         // With itself, whatever the address.
         let with_whom = self.remote.map(|ip| if self.local == Some(ip) { SCOPES[0] } else { scope(ip) });
         with_whom.into_iter().for_each(|scope| see(Fact::Named(Word::Scope, scope)));
+        self.country.into_iter().for_each(|country| see(Fact::Country(country)));
         see(Fact::LocalPort(self.local_port));
         self.remote_port.into_iter().for_each(|port| see(Fact::RemotePort(port)));
         see(Fact::Protocol(&self.protocol));

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use nettop_geo::CountryCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,6 +25,8 @@ pub struct Connections {
     pub ended: Vec<Connection>,
     /// How many rows the lists leave out, and sockets that were only counted.
     pub left_out: u64,
+    /// Sums over what lives.
+    pub sums: ConnectionSums,
     /// How many TCP sockets are in which state, of all there are.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub states: Vec<(Name, u64)>,
@@ -31,6 +34,44 @@ pub struct Connections {
     pub orphans: Option<u64>,
     /// Sockets that a process has, of which it is not known which.
     pub without_owner: u64,
+}
+
+/// Sums over all connections that live, those that the lists leave out included, by what they have in common; the busiest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConnectionSums {
+    /// By what their process calls itself.
+    pub process: Vec<ConnectionSum>,
+    /// By its systemd unit, or the first twelve digits of its container's id.
+    pub unit: Vec<ConnectionSum>,
+    /// By the address at the other end.
+    pub remote: Vec<ConnectionSum>,
+    /// By the port of the end which was asked; where nobody knows which that is, the lower one.
+    pub port: Vec<ConnectionSum>,
+    /// By the code of the country of the other end.
+    pub country: Vec<ConnectionSum>,
+    /// How many sums the lists leave out.
+    pub left_out: u64,
+}
+
+/// Connections with something in common.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConnectionSum {
+    /// What they have in common; empty: it is not known of these.
+    pub name: String,
+    /// How many.
+    pub connections: u64,
+    /// Payload sent.
+    pub tx_bytes: u64,
+    /// Payload received.
+    pub rx_bytes: u64,
+    /// Payload sent per second.
+    pub tx_bps: f64,
+    /// Payload received per second.
+    pub rx_bps: f64,
+    /// Segments sent again.
+    pub retransmits: u64,
 }
 
 /// When sockets were listed, and what that cost.
@@ -70,6 +111,8 @@ pub struct Connection {
     pub state: Name,
     /// Of UDP, for how many seconds it has moved nothing, as far as it is known.
     pub silent: Option<f64>,
+    /// The code of the country of the other end; `None`: not known.
+    pub country: Option<CountryCode>,
     /// Who began it; `None`: it is no connection.
     #[serde(deserialize_with = "known")]
     pub direction: Option<Way>,

@@ -35,7 +35,10 @@ pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
-    connections::{CallsAccounting, CensusFacts, Connection, Connections, ProcessRow, Processes, Transferred, Way},
+    connections::{
+        CallsAccounting, CensusFacts, Connection, ConnectionSum, ConnectionSums, Connections, ProcessRow, Processes,
+        Transferred, Way,
+    },
     egress::{Egress, EgressAccounting, RemoteRow, Sent},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},

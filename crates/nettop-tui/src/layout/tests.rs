@@ -14,7 +14,7 @@ fn arranged(snapshot: &Snapshot, state: &State, (width, height): (u16, u16)) -> 
 
 /// The sources and what was opened, in front of which the screen is arranged.
 fn pictures() -> Vec<(&'static str, Snapshot, State)> {
-    let detail = |subject| Some(Detail { subject, history: None, top: 0 });
+    let detail = |subject| Some(Detail { subject, history: None, command: None, top: 0 });
     let source = detail(nettop_model::snapshot::Subject::Source([198, 51, 100, 100].into()));
     let flood = changed(busy(), |it| {
         it.alerts = floods();

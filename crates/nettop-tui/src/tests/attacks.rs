@@ -136,7 +136,11 @@ fn a_destination_shows_its_classes_the_busiest_first_and_the_others_as_numbers()
     let classes = TrafficClass::ALL.iter().zip([1_980_000.0, 12_000.0, 4_200.0, 40_000.0, 30.0, 0.0, 900.0, 12.0, 1.0]);
     let classes = classes.zip(40..).map(|((class, most), from)| (*class, curve(most, from))).collect();
     let history = History { classes, ..history() };
-    let state = State { detail: Some(Detail { subject, history: Some(history), top: 0 }), view: 1, ..State::default() };
+    let state = State {
+        detail: Some(Detail { subject, history: Some(history), command: None, top: 0 }),
+        view: 1,
+        ..State::default()
+    };
     for (width, height) in [(80, 24), (120, 40)] {
         let text = screen((width, height), &listed(Vec::new()), &state);
         insta::assert_snapshot!(format!("detail_destination_{width}x{height}"), text);

@@ -19,12 +19,15 @@ use nettop_model::{
 };
 
 pub use self::mouse::on_mouse;
+use nettop_views::view::{CONNECTIONS, connection_sums};
+
 use super::{
     action::Does,
     key::Key,
     panel,
     prompt::{Prompt, Purpose},
     state::{Detail, Frozen, Notice, State},
+    table::arrange::TableState,
 };
 
 /// For how many seconds good news stays.
@@ -241,6 +244,14 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
         Does::Columns => state.columns = Some(0),
         Does::Widen(by) => moving::widen(state, by),
         Does::Panels => state.without_panels = !state.without_panels,
+        Does::Sums => {
+            moving::open(state, CONNECTIONS);
+            let next = state.sums.as_ref().map_or(0, |(by, _)| by + 1);
+            let sums = connection_sums::TABLES.get(next);
+            state.sums = sums.map(|_| (next, TableState::default()));
+            let text = sums.map_or("every connection".into(), |(by, _)| format!("connections summed up by {by}"));
+            state.notice = Some(Notice::info(text));
+        }
         Does::Ended => {
             state.without_ended = !state.without_ended;
             let text = if state.without_ended {

@@ -170,7 +170,10 @@ fn follow_to(state: &mut State, snapshot: &Snapshot, leads_to: Enter) -> Option<
         }
         Enter::Sources(text) => filtered(state, SOURCES, "sources", &text),
         Enter::Destinations(text) => filtered(state, DESTINATIONS, "destinations", &text),
-        Enter::Connections(text) => filtered(state, CONNECTIONS, "connections", &text),
+        Enter::Connections(text) => {
+            state.sums = None;
+            filtered(state, CONNECTIONS, "connections", &text);
+        }
         Enter::Nowhere => {}
     }
     None

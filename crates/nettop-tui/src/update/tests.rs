@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use nettop_model::snapshot::{Connection, History, Subject};
+use nettop_model::snapshot::{Connection, ConnectionSum, History, Subject};
 use nettop_views::{
     table::Id,
     view::{ALERTS, CONNECTIONS, SOURCES, VIEWS},
@@ -266,6 +266,24 @@ fn a_process_leads_to_its_connections_and_these_to_their_other_end() {
     assert_eq!(person.press(KeyCode::Enter), history(Subject::Connection(7)));
     assert_eq!(person.press(KeyCode::Enter), history(Subject::Source(ip("203.0.113.200"))));
     assert_eq!(person.press(KeyCode::Enter), None, "nothing is behind that");
+}
+
+#[test]
+fn connections_can_be_summed_up_by_one_thing_after_the_other() {
+    let mut person = Person::new();
+    let sum = |name: &str| ConnectionSum { name: name.into(), connections: 2, ..ConnectionSum::default() };
+    let connections = Arc::make_mut(&mut person.snapshot).connections.as_mut().map(Arc::make_mut).expect("connections");
+    connections.sums.process = vec![sum("nginx"), sum("")];
+    connections.sums.country = vec![sum("DE")];
+    person.types("+");
+    assert_eq!((person.state.view, person.ips()), (CONNECTIONS, vec!["nginx".to_string(), String::new()]));
+    person.press(KeyCode::Enter);
+    assert_eq!(person.state.table().filter.as_ref().map(|filter| filter.text.as_str()), Some("process:nginx"));
+    person.types("+++++");
+    assert_eq!(person.ips(), ["DE"]);
+    person.types("+");
+    assert_eq!(person.state.sums, None);
+    assert_eq!(person.ips(), ["203.0.113.200", "::"], "each of those of nginx");
 }
 
 #[test]

@@ -114,6 +114,10 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| SortKey::Number(row.drops.into())),
     Column::number("Cwnd", "congestion window, segments", 18, [4, 5, 7], |row, cell| number(row.cwnd, cell))
         .sorted(|row| SortKey::Number(row.cwnd.unwrap_or_default().into())),
+    Column::text("CC", "the country of the other end", 21, [2, 2, 2], |row, _| {
+        row.country.map_or("–".into(), |country| country.to_string())
+    })
+    .sorted(|row| SortKey::Text(row.country.map(|country| country.to_string()).unwrap_or_default())),
     Column::number("UID", "the user that made the socket", 19, [5, 6, 10], |row, _| row.uid.to_string())
         .sorted(|row| SortKey::Number(row.uid.into())),
 ];

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod classes;
+pub mod connection_sums;
 mod connections;
 mod countries;
 mod destinations;
