@@ -352,7 +352,8 @@ fn nettopctl_prints_the_rows_that_are_wanted() {
     assert_eq!((rows(&list["live"]), rows(&list["listening"])), (Some(1), Some(0)), "{list}");
     assert_eq!((&list["live"][0]["remote_port"], &list["left_out"]), (&to.into(), &0.into()), "{list}");
     let ports = list["sums"]["port"].as_array().expect("sums");
-    let sum = ports.iter().find(|row| row["name"] == to.to_string()).expect("the port that was asked");
+    let name = to.to_string();
+    let sum = ports.iter().find(|row| row["name"] == name).expect("the port that was asked");
     assert_eq!(sum["connections"], 2, "both ends: {sum}");
     let list = read(&["connections", "--limit", "1"]);
     assert_eq!((rows(&list["live"]), &list["left_out"]), (Some(1), &1.into()), "{list}");
