@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -146,4 +146,52 @@ fn megabytes_are_exact_and_a_reset_begins_anew() {
     wait_until_moved(&monitor, &[(server, both_ways), (client, both_ways)]);
     monitor.command(&json!({"cmd": "reset"}));
     assert_eq!(process(&groups(&monitor), server), None, "it is forgotten");
+}
+
+#[test]
+fn bytes_are_counted_once_however_they_are_moved() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, monitor) = net();
+    let run = |waits: &str, begins: &str| both(&net.receiver, waits, begins);
+    let connection = |port: u16, sent| format!("connect 127.0.0.1:{port} 1 {sent} 0");
+    // What is peeked at is read later.
+    let [peeks, sends] = run("peek 127.0.0.1:7011 1000", &connection(7011, 1000));
+    // The kernel copies the file itself.
+    let [receives, copies] = run("serve 127.0.0.1:7012 1 10000000 0", "sendfile 127.0.0.1:7012 10000000");
+    wait_until_moved(
+        &monitor,
+        &[(peeks, (0, 1_000)), (sends, (1_000, 0)), (receives, (0, 10_000_000)), (copies, (10_000_000, 0))],
+    );
+    // One call, six datagrams.
+    let drain = mover(&net.receiver, "drain 127.0.0.1:7013 6");
+    thread::sleep(Duration::from_millis(300));
+    let sender = end(mover(&net.receiver, "segments 127.0.0.1:7013 6 1000"));
+    wait_until_moved(&monitor, &[(end(drain), (6, 6_000)), (sender, (6_000, 0))]);
+}
+
+#[test]
+fn what_moves_nothing_and_what_is_inherited_belongs_to_its_process() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, monitor) = net();
+    let refused = end(mover(&net.receiver, "refused 127.0.0.1:7021 50"));
+    // A child answers on the connection that its parent has accepted.
+    let mut command = net.receiver.command(env!("CARGO_BIN_EXE_mover"));
+    command.args(["forked", "127.0.0.1:7022", "100", "2000"]).stdout(Stdio::piped());
+    let parent = command.spawn().expect("starting a process");
+    let parent_pid = parent.id();
+    thread::sleep(Duration::from_millis(300));
+    let client = end(mover(&net.receiver, "connect 127.0.0.1:7022 1 100 2000"));
+    let output = parent.wait_with_output().expect("its end");
+    let child: u32 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("the child's number");
+    let expected = [(parent_pid, (0, 100)), (child, (2_000, 0)), (client, (100, 2_000)), (refused, (0, 0))];
+    let snapshot = wait_until_moved(&monitor, &expected);
+    let name = |pid| {
+        let rows = snapshot["processes"]["rows"].as_array()?;
+        rows.iter().find(|row| row["pid"] == pid)?["process"].as_str()
+    };
+    assert_eq!([name(parent_pid), name(child)], [Some("mover"), Some("head")]);
 }

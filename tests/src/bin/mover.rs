@@ -1,11 +1,18 @@
 //! A process of its own that moves an exact number of bytes, for tests of what is counted by process:
 //! `mover serve ADDRESS:PORT CONNECTIONS RECEIVED SENT`, `mover connect ADDRESS:PORT CONNECTIONS SENT RECEIVED`,
-//! `mover datagrams ADDRESS:PORT DATAGRAMS BYTES`, `mover drain ADDRESS:PORT DATAGRAMS`.
+//! `mover datagrams ADDRESS:PORT DATAGRAMS BYTES`, `mover drain ADDRESS:PORT DATAGRAMS`, and in ways that are easily counted wrong:
+//! `mover peek ADDRESS:PORT BYTES` looks at what it receives before it reads it, `mover sendfile ADDRESS:PORT BYTES` has the kernel copy a file,
+//! `mover segments ADDRESS:PORT DATAGRAMS BYTES` has it cut one call into datagrams, `mover refused ADDRESS:PORT CONNECTIONS` asks for
+//! connections where nobody listens, `mover forked ADDRESS:PORT RECEIVED SENT` has a child answer.
 
 use std::{
     env,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsRawFd as _,
+    process::Command,
+    thread,
+    time::Duration,
 };
 
 fn main() -> io::Result<()> {
@@ -43,6 +50,51 @@ fn main() -> io::Result<()> {
                 let (_, from) = socket.recv_from(&mut buffer)?;
                 socket.send_to(&[1], from)?;
             }
+        }
+        ("peek", &[bytes]) => {
+            let (mut client, _) = TcpListener::bind(address)?.accept()?;
+            let mut buffer = vec![0; bytes];
+            while client.peek(&mut buffer)? < bytes {
+                thread::sleep(Duration::from_millis(1));
+            }
+            client.read_exact(&mut buffer)?;
+        }
+        ("sendfile", &[bytes]) => {
+            let server = TcpStream::connect(address)?;
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&vec![1; bytes])?;
+            let (mut at, mut left) = (0, bytes);
+            while left > 0 {
+                left -= rustix::fs::sendfile(&server, &file, Some(&mut at), left)?;
+            }
+        }
+        ("segments", &[datagrams, bytes]) => {
+            let socket = UdpSocket::bind(("0.0.0.0", 0))?;
+            let size: libc::c_int = bytes.try_into().map_err(io::Error::other)?;
+            // SAFETY: the option is a number, of the size that is told.
+            let set = unsafe {
+                let value = (&raw const size).cast();
+                let length = size_of_val(&size) as libc::socklen_t;
+                libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, value, length)
+            };
+            if set != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            socket.send_to(&vec![1; datagrams * bytes], address)?;
+        }
+        ("refused", &[connections]) => {
+            for _ in 0..connections {
+                TcpStream::connect(address).expect_err("nobody listens");
+            }
+        }
+        ("forked", &[received, sent]) => {
+            let (mut client, _) = TcpListener::bind(address)?.accept()?;
+            receive(&mut client, received)?;
+            // The child has the connection as its standard output.
+            let output = std::os::fd::OwnedFd::from(client);
+            let mut child = Command::new("head").args(["-c", &sent.to_string(), "/dev/zero"]).stdout(output).spawn()?;
+            println!("{}", child.id());
+            child.wait()?;
         }
         _ => return Err(io::Error::other("see the source")),
     }
