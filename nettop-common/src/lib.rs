@@ -11,6 +11,7 @@ pub mod coalescing;
 pub mod config;
 pub mod counters;
 pub mod cpu;
+pub mod drops;
 pub mod egress;
 pub mod event;
 pub mod interfaces;

@@ -36,6 +36,8 @@ pub const SOCKETS: &str = "SOCKETS";
 pub const ENDINGS: &str = "ENDINGS";
 /// Array of [`crate::sockets::EndedConnection`]s, in parts as slots are.
 pub const ENDED: &str = "ENDED";
+/// Array of [`crate::drops::Drops`], one for each CPU: what the kernel drops.
+pub const DROPS: &str = "DROPS";
 /// Where the programs find what they read of the kernel's structures, [`crate::sockets::Offsets`]: a read-only variable, set at load.
 pub const OFFSETS: &str = "OFFSETS";
 /// Ring buffer of [`crate::Event`]s.
@@ -74,3 +76,6 @@ pub const SOCKET_PROGRAMS: [(&str, &str); 4] = [
     ("nettop_state", "inet_sock_set_state"),
     ("nettop_ended", "tcp_destroy_sock"),
 ];
+
+/// The program that counts what the kernel drops, and the tracepoint that it is attached to.
+pub const DROPS_PROGRAM: (&str, &str) = ("nettop_dropped", "kfree_skb");

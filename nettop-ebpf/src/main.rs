@@ -6,6 +6,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
 mod account;
+mod drops;
 mod egress;
 mod hash;
 mod maps;
@@ -105,6 +106,13 @@ pub fn nettop_state(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 pub fn nettop_ended(ctx: BtfTracePointContext) -> i32 {
     sockets::ended(&ctx);
+    0
+}
+
+/// Counts what the kernel drops, by its reason.
+#[btf_tracepoint(function = "kfree_skb")]
+pub fn nettop_dropped(ctx: BtfTracePointContext) -> i32 {
+    drops::dropped(&ctx);
     0
 }
 

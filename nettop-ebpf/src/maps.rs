@@ -12,6 +12,7 @@ use nettop_common::{
     Cpu, DestinationCounters, Filter, PacketsBytes, SourceCounters,
     counters::{ByClass, Part},
     cpu::Ports,
+    drops::Drops,
     egress::Egress,
     log::Unit,
     maps::ByBank,
@@ -48,6 +49,8 @@ pub static SOCKETS: Array<Slot<CallCounters>> = Array::with_max_entries(2, MMAPA
 pub static ENDINGS: Array<Endings> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static ENDED: Array<EndedConnection> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+pub static DROPS: Array<Drops> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static SOURCE_HASH: PerCpuHashMap<Key, ByBank<SourceCounters>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]

@@ -14,6 +14,12 @@ use nettop_common::maps;
 
 use crate::kernel::OBJECT;
 
+/// Those of sockets, and the one that counts what is dropped.
+const PROGRAMS: [(&str, &str); 5] = {
+    let [sent, received, state, ended] = maps::SOCKET_PROGRAMS;
+    [sent, received, state, ended, maps::DROPS_PROGRAM]
+};
+
 /// All of them and their maps.
 pub struct Tracepoints {
     ebpf: Ebpf,
@@ -33,7 +39,7 @@ impl Tracepoints {
             loader.map_max_entries(map, entries);
         }
         let mut ebpf = loader.load(OBJECT).expect("the object loads");
-        for (name, tracepoint) in maps::SOCKET_PROGRAMS {
+        for (name, tracepoint) in PROGRAMS {
             let program = program(&mut ebpf, name);
             program.load(tracepoint, &btf).unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
         }
@@ -45,7 +51,7 @@ impl Tracepoints {
         Self { ebpf, hooks }
     }
 
-    /// Attaches them, until what is returned is dropped.
+    /// Attaches those of sockets, until what is returned is dropped.
     pub fn attach(&mut self) -> Vec<BtfTracePointLink> {
         let attach = |(name, _): (&str, &str)| {
             let program = program(&mut self.ebpf, name);
@@ -60,7 +66,7 @@ impl Tracepoints {
             let info = program(&mut self.ebpf, name).info().expect("what the kernel says of a loaded program");
             (name, info.verified_instruction_count().expect("a number, since Linux 5.16"))
         };
-        maps::SOCKET_PROGRAMS.into_iter().map(verified).collect()
+        PROGRAMS.into_iter().map(verified).collect()
     }
 
     /// What was counted since the last time.

@@ -14,6 +14,7 @@ use std::{
 use nettop_model::snapshot::Degraded;
 
 use crate::{
+    drops::DropReading,
     host::reading::HostReading,
     sockets::{Census, calls::Calls},
 };
@@ -34,6 +35,8 @@ pub enum Reading {
     Sockets(Box<Census>),
     /// What calls on sockets move.
     Calls(Box<Calls>),
+    /// What the kernel drops.
+    Drops(Box<DropReading>),
 }
 
 /// A collector. It derives nothing: what it reads is what was counted.

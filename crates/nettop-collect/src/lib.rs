@@ -3,6 +3,7 @@
 pub mod collector;
 pub mod counter;
 pub mod demo;
+pub mod drops;
 pub mod host;
 pub mod kernel;
 pub mod netlink;

@@ -6,6 +6,7 @@ mod aggregates;
 mod cost;
 mod detail;
 pub mod detect;
+mod drops;
 mod egress;
 mod histories;
 mod host;
@@ -62,9 +63,9 @@ use tokio::{
 
 pub use self::optional::Optional;
 use self::{
-    aggregates::Aggregates, detail::Details, egress::EgressSums, histories::Histories, host::HostState,
-    interfaces::Interfaces, overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler, sinks::Sinks,
-    sockets::SocketState, stall::Missed,
+    aggregates::Aggregates, detail::Details, drops::DropState, egress::EgressSums, histories::Histories,
+    host::HostState, interfaces::Interfaces, overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler,
+    sinks::Sinks, sockets::SocketState, stall::Missed,
 };
 use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 
@@ -152,6 +153,7 @@ pub struct Engine {
     collectors: Collectors,
     host: HostState,
     sockets: SocketState,
+    drops: DropState,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     /// When what is usual was saved last.
@@ -203,6 +205,7 @@ impl Engine {
             collectors: Collectors::default(),
             host: HostState::default(),
             sockets: SocketState::new(settings.keep_ended),
+            drops: DropState::default(),
             geo,
             saved: Instant::now(),
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -319,6 +322,7 @@ impl Engine {
                 let sinks = &mut self.sinks;
                 self.sockets.enter_calls(*calls, |ended| sinks.connection(ended));
             }
+            collector::Reading::Drops(drops) => self.drops.enter(*drops),
         }
     }
 
@@ -553,6 +557,7 @@ impl Engine {
         self.unadmitted = 0;
         self.details.reset();
         self.sockets.reset();
+        self.drops.reset();
         self.histories = Histories::new();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();

@@ -9,11 +9,11 @@ use nettop_common::{Protocol, counters::SizeBucket};
 use nettop_geo::CountryCode;
 
 use nettop_model::snapshot::{
-    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, FilterView,
-    History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow, InterfaceState,
-    InterfaceTraffic, Mac, MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place, Places, PortList,
-    PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Sent, Severity, Snapshot,
-    SourceList, SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
+    Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, DropReason,
+    Drops, FilterView, History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow,
+    InterfaceState, InterfaceTraffic, Mac, MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place,
+    Places, PortList, PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Sent, Severity,
+    Snapshot, SourceList, SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
 };
 
 /// When every fixture was taken.
@@ -274,6 +274,7 @@ pub fn busy() -> Snapshot {
         host: Some(Arc::new(host())),
         connections: Some(Arc::new(sockets::connections())),
         processes: Some(Arc::new(sockets::processes())),
+        drops: Some(Arc::new(drops())),
         monitor: Monitor {
             interfaces: vec![
                 interface("eth0", Some(AttachMode::Native), ""),
@@ -291,6 +292,20 @@ pub fn busy() -> Snapshot {
             },
             ..Monitor::default()
         },
+    }
+}
+
+fn drops() -> Drops {
+    let row = |(reason, packets, pps): (&str, _, _)| DropReason { reason: reason.into(), packets, pps };
+    let rows = [("NETFILTER_DROP", 2_100_000, 91_250.0), ("NO_SOCKET", 48_211, 12.0), ("TCP_CSUM", 3, 0.0)];
+    Drops {
+        at_ns: NOW,
+        seen: 2_148_214,
+        pps: 91_262.0,
+        missed: 0,
+        holds: true,
+        reasons: rows.map(row).into(),
+        refused: None,
     }
 }
 

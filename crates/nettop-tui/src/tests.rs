@@ -8,8 +8,8 @@ use nettop_model::{
     flat::Flat,
     request::Form,
     snapshot::{
-        Accounting, Alert, Degraded, Egress, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Sent, Snapshot,
-        Subject, Traffic,
+        Accounting, Alert, Degraded, Drops, Egress, InterfaceRow, InterfaceState, Mode, Monitor, Replay, Sent,
+        Snapshot, Subject, Traffic,
     },
 };
 use nettop_views::view::{CONNECTIONS, PROCESSES, VIEWS};
@@ -196,8 +196,8 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
     ];
     let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
     for (snapshot, form) in snapshots.iter().flat_map(|one| [(one, Form::whole()), (one, Form::Flat)]) {
-        // Only the grouped form has sockets.
-        let flat = Snapshot { connections: None, processes: None, ..snapshot.clone() };
+        // Only the grouped form has sockets and drops.
+        let flat = Snapshot { connections: None, processes: None, drops: None, ..snapshot.clone() };
         let snapshot = if form == Form::Flat { &flat } else { snapshot };
         let sent = sent(snapshot, &form);
         let json = |snapshot: &Snapshot| serde_json::to_value(Flat::from(snapshot)).expect("it can be written");
@@ -353,6 +353,25 @@ fn sockets_that_a_capture_does_not_have_are_not_announced() {
             let screen = screen((120, 40), &snapshot, &state);
             assert!(screen.contains(expected), "{name} {mode:?}: {screen}");
         }
+    }
+}
+
+#[test]
+fn why_no_drops_are_listed_is_told() {
+    let state =
+        State { view: VIEWS.iter().position(|view| view.name() == "Drops").expect("the view"), ..State::default() };
+    let refused = Drops { refused: Some("the kernel does not tell its types".into()), ..Drops::default() };
+    for (name, mode, drops, expected) in [
+        ("not asked for", Mode::Live, None, "started with --drops"),
+        ("refused", Mode::Live, Some(refused), "is not counted: the kernel does not tell its types."),
+        ("nothing dropped", Mode::Live, Some(Drops::default()), "has dropped nothing yet"),
+        ("a capture", Mode::Replay, None, "nothing of what a host drops"),
+        ("the demonstration", Mode::Demo, None, "nothing of what a host drops"),
+    ] {
+        let mut snapshot = Snapshot { drops: drops.map(std::sync::Arc::new), ..busy() };
+        snapshot.meta.runtime.mode = mode;
+        let screen = screen((120, 40), &snapshot, &state);
+        assert!(screen.contains(expected), "{name}: {screen}");
     }
 }
 

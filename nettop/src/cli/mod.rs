@@ -230,7 +230,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", value_parser = OsStringValueParser::new().map(|name| names::shown(name.as_bytes())))]
     pub iface: Vec<String>,
     /// Replay a capture (pcap or pcapng; - is standard input) instead of watching interfaces; needs no privilege
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "maps", "without", "log"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["iface", "map_memory", "maps", "without", "drops", "log"])]
     pub pcap: Option<PathBuf>,
     /// Replay so many times as fast as it was captured; 0 is as fast as possible
     #[arg(long, value_name = "N", requires = "pcap", default_value = "0", value_parser = parse_speed)]
@@ -249,6 +249,9 @@ pub struct RunArgs {
     /// Do without these, separated by commas; what is left out costs a packet nothing
     #[arg(long, value_delimiter = ',', value_name = "PART", value_parser = parse_part)]
     pub without: Vec<Optional>,
+    /// Count the packets that the kernel drops, by its reason, in all network namespaces; each then costs it some tens of nanoseconds more
+    #[arg(long)]
+    pub drops: bool,
     /// Append every reading to this file, compressed, to be replayed with nettop replay
     #[arg(long, value_name = "FILE", conflicts_with = "pcap")]
     pub record: Option<PathBuf>,
@@ -285,6 +288,7 @@ impl RunArgs {
             event_rate: self.event_rate(),
             egress: !self.is_without(Optional::Egress),
             sockets: !self.is_without(Optional::Connections),
+            drops: self.drops,
             parts: Part::ALL
                 .iter()
                 .filter(|part| !self.is_without(Optional::Counted(**part)))

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use nettop_collect::{
     collector::{Collector, Collectors},
     demo::Demo,
+    drops::DropWatch,
     host::Host,
     kernel::{Budget, Xdp},
     pcap::Pcap,
@@ -84,8 +85,11 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Connections) {
-        beside.push(Box::new(Sockets::open(sockets::PATIENCE).with_hooks(xdp.take_hooks())));
+        beside.push(Box::new(Sockets::open(sockets::PATIENCE).with_hooks(xdp.take_sockets())));
         opened.processes = true;
+    }
+    if let Some(drops) = xdp.take_drops() {
+        beside.push(Box::new(DropWatch::new(drops)));
     }
     heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };

@@ -79,12 +79,25 @@ pub fn link_interface(link: BorrowedFd<'_>) -> io::Result<u32> {
     Ok(unsafe { info.__bindgen_anon_1.xdp.ifindex })
 }
 
+/// How often a program was skipped, since it was running already on that CPU. Needs no capability.
+///
+/// # Errors
+/// What the kernel says.
+pub fn program_misses(program: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(program_info(program)?.recursion_misses)
+}
+
 /// How often the kernel has measured a program, and how many nanoseconds these runs took in all: unless somebody asks for
 /// it (sysctl `kernel.bpf_stats_enabled`, or `BPF_ENABLE_STATS`), it does not. Needs no capability.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn program_runs(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    let info = program_info(program)?;
+    Ok((info.run_cnt, info.run_time_ns))
+}
+
+fn program_info(program: BorrowedFd<'_>) -> io::Result<bpf_prog_info> {
     // SAFETY: plain integers, for which zero is valid; no buffers are asked to be filled.
     let mut info: bpf_prog_info = unsafe { mem::zeroed() };
     let mut attr = empty_attr();
@@ -92,7 +105,7 @@ pub fn program_runs(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     attr.info.info_len = size_of::<bpf_prog_info>() as u32;
     attr.info.info = &raw mut info as u64;
     bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
-    Ok((info.run_cnt, info.run_time_ns))
+    Ok(info)
 }
 
 /// What is done with the elements of a batch.

@@ -28,8 +28,8 @@ const TYPE_TAG: u32 = 18;
 const ENUM64: u32 = 19;
 /// Structures within structures that are looked into, and names of names that are followed.
 const DEEPEST: u32 = 16;
-/// The structures that [`Field`]s are in.
-const STRUCTURES: [&str; 4] = ["sock", "net", "task_struct", "tcp_sock"];
+/// The structures that [`Field`]s are in, and the enumerations whose names are shown.
+const WANTED: [&str; 5] = ["sock", "net", "task_struct", "tcp_sock", "skb_drop_reason"];
 /// Bytes of a pointer.
 const POINTER: u32 = 8;
 
@@ -39,8 +39,8 @@ pub struct Types {
     strings: Range<usize>,
     /// Where each begins, by its number less one.
     starts: Vec<u32>,
-    /// The structures that are wanted, by name.
-    structures: HashMap<&'static str, u32>,
+    /// The structures and enumerations that are wanted, by name.
+    wanted: HashMap<&'static str, u32>,
 }
 
 /// A type: its kind, how many members it has, whether members may be bits, and its size or the number of another type.
@@ -71,10 +71,10 @@ impl Types {
             }
             _ => anyhow!("reading {VMLINUX}: {error}"),
         })?;
-        Self::parse(bytes, &STRUCTURES).with_context(|| format!("reading {VMLINUX}"))
+        Self::parse(bytes, &WANTED).with_context(|| format!("reading {VMLINUX}"))
     }
 
-    /// From bytes; of the structures only these are found by their names, for a kernel has ten thousand.
+    /// From bytes; only these structures and enumerations are found by their names, for a kernel has ten thousand.
     ///
     /// # Errors
     /// They are not as documented.
@@ -89,16 +89,16 @@ impl Types {
             Ok(first..end)
         };
         let (types, strings) = (section(8)?, section(16)?);
-        let mut all = Self { bytes, strings, starts: Vec::new(), structures: HashMap::new() };
+        let mut all = Self { bytes, strings, starts: Vec::new(), wanted: HashMap::new() };
         let mut at = types.start;
         while at < types.end {
             let one = all.read(at).context("it is cut off")?;
             all.starts.push(at as u32);
-            if one.kind == STRUCT
+            if [STRUCT, ENUM].contains(&one.kind)
                 && let Some(name) = all.name(one.name).and_then(|name| wanted.iter().find(|wanted| **wanted == name))
             {
                 let number = all.starts.len() as u32;
-                all.structures.entry(name).or_insert(number);
+                all.wanted.entry(name).or_insert(number);
             }
             let more = match one.kind {
                 INT | VAR | DECL_TAG => 4,
@@ -131,13 +131,22 @@ impl Types {
     /// Where a member is in a structure, and its size, bytes: `sock.__sk_common.skc_family`.
     pub fn find(&self, path: &str) -> Option<(u32, u32)> {
         let (structure, path) = path.split_once('.')?;
-        let (mut of, mut offset) = (*self.structures.get(structure)?, 0);
+        let (mut of, mut offset) = (*self.wanted.get(structure)?, 0);
         for name in path.split('.') {
             let member = self.member(of, name, 0)?;
             offset += member.offset;
             of = member.of;
         }
         Some((offset, self.size(of)?))
+    }
+
+    /// The names of an enumeration and their values.
+    pub fn enumerators(&self, name: &str) -> Option<impl Iterator<Item = (u32, &str)>> {
+        let one = self.resolve(*self.wanted.get(name)?).filter(|one| one.kind == ENUM)?;
+        Some((0..one.members).filter_map(move |number| {
+            let at = one.start + 12 + 8 * number;
+            Some((word(&self.bytes, at + 4)?, self.name(word(&self.bytes, at)?)?))
+        }))
     }
 
     /// The member of that name, also of structures without a name within this one.

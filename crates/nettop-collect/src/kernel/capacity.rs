@@ -9,6 +9,7 @@ use nettop_common::{
     Cpu, DestinationCounters, Event, PacketsBytes, SourceCounters,
     counters::Table,
     cpu::Ports,
+    drops::Drops,
     egress::{self, Egress},
     log::Unit,
     maps,
@@ -161,7 +162,7 @@ impl Capacity {
     }
 
     /// How many elements each of the maps has whose size follows from this.
-    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 12] {
+    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 13] {
         let [sources, destinations, macs] = self.bits.map(|bits| Self::slots(bits, cpus));
         [
             (maps::CPUS, cpus.count() as u32),
@@ -176,6 +177,7 @@ impl Capacity {
             (maps::SOCKETS, Self::slots(self.socket_bits, cpus)),
             (maps::ENDINGS, cpus.count() as u32),
             (maps::ENDED, self.ended(cpus)),
+            (maps::DROPS, cpus.count() as u32),
         ]
     }
 
@@ -193,7 +195,8 @@ impl Capacity {
 
     /// Bytes of what has the same size whatever the budget.
     pub(super) fn fixed(cpus: &CpuList) -> u64 {
-        (cpus.count() * (size_of::<Cpu>() + size_of::<Egress>() + size_of::<Calls>() + size_of::<Endings>())) as u64
+        let counters = size_of::<Cpu>() + size_of::<Egress>() + size_of::<Calls>() + size_of::<Endings>();
+        (cpus.count() * (counters + size_of::<Drops>())) as u64
     }
 
     /// How many tables of ports there are.

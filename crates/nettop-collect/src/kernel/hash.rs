@@ -47,7 +47,8 @@ const LEAST_KEYS: u64 = 32;
 const KEY: u64 = 48 + size_of::<Key>() as u64 + 8 + 2 * 16;
 
 /// The maps that are there in any form.
-const SIDE: [&str; 6] = [maps::EGRESS, maps::REMOTES, maps::CALLS, maps::SOCKETS, maps::ENDINGS, maps::ENDED];
+const SIDE: [&str; 7] =
+    [maps::EGRESS, maps::REMOTES, maps::CALLS, maps::SOCKETS, maps::ENDINGS, maps::ENDED, maps::DROPS];
 
 /// How large the maps are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

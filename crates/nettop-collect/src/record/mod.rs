@@ -19,6 +19,7 @@ pub use self::{
     recording::{Recording, RecordingCollector},
 };
 use crate::{
+    drops::DropReading,
     host::HostReading,
     reading::Watched,
     sockets::{Census, calls::Calls},
@@ -47,6 +48,8 @@ pub enum Line {
     Sockets(Box<Census>),
     /// What calls on sockets moved.
     Calls(Box<Calls>),
+    /// What the kernel dropped.
+    Drops(Box<DropReading>),
     /// The engine has published a snapshot.
     Tick,
     /// What the engine was asked, as the control protocol writes it.

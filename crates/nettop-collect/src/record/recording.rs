@@ -205,6 +205,7 @@ impl Collector for RecordingCollector {
             collector::Reading::Host(reading) => Line::Host(reading.clone()),
             collector::Reading::Sockets(census) => Line::Sockets(census.clone()),
             collector::Reading::Calls(calls) => Line::Calls(calls.clone()),
+            collector::Reading::Drops(drops) => Line::Drops(drops.clone()),
         });
         reading
     }

@@ -104,7 +104,7 @@ impl Sockets {
 
     /// The same, with what the programs at the kernel's tracepoints count; or why there are none.
     #[must_use]
-    pub fn with_hooks(self, hooks: Option<kernel::Hooked>) -> Self {
+    pub fn with_hooks(self, hooks: Option<kernel::SocketHooks>) -> Self {
         let (hooked, unhooked) = match hooks {
             None => (None, None),
             Some(Ok((hooks, missing))) => (Some(Hooked::new(hooks, missing.is_none())), missing),

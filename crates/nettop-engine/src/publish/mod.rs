@@ -31,8 +31,9 @@ impl Engine {
         let egress = self.egress(limit, elapsed).map(Arc::new);
         // Whether the accounts beside that of the packets received hold.
         let calls = processes.as_deref().and_then(|processes| processes.accounting);
-        let beside =
-            egress.as_deref().is_none_or(|egress| egress.accounting.holds) && calls.is_none_or(|calls| calls.holds);
+        let beside = egress.as_deref().is_none_or(|egress| egress.accounting.holds)
+            && calls.is_none_or(|calls| calls.holds)
+            && self.drops.holds();
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -52,6 +53,7 @@ impl Engine {
             host: self.host.host(),
             connections,
             processes,
+            drops: self.drops.drops(),
             monitor: self.monitor(&traffic, places.geo.as_ref(), beside),
             places,
             traffic,

@@ -190,6 +190,7 @@ impl From<Flat> for Snapshot {
             host: flat.host,
             connections: None,
             processes: None,
+            drops: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,
                 degraded: flat.degraded,

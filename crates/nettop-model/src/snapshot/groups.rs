@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Alert, Connections, DestinationList, Egress, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists,
+    Alert, Connections, DestinationList, Drops, Egress, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists,
     Processes, SourceList, Traffic, VERSION,
 };
 
@@ -78,6 +78,8 @@ groups! {
     connections Connections: Option<Arc<Connections>>,
     /// The processes that have them; `None`: likewise.
     processes Processes: Option<Arc<Processes>>,
+    /// What the kernel drops; `None`: likewise, or nobody asked for it.
+    drops Drops: Option<Arc<Drops>>,
     /// The monitor itself.
     monitor Monitor: Monitor,
 }

@@ -7,6 +7,7 @@ mod alerts;
 mod all_sources;
 mod connections;
 mod cut;
+mod drops;
 mod egress;
 mod events;
 mod exports;
@@ -39,6 +40,7 @@ pub use self::{
         CallsAccounting, CensusFacts, Connection, ConnectionSum, ConnectionSums, Connections, ProcessRow, Processes,
         Transferred, Way,
     },
+    drops::{DropReason, Drops},
     egress::{Egress, EgressAccounting, RemoteRow, Sent},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},

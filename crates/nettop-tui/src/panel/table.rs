@@ -2,7 +2,7 @@
 
 use nettop_model::{
     format,
-    snapshot::{Mode, Snapshot},
+    snapshot::{Drops, Mode, Snapshot},
 };
 use nettop_views::{
     table::{Cell, Listed},
@@ -176,6 +176,7 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
                 Mode::Demo | Mode::Replay => "A demonstration and a capture have nothing of a host's sockets.".into(),
             }
         }
+        (0, _) if name == "Drops" => no_drops(picture.snapshot),
         (0, _) => format!("No {many} yet."),
         (hidden, _) => {
             let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);
@@ -189,6 +190,15 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
                 picture.state.keys().first("back")
             )
         }
+    }
+}
+
+fn no_drops(snapshot: &Snapshot) -> String {
+    match (snapshot.drops.as_deref(), snapshot.meta.runtime.mode) {
+        (Some(Drops { refused: Some(why), .. }), _) => format!("What the kernel drops is not counted: {why}."),
+        (Some(_), _) => "The kernel has dropped nothing yet.".into(),
+        (None, Mode::Live) => "What the kernel drops is counted if nettop is started with --drops.".into(),
+        (None, Mode::Demo | Mode::Replay) => "A demonstration and a capture have nothing of what a host drops.".into(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::key::Key;
 /// From this height of the screen on there are tabs.
 pub const TABS_FROM: u16 = 8;
 /// Names of views that are not open, shortened where there is no room for all.
-const SHORT: [usize; 2] = [4, 3];
+const SHORT: [usize; 3] = [4, 3, 2];
 
 /// Columns that the note behind the tabs takes: `1,254 sources`.
 const NOTE: usize = 15;
@@ -48,7 +48,7 @@ pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
         VIEWS.iter().map(|view| view.name()).enumerate().map(tab).collect::<Vec<_>>()
     };
     let end = |tabs: &[(usize, String)]| tabs.last().map_or(0, |(at, text)| at + text::width(text));
-    let mut layouts = [(2, usize::MAX), (1, usize::MAX), (1, SHORT[0]), (1, SHORT[1]), (1, 0)]
+    let mut layouts = [(2, usize::MAX), (1, usize::MAX), (1, SHORT[0]), (1, SHORT[1]), (1, SHORT[2]), (1, 0)]
         .map(|(gap, most)| laid(gap, most))
         .to_vec();
     // Better without a blank than without the note; shorter names do not make up for it.

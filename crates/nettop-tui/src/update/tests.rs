@@ -79,7 +79,7 @@ fn views_by_tab_and_key() {
         person.press(KeyCode::Tab);
         views.push(person.state.view);
     }
-    assert_eq!(views, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0]);
+    assert_eq!(views, (1..VIEWS.len()).chain([0]).collect::<Vec<_>>());
     person.press(KeyCode::BackTab);
     assert_eq!(person.state.view, VIEWS.len() - 1);
     for (at, view) in VIEWS.iter().enumerate() {

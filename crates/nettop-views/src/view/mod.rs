@@ -6,6 +6,7 @@ pub mod connection_sums;
 mod connections;
 mod countries;
 mod destinations;
+mod drops;
 mod interfaces;
 mod macs;
 mod networks;
@@ -46,6 +47,7 @@ views! {
     'I' => interfaces::TABLE,
     'C' => connections::TABLE,
     'P' => processes::TABLE,
+    'R' => drops::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].

@@ -7,7 +7,7 @@ use nettop_model::{
     flat, format,
     query::Fact,
     snapshot::{
-        Amount, CallsAccounting, EgressAccounting, Host, HostCpu, HostMemory, SelfStats, Snapshot, Transferred,
+        Amount, CallsAccounting, Drops, EgressAccounting, Host, HostCpu, HostMemory, SelfStats, Snapshot, Transferred,
     },
 };
 use serde::Serialize;
@@ -140,6 +140,7 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     push("untracked", accounting.untracked, ": the log of a CPU was full, or it has none");
     sent(snapshot, rows);
     moved(snapshot, rows);
+    dropped(snapshot, rows);
 }
 
 /// Where every packet went that was sent.
@@ -178,6 +179,15 @@ fn moved(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     }
     let note = format!("{} not one by one", format::count(ended_untracked, 15));
     rows.push(row("calls", "connections ended", format::count(ended, 26), note));
+}
+
+/// Where every packet went that the kernel dropped.
+fn dropped(snapshot: &Snapshot, rows: &mut Vec<Row>) {
+    let Some(Drops { seen, missed, holds, refused: None, .. }) = snapshot.drops.as_deref() else { return };
+    rows.push(balance("drops", *holds, "seen = all reasons"));
+    let packets = |count: u64| format!("{} packets", format::count(count, 26));
+    rows.push(row("drops", "seen", packets(*seen), "in all network namespaces"));
+    rows.push(row("drops", "not seen", packets(*missed), "dropped in the middle of the count of another one"));
 }
 
 fn balance(subject: &'static str, holds: bool, equation: &str) -> Row {

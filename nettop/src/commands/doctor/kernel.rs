@@ -32,8 +32,8 @@ pub fn btf() -> Finding {
         Finding::good(PATH)
     } else if Path::new("/sys/kernel").exists() {
         Finding::missing(
-            format!("no {PATH}; nettop does without"),
-            "other BPF tools want a kernel with CONFIG_DEBUG_INFO_BTF",
+            format!("no {PATH}: packets are counted, but not what processes move, nor what the kernel drops"),
+            "start a kernel with CONFIG_DEBUG_INFO_BTF",
         )
     } else {
         Finding::Unknown("/sys is not mounted".into())

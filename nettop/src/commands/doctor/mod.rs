@@ -83,7 +83,13 @@ const USEFUL: bool = false;
 /// Every check, in the order in which they are printed.
 pub const CHECKS: &[Check] = &[
     Check::new("kernel", "version", "the first Linux with all that the program uses", NEEDED, kernel::version),
-    Check::new("kernel", "BTF", "types of the kernel, for other BPF tools", USEFUL, kernel::btf),
+    Check::new(
+        "kernel",
+        "BTF",
+        "types of the kernel, by which what processes move and what it drops are found",
+        USEFUL,
+        kernel::btf,
+    ),
     Check::new("kernel", "JIT", "without it the program is interpreted, packet by packet", USEFUL, kernel::jit),
     Check::new("kernel", "unprivileged BPF", "who may load programs without CAP_BPF", USEFUL, kernel::unprivileged),
     Check::new("kernel", "lockdown", "what even root may not do", USEFUL, kernel::lockdown),
@@ -111,6 +117,13 @@ pub const CHECKS: &[Check] = &[
         "whether the verifier accepts the program: loaded, and let go",
         NEEDED,
         program::load,
+    ),
+    Check::new(
+        "program",
+        "tracepoints",
+        "whether it accepts those that tell processes, connections that end and --drops",
+        USEFUL,
+        program::tracepoints,
     ),
     Check::new("network", "interface", "what is watched by default", NEEDED, network::interface),
     Check::new("network", "driver", "decides between native and generic XDP", USEFUL, network::driver),

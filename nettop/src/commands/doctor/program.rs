@@ -78,3 +78,13 @@ pub fn load() -> Finding {
         ),
     }
 }
+
+/// Loads those at tracepoints for real.
+pub fn tracepoints() -> Finding {
+    const REMEDY: &str = "packets are counted all the same; see BTF and capabilities above";
+    match kernel::try_tracepoints() {
+        Ok(problems) if problems.is_empty() => Finding::good("the kernel accepts all of them"),
+        Ok(problems) => Finding::missing(problems.join("; "), REMEDY),
+        Err(error) => Finding::failed(&error, REMEDY),
+    }
+}
