@@ -40,6 +40,8 @@ pub const ENDED: &str = "ENDED";
 pub const DROPS: &str = "DROPS";
 /// Where the programs find what they read of the kernel's structures, [`crate::sockets::Offsets`]: a read-only variable, set at load.
 pub const OFFSETS: &str = "OFFSETS";
+/// The network namespace whose sockets' owners are told: its inode; 0: of all. A read-only variable, set at load.
+pub const NAMESPACE: &str = "NAMESPACE";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 
@@ -76,6 +78,9 @@ pub const SOCKET_PROGRAMS: [(&str, &str); 4] = [
     ("nettop_state", "inet_sock_set_state"),
     ("nettop_ended", "tcp_destroy_sock"),
 ];
+
+/// The program that tells which process has which socket open, and what it iterates over.
+pub const OWNERS_PROGRAM: (&str, &str) = ("nettop_owners", "task_file");
 
 /// The program that counts what the kernel drops, and the tracepoint that it is attached to.
 pub const DROPS_PROGRAM: (&str, &str) = ("nettop_dropped", "kfree_skb");

@@ -42,6 +42,16 @@ indexed! {
         Protocol = "sock.sk_protocol",
         /// The number of a network namespace.
         Number = "net.ns.inum",
+        /// The socket of the network stack that a file's socket stands for.
+        Sock = "socket.sk",
+        /// The number of the process of a thread.
+        Process = "task_struct.tgid",
+        /// What a thread calls itself.
+        Comm = "task_struct.comm",
+        /// What a thread may do.
+        Credentials = "task_struct.cred",
+        /// For which user it acts.
+        User = "cred.euid",
         /// The first thread of the process of a thread.
         Leader = "task_struct.group_leader",
         /// When a thread began, nanoseconds since the boot.
@@ -72,12 +82,12 @@ impl Field {
     pub const fn size(self) -> u32 {
         match self {
             Self::Family | Self::LocalPort | Self::RemotePort | Self::Protocol | Self::SourcePort => 2,
-            Self::Local6 | Self::Remote6 => 16,
-            Self::Cookie | Self::Namespace | Self::Leader | Self::Began => 8,
-            Self::Flags => 8,
+            Self::Local4 | Self::Remote4 | Self::Number | Self::Process | Self::User => 4,
+            Self::SegmentsOut | Self::SegmentsIn | Self::RoundTrip | Self::Retransmits | Self::OutOfOrder => 4,
+            Self::Cookie | Self::Namespace | Self::Flags | Self::Sock => 8,
+            Self::Leader | Self::Began | Self::Credentials => 8,
             Self::BytesSent | Self::BytesRetransmitted | Self::BytesReceived => 8,
-            Self::Local4 | Self::Remote4 | Self::Number | Self::RoundTrip | Self::Retransmits => 4,
-            Self::SegmentsOut | Self::SegmentsIn | Self::OutOfOrder => 4,
+            Self::Local6 | Self::Remote6 | Self::Comm => 16,
         }
     }
 }
@@ -208,6 +218,24 @@ pub struct CallsBank {
     /// The tags of the buckets.
     pub tags: [Tags; 1 << TAGS_BITS],
 }
+
+/// A socket that a process has open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct OpenSocket {
+    /// Of the socket; never 0.
+    pub cookie: u64,
+    /// When the process began, nanoseconds since the boot.
+    pub began_ns: u64,
+    /// Its number.
+    pub process: u32,
+    /// The user that it acts for.
+    pub uid: u32,
+    /// What its first thread calls itself.
+    pub comm: [u8; 16],
+}
+
+const _: () = assert!(size_of::<OpenSocket>() == 40);
 
 /// A connection that has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]

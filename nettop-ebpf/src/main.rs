@@ -10,6 +10,7 @@ mod drops;
 mod egress;
 mod hash;
 mod maps;
+mod open_files;
 mod slots;
 mod sockets;
 
@@ -106,6 +107,14 @@ pub fn nettop_state(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 pub fn nettop_ended(ctx: BtfTracePointContext) -> i32 {
     sockets::ended(&ctx);
+    0
+}
+
+/// Tells whose a socket is: for each open file of each process, where somebody reads. There is no macro for it.
+#[unsafe(link_section = "iter/task_file")]
+#[unsafe(no_mangle)]
+pub extern "C" fn nettop_owners(ctx: &open_files::TaskFile) -> i32 {
+    open_files::tell(ctx);
     0
 }
 

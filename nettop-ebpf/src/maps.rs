@@ -64,6 +64,10 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[unsafe(no_mangle)]
 pub static OFFSETS: Global<Offsets> = Global::new([0; Field::COUNT]);
 
+/// See [`nettop_common::maps::NAMESPACE`].
+#[unsafe(no_mangle)]
+pub static NAMESPACE: Global<u32> = Global::new(0);
+
 /// See [`nettop_common::maps::PARTS`].
 #[unsafe(no_mangle)]
 pub static PARTS: Global<u32> = Global::new(Part::EVERY);

@@ -30,8 +30,14 @@ const DONE: u32 = 1;
 /// States whose change to is made by the process itself (enum in linux/tcp.h): SYN_SENT, LISTEN, FIN_WAIT1, LAST_ACK.
 const OWN_STATES: [i32; 4] = [2, 10, 4, 9];
 
+/// Whether sockets of this family are told of.
+#[inline(always)]
+pub fn is_inet(family: u16) -> bool {
+    family == INET || family == INET6
+}
+
 /// A structure of the kernel's.
-type Structure = *const u8;
+pub type Structure = *const u8;
 
 /// Which way bytes were moved.
 #[derive(Clone, Copy)]
@@ -53,7 +59,7 @@ fn offset(field: Field) -> usize {
 /// # Safety
 /// The structure is one that the verifier knows, and the field one of its.
 #[inline(always)]
-unsafe fn read<T>(structure: Structure, field: Field) -> T {
+pub unsafe fn read<T>(structure: Structure, field: Field) -> T {
     // SAFETY: as the caller promises.
     unsafe { structure.add(offset(field)).cast::<T>().read() }
 }
@@ -86,7 +92,7 @@ pub fn changed(ctx: &BtfTracePointContext) {
 fn count(socket: Structure, moved: Moved) {
     // SAFETY: the first argument of these tracepoints is a socket.
     let family: u16 = unsafe { read(socket, Field::Family) };
-    if family != INET && family != INET6 {
+    if !is_inet(family) {
         return;
     }
     // SAFETY: no arguments, no preconditions.
@@ -176,7 +182,7 @@ fn began_ns() -> u64 {
 
 /// What the kernel knows a socket by. The helper takes ten times as long as reading what it has left there.
 #[inline(always)]
-fn cookie(socket: Structure) -> u64 {
+pub fn cookie(socket: Structure) -> u64 {
     // SAFETY: a socket, as in `count`.
     match unsafe { read(socket, Field::Cookie) } {
         0 => {
@@ -190,7 +196,7 @@ fn cookie(socket: Structure) -> u64 {
 
 /// The number of the network namespace of a socket.
 #[inline(always)]
-unsafe fn namespace(socket: Structure) -> u32 {
+pub unsafe fn namespace(socket: Structure) -> u32 {
     // SAFETY: the caller has a socket, which has a namespace.
     unsafe {
         let namespace: Structure = read(socket, Field::Namespace);
@@ -228,7 +234,7 @@ pub fn ended(ctx: &BtfTracePointContext) {
     let tcp: Structure = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut().cast()) }.cast::<u8>().cast_const();
     // SAFETY: no arguments, no preconditions.
     let cpu = ENDINGS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() });
-    let Some(cpu) = cpu.filter(|_| !tcp.is_null() && (family == INET || family == INET6)) else { return };
+    let Some(cpu) = cpu.filter(|_| !tcp.is_null() && is_inet(family)) else { return };
     // Without another end it was no connection: it listened, or was never used.
     // SAFETY: as above.
     if unsafe { read::<u16>(socket, Field::RemotePort) } == 0 {

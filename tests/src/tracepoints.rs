@@ -3,7 +3,7 @@
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::Map,
-    programs::{BtfTracePoint, tp_btf::BtfTracePointLink},
+    programs::{BtfTracePoint, Iter, tp_btf::BtfTracePointLink},
 };
 use nettop_collect::kernel::{
     btf::Types,
@@ -14,7 +14,7 @@ use nettop_common::maps;
 
 use crate::kernel::OBJECT;
 
-/// Those of sockets, and the one that counts what is dropped.
+/// Those at tracepoints: of sockets, and the one that counts what is dropped.
 const PROGRAMS: [(&str, &str); 5] = {
     let [sent, received, state, ended] = maps::SOCKET_PROGRAMS;
     [sent, received, state, ended, maps::DROPS_PROGRAM]
@@ -43,6 +43,9 @@ impl Tracepoints {
             let program = program(&mut ebpf, name);
             program.load(tracepoint, &btf).unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
         }
+        let (name, over) = maps::OWNERS_PROGRAM;
+        let owners: &mut Iter = ebpf.program_mut(name).expect("it is in the object").try_into().expect("an iterator");
+        owners.load(over, &btf).unwrap_or_else(|error| panic!("the verifier refuses {name}: {error:#?}"));
         let map = |name: &str| match ebpf.map(name) {
             Some(Map::Array(map)) => Ok(map),
             _ => panic!("an array {name}"),
@@ -61,12 +64,13 @@ impl Tracepoints {
     }
 
     /// How many instructions the verifier looked at in each of them, by their names.
-    pub fn verified(&mut self) -> Vec<(&'static str, u32)> {
+    pub fn verified(&self) -> Vec<(&'static str, u32)> {
         let verified = |(name, _): (&'static str, &str)| {
-            let info = program(&mut self.ebpf, name).info().expect("what the kernel says of a loaded program");
+            let info = self.ebpf.program(name).expect("the program is in the object").info();
+            let info = info.expect("what the kernel says of a loaded program");
             (name, info.verified_instruction_count().expect("a number, since Linux 5.16"))
         };
-        PROGRAMS.into_iter().map(verified).collect()
+        PROGRAMS.into_iter().chain([maps::OWNERS_PROGRAM]).map(verified).collect()
     }
 
     /// What was counted since the last time.

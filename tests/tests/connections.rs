@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    os::unix::process::CommandExt as _,
     process::{self, Command},
     thread,
 };
@@ -168,6 +169,49 @@ fn what_came_after_the_start_is_counted_and_its_owner_is_known_by_its_calls() {
     assert_eq!((&other["tx_bytes"], &other["state"]), (&1_000.into(), &"FIN-WAIT-2".into()), "{other}");
     assert_eq!(other["pid"], process::id(), "{other}");
     assert_eq!(snapshot["connections"]["without_owner"], 0, "{snapshot}");
+}
+
+/// A process that is ended when this is dropped.
+struct Silent(process::Child);
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[test]
+fn a_silent_socket_of_another_user_that_is_opened_after_the_start_has_its_owner() {
+    if !skip::privileged() {
+        return;
+    }
+    const USER: u32 = 12_345;
+    let net = net();
+    let monitor = Monitor::live(&net.receiver, "");
+    wait_until(&monitor, "the first census", |snapshot| snapshot["connections"]["census"]["sockets"] == 0);
+    for address in ["127.0.0.1:7110", "127.0.0.1:7111"] {
+        let mut command = net.receiver.command(env!("CARGO_BIN_EXE_mover"));
+        // SAFETY: between fork and exec, one system call that allocates nothing; behind the one that enters the namespace.
+        unsafe {
+            command.pre_exec(|| match libc::setuid(USER) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            })
+        };
+        let silent = Silent(command.args(["drain", address, "1"]).spawn().expect("starting a process"));
+        let port = address.split_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
+        let snapshot = wait_until(&monitor, "an owner", |snapshot| {
+            listening(snapshot, port).is_some_and(|row| row["pid"] == silent.0.id())
+        });
+        let row = listening(&snapshot, port).expect("a row");
+        assert_eq!((&row["process"], &row["uid"]), (&"mover".into(), &USER.into()), "{row}");
+        let rows = snapshot["processes"]["rows"].as_array().expect("rows");
+        let process = rows.iter().find(|row| row["pid"] == silent.0.id()).expect("the process");
+        assert_eq!((&process["uid"], &process["listening"]), (&USER.into(), &1.into()), "{process}");
+        assert_eq!(snapshot["connections"]["without_owner"], 0, "{snapshot}");
+        assert!(!snapshot["monitor"]["degraded"].to_string().contains("owners unknown"), "{snapshot}");
+    }
 }
 
 #[test]

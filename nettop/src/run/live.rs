@@ -85,7 +85,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Connections) {
-        beside.push(Box::new(Sockets::open(sockets::PATIENCE).with_hooks(xdp.take_sockets())));
+        let sockets = Sockets::open_with(xdp.take_open_files(), sockets::PATIENCE);
+        beside.push(Box::new(sockets.with_hooks(xdp.take_sockets())));
         opened.processes = true;
     }
     if let Some(drops) = xdp.take_drops() {

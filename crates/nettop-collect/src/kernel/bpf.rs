@@ -63,6 +63,31 @@ pub fn tcx_create(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Links a program to what it iterates over, which is run through whenever somebody asks for an [`iterator`].
+///
+/// # Errors
+/// What the kernel says.
+pub fn iterator_link(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_ITER as u32;
+    let fd = bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)?;
+    // SAFETY: on success the result is a new file descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// A run through what the program of a link iterates over, to be read. Needs no capability.
+///
+/// # Errors
+/// What the kernel says.
+pub fn iterator(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    attr.iter_create.link_fd = link.as_raw_fd() as u32;
+    let fd = bpf(bpf_cmd::BPF_ITER_CREATE, &mut attr)?;
+    // SAFETY: on success the result is a new file descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// The index of the interface a link is attached to; 0 once the interface is gone or the link was detached.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ const ENUM64: u32 = 19;
 /// Structures within structures that are looked into, and names of names that are followed.
 const DEEPEST: u32 = 16;
 /// The structures that [`Field`]s are in, and the enumerations whose names are shown.
-const WANTED: [&str; 5] = ["sock", "net", "task_struct", "tcp_sock", "skb_drop_reason"];
+const WANTED: [&str; 7] = ["sock", "net", "task_struct", "tcp_sock", "socket", "cred", "skb_drop_reason"];
 /// Bytes of a pointer.
 const POINTER: u32 = 8;
 
@@ -177,6 +177,11 @@ impl Types {
         match one.kind {
             INT | STRUCT | UNION | ENUM | ENUM64 => Some(one.size_or_type),
             PTR => Some(POINTER),
+            ARRAY => {
+                let (element, count) = (word(&self.bytes, one.start + 12)?, word(&self.bytes, one.start + 20)?);
+                let element = self.resolve(element).filter(|element| element.kind == INT)?;
+                element.size_or_type.checked_mul(count)
+            }
             _ => None,
         }
     }
@@ -251,7 +256,8 @@ mod tests {
         bytes
     }
 
-    /// `struct inner { int a; union { int b; long c; }; int bit: 3; }`, `struct outer { int *p; inner_t in; }`.
+    /// `struct inner { int a; union { int b; long c; }; int bit: 3; }`, `struct outer { int *p; inner_t in; int list[3]; }`,
+    /// `enum reason { A, B = 7 }`.
     fn example() -> Vec<u8> {
         let kind = |kind: u32, members: u32| kind << 24 | members;
         encoded(
@@ -262,9 +268,11 @@ mod tests {
                 ("inner", kind(STRUCT, 3) | 1 << 31, 24, vec![NAME, 1, 0, 0, 3, 64, NAME + 3, 1, 3 << 24 | 129]),
                 ("", kind(PTR, 0), 1, vec![]),
                 ("inner_t", kind(TYPEDEF, 0), 4, vec![]),
-                ("outer", kind(STRUCT, 2), 32, vec![NAME + 4, 5, 0, NAME + 5, 6, 64]),
+                ("outer", kind(STRUCT, 3), 48, vec![NAME + 4, 5, 0, NAME + 5, 6, 64, NAME + 6, 8, 256]),
+                ("", kind(ARRAY, 0), 0, vec![1, 1, 3]),
+                ("reason", kind(ENUM, 2), 4, vec![NAME + 7, 0, NAME + 8, 7]),
             ],
-            &["a", "b", "c", "bit", "p", "in"],
+            &["a", "b", "c", "bit", "p", "in", "list", "A", "B"],
         )
     }
 
@@ -275,6 +283,7 @@ mod tests {
             ("inner.a", Some((0, 4))),
             ("inner.b", Some((8, 4))),
             ("outer.p", Some((0, 8))),
+            ("outer.list", Some((32, 12))),
             ("outer.in", Some((8, 24))),
             ("outer.in.a", Some((8, 4))),
             ("outer.in.c", Some((16, 8))),
@@ -290,11 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn names_of_an_enumeration_have_values() {
+        let types = Types::parse(example(), &["inner", "reason"]).expect("types");
+        let names = |name| types.enumerators(name).map(Iterator::collect::<Vec<_>>);
+        for (name, expected) in [("reason", Some(vec![(0, "A"), (7, "B")])), ("inner", None), ("outer", None)] {
+            assert_eq!(names(name), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn cut_off_anywhere_it_is_an_error_or_has_less() {
         let bytes = example();
         for length in 0..bytes.len() {
-            if let Ok(types) = Types::parse(bytes[..length].to_vec(), &["inner", "outer"]) {
-                let _ = types.find("outer.in.c");
+            if let Ok(types) = Types::parse(bytes[..length].to_vec(), &["inner", "outer", "reason"]) {
+                let _ = (types.find("outer.in.c"), types.find("outer.list"));
+                let _ = types.enumerators("reason").map(Iterator::count);
             }
         }
     }

@@ -24,6 +24,7 @@ use super::{
     hash::{self, HashSizes},
     mapped::map_data,
     object,
+    open_files::network_namespace,
     tracepoints::{KernelTypes, LoadedHooks},
     unloadable::explain,
 };
@@ -118,6 +119,8 @@ pub fn load(options: &Options) -> Result<Loaded> {
     if let Some(offsets) = &offsets {
         loader.override_global(maps::OFFSETS, offsets, true);
     }
+    let namespace = network_namespace();
+    loader.override_global(maps::NAMESPACE, &namespace, true);
     let events = match form {
         Form::Slots => event_rate,
         Form::Hash => event_rate.saturating_mul(hash::PACE_MOST_OF_USUAL),

@@ -22,6 +22,7 @@ mod load;
 mod mapped;
 pub mod names;
 mod object;
+pub mod open_files;
 mod places;
 mod refusal;
 mod rings;
@@ -55,6 +56,7 @@ use self::{
     keys::Keys,
     load::{Loaded, Sizes, load, map_of},
     mapped::Mapped,
+    open_files::OpenFiles,
     places::Places,
     slots::Slots,
     tracepoints::AttachedHooks,
@@ -155,6 +157,11 @@ impl Xdp {
     /// What calls on sockets move, for whoever reads it; or why it is not counted. `None`: nobody wanted it.
     pub fn take_sockets(&mut self) -> Option<SocketHooks> {
         self.hooks.sockets.take()
+    }
+
+    /// Which process has which socket open, likewise.
+    pub fn take_open_files(&mut self) -> Option<Result<OpenFiles, String>> {
+        self.hooks.open_files.take()
     }
 
     /// What the kernel drops, likewise.

@@ -1,12 +1,12 @@
-//! The programs that read the kernel's own structures, or have its names for something: those at tracepoints. They are found, and find
-//! their fields, by the types of the running kernel (BTF).
+//! The programs that read the kernel's own structures, or have its names for something: those at tracepoints, and the one that runs through
+//! open files. They are found, and find their fields, by the types of the running kernel (BTF).
 
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, Iter, ProgramError},
 };
 use nettop_common::{maps, sockets::Offsets};
 use nettop_process::cause;
@@ -17,6 +17,7 @@ use super::{
     capacity::{Capacity, CpuList},
     drops::{Drops, ReasonNames},
     load::{Options, map_of},
+    open_files::OpenFiles,
     unloadable::explain,
 };
 
@@ -55,6 +56,8 @@ impl KernelTypes {
 pub struct LoadedHooks {
     /// Those of sockets, and why some of them are missing.
     sockets: Option<Result<Option<String>, String>>,
+    /// The one that tells which process has which socket open.
+    open_files: Option<Result<(), String>>,
     /// The one that counts what is dropped, and what the reasons are called.
     drops: Option<Result<ReasonNames, String>>,
 }
@@ -64,6 +67,8 @@ pub struct LoadedHooks {
 pub struct AttachedHooks {
     /// Those of sockets.
     pub sockets: Option<SocketHooks>,
+    /// The one that tells which process has which socket open.
+    pub open_files: Option<Result<OpenFiles, String>>,
     /// The one that counts what is dropped.
     pub drops: Option<Result<Drops, String>>,
 }
@@ -73,22 +78,24 @@ impl LoadedHooks {
     pub fn load(ebpf: &mut Ebpf, types: &Result<KernelTypes, String>, options: &Options) -> Self {
         Self {
             sockets: options.sockets.then(|| load(types, |types| load_sockets(ebpf, types))),
+            open_files: options.sockets.then(|| load(types, |types| load_open_files(ebpf, types))),
             drops: options.drops.then(|| load(types, |types| load_drops(ebpf, types))),
         }
     }
 
     /// Why some of them are missing, each reason once.
     pub fn problems(self) -> Vec<String> {
-        let Self { sockets, drops } = self;
+        let Self { sockets, open_files, drops } = self;
         let sockets = sockets.and_then(|loaded| loaded.unwrap_or_else(Some));
-        let mut problems: Vec<_> = sockets.into_iter().chain(drops.and_then(Result::err)).collect();
+        let others = open_files.and_then(Result::err).into_iter().chain(drops.and_then(Result::err));
+        let mut problems: Vec<_> = sockets.into_iter().chain(others).collect();
         problems.dedup();
         problems
     }
 
     /// Attaches them, for as long as `ebpf` lives, after they were told where they count.
     pub fn attach(self, ebpf: &mut Ebpf, capacity: Capacity, cpus: &CpuList) -> AttachedHooks {
-        let Self { sockets, drops } = self;
+        let Self { sockets, open_files, drops } = self;
         let sockets = sockets.map(|loaded| {
             let missing = loaded?;
             let hooks = Hooks::new(capacity, cpus, |name| map_of(ebpf, name));
@@ -96,7 +103,8 @@ impl LoadedHooks {
             Ok((attached.map_err(|error| cause::told(&error))?, missing))
         });
         let drops = drops.map(|loaded| attach_drops(ebpf, cpus, loaded?).map_err(|error| cause::told(&error)));
-        AttachedHooks { sockets, drops }
+        let open_files = open_files.map(|loaded| loaded.and_then(|()| link(ebpf).map_err(|error| cause::told(&error))));
+        AttachedHooks { sockets, open_files, drops }
     }
 }
 
@@ -119,6 +127,23 @@ fn load_sockets(ebpf: &mut Ebpf, types: &KernelTypes) -> Result<Option<String>> 
         }
     }
     Ok(missing)
+}
+
+/// Loads the program that tells which process has which socket open.
+fn load_open_files(ebpf: &mut Ebpf, types: &KernelTypes) -> Result<()> {
+    let (name, over) = maps::OWNERS_PROGRAM;
+    types.offsets()?;
+    over_files(ebpf, name)?.load(over, &types.btf).map_err(|error| explain(error.into()))
+}
+
+fn link(ebpf: &mut Ebpf) -> Result<OpenFiles> {
+    let program = over_files(ebpf, maps::OWNERS_PROGRAM.0)?.fd()?;
+    OpenFiles::new(program.as_fd()).context("linking the program to open files")
+}
+
+fn over_files<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Iter> {
+    let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
+    Ok(program.try_into()?)
 }
 
 /// Loads the program that counts what is dropped; returns what the reasons are called.

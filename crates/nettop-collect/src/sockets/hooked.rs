@@ -3,9 +3,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::Arc,
 };
@@ -16,13 +14,14 @@ use nettop_model::clock::Moment;
 
 use super::{
     calls::{Calls, Ended, Moved, SocketCalls},
-    process,
+    process::{self, TICK_NS},
     reading::{Census, Process},
 };
-use crate::kernel::calls::{Counted, Hooks};
+use crate::kernel::{
+    calls::{Counted, Hooks},
+    open_files::network_namespace,
+};
 
-/// Nanoseconds of a tick of the clock that starts of processes are told by.
-const TICK_NS: u64 = 10_000_000;
 /// Sockets whose owners are remembered at most, and processes of which is known what `/proc` told of them.
 const MOST: usize = 131_072;
 const MOST_PROCESSES: usize = 16_384;
@@ -52,11 +51,10 @@ pub struct Hooked {
 impl Hooked {
     /// Over the maps of the programs.
     pub fn new(hooks: Hooks, has_bytes: bool) -> Self {
-        let namespace = fs::metadata("/proc/thread-self/ns/net").map_or(0, |file| file.ino() as u32);
         Self {
             hooks,
             has_bytes,
-            namespace,
+            namespace: network_namespace(),
             processes: HashMap::default(),
             owners: HashMap::default(),
             censuses: 0,
@@ -175,12 +173,8 @@ impl Hooked {
     fn process(&mut self, pid: u32, counters: &CallCounters) -> Arc<Process> {
         let identity = (pid, counters.began_ns / TICK_NS);
         let known = self.processes.entry(identity).or_insert_with(|| {
-            let told = process::read(Path::new("/proc"), pid).filter(|told| told.started == identity.1);
-            Arc::new(told.unwrap_or_else(|| {
-                let name = counters.comm.split(|byte| *byte == 0).next().unwrap_or_default();
-                let name = String::from_utf8_lossy(name).into_owned();
-                Process { pid, started: identity.1, name, uid: counters.uid, ..Process::default() }
-            }))
+            let CallCounters { began_ns, comm, uid, .. } = counters;
+            Arc::new(process::told(Path::new("/proc"), pid, *began_ns, comm, *uid))
         });
         Arc::clone(known)
     }

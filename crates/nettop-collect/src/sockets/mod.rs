@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     collector::{Collector, Reading},
-    kernel,
+    kernel::{self, open_files::OpenFiles},
 };
 
 /// How often sockets are listed, where that costs little.
@@ -64,6 +64,8 @@ pub struct Sockets {
     hooked: Option<Hooked>,
     /// Why there is none, where there should be.
     unhooked: Option<String>,
+    /// Why the kernel does not tell owners, where it should.
+    untold: Option<String>,
     /// Not before this the next census is due.
     next: Instant,
     /// Whether what calls moved was read since the newest census.
@@ -82,15 +84,28 @@ pub struct Sockets {
 
 impl Sockets {
     /// Opens what is read, and looks for the owners of the sockets there are: to be called before the sandbox is entered, after which
-    /// nobody's files can be looked at. That takes no longer than `patience`.
+    /// nobody's files can be looked at in `/proc`. That takes no longer than `patience`.
     pub fn open(patience: Duration) -> Self {
-        let mut owners = Owners::new(Path::new("/proc"));
+        Self::with_owners(Owners::new(Path::new("/proc")), patience)
+    }
+
+    /// The same, with owners as the kernel tells them, at any time; or, where it does not, as they are found before the sandbox.
+    pub fn open_with(files: Option<Result<OpenFiles, String>>, patience: Duration) -> Self {
+        match files {
+            Some(Ok(files)) => Self::with_owners(Owners::of_kernel(Path::new("/proc"), files), patience),
+            Some(Err(untold)) => Self { untold: Some(untold), ..Self::open(patience) },
+            None => Self::open(patience),
+        }
+    }
+
+    fn with_owners(mut owners: Owners, patience: Duration) -> Self {
         owners.look(patience);
         Self {
             diag: Diag::open(),
             owners,
             hooked: None,
             unhooked: None,
+            untold: None,
             next: Instant::now(),
             has_calls: false,
             sockstat: Sockstat::open(),
@@ -148,7 +163,10 @@ impl Sockets {
         }
         census.unhooked.clone_from(&self.unhooked);
         if lacks_owners(&census) {
-            census.owners_refused = self.owners.refused().map(String::from);
+            let why = |refused: &str| {
+                [Some(refused), self.untold.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+            };
+            census.owners_refused = self.owners.refused().map(why);
         }
         self.listed = census.sockets.len();
         census.cost_ns = clock::thread_cpu_ns().saturating_sub(began);

@@ -1,22 +1,25 @@
-//! Which process has which socket: by the number of the socket's file, among the open files of the processes that may be looked at.
-//!
-//! After the sandbox was entered that is none, so what was found before is kept for as long as the sockets are there.
+//! Which process has which socket: as the kernel tells it of the open files of all processes ([`OpenFiles`]), also after the sandbox was
+//! entered; else by the number of the socket's file, among the open files in `/proc` of the processes that may be looked at. In the
+//! sandbox that is none, so what was found before is kept for as long as the sockets are there.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     fs::{self, File},
     io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
+use nettop_common::sockets::OpenSocket;
 use rustix::fs::{Dir, readlinkat};
 
 use super::{
-    process,
+    process::{self, TICK_NS},
     reading::{Process, SocketRow},
 };
+use crate::kernel::open_files::OpenFiles;
 
 /// How long a look may take while a monitor starts, or runs: more files than can be looked at within it are left for the next one.
 pub const PATIENCE: Duration = Duration::from_millis(200);
@@ -30,14 +33,29 @@ const MOST: usize = 262_144;
 /// What is known of owners.
 pub struct Owners {
     proc: PathBuf,
-    sockets: HashMap<u32, Owned, RandomState>,
+    source: Source,
+    /// By what the source knows them by.
+    sockets: HashMap<u64, Owned, RandomState>,
     processes: Vec<Process>,
     /// Not before this is looked again.
     next: Instant,
+    refused: Option<String>,
+}
+
+/// Where owners are found.
+enum Source {
+    /// In what the kernel tells of all open files: by cookie.
+    Kernel(OpenFiles),
+    /// In `/proc`: by the number of the socket's file.
+    Proc(Scan),
+}
+
+/// How far a look at `/proc` is.
+#[derive(Default)]
+struct Scan {
     /// Processes that were not looked at yet, and how many files of each are looked at.
     ahead: VecDeque<(u32, usize)>,
     seen: Seen,
-    refused: Option<String>,
 }
 
 /// Whose a socket is.
@@ -63,13 +81,21 @@ struct Seen {
 impl Owners {
     /// Of the processes in this folder, `/proc`. Nothing has been looked at yet.
     pub fn new(proc: &Path) -> Self {
+        Self::with_source(proc, Source::Proc(Scan::default()))
+    }
+
+    /// The same, told by the kernel: what these processes are is still in that folder.
+    pub fn of_kernel(proc: &Path, files: OpenFiles) -> Self {
+        Self::with_source(proc, Source::Kernel(files))
+    }
+
+    fn with_source(proc: &Path, source: Source) -> Self {
         Self {
             proc: proc.into(),
+            source,
             sockets: HashMap::default(),
             processes: Vec::new(),
             next: Instant::now(),
-            ahead: VecDeque::new(),
-            seen: Seen::default(),
             refused: None,
         }
     }
@@ -91,10 +117,18 @@ impl Owners {
     /// Looks at all processes, as far as that takes no longer than `patience`.
     pub fn look(&mut self, patience: Duration) {
         let began = Instant::now();
-        self.refused = match self.scan(began + patience) {
-            Err(error) => Some(format!("reading {}: {error}", self.proc.display())),
-            Ok(false) => Some("there are too many open files to look at at once".into()),
-            Ok(true) => match std::mem::take(&mut self.seen) {
+        let Self { proc, source, sockets, processes, .. } = self;
+        let mut found = Found { proc, sockets, processes };
+        let looked = match source {
+            Source::Kernel(files) => found.ask(files, began + patience),
+            Source::Proc(scan) => scan.go_on(&mut found, began + patience),
+        };
+        self.refused = match (looked, &mut self.source) {
+            (Err(error), Source::Kernel(_)) => Some(format!("asking the kernel for open files: {error}")),
+            (Err(error), Source::Proc(_)) => Some(format!("reading {}: {error}", self.proc.display())),
+            (Ok(false), _) => Some("there are too many open files to look at at once".into()),
+            (Ok(true), Source::Kernel(_)) => None,
+            (Ok(true), Source::Proc(scan)) => match std::mem::take(&mut scan.seen) {
                 Seen { closed: 0, .. } => None,
                 Seen { open: 0, .. } => Some("no process may be looked at".into()),
                 Seen { closed, .. } => Some(format!("{closed} processes are of others, and may not be looked at")),
@@ -102,82 +136,6 @@ impl Owners {
         };
         self.next = Instant::now() + began.elapsed() * SHARE;
     }
-
-    /// Goes on where the look before had to stop; whether all processes were looked at.
-    fn scan(&mut self, until: Instant) -> io::Result<bool> {
-        if self.ahead.is_empty() {
-            self.seen = Seen::default();
-            for entry in fs::read_dir(&self.proc)? {
-                let pid = entry?.file_name().to_str().and_then(|name| name.parse().ok());
-                self.ahead.extend(pid.map(|pid| (pid, FIRST)));
-            }
-        }
-        while let Some((pid, most)) = self.ahead.pop_front() {
-            if Instant::now() > until || self.sockets.len() >= MOST {
-                self.ahead.push_front((pid, most));
-                return Ok(false);
-            }
-            match self.scan_process(pid, most) {
-                Ok(true) => self.seen.open += 1,
-                Ok(false) => self.ahead.push_back((pid, usize::MAX)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => self.seen.closed += 1,
-            }
-        }
-        Ok(true)
-    }
-
-    /// Looks at so many files of a process; whether it has no more.
-    fn scan_process(&mut self, pid: u32, most: usize) -> io::Result<bool> {
-        let folder = File::open(self.proc.join(pid.to_string()).join("fd"))?;
-        let (mut place, mut target) = (None, Vec::new());
-        for (looked, file) in Dir::read_from(&folder)?.enumerate() {
-            if looked >= most {
-                return Ok(false);
-            }
-            let Ok(link) = readlinkat(&folder, file?.file_name(), target) else {
-                // `.` and `..`, and what was closed meanwhile.
-                target = Vec::new();
-                continue;
-            };
-            target = link.into_bytes();
-            let Some(inode) = inode(&target) else { continue };
-            if place.is_none() {
-                let Some(process) = process::read(&self.proc, pid) else { return Ok(true) };
-                place = Some(self.place(process));
-            }
-            if let Some(process) = place {
-                self.enter(inode, process);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Where a process is among those that are known.
-    fn place(&mut self, process: Process) -> u32 {
-        let known = self.processes.iter().position(|one| (one.pid, one.started) == (process.pid, process.started));
-        let place = known.unwrap_or(self.processes.len());
-        match self.processes.get_mut(place) {
-            Some(known) => *known = process,
-            None => self.processes.push(process),
-        }
-        place as u32
-    }
-
-    /// A socket that several processes have is the oldest one's, as those of servers that fork are; but not that of systemd, which holds
-    /// those of services that it starts when somebody connects.
-    fn enter(&mut self, inode: u32, process: u32) {
-        let rank = |place: u32| self.processes.get(place as usize).map(|one| (one.pid == 1, one.started));
-        match self.sockets.get_mut(&inode) {
-            Some(owned) => {
-                if rank(process) < rank(owned.process) {
-                    owned.process = process;
-                }
-            }
-            None => _ = self.sockets.insert(inode, Owned { process, cookie: 0, listed: true }),
-        }
-    }
-
     /// Tells each of these sockets its owner, as far as it is known, and returns the owners. Others are forgotten, if `all` says that
     /// there are no others.
     pub fn of(&mut self, sockets: &mut [SocketRow], all: bool) -> Vec<Process> {
@@ -185,7 +143,11 @@ impl Owners {
         let mut owners = Vec::new();
         self.sockets.values_mut().for_each(|owned| owned.listed = !all);
         for socket in sockets.iter_mut().filter(|socket| socket.inode != 0) {
-            let Some(owned) = self.sockets.get_mut(&socket.inode) else { continue };
+            let key = match &self.source {
+                Source::Kernel(_) => socket.cookie,
+                Source::Proc(_) => socket.inode.into(),
+            };
+            let Some(owned) = self.sockets.get_mut(&key) else { continue };
             if owned.cookie != 0 && owned.cookie != socket.cookie {
                 continue;
             }
@@ -221,6 +183,113 @@ impl Owners {
     }
 }
 
+/// What is found in a look.
+struct Found<'a> {
+    proc: &'a Path,
+    sockets: &'a mut HashMap<u64, Owned, RandomState>,
+    processes: &'a mut Vec<Process>,
+}
+
+impl Found<'_> {
+    /// Asks the kernel; whether it told all.
+    fn ask(&mut self, files: &OpenFiles, until: Instant) -> io::Result<bool> {
+        let known = (0..).zip(&*self.processes).map(|(place, one)| ((one.pid, one.started), place));
+        let mut places: HashMap<(u32, u64), u32, RandomState> = known.collect();
+        let mut is_whole = true;
+        files.read(|open| {
+            if Instant::now() > until || self.sockets.len() >= MOST {
+                is_whole = false;
+                return ControlFlow::Break(());
+            }
+            let OpenSocket { cookie, began_ns, process: pid, uid, comm } = open;
+            let place = *places.entry((pid, began_ns / TICK_NS)).or_insert_with(|| {
+                self.processes.push(process::told(self.proc, pid, began_ns, &comm, uid));
+                self.processes.len() as u32 - 1
+            });
+            self.enter(cookie, Owned { process: place, cookie, listed: true });
+            ControlFlow::Continue(())
+        })?;
+        Ok(is_whole)
+    }
+
+    /// Where a process is among those that are known.
+    fn place(&mut self, process: Process) -> u32 {
+        let known = self.processes.iter().position(|one| (one.pid, one.started) == (process.pid, process.started));
+        let place = known.unwrap_or(self.processes.len());
+        match self.processes.get_mut(place) {
+            Some(known) => *known = process,
+            None => self.processes.push(process),
+        }
+        place as u32
+    }
+
+    /// A socket that several processes have is the oldest one's, as those of servers that fork are; but not that of systemd, which holds
+    /// those of services that it starts when somebody connects.
+    fn enter(&mut self, key: u64, owned: Owned) {
+        let rank = |place: u32| self.processes.get(place as usize).map(|one| (one.pid == 1, one.started));
+        match self.sockets.entry(key) {
+            Entry::Occupied(mut known) => {
+                if rank(owned.process) < rank(known.get().process) {
+                    known.get_mut().process = owned.process;
+                }
+            }
+            Entry::Vacant(place) => _ = place.insert(owned),
+        }
+    }
+}
+
+impl Scan {
+    /// Goes on where the look before had to stop; whether all processes were looked at.
+    fn go_on(&mut self, found: &mut Found<'_>, until: Instant) -> io::Result<bool> {
+        if self.ahead.is_empty() {
+            self.seen = Seen::default();
+            for entry in fs::read_dir(found.proc)? {
+                let pid = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+                self.ahead.extend(pid.map(|pid| (pid, FIRST)));
+            }
+        }
+        while let Some((pid, most)) = self.ahead.pop_front() {
+            if Instant::now() > until || found.sockets.len() >= MOST {
+                self.ahead.push_front((pid, most));
+                return Ok(false);
+            }
+            match scan_process(found, pid, most) {
+                Ok(true) => self.seen.open += 1,
+                Ok(false) => self.ahead.push_back((pid, usize::MAX)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => self.seen.closed += 1,
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Looks at so many files of a process; whether it has no more.
+fn scan_process(found: &mut Found<'_>, pid: u32, most: usize) -> io::Result<bool> {
+    let folder = File::open(found.proc.join(pid.to_string()).join("fd"))?;
+    let (mut place, mut target) = (None, Vec::new());
+    for (looked, file) in Dir::read_from(&folder)?.enumerate() {
+        if looked >= most {
+            return Ok(false);
+        }
+        let Ok(link) = readlinkat(&folder, file?.file_name(), target) else {
+            // `.` and `..`, and what was closed meanwhile.
+            target = Vec::new();
+            continue;
+        };
+        target = link.into_bytes();
+        let Some(inode) = inode(&target) else { continue };
+        if place.is_none() {
+            let Some(process) = process::read(found.proc, pid) else { return Ok(true) };
+            place = Some(found.place(process));
+        }
+        if let Some(process) = place {
+            found.enter(inode.into(), Owned { process, cookie: 0, listed: true });
+        }
+    }
+    Ok(true)
+}
+
 /// The number of a socket's file, from what its descriptor leads to: `socket:[77000]`.
 fn inode(target: &[u8]) -> Option<u32> {
     let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
@@ -251,6 +320,14 @@ mod tests {
             .iter()
             .map(|(inode, cookie)| SocketRow { inode: *inode, cookie: *cookie, ..SocketRow::default() })
             .collect()
+    }
+
+    /// Processes that the next look begins with.
+    fn ahead(known: &Owners) -> usize {
+        match &known.source {
+            Source::Proc(scan) => scan.ahead.len(),
+            Source::Kernel(_) => 0,
+        }
     }
 
     /// Who has each of these sockets.
@@ -306,9 +383,9 @@ mod tests {
         let mut known = Owners::new(proc.path());
         known.look(Duration::ZERO);
         assert!(known.refused().is_some_and(|why| why.contains("too many")), "{:?}", known.refused());
-        assert_eq!(known.ahead.len(), 2);
+        assert_eq!(ahead(&known), 2);
         known.look(PATIENCE);
-        assert_eq!((known.refused(), known.ahead.len()), (None, 0));
+        assert_eq!((known.refused(), ahead(&known)), (None, 0));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::{fs, path::Path};
 
 use super::reading::Process;
 
+/// Nanoseconds of a tick of the clock that starts of processes are told by.
+pub const TICK_NS: u64 = 10_000_000;
 /// Hexadecimal digits of the id of a container.
 const CONTAINER: usize = 64;
 
@@ -23,6 +25,15 @@ pub fn read(proc: &Path, pid: u32) -> Option<Process> {
         unit,
         container,
         executable,
+    })
+}
+
+/// One that the kernel told of: as `/proc` has it, if it is there and this one still; else as it was told.
+pub fn told(proc: &Path, pid: u32, began_ns: u64, comm: &[u8], uid: u32) -> Process {
+    let started = began_ns / TICK_NS;
+    read(proc, pid).filter(|found| found.started == started).unwrap_or_else(|| {
+        let name = comm.split(|byte| *byte == 0).next().unwrap_or_default();
+        Process { pid, started, name: String::from_utf8_lossy(name).into_owned(), uid, ..Process::default() }
     })
 }
 
@@ -73,6 +84,29 @@ fn unit_and_container(cgroups: &str) -> (Option<String>, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_told_is_completed_only_by_the_same_process() {
+        let proc = tempfile::tempdir().expect("a folder");
+        let folder = proc.path().join("7");
+        fs::create_dir(&folder).expect("a folder");
+        let stat = format!("7 (nginx) S {} 500 0\n", "0 ".repeat(18).trim());
+        fs::write(folder.join("stat"), stat).expect("a file");
+        fs::write(folder.join("status"), "Uid:\t1\t33\t1\t1\n").expect("a file");
+        for (name, pid, began_ns, expected) in [
+            ("the same", 7, 5_000_000_000, ("nginx", 33, 500)),
+            ("the same, within a tick", 7, 5_009_999_999, ("nginx", 33, 500)),
+            ("one that had the number before", 7, 4_990_000_000, ("old", 1000, 499)),
+            ("one that is gone, or hidden", 8, 5_000_000_000, ("old", 1000, 500)),
+        ] {
+            let told = told(proc.path(), pid, began_ns, b"old\0\0garbage", 1000);
+            assert_eq!(
+                (told.name.as_str(), told.uid, told.started, told.pid),
+                (expected.0, expected.1, expected.2, pid),
+                "{name}"
+            );
+        }
+    }
 
     #[test]
     fn a_name_may_be_anything() {
