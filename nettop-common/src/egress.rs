@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{
     PacketsBytes,
-    counters::ByClass,
+    counters::{ByClass, Counters},
     cpu::Scratch,
     slots::{BANKS, Layout, Tags},
 };
@@ -69,14 +69,12 @@ impl EgressTotals {
         let Self { seen, not_ip, classes, untracked } = other;
         self.seen.add(*seen);
         self.not_ip.add(*not_ip);
-        self.classes.iter_mut().zip(classes).for_each(|(sum, class)| sum.add(*class));
+        Counters::add(&mut self.classes, classes);
         self.untracked.add(*untracked);
     }
 
     /// What went to remote addresses.
     pub fn sent(&self) -> PacketsBytes {
-        let mut sum = PacketsBytes::default();
-        self.classes.iter().for_each(|class| sum.add(*class));
-        sum
+        self.classes.tally()
     }
 }

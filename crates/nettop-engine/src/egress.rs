@@ -1,7 +1,7 @@
 //! What this host sends: sums, and by remote address.
 
 use nettop_collect::reading::Reading;
-use nettop_common::{Address, PacketsBytes, counters::Counters as _, egress::EgressTotals};
+use nettop_common::{Address, PacketsBytes, egress::EgressTotals};
 use nettop_model::snapshot::{Egress, EgressAccounting, History, Others, RemoteRow, Sent};
 
 use crate::{
@@ -101,7 +101,7 @@ impl EgressSums {
             let account = self.remotes.get(address)?;
             Some(RemoteRow { ip: address.to_ip(), sent: sent(account, buckets, elapsed) })
         };
-        let all = self.totals.classes.tally();
+        let all = self.sent();
         Egress {
             packets: all.packets,
             bytes: all.bytes,

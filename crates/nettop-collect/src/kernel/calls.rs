@@ -22,11 +22,10 @@ use super::{
     capacity::{Capacity, CpuList},
     grace::Grace,
     mapped::Mapped,
+    slots::{AT_ONCE, BankPart},
     windows::Windows,
 };
 
-/// Slots, or connections, that are mapped at once.
-const AT_ONCE: usize = 32 * WAYS;
 /// How long a program is waited for that has been interrupted while it counted. Where it still counts then, what it counts in is left
 /// for the next reading.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -148,22 +147,15 @@ impl Hooks {
             self.calls.set_field(cpu, at + place, &Moved::zeroed());
         }
         let Some(part) = self.cpus.part(cpu) else { return Ok(()) };
-        let (bits, before) = (self.capacity.socket_bits, counted.sockets.len());
-        for bucket in 0..1 << bits {
-            let place = at + offset_of!(CallsBank, tags) + bucket * size_of::<Tags>();
-            let tags: Tags = self.calls.field(cpu, place);
-            if tags == Tags::default() {
-                continue;
-            }
-            let first = slots::index(part, bank, bits, bucket as u32) as usize;
-            let (slots, range) = self.sockets.get(&(first..first + WAYS))?;
-            counted.sockets.extend(tags.taken().map(|way| {
-                let Slot { key, counters } = slots.get(range.start + way as usize);
-                (key, counters)
-            }));
-            self.calls.set_field(cpu, place, &Tags::default());
-        }
-        let fill = (counted.sockets.len() - before) as f64 / (WAYS << bits) as f64;
+        let (bits, place) = (self.capacity.socket_bits, at + offset_of!(CallsBank, tags));
+        let tags = |bucket| place + bucket * size_of::<Tags>();
+        let keys = BankPart { part, bank, bits }.empty(
+            &mut self.sockets,
+            |bucket| self.calls.field(cpu, tags(bucket)),
+            |bucket| self.calls.set_field(cpu, tags(bucket), &Tags::default()),
+            |Slot { key, counters }| counted.sockets.push((key, counters)),
+        )?;
+        let fill = keys as f64 / (WAYS << bits) as f64;
         counted.fill = counted.fill.max(fill);
         Ok(())
     }

@@ -10,19 +10,17 @@ use nettop_common::{
     counters::Table,
     egress::{self, EgressBank, EgressTotals},
     maps,
-    slots::{self, BANKS, Layout, Slot, Tags, WAYS},
+    slots::{self, BANKS, Layout, Slot, Tags},
 };
 use nettop_process::random;
 
 use super::{
     capacity::{Capacity, CpuList},
     mapped::Mapped,
+    slots::{AT_ONCE, BankPart},
     windows::Windows,
 };
 use crate::reading::Reading;
-
-/// Slots that are mapped at once.
-const AT_ONCE: usize = 32 * WAYS;
 
 /// The maps.
 pub struct Egress {
@@ -95,20 +93,13 @@ impl Egress {
 
     fn empty(&mut self, cpu: usize, bank: u32, reading: &mut Reading) -> io::Result<()> {
         let Some(part) = self.cpus.part(cpu) else { return Ok(()) };
-        for bucket in 0..1 << self.bits {
-            let at = at(bank) + offset_of!(EgressBank, tags) + bucket * size_of::<Tags>();
-            let tags: Tags = self.all.field(cpu, at);
-            if tags == Tags::default() {
-                continue;
-            }
-            let first = slots::index(part, bank, self.bits, bucket as u32) as usize;
-            let (slots, range) = self.remotes.get(&(first..first + WAYS))?;
-            reading.remotes.extend(tags.taken().map(|way| {
-                let Slot { key, counters } = slots.get(range.start + way as usize);
-                (key.into(), counters)
-            }));
-            self.all.set_field(cpu, at, &Tags::default());
-        }
+        let tags = |bucket| at(bank) + offset_of!(EgressBank, tags) + bucket * size_of::<Tags>();
+        BankPart { part, bank, bits: self.bits }.empty(
+            &mut self.remotes,
+            |bucket| self.all.field(cpu, tags(bucket)),
+            |bucket| self.all.set_field(cpu, tags(bucket), &Tags::default()),
+            |Slot { key, counters }| reading.remotes.push((key.into(), counters)),
+        )?;
         Ok(())
     }
 

@@ -67,14 +67,19 @@ impl Keys for Slots {
         let Self { sources, destinations, macs, entries, capacity, rings, .. } = self;
         rings.read(cpus, cpu, bank).unwrap_or_else(|error| log::error!("mapping the log of CPU {cpu}: {error}"));
         for (&table, entries) in Table::ALL.iter().zip(&mut *entries) {
-            let bank = BankOfTable { cpus, cpu, bank, table, bits: capacity.bits[table as usize] };
+            let Some(part) = cpus.part(cpu) else { continue };
+            let of = BankPart { part, bank, bits: capacity.bits[table as usize] };
+            let tags = |bucket| cpus.tags(cpu, bank, table, bucket);
+            let clear = |bucket| cpus.clear_tags(cpu, bank, table, bucket);
             let emptied = match table {
-                Table::Sources => bank.empty(sources, |slot| reading.sources.push((slot.key.into(), slot.counters))),
-                Table::Destinations => bank.empty(destinations, |slot| {
+                Table::Sources => {
+                    of.empty(sources, tags, clear, |slot| reading.sources.push((slot.key.into(), slot.counters)))
+                }
+                Table::Destinations => of.empty(destinations, tags, clear, |slot| {
                     let classes = ClassTally::each(slot.counters.into());
                     reading.destinations.extend(classes.map(|tally| (slot.key.into(), tally)));
                 }),
-                Table::Macs => bank.empty(macs, |slot| reading.macs.push((slot.key.into(), slot.counters))),
+                Table::Macs => of.empty(macs, tags, clear, |slot| reading.macs.push((slot.key.into(), slot.counters))),
             };
             match emptied {
                 Ok(keys) => *entries += keys,
@@ -130,31 +135,37 @@ impl Keys for Slots {
 /// Buckets whose slots are mapped at once.
 const BUCKETS_AT_ONCE: usize = 32;
 /// Slots in as many buckets.
-const AT_ONCE: usize = BUCKETS_AT_ONCE * WAYS;
+pub const AT_ONCE: usize = BUCKETS_AT_ONCE * WAYS;
 
-/// A CPU's part of an idle bank of a table.
-struct BankOfTable<'a> {
-    cpus: &'a Cpus,
-    cpu: usize,
-    bank: u32,
-    table: Table,
-    bits: u32,
+/// Where one CPU's part of an idle bank lies in an array of slots.
+pub struct BankPart {
+    /// Which part is that CPU's; see [`CpuList::part`].
+    pub part: u32,
+    /// Which bank.
+    pub bank: u32,
+    /// log₂ of its buckets.
+    pub bits: u32,
 }
 
-impl BankOfTable<'_> {
-    /// Moves what is in it to `each`; returns how many keys there were.
+impl BankPart {
+    /// Moves what is in it to `each`; returns how many keys there were. Of a bucket `tags` has its tags, and `clear` clears them.
     ///
     /// # Errors
     /// Some of its slots cannot be mapped; they were not moved.
-    fn empty<C>(&self, slots: &mut Windows<Slot<C>>, mut each: impl FnMut(Slot<C>)) -> io::Result<u64>
+    pub fn empty<C>(
+        &self,
+        slots: &mut Windows<Slot<C>>,
+        tags: impl Fn(usize) -> Tags,
+        clear: impl Fn(usize),
+        mut each: impl FnMut(Slot<C>),
+    ) -> io::Result<u64>
     where
         Slot<C>: Pod,
     {
-        let Self { cpus, cpu, bank, table, bits } = *self;
-        let Some(part) = cpus.part(cpu) else { return Ok(0) };
+        let Self { part, bank, bits } = *self;
         let mut keys = 0;
         for bucket in 0..1 << bits {
-            let tags = cpus.tags(cpu, bank, table, bucket);
+            let tags = tags(bucket);
             if tags == Tags::default() {
                 continue;
             }
@@ -164,7 +175,7 @@ impl BankOfTable<'_> {
                 each(slots.get(range.start + way as usize));
                 keys += 1;
             }
-            cpus.clear_tags(cpu, bank, table, bucket);
+            clear(bucket);
         }
         Ok(keys)
     }

@@ -131,6 +131,11 @@ impl Hooked {
         }
     }
 
+    /// Gives memory back that is not in use any more.
+    pub fn rest(&mut self) {
+        self.hooks.rest();
+    }
+
     /// Tells the sockets of a census their owners, where these are known here: better than by open files, for those are looked at
     /// once. Owners of sockets that it has not are forgotten after the next one, if it has all.
     pub fn own(&mut self, census: &mut Census) {

@@ -212,6 +212,7 @@ impl Collector for Sockets {
             return Reading::Calls(Box::new(hooked.read()));
         }
         self.has_calls = false;
+        self.hooked.iter_mut().for_each(Hooked::rest);
         let began = Instant::now();
         let census = self.census();
         self.next = began + self.rest;

@@ -6,10 +6,10 @@ use nettop_model::{
 };
 
 use super::{
-    DetectInput, Effect, Finding, HOLDS, UNSETTLED,
+    DetectInput, Effect, Finding, UNSETTLED,
     floods::{MANY, percent},
-    rule::{self, Each, Finds, Rule},
-    sockets::{FEW_BYTES, Listener, OLD_SECONDS, of_process},
+    rule::{Each, Finds, Rule},
+    sockets::{self, FEW_BYTES, Listener, OLD_SECONDS, of_process},
     usual::{Of, Rate},
 };
 
@@ -46,31 +46,21 @@ fn times(scene: &DetectInput, listener: &Listener) -> f64 {
 }
 
 fn learned(scene: &DetectInput) -> Vec<Rate> {
-    let (threshold, place) = (scene.threshold_of(KIND), rule::place(KIND).unwrap_or_default());
-    let listeners = scene.sockets.map(|sockets| sockets.listeners.as_slice()).unwrap_or_default();
-    let rate = |listener: &Listener| {
-        let idle = listener.idle as f64;
-        ((Of::Port(listener.port), place), idle, idle >= threshold)
-    };
-    listeners.iter().map(rate).collect()
+    sockets::learned(scene, KIND, |listener| listener.idle)
 }
 
 fn find(scene: &DetectInput) -> Vec<Finding> {
-    let listeners = scene.sockets.map(|sockets| sockets.listeners.as_slice()).unwrap_or_default();
-    let mut found: Vec<_> = listeners.iter().map(|listener| (times(scene, listener), listener)).collect();
-    found.retain(|(times, _)| *times >= HOLDS);
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    found.into_iter().map(|(times, listener)| finding(scene, times, listener)).collect()
+    sockets::find(scene, times, finding)
 }
 
 fn finding(scene: &DetectInput, times: f64, listener: &Listener) -> Finding {
-    let Listener { idle, established, remotes, port, waiting, backlog, .. } = *listener;
+    let Listener { idle, established, remotes, port, waiting, .. } = *listener;
     let mut evidence = vec![format!(
         "{} of the {} connections there have moved less than {FEW_BYTES} bytes in more than {OLD_SECONDS} s",
         percent(idle as f64 / established.max(1) as f64),
         format::count(established, 11),
     )];
-    let is_full = backlog > 0 && waiting >= backlog;
+    let is_full = listener.is_full();
     if is_full {
         evidence.push(format!("{waiting} more wait to be accepted, which is all that may"));
     }

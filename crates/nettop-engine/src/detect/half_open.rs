@@ -9,11 +9,11 @@ use nettop_model::{
 };
 
 use super::{
-    DetectInput, Effect, Finding, HOLDS, UNSETTLED,
+    DetectInput, Effect, Finding, UNSETTLED,
     evidence::DROPS,
     floods::percent,
-    rule::{self, Each, Finds, Rule},
-    sockets::{Listener, of_process},
+    rule::{Each, Finds, Rule},
+    sockets::{self, Listener, of_process},
     usual::{Of, Rate},
 };
 
@@ -53,31 +53,16 @@ fn times(scene: &DetectInput, listener: &Listener) -> f64 {
     let half_open = listener.half_open as f64;
     let accepted = scene.host.map_or(0.0, |host| host.accepted);
     let open = if half_open >= accepted * ROUND_TRIP { half_open / limit(scene, listener) } else { 0.0 };
-    let overflows = scene.host.is_some_and(|host| host.overflows >= DROPS) && is_full(listener);
+    let overflows = scene.host.is_some_and(|host| host.overflows >= DROPS) && listener.is_full();
     if overflows { open.max(1.0) } else { open }
 }
 
-/// Whether no more connections may wait to be accepted. The kernel lets one more wait than it was asked for.
-fn is_full(listener: &Listener) -> bool {
-    listener.backlog > 0 && listener.waiting >= listener.backlog
-}
-
 fn learned(scene: &DetectInput) -> Vec<Rate> {
-    let (threshold, place) = (scene.threshold_of(KIND), rule::place(KIND).unwrap_or_default());
-    let listeners = scene.sockets.map(|sockets| sockets.listeners.as_slice()).unwrap_or_default();
-    let rate = |listener: &Listener| {
-        let half_open = listener.half_open as f64;
-        ((Of::Port(listener.port), place), half_open, half_open >= threshold)
-    };
-    listeners.iter().map(rate).collect()
+    sockets::learned(scene, KIND, |listener| listener.half_open)
 }
 
 fn find(scene: &DetectInput) -> Vec<Finding> {
-    let listeners = scene.sockets.map(|sockets| sockets.listeners.as_slice()).unwrap_or_default();
-    let mut found: Vec<_> = listeners.iter().map(|listener| (times(scene, listener), listener)).collect();
-    found.retain(|(times, _)| *times >= HOLDS);
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    found.into_iter().map(|(times, listener)| finding(scene, times, listener)).collect()
+    sockets::find(scene, times, finding)
 }
 
 fn finding(scene: &DetectInput, times: f64, listener: &Listener) -> Finding {
@@ -101,7 +86,7 @@ fn finding(scene: &DetectInput, times: f64, listener: &Listener) -> Finding {
     evidence.extend(harm.iter().cloned());
     let mut note = format!("{} half-open connections at {}", format::count(half_open, 11), listener.name());
     note.push_str(&of_process(listener.process.as_ref()));
-    if is_full(listener) {
+    if listener.is_full() {
         note.push_str(&format!("; its queue of {backlog} connections to be accepted is full"));
     }
     Finding {

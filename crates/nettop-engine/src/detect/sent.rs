@@ -1,7 +1,10 @@
 //! What this host sent in one second: exact, from the readings.
 
 use foldhash::{HashMap, HashMapExt as _};
-use nettop_common::{Address, PacketsBytes, TrafficClass, counters::ByClass};
+use nettop_common::{
+    Address, PacketsBytes, TrafficClass,
+    counters::{ByClass, Counters},
+};
 
 /// Remote addresses of a second that are told apart; of more, only the sums are known.
 pub const MOST: usize = 16_384;
@@ -29,7 +32,7 @@ pub struct Sent {
 impl Sent {
     /// So much was sent, by class.
     pub fn add(&mut self, classes: &ByClass) {
-        self.classes.iter_mut().zip(classes).for_each(|(sum, class)| sum.add(*class));
+        Counters::add(&mut self.classes, classes);
     }
 
     /// So much was sent to an address. `new`: it was not sent anything before, as far as that is remembered.
@@ -52,14 +55,9 @@ impl Sent {
         self.classes[class as usize].packets
     }
 
-    /// All packets.
-    pub fn packets(&self) -> u64 {
-        self.classes.iter().map(|tally| tally.packets).sum()
-    }
-
-    /// Bytes of all packets.
-    pub fn bytes(&self) -> u64 {
-        self.classes.iter().map(|tally| tally.bytes).sum()
+    /// Everything.
+    pub fn tally(&self) -> PacketsBytes {
+        self.classes.tally()
     }
 
     /// Each remote address that is told apart.
@@ -104,14 +102,14 @@ mod tests {
         sent.add(&classes);
         sent.remote(&Address::from_v4_word(0), tally(5), false);
         assert_eq!(
-            (sent.packets(), sent.of_class(TrafficClass::Udp), sent.remotes().count()),
-            (200_000, 200_000, MOST)
+            (sent.tally(), sent.of_class(TrafficClass::Udp), sent.remotes().count()),
+            (tally(200_000), 200_000, MOST)
         );
         assert!(sent.remotes().any(|(address, tally)| *address == Address::from_v4_word(0) && tally.packets == 7));
         let (new, sampled) = sent.new_remotes();
         assert_eq!((new, sampled.len()), (50_000, SAMPLED));
         (0..2).for_each(|_| sent.next_second());
         assert!(sent.remotes.capacity() <= 4096, "a flood leaves {} behind", sent.remotes.capacity());
-        assert_eq!((sent.packets(), sent.remotes().count(), sent.new_remotes().0), (0, 0, 0));
+        assert_eq!((sent.tally(), sent.remotes().count(), sent.new_remotes().0), (tally(0), 0, 0));
     }
 }

@@ -5,6 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use nettop_model::{format, snapshot::Target};
 
+use super::{
+    DetectInput, Finding, HOLDS, rule,
+    usual::{Of, Rate},
+};
+
 /// Payload in both directions, of which a connection that does anything moves more: a request and an answer.
 pub const FEW_BYTES: u64 = 2048;
 /// For how long it may be new.
@@ -47,6 +52,28 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// One at which nothing is.
+    pub const fn at(address: IpAddr, port: u16) -> Self {
+        Self {
+            address,
+            port,
+            process: None,
+            backlog: 0,
+            waiting: 0,
+            half_open: 0,
+            established: 0,
+            idle: 0,
+            remotes: 0,
+            busiest: Vec::new(),
+            local: None,
+        }
+    }
+
+    /// Whether no more connections may wait to be accepted. The kernel lets one more wait than it was asked for.
+    pub const fn is_full(&self) -> bool {
+        self.backlog > 0 && self.waiting >= self.backlog
+    }
+
     /// Address and port.
     pub fn name(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
@@ -57,6 +84,32 @@ impl Listener {
         let address = Some(self.address).filter(|address| !address.is_unspecified()).or(self.local)?;
         Some(Target { port: Some(self.port), ..Target::host(address) })
     }
+}
+
+/// What a rule finds at the listeners: those that are over what can be, by `times`, the worst first.
+pub fn find(
+    scene: &DetectInput,
+    times: fn(&DetectInput, &Listener) -> f64,
+    finding: fn(&DetectInput, f64, &Listener) -> Finding,
+) -> Vec<Finding> {
+    let mut found: Vec<_> = listeners(scene).iter().map(|listener| (times(scene, listener), listener)).collect();
+    found.retain(|(times, _)| *times >= HOLDS);
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.into_iter().map(|(times, listener)| finding(scene, times, listener)).collect()
+}
+
+/// What is learned for a rule at each listener: how many of something there are.
+pub fn learned(scene: &DetectInput, kind: &str, count: fn(&Listener) -> u64) -> Vec<Rate> {
+    let (threshold, place) = (scene.threshold_of(kind), rule::place(kind).unwrap_or_default());
+    let rate = |listener: &Listener| {
+        let count = count(listener) as f64;
+        ((Of::Port(listener.port), place), count, count >= threshold)
+    };
+    listeners(scene).iter().map(rate).collect()
+}
+
+fn listeners<'a>(scene: &DetectInput<'a>) -> &'a [Listener] {
+    scene.sockets.map(|sockets| sockets.listeners.as_slice()).unwrap_or_default()
 }
 
 /// A connection that sends segments again.

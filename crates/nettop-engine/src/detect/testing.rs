@@ -426,19 +426,7 @@ pub fn host(rates: &[(&'static str, f64)]) -> Host {
 
 /// A socket that waits for connections, and has none.
 pub fn listening(address: &str, port: u16) -> Listener {
-    Listener {
-        address: address.parse().expect("an address"),
-        port,
-        process: None,
-        backlog: 4096,
-        waiting: 0,
-        half_open: 0,
-        established: 0,
-        idle: 0,
-        remotes: 0,
-        busiest: Vec::new(),
-        local: None,
-    }
+    Listener { backlog: 4096, ..Listener::at(address.parse().expect("an address"), port) }
 }
 
 /// So many packets in a second are sampled, about, where more come.

@@ -90,19 +90,7 @@ pub fn facts(Entered { census, seconds, sockets, .. }: &Entered) -> SocketFacts 
 
 impl Sum {
     fn of(row: &SocketRow) -> Self {
-        let listener = Listener {
-            address: row.local,
-            port: row.local_port,
-            process: None,
-            backlog: 0,
-            waiting: 0,
-            half_open: 0,
-            established: 0,
-            idle: 0,
-            remotes: 0,
-            busiest: Vec::new(),
-            local: None,
-        };
+        let listener = Listener::at(row.local, row.local_port);
         Self { listener, v6_only: row.v6_only, idle_by_remote: HashMap::default(), by_local: HashMap::default() }
     }
 

@@ -93,7 +93,7 @@ fn is_group(address: &Address) -> bool {
 
 /// Packets per second that are sent, but for answers.
 pub fn sent(scene: &DetectInput) -> f64 {
-    scene.per_second(scene.sent.packets()) - of_classes(scene, &ANSWERS)
+    scene.per_second(scene.sent.tally().packets) - of_classes(scene, &ANSWERS)
 }
 
 /// Packets per second of these classes.
@@ -111,7 +111,7 @@ pub fn measure(scene: &DetectInput) -> Unanswered {
     let sums = Sums::of(scene);
     let share = |part: f64| if sums.all > 0.0 { part / sums.all } else { 0.0 };
     // Of those that are not told apart as much is unanswered.
-    let all = scene.per_second(scene.sent.packets());
+    let all = scene.per_second(scene.sent.tally().packets);
     let silent = share(sums.silent) * all;
     // Each of these may have been answered, though the address is not known by what it sent.
     let filtered = scene.per_second(scene.filtered);
@@ -143,7 +143,7 @@ pub fn measure(scene: &DetectInput) -> Unanswered {
         found = Unanswered { pps, evidence: vec![evidence], of_segments: true, ..found };
     }
     let (bytes, packets, most) = match found.of_segments {
-        true => (scene.sent.bytes() as f64, scene.sent.packets() as f64, sums.most_own),
+        true => (scene.sent.tally().bytes as f64, scene.sent.tally().packets as f64, sums.most_own),
         false => (sums.silent_bytes, sums.silent, sums.most),
     };
     found.bps = found.pps * bytes / packets.max(1.0);
