@@ -11,7 +11,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Address, DestinationCounters, MacPair, PacketsBytes, SourceCounters, counters::Table};
+use crate::{Address, DestinationCounters, MacPair, PacketsBytes, SourceCounters, cold_path, counters::Table};
 
 /// Slots in a bucket.
 pub const WAYS: usize = 8;
@@ -234,6 +234,32 @@ pub unsafe fn begin<'a, C: Zeroable>(
     Some(Found { at, counters: &mut slot.counters })
 }
 
+/// The slot of a key: the one that it has, else one that is begun, and handed to `begun` first; `None`: its bucket has none left.
+///
+/// # Safety
+/// As for [`begin`].
+#[inline(always)]
+pub unsafe fn find_or_begin<'a, C: Zeroable>(
+    layout: &Layout,
+    table: Table,
+    tags: &mut [Tags],
+    key: &Key,
+    slot: impl Fn(usize) -> Option<*mut Slot<C>>,
+    begun: impl FnOnce(&mut C),
+) -> Option<Found<'a, C>> {
+    // SAFETY: as the caller promises.
+    match unsafe { find(layout, table, tags, key, &slot) } {
+        Ok(found) => Some(found),
+        Err(missed) => {
+            cold_path();
+            // SAFETY: likewise.
+            let found = unsafe { begin(layout, table, tags, key, missed, slot) }?;
+            begun(found.counters);
+            Some(found)
+        }
+    }
+}
+
 impl From<Key> for Address {
     fn from(key: Key) -> Self {
         Self(key)
@@ -273,10 +299,7 @@ mod tests {
             // SAFETY: all of them are there, as was just seen, and borrowed for as long as what is returned.
             unsafe {
                 let slot = |at| Some(first.add(at));
-                match find(layout, Table::Sources, tags, key, slot) {
-                    Ok(found) => Some(found.counters),
-                    Err(missed) => Some(begin(layout, Table::Sources, tags, key, missed, slot)?.counters),
-                }
+                Some(find_or_begin(layout, Table::Sources, tags, key, slot, |_| {})?.counters)
             }
         }
 

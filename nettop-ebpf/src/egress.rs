@@ -73,15 +73,7 @@ fn count_remote(layout: &Layout, packet: &Packet, bank: &mut EgressBank, tally: 
     let (key, first) = (&packet.destination.0, *first);
     let slot = |at| REMOTES.get_ptr_mut(first + at as u32);
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
-    let found = unsafe {
-        match slots::find(layout, Table::Destinations, tags, key, slot) {
-            Ok(found) => Some(found),
-            Err(missed) => {
-                cold_path();
-                slots::begin(layout, Table::Destinations, tags, key, missed, slot)
-            }
-        }
-    };
+    let found = unsafe { slots::find_or_begin(layout, Table::Destinations, tags, key, slot, |_| {}) };
     match found {
         Some(found) => found.counters.add(tally),
         None => totals.untracked.add(tally),

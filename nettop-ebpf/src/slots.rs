@@ -42,21 +42,12 @@ fn count_source(protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>,
     let tags = &mut bank.tags[Table::Sources as usize];
     let slot = |at| SOURCES.get_ptr_mut(first + at as u32);
     // SAFETY: a map value stays valid while the program runs, and this CPU alone writes its part of this bank.
-    let found = match unsafe { slots::find(layout, Table::Sources, tags, &packet.source.0, slot) } {
-        Ok(found) => Some(found.counters),
-        Err(missed) => {
-            cold_path();
-            // SAFETY: as above.
-            let begun = unsafe { slots::begin(layout, Table::Sources, tags, &packet.source.0, missed, slot) };
-            begun.map(|begun| {
-                begun.counters.first_ns = now;
-                begun.counters
-            })
-        }
+    let found = unsafe {
+        slots::find_or_begin(layout, Table::Sources, tags, &packet.source.0, slot, |begun| begun.first_ns = now)
     };
     let (flags, fragment) = (opaque_read(&packet.tcp_flags), opaque_read(&packet.fragment));
     if let Some(source) = found {
-        source.count(protocol, flags, fragment, length, now);
+        source.counters.count(protocol, flags, fragment, length, now);
         return;
     }
     cold_path();
@@ -130,12 +121,7 @@ fn other_destination(own: &mut PerCpu<'_>) {
     let tags = &mut bank.tags[Table::Destinations as usize];
     let slot = |at| DESTINATIONS.get_ptr_mut(first + at as u32);
     // SAFETY: as in `count_source`.
-    let found = unsafe {
-        match slots::find(layout, Table::Destinations, tags, &packet.destination.0, slot) {
-            Ok(found) => Some(found),
-            Err(missed) => slots::begin(layout, Table::Destinations, tags, &packet.destination.0, missed, slot),
-        }
-    };
+    let found = unsafe { slots::find_or_begin(layout, Table::Destinations, tags, &packet.destination.0, slot, |_| {}) };
     let at = found.map(|found| first + found.at as u32);
     bank.coalescing.set_destination(&packet.destination.0, at);
 }
@@ -160,12 +146,7 @@ fn other_macs(length: u64, own: &mut PerCpu<'_>) {
     let tags = &mut bank.tags[Table::Macs as usize];
     let slot = |at| MACS.get_ptr_mut(first + at as u32);
     // SAFETY: as in `count_source`.
-    let found = unsafe {
-        match slots::find(layout, Table::Macs, tags, &key, slot) {
-            Ok(found) => Some(found),
-            Err(missed) => slots::begin(layout, Table::Macs, tags, &key, missed, slot),
-        }
-    };
+    let found = unsafe { slots::find_or_begin(layout, Table::Macs, tags, &key, slot, |_| {}) };
     match found {
         Some(found) => found.counters.add(counters),
         None if append(Record::of_macs(counters), &key, *cpu, bank) => {}

@@ -140,21 +140,16 @@ fn enter(about: &About, cookie: u64, moved: Moved, layout: &Layout, bank: &mut C
     let slot = |at| SOCKETS.get_ptr_mut(first + at as u32);
     // SAFETY: as in `count`; the layout was written before the program was attached.
     let found = unsafe {
-        match slots::find(layout, Table::Destinations, &bank.tags, &key, slot) {
-            Ok(found) => Some(found.counters),
-            Err(missed) => {
-                cold_path();
-                let begun = slots::begin(layout, Table::Destinations, &mut bank.tags, &key, missed, slot);
-                begun.map(|begun| describe(about.socket, about.family, about.began_ns, begun.counters))
-            }
-        }
+        slots::find_or_begin(layout, Table::Destinations, &mut bank.tags, &key, slot, |begun| {
+            describe(about.socket, about.family, about.began_ns, begun);
+        })
     };
-    found.map(|counters| counters.moved.add(moved)).is_some()
+    found.map(|found| found.counters.moved.add(moved)).is_some()
 }
 
 /// What is told of a socket and its process once in a bank.
 #[inline(always)]
-fn describe(socket: Structure, family: u16, began_ns: u64, counters: &mut CallCounters) -> &mut CallCounters {
+fn describe(socket: Structure, family: u16, began_ns: u64, counters: &mut CallCounters) {
     // SAFETY: a socket, as in `count`.
     unsafe { ends(socket, family, &mut counters.ends) };
     // SAFETY: likewise.
@@ -166,7 +161,6 @@ fn describe(socket: Structure, family: u16, began_ns: u64, counters: &mut CallCo
     counters.cgroup = unsafe { bpf_get_current_cgroup_id() };
     counters.began_ns = began_ns;
     counters.comm = bpf_get_current_comm().unwrap_or_default();
-    counters
 }
 
 /// When the process that runs began.

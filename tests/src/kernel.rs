@@ -42,7 +42,7 @@ pub const VERIFIED: [(&str, u32); 14] = [
     ("nettop_raw_ip_hash", 19_000),
     ("nettop_egress", 24_000),
     ("nettop_raw_ip_egress", 25_000),
-    ("nettop_sent", 1_200),
+    ("nettop_sent", 1_100),
     ("nettop_received", 1_100),
     ("nettop_state", 1_100),
     ("nettop_ended", 500),
