@@ -1,5 +1,5 @@
 //! What the kernel drops, by its reason, to the unit. The program sees the drops of all network namespaces: another process of this
-//! machine may add to them meanwhile, so a round counts in which it did not, and in none is anything missing.
+//! machine may add to them meanwhile, so a round counts in which it did not, and in none is anything missing. Where it goes on doing so, that is said.
 
 use std::{net::UdpSocket, process::Command};
 
@@ -52,8 +52,16 @@ fn assert_dropped(monitor: &Monitor, reason: &str, expected: u64, send: impl Fn(
         .inspect(|rose| assert!(*rose >= expected, "{reason}: {rose} of {expected}"))
         .take_while(|rose| *rose != expected)
         .collect();
+    if rounds.len() == ROUNDS {
+        // Only others can be why, so they still are.
+        let before = dropped_for(&next_reading(monitor), reason);
+        let others = dropped_for(&next_reading(monitor), reason) - before;
+        assert!(others > 0, "{reason}: {rounds:?}, and never {expected}");
+        return skip::report(&format!(
+            "{reason} to the unit: {others} packets of others are dropped each second or so"
+        ));
+    }
     println!("{reason}: rounds in which others dropped, too: {rounds:?}; then {expected} exactly");
-    assert!(rounds.len() < ROUNDS, "{reason}: {rounds:?}, and never {expected}");
 }
 
 #[test]
