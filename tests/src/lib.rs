@@ -5,6 +5,7 @@ pub mod both;
 pub mod bpf;
 pub mod captures;
 pub mod egress;
+pub mod enough;
 pub mod flood;
 pub mod frames;
 pub mod group;

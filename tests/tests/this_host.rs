@@ -10,6 +10,7 @@ use std::{
 };
 
 use nettop_tests::{
+    enough::Enough,
     frames::{Spec, Transport},
     monitor::Monitor,
     net::Net,
@@ -82,6 +83,7 @@ fn what_is_served_is_none_and_what_nobody_answers_is_an_egress_flood() {
 
     let enough = AtomicBool::new(false);
     let alert = thread::scope(|scope| {
+        let _end = Enough(&enough);
         scope.spawn(|| {
             net.receiver.run(|| {
                 let socket = UdpSocket::bind((HOST, 0)).expect("a socket");
@@ -92,9 +94,7 @@ fn what_is_served_is_none_and_what_nobody_answers_is_an_egress_flood() {
                 }
             });
         });
-        let alert = wait_for(&monitor, "egress-flood");
-        enough.store(true, Ordering::Relaxed);
-        alert
+        wait_for(&monitor, "egress-flood")
     });
     let text = message(&alert);
     assert!(text.starts_with("egress flood: this host sends ") && text.contains(" of UDP"), "{text}");

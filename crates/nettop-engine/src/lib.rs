@@ -313,8 +313,8 @@ impl Engine {
         self.unadmitted = self.aggregates.sources.unadmitted().packets;
     }
 
-    /// Enters what a collector beside the one of packets has read.
-    fn enter_beside(&mut self, reading: collector::Reading) {
+    /// Enters what a collector beside the one of packets has read: what each tick does.
+    pub fn enter_beside(&mut self, reading: collector::Reading) {
         match reading {
             collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
@@ -394,6 +394,7 @@ impl Engine {
                 place: &place,
                 host: host.as_deref(),
                 conversation: &|address| aggregates.conversation(address),
+                counts_egress: aggregates.egress.is_some(),
                 sockets: sockets.facts(reading.at),
             };
             let rows = Rows {

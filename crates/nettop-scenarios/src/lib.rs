@@ -14,6 +14,7 @@ pub mod span;
 pub mod stranger;
 pub mod stream;
 pub mod talk;
+pub mod this_host;
 pub mod variants;
 pub mod verdict;
 pub mod world;

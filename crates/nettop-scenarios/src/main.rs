@@ -41,8 +41,8 @@ struct Matrix {
     /// Only scenarios whose name has one of these in it
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only one form: what a capture of both directions shows, or what comes in
-    #[arg(long, value_name = "FORM", value_parser = ["both", "in"])]
+    /// Only one form: what a capture of both directions shows, what comes in, or that with what the host knows of itself
+    #[arg(long, value_name = "FORM", value_parser = ["both", "in", "host"])]
     form: Option<String>,
     /// Print what each alert says after 3 s, and at the end
     #[arg(long)]
@@ -121,7 +121,9 @@ fn matrix(recipes: &Recipes, args: &Matrix) -> Result<bool> {
     let forms = Form::ALL.into_iter().filter(|form| args.form.as_deref().is_none_or(|only| only == form.label()));
     let forms: Vec<_> = forms.collect();
     let scenarios = recipes.scenarios.iter().filter(is_asked);
-    let jobs: Vec<_> = scenarios.flat_map(|scenario| forms.iter().map(move |form| (scenario, *form))).collect();
+    let jobs: Vec<_> = scenarios
+        .flat_map(|scenario| forms.iter().filter(|form| scenario.has(**form)).map(move |form| (scenario, *form)))
+        .collect();
     ensure!(!jobs.is_empty(), "no scenario has such a name");
     let rows = play_all(recipes, &jobs, args.jobs)?;
     let mut holds = true;

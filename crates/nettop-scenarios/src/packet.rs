@@ -49,6 +49,10 @@ pub struct Packet {
     pub is_out: bool,
     /// Whether the sender's own MAC address is on the wire, and not a router's.
     pub is_local: bool,
+    /// Whether it is of a conversation that a socket of the host takes part in.
+    pub belongs: bool,
+    /// Whether the host sends it again.
+    pub again: bool,
 }
 
 impl Packet {
@@ -64,6 +68,8 @@ impl Packet {
             payload,
             is_out: !self.is_out,
             is_local: self.is_local,
+            belongs: self.belongs,
+            again: false,
         }
     }
 }

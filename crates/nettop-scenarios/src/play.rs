@@ -1,6 +1,10 @@
 //! A scenario through the engine.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Result, anyhow, ensure};
 use nettop_collect::{
@@ -9,7 +13,7 @@ use nettop_collect::{
     reading::{Reading, Tables},
     traffic::Traffic,
 };
-use nettop_common::{Event, Filter, LinkLayer};
+use nettop_common::{Event, Filter, Frame, LinkLayer, packet};
 use nettop_engine::{Engine, Settings, detect::Thresholds, overhead::Overhead, rates::SECOND_NS, sinks::Sinks};
 use nettop_model::{
     clock::Moment,
@@ -20,11 +24,17 @@ use nettop_model::{
 use crate::{
     recipe::{Recipes, Scenario},
     render::Renderer,
+    this_host::ThisHost,
     world::{STEP_NS, World},
 };
 
 /// When every scenario begins.
 const BEGIN: Moment = Moment { monotonic_ns: 1_000 * SECOND_NS, unix_ns: 1_700_000_000 * SECOND_NS };
+/// So long after that.
+fn moment(passed_ns: u64) -> Moment {
+    Moment { monotonic_ns: BEGIN.monotonic_ns + passed_ns, unix_ns: BEGIN.unix_ns + passed_ns }
+}
+
 /// How long after the start of an attack its alert is judged by what it says then.
 const SETTLED_NS: u64 = 3 * SECOND_NS;
 
@@ -35,17 +45,20 @@ pub enum Form {
     Both,
     /// What comes in, sampled as usual: the kernel program.
     In,
+    /// The same, with what the host sends, its sockets and its counters: nettop as it is started.
+    Host,
 }
 
 impl Form {
     /// Each of them.
-    pub const ALL: [Self; 2] = [Self::Both, Self::In];
+    pub const ALL: [Self; 3] = [Self::Both, Self::In, Self::Host];
 
     /// What recipes' readers call it.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Both => "both",
             Self::In => "in",
+            Self::Host => "host",
         }
     }
 }
@@ -76,23 +89,37 @@ struct Made {
     form: Form,
     renderer: Renderer,
     counter: FrameCounter,
+    /// What the host knows beside what comes in, in the form that has it.
+    host: Option<Arc<Mutex<ThisHost>>>,
     steps: u64,
 }
 
 impl Traffic for Made {
     fn read(&mut self, reading: &mut Reading) {
-        let Self { world, form, renderer, counter, steps } = self;
+        let Self { world, form, renderer, counter, host, steps } = self;
+        let mut host = host.as_ref().map(|host| host.lock().expect("nobody panics"));
         for packet in world.next_step().unwrap_or_default() {
             if packet.is_out && *form == Form::In {
                 continue;
             }
             let (frame, length) = renderer.render(packet);
-            counter.count(frame, LinkLayer::Ethernet, length, BEGIN.monotonic_ns + packet.at_ns);
+            let parsed = packet::parse(Frame::from(frame), LinkLayer::Ethernet);
+            if let Some(host) = &mut host {
+                host.meet(packet, parsed.as_ref().ok().map(nettop_common::Packet::traffic_class), length);
+            }
+            if *form != Form::Host || !packet.is_out {
+                counter.count_parsed(parsed, length, BEGIN.monotonic_ns + packet.at_ns);
+            }
         }
         *steps += 1;
-        let passed_ns = *steps * STEP_NS;
-        let at = Moment { monotonic_ns: BEGIN.monotonic_ns + passed_ns, unix_ns: BEGIN.unix_ns + passed_ns };
-        counter.read(at, reading);
+        counter.read(moment(*steps * STEP_NS), reading);
+        if let Some(host) = &mut host {
+            host.drain(reading);
+        }
+    }
+
+    fn counts_egress(&self) -> bool {
+        self.host.is_some()
     }
 
     fn read_tables(&mut self, tables: &mut Tables) {
@@ -132,7 +159,7 @@ impl Traffic for Made {
 fn settings(form: Form) -> Result<Settings> {
     let (mode, event_rate) = match form {
         Form::Both => (Mode::Replay, u32::MAX),
-        Form::In => (Mode::Live, DEFAULT_EVENT_RATE),
+        Form::In | Form::Host => (Mode::Live, DEFAULT_EVENT_RATE),
     };
     Ok(Settings {
         mode,
@@ -164,7 +191,9 @@ pub fn play(scenario: &Scenario, recipes: &Recipes, form: Form) -> Result<Played
     fastrand::seed(1);
     let world = World::new(scenario, recipes)?;
     let (begins_ns, steps) = (world.begins_ns, world.steps);
-    let made = Made { world, form, renderer: Renderer::default(), counter: FrameCounter::default(), steps: 0 };
+    let host = (form == Form::Host).then(|| Arc::new(Mutex::new(ThisHost::new(scenario))));
+    let (renderer, counter) = (Renderer::default(), FrameCounter::default());
+    let made = Made { world, form, renderer, counter, host: host.clone(), steps: 0 };
     let overhead = Overhead::new(Moment::now());
     let (mut engine, snapshots) = Engine::new(Box::new(made), settings(form)?, None, Sinks::default(), overhead);
     let mut seen: BTreeMap<u64, Sighting> = BTreeMap::new();
@@ -175,6 +204,10 @@ pub fn play(scenario: &Scenario, recipes: &Recipes, form: Form) -> Result<Played
             continue;
         }
         engine.tick();
+        if let Some(host) = &host {
+            let readings = host.lock().expect("nobody panics").readings(moment(now_ns));
+            readings.into_iter().for_each(|reading| engine.enter_beside(reading));
+        }
         for alert in &snapshots.borrow().alerts {
             let sighting = seen.entry(alert.id).or_insert_with(|| Sighting {
                 first_ns: now_ns,
@@ -187,7 +220,8 @@ pub fn play(scenario: &Scenario, recipes: &Recipes, form: Form) -> Result<Played
             }
         }
     }
+    let sent = snapshots.borrow().egress.as_ref().is_none_or(|egress| egress.accounting.holds);
     let accounting = snapshots.borrow().traffic.accounting;
-    ensure!(accounting.holds && accounting.seen.packets > 0, "{}: {accounting:?}", scenario.name);
+    ensure!(sent && accounting.holds && accounting.seen.packets > 0, "{}: {accounting:?}", scenario.name);
     Ok(Played { begins_ns, alerts: seen.into_values().collect() })
 }

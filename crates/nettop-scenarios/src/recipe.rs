@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::{endpoints::PortsText, variants::variants};
+use crate::{endpoints::PortsText, play::Form, variants::variants};
 
 /// Bytes of a file at most: a recipe, and no recording.
 pub const LARGEST: usize = 4096;
@@ -51,6 +51,12 @@ pub struct Scenario {
     /// UDP ports that it answers on.
     #[serde(default)]
     pub udp_open: Vec<u16>,
+    /// How many connections each of its listening sockets keeps that are asked for and not confirmed; then there are cookies.
+    #[serde(default = "backlog")]
+    pub backlog: u32,
+    /// Forms in which it is played: `both`, `in`, `host`. Usually all of them.
+    #[serde(default)]
+    pub forms: Vec<String>,
     /// Of the addresses that are sent to, the share that exist and answer.
     #[serde(default = "one")]
     pub alive: f64,
@@ -127,6 +133,12 @@ pub struct Flow {
     /// How a TCP connection ends: `fin`, `rst`, `refused` (it never begins), `open` (it goes on).
     #[serde(default = "fin")]
     pub end: String,
+    /// Of `send`: the host sends it, to those who are said to send.
+    #[serde(default)]
+    pub out: bool,
+    /// Of `talk`: the share of the host's segments with data that are sent again, a round trip later.
+    #[serde(default)]
+    pub lost: f64,
     /// Hosts of the same network: their own MAC addresses, and no time under way.
     #[serde(default)]
     pub lan: bool,
@@ -166,6 +178,13 @@ pub struct Recipes {
     pub scenarios: Vec<Scenario>,
     /// Ordinary traffic.
     pub mixes: Vec<Mix>,
+}
+
+impl Scenario {
+    /// Whether it is played in this form.
+    pub fn has(&self, form: Form) -> bool {
+        self.forms.is_empty() || self.forms.iter().any(|asked| asked == form.label())
+    }
 }
 
 impl Recipes {
@@ -260,6 +279,10 @@ fn after() -> f64 {
 
 fn tcp_open() -> Vec<u16> {
     vec![22, 80, 443]
+}
+
+fn backlog() -> u32 {
+    4096
 }
 
 fn one() -> f64 {

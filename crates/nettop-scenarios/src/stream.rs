@@ -30,6 +30,8 @@ pub struct Stream {
     back: Option<f64>,
     back_payload: Size,
     is_local: bool,
+    /// The host is the one that sends.
+    is_out: bool,
     /// Of TCP, who opens the connection of an established stream that begins: the host or the other side.
     opens: Option<Opens>,
     sent: u64,
@@ -63,6 +65,7 @@ impl Stream {
             back: flow.back,
             back_payload: flow.back_payload,
             is_local: flow.lan,
+            is_out: flow.out,
             opens: None,
             sent: 0,
             next_ns: None,
@@ -130,16 +133,24 @@ impl Stream {
         // A source that is one of many sends to one target, where it is a stream that goes both ways.
         let turn = if self.back.is_some() { trait_of(source) } else { self.sent };
         let destination: IpAddr = self.targets.pick(turn, true, &mut self.rng);
+        let (source_port, destination_port) = (
+            self.source_ports.pick(self.sent, source, &mut self.rng),
+            self.ports.pick(self.sent, source, &mut self.rng),
+        );
+        // Of what the host sends, the other end is the one that gets it.
+        let (source, destination) = if self.is_out { (destination, source) } else { (source, destination) };
         Packet {
             at_ns,
             source,
             destination,
-            source_port: self.source_ports.pick(self.sent, source, &mut self.rng),
-            destination_port: self.ports.pick(self.sent, source, &mut self.rng),
+            source_port,
+            destination_port,
             what: self.what.unwrap_or_else(|| What::Protocol(self.rng.u8(100..=252))),
             payload: self.size(self.payload),
-            is_out: false,
+            is_out: self.is_out,
             is_local: self.is_local,
+            belongs: self.back.is_some(),
+            again: false,
         }
     }
 

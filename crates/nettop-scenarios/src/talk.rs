@@ -102,6 +102,8 @@ impl Talk {
             ours_asks: flow.ours_asks,
             is_local: flow.lan,
             by_client: None,
+            lost: flow.lost,
+            again: false,
             rng,
             later,
         };
@@ -123,6 +125,10 @@ struct Line<'a> {
     is_local: bool,
     /// Who spoke last.
     by_client: Option<bool>,
+    /// Of the host's segments, the share that is lost behind it, and sent again.
+    lost: f64,
+    /// The next packet is sent again.
+    again: bool,
     rng: &'a mut Rng,
     later: &'a mut Later,
 }
@@ -143,6 +149,7 @@ impl Line<'_> {
 
     fn put(&mut self, at_ns: u64, by_client: bool, what: What, payload: u32) {
         let (from, to) = if by_client { (self.client, self.server) } else { (self.server, self.client) };
+        let is_out = by_client == self.ours_asks;
         self.later.push(Packet {
             at_ns,
             source: from.0,
@@ -151,8 +158,10 @@ impl Line<'_> {
             destination_port: to.1,
             what,
             payload: payload as u16,
-            is_out: by_client == self.ours_asks,
+            is_out,
             is_local: self.is_local,
+            belongs: true,
+            again: std::mem::take(&mut self.again),
         });
     }
 
@@ -174,6 +183,10 @@ impl Line<'_> {
                     break;
                 }
                 self.say(by_client, data, left.min(unit));
+                if is_ours && self.lost > 0.0 && self.rng.f64() < self.lost {
+                    self.again = true;
+                    self.put(self.now_ns + self.round_ns, by_client, data, left.min(unit));
+                }
                 left -= left.min(unit);
                 if number % each == each - 1 || left == 0 {
                     let later_ns = if is_ours { self.round_ns } else { self.rng.u64(20_000..200_000) };

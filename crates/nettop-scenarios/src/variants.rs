@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Keys of a scenario; every other key of a variant is one of its flows, those that are there all along excepted.
-const OF_SCENARIO: [&str; 15] = [
+const OF_SCENARIO: [&str; 17] = [
     "expect",
     "target",
     "source",
@@ -18,6 +18,8 @@ const OF_SCENARIO: [&str; 15] = [
     "tcp_open",
     "udp_open",
     "alive",
+    "backlog",
+    "forms",
     "flow",
     "name",
 ];

@@ -3,13 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use nettop_engine::detect::RULES;
-use nettop_scenarios::{recipe::Recipes, verdict, world::World};
+use nettop_scenarios::{play::Form, recipe::Recipes, verdict, world::World};
 
 /// Kinds that no scenario needs to be about: what they tell is not an attack.
 const MERE_NOTES: [&str; 4] = ["heavy-traffic", "high-pps", "new-ip", "new-mac"];
-
-/// Kinds that rest on what no capture has: what the host sends, its sockets and its counters. `tests/tests/this_host.rs` raises them.
-const OF_THE_HOST: [&str; 4] = ["egress-flood", "half-open", "connection-flood", "retransmission-storm"];
 
 fn kinds() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.kind)
@@ -25,6 +22,8 @@ fn every_recipe_can_be_made() {
     for scenario in &recipes.scenarios {
         let world = World::new(scenario, &recipes).unwrap_or_else(|error| panic!("{}: {error:#}", scenario.name));
         assert!(world.ends_ns > world.begins_ns, "{}", scenario.name);
+        let is_form = |asked: &String| Form::ALL.iter().any(|form| form.label() == asked);
+        assert!(scenario.forms.iter().all(is_form), "{}: {:?}", scenario.name, scenario.forms);
         verdict::check(scenario).unwrap_or_else(|error| panic!("{}: {error:#}", scenario.name));
     }
     assert!(recipes.scenarios.len() >= 140, "{} scenarios", recipes.scenarios.len());
@@ -37,7 +36,6 @@ fn every_kind_is_expected_somewhere_and_no_other() {
         recipes.scenarios.iter().flat_map(|scenario| &scenario.expect).map(String::as_str).collect();
     let unknown: Vec<_> = expected.iter().filter(|kind| !kinds().any(|known| known == **kind)).collect();
     assert!(unknown.is_empty(), "there are no alerts called {unknown:?}");
-    let is_told_otherwise = |kind: &&str| MERE_NOTES.contains(kind) || OF_THE_HOST.contains(kind);
-    let missing: Vec<_> = kinds().filter(|kind| !expected.contains(kind) && !is_told_otherwise(kind)).collect();
+    let missing: Vec<_> = kinds().filter(|kind| !expected.contains(kind) && !MERE_NOTES.contains(kind)).collect();
     assert!(missing.is_empty(), "no scenario expects {missing:?}");
 }

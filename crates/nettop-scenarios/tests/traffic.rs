@@ -160,6 +160,8 @@ fn frames_are_what_packets_say() {
                 payload,
                 is_out: false,
                 is_local: false,
+                belongs: false,
+                again: false,
             };
             let mut renderer = Renderer::default();
             let (frame, length) = renderer.render(&made);

@@ -320,6 +320,7 @@ mod tests {
             connections_made: 0.0,
             place: &|_| Vec::new(),
             sites: &[],
+            syn_floods: Vec::new(),
             new_sources: &stats.new_sources,
             strangers: stats.strangers,
             new_macs: &stats.new_macs,
@@ -327,6 +328,7 @@ mod tests {
             scans: Vec::new(),
             sent: &stats.sent,
             conversation: &|_| Conversation::default(),
+            counts_egress: false,
             sockets: None,
         })
     }

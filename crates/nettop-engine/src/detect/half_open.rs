@@ -24,7 +24,7 @@ pub const RULE: Rule = Rule {
     kind: KIND,
     title: "half-open connections",
     about: "TCP connections to one listening socket that were asked for and are not confirmed; or as few as fill three quarters of its queue; \
-            or its queue of connections to be accepted overflows",
+            or its queue of connections to be accepted overflows; not during a SYN flood at it",
     threshold: Some(("half-open connections of one listening socket", 256)),
     evidence: "the kernel's list of half-open connections; the socket's queue; accepted connections, SYN cookies and overflows of this host",
     advice: "sysctl net.ipv4.tcp_syncookies=1, net.ipv4.tcp_max_syn_backlog; a longer backlog in listen(2) up to net.core.somaxconn; if the queue \
@@ -50,6 +50,10 @@ fn limit(scene: &DetectInput, listener: &Listener) -> f64 {
 
 /// How far over what can be: its half-open connections beside the limit, its queue beside its length where that overflows.
 fn times(scene: &DetectInput, listener: &Listener) -> f64 {
+    // They are what a SYN flood leaves, and that has an alert.
+    if scene.is_syn_flooded(listener.local.unwrap_or(listener.address)) {
+        return 0.0;
+    }
     let half_open = listener.half_open as f64;
     let accepted = scene.host.map_or(0.0, |host| host.accepted);
     let open = if half_open >= accepted * ROUND_TRIP { half_open / limit(scene, listener) } else { 0.0 };
@@ -133,6 +137,24 @@ mod tests {
     fn said(listeners: &[super::Listener], rates: &[(&'static str, f64)]) -> Vec<String> {
         let play = play(listeners, rates);
         play.all().iter().map(|alert| format!("{}: {}", alert.severity.label(), line(alert))).collect()
+    }
+
+    #[test]
+    fn what_a_syn_flood_leaves_is_no_alert_of_its_own() {
+        let open = |address: &str| super::Listener { half_open: 900, ..listening(address, 443) };
+        for (name, address, flooded, expected) in [
+            ("at the same address", "192.0.2.1", [192, 0, 2, 1], &["syn-flood"][..]),
+            ("at any", "0.0.0.0", [192, 0, 2, 1], &["syn-flood"]),
+            ("at another", "192.0.2.2", [192, 0, 2, 1], &["half-open", "syn-flood"]),
+        ] {
+            let mut play = Play::new(Thresholds::default());
+            play.sockets = Some(SocketFacts { listeners: vec![open(address)], ..SocketFacts::default() });
+            play.second(&[tcp(443, SYN, 3000).sources(300).to(flooded)]);
+            let kinds: Vec<_> = play.all().into_iter().map(|alert| alert.kind).collect();
+            assert_eq!(kinds, expected, "{name}");
+            let told = play.alerts("syn-flood")[0].evidence.contains(&"900 connections to it are half-open".into());
+            assert_eq!(told, address != "192.0.2.2", "{name}");
+        }
     }
 
     #[test]

@@ -17,9 +17,9 @@ pub const KIND: &str = "high-pps";
 pub const RULE: Rule = Rule {
     kind: KIND,
     title: "busy source",
-    about: "packets per second of one source",
+    about: "packets per second of one source, where it is sent less than a tenth of that",
     threshold: Some(("packets per second of one source", 10_000)),
-    evidence: "their number",
+    evidence: "their number; what the source is sent, where that is counted",
     advice: "look at the source (Enter): which ports and protocols, and since when",
     finds: Finds::Each(Each { severity: Some(Severity::Warn), yields: false, learned: None, find, tell }),
 };

@@ -32,6 +32,7 @@ mod senders;
 mod sent;
 pub mod sockets;
 mod spoofed_flood;
+pub mod takers;
 mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,6 +42,8 @@ mod thresholds;
 mod usual;
 mod volumetric;
 mod words;
+
+use std::net::IpAddr;
 
 use nettop_common::{Address, Event, Outcome, TrafficClass};
 use nettop_model::{
@@ -61,6 +64,7 @@ use self::{
     attacks::Attacks,
     evidence::HostRates,
     learning::{FromStart, Learned},
+    locate::Net,
     measure::Site,
     own::OwnRules,
     rule::Finds,
@@ -122,6 +126,8 @@ pub struct DetectInput<'a> {
     pub place: &'a dyn Fn(&Address) -> Vec<String>,
     /// What was measured of floods.
     pub sites: &'a [Site],
+    /// Where SYN floods are; `None`: at hosts all over.
+    pub syn_floods: Vec<Option<Net>>,
     /// Sources seen for the first time.
     pub new_sources: &'a Newcomers<Address>,
     /// The same with those that could not be looked at, and their packets.
@@ -134,6 +140,8 @@ pub struct DetectInput<'a> {
     pub scans: Vec<Scan>,
     /// What this host sent.
     pub sent: &'a Sent,
+    /// Whether that is counted.
+    pub counts_egress: bool,
     /// What an address was sent, and sent itself, lately.
     pub conversation: &'a dyn Fn(&Address) -> Conversation,
     /// What the newest census says of sockets; `None`: there is none.
@@ -144,6 +152,12 @@ impl DetectInput<'_> {
     /// So many in this second, per second.
     pub fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.seconds
+    }
+
+    /// Whether a SYN flood is at this address of this host; unspecified: at any.
+    pub fn is_syn_flooded(&self, ip: IpAddr) -> bool {
+        let is_at = |net: &Option<Net>| net.is_none_or(|net| ip.is_unspecified() || net.contains(&ip.into()));
+        self.syn_floods.iter().any(is_at)
     }
 
     /// The threshold of a kind.
@@ -274,6 +288,8 @@ pub struct Surroundings<'a> {
     pub host: Option<&'a Host>,
     /// What an address was sent, and sent itself, lately.
     pub conversation: &'a dyn Fn(&Address) -> Conversation,
+    /// Whether what is sent is counted.
+    pub counts_egress: bool,
     /// What the newest census says of sockets; `None`: there is none, or it is old.
     pub sockets: Option<&'a SocketFacts>,
 }
@@ -372,12 +388,14 @@ impl Detector {
             connections_made: *connections_made,
             place: around.place,
             sites: &[],
+            syn_floods: Vec::new(),
             busy: high_pps::busiest(&stats.busy, thresholds.of(high_pps::KIND), around.pps),
             scans: Vec::new(),
             new_sources: &stats.new_sources,
             strangers: stats.strangers,
             new_macs: &stats.new_macs,
             sent: &stats.sent,
+            counts_egress: around.counts_egress,
             conversation: around.conversation,
             sockets: around.sockets,
         };
@@ -386,6 +404,7 @@ impl Detector {
         changes.extend(over.iter().cloned());
         over.into_iter().for_each(|alert| alerts.keep(alert));
         scene.sites = &sites;
+        scene.syn_floods = rule::place(floods::SYN_FLOOD).map_or(Vec::new(), |syn| attacks.places_of(syn).collect());
         if !changes.is_empty() {
             scans.forget(|net| attacks.is_near(net));
         }
@@ -393,7 +412,14 @@ impl Detector {
         impostors.remove(&mut scene.scans, &sites, &stats.targets);
         let is_heavy = |source: &Address| attacks::heavy(&sites).any(|(_, part, _)| part.mix.is_busy(source));
         let is_host = |source: &Address, pps: f64| stats.targets.of(source) as f64 / seconds >= pps * CONVERSES;
-        scene.busy.retain(|(source, pps)| !(attacks.is_sender(source) || is_heavy(source) || is_host(source, *pps)));
+        let is_answered = |source: &Address| {
+            let Conversation { sent, received } = (around.conversation)(source);
+            around.counts_egress && sent >= received * CONVERSES
+        };
+        let is_none = |source: &Address, pps: f64| {
+            attacks.is_sender(source) || is_heavy(source) || is_host(source, pps) || is_answered(source)
+        };
+        scene.busy.retain(|(source, pps)| !is_none(source, *pps));
         for (place, rule) in RULES.iter().enumerate() {
             let Finds::Each(each) = rule.finds else { continue };
             let threshold = thresholds.value(place);

@@ -55,6 +55,11 @@ impl Sent {
         self.classes[class as usize].packets
     }
 
+    /// Packets per second of each class.
+    pub fn rates(&self, seconds: f64) -> ByClass<f64> {
+        self.classes.map(|tally| tally.packets as f64 / seconds)
+    }
+
     /// Everything.
     pub fn tally(&self) -> PacketsBytes {
         self.classes.tally()

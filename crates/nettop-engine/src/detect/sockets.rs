@@ -7,6 +7,7 @@ use nettop_model::{format, snapshot::Target};
 
 use super::{
     DetectInput, Finding, HOLDS, rule,
+    takers::Takers,
     usual::{Of, Rate},
 };
 
@@ -22,6 +23,8 @@ pub struct SocketFacts {
     pub listeners: Vec<Listener>,
     /// Connections that sent most segments again since the census before, those with most first.
     pub resending: Vec<Resending>,
+    /// Which socket takes a packet.
+    pub takers: Takers,
 }
 
 /// A socket that waits for TCP connections; those with the same address and port, of SO_REUSEPORT, are one.

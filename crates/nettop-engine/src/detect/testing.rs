@@ -229,6 +229,8 @@ pub struct Play {
     pub host: Option<Host>,
     /// What it sends in each second.
     pub sends: Vec<Sending>,
+    /// Whether that is counted.
+    pub counts_egress: bool,
     /// What is known of its sockets.
     pub sockets: Option<SocketFacts>,
     /// Whom it sent how many packets, and who sent it how many that are not ICMP.
@@ -259,6 +261,7 @@ impl Play {
             not_ip: 0,
             host: None,
             sends: Vec::new(),
+            counts_egress: false,
             sockets: None,
             sent: HashMap::new(),
             talked: HashMap::new(),
@@ -325,6 +328,7 @@ impl Play {
             place: &|_| Vec::new(),
             host: self.host.as_ref(),
             conversation: &conversation,
+            counts_egress: self.counts_egress,
             sockets: self.sockets.as_ref(),
         };
         let changes = self.detector.judge(now, seconds, &around);
@@ -447,11 +451,17 @@ pub fn said(flows: &[Flow]) -> Vec<String> {
     play(&[], 1, flows).told()
 }
 
+/// Plays a second of such traffic after a quiet while, of which more is known.
+pub fn known(flows: &[Flow], knows: impl FnOnce(&mut Play)) -> Play {
+    let mut play = play(&[], 0, flows);
+    knows(&mut play);
+    play.second(flows);
+    play
+}
+
 /// What they say where the host counts this: severity, message, evidence.
 pub fn judged(rates: &[(&'static str, f64)], flows: &[Flow]) -> Vec<String> {
-    let mut play = play(&[], 0, flows);
-    play.host = Some(host(rates));
-    play.second(flows);
+    let play = known(flows, |play| play.host = Some(host(rates)));
     let judged = |alert: &Alert| format!("{}: {} ({})", alert.severity.label(), line(alert), alert.evidence.join("; "));
     play.all().iter().map(judged).collect()
 }

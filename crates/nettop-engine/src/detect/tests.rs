@@ -31,6 +31,7 @@ fn judge(detector: &mut Detector, second: u64, pps: f64) -> Vec<Alert> {
             place: &|_| Vec::new(),
             host: None,
             conversation: &|_| Conversation::default(),
+            counts_egress: false,
             sockets: None,
         },
     )

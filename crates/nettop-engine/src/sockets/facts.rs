@@ -14,7 +14,10 @@ use super::{
     Counted, Entered,
     state::{ESTABLISHED, Kind},
 };
-use crate::detect::sockets::{FEW_BYTES, Listener, OLD_SECONDS, Resending, SocketFacts};
+use crate::detect::{
+    sockets::{FEW_BYTES, Listener, OLD_SECONDS, Resending, SocketFacts},
+    takers::Takers,
+};
 
 /// Listeners that rules look at, connections and addresses that an alert names.
 const LISTENERS: usize = 64;
@@ -85,7 +88,7 @@ pub fn facts(Entered { census, seconds, sockets, .. }: &Entered) -> SocketFacts 
             *sum.by_local.entry(*local).or_default() += count;
         }
     }
-    SocketFacts { listeners: sums.worst(), resending: resending(census, *seconds, sockets) }
+    SocketFacts { listeners: sums.worst(), resending: resending(census, *seconds, sockets), takers: Takers::of(census) }
 }
 
 impl Sum {

@@ -179,6 +179,11 @@ impl Attacks {
         self.lasting.iter().any(|attack| attack.net.is_none_or(|other| other.around().overlaps(net)))
     }
 
+    /// Where those are that have packets of a kind; `None`: at hosts all over.
+    pub fn places_of(&self, rule: usize) -> impl Iterator<Item = Option<Net>> {
+        self.lasting.iter().filter(move |attack| attack.kinds.contains_key(&rule)).map(|attack| attack.net)
+    }
+
     /// Whether what comes to this target is part of one: nobody shall get used to it.
     pub fn is_at(&self, who: Option<Address>) -> bool {
         self.lasting.iter().any(|attack| attack.net.is_none() || attack.gets(who))

@@ -11,9 +11,9 @@ pub const RULE: Rule = Rule {
     title: "ACK flood",
     about: "TCP segments per second with ACK and without data, of sources without a connection",
     threshold: Some(("stray ACKs per second", 10_000)),
-    evidence: "sources that never sent a SYN; resets that the target answers with",
+    evidence: "sources that never sent a SYN, and have no connection with this host; what they are sent; resets",
     advice: "drop what belongs to no connection: nftables ct state invalid drop; block the sources",
-    finds: Finds::Flood(Flood { class: TrafficClass::Ack, part: None, judge, of }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Ack, part: None, excused: true, judge, of }),
 };
 
 fn judge(look: &Look) -> Judged {

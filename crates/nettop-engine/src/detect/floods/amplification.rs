@@ -13,9 +13,9 @@ pub const RULE: Rule = Rule {
     title: "amplification",
     about: "UDP packets per second from ports of reflectors (DNS, NTP, SSDP, memcached, …), longer than such answers usually are",
     threshold: Some(("packets per second", 5000)),
-    evidence: "source ports of services that answer at length; questions that the target sends, where they are seen",
+    evidence: "source ports of services that answer at length; questions that the target or this host sends, where they are seen",
     advice: "have the provider drop these source ports upstream; blocking reflectors here does not free the link",
-    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_amplified), judge, of }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_amplified), excused: true, judge, of }),
 };
 
 /// From so many on they are no servers that somebody here talks to at length.

@@ -10,9 +10,9 @@ pub const RULE: Rule = Rule {
     title: "TCP data flood",
     about: "TCP segments per second with data, of sources without a connection",
     threshold: Some(("stray segments per second", 10_000)),
-    evidence: "sources that never sent a SYN; resets that the target answers with",
+    evidence: "sources that never sent a SYN, and have no connection with this host; what they are sent; resets",
     advice: "drop what belongs to no connection: nftables ct state invalid drop; block the sources",
-    finds: Finds::Flood(Flood { class: TrafficClass::Data, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Data, part: None, excused: true, judge, of: nothing }),
 };
 
 fn judge(look: &Look) -> Judged {

@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
     threshold: Some(("packets per second", 10_000)),
     evidence: "their number beside what is usual here; sources that are new",
     advice: "response rate limiting in the name server; block the sources unless they are resolvers that many people use",
-    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_query), judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_query), excused: false, judge, of: nothing }),
 };
 
 const DNS: u16 = 53;

@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     threshold: Some(("segments per second", 2000)),
     evidence: "flags that no TCP sends",
     advice: "drop what belongs to no connection: nftables ct state invalid drop; block the sources",
-    finds: Finds::Flood(Flood { class: TrafficClass::Flags, part: None, judge, of }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Flags, part: None, excused: false, judge, of }),
 };
 
 /// Flags told.

@@ -11,9 +11,9 @@ pub const RULE: Rule = Rule {
     title: "fragment flood",
     about: "IP fragments per second to a target",
     threshold: Some(("packets per second", 2000)),
-    evidence: "packets that this host could not put together; whether first and later fragments belong together",
+    evidence: "packets that this host could not put together; to whom answers go; whether first and later fragments belong together",
     advice: "sysctl net.ipv4.ipfrag_high_thresh bounds the memory; block the sources",
-    finds: Finds::Flood(Flood { class: TrafficClass::Fragment, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Fragment, part: None, excused: true, judge, of: nothing }),
 };
 
 /// A datagram has at most so many fragments, and whole ones come from few peers.

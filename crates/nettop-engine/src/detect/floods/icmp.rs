@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
     threshold: Some(("messages per second", 2000)),
     evidence: "their number",
     advice: "limit their rate: nftables limit rate, sysctl net.ipv4.icmp_ratelimit; block the sources",
-    finds: Finds::Flood(Flood { class: TrafficClass::Icmp, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Icmp, part: None, excused: false, judge, of: nothing }),
 };
 
 /// Up to this share of all packets it is noise.

@@ -20,7 +20,10 @@ mod udp;
 use foldhash::HashMap;
 use nettop_common::{Event, TrafficClass, counters::ByClass};
 
-use super::{evidence::HostRates, mix::Mix, rule::Rule, senders::Manner};
+use super::{evidence::HostRates, measure::Conversing, mix::Mix, rule::Rule, senders::Manner};
+
+/// What alerts of SYN floods are called.
+pub const SYN_FLOOD: &str = syn::RULE.kind;
 
 /// Every kind that is told by what a target receives. Of one class, the first whose packets these are has them.
 pub const FLOODS: &[Rule] = &[
@@ -47,6 +50,8 @@ pub struct Flood {
     pub class: TrafficClass,
     /// Which packets of the class; `None`: all that no kind before it has.
     pub part: Option<fn(&Event) -> bool>,
+    /// Whether packets of conversations are none of it: who gets answers from this host, or has a connection, sends no such flood.
+    pub excused: bool,
     /// What they are.
     pub judge: fn(&Look) -> Judged,
     /// What they consist of, where the name of the kind does not say it.
@@ -69,6 +74,10 @@ pub struct Look<'a> {
     pub asks: f64,
     /// The share of datagrams that go to ports from which the target sends as many, about; `None`: nothing of what it sends is seen.
     pub answered: Option<f64>,
+    /// What of all of it is of conversations of this host, where its sockets are known, or what it sends.
+    pub conversing: Option<&'a Conversing>,
+    /// Packets per second of each class that this host sends to anybody; `None`: that is not counted.
+    pub sent: Option<ByClass<f64>>,
     /// Datagrams per second that it sends, by source port.
     pub sends_from: &'a HashMap<u16, f64>,
     /// Whether what any target sends is seen.
@@ -101,6 +110,11 @@ impl Look<'_> {
             sent += self.sends_from.get(port).copied().unwrap_or_default();
         }
         Some(sent / f64::max(came, 1.0))
+    }
+
+    /// Packets per second of a class that this host sends to anybody, as much of them as it gets of another one here; 0: not known.
+    pub fn host_sends(&self, class: TrafficClass, of: TrafficClass) -> f64 {
+        self.sent.map_or(0.0, |sent| sent[class as usize] * self.share_of_host(of))
     }
 
     /// The share of this kind in what the host has counted of it: where it is the only target, its counters speak of it.
@@ -189,7 +203,7 @@ pub const MOST: f64 = 0.5;
 pub const MANY: f64 = 0.3;
 
 /// The share of segments that is acknowledged at least: one in two, or one in fifty where the card puts them together.
-const ACKNOWLEDGED: f64 = 0.02;
+pub const ACKNOWLEDGED: f64 = 0.02;
 
 /// Answered by resets: what belongs to a connection is not.
 fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
@@ -197,8 +211,9 @@ fn resets(look: &Look, class: TrafficClass) -> Option<Judged> {
         let word = format!("the target answers {} of it with resets", percent(share));
         return Some(Judged::certain(look.pps * share.max(look.mix.stray.unwrap_or(0.0)).min(1.0), [word]));
     }
-    let host = look.host?;
-    let share = host.resets * look.share_of_host(class) / look.pps.max(1.0);
+    let sent = look.sent.map(|sent| sent[TrafficClass::Rst as usize]);
+    let resets = look.host.map(|host| host.resets).or(sent)?;
+    let share = resets * look.share_of_host(class) / look.pps.max(1.0);
     (share >= MANY).then(|| {
         let word = format!("this host answers {} of it with resets", percent(share));
         Judged::certain(look.pps * share.max(look.mix.stray.unwrap_or(0.0)).min(1.0), [word])

@@ -12,7 +12,13 @@ pub const RULE: Rule = Rule {
     threshold: Some(("messages per second", 2000)),
     evidence: "their number; that they go to solicited-node groups",
     advice: "find the switch port by the MAC addresses (view MACs); if it comes through a router, limit what may reach unused addresses of the prefix",
-    finds: Finds::Flood(Flood { class: TrafficClass::Icmp, part: Some(is_solicitation), judge, of: nothing }),
+    finds: Finds::Flood(Flood {
+        class: TrafficClass::Icmp,
+        part: Some(is_solicitation),
+        excused: false,
+        judge,
+        of: nothing,
+    }),
 };
 
 /// Solicited-node multicast addresses: ff02::1:ff00:0/104 (RFC 4291, section 2.7.1).

@@ -10,9 +10,9 @@ pub const RULE: Rule = Rule {
     title: "protocol flood",
     about: "packets per second of IP protocols other than TCP, UDP and ICMP: GRE, ESP, SCTP, numbers that nothing uses",
     threshold: Some(("packets per second", 5000)),
-    evidence: "their number beside what is usual here; answers, where they are seen",
+    evidence: "their number beside what is usual here; to whom answers go, where that is seen",
     advice: "drop the protocol unless a tunnel needs it; if the link is full, ask the provider",
-    finds: Finds::Flood(Flood { class: TrafficClass::Other, part: None, judge, of }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Other, part: None, excused: true, judge, of }),
 };
 
 /// So many peers are few, and so long a frame is large on average, bytes.

@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     threshold: Some(("packets per second", 10_000)),
     evidence: "their number beside what is usual here; packets of each source, and their length; answers, where they are seen",
     advice: "QUIC Retry in the server; block the sources if they are genuine",
-    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_quic), judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: Some(is_quic), excused: false, judge, of: nothing }),
 };
 
 const HTTPS: u16 = 443;
@@ -37,7 +37,8 @@ fn judge(look: &Look) -> Judged {
     let each = pps / mix.distinct.max(1) as f64;
     let is_crowd = mix.distinct >= CROWD && each <= CLIENT && mix.length < INITIAL;
     // What a client is sent is more than what it sends.
-    let is_served = look.answers_by_port().is_none_or(|answers| answers >= MOST);
+    let is_served = look.answers_by_port().is_none_or(|answers| answers >= MOST)
+        && look.conversing.is_none_or(|talk| talk.answered.is_none() || talk.share >= MOST);
     if is_crowd && is_served {
         return Judged::heavy(pps, "a crowd of clients");
     }

@@ -10,13 +10,14 @@ pub const RULE: Rule = Rule {
     title: "RST flood",
     about: "TCP resets per second, more than there are SYNs",
     threshold: Some(("resets per second", 5000)),
-    evidence: "resets that end no connection which was opened",
+    evidence: "resets that end no connection which was opened, from there or from here",
     advice: "drop what belongs to no connection: nftables ct state invalid drop; block the sources",
-    finds: Finds::Flood(Flood { class: TrafficClass::Rst, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Rst, part: None, excused: false, judge, of: nothing }),
 };
 
 fn judge(look: &Look) -> Judged {
     let sent = look.sends.map_or(0.0, |sends| sends[TrafficClass::Syn as usize]);
+    let sent = sent.max(look.host_sends(TrafficClass::Syn, TrafficClass::Rst));
     let pps = (look.pps - look.gets(TrafficClass::Syn) - sent).max(0.0);
     Judged::attack(pps, ["more resets than connections were opened".to_string()])
 }

@@ -14,9 +14,10 @@ pub const RULE: Rule = Rule {
     title: "SYN flood",
     about: "TCP SYNs per second to a target that lead to no connection",
     threshold: Some(("unfinished SYNs per second", 1000)),
-    evidence: "SYNs without later segments of the same source; accepted connections, SYN cookies and listen drops of this host",
+    evidence: "SYNs without later segments of the same source; accepted and half-open connections, SYN cookies and listen drops of this host; \
+               the socket at the port",
     advice: "sysctl net.ipv4.tcp_syncookies=1; if the addresses are genuine, block them",
-    finds: Finds::Flood(Flood { class: TrafficClass::Syn, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Syn, part: None, excused: false, judge, of: nothing }),
 };
 
 /// Who alone sends so much of it, to no single port, scans.

@@ -10,13 +10,14 @@ pub const RULE: Rule = Rule {
     title: "SYN-ACK reflection",
     about: "SYN-ACKs per second that answer to no connection from here",
     threshold: Some(("SYN-ACKs per second", 5000)),
-    evidence: "sources that send nothing but SYN-ACKs; SYNs that the target sends, where they are seen",
+    evidence: "sources that send nothing but SYN-ACKs; SYNs that the target or this host sends, where they are seen",
     advice: "drop what belongs to no connection: nftables ct state invalid drop; blocking the reflectors blocks genuine servers",
-    finds: Finds::Flood(Flood { class: TrafficClass::SynAck, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::SynAck, part: None, excused: false, judge, of: nothing }),
 };
 
 fn judge(look: &Look) -> Judged {
-    if look.answers(TrafficClass::Syn).is_some_and(|asked| asked >= MOST) {
+    let sent = look.host_sends(TrafficClass::Syn, TrafficClass::SynAck);
+    if look.answers(TrafficClass::Syn).is_some_and(|asked| asked >= MOST) || sent >= look.pps * MOST {
         return Judged::ordinary(0.0);
     }
     if let Some(judged) = super::resets(look, TrafficClass::SynAck) {

@@ -13,9 +13,9 @@ pub const RULE: Rule = Rule {
     title: "UDP flood",
     about: "UDP packets per second to a target, one-way, of many flows",
     threshold: Some(("packets per second", 10_000)),
-    evidence: "datagrams that no socket takes; answers; the number of flows, sources and ports",
+    evidence: "datagrams that no socket takes; to whom answers go; connected sockets; the number of flows, sources and ports",
     advice: "block the sources; if the link is full, ask the provider",
-    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: None, judge, of: nothing }),
+    finds: Finds::Flood(Flood { class: TrafficClass::Udp, part: None, excused: true, judge, of: nothing }),
 };
 
 /// From so many peers on, calls are told by each having a port of its own.

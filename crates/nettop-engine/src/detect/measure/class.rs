@@ -2,14 +2,19 @@
 
 use foldhash::HashMap;
 use nettop_common::{Address, Event, TrafficClass, counters::ByClass};
+use nettop_model::format;
 
-use super::{Burst, NOTABLE, PART, Part, Sampled, floods};
+use super::{Burst, NOTABLE, PART, Part, Sampled, conversing::Conversing, floods};
 use crate::detect::{
     DetectInput, UNSETTLED,
-    floods::{Flood, Judged, Look, Verdict, Which},
+    floods::{Flood, Judged, Look, MANY, MOST, Verdict, Which, percent},
     mix::{Mix, flow},
+    sockets::{Listener, of_process},
+    takers::Taker,
 };
 
+/// Columns for a number with thousands separators, before it is shortened.
+const DIGITS: usize = 11;
 /// Nearly all.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -72,14 +77,26 @@ impl OfClass<'_> {
         if floor == 0.0 || came * burst.times < floor * NOTABLE {
             return None;
         }
+        let conversing = Conversing::of(scene, self.class, events, came);
+        let excused = conversing.as_ref().filter(|talk| flood.excused && talk.share >= MANY);
+        let strange: Vec<&Event> = match excused {
+            Some(talk) => events.iter().filter(|event| !talk.has(scene, event)).copied().collect(),
+            None => events.to_vec(),
+        };
+        let rest = came * (1.0 - excused.map_or(0.0, |talk| talk.share));
+        // Beside conversations there may be an attack.
+        let is_enough = excused.is_none() || rest >= floor * MANY && !strange.is_empty();
+        let (pps, events) = if is_enough { (rest, strange.as_slice()) } else { (came, events) };
         let mix = Mix::of(events.iter().copied(), sampled.thinned, scene.senders);
         let look = Look {
-            pps: came,
+            pps,
             floor,
             mix: &mix,
             classes: self.classes,
             sends: sampled.from[self.place].as_ref(),
-            answered: self.answered(sampled, events, came),
+            answered: self.answered(sampled, events, pps),
+            conversing: conversing.as_ref(),
+            sent: scene.counts_egress.then(|| scene.sent.rates(scene.seconds)),
             sends_from: &sampled.sends_from[self.place],
             asks: sampled.asks[self.place],
             sees_both: sampled.sees_both,
@@ -88,12 +105,19 @@ impl OfClass<'_> {
             connections_made: scene.connections_made,
         };
         let is_answer = self.who.is_some_and(|who| is_answer(scene, &who, &mix));
-        let Judged { pps, verdict, which } = if is_answer { Judged::ordinary(came) } else { (flood.judge)(&look) };
+        let Judged { pps, mut verdict, which } = if is_answer { Judged::ordinary(pps) } else { (flood.judge)(&look) };
         let of = (flood.of)(&look);
+        if !is_enough {
+            verdict = self.conversation(&look, verdict);
+        } else if let Verdict::Attack { evidence, .. } = &mut verdict {
+            evidence.extend(self.words(scene, &look, excused));
+        }
         let mix = only(which, events, sampled, scene, &mix).unwrap_or(mix);
         let key = (self.who.into(), rule);
         let usual = scene.usual.of(&key);
-        let limit = scene.usual.limit(&key).filter(|_| scene.thresholds.learns(rule));
+        // Of what is left of heavy traffic without its conversations, these are not the measure.
+        let is_rest = excused.is_some() && is_enough && scene.usual.is_heavy(&key);
+        let limit = scene.usual.limit(&key).filter(|_| scene.thresholds.learns(rule) && !is_rest);
         let learned = limit.unwrap_or(0.0);
         let is_certain = matches!(verdict, Verdict::Attack { certain: true, .. });
         let unsettled = if scene.is_settled || scene.usual.has_past() || is_certain { 1.0 } else { UNSETTLED };
@@ -114,6 +138,59 @@ impl OfClass<'_> {
             threshold,
             raised: learned > floor,
         })
+    }
+
+    /// What packets of conversations are, which by themselves would be this. Of connections of TCP there is nothing to tell.
+    fn conversation(&self, look: &Look, judged: Verdict) -> Verdict {
+        let is_answered = look.conversing.and_then(|talk| talk.answered).is_some_and(|answered| answered > 0.0);
+        match (self.class, judged) {
+            (_, Verdict::Ordinary) | (TrafficClass::Ack | TrafficClass::Data, Verdict::Attack { .. }) => {
+                Verdict::Ordinary
+            }
+            (TrafficClass::Ack | TrafficClass::Data, heavy) => heavy,
+            _ if is_answered => Verdict::Heavy("this host answers it"),
+            _ => Verdict::Heavy("sockets of this host are connected to its senders"),
+        }
+    }
+
+    /// What else an attack rests on: what this host sends to its sources, and which socket gets it. `excused`: what is left out.
+    fn words(&self, scene: &DetectInput, look: &Look, excused: Option<&Conversing>) -> Vec<String> {
+        let mut words = Vec::new();
+        match (excused, look.conversing.and_then(|talk| talk.answered)) {
+            (Some(talk), _) => {
+                let share = percent(talk.share);
+                words.push(format!("not counted: {share} of what comes, which is of conversations of this host"));
+            }
+            (None, Some(answered)) => words.push(format!("answers go to {} of the sources", percent(answered))),
+            (None, None) => {}
+        }
+        if self.class == TrafficClass::Syn {
+            words.extend(self.half_open(scene, look));
+        }
+        let is_udp = self.class == TrafficClass::Udp;
+        let port = look.mix.port(MOST).filter(|_| is_udp || self.class == TrafficClass::Syn);
+        if let (Some(port), Some(who), Some(sockets)) = (port, self.who, scene.sockets) {
+            match sockets.takers.taker(is_udp, &who, port) {
+                Some(Taker::Nobody) => words.push(format!("no socket of this host is at port {port}")),
+                Some(Taker::Socket(Some(process))) => {
+                    words.push(format!("it goes to a socket{}", of_process(Some(process))));
+                }
+                Some(Taker::Socket(None)) | None => {}
+            }
+        }
+        words
+    }
+
+    /// How many connections wait to be confirmed at the ports that SYNs go to.
+    fn half_open(&self, scene: &DetectInput, look: &Look) -> Option<String> {
+        let who = self.who?.to_ip();
+        let is_port = |port| look.mix.port(MOST).is_none_or(|most| most == port);
+        let is_meant = |listener: &&Listener| {
+            let at = listener.local.unwrap_or(listener.address);
+            is_port(listener.port) && (at == who || at.is_unspecified())
+        };
+        let all: u64 = scene.sockets?.listeners.iter().filter(is_meant).map(|listener| listener.half_open).sum();
+        (all > 0).then(|| format!("{} connections to it are half-open", format::count(all, DIGITS)))
     }
 
     /// Of datagrams, the share that goes to ports from which the target sends as many, about; `None`: it is of another class, or nothing of

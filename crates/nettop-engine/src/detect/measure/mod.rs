@@ -2,6 +2,7 @@
 
 mod burst;
 mod class;
+mod conversing;
 mod sampled;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ mod tests;
 use foldhash::HashMap;
 use nettop_common::{Address, TrafficClass, counters::ByClass};
 
+pub use self::conversing::Conversing;
 use self::{burst::Burst, class::OfClass, sampled::Sampled};
 use super::{
     DetectInput, RULES, attacks,

@@ -92,6 +92,7 @@ impl Play {
             place: &|_| Vec::new(),
             host: None,
             conversation: &|_| Conversation::default(),
+            counts_egress: false,
             sockets: None,
         };
         changes.extend(detector.judge(*at, seconds, &around));

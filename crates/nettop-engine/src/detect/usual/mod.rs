@@ -135,6 +135,11 @@ impl Usual {
         self.sketches.get_mut(key).into_iter().for_each(|sketch| sketch.is_heavy = true);
     }
 
+    /// Whether it is.
+    pub fn is_heavy(&self, key: &Key) -> bool {
+        self.sketches.get(key).is_some_and(|sketch| sketch.is_heavy)
+    }
+
     /// The packets per second that are usual of it; `None`: none are.
     pub fn of(&self, key: &Key) -> Option<f64> {
         let sketch = self.sketches.get(key)?;
