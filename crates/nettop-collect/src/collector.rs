@@ -15,6 +15,7 @@ use nettop_model::snapshot::Degraded;
 
 use crate::{
     drops::DropReading,
+    flows::FlowReading,
     host::reading::HostReading,
     sockets::{Census, calls::Calls},
 };
@@ -37,6 +38,8 @@ pub enum Reading {
     Calls(Box<Calls>),
     /// What the kernel drops.
     Drops(Box<DropReading>),
+    /// The flows that it forwards or translates.
+    Flows(Box<FlowReading>),
 }
 
 /// A collector. It derives nothing: what it reads is what was counted.
@@ -152,6 +155,7 @@ fn put(readings: &mut Vec<Reading>, newest: Reading) {
     let same = |one: &&mut Reading| std::mem::discriminant(*one) == std::mem::discriminant(&newest);
     match (readings.iter_mut().find(same), newest) {
         (Some(Reading::Calls(sum)), Reading::Calls(calls)) => sum.add(*calls),
+        (Some(Reading::Flows(sum)), Reading::Flows(flows)) => sum.add(*flows),
         (Some(place), newest) => *place = newest,
         (None, newest) => readings.push(newest),
     }

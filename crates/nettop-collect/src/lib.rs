@@ -4,6 +4,7 @@ pub mod collector;
 pub mod counter;
 pub mod demo;
 pub mod drops;
+pub mod flows;
 pub mod host;
 pub mod kernel;
 pub mod netlink;

@@ -8,6 +8,7 @@ mod detail;
 pub mod detect;
 mod drops;
 mod egress;
+pub mod flows;
 mod histories;
 mod host;
 pub mod hyperloglog;
@@ -63,9 +64,9 @@ use tokio::{
 
 pub use self::optional::Optional;
 use self::{
-    aggregates::Aggregates, detail::Details, drops::DropState, egress::EgressSums, histories::Histories,
-    host::HostState, interfaces::Interfaces, overhead::Overhead, publish::lists, regions::Regions, sampler::Sampler,
-    sinks::Sinks, sockets::SocketState, stall::Missed,
+    aggregates::Aggregates, detail::Details, drops::DropState, egress::EgressSums, flows::FlowState,
+    histories::Histories, host::HostState, interfaces::Interfaces, overhead::Overhead, publish::lists,
+    regions::Regions, sampler::Sampler, sinks::Sinks, sockets::SocketState, stall::Missed,
 };
 use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 
@@ -154,6 +155,7 @@ pub struct Engine {
     host: HostState,
     sockets: SocketState,
     drops: DropState,
+    flows: FlowState,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     /// When what is usual was saved last.
@@ -206,6 +208,7 @@ impl Engine {
             host: HostState::default(),
             sockets: SocketState::new(settings.keep_ended),
             drops: DropState::default(),
+            flows: FlowState::default(),
             geo,
             saved: Instant::now(),
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -323,6 +326,7 @@ impl Engine {
                 self.sockets.enter_calls(*calls, |ended| sinks.connection(ended));
             }
             collector::Reading::Drops(drops) => self.drops.enter(*drops),
+            collector::Reading::Flows(reading) => self.flows.enter(*reading),
         }
     }
 
@@ -559,6 +563,7 @@ impl Engine {
         self.details.reset();
         self.sockets.reset();
         self.drops.reset();
+        self.flows.reset();
         self.histories = Histories::new();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();

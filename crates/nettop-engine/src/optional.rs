@@ -11,13 +11,15 @@ pub enum Optional {
     Egress,
     /// The host's sockets are not listed.
     Connections,
+    /// The flows that it forwards or translates are not.
+    Flows,
 }
 
 impl Optional {
     /// All of them. Sources are what it is all about, and distinct ones would be wrong without saying so.
     pub fn all() -> impl Iterator<Item = Self> {
         let counted = Part::ALL.iter().filter(|part| !matches!(part, Part::Sources | Part::Unique));
-        counted.map(|part| Self::Counted(*part)).chain([Self::Egress, Self::Connections])
+        counted.map(|part| Self::Counted(*part)).chain([Self::Egress, Self::Connections, Self::Flows])
     }
 
     /// What options call it.
@@ -26,6 +28,7 @@ impl Optional {
             Self::Counted(part) => part.label(),
             Self::Egress => "egress",
             Self::Connections => "connections",
+            Self::Flows => "flows",
         }
     }
 }

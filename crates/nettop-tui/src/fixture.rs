@@ -1,6 +1,7 @@
 //! Snapshots for the tests of whole screens.
 
 pub mod attacks;
+mod flows;
 mod sockets;
 
 use std::{net::IpAddr, sync::Arc};
@@ -275,6 +276,7 @@ pub fn busy() -> Snapshot {
         connections: Some(Arc::new(sockets::connections())),
         processes: Some(Arc::new(sockets::processes())),
         drops: Some(Arc::new(drops())),
+        flows: Some(Arc::new(flows::flows())),
         monitor: Monitor {
             interfaces: vec![
                 interface("eth0", Some(AttachMode::Native), ""),

@@ -196,8 +196,8 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
     ];
     let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
     for (snapshot, form) in snapshots.iter().flat_map(|one| [(one, Form::whole()), (one, Form::Flat)]) {
-        // Only the grouped form has sockets and drops.
-        let flat = Snapshot { connections: None, processes: None, drops: None, ..snapshot.clone() };
+        // Only the grouped form has sockets, drops and flows.
+        let flat = Snapshot { connections: None, processes: None, drops: None, flows: None, ..snapshot.clone() };
         let snapshot = if form == Form::Flat { &flat } else { snapshot };
         let sent = sent(snapshot, &form);
         let json = |snapshot: &Snapshot| serde_json::to_value(Flat::from(snapshot)).expect("it can be written");
@@ -339,16 +339,16 @@ fn interfaces_that_a_capture_does_not_have_are_not_announced() {
 }
 
 #[test]
-fn sockets_that_a_capture_does_not_have_are_not_announced() {
-    for name in ["Connections", "Processes"] {
+fn what_a_capture_does_not_have_of_a_host_is_not_announced() {
+    for (name, without, nothing) in [
+        ("Connections", "--without connections", "nothing of a host's sockets"),
+        ("Processes", "--without connections", "nothing of a host's sockets"),
+        ("Flows", "--without flows", "nothing of a host's flows"),
+    ] {
         let state =
             State { view: VIEWS.iter().position(|view| view.name() == name).expect("the view"), ..State::default() };
-        for (mode, expected) in [
-            (Mode::Live, "--without connections"),
-            (Mode::Replay, "nothing of a host's sockets"),
-            (Mode::Demo, "nothing of a host's sockets"),
-        ] {
-            let mut snapshot = Snapshot { connections: None, processes: None, ..busy() };
+        for (mode, expected) in [(Mode::Live, without), (Mode::Replay, nothing), (Mode::Demo, nothing)] {
+            let mut snapshot = Snapshot { connections: None, processes: None, flows: None, ..busy() };
             snapshot.meta.runtime.mode = mode;
             let screen = screen((120, 40), &snapshot, &state);
             assert!(screen.contains(expected), "{name} {mode:?}: {screen}");

@@ -70,6 +70,9 @@ pub fn keep(snapshot: &mut Snapshot, Wanted { filter, limit }: &Wanted) {
     if let Some(processes) = &mut snapshot.processes {
         Arc::make_mut(processes).keep(|row| passes(filter.as_ref(), |see| row.facts(see)), *limit);
     }
+    if let Some(flows) = &mut snapshot.flows {
+        Arc::make_mut(flows).keep(|row| passes(filter.as_ref(), |see| row.facts(see)), *limit);
+    }
 }
 
 fn passes(filter: Option<&Query>, facts: impl Fn(&mut dyn FnMut(Fact))) -> bool {

@@ -15,6 +15,7 @@ use nettop_collect::{
     collector::{Collector, Collectors},
     demo::Demo,
     drops::DropWatch,
+    flows::Flows,
     host::Host,
     kernel::{Budget, Xdp},
     pcap::Pcap,
@@ -91,6 +92,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     if let Some(drops) = xdp.take_drops() {
         beside.push(Box::new(DropWatch::new(drops)));
+    }
+    if !args.is_without(Optional::Flows) {
+        beside.extend(Flows::open().map(|flows| -> Box<dyn Collector> { Box::new(flows) }));
     }
     heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };

@@ -5,6 +5,7 @@
 mod capture;
 mod config;
 mod filter;
+mod flows;
 mod memory;
 mod packet;
 mod places;
@@ -18,6 +19,7 @@ pub use self::{
     capture::capture,
     config::config,
     filter::filter,
+    flows::flows,
     packet::packet,
     places::{location_csv, mmdb},
     request::request,
@@ -45,6 +47,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "keys", run: keys },
     FuzzTarget { name: "size", run: size },
     FuzzTarget { name: "sockets", run: sockets },
+    FuzzTarget { name: "flows", run: flows },
 ];
 
 /// Expects every character to stand for itself wherever it is shown.

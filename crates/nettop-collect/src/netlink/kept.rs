@@ -13,12 +13,14 @@ use rustix::{
     net::{RecvFlags, recv},
 };
 
-use super::{PATIENCE, attributes::number_at};
+use super::{
+    PATIENCE,
+    attributes::number_at,
+    frames::{Frame, HEADER, frames},
+};
 
 /// The largest datagram of a list: the kernel makes none of more, whatever room there is (`netlink_dump`).
 const DATAGRAM: usize = 32 << 10;
-/// Bytes of the header of a message.
-const HEADER: usize = 16;
 
 /// Such a socket.
 pub struct Kept {
@@ -114,17 +116,11 @@ fn wait(socket: &Socket, left: Duration) -> io::Result<()> {
 /// # Errors
 /// What the kernel says instead; or a message is longer than the datagram, or shorter than its header.
 pub fn messages(datagram: &[u8], sequence: u32, each: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
-    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "a message of the kernel has a wrong length");
-    let mut rest = datagram;
-    while !rest.is_empty() {
-        let length = number_at(rest, 0).ok_or_else(wrong)? as usize;
-        let message = rest.get(..length).filter(|message| message.len() >= HEADER).ok_or_else(wrong)?;
-        // The last one may lack the padding.
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        if number_at(message, 8) != Some(sequence) {
+    for frame in frames(datagram) {
+        let Frame { kind, body, sequence: number, .. } = frame?;
+        if number != sequence {
             continue;
         }
-        let (kind, body) = (u16::from_ne_bytes([message[4], message[5]]), &message[HEADER..]);
         let code = number_at(body, 0).unwrap_or_default().cast_signed();
         match kind {
             NLMSG_DONE | NLMSG_ERROR if code < 0 => return Err(io::Error::from_raw_os_error(code.saturating_neg())),

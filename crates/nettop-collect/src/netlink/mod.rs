@@ -2,9 +2,11 @@
 //! may still show another one. Of each message only the attributes that are used are looked at, so that nothing else in it,
 //! a text in an unknown encoding for one, can hide the rest.
 
+pub mod addresses;
 pub(crate) mod attributes;
 pub mod ethtool;
 mod exchange;
+pub mod frames;
 mod generic;
 pub mod kept;
 mod links;

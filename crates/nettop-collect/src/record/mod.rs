@@ -20,6 +20,7 @@ pub use self::{
 };
 use crate::{
     drops::DropReading,
+    flows::FlowReading,
     host::HostReading,
     reading::Watched,
     sockets::{Census, calls::Calls},
@@ -50,6 +51,8 @@ pub enum Line {
     Calls(Box<Calls>),
     /// What the kernel dropped.
     Drops(Box<DropReading>),
+    /// The flows that it forwards or translates.
+    Flows(Box<FlowReading>),
     /// The engine has published a snapshot.
     Tick,
     /// What the engine was asked, as the control protocol writes it.

@@ -88,6 +88,7 @@ impl Feed {
             Line::Sockets(census) => self.after(Step::Beside(collector::Reading::Sockets(census))),
             Line::Calls(calls) => self.after(Step::Beside(collector::Reading::Calls(calls))),
             Line::Drops(drops) => self.after(Step::Beside(collector::Reading::Drops(drops))),
+            Line::Flows(flows) => self.after(Step::Beside(collector::Reading::Flows(flows))),
             Line::Tick => self.after(Step::Tick),
             Line::Request(request) => self.after(Step::Request(request)),
             Line::Dropped(lines) => {

@@ -206,6 +206,7 @@ impl Collector for RecordingCollector {
             collector::Reading::Sockets(census) => Line::Sockets(census.clone()),
             collector::Reading::Calls(calls) => Line::Calls(calls.clone()),
             collector::Reading::Drops(drops) => Line::Drops(drops.clone()),
+            collector::Reading::Flows(flows) => Line::Flows(flows.clone()),
         });
         reading
     }

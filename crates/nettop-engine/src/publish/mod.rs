@@ -28,12 +28,14 @@ impl Engine {
         let traffic = self.traffic(elapsed);
         let places = self.places(limit, elapsed);
         let (connections, processes) = self.sockets.groups(limit, &|ip| aggregates.regions.country(ip));
+        let flows = self.flows.group(limit);
         let egress = self.egress(limit, elapsed).map(Arc::new);
         // Whether the accounts beside that of the packets received hold.
         let calls = processes.as_deref().and_then(|processes| processes.accounting);
         let beside = egress.as_deref().is_none_or(|egress| egress.accounting.holds)
             && calls.is_none_or(|calls| calls.holds)
-            && self.drops.holds();
+            && self.drops.holds()
+            && flows.as_deref().is_none_or(|flows| flows.accounting.holds);
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -54,6 +56,7 @@ impl Engine {
             connections,
             processes,
             drops: self.drops.drops(),
+            flows,
             monitor: self.monitor(&traffic, places.geo.as_ref(), beside),
             places,
             traffic,

@@ -191,6 +191,7 @@ impl From<Flat> for Snapshot {
             connections: None,
             processes: None,
             drops: None,
+            flows: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,
                 degraded: flat.degraded,

@@ -79,12 +79,17 @@ pub enum Word {
     Unit,
     /// Who began a connection: `in`, `out` or `?`.
     Direction,
+    /// What of a flow is translated: one of [`NATS`].
+    Nat,
     /// Whom an address is known to, by the registries of IANA: one of [`SCOPES`].
     Scope,
 }
 
 /// What [`Word::Scope`] may be: this host alone, some network, a group, everybody.
 pub const SCOPES: [&str; 4] = ["local", "private", "multicast", "public"];
+
+/// What [`Word::Nat`] may be; of a flow whose source and destination are translated it is the first three.
+pub const NATS: [&str; 4] = ["source", "destination", "both", "none"];
 
 /// What can be compared with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,7 +285,7 @@ impl Word {
         let text = text.to_lowercase();
         match self {
             Self::State => text.starts_with(asked),
-            Self::Direction | Self::Scope => text == asked,
+            Self::Direction | Self::Nat | Self::Scope => text == asked,
             Self::Process | Self::Unit => text.contains(asked),
         }
     }

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use nettop_geo::prefix;
 
-use super::{Node, Quantity, Query, Relation, SCOPES, Test, Word};
+use super::{NATS, Node, Quantity, Query, Relation, SCOPES, Test, Word};
 
 /// Parentheses and negations within each other; more is no filter.
 const DEEPEST: usize = 32;
@@ -46,6 +46,10 @@ const FIELDS: &[Field] = &[
     ("dir", |value| match value.to_lowercase() {
         way if ["in", "out", "?"].contains(&&*way) => Ok(Test::Named(Word::Direction, way)),
         _ => Err(format!("{value:?} is no direction: in, out or ?")),
+    }),
+    ("nat", |value| match value.to_lowercase() {
+        nat if NATS.contains(&&*nat) => Ok(Test::Named(Word::Nat, nat)),
+        _ => Err(format!("{value:?} is none of {}", NATS.join(", "))),
     }),
     ("scope", |value| match value.to_lowercase() {
         scope if SCOPES.contains(&&*scope) => Ok(Test::Named(Word::Scope, scope)),
@@ -332,6 +336,7 @@ mod tests {
             ("lport:x", 6, "\"x\" is not a port"),
             ("rport:90-80", 6, "not a port or range"),
             ("dir:up", 4, "no direction"),
+            ("nat:up", 4, "none of source"),
             ("scope:here", 6, "none of local, private"),
             ("pid:nginx", 4, "not the number of a process"),
             ("owner:nobody", 6, "not the number of a user"),
@@ -346,7 +351,7 @@ mod tests {
 
     #[test]
     fn every_word_is_called_as_it_is_written() {
-        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42", "in", "local"];
+        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42", "in", "local", "both"];
         // What rustnet calls them, too.
         for (name, read) in FIELDS.iter().filter(|(name, _)| !["sport", "dport"].contains(name)) {
             let test = values.iter().find_map(|value| read(value).ok()).expect("a value");

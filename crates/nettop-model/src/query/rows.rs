@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use nettop_geo::special::{self, Kind, Special};
 
 use super::{Fact, Quantity, SCOPES, Word};
-use crate::snapshot::{Connection, DestinationRow, ProcessRow, SourceRow};
+use crate::snapshot::{Connection, DestinationRow, Flow, Nat, ProcessRow, SourceRow};
 
 impl SourceRow {
     /// Tells all that is known of it.
@@ -84,6 +84,35 @@ impl ProcessRow {
             (Quantity::Retransmits, self.retransmits),
         ] {
             see(Fact::Number(quantity, number as f64));
+        }
+    }
+}
+
+impl Flow {
+    /// Tells all that is known of it. Replies go from the destination to the source.
+    pub fn facts(&self, see: &mut dyn FnMut(Fact)) {
+        self.source.iter().chain(&self.reply_destination).for_each(|ip| see(Fact::source(*ip)));
+        self.destination.iter().chain(&self.reply_source).for_each(|ip| see(Fact::destination(*ip)));
+        self.destination.into_iter().for_each(|ip| see(Fact::Named(Word::Scope, scope(ip))));
+        let to = [self.destination_port, self.reply_source_port];
+        let from = [self.source_port, self.reply_destination_port];
+        from.into_iter().flatten().for_each(|port| see(Fact::LocalPort(port)));
+        to.into_iter().flatten().for_each(|port| see(Fact::RemotePort(port)));
+        see(Fact::Protocol(&self.protocol));
+        self.state.iter().for_each(|state| see(Fact::Named(Word::State, state)));
+        let nats: &[Nat] = match self.nat {
+            Nat::Both => &[Nat::Source, Nat::Destination, Nat::Both],
+            ref one => std::slice::from_ref(one),
+        };
+        nats.iter().for_each(|nat| see(Fact::Named(Word::Nat, nat.label())));
+        let packets = self.tx_packets.zip(self.rx_packets).map(|(tx, rx)| tx.saturating_add(rx));
+        for (quantity, number) in [
+            (Quantity::Bytes, self.tx_bytes.map(|_| self.bytes())),
+            (Quantity::Packets, packets),
+            (Quantity::Tx, self.tx_bytes),
+            (Quantity::Rx, self.rx_bytes),
+        ] {
+            number.into_iter().for_each(|number| see(Fact::Number(quantity, number as f64)));
         }
     }
 }

@@ -188,7 +188,7 @@ impl Processes {
 }
 
 /// Leaves out what is beyond the limit (0: there is none), and returns how many that are.
-fn left_out<R>(rows: &mut Vec<R>, limit: usize) -> u64 {
+pub(super) fn left_out<R>(rows: &mut Vec<R>, limit: usize) -> u64 {
     let all = rows.len();
     if limit > 0 {
         rows.truncate(limit);

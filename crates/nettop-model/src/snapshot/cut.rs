@@ -9,7 +9,18 @@ impl Snapshot {
     #[must_use]
     pub fn cut(mut self, limit: usize) -> Self {
         let Self {
-            traffic, sources, destinations, ports, macs, places, prefixes, egress, connections, processes, ..
+            traffic,
+            sources,
+            destinations,
+            ports,
+            macs,
+            places,
+            prefixes,
+            egress,
+            connections,
+            processes,
+            flows,
+            ..
         } = &mut self;
         let mut rows: Vec<SourceRow> = sources.rows.iter().map(Cow::into_owned).collect();
         split(&mut rows, limit).iter().for_each(|row| sources.rest.add(row.packets, row.bytes));
@@ -51,6 +62,12 @@ impl Snapshot {
         if let Some(processes) = processes.as_mut().filter(|all| all.rows.len() > limit) {
             let processes = Arc::make_mut(processes);
             processes.left_out += split(&mut processes.rows, limit).len() as u64;
+        }
+        if let Some(flows) = flows.as_mut().filter(|all| all.live.len().max(all.ended.len()) > limit) {
+            let flows = Arc::make_mut(flows);
+            for list in [&mut flows.live, &mut flows.ended] {
+                flows.left_out += split(list, limit).len() as u64;
+            }
         }
         traffic.events.drain(..traffic.events.len().saturating_sub(limit));
         self

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Alert, Connections, DestinationList, Drops, Egress, Host, MacList, Meta, Monitor, Places, PortList, PrefixLists,
-    Processes, SourceList, Traffic, VERSION,
+    Alert, Connections, DestinationList, Drops, Egress, Flows, Host, MacList, Meta, Monitor, Places, PortList,
+    PrefixLists, Processes, SourceList, Traffic, VERSION,
 };
 
 /// The number of this form. It grows when a key changes its meaning; new keys come without.
@@ -80,6 +80,8 @@ groups! {
     processes Processes: Option<Arc<Processes>>,
     /// What the kernel drops; `None`: likewise, or nobody asked for it.
     drops Drops: Option<Arc<Drops>>,
+    /// The flows that it forwards or translates; `None`: likewise, or its kernel keeps track of none.
+    flows Flows: Option<Arc<Flows>>,
     /// The monitor itself.
     monitor Monitor: Monitor,
 }

@@ -11,6 +11,7 @@ mod drops;
 mod egress;
 mod events;
 mod exports;
+mod flows;
 mod groups;
 mod history;
 mod host;
@@ -44,6 +45,7 @@ pub use self::{
     egress::{Egress, EgressAccounting, RemoteRow, Sent},
     events::{EventRow, Sampled},
     exports::{Export, ExportRow},
+    flows::{Flow, FlowAccounting, Flows, Nat},
     groups::{Group, SCHEMA, Selected, Snapshot},
     history::{History, RatePoint, Subject},
     host::{Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory},

@@ -177,6 +177,13 @@ fn empty(picture: &Picture, listed: &dyn Listed) -> String {
             }
         }
         (0, _) if name == "Drops" => no_drops(picture.snapshot),
+        (0, _) if name == "Flows" && picture.snapshot.flows.is_none() => match picture.snapshot.meta.runtime.mode {
+            Mode::Live => {
+                "No flows: this kernel kept track of none when nettop started, or it was started with --without flows."
+                    .into()
+            }
+            Mode::Demo | Mode::Replay => "A demonstration and a capture have nothing of a host's flows.".into(),
+        },
         (0, _) => format!("No {many} yet."),
         (hidden, _) => {
             let filter = picture.state.table().filter.as_ref().map_or("", |filter| &filter.text);

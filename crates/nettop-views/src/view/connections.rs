@@ -131,7 +131,7 @@ fn rows(snapshot: &Snapshot) -> Cow<'_, [Connection]> {
 }
 
 /// `192.0.2.1:443`, `[2001:db8::1]:443`; with the name of the port's service, where there is room for both.
-fn end(address: Option<IpAddr>, port: Option<u16>, cell: &Cell) -> String {
+pub(super) fn end(address: Option<IpAddr>, port: Option<u16>, cell: &Cell) -> String {
     let (Some(address), Some(port)) = (address, port) else { return "–".into() };
     let address = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
     let named = services::name(port).filter(|_| !cell.numeric).map(|name| format!("{address}:{name}"));
@@ -161,11 +161,11 @@ fn fading(row: &Connection, cell: &Cell) -> Option<Meaning> {
     Some(if ended < FRESH { Meaning::Text } else { Meaning::Dim })
 }
 
-fn rate(bytes_per_second: Option<f64>, cell: &Cell) -> String {
+pub(super) fn rate(bytes_per_second: Option<f64>, cell: &Cell) -> String {
     bytes_per_second.map_or("–".into(), |rate| cell.units.rate(rate))
 }
 
-fn amount(bytes: Option<u64>, cell: &Cell) -> String {
+pub(super) fn amount(bytes: Option<u64>, cell: &Cell) -> String {
     bytes.map_or("–".into(), |bytes| cell.units.amount(bytes))
 }
 

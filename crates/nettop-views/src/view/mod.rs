@@ -7,6 +7,7 @@ mod connections;
 mod countries;
 mod destinations;
 mod drops;
+mod flows;
 mod interfaces;
 mod macs;
 mod networks;
@@ -48,6 +49,7 @@ views! {
     'C' => connections::TABLE,
     'P' => processes::TABLE,
     'R' => drops::TABLE,
+    'W' => flows::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].

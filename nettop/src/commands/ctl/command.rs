@@ -64,6 +64,8 @@ commands! {
     Processes(list: ListOf) => list.request(Group::Processes);
     /// Print the command line of a process of its host; only root and the user of the monitor may ask
     Process(fields: Process) => ask(*fields);
+    /// Print the flows that its host forwards or translates, the busiest first, and those that ended lately
+    Flows(list: ListOf) => list.request(Group::Flows);
     /// End the monitor
     Stop => ask(Request::Stop);
 }

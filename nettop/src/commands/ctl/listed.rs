@@ -1,4 +1,4 @@
-//! `nettopctl connections` and `processes`: one list of the snapshot, filtered here, since a monitor knows no filters of rows.
+//! `nettopctl connections`, `processes` and `flows`: one list of the snapshot, filtered here, since a monitor knows no filters of rows.
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
@@ -50,6 +50,10 @@ impl ListOf {
                 let processes = snapshot.processes.as_deref().context(NONE)?;
                 (serde_json::to_value(processes), maps(&processes.rows))
             }
+            Group::Flows => {
+                let flows = snapshot.flows.as_deref().context(NO_FLOWS)?;
+                (serde_json::to_value(flows), maps(flows.live.iter().chain(&flows.ended)))
+            }
             _ => {
                 let connections = snapshot.connections.as_deref().context(NONE)?;
                 (serde_json::to_value(connections), maps(connections.all()))
@@ -66,6 +70,9 @@ impl ListOf {
 
 const NONE: &str = "this monitor lists no sockets: it was started with --without connections, has only begun, is a demonstration or \
                     a replay, or is older";
+
+const NO_FLOWS: &str = "this monitor lists no flows: its kernel kept track of none when it started, or it was started with --without flows, \
+                        has only begun, is a demonstration or a replay, or is older";
 
 fn maps<'a, R: Row + 'a>(rows: impl IntoIterator<Item = &'a R>) -> Vec<Map<String, Value>> {
     let map = |row: &R| match row.to_flat() {

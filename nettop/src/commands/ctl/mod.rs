@@ -82,6 +82,10 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
             let rows = list.print(snapshot.context("the answer has no snapshot")?, Group::Processes)?;
             print(|out| out.write_all(&rows))?;
         }
+        Command::Flows(list) if ok => {
+            let rows = list.print(snapshot.context("the answer has no snapshot")?, Group::Flows)?;
+            print(|out| out.write_all(&rows))?;
+        }
         Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(answer, out))?,
         _ => print(|out| sorted::pretty(answer, out))?,
     }

@@ -129,6 +129,7 @@ pub const CHECKS: &[Check] = &[
     Check::new("network", "driver", "decides between native and generic XDP", USEFUL, network::driver),
     Check::new("network", "other XDP", "an interface has room for one XDP program", NEEDED, network::other_programs),
     Check::new("network", "interfaces", "how XDP would run on each", USEFUL, network::interfaces),
+    Check::new("network", "flows", "what connection tracking tells of forwarded flows", USEFUL, network::flows),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
     Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),
     Check::new("terminal", "size", "what the screen has room for", USEFUL, terminal::size),

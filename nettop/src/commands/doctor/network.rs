@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use nettop_collect::{
+    flows::{FlowSettings, Settings},
     kernel::{self, Defaults},
     netlink::{self, Interface, netdev},
 };
@@ -126,6 +127,28 @@ fn driver_name(name: &str, index: u32) -> Option<String> {
     }
     let driver = fs::read_link(folder.join("device/driver")).ok()?;
     Some(driver.file_name()?.to_string_lossy().into_owned())
+}
+
+/// How connection tracking is set.
+pub fn flows() -> Finding {
+    let Some(mut settings) = Settings::open() else {
+        return Finding::good("this kernel keeps track of no connections: there are no flows to list");
+    };
+    let FlowSettings { count, max, acct, events, forwards, .. } = settings.read();
+    let (count, max) = (count.unwrap_or_default(), max.unwrap_or_default());
+    let of = format!("{count} of {max} flows");
+    match (acct, events) {
+        _ if count == 0 && !forwards => Finding::good(format!("{of}, and this host forwards nothing")),
+        (Some(false), _) => Finding::missing(
+            format!("{of}; packets and bytes of flows are not counted"),
+            "sysctl net.netfilter.nf_conntrack_acct=1, for flows that begin afterwards",
+        ),
+        (_, Some(false)) => Finding::missing(
+            format!("{of}; it is not told that flows begin and end"),
+            "sysctl net.netfilter.nf_conntrack_events=2",
+        ),
+        _ => Finding::good(of),
+    }
 }
 
 /// Who is attached to them.
