@@ -255,7 +255,7 @@ mod tests {
 
     fn finished(mut jsonl: Jsonl<u32>, rows: std::ops::Range<u32>) -> ExportRow {
         rows.for_each(|row| jsonl.push(row));
-        jsonl.finish();
+        jsonl.finish_until(Instant::now() + LAST_WRITES);
         jsonl.row()
     }
 
