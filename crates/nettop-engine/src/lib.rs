@@ -15,6 +15,7 @@ pub mod hyperloglog;
 mod index;
 mod interface_sums;
 mod interfaces;
+mod ip_protocol;
 pub mod ledger;
 mod lines;
 mod optional;
