@@ -18,6 +18,7 @@ mod interfaces;
 mod ip_protocol;
 pub mod ledger;
 mod lines;
+mod neighbours;
 mod optional;
 pub mod overhead;
 mod prefixes;

@@ -1,9 +1,9 @@
-//! Datagrams of sock_diag, files that list sockets, and what the engine makes of the sockets in them.
+//! Datagrams of sock_diag, files that list sockets, and what the engine makes of the sockets in them; messages about neighbours.
 
 use std::net::IpAddr;
 
 use nettop_collect::{
-    netlink::kept::messages,
+    netlink::{kept::messages, neighbour},
     sockets::{
         Census,
         SocketProtocol::{Icmp, PacketRaw, Raw, Sctp, Tcp, Udp, UdpLite},
@@ -36,6 +36,7 @@ pub fn sockets(data: &[u8]) {
         assert!(read <= data.len(), "{read} bytes of {} of {protocol:?}", data.len());
     }
     rows.extend(files::rows(data, Icmp));
+    assert!(neighbour(data).is_none_or(|one| one.state != 0));
     for row in &rows {
         for address in [row.local, row.remote] {
             assert!(!matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()), "{row:?}");
