@@ -2,8 +2,11 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
-    os::unix::process::CommandExt as _,
+    net::{Shutdown, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
     process::{self, Command},
     thread,
 };
@@ -17,7 +20,7 @@ use nettop_tests::{
     skip,
     terminal::Terminal,
 };
-use rustix::net::listen;
+use rustix::net::{bind, listen};
 use serde_json::{Value, json};
 
 /// Bytes that go each way.
@@ -314,6 +317,121 @@ fn one_socket_for_both_families_has_connections_of_both() {
         assert_eq!((&row["local"], &row["remote"]), (&address.into(), &address.into()), "{row}");
         assert_eq!((&row["direction"], &row["rx_bytes"]), (&"in".into(), &5_000.into()), "{row}");
     }
+}
+
+/// A socket that is not of TCP or UDP, and how it is listed.
+struct Other {
+    socket: OwnedFd,
+    /// Protocol, local address, local port, what it takes, and the interface that it is bound to.
+    row: Value,
+    /// Kind and local end as ss(8) has them; empty: it does not list it.
+    ss: [&'static str; 2],
+}
+
+impl Other {
+    fn new([family, kind, protocol]: [i32; 3], row: Value, ss: [&'static str; 2]) -> Self {
+        // SAFETY: it is only numbers that are given.
+        let socket = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+        assert!(socket >= 0, "a socket for {row}: {}", std::io::Error::last_os_error());
+        // SAFETY: nobody else has it.
+        Self { socket: unsafe { OwnedFd::from_raw_fd(socket) }, row, ss }
+    }
+}
+
+/// One of each kind that this kernel has, within this thread's namespace.
+fn others() -> Vec<Other> {
+    let (v4, v6, packet) = (libc::AF_INET, libc::AF_INET6, libc::AF_PACKET);
+    let (raw, datagram, stream) = (libc::SOCK_RAW, libc::SOCK_DGRAM, libc::SOCK_STREAM);
+    let frames = |ether_type: u16| i32::from(ether_type.to_be());
+    std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").expect("that everybody may ping");
+    let mut others = vec![
+        Other::new([v4, raw, 89], json!(["RAW", "0.0.0.0", 89, "OSPF", null]), ["raw", "0.0.0.0:89"]),
+        Other::new([v6, raw, 58], json!(["RAW", "::", 58, "ICMPv6", null]), ["raw", "*:58"]),
+        Other::new([packet, raw, frames(3)], json!(["P_RAW", null, 3, "all", null]), ["p_raw", "*:*"]),
+        Other::new([packet, datagram, 0], json!(["P_DGR", null, 0x0806, "ARP", "lo"]), ["p_dgr", "[2054]:lo"]),
+    ];
+    take_from_loopback(&others[3].socket, 0x0806);
+    let protocols = std::fs::read_to_string("/proc/net/protocols").expect("the protocols");
+    for (registered, kind, number, name, port) in [
+        ("PING", datagram, libc::IPPROTO_ICMP, "ICMP", 4321),
+        ("UDP-Lite", datagram, libc::IPPROTO_UDPLITE, "UDPL", 5432),
+        ("SCTP", stream, libc::IPPROTO_SCTP, "SCTP", 6543),
+    ] {
+        if protocols.lines().any(|line| line.starts_with(&format!("{registered} "))) {
+            let other = Other::new([v4, kind, number], json!([name, "127.0.0.1", port, null, null]), [""; 2]);
+            bind(&other.socket, &SocketAddrV4::new([127, 0, 0, 1].into(), port)).expect("binding");
+            if kind == stream {
+                listen(&other.socket, 5).expect("listening");
+            }
+            others.push(other);
+        }
+    }
+    others
+}
+
+/// Has a packet socket take frames of the loopback alone.
+fn take_from_loopback(socket: &OwnedFd, ether_type: u16) {
+    // SAFETY: zeros are an address.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    (address.sll_family, address.sll_protocol, address.sll_ifindex) = (libc::AF_PACKET as u16, ether_type.to_be(), 1);
+    let length = size_of_val(&address) as u32;
+    // SAFETY: it is an address of this length.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    assert_eq!(bound, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn raw_and_packet_sockets_and_those_of_ping_are_listed_with_their_process() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let others = net.receiver.run(others);
+    let monitor = Monitor::live(&net.receiver, "");
+    let find = |snapshot: &Value, other: &Other| {
+        let mut rows = snapshot["connections"]["listening"].as_array()?.iter();
+        rows.find(|row| {
+            json!([row["protocol"], row["local"], row["local_port"], row["takes"], row["interface"]]) == other.row
+        })
+        .cloned()
+    };
+    let snapshot =
+        wait_until(&monitor, "all of them", |snapshot| others.iter().all(|other| find(snapshot, other).is_some()));
+    for other in &others {
+        let row = find(&snapshot, other).expect("a row");
+        let state = if row["protocol"] == "SCTP" { "LISTEN" } else { "UNCONN" };
+        assert_eq!((&row["state"], &row["pid"]), (&state.into(), &process::id().into()), "{row}");
+        let of_calls = if row["protocol"] == "UDPL" { json!(0) } else { Value::Null };
+        assert_eq!((&row["remote"], &row["direction"], &row["tx_bytes"]), (&Value::Null, &Value::Null, &of_calls));
+    }
+    assert_eq!(snapshot["connections"]["listening"].as_array().map(Vec::len), Some(others.len()), "{snapshot}");
+    let degraded = snapshot["monitor"]["degraded"].as_array().expect("rows");
+    assert!(degraded.iter().all(|row| row["badge"] != "kinds not listed"), "{snapshot}");
+    match net.receiver.command("ss").args(["-anHO", "--raw", "--packet"]).output() {
+        Ok(listed) if listed.status.success() => {
+            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+            let words = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let mut listed: Vec<_> = words.map(|words| [words[0], words[4]]).collect();
+            let mut expected: Vec<_> = others.iter().map(|other| other.ss).filter(|ss| !ss[0].is_empty()).collect();
+            listed.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(listed, expected);
+        }
+        _ => skip::report("ss(8) is not there to compare with"),
+    }
+    let mut command = Command::new(program::path("nettopctl"));
+    command.arg("--control-socket").arg(monitor.socket()).args(["connections", "--filter", "proto:p_raw"]);
+    let asked = command.output().expect("starting nettopctl");
+    let list: Value = serde_json::from_slice(&asked.stdout).expect("JSON");
+    assert_eq!(list["listening"].as_array().map(Vec::len), Some(1), "{list}");
+    let mut command = net.receiver.command(program::path("nettop"));
+    let asked = command.args(["sockets", "--numeric", "--filter", "proto:p_raw or proto:raw"]).output();
+    let table = String::from_utf8(asked.expect("starting nettop").stdout).expect("text");
+    for part in ["0.0.0.0:OSPF", "[::]:ICMPv6", "all%*", &process::id().to_string()] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    drop(others);
+    wait_until(&monitor, "that they are gone", |snapshot| snapshot["connections"]["listening"] == json!([]));
 }
 
 #[test]

@@ -6,11 +6,12 @@ use nettop_tests::{
     frames::{Spec, Transport},
     monitor::Monitor,
     net::Net,
+    program,
     send::Sender,
     skip,
 };
 use rustix::net::listen;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn interface<'a>(snapshot: &'a Value, name: &str) -> Option<&'a Value> {
     snapshot["host"]["interfaces"].as_array()?.iter().find(|row| row["name"] == name)
@@ -101,4 +102,56 @@ fn what_the_host_itself_loses_is_said() {
     assert!(badge["remedy"].as_str().is_some_and(|remedy| remedy.contains("somaxconn")), "{badge}");
     let lost = snapshot["host"]["lost_60s"]["TcpExtListenDrops"].as_u64();
     assert!(lost > Some(0) && total(&snapshot, "TcpExtListenDrops") >= lost, "{snapshot}");
+}
+
+#[test]
+fn neighbours_are_those_that_ip_lists() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = Net::new(1);
+    net.receiver
+        .run(|| std::fs::write("/proc/sys/net/ipv6/conf/in0/disable_ipv6", "0"))
+        .expect("IPv6 on the interface");
+    let mac = |last: u8| format!("02:00:00:00:00:{last:02x}");
+    for (address, last, state) in [
+        ("192.0.2.1", 1, "permanent"),
+        ("192.0.2.2", 2, "stale"),
+        ("192.0.2.3", 3, "noarp"),
+        ("2001:db8::7", 7, "stale"),
+    ] {
+        net.receiver.ip(&format!("neigh add {address} lladdr {} nud {state} dev in0", mac(last)));
+    }
+    net.receiver.ip("neigh add 192.0.2.9 nud failed dev in0");
+    let monitor = Monitor::live(&net.receiver, "");
+    let groups = || {
+        let request = json!({"cmd": "snapshot", "schema": 2, "groups": ["neighbours"]});
+        monitor.command(&request)["snapshot"]["neighbours"].take()
+    };
+    let told = |list: &Value, [address, mac, state]: [&str; 3]| {
+        let row = |row: &Value| {
+            let state = row[state].as_array().map_or(&row[state], |states| &states[0]);
+            let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
+            [text(&row[address]), text(&row[mac]), text(state)].join(" ")
+        };
+        let mut rows: Vec<_> = list.as_array().expect("rows").iter().map(row).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let mut last = (Vec::new(), Vec::new());
+    let found = program::wait_for(|| {
+        let neighbours = groups();
+        let output = net.receiver.command("ip").args(["-json", "neigh", "show"]).output().expect("starting ip");
+        let listed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        last = (
+            told(&neighbours["rows"].as_array().map_or(json!([]), |rows| json!(rows)), ["ip", "mac", "state"]),
+            told(&listed, ["dst", "lladdr", "state"]),
+        );
+        let all = last.0.len() == 4 && last.0.iter().any(|row| row == "192.0.2.9 none FAILED");
+        (all && last.0 == last.1).then_some(neighbours)
+    });
+    let neighbours = found.unwrap_or_else(|| panic!("not the same: {last:?}"));
+    assert_eq!(neighbours["states"], json!({"STALE": 2, "FAILED": 1, "PERMANENT": 1}));
+    assert_eq!((&neighbours["rows"][0]["interface"], &neighbours["left_out"]), (&"in0".into(), &0.into()));
+    assert!(last.0.contains(&format!("2001:db8::7 {} STALE", mac(7))), "{last:?}");
 }

@@ -9,8 +9,10 @@ use std::{
 use nettop_collect::host::{COUNTERS, CpuTime, Direction, HostReading, LinkCounters};
 use nettop_model::{
     format, order,
-    snapshot::{Degraded, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, Name},
+    snapshot::{Degraded, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, Name, Neighbours},
 };
+
+use crate::neighbours;
 
 /// For how long a loss is spoken of, nanoseconds.
 const LATELY_NS: u64 = 60_000_000_000;
@@ -22,13 +24,15 @@ const MISSED: &str = "InterfaceRxMissed";
 pub struct HostState {
     newest: Option<HostReading>,
     host: Option<Arc<Host>>,
+    /// Its neighbours, for the number of rows that is asked for most often.
+    neighbours: Option<(usize, Arc<Neighbours>)>,
     /// What was lost, when, and the name of the counter; oldest first. A row for each counter and reading that lost anything:
     /// sixty readings a minute, some ten counters.
     lost: VecDeque<(u64, &'static str, u64)>,
 }
 
 impl HostState {
-    /// Enters a reading, of which at most so many interfaces are listed.
+    /// Enters a reading, of which at most so many interfaces and, usually, neighbours are listed.
     pub fn enter(&mut self, reading: HostReading, limit: usize) {
         let before = self.newest.as_ref();
         let seconds = before.map_or(0.0, |before| reading.at.seconds_since(&before.at));
@@ -51,12 +55,21 @@ impl HostState {
             cpu: cpu(&reading.cpus, before.map(|before| before.cpus.as_slice()).unwrap_or_default()),
             memory: HostMemory { total: reading.memory.total, available: reading.memory.available },
         }));
+        self.neighbours = Some((limit, Arc::new(neighbours::neighbours(&reading, limit))));
         self.newest = Some(reading);
     }
 
     /// What is published of it.
     pub fn host(&self) -> Option<Arc<Host>> {
         self.host.clone()
+    }
+
+    /// Its neighbours, with at most `limit` (0: all) rows.
+    pub fn neighbours(&self, limit: usize) -> Option<Arc<Neighbours>> {
+        match &self.neighbours {
+            Some((made_for, neighbours)) if *made_for == limit => Some(Arc::clone(neighbours)),
+            _ => self.newest.as_ref().map(|newest| Arc::new(neighbours::neighbours(newest, limit))),
+        }
     }
 
     /// What was lost within the last minute, by counter, in the order of [`COUNTERS`].

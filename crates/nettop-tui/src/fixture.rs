@@ -12,9 +12,9 @@ use nettop_geo::CountryCode;
 use nettop_model::snapshot::{
     Accounting, Alert, Amount, AttachMode, CountryRow, Degraded, DestinationList, DestinationRow, Detail, DropReason,
     Drops, FilterView, History, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, InterfaceRow,
-    InterfaceState, InterfaceTraffic, Mac, MacList, MacRow, Meta, Mode, Monitor, NetworkRow, Origin, Others, Place,
-    Places, PortList, PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling, SelfStats, Sent, Severity,
-    Snapshot, SourceList, SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
+    InterfaceState, InterfaceTraffic, Mac, MacList, MacRow, Meta, Mode, Monitor, NeighbourRow, Neighbours, NetworkRow,
+    Origin, Others, Place, Places, PortList, PortRow, Prefix, PrefixLists, PrefixRow, RatePoint, Runtime, Sampling,
+    SelfStats, Sent, Severity, Snapshot, SourceList, SourceRow, Sums, TcpFlags, Tick, Traffic, TrafficClass,
 };
 
 /// When every fixture was taken.
@@ -277,6 +277,7 @@ pub fn busy() -> Snapshot {
         processes: Some(Arc::new(sockets::processes())),
         drops: Some(Arc::new(drops())),
         flows: Some(Arc::new(flows::flows())),
+        neighbours: Some(Arc::new(neighbours())),
         monitor: Monitor {
             interfaces: vec![
                 interface("eth0", Some(AttachMode::Native), ""),
@@ -315,6 +316,29 @@ fn drops() -> Drops {
 pub fn changed(mut snapshot: Snapshot, change: impl FnOnce(&mut Snapshot)) -> Snapshot {
     change(&mut snapshot);
     snapshot
+}
+
+/// Its neighbours: a router of both families, one that is gone, one that nobody has ever seen.
+fn neighbours() -> Neighbours {
+    let row = |ip: &str, mac: Option<u8>, state: &str, confirmed| NeighbourRow {
+        ip: ip.parse().expect("an address"),
+        mac: mac.map(|last| Mac([2, 0, 0, 0, 0, last])),
+        interface: "eth0".into(),
+        state: state.to_string().into(),
+        router: ip == "fe80::1",
+        confirmed: Some(confirmed),
+    };
+    Neighbours {
+        at_ns: NOW,
+        rows: vec![
+            row("192.0.2.1", Some(1), "REACHABLE", 4.0),
+            row("192.0.2.7", Some(7), "STALE", 1_260.0),
+            row("192.0.2.9", None, "FAILED", 90_000.0),
+            row("192.0.2.200", None, "INCOMPLETE", 2.0),
+            row("fe80::1", Some(1), "REACHABLE", 11.0),
+        ],
+        ..Neighbours::default()
+    }
 }
 
 /// What that host counts itself: an interface of 10 Gbit/s that has no buffers left, a tunnel, one without a carrier.

@@ -1,10 +1,14 @@
-//! Datagrams of sock_diag, and what the engine makes of the sockets in them.
+//! Datagrams of sock_diag, files that list sockets, and what the engine makes of the sockets in them; messages about neighbours.
 
 use std::net::IpAddr;
 
 use nettop_collect::{
-    netlink::kept::messages,
-    sockets::{Census, SocketProtocol, SocketRow, row},
+    netlink::{kept::messages, neighbour},
+    sockets::{
+        Census,
+        SocketProtocol::{Icmp, PacketRaw, Raw, Sctp, Tcp, Udp, UdpLite},
+        SocketRow, files, inet, packet,
+    },
 };
 use nettop_engine::sockets::SocketState;
 use nettop_model::clock::Moment;
@@ -14,21 +18,25 @@ use super::expect_visible;
 /// Bytes of the header of a netlink message, before its number.
 const BEFORE_NUMBER: usize = 8;
 
-/// Reads `data` as a datagram that answers the question whose number its first message has, and as a message by itself; all sockets of it
-/// are entered twice, the second time a second later.
+/// Reads `data` as a datagram that answers the question whose number its first message has, as a message by itself, of each kind of sockets,
+/// and as a file; all sockets of it are entered twice, the second time a second later.
 pub fn sockets(data: &[u8]) {
     let number = data.get(BEFORE_NUMBER..BEFORE_NUMBER + 4).and_then(|bytes| bytes.try_into().ok());
     let mut rows: Vec<SocketRow> = Vec::new();
-    for protocol in [SocketProtocol::Tcp, SocketProtocol::Udp] {
-        rows.extend(row(data, protocol));
+    let by_inet = [Tcp, Udp, UdpLite, Sctp, Raw].map(|protocol| (Some(protocol), protocol));
+    for (inet, protocol) in by_inet.into_iter().chain([(None, PacketRaw)]) {
+        let parse = |body: &[u8]| inet.map_or_else(|| packet::row(body), |protocol| inet::row(body, protocol));
+        rows.extend(parse(data));
         let mut read = 0;
         // What was read before an error stays read.
         let _ = messages(data, number.map_or(0, u32::from_ne_bytes), &mut |body| {
             read += body.len();
-            rows.extend(row(body, protocol));
+            rows.extend(parse(body));
         });
-        assert!(read <= data.len(), "{read} bytes of {}", data.len());
+        assert!(read <= data.len(), "{read} bytes of {} of {protocol:?}", data.len());
     }
+    rows.extend(files::rows(data, Icmp));
+    assert!(neighbour(data).is_none_or(|one| one.state != 0));
     for row in &rows {
         for address in [row.local, row.remote] {
             assert!(!matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()), "{row:?}");

@@ -1,8 +1,9 @@
 //! What the host itself counts, beside nettop: every interface in both directions, the protocols' counters of `/proc/net`, the
-//! CPUs' time and the memory. All of it is cumulative since the host was started, but for what is a level.
+//! CPUs' time and the memory; and its neighbours. All of it is cumulative since the host was started, but for what is a level.
 
 mod counters;
 mod interfaces;
+mod neighbours;
 mod procfs;
 pub mod reading;
 
@@ -14,6 +15,7 @@ use self::procfs::Procfs;
 pub use self::{
     counters::{COUNTERS, Counter},
     interfaces::{Direction, LinkCounters},
+    neighbours::NeighbourEntry,
     reading::{CpuTime, HostReading, Memory},
 };
 use crate::collector::{Collector, Reading};
@@ -25,12 +27,17 @@ const PACE: Duration = Duration::from_secs(1);
 pub struct Host {
     procfs: Procfs,
     speeds: interfaces::Speeds,
+    neighbours: neighbours::NeighbourList,
 }
 
 impl Host {
     /// Opens what is read: to be called before the sandbox is entered.
     pub fn open() -> Self {
-        Self { procfs: Procfs::open(), speeds: interfaces::Speeds::default() }
+        Self {
+            procfs: Procfs::open(),
+            speeds: interfaces::Speeds::default(),
+            neighbours: neighbours::NeighbourList::open(),
+        }
     }
 }
 
@@ -48,6 +55,10 @@ impl Collector for Host {
         match interfaces::read(&mut self.speeds) {
             Ok(interfaces) => reading.interfaces = interfaces,
             Err(error) => reading.problems.push(format!("the counters of interfaces: {error}")),
+        }
+        match self.neighbours.read(&reading.interfaces) {
+            Ok((neighbours, left_out)) => (reading.neighbours, reading.neighbours_left_out) = (neighbours, left_out),
+            Err(error) => reading.problems.push(format!("the neighbours: {error}")),
         }
         self.procfs.read(&mut reading);
         Reading::Host(Box::new(reading))

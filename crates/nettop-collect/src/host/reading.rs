@@ -3,7 +3,7 @@
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 
-use super::LinkCounters;
+use super::{LinkCounters, NeighbourEntry};
 
 /// What was read at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,12 @@ pub struct HostReading {
     pub cpus: Vec<CpuTime>,
     /// Memory of the host, bytes.
     pub memory: Memory,
+    /// Neighbours of this network namespace, in the kernel's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<NeighbourEntry>,
+    /// How many more there are, for which there was no room.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub neighbours_left_out: u64,
     /// What could not be read, and why, in words.
     pub problems: Vec<String>,
 }
@@ -40,4 +46,8 @@ pub struct Memory {
     pub total: u64,
     /// What could be had without swapping.
     pub available: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

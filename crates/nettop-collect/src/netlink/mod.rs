@@ -10,12 +10,14 @@ pub mod frames;
 mod generic;
 pub mod kept;
 mod links;
+mod neighbours;
 pub mod netdev;
 mod routes;
 
 pub use self::{
     exchange::PATIENCE,
     links::{Interface, Stats, interface_by_index, interface_by_name, interfaces},
+    neighbours::{Neighbour, Neighbours, neighbour},
 };
 pub(super) use self::{
     links::by_written_name,

@@ -3,32 +3,24 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
+    time::{Duration, Instant},
 };
 
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 
-use super::reading::{SocketProtocol, SocketRow, TcpFacts};
-use crate::netlink::{
-    attributes::{attributes, number_at},
-    kept::Kept,
+use super::{
+    files::{self, ProcFile},
+    inet::{self, EXTENSIONS},
+    packet,
+    reading::{SocketProtocol, SocketRow, Unlisted},
 };
+use crate::netlink::kept::Kept;
 
 /// linux/sock_diag.h.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// linux/inet_diag.h: the older question, about TCP alone.
 const TCPDIAG_GETSOCK: u16 = 18;
-/// Bytes of `struct inet_diag_msg`, which precedes the attributes.
-const MESSAGE: usize = 72;
-
-/// Attributes (linux/inet_diag.h).
-const INFO: u16 = 2;
-const SKMEMINFO: u16 = 7;
-const SKV6ONLY: u16 = 11;
-/// Those that come only when they are asked for: a bit each.
-const EXTENSIONS: u8 = 1 << (INFO - 1) | 1 << (SKMEMINFO - 1);
-/// The place of `SK_MEMINFO_DROPS` in [`SKMEMINFO`].
-const DROPS: usize = 8;
 
 /// All states but TIME_WAIT and SYN_RECV. A SYN flood makes thousands of the latter, of which nothing is to be known.
 const STATES: u32 = 0xFB7;
@@ -37,61 +29,83 @@ const HALF_OPEN: u32 = 1 << 3 | 1 << 12;
 
 /// Addresses and ports at which half-open connections are told apart: more have no listener of their own.
 const MOST_LOCAL: usize = 1024;
+/// How long the kernel is not asked again for what it knows no list of: each time it looks for a module.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What is listed, and what that is called: the kind of the question, and the question about sockets in some states.
-struct List {
-    protocol: SocketProtocol,
-    name: &'static str,
-    kind: u16,
-    question: fn(u8, u32) -> Vec<u8>,
-    /// What it is about may not be there: then there are no sockets of it.
-    optional: bool,
+/// A question for a list.
+#[derive(Clone, Copy)]
+enum Question {
+    /// TCP of both families at once, which takes one pass over the kernel's table of connections: a quarter of a million buckets, which
+    /// take longer than the connections of most hosts. The newer question has no such form.
+    EveryTcp,
+    /// Sockets of an address family and a protocol.
+    Inet(u8, u8),
+    /// Packet sockets.
+    Packet,
 }
 
-const fn list(
-    protocol: SocketProtocol,
-    name: &'static str,
-    kind: u16,
-    question: fn(u8, u32) -> Vec<u8>,
-    optional: bool,
-) -> List {
-    List { protocol, name, kind, question, optional }
+/// The questions about a protocol of both address families.
+const fn both(protocol: i32) -> [Question; 2] {
+    [Question::Inet(libc::AF_INET as u8, protocol as u8), Question::Inet(libc::AF_INET6 as u8, protocol as u8)]
 }
 
-const TCP: u8 = libc::IPPROTO_TCP as u8;
-const UDP: u8 = libc::IPPROTO_UDP as u8;
-const V4: u8 = libc::AF_INET as u8;
-const V6: u8 = libc::AF_INET6 as u8;
+/// A kind of sockets, and how it is listed.
+struct Kind {
+    protocol: SocketProtocol,
+    /// What its sockets are called.
+    name: &'static str,
+    questions: &'static [Question],
+    /// The module of the kernel that answers them.
+    module: &'static str,
+    /// Files of `/proc/net` that list its sockets where the kernel answers none of the questions.
+    files: &'static [&'static str],
+    /// Its name in `/proc/net/protocols`, without which there can be none.
+    registered: &'static str,
+}
 
-/// TCP of both families at once, which takes one pass over the kernel's table of connections: a quarter of a million buckets, which
-/// take longer than the connections of most hosts. The newer question has no such form.
-const TCP_AT_ONCE: &[List] = &[list(SocketProtocol::Tcp, "TCP", TCPDIAG_GETSOCK, older_question, false)];
+const TCP_AT_ONCE: &[Question] = &[Question::EveryTcp];
 /// The same where the kernel does not know that question any more.
-const TCP_BY_FAMILY: &[List] = &[
-    list(
-        SocketProtocol::Tcp,
-        "TCP over IPv4",
-        SOCK_DIAG_BY_FAMILY,
-        |ext, states| question(V4, TCP, ext, states),
-        false,
-    ),
-    list(SocketProtocol::Tcp, "TCP over IPv6", SOCK_DIAG_BY_FAMILY, |ext, states| question(V6, TCP, ext, states), true),
-];
-const OTHERS: &[List] = &[
-    list(
-        SocketProtocol::Udp,
-        "UDP over IPv4",
-        SOCK_DIAG_BY_FAMILY,
-        |ext, states| question(V4, UDP, ext, states),
-        false,
-    ),
-    list(SocketProtocol::Udp, "UDP over IPv6", SOCK_DIAG_BY_FAMILY, |ext, states| question(V6, UDP, ext, states), true),
+const TCP_BY_FAMILY: &[Question] = &both(libc::IPPROTO_TCP);
+
+const fn kind(protocol: SocketProtocol, registered: &'static str, module: &'static str) -> Kind {
+    Kind { protocol, name: registered, questions: &[], module, files: &[], registered }
+}
+
+/// What is listed besides TCP, a row each.
+const KINDS: [Kind; 6] = [
+    Kind { questions: &both(libc::IPPROTO_UDP), ..kind(SocketProtocol::Udp, "UDP", "udp_diag") },
+    Kind { questions: &both(libc::IPPROTO_UDPLITE), ..kind(SocketProtocol::UdpLite, "UDP-Lite", "udp_diag") },
+    Kind { questions: &both(libc::IPPROTO_SCTP), ..kind(SocketProtocol::Sctp, "SCTP", "sctp_diag") },
+    Kind {
+        questions: &both(libc::IPPROTO_RAW),
+        files: &["raw", "raw6"],
+        ..kind(SocketProtocol::Raw, "RAW", "raw_diag")
+    },
+    // There is no module for those.
+    Kind { files: &["icmp", "icmp6"], ..kind(SocketProtocol::Icmp, "PING", "") },
+    Kind { questions: &[Question::Packet], ..kind(SocketProtocol::PacketRaw, "PACKET", "af_packet_diag") },
 ];
 
 /// A socket to ask over, which lists those of the network namespace that it was opened in.
 pub struct Diag {
     kept: Kept,
-    tcp: &'static [List],
+    tcp: &'static [Question],
+    /// For each of [`KINDS`] when the kernel knew no list of it, and the files that have one.
+    unknown: [Option<Instant>; KINDS.len()],
+    files: [Vec<ProcFile>; KINDS.len()],
+    /// The protocols of which sockets can be made.
+    protocols: ProcFile,
+    /// For reading files.
+    buffer: Vec<u8>,
+}
+
+/// What could not be listed.
+#[derive(Default)]
+pub struct Missing {
+    /// Why, in words.
+    pub problems: Vec<String>,
+    /// Kinds of which the kernel knows no list.
+    pub unlisted: Vec<Unlisted>,
 }
 
 impl Diag {
@@ -100,42 +114,118 @@ impl Diag {
     /// # Errors
     /// What the kernel says.
     pub fn open() -> io::Result<Self> {
-        let mut diag = Self { kept: Kept::open(NETLINK_SOCK_DIAG)?, tcp: TCP_AT_ONCE };
+        let mut kept = Kept::open(NETLINK_SOCK_DIAG)?;
         // No socket is in no state.
-        if diag.dump(&TCP_AT_ONCE[0], 0, 0, &mut |_| {}).is_err() {
-            diag.tcp = TCP_BY_FAMILY;
-        }
-        Ok(diag)
+        let at_once = dump(&mut kept, Question::EveryTcp, 0, 0, &mut |_| {}).is_ok();
+        Ok(Self {
+            kept,
+            tcp: if at_once { TCP_AT_ONCE } else { TCP_BY_FAMILY },
+            unknown: [None; KINDS.len()],
+            files: KINDS.map(|kind| kind.files.iter().map(|name| ProcFile::open(name)).collect()),
+            protocols: ProcFile::open("protocols"),
+            buffer: Vec::new(),
+        })
     }
 
-    /// Hands over every socket; returns what could not be listed, and why, in words.
-    pub fn list(&mut self, each: &mut dyn FnMut(SocketRow)) -> Vec<String> {
-        let mut problems = Vec::new();
-        for list in self.tcp.iter().chain(OTHERS) {
-            let listed = self.dump(list, EXTENSIONS, STATES, &mut |body| _ = row(body, list.protocol).map(&mut *each));
+    /// Whether there are sockets that the kernel lists without a cookie.
+    pub fn has_any_without_cookie(&mut self) -> bool {
+        let (mut found, mut missing) = (false, Missing::default());
+        for (at, kind) in KINDS.iter().enumerate().filter(|(_, kind)| !kind.files.is_empty()) {
+            self.list_kind(at, kind, &mut |row| found |= row.cookie == 0, &mut missing);
+        }
+        found
+    }
+
+    /// Hands over every socket; returns what could not be listed.
+    pub fn list(&mut self, each: &mut dyn FnMut(SocketRow)) -> Missing {
+        let mut missing = Missing::default();
+        for question in self.tcp {
+            let listed = dump(&mut self.kept, *question, EXTENSIONS, STATES, &mut |body| {
+                _ = inet::row(body, SocketProtocol::Tcp).map(&mut *each);
+            });
             if let Err(error) = listed {
-                problems.push(format!("the sockets of {}: {error}", list.name));
+                missing.problems.push(format!("the sockets of TCP: {error}"));
             }
         }
-        problems
+        for (at, kind) in KINDS.iter().enumerate() {
+            self.list_kind(at, kind, each, &mut missing);
+        }
+        missing
+    }
+
+    fn list_kind(&mut self, at: usize, kind: &Kind, each: &mut dyn FnMut(SocketRow), missing: &mut Missing) {
+        if self.unknown[at].is_some_and(|since| since.elapsed() >= ASK_AGAIN) {
+            self.unknown[at] = None;
+        }
+        let mut has_list = false;
+        for question in kind.questions {
+            if self.unknown[at].is_some() {
+                break;
+            }
+            let listed = dump(&mut self.kept, *question, EXTENSIONS, STATES, &mut |body| {
+                let row = match question {
+                    Question::Packet => packet::row(body),
+                    _ => inet::row(body, kind.protocol),
+                };
+                _ = row.map(&mut *each);
+            });
+            match listed {
+                Ok(()) => has_list = true,
+                // Where there is a list of IPv4, there is no IPv6.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && has_list => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.unknown[at] = Some(Instant::now()),
+                Err(error) => {
+                    has_list = true;
+                    missing.problems.push(format!("the sockets of {}: {error}", kind.name));
+                }
+            }
+        }
+        if has_list {
+            return;
+        }
+        for file in &self.files[at] {
+            missing.problems.extend(file.read(&mut self.buffer).err());
+            files::rows(&self.buffer, kind.protocol).for_each(&mut *each);
+        }
+        if kind.files.is_empty() && self.is_registered(kind.registered) {
+            missing.unlisted.push(Unlisted { kind: kind.name.into(), module: kind.module.into() });
+        }
+    }
+
+    /// Whether sockets of this protocol can be made; where the kernel does not tell, they may.
+    fn is_registered(&mut self, name: &str) -> bool {
+        if self.protocols.read(&mut self.buffer).is_err() {
+            return true;
+        }
+        let mut names =
+            self.buffer.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').next());
+        names.any(|one| one == name.as_bytes())
     }
 
     /// How many connections were asked for and not confirmed yet, and at which addresses and ports of this host; `None`: the kernel does not
     /// tell.
     pub fn half_open(&mut self) -> Option<HalfOpen> {
         let mut found = HalfOpen::default();
-        for list in self.tcp {
-            self.dump(list, 0, HALF_OPEN, &mut |body| found.add(local(body))).ok()?;
+        for question in self.tcp {
+            dump(&mut self.kept, *question, 0, HALF_OPEN, &mut |body| found.add(inet::local(body))).ok()?;
         }
         Some(found)
     }
+}
 
-    fn dump(&mut self, list: &List, extensions: u8, states: u32, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        match self.kept.dump(list.kind, &(list.question)(extensions, states), each) {
-            Err(error) if list.optional && error.kind() == io::ErrorKind::NotFound => Ok(()),
-            dumped => dumped,
-        }
-    }
+fn dump(
+    kept: &mut Kept,
+    question: Question,
+    extensions: u8,
+    states: u32,
+    each: &mut dyn FnMut(&[u8]),
+) -> io::Result<()> {
+    let (kind, body) = match question {
+        Question::EveryTcp => (TCPDIAG_GETSOCK, inet::older_question(extensions, states)),
+        Question::Inet(family, protocol) => (SOCK_DIAG_BY_FAMILY, inet::question(family, protocol, extensions, states)),
+        Question::Packet => (SOCK_DIAG_BY_FAMILY, packet::question()),
+    };
+    kept.dump(kind, &body, each)
 }
 
 /// Connections that were asked for and not confirmed yet.
@@ -164,121 +254,11 @@ impl HalfOpen {
     }
 }
 
-/// `struct inet_diag_req_v2` of all sockets of a family and a protocol in these states.
-fn question(family: u8, protocol: u8, extensions: u8, states: u32) -> Vec<u8> {
-    let mut question = vec![0; 56];
-    question[..3].copy_from_slice(&[family, protocol, extensions]);
-    question[4..8].copy_from_slice(&states.to_ne_bytes());
-    question
-}
-
-/// `struct inet_diag_req` of all sockets in these states, of any family.
-fn older_question(extensions: u8, states: u32) -> Vec<u8> {
-    let mut question = vec![0; 60];
-    question[3] = extensions;
-    question[52..56].copy_from_slice(&states.to_ne_bytes());
-    question
-}
-
-/// Address and port of this host that a message is about.
-fn local(body: &[u8]) -> Option<(IpAddr, u16)> {
-    let (head, _) = body.split_at_checked(MESSAGE)?;
-    Some((address(head[0], &head[8..24])?, u16::from_be_bytes([head[4], head[5]])))
-}
-
-/// The socket that a message is about; `None`: it is too short, or of a family that was not asked for.
-pub fn row(body: &[u8], protocol: SocketProtocol) -> Option<SocketRow> {
-    let (head, rest) = body.split_at_checked(MESSAGE)?;
-    let word = |at: usize| number_at(head, at).unwrap_or_default();
-    let port = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-    let mut row = SocketRow {
-        // Two words, the lower one first.
-        cookie: u64::from(word(44)) | u64::from(word(48)) << 32,
-        protocol,
-        state: head[1],
-        local: address(head[0], &head[8..24])?,
-        local_port: port(4),
-        remote: address(head[0], &head[24..40])?,
-        remote_port: port(6),
-        interface: word(40),
-        receive_queue: word(56),
-        send_queue: word(60),
-        uid: word(64),
-        inode: word(68),
-        ..SocketRow::default()
-    };
-    for (kind, value) in attributes(rest) {
-        match kind {
-            INFO if protocol == SocketProtocol::Tcp => row.tcp = tcp(value),
-            SKMEMINFO => row.drops = number_at(value, DROPS * 4).unwrap_or_default(),
-            SKV6ONLY => row.v6_only = value.first().is_some_and(|only| *only != 0),
-            _ => {}
-        }
-    }
-    Some(row)
-}
-
-/// An address of 16 bytes, of which IPv4 has the first four.
-fn address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
-    let bytes: [u8; 16] = bytes.try_into().ok()?;
-    match i32::from(family) {
-        libc::AF_INET => Some(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into()),
-        libc::AF_INET6 => Some(IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()),
-        _ => None,
-    }
-}
-
-/// As much of `struct tcp_info` as this kernel has.
-fn tcp(info: &[u8]) -> TcpFacts {
-    let word = |at| number_at(info, at);
-    let long = |at: usize| Some(u64::from_ne_bytes(info.get(at..at + 8)?.try_into().ok()?));
-    TcpFacts {
-        rtt_us: word(68),
-        rttvar_us: word(72),
-        cwnd: word(80),
-        reordering: word(88),
-        retransmits: word(100),
-        bytes_acked: long(120),
-        bytes_received: long(128),
-        segs_out: word(136),
-        segs_in: word(140),
-        min_rtt_us: word(148),
-        data_segs_in: word(152),
-        data_segs_out: word(156),
-        delivery_rate: long(160),
-        bytes_sent: long(200),
-        bytes_retrans: long(208),
-        out_of_order: word(224),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
-    use crate::netlink::attributes::attribute;
-
-    /// A message about an established connection from 192.0.2.1:443 to 198.51.100.7:50000.
-    fn message(family: i32, local: &[u8], remote: &[u8]) -> Vec<u8> {
-        let mut message = vec![0; MESSAGE];
-        (message[0], message[1]) = (family as u8, 1);
-        message[4..6].copy_from_slice(&443u16.to_be_bytes());
-        message[6..8].copy_from_slice(&50_000u16.to_be_bytes());
-        message[8..8 + local.len()].copy_from_slice(local);
-        message[24..24 + remote.len()].copy_from_slice(remote);
-        for (at, word) in [(40, 3u32), (44, 0x1122), (48, 1), (56, 10), (60, 20), (64, 1000), (68, 77_000)] {
-            message[at..at + 4].copy_from_slice(&word.to_ne_bytes());
-        }
-        message
-    }
-
-    fn v4() -> Vec<u8> {
-        message(libc::AF_INET, &[192, 0, 2, 1], &[198, 51, 100, 7])
-    }
-
-    /// `length` bytes of which each tells its place.
-    fn info(length: usize) -> Vec<u8> {
-        (0..length).map(|at| at as u8).collect()
-    }
 
     #[test]
     fn both_questions_find_the_same_connections() {
@@ -289,11 +269,12 @@ mod tests {
         let found = [TCP_AT_ONCE, TCP_BY_FAMILY].map(|tcp| {
             diag.tcp = tcp;
             let mut cookies = Vec::new();
-            let problems = diag.list(&mut |row| {
+            let missing = diag.list(&mut |row| {
                 let ends = (row.local_port, row.remote_port);
-                cookies.extend((ends.0 == port || ends.1 == port).then_some((row.cookie, row.state, row.tcp.segs_out)));
+                let is_own = row.protocol == SocketProtocol::Tcp && (ends.0 == port || ends.1 == port);
+                cookies.extend(is_own.then_some((row.cookie, row.state, row.tcp.segs_out)));
             });
-            assert_eq!(problems, Vec::<String>::new());
+            assert_eq!(missing.problems, Vec::<String>::new());
             assert!(diag.half_open().is_some());
             cookies.sort_unstable();
             cookies
@@ -303,113 +284,38 @@ mod tests {
     }
 
     #[test]
-    fn what_precedes_the_attributes_is_read() {
-        let row = row(&v4(), SocketProtocol::Tcp).expect("a socket");
-        assert_eq!((row.local, row.local_port), ([192, 0, 2, 1].into(), 443));
-        assert_eq!((row.remote, row.remote_port), ([198, 51, 100, 7].into(), 50_000));
-        assert_eq!((row.cookie, row.state, row.interface), (0x1_0000_1122, 1, 3));
-        assert_eq!((row.receive_queue, row.send_queue, row.uid, row.inode), (10, 20, 1000, 77_000));
-        assert_eq!((row.tcp, row.drops, row.v6_only, row.owner), (TcpFacts::default(), 0, false, None));
-    }
-
-    #[test]
     fn half_open_connections_are_told_apart_as_far_as_there_is_room() {
         let mut found = HalfOpen::default();
-        let other: Ipv6Addr = "2001:db8::1".parse().unwrap();
-        let mapped = Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
-        for body in
-            [v4(), v4(), message(libc::AF_INET6, &mapped.octets(), &[]), message(libc::AF_INET6, &other.octets(), &[])]
-        {
-            found.add(local(&body));
-        }
-        found.add(local(&v4()[..MESSAGE - 1]));
+        let (v4, v6): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), "2001:db8::1".parse::<Ipv6Addr>().unwrap().into());
+        [Some((v4, 443)), Some((v4, 443)), Some((v6, 443)), None].into_iter().for_each(|local| found.add(local));
         let mut told: Vec<_> = found.by_local().collect();
         told.sort_unstable();
-        assert_eq!((found.count, told), (5, vec![([192, 0, 2, 1].into(), 443, 3), (other.into(), 443, 1)]));
-        (0..3000).for_each(|port| found.add(Some((other.into(), port))));
-        assert_eq!((found.count, found.by_local().count()), (3005, MOST_LOCAL));
-        assert!(
-            found.by_local().any(|(ip, port, count)| (ip, port, count) == (other.into(), 443, 2)),
-            "those there go on"
-        );
+        assert_eq!((found.count, told), (4, vec![(v4, 443, 2), (v6, 443, 1)]));
+        (0..3000).for_each(|port| found.add(Some((v6, port))));
+        assert_eq!((found.count, found.by_local().count()), (3004, MOST_LOCAL));
+        assert!(found.by_local().any(|local| local == (v6, 443, 2)), "those there go on");
     }
 
     #[test]
-    fn an_ipv4_mapped_address_is_ipv4() {
-        let mapped = |last: u8| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, last];
-        let plain: Ipv6Addr = "2001:db8::1".parse().unwrap();
-        for (name, local, remote, expected) in [
-            ("mapped", mapped(1), mapped(2), ["192.0.2.1", "192.0.2.2"]),
-            ("plain", plain.octets(), plain.octets(), ["2001:db8::1", "2001:db8::1"]),
-            ("unspecified", [0; 16], [0; 16], ["::", "::"]),
-        ] {
-            let row = row(&message(libc::AF_INET6, &local, &remote), SocketProtocol::Tcp).expect("a socket");
-            assert_eq!([row.local.to_string(), row.remote.to_string()], expected, "{name}");
+    fn what_cannot_be_made_is_not_missing() {
+        let mut diag = Diag::open().expect("a socket");
+        assert_eq!(["UDP", "PACKET", "DECnet"].map(|name| diag.is_registered(name)), [true, true, false]);
+        let of = |diag: &mut Diag, name, registered| {
+            // A protocol that no module has ever listed.
+            let kind = Kind {
+                questions: &[Question::Inet(libc::AF_INET as u8, 254)],
+                ..kind(SocketProtocol::Sctp, registered, "some_diag")
+            };
+            let mut missing = Missing::default();
+            diag.list_kind(2, &kind, &mut |row| panic!("a socket: {row:?}"), &mut missing);
+            assert_eq!(missing.problems, Vec::<String>::new(), "{name}");
+            missing.unlisted
+        };
+        assert_eq!(of(&mut diag, "it is not there", "DECnet"), []);
+        let unlisted = Unlisted { kind: "UDP".into(), module: "some_diag".into() };
+        for name in ["it is there", "again"] {
+            assert_eq!(of(&mut diag, name, "UDP"), std::slice::from_ref(&unlisted), "{name}");
+            assert!(diag.unknown[2].is_some(), "{name}: not asked at once again");
         }
-    }
-
-    #[test]
-    fn tcp_info_is_read_as_far_as_it_goes() {
-        let word = |at: u8| u32::from_ne_bytes([at, at + 1, at + 2, at + 3]);
-        let long = |at: u8| u64::from_ne_bytes(std::array::from_fn(|byte| at + byte as u8));
-        for (name, length, rtt, retransmits, received, sent, out_of_order) in [
-            ("none", 0, None, None, None, None, None),
-            ("cut within a number", 70, None, None, None, None, None),
-            ("Linux 2.6", 104, Some(word(68)), Some(word(100)), None, None, None),
-            ("Linux 4.1", 136, Some(word(68)), Some(word(100)), Some(long(128)), None, None),
-            ("cut within a long number", 207, Some(word(68)), Some(word(100)), Some(long(128)), None, None),
-            ("Linux 4.19", 224, Some(word(68)), Some(word(100)), Some(long(128)), Some(long(200)), None),
-            (
-                "of a later kernel",
-                4096,
-                Some(word(68)),
-                Some(word(100)),
-                Some(long(128)),
-                Some(long(200)),
-                Some(word(224)),
-            ),
-        ] {
-            let mut message = v4();
-            attribute(&mut message, INFO, &info(length));
-            let found = row(&message, SocketProtocol::Tcp).expect("a socket").tcp;
-            let TcpFacts { rtt_us, retransmits: again, bytes_received, bytes_sent, out_of_order: late, .. } = found;
-            let found = (rtt_us, again, bytes_received, bytes_sent, late);
-            assert_eq!(found, (rtt, retransmits, received, sent, out_of_order), "{name}");
-        }
-    }
-
-    #[test]
-    fn attributes_that_are_not_as_they_should_be_hide_nothing_else() {
-        let drops = |words: usize| (0..words as u32).flat_map(u32::to_ne_bytes).collect::<Vec<_>>();
-        for (name, kind, value, expected) in [
-            ("drops", SKMEMINFO, drops(9), (8, false)),
-            ("memory without drops", SKMEMINFO, drops(8), (0, false)),
-            ("no memory", SKMEMINFO, Vec::new(), (0, false)),
-            ("IPv6 only", SKV6ONLY, vec![1], (0, true)),
-            ("not IPv6 only", SKV6ONLY, vec![0], (0, false)),
-            ("empty", SKV6ONLY, Vec::new(), (0, false)),
-            ("unknown", 99, vec![7; 30], (0, false)),
-        ] {
-            let mut message = v4();
-            attribute(&mut message, kind, &value);
-            let row = row(&message, SocketProtocol::Udp).expect("a socket");
-            assert_eq!((row.drops, row.v6_only, row.local_port), (expected.0, expected.1, 443), "{name}");
-        }
-        // Of UDP there is no such thing, whatever is said.
-        let mut message = v4();
-        attribute(&mut message, INFO, &info(280));
-        assert_eq!(row(&message, SocketProtocol::Udp).expect("a socket").tcp, TcpFacts::default());
-    }
-
-    #[test]
-    fn a_message_cut_anywhere_is_no_socket_or_less_of_one() {
-        let mut message = v4();
-        attribute(&mut message, INFO, &info(280));
-        attribute(&mut message, SKMEMINFO, &[1; 36]);
-        for length in 0..message.len() {
-            let found = row(&message[..length], SocketProtocol::Tcp);
-            assert_eq!(found.is_some(), length >= MESSAGE, "{length} bytes");
-        }
-        assert_eq!(row(&self::message(libc::AF_UNIX, &[], &[]), SocketProtocol::Tcp), None);
     }
 }

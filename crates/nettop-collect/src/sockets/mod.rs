@@ -1,16 +1,21 @@
 //! The sockets of this host: its connections in both directions and what listens, with what TCP knows of each and, as far as it may
 //! be known, the process that has it. All of it needs no privilege, but for the owners of others' sockets.
 
+mod by_file;
 pub mod calls;
 pub mod command_line;
 pub mod diag;
+pub mod files;
 mod hooked;
+pub mod inet;
 mod owners;
+pub mod packet;
 mod process;
 pub mod reading;
 mod sockstat;
 
 use std::{
+    collections::HashSet,
     io,
     path::Path,
     time::{Duration, Instant},
@@ -18,20 +23,21 @@ use std::{
 
 use nettop_model::clock::{self, Moment};
 
-pub use self::{
-    diag::row,
-    owners::PATIENCE,
-    reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts},
-};
 use self::{
+    by_file::ByFile,
     diag::{Diag, HalfOpen},
     hooked::Hooked,
     owners::Owners,
     sockstat::Sockstat,
 };
+pub use self::{
+    owners::PATIENCE,
+    reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts, Unlisted},
+};
 use crate::{
     collector::{Collector, Reading},
     kernel::{self, open_files::OpenFiles},
+    netlink,
 };
 
 /// How often sockets are listed, where that costs little.
@@ -61,6 +67,7 @@ const _: () = assert!(size_of::<SocketRow>() <= 320);
 pub struct Sockets {
     diag: io::Result<Diag>,
     owners: Owners,
+    by_file: ByFile,
     hooked: Option<Hooked>,
     /// Why there is none, where there should be.
     unhooked: Option<String>,
@@ -100,9 +107,12 @@ impl Sockets {
 
     fn with_owners(mut owners: Owners, patience: Duration) -> Self {
         owners.look(patience);
+        let mut diag = Diag::open();
+        let by_file = ByFile::open(diag.as_mut().ok(), &owners, patience);
         Self {
-            diag: Diag::open(),
+            diag,
             owners,
+            by_file,
             hooked: None,
             unhooked: None,
             untold: None,
@@ -136,10 +146,11 @@ impl Sockets {
         match &mut self.diag {
             Ok(diag) => {
                 let Census { sockets, left_out, .. } = &mut census;
-                census.problems = diag.list(&mut |row| match sockets.len() < MOST {
+                let missing = diag.list(&mut |row| match sockets.len() < MOST {
                     true => sockets.push(row),
                     false => *left_out += 1,
                 });
+                (census.problems, census.unlisted) = (missing.problems, missing.unlisted);
                 if self.half_open.as_ref().is_none_or(|(newest, at)| is_due(newest.as_ref(), at.elapsed())) {
                     self.half_open = Some((diag.half_open(), Instant::now()));
                 }
@@ -151,6 +162,10 @@ impl Sockets {
             Err(error) => census.problems.push(format!("opening a socket to list sockets: {error}")),
         }
         census.partial = !census.problems.is_empty();
+        match interfaces_of(&census.sockets) {
+            Ok(interfaces) => census.interfaces = interfaces,
+            Err(error) => census.problems.push(format!("the interfaces that sockets are bound to: {error}")),
+        }
         match self.sockstat.read() {
             Ok(counts) => (census.orphans, census.time_wait) = counts,
             Err(problem) => census.problems.push(problem),
@@ -182,6 +197,7 @@ impl Sockets {
     /// Tells each socket its owner.
     fn own(&mut self, census: &mut Census, all: bool) {
         census.processes = self.owners.of(&mut census.sockets, all);
+        self.by_file.own(census, all);
         self.hooked.iter_mut().for_each(|hooked| hooked.own(census));
     }
 }
@@ -220,6 +236,16 @@ impl Collector for Sockets {
     }
 }
 
+/// The interfaces that sockets are bound to, and their names.
+fn interfaces_of(sockets: &[SocketRow]) -> io::Result<Vec<(u32, String)>> {
+    let bound: HashSet<u32> = sockets.iter().map(|socket| socket.interface).filter(|index| *index != 0).collect();
+    if bound.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = netlink::interfaces()?.into_iter();
+    Ok(all.filter(|one| bound.contains(&one.index)).map(|one| (one.index, one.name)).collect())
+}
+
 /// Whether some process has a socket, and it is not known which.
 fn lacks_owners(census: &Census) -> bool {
     census.sockets.iter().any(|socket| socket.inode != 0 && socket.owner.is_none())
@@ -239,7 +265,7 @@ fn rest(cost_ns: u64, is_quiet: bool) -> Duration {
 fn moved(sockets: &[SocketRow]) -> u64 {
     let segments =
         |tcp: &TcpFacts| u64::from(tcp.segs_in.unwrap_or_default()) + u64::from(tcp.segs_out.unwrap_or_default());
-    let of = |row: &SocketRow| row.cookie.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(segments(&row.tcp));
+    let of = |row: &SocketRow| row.identity().wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(segments(&row.tcp));
     sockets.iter().map(of).fold(sockets.len() as u64, u64::wrapping_add)
 }
 

@@ -100,6 +100,11 @@ impl Owners {
         }
     }
 
+    /// Whether sockets without a cookie have no owner here.
+    pub fn are_by_cookie(&self) -> bool {
+        matches!(self.source, Source::Kernel(_))
+    }
+
     /// Why some owners are not known, in words; `None`: everything could be looked at the last time.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()

@@ -1,7 +1,11 @@
 //! The sockets of this network namespace, as they were read at one instant.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    hash::BuildHasher as _,
+    net::{IpAddr, Ipv4Addr},
+};
 
+use foldhash::fast::FixedState;
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -38,23 +42,41 @@ pub struct Census {
     pub owners_refused: Option<String>,
     /// Why it is not counted what calls on sockets move, in words; `None`: it is, or nobody wants it.
     pub unhooked: Option<String>,
+    /// Kinds of sockets that may be there, of which the kernel knows no list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<Unlisted>,
+    /// The names of interfaces that sockets are bound to, by their index.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<(u32, String)>,
     /// What could not be read, and why, in words.
     pub problems: Vec<String>,
+}
+
+/// A kind of sockets of which the kernel knows no list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlisted {
+    /// What the kernel calls their protocol.
+    pub kind: String,
+    /// The module of the kernel that would list them.
+    pub module: String,
 }
 
 /// One socket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SocketRow {
-    /// What the kernel knows it by, for as long as the host runs.
+    /// What the kernel knows it by, for as long as the host runs; 0: the kernel does not tell, as of those that ping(8) uses. Associations of
+    /// one socket of SCTP have the same.
     pub cookie: u64,
     /// Of which protocol.
     pub protocol: SocketProtocol,
-    /// Its state, as the kernel numbers them: 1 is established, 7 unconnected, 10 listening (include/net/tcp_states.h).
+    /// Its state, as the kernel numbers them: 1 is established, 7 unconnected, 10 listening (include/net/tcp_states.h); that of an association
+    /// of SCTP by that protocol's numbers (include/net/sctp/constants.h).
     pub state: u8,
     /// The address at this end; IPv4-mapped ones are IPv4.
     pub local: IpAddr,
-    /// The port at this end.
+    /// The port at this end; of raw sockets the IP protocol, of those that ping(8) uses the identifier, of packet sockets the EtherType (3 is
+    /// all of them).
     pub local_port: u16,
     /// The address at the other end; unspecified: there is none.
     pub remote: IpAddr,
@@ -94,6 +116,31 @@ impl Census {
     }
 }
 
+impl SocketProtocol {
+    /// Whether it is a packet socket, which has no addresses.
+    pub const fn is_packet(self) -> bool {
+        matches!(self, Self::PacketRaw | Self::PacketDatagram)
+    }
+}
+
+impl SocketRow {
+    /// What tells it from all other rows of a census, and stays: its cookie, where it has one of its own.
+    pub fn identity(&self) -> u64 {
+        // The kernel counts cookies up from 1, and down from the largest number where it is interrupted, and comes to neither; all readers of
+        // JSON have these numbers whole.
+        const BY_FILE: u64 = 1 << 52;
+        const ASSOCIATION: u64 = 1 << 51;
+        match self.protocol {
+            SocketProtocol::Sctp if self.remote_port != 0 => {
+                let ends = (self.cookie, self.local_port, self.remote, self.remote_port);
+                FixedState::with_seed(0).hash_one(ends) % ASSOCIATION + ASSOCIATION
+            }
+            _ if self.cookie == 0 => BY_FILE | u64::from(self.inode),
+            _ => self.cookie,
+        }
+    }
+}
+
 impl Default for SocketRow {
     fn default() -> Self {
         let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -127,6 +174,18 @@ pub enum SocketProtocol {
     Tcp,
     /// UDP.
     Udp,
+    /// UDP-Lite (RFC 3828).
+    UdpLite,
+    /// SCTP: a socket, or an association of one.
+    Sctp,
+    /// A raw socket, which takes the packets of an IP protocol.
+    Raw,
+    /// One that ping(8) uses: it sends ICMP echo requests, and takes the replies.
+    Icmp,
+    /// A packet socket, which takes whole frames.
+    PacketRaw,
+    /// A packet socket without the link's header.
+    PacketDatagram,
 }
 
 /// What TCP knows of a connection (`struct tcp_info`); `None`: this kernel does not tell, or it is none.

@@ -53,6 +53,7 @@ impl Engine {
             alerts: self.detector.alerts(reading.at),
             egress,
             host: self.host.host(),
+            neighbours: self.host.neighbours(limit),
             connections,
             processes,
             drops: self.drops.drops(),

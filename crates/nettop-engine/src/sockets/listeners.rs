@@ -39,6 +39,8 @@ impl Listeners {
         let chosen = ephemeral.is_some_and(|(first, last)| (first..=last).contains(&local_port));
         match (protocol, state) {
             (SocketProtocol::Tcp, SYN_SENT) => Way::Out,
+            // Nobody can connect to those.
+            (SocketProtocol::Raw | SocketProtocol::Icmp, _) => Way::Out,
             _ if at_port.iter().any(takes) => Way::In,
             _ if chosen => Way::Out,
             _ => Way::Unknown,
@@ -63,6 +65,7 @@ mod tests {
             socket(10, "::", 443, 0),
             SocketRow { v6_only: true, ..socket(10, "::", 8443, 0) },
             SocketRow { protocol: SocketProtocol::Udp, ..socket(7, "0.0.0.0", 40_000, 0) },
+            SocketRow { protocol: SocketProtocol::Raw, remote: [0; 4].into(), ..socket(7, "0.0.0.0", 1, 0) },
         ];
         let listeners = Listeners::of(&listening);
         for (name, state, local, port, expected) in [
@@ -81,6 +84,8 @@ mod tests {
             let found = listeners.way(&socket(state, local, port, 50_000), Some((32_768, 60_999)));
             assert_eq!(found, expected, "{name}");
         }
+        let raw = SocketRow { protocol: SocketProtocol::Raw, ..socket(1, "192.0.2.9", 1, 0) };
+        assert_eq!(listeners.way(&raw, None), Way::Out, "raw, connected, beside one that takes the same protocol");
         assert_eq!(listeners.way(&socket(1, "192.0.2.9", 40_000, 443), None), Way::Unknown, "the ports are not known");
     }
 }

@@ -7,6 +7,7 @@ mod listeners;
 mod rows;
 mod state;
 mod sums;
+mod takes;
 
 use std::{
     cell::OnceCell,
@@ -17,7 +18,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{
-    Census, SocketProtocol, SocketRow,
+    Census, SocketRow,
     calls::{Calls, Ended},
 };
 use nettop_common::PacketsBytes;
@@ -36,7 +37,7 @@ const MOST: usize = 131_072;
 #[derive(Default)]
 pub struct SocketState {
     newest: Option<Entered>,
-    /// What is known of each socket, by its cookie.
+    /// What is known of each socket, by its identity.
     known: HashMap<u64, Known, RandomState>,
     /// How many censuses there have been.
     censuses: u64,
@@ -189,7 +190,7 @@ impl SocketState {
             retransmits: socket.tcp.retransmits.unwrap_or_default(),
             way: Way::Unknown,
         };
-        let (known, is_new) = match self.known.entry(socket.cookie) {
+        let (known, is_new) = match self.known.entry(socket.identity()) {
             Entry::Occupied(known) => (known.into_mut(), false),
             // What it has moved it has moved since then.
             Entry::Vacant(place) => {
@@ -238,9 +239,9 @@ impl SocketState {
             Subject::Process(pid) => self.calls.of_pid(pid).map(|booked| booked.moved.into()),
             Subject::Connection(cookie) => match self.calls.socket(cookie) {
                 Some(booked) => Some(booked.moved.into()),
-                None => self.known.get(&cookie).map(|known| Total {
-                    received: PacketsBytes { packets: 0, bytes: known.rx_bytes.unwrap_or_default() },
-                    sent: Some(PacketsBytes { packets: 0, bytes: known.tx_bytes.unwrap_or_default() }),
+                None => self.known.get(&cookie).and_then(|known| {
+                    let of = |bytes| PacketsBytes { packets: 0, bytes };
+                    Some(Total { received: of(known.rx_bytes?), sent: known.tx_bytes.map(of) })
                 }),
             },
             _ => None,
@@ -291,6 +292,9 @@ impl SocketState {
                 "packets are counted all the same; the kernel needs its modules tcp_diag and udp_diag",
             );
         }
+        if let Some((what, reason, remedy)) = unlisted(census) {
+            push("kinds not listed", what, reason, &remedy);
+        }
         if census.left_out > 0 {
             push(
                 "connections left out",
@@ -332,12 +336,22 @@ impl SocketState {
     }
 }
 
-/// What its protocol is called.
-fn protocol(protocol: SocketProtocol) -> &'static str {
-    match protocol {
-        SocketProtocol::Tcp => "TCP",
-        SocketProtocol::Udp => "UDP",
+/// Kinds of sockets that the kernel does not list, why, and what to do about it; `None`: it lists all there can be.
+fn unlisted(census: &Census) -> Option<(String, String, String)> {
+    if census.unlisted.is_empty() {
+        return None;
     }
+    let kinds: Vec<_> = census.unlisted.iter().map(|one| &*one.kind).collect();
+    let mut modules: Vec<_> = census.unlisted.iter().map(|one| &*one.module).collect();
+    modules.dedup();
+    Some((
+        format!("sockets of {} may be there, and are not listed", kinds.join(", ")),
+        format!("the kernel lists them by {}, which it has not", modules.join(", ")),
+        format!(
+            "modprobe -a {}, where the kernel has it as a module; nettop asks again each minute",
+            modules.join(" ")
+        ),
+    ))
 }
 
 #[cfg(test)]

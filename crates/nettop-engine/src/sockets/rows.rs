@@ -11,9 +11,9 @@ use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, Process
 use super::{
     Counted, Entered,
     calls::{Booked, CallBook},
-    protocol,
     state::{self, Kind},
     sums::{self, Country},
+    takes::takes,
 };
 
 /// Digits of a container's id that tell it from others, as its tools show them.
@@ -103,6 +103,13 @@ pub fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> 
     census.processes.get(socket.owner? as usize)
 }
 
+/// The interface that it is bound to; by its number where it is gone.
+fn interface(census: &Census, socket: &SocketRow) -> Option<String> {
+    let index = Some(socket.interface).filter(|index| *index != 0)?;
+    let named = census.interfaces.iter().find(|(one, _)| *one == index).map(|(_, name)| name.clone());
+    Some(named.unwrap_or_else(|| format!("if{index}")))
+}
+
 /// What a socket has moved, and how much a second; `None`: not known.
 #[derive(Default)]
 pub struct Payload {
@@ -128,7 +135,7 @@ pub fn payload(socket: &SocketRow, calls: &CallBook, counted: &Counted) -> Paylo
             tx_bps: counted.tx_bps,
             rx_bps: counted.rx_bps,
         },
-        SocketProtocol::Udp if calls.has_bytes() => {
+        _ if state::is_told_by_calls(socket) && calls.has_bytes() => {
             let booked = calls.socket(socket.cookie);
             let moved = booked.map(|booked| booked.moved).unwrap_or_default();
             let (tx_bps, rx_bps) = booked.map(|booked| booked.bps).unwrap_or_default();
@@ -141,7 +148,7 @@ pub fn payload(socket: &SocketRow, calls: &CallBook, counted: &Counted) -> Paylo
                 rx_bps: Some(rx_bps),
             }
         }
-        SocketProtocol::Udp => Payload::default(),
+        _ => Payload::default(),
     }
 }
 
@@ -150,17 +157,19 @@ fn row(census: &Census, calls: &CallBook, counted: &Counted) -> Option<Connectio
     let owner = owner(census, socket);
     let is_live = counted.kind == Kind::Live;
     let tcp = Some(&socket.tcp).filter(|_| is_live);
-    let is_silent = socket.protocol == SocketProtocol::Udp && calls.has_bytes();
+    let is_silent = state::is_told_by_calls(socket) && calls.has_bytes();
     let silent_ns = is_silent.then(|| calls.silent_ns(socket.cookie));
     let Payload { tx_bytes, rx_bytes, tx_packets, rx_packets, tx_bps, rx_bps } = payload(socket, calls, counted);
     Some(Connection {
-        cookie: socket.cookie,
-        protocol: protocol(socket.protocol).into(),
-        local: Some(socket.local),
+        cookie: socket.identity(),
+        protocol: state::protocol(socket.protocol).into(),
+        local: Some(socket.local).filter(|_| !socket.protocol.is_packet()),
         local_port: socket.local_port,
+        takes: takes(socket),
+        interface: interface(census, socket),
         remote: is_live.then_some(socket.remote),
-        remote_port: is_live.then_some(socket.remote_port),
         country: None,
+        remote_port: Some(socket.remote_port).filter(|port| is_live && *port != 0),
         state: state::name(socket, silent_ns).into(),
         silent: silent_ns.map(|silent_ns| silent_ns as f64 / 1e9),
         direction: is_live.then_some(counted.way),
@@ -261,7 +270,7 @@ pub fn of_ended(one: &Ended, offset_ns: u64) -> Connection {
     let owner = one.owner.as_ref();
     Connection {
         cookie: one.cookie,
-        protocol: protocol(SocketProtocol::Tcp).into(),
+        protocol: state::protocol(SocketProtocol::Tcp).into(),
         local: Some(one.local),
         local_port: one.local_port,
         remote: Some(one.remote),

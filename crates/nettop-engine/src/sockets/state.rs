@@ -1,6 +1,9 @@
 //! What a socket is, by its state, and what payload it has moved.
 
-use nettop_collect::sockets::{SocketProtocol, SocketRow};
+use nettop_collect::sockets::{
+    SocketProtocol::{self, Icmp, PacketDatagram, PacketRaw, Raw, Sctp, Tcp, Udp, UdpLite},
+    SocketRow,
+};
 
 /// States of TCP by the kernel's numbers (include/net/tcp_states.h), as RFC 9293 names them.
 pub const NAMES: [&str; 12] = [
@@ -21,8 +24,19 @@ const OPEN: &str = "ESTABLISHED";
 /// The places of the two whose sockets are not listed, but counted.
 pub const SYN_RECEIVED: usize = 3;
 pub const TIME_WAIT: usize = 6;
-/// Of a socket of UDP without another end, as ss(8) has it.
+/// Of a socket without another end, as ss(8) has it.
 const UNCONNECTED: &str = "UNCONN";
+/// States of associations of SCTP by the kernel's numbers (include/net/sctp/constants.h), as RFC 9260 names them.
+const SCTP: [&str; 8] = [
+    "CLOSED",
+    "COOKIE-WAIT",
+    "COOKIE-ECHOED",
+    OPEN,
+    "SHUTDOWN-PENDING",
+    "SHUTDOWN-SENT",
+    "SHUTDOWN-RECEIVED",
+    "SHUTDOWN-ACK-SENT",
+];
 
 /// Until then a socket of UDP is active, and until then idle: the times after which the kernel's connection tracking forgets one that was
 /// answered never (`nf_conntrack_udp_timeout`), and twice that.
@@ -49,22 +63,53 @@ pub enum Kind {
 impl Kind {
     /// Of a socket; `None`: it was made, and is neither.
     pub fn of(socket: &SocketRow) -> Option<Self> {
-        match (socket.protocol, socket.state) {
-            (SocketProtocol::Tcp, LISTEN) => Some(Self::Listening),
-            (SocketProtocol::Tcp, CLOSED) => None,
-            (SocketProtocol::Udp, _) if socket.remote_port == 0 => Some(Self::Listening),
-            _ => Some(Self::Live),
-        }
+        let is_live = match (socket.protocol, socket.state) {
+            (Tcp, LISTEN) => false,
+            (Tcp, CLOSED) => return None,
+            // One that was accepted is told by its association.
+            (Sctp, ESTABLISHED) if socket.remote_port == 0 => return None,
+            (Tcp, _) => true,
+            (Udp | UdpLite | Sctp, _) => socket.remote_port != 0,
+            // There are no ports.
+            (Raw | Icmp, _) => !socket.remote.is_unspecified(),
+            (PacketRaw | PacketDatagram, _) => false,
+        };
+        Some(if is_live { Self::Live } else { Self::Listening })
     }
 }
 
 /// The name of its state. `silent_ns`: for how long a socket of UDP has moved nothing, where that is known.
 pub fn name(socket: &SocketRow, silent_ns: Option<u64>) -> &'static str {
+    let state = usize::from(socket.state);
+    let is_live = Kind::of(socket) == Some(Kind::Live);
     match socket.protocol {
-        SocketProtocol::Tcp => NAMES.get(usize::from(socket.state)).copied().unwrap_or_default(),
-        SocketProtocol::Udp if socket.remote_port == 0 => UNCONNECTED,
-        SocketProtocol::Udp => silent_ns.map_or(OPEN, activity),
+        Tcp => NAMES.get(state).copied().unwrap_or_default(),
+        Sctp if is_live => SCTP.get(state).copied().unwrap_or_default(),
+        Sctp if socket.state == LISTEN => NAMES[usize::from(LISTEN)],
+        Udp | UdpLite if is_live => silent_ns.map_or(OPEN, activity),
+        _ if is_live => OPEN,
+        _ => UNCONNECTED,
     }
+}
+
+/// What its protocol is called, as near as may be to what ss(8) does.
+pub fn protocol(protocol: SocketProtocol) -> &'static str {
+    match protocol {
+        Tcp => "TCP",
+        Udp => "UDP",
+        UdpLite => "UDPL",
+        Sctp => "SCTP",
+        Raw => "RAW",
+        Icmp => "ICMP",
+        PacketRaw => "P_RAW",
+        PacketDatagram => "P_DGR",
+    }
+}
+
+/// Whether calls on such a socket, each of which moves a datagram, tell what it moves. Those on a socket of SCTP are not told apart by
+/// association, and those on a packet socket are not counted.
+pub fn is_told_by_calls(socket: &SocketRow) -> bool {
+    matches!(socket.protocol, Udp | UdpLite | Raw) && socket.cookie != 0
 }
 
 /// UDP has no states: what matters is when anything was moved last.
@@ -114,7 +159,6 @@ mod tests {
 
     #[test]
     fn a_socket_is_a_connection_or_waits_for_some() {
-        use SocketProtocol::{Tcp, Udp};
         for (protocol, state, remote_port, kind, text) in [
             (Tcp, 1, 9, Some(Kind::Live), "ESTABLISHED"),
             (Tcp, 2, 9, Some(Kind::Live), "SYN-SENT"),
@@ -123,9 +167,26 @@ mod tests {
             (Tcp, 200, 9, Some(Kind::Live), ""),
             (Udp, 7, 0, Some(Kind::Listening), "UNCONN"),
             (Udp, 1, 9, Some(Kind::Live), "ESTABLISHED"),
+            (UdpLite, 7, 0, Some(Kind::Listening), "UNCONN"),
+            (UdpLite, 1, 9, Some(Kind::Live), "ESTABLISHED"),
+            (Sctp, 10, 0, Some(Kind::Listening), "LISTEN"),
+            (Sctp, 7, 0, Some(Kind::Listening), "UNCONN"),
+            (Sctp, 1, 0, None, "UNCONN"),
+            (Sctp, 3, 9, Some(Kind::Live), "ESTABLISHED"),
+            (Sctp, 7, 9, Some(Kind::Live), "SHUTDOWN-ACK-SENT"),
+            (Sctp, 200, 9, Some(Kind::Live), ""),
+            (Raw, 7, 0, Some(Kind::Listening), "UNCONN"),
+            (Icmp, 7, 0, Some(Kind::Listening), "UNCONN"),
+            (PacketRaw, 7, 0, Some(Kind::Listening), "UNCONN"),
+            (PacketDatagram, 7, 0, Some(Kind::Listening), "UNCONN"),
         ] {
             let socket = SocketRow { protocol, state, remote_port, ..SocketRow::default() };
             assert_eq!((Kind::of(&socket), name(&socket, None)), (kind, text), "{protocol:?} {state}");
+        }
+        for protocol in [Raw, Icmp] {
+            let socket = SocketRow { protocol, state: 1, remote: [192, 0, 2, 1].into(), ..SocketRow::default() };
+            let found = (Kind::of(&socket), name(&socket, None));
+            assert_eq!(found, (Some(Kind::Live), "ESTABLISHED"), "{protocol:?}, connected");
         }
     }
 
@@ -138,6 +199,7 @@ mod tests {
             (SocketProtocol::Udp, 53, Some(60), "IDLE"),
             (SocketProtocol::Udp, 53, Some(61), "STALE"),
             (SocketProtocol::Udp, 53, None, "ESTABLISHED"),
+            (SocketProtocol::UdpLite, 53, Some(31), "IDLE"),
             (SocketProtocol::Udp, 0, Some(0), "UNCONN"),
             (SocketProtocol::Tcp, 53, None, "ESTABLISHED"),
         ] {

@@ -61,7 +61,10 @@ pub fn sums(
         by_process.add(process.map(|process| process.name.as_str()), &sum);
         by_unit.add(process.and_then(unit), &sum);
         by_remote.add(socket.remote, &sum);
-        by_port.add(service(counted, socket.local_port, socket.remote_port), &sum);
+        // Raw sockets have no ports.
+        if socket.remote_port != 0 {
+            by_port.add(service(counted, socket.local_port, socket.remote_port), &sum);
+        }
     }
     let mut by_country = By::new();
     by_remote.0.iter().for_each(|(remote, sum)| by_country.add(country(*remote), sum));

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use nettop_collect::sockets::{
-    Process, TcpFacts,
+    Process, SocketProtocol, TcpFacts, Unlisted,
     calls::{Calls, Ended, Moved, SocketCalls},
 };
 use nettop_geo::CountryCode;
@@ -412,4 +412,85 @@ fn sums_are_over_all_connections_whatever_the_lists_leave_out() {
     let all = state.groups(0, &country).0.expect("connections");
     assert_eq!(told(&all.sums.port)[1], ("443".into(), 1, 5, 7));
     assert_eq!(told(&all.sums.process)[1], (String::new(), 1, 5, 7), "nobody knows whose it is");
+}
+
+#[test]
+fn sockets_without_ports_say_what_they_take_and_where() {
+    let mut state = SocketState::default();
+    let of = |protocol, local_port, inode| SocketRow { protocol, state: 7, local_port, inode, ..SocketRow::default() };
+    let sockets = vec![
+        of(SocketProtocol::Icmp, 8, 1),
+        of(SocketProtocol::Icmp, 9, 2),
+        SocketRow { cookie: 7, ..of(SocketProtocol::Raw, 89, 3) },
+        SocketRow { cookie: 8, interface: 2, ..of(SocketProtocol::PacketRaw, 3, 4) },
+        SocketRow { cookie: 9, interface: 5, ..of(SocketProtocol::PacketDatagram, 0x88cc, 5) },
+        SocketRow { remote: [192, 0, 2, 1].into(), ..of(SocketProtocol::Raw, 47, 6) },
+    ];
+    let (connections, processes) =
+        entered(&mut state, Census { interfaces: vec![(2, "eth0".into())], ..census(0, sockets) });
+    let told = |row: &Connection| {
+        let local = row.local.map(|ip| ip.to_string());
+        (row.protocol.clone(), local, row.local_port, row.takes.clone(), row.interface.clone())
+    };
+    let (any, none) = (Some("0.0.0.0".to_string()), None);
+    let expected = [
+        ("ICMP".into(), any.clone(), 8, None, None),
+        ("ICMP".into(), any.clone(), 9, None, None),
+        ("RAW".into(), any.clone(), 89, Some("OSPF".into()), None),
+        ("P_RAW".into(), none.clone(), 3, Some("all".into()), Some("eth0".into())),
+        ("P_DGR".into(), none, 0x88cc, Some("LLDP".into()), Some("if5".into())),
+    ];
+    assert_eq!(connections.listening.iter().map(told).collect::<Vec<_>>(), expected);
+    let [connected] = &connections.live[..] else { panic!("not one: {:?}", connections.live) };
+    assert_eq!(told(connected), ("RAW".into(), any, 47, Some("GRE".into()), None));
+    assert_eq!(
+        (connected.remote, connected.remote_port, connected.direction),
+        (Some([192, 0, 2, 1].into()), None, Some(Way::Out))
+    );
+    let row = &processes.rows[0];
+    assert_eq!((row.connections, row.listening), (1, 5));
+    assert_eq!((connections.sums.remote.len(), connections.sums.port.len()), (1, 0), "no port at any end");
+}
+
+#[test]
+fn associations_of_one_socket_of_sctp_are_told_apart() {
+    let mut state = SocketState::default();
+    let of = |state, remote_port| {
+        let protocol = SocketProtocol::Sctp;
+        SocketRow { cookie: 5, protocol, state, local_port: 36_412, remote_port, inode: 1, ..SocketRow::default() }
+    };
+    for second in 0..2 {
+        // The kernel lists those of a socket that was accepted, and with it that socket.
+        let sockets = vec![of(10, 0), of(3, 50_000), of(5, 50_001), SocketRow { cookie: 6, ..of(1, 0) }];
+        let (connections, _) = entered(&mut state, census(second, sockets));
+        let told = |row: &Connection| (row.remote_port, row.state.clone(), row.tx_bytes);
+        assert_eq!(
+            connections.live.iter().map(told).collect::<Vec<_>>(),
+            [(Some(50_000), "ESTABLISHED".into(), None), (Some(50_001), "SHUTDOWN-SENT".into(), None)]
+        );
+        assert_eq!(connections.listening.iter().map(told).collect::<Vec<_>>(), [(None, "LISTEN".into(), None)]);
+        assert_eq!(connections.listening[0].cookie, 5);
+    }
+}
+
+#[test]
+fn kinds_that_the_kernel_does_not_list_are_named_once() {
+    let mut state = SocketState::default();
+    let of = |kind: &str, module: &str| Unlisted { kind: kind.into(), module: module.into() };
+    for (name, unlisted, expected) in [
+        ("all are listed", vec![], None),
+        ("one", vec![of("SCTP", "sctp_diag")], Some(("sockets of SCTP may", "modprobe -a sctp_diag,"))),
+        (
+            "two of one module, and another",
+            vec![of("UDP", "udp_diag"), of("UDP-Lite", "udp_diag"), of("PACKET", "af_packet_diag")],
+            Some(("sockets of UDP, UDP-Lite, PACKET may", "modprobe -a udp_diag af_packet_diag,")),
+        ),
+    ] {
+        state.enter(Census { unlisted, ..census(0, Vec::new()) });
+        let rows = state.degraded();
+        assert_eq!(rows.len(), usize::from(expected.is_some()), "{name}: {rows:?}");
+        if let Some((what, remedy)) = expected {
+            assert!(rows[0].what.starts_with(what) && rows[0].remedy.starts_with(remedy), "{name}: {rows:?}");
+        }
+    }
 }

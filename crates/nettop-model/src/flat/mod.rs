@@ -192,6 +192,7 @@ impl From<Flat> for Snapshot {
             processes: None,
             drops: None,
             flows: None,
+            neighbours: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,
                 degraded: flat.degraded,

@@ -45,7 +45,11 @@ impl Connection {
         let with_whom = self.remote.map(|ip| if self.local == Some(ip) { SCOPES[0] } else { scope(ip) });
         with_whom.into_iter().for_each(|scope| see(Fact::Named(Word::Scope, scope)));
         self.country.into_iter().for_each(|country| see(Fact::Country(country)));
-        see(Fact::LocalPort(self.local_port));
+        if self.has_port() {
+            see(Fact::LocalPort(self.local_port));
+        }
+        self.takes.iter().for_each(|takes| see(Fact::Text(takes)));
+        self.interface.iter().for_each(|name| see(Fact::Text(name)));
         self.remote_port.into_iter().for_each(|port| see(Fact::RemotePort(port)));
         see(Fact::Protocol(&self.protocol));
         see(Fact::Named(Word::State, &self.state));

@@ -9,6 +9,7 @@ use super::{
     json::{as_map, from_map, known},
     names::Name,
 };
+use crate::format;
 
 /// The connections there were at the newest census. Bytes are payload as the sockets have it, exact at the census; bytes on the wire
 /// are in the other groups.
@@ -19,7 +20,7 @@ pub struct Connections {
     pub census: CensusFacts,
     /// Connections, the busiest first.
     pub live: Vec<Connection>,
-    /// Sockets that wait for connections, or for datagrams from anybody.
+    /// Sockets that wait for connections, or for packets from anybody: raw and packet sockets are here, too.
     pub listening: Vec<Connection>,
     /// Connections of TCP that ended in the last seconds (`--keep-ended`), the newest first, 4,096 at most; without the kernel's tracepoints, none.
     pub ended: Vec<Connection>,
@@ -94,20 +95,27 @@ pub struct CensusFacts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Connection {
-    /// What the kernel knows it by, for as long as the host runs.
+    /// What the kernel knows it by, for as long as the host runs; where it does not tell, a number made from that of its file, and of an
+    /// association of SCTP one made from both ends.
     pub cookie: u64,
-    /// `TCP` or `UDP`.
+    /// `TCP`, `UDP`, `UDPL` (UDP-Lite), `SCTP`, `RAW`, `ICMP` (of ping(8)), `P_RAW` or `P_DGR` (packet sockets, with and without the link's
+    /// header).
     pub protocol: Name,
-    /// The address at this end.
+    /// The address at this end; of a packet socket there is none.
     pub local: Option<IpAddr>,
-    /// The port at this end.
+    /// The port at this end; of raw sockets the number of the IP protocol, of `ICMP` the identifier, of packet sockets the EtherType (3: all).
     pub local_port: u16,
+    /// What a raw socket takes, an IP protocol such as `OSPF`, or a packet socket, `all` or an EtherType such as `ARP`.
+    pub takes: Option<Name>,
+    /// The interface that it is bound to.
+    pub interface: Option<String>,
     /// The address at the other end.
     pub remote: Option<IpAddr>,
     /// The port at the other end.
     pub remote_port: Option<u16>,
     /// Its state, as RFC 9293 names those of TCP. Of UDP with another end: `ACTIVE` if it moved anything in the last 30 seconds, `IDLE` in the
-    /// last minute, else `STALE`; where calls are not counted, `ESTABLISHED`. Without another end: `UNCONN`.
+    /// last minute, else `STALE`; where calls are not counted, `ESTABLISHED`. Of an association of SCTP as RFC 9260 names it. Without another
+    /// end: `UNCONN`.
     pub state: Name,
     /// Of UDP, for how many seconds it has moved nothing, as far as it is known.
     pub silent: Option<f64>,
@@ -158,6 +166,26 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Whether its local port is one, and not what a raw or a packet socket takes, or the identifier of a ping.
+    pub fn has_port(&self) -> bool {
+        self.takes.is_none() && self.protocol != "ICMP"
+    }
+
+    /// This end in two parts, of which the second tells more: `[2001:db8::1]` and `:443`; of a raw socket `192.0.2.1` and `:ICMP`; of a packet
+    /// socket `ARP` and `%eth0`, as ss(8) writes where a socket is bound, or `%*`.
+    pub fn local_end(&self) -> (String, String) {
+        let takes = self.takes.as_deref().map(format::visible);
+        let address = self.local.map(|local| if local.is_ipv6() { format!("[{local}]") } else { local.to_string() });
+        match (address, takes) {
+            (Some(address), Some(takes)) => (address, format!(":{takes}")),
+            (Some(address), None) => (address, format!(":{}", self.local_port)),
+            (None, takes) => {
+                let interface = self.interface.as_deref().map_or("*".into(), format::visible);
+                (takes.unwrap_or_default(), format!("%{interface}"))
+            }
+        }
+    }
+
     /// Bytes, both ways.
     pub fn bytes(&self) -> u64 {
         self.tx_bytes.unwrap_or_default().saturating_add(self.rx_bytes.unwrap_or_default())

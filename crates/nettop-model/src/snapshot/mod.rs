@@ -21,6 +21,7 @@ mod lists;
 mod meta;
 mod monitor;
 pub(crate) mod names;
+mod neighbours;
 mod places;
 mod prefixes;
 mod remote;
@@ -54,6 +55,7 @@ pub use self::{
     meta::Meta,
     monitor::{Degraded, MapRow, Monitor, Sampling, SelfStats, Tick},
     names::Name,
+    neighbours::{NeighbourRow, Neighbours},
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
     remote::{Lost, Remote},

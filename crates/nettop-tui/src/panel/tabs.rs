@@ -42,19 +42,22 @@ pub fn tabs(columns: usize, keys: &[Key], open: usize) -> Vec<(usize, String)> {
             let name: String = name.chars().take(most).collect();
             let text = format!("{key} {name}").trim().to_string();
             let begins = at;
+            // The open one always stands apart.
+            let gap = if number == open || number + 1 == open { gap.max(1) } else { gap };
             at += text::width(&text) + gap;
             (begins, text)
         };
         VIEWS.iter().map(|view| view.name()).enumerate().map(tab).collect::<Vec<_>>()
     };
     let end = |tabs: &[(usize, String)]| tabs.last().map_or(0, |(at, text)| at + text::width(text));
-    let mut layouts = [(2, usize::MAX), (1, usize::MAX), (1, SHORT[0]), (1, SHORT[1]), (1, SHORT[2]), (1, 0)]
+    let mut layouts = [(2, usize::MAX), (1, usize::MAX), (1, SHORT[0]), (1, SHORT[1]), (1, SHORT[2]), (1, 0), (0, 0)]
         .map(|(gap, most)| laid(gap, most))
         .to_vec();
-    // Better without a blank than without the note; shorter names do not make up for it.
-    let first = if end(&layouts[0]) + NOTE > columns { 1 } else { 0 };
-    let fits = layouts[first..].iter().position(|tabs| end(tabs) <= columns);
-    layouts.swap_remove(fits.map_or(layouts.len() - 1, |at| first + at))
+    // Better shorter names than no note, and better no note than keys without blanks.
+    let last = layouts.len() - 1;
+    let fits = |beside: usize| layouts[..last].iter().position(|tabs| end(tabs) + beside <= columns);
+    let chosen = fits(NOTE).or_else(|| fits(0)).unwrap_or(last);
+    layouts.swap_remove(chosen)
 }
 
 /// The view whose tab is at this column.
@@ -107,6 +110,7 @@ fn notes(picture: &Picture) -> Vec<String> {
         format!("{rows} {name}{unjudged}{order}"),
         format!("{rows}{unjudged}{order}"),
         format!("{rows}{unjudged}"),
+        if unjudged.is_empty() { rows.clone() } else { unjudged.trim_start_matches(", ").into() },
         rows,
     ]
 }

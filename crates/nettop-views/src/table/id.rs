@@ -17,6 +17,8 @@ pub enum Id {
     Port(u16),
     /// A MAC address.
     Mac(Mac),
+    /// A neighbour, and the interface that it is at.
+    Neighbour(IpAddr, String),
     /// A country.
     Country(CountryCode),
     /// An autonomous system.
@@ -40,7 +42,7 @@ impl From<&Alert> for Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ip(ip) => ip.fmt(f),
+            Self::Ip(ip) | Self::Neighbour(ip, _) => ip.fmt(f),
             Self::Prefix(prefix) => prefix.fmt(f),
             Self::Port(port) => port.fmt(f),
             Self::Mac(mac) => mac.fmt(f),

@@ -34,15 +34,19 @@ const FORGOTTEN: f64 = 60.0;
 const FRESH: f64 = 3.0;
 
 const COLUMNS: &[Column] = &[
-    Column::text("Proto", "TCP or UDP", 11, [5, 5, 5], |row, _| format::visible(&row.protocol))
+    Column::text("Proto", "TCP, UDP, UDPL (UDP-Lite), SCTP, RAW, ICMP (ping), P_RAW and P_DGR (packet sockets)", 11, [5, 5, 5], |row, _| format::visible(&row.protocol))
         .sorted(|row| SortKey::Text(row.protocol.to_string())),
     Column::text("Dir", "who began it: in (the other end), out (this host), ? (not known)", 8, [3, 3, 3], |row, _| {
         row.direction.map_or("–", |way| way.label()).into()
     })
     .sorted(|row| SortKey::Text(row.direction.map_or("", |way| way.label()).into())),
-    Column::text("Local", "address and port at this end", 4, [21, 21, 47], |row, cell| {
-        end(row.local, Some(row.local_port), cell)
-    })
+    Column::text(
+        "Local",
+        "address and port at this end; of raw and packet sockets what they take, and of the latter where",
+        4,
+        [21, 21, 47],
+        local,
+    )
     .means_by(|row, cell| fading(row, cell).unwrap_or(Meaning::Text))
     .sorted(|row| SortKey::Number(row.local_port.into())),
     Column::text("Remote", "address and port at the other end", 0, [21, 21, 47], |row, cell| {
@@ -130,16 +134,30 @@ fn rows(snapshot: &Snapshot) -> Cow<'_, [Connection]> {
     }
 }
 
+/// This end, or what a socket without ports takes and where.
+fn local(row: &Connection, cell: &Cell) -> String {
+    if row.has_port() {
+        return end(row.local, Some(row.local_port), cell);
+    }
+    let (first, second) = row.local_end();
+    joined(&first, &second, cell)
+}
+
 /// `192.0.2.1:443`, `[2001:db8::1]:443`; with the name of the port's service, where there is room for both.
 pub(super) fn end(address: Option<IpAddr>, port: Option<u16>, cell: &Cell) -> String {
-    let (Some(address), Some(port)) = (address, port) else { return "–".into() };
+    let Some(address) = address else { return "–".into() };
+    let Some(port) = port else { return text::cut_middle(&address.to_string(), cell.width) };
     let address = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
     let named = services::name(port).filter(|_| !cell.numeric).map(|name| format!("{address}:{name}"));
-    named.filter(|named| text::width(named) <= cell.width).unwrap_or_else(|| {
-        // The port tells more than the end of the address.
-        let port = format!(":{port}");
-        text::cut_middle(&address, cell.width.saturating_sub(port.len())) + &port
-    })
+    named
+        .filter(|named| text::width(named) <= cell.width)
+        .unwrap_or_else(|| joined(&address, &format!(":{port}"), cell))
+}
+
+/// Both parts; of the first as much as there is room for, since the second tells more than its end.
+fn joined(first: &str, second: &str, cell: &Cell) -> String {
+    let second = text::cut(second, cell.width);
+    text::cut_middle(first, cell.width.saturating_sub(text::width(&second))) + &second
 }
 
 /// What the state of a connection means. The kernel's connection tracking forgets a socket of UDP after a minute of silence, which is
@@ -215,6 +233,35 @@ mod tests {
             let text = end(address.parse().ok(), Some(port), &cell);
             assert_eq!(text, expected);
             assert!(text::width(&text) <= width);
+        }
+    }
+
+    #[test]
+    fn sockets_without_ports_tell_what_they_take_and_where() {
+        let attention = Attention::default();
+        let any = Some(IpAddr::from([0; 4]));
+        for (protocol, address, port, takes, interface, width, expected) in [
+            ("TCP", any, 443, None, None, 21, "0.0.0.0:https"),
+            ("RAW", any, 1, Some("ICMP"), None, 21, "0.0.0.0:ICMP"),
+            ("RAW", "2001:db8:aaaa:bbbb::1".parse().ok(), 58, Some("ICMPv6"), None, 19, "[2001:…b::1]:ICMPv6"),
+            ("ICMP", any, 53, None, None, 21, "0.0.0.0:53"),
+            ("P_RAW", None, 3, Some("all"), None, 21, "all%*"),
+            ("P_RAW", None, 3, Some("all"), Some("eth0\x1b"), 21, "all%eth0\\u{1b}"),
+            ("P_DGR", None, 0x8863, Some("PPPoE discovery"), Some("eth0"), 15, "PPPoE…very%eth0"),
+            ("P_DGR", None, 0x0806, Some("ARP"), Some("a-long-name"), 8, "%a-long…"),
+        ] {
+            let (now_ns, packets, place, flags, units) = (0, 0, 1, false, Units::default());
+            let cell = Cell { now_ns, packets, place, width, flags, numeric: false, units, attention: &attention };
+            let (takes, interface) = (takes.map(Into::into), interface.map(String::from));
+            let row = Connection {
+                protocol: protocol.into(),
+                local: address,
+                local_port: port,
+                takes,
+                interface,
+                ..Connection::default()
+            };
+            assert_eq!(local(&row, &cell), expected);
         }
     }
 

@@ -10,6 +10,7 @@ mod drops;
 mod flows;
 mod interfaces;
 mod macs;
+mod neighbours;
 mod networks;
 pub mod own;
 mod ports;
@@ -50,6 +51,7 @@ views! {
     'P' => processes::TABLE,
     'R' => drops::TABLE,
     'W' => flows::TABLE,
+    'M' => neighbours::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].

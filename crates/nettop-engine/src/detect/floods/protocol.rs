@@ -3,7 +3,10 @@
 use nettop_common::TrafficClass;
 
 use super::{Flood, Judged, Look, MOST};
-use crate::detect::rule::{Finds, Rule};
+use crate::{
+    detect::rule::{Finds, Rule},
+    ip_protocol,
+};
 
 pub const RULE: Rule = Rule {
     kind: "protocol-flood",
@@ -39,23 +42,11 @@ fn of(look: &Look) -> Vec<String> {
     worth.into_iter().map(|(number, _)| name(*number)).collect()
 }
 
-/// What a protocol is called (IANA "Assigned Internet Protocol Numbers").
 fn name(number: u8) -> String {
-    let name = match number {
-        2 => "IGMP",
-        4 => "IP-in-IP",
-        41 => "IPv6-in-IP",
-        47 => "GRE",
-        50 => "ESP",
-        51 => "AH",
-        89 => "OSPF",
-        103 => "PIM",
-        112 => "VRRP",
-        115 => "L2TP",
-        132 => "SCTP",
-        _ => return format!("protocol {number}"),
-    };
-    format!("protocol {number} ({name})")
+    match ip_protocol::name(number) {
+        Some(name) => format!("protocol {number} ({name})"),
+        None => format!("protocol {number}"),
+    }
 }
 
 #[cfg(test)]

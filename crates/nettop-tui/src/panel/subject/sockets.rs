@@ -59,12 +59,15 @@ pub fn connection(picture: &Picture, cookie: u64) -> About {
     let Some(row) = rows().find(|row| row.cookie == cookie) else {
         return (vec![Line::styled("it has ended", picture.theme.warn)], Vec::new());
     };
-    let ends = [("local", row.local, Some(row.local_port)), ("remote", row.remote, row.remote_port)];
-    let ends = ends.into_iter().filter_map(|(label, address, port)| {
-        let address = SocketAddr::new(address?, port?);
-        let service = services::name(address.port()).map(|name| format!(" ({name})")).unwrap_or_default();
-        Some(fact(picture, label, format!("{address}{service}")))
-    });
+    let service = |port| services::name(port).map(|name| format!(" ({name})")).unwrap_or_default();
+    let local_port = Some(row.local_port).filter(|_| row.has_port());
+    let ends = [
+        ("local", Some(local(row)), local_port),
+        ("remote", row.remote.map(|address| with_port(address, row.remote_port)), row.remote_port),
+    ];
+    let ends = ends
+        .into_iter()
+        .filter_map(|(label, end, port)| Some(fact(picture, label, end? + &port.map(service).unwrap_or_default())));
     let mut facts = vec![fact(picture, "protocol", format::visible(&row.protocol))];
     facts.extend(ends);
     facts.push(fact(picture, "state", format::visible(&row.state)));
@@ -93,6 +96,16 @@ pub fn connection(picture: &Picture, cookie: u64) -> About {
     (facts, vec![("same remote", connections(picture, same))])
 }
 
+/// This end of a connection, or what a socket without ports takes and where.
+fn local(row: &Connection) -> String {
+    let (first, second) = row.local_end();
+    first + &second
+}
+
+fn with_port(address: IpAddr, port: Option<u16>) -> String {
+    port.map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string())
+}
+
 /// Bytes and rates, both ways, where they are known.
 fn moved(picture: &Picture, bytes: [Option<u64>; 2], bps: [Option<f64>; 2]) -> Vec<Line<'static>> {
     let units = picture.state.units;
@@ -108,9 +121,8 @@ pub fn connections(picture: &Picture, is_meant: impl Fn(&Connection) -> bool) ->
     let theme = picture.theme;
     let rows = picture.snapshot.connections.iter().flat_map(|connections| connections.all());
     let line = |row: &Connection| {
-        let end = |address: Option<IpAddr>, port: Option<u16>| Some(SocketAddr::new(address?, port?).to_string());
-        let local = end(row.local, Some(row.local_port)).unwrap_or_default();
-        let ends = match end(row.remote, row.remote_port) {
+        let local = local(row);
+        let ends = match row.remote.map(|address| with_port(address, row.remote_port)) {
             Some(remote) => format!("{local} {} {remote}", if row.direction == Some(Way::In) { "←" } else { "→" }),
             None => local,
         };
