@@ -74,7 +74,7 @@ fn too_few_descriptors_are_named() {
     }
     let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
     // From what the loader of programs needs on, until there are enough.
-    for (refused, descriptors) in (4..100).step_by(3).enumerate() {
+    for (refused, descriptors) in (4..160).step_by(3).enumerate() {
         let mut command = monitor_command(&net.receiver, &folder, &["--map-memory", "1", "--interval", "0.1"]);
         command.arg("--no-config");
         limit(&mut command, libc::RLIMIT_NOFILE, descriptors).stdout(Stdio::null()).stderr(Stdio::piped());

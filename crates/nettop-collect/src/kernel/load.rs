@@ -155,7 +155,7 @@ const EVERYTHING: Options = Options {
 /// As for [`Xdp::open`](super::Xdp::open).
 pub fn try_load() -> Result<u64> {
     let Budget { maps: memory, .. } = Budget::now(None, EVERYTHING.event_rate)?;
-    let loaded = load(&Options { memory, ..EVERYTHING })?;
+    let loaded = load(&Options { memory, sockets: false, drops: false, ..EVERYTHING })?;
     Ok(Capacity::keys(loaded.sizes.of_cpus().bits[Table::Sources as usize], &loaded.cpus))
 }
 
