@@ -83,8 +83,12 @@ pub fn load() -> Finding {
 pub fn tracepoints() -> Finding {
     const REMEDY: &str = "packets are counted all the same; see BTF and capabilities above";
     // The kernel's types are megabytes, which are looked through twice.
-    if let Ok(Budget { scarce: Some(limit), .. }) = Budget::now(None, DEFAULT_EVENT_RATE) {
-        return Finding::Unknown(format!("not tried, since the control group allows {limit}"));
+    match Budget::now(None, DEFAULT_EVENT_RATE) {
+        Ok(Budget { scarce: None, .. }) => {}
+        Ok(Budget { scarce: Some(limit), .. }) => {
+            return Finding::Unknown(format!("not tried, since the control group allows {limit}"));
+        }
+        Err(_) => return Finding::Unknown("not tried, since there is too little memory".into()),
     }
     match kernel::try_tracepoints() {
         Ok(problems) if problems.is_empty() => Finding::good("the kernel accepts all of them"),
