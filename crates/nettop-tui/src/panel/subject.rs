@@ -1,5 +1,5 @@
 //! What is known of one source, destination, port or prefix: facts, then groups of items. Processes and connections are in
-//! [`sockets`].
+//! `sockets`.
 
 mod sockets;
 
