@@ -22,10 +22,16 @@ use crate::{
 
 /// Procfs, netlink messages and error texts need little.
 const STACK: usize = 256 << 10;
-/// The largest share of a CPU that a collector may take: one that takes longer is asked less often.
-const MOST_CPU: f64 = 0.02;
+/// A collector may take one part of so many of a CPU: one that takes longer is asked less often.
+const SHARE: u64 = 50;
+const MOST_CPU: f64 = 1.0 / SHARE as f64;
 /// After so many paces without a reading it is said that there is none.
 const LATE: u32 = 5;
+
+/// How long to wait at least after a reading that took so many nanoseconds of a CPU.
+pub fn rest(cost_ns: u64) -> Duration {
+    Duration::from_nanos(cost_ns.saturating_mul(SHARE))
+}
 
 /// What a collector has read, one variant for each kind.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,3 +14,4 @@ pub mod reading;
 pub mod record;
 pub mod sockets;
 pub mod traffic;
+mod whole_file;

@@ -1,7 +1,7 @@
 //! Messages of ctnetlink, each read where it lies (linux/netfilter/nfnetlink_conntrack.h).
 
 use super::reading::{FlowKey, FlowRow, Tuple};
-use crate::netlink::{addresses::address, attributes::attributes};
+use crate::netlink::attributes::{address, attributes};
 
 /// The kinds of messages: the number of the subsystem, then that of the message.
 pub const GET: u16 = 1 << 8 | 1;

@@ -32,7 +32,7 @@ pub use self::{
     text::row as row_of_line,
 };
 use crate::{
-    collector::{Collector, Reading},
+    collector::{self, Collector, Reading},
     netlink::kept::Kept,
 };
 
@@ -45,8 +45,6 @@ const MANY: usize = 1000;
 const TABLE: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(3);
 const SLOWEST: Duration = Duration::from_secs(300);
-/// Reading takes at most this share of a CPU: one part of so many.
-const SHARE: u64 = 50;
 /// How often it is asked which addresses are this host's, where no table is read.
 const LOOK: Duration = Duration::from_secs(10);
 /// What problems are about.
@@ -118,7 +116,7 @@ impl Flows {
         // The table is paced by itself.
         let of_table = reading.table.as_ref().map_or(0, |table| table.cost_ns);
         let cost_ns = clock::thread_cpu_ns().saturating_sub(began).saturating_sub(of_table);
-        self.rest = Duration::from_nanos(cost_ns.saturating_mul(SHARE)).max(if came >= MANY { BUSY } else { PACE });
+        self.rest = collector::rest(cost_ns).max(if came >= MANY { BUSY } else { PACE });
         reading.at = Moment::now();
         reading
     }
@@ -214,7 +212,7 @@ impl Collector for Flows {
 
 /// How long to wait after a table that took so much of a CPU, and in which something had moved or not.
 fn rest(cost_ns: u64, is_quiet: bool) -> Duration {
-    Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(if is_quiet { QUIET } else { TABLE }, SLOWEST)
+    collector::rest(cost_ns).clamp(if is_quiet { QUIET } else { TABLE }, SLOWEST)
 }
 
 /// A number that is another one when a flow came or went, or one moved anything.

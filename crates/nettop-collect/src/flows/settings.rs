@@ -1,8 +1,9 @@
 //! How connection tracking is set, and how full it is: numbers of `/proc`. Files are opened once, and read anew from their beginning.
 
-use std::{collections::BTreeSet, fs::File, os::unix::fs::FileExt as _, path::Path};
+use std::{collections::BTreeSet, fs::File, path::Path};
 
 use super::{reading::FlowSettings, states};
+use crate::whole_file;
 
 const FOLDER: &str = "/proc/sys/net/netfilter";
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
@@ -36,7 +37,7 @@ impl Settings {
             timeouts: timeouts.into_iter().filter_map(open).collect(),
             forwarding: FORWARDING.iter().filter_map(|path| File::open(path).ok()).collect(),
             statistics: File::open(STATISTICS).ok(),
-            buffer: vec![0; MOST],
+            buffer: Vec::new(),
         })
     }
 
@@ -67,16 +68,11 @@ impl Settings {
     }
 }
 
-/// What a file says; empty: it cannot be read.
-fn text(file: &File, buffer: &mut [u8]) -> String {
-    let mut length = 0;
-    while let Ok(read) = file.read_at(&mut buffer[length..], length as u64) {
-        length += read;
-        if read == 0 || length == buffer.len() {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&buffer[..length]).into_owned()
+/// What a file says, as far as it can be read.
+fn text(file: &File, buffer: &mut Vec<u8>) -> String {
+    // What was read by then is in the buffer.
+    let _ = whole_file::read(file, buffer, MOST);
+    String::from_utf8_lossy(buffer).into_owned()
 }
 
 /// The sum of a column of hexadecimal numbers over all CPUs: a line of names, then a line for each.

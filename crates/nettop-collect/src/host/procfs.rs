@@ -3,10 +3,10 @@
 use std::{
     fs::File,
     io::{self, ErrorKind},
-    os::unix::fs::FileExt as _,
 };
 
 use super::{COUNTERS, CpuTime, HostReading, Memory, counters::index_of};
+use crate::whole_file;
 
 /// Bytes that are read of a file at most: `/proc/stat` of a thousand CPUs has half of it before its interrupts.
 const MOST: usize = 256 << 10;
@@ -43,7 +43,7 @@ pub struct Procfs {
 impl Procfs {
     /// Opens them.
     pub fn open() -> Self {
-        Self { files: FILES.iter().map(|row| (row, File::open(row.path))).collect(), buffer: vec![0; MOST] }
+        Self { files: FILES.iter().map(|row| (row, File::open(row.path))).collect(), buffer: Vec::new() }
     }
 
     /// Reads what they say now.
@@ -52,7 +52,9 @@ impl Procfs {
         let Self { files, buffer } = self;
         for (row, file) in files {
             let read = match file {
-                Ok(file) => read_whole(file, buffer).map(|text| (row.enter)(&text, reading)),
+                Ok(file) => {
+                    whole_file::read(file, buffer, MOST).map(|_| (row.enter)(&String::from_utf8_lossy(buffer), reading))
+                }
                 Err(error) if row.optional && error.kind() == ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
             };
@@ -61,20 +63,6 @@ impl Procfs {
             }
         }
     }
-}
-
-/// The text of a file from its beginning, as far as there is room.
-fn read_whole(file: &File, buffer: &mut [u8]) -> io::Result<String> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read_at(&mut buffer[length..], length as u64) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }
 
 fn set(counters: &mut [Option<u64>], name: &str, value: Option<u64>) {

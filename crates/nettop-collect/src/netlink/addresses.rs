@@ -1,13 +1,13 @@
 //! The addresses of this host.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{io, net::IpAddr};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-use super::{attributes::attributes, exchange::dump};
+use super::{
+    attributes::{address, attributes},
+    exchange::dump,
+};
 
 /// `struct ifaddrmsg` (linux/if_addr.h): family, length of the prefix, flags, scope, index of the interface.
 const HEADER: usize = 8;
@@ -31,14 +31,10 @@ fn addresses(message: &[u8]) -> Vec<IpAddr> {
     [find(IFA_LOCAL).or_else(|| find(IFA_ADDRESS)), find(IFA_BROADCAST)].into_iter().flatten().collect()
 }
 
-/// An address in network order; `None`: its length is that of none.
-pub fn address(value: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(value).map(|bytes| Ipv4Addr::from(bytes).into());
-    v4.or_else(|_| <[u8; 16]>::try_from(value).map(|bytes| Ipv6Addr::from(bytes).into())).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
     use crate::netlink::attributes::attribute;
 

@@ -1,5 +1,7 @@
 //! The attributes of netlink messages, one by one.
 
+use std::net::IpAddr;
+
 use netlink_packet_core::NlasIterator;
 
 /// Bytes before an attribute's value: its length and its kind.
@@ -29,6 +31,12 @@ pub fn number(value: &[u8]) -> Option<u32> {
 /// The number at a place of a structure.
 pub fn number_at(bytes: &[u8], at: usize) -> Option<u32> {
     number(bytes.get(at..at + 4)?)
+}
+
+/// The address, in the order of the network, that is a whole value; `None`: it is of another length.
+pub fn address(value: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(value).ok().map(IpAddr::from);
+    v4().or_else(|| <[u8; 16]>::try_from(value).ok().map(IpAddr::from))
 }
 
 /// A text without the zero byte that ends it.

@@ -1,15 +1,12 @@
 //! Neighbours, as `ip neigh` lists them: whoever is on a link of this host, and the MAC address that ARP and ND found for it.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{io, net::IpAddr};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use nettop_model::snapshot::Mac;
 
 use super::{
-    attributes::{attributes, number_at},
+    attributes::{self, attributes, number_at},
     kept::Kept,
 };
 
@@ -47,7 +44,7 @@ pub struct Neighbour {
 pub struct Neighbours(Kept);
 
 impl Neighbours {
-    /// Opens it.
+    /// Opens a netlink socket, which needs no privilege.
     ///
     /// # Errors
     /// What the kernel says.
@@ -71,7 +68,7 @@ pub fn neighbour(body: &[u8]) -> Option<Neighbour> {
     let (mut address, mut mac, mut confirmed_s) = (None, None, None);
     for (kind, value) in attributes(rest) {
         match kind {
-            ADDRESS => address = address_of(head[0], value),
+            ADDRESS => address = attributes::address(value).filter(|ip| is_of(*ip, head[0])),
             MAC => mac = <[u8; 6]>::try_from(value).ok().map(Mac),
             CACHE => confirmed_s = number_at(value, 0).map(|ticks| ticks / TICKS),
             _ => {}
@@ -87,16 +84,14 @@ pub fn neighbour(body: &[u8]) -> Option<Neighbour> {
     })
 }
 
-fn address_of(family: u8, bytes: &[u8]) -> Option<IpAddr> {
-    match i32::from(family) {
-        libc::AF_INET => <[u8; 4]>::try_from(bytes).ok().map(|bytes| Ipv4Addr::from(bytes).into()),
-        libc::AF_INET6 => <[u8; 16]>::try_from(bytes).ok().map(|bytes| Ipv6Addr::from(bytes).into()),
-        _ => None,
-    }
+fn is_of(address: IpAddr, family: u8) -> bool {
+    i32::from(family) == if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
     use crate::netlink::attributes::attribute;
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
-    attributes::{attribute, attributes, number, number_at},
+    attributes::{address, attribute, attributes, number, number_at},
     exchange::{ask, dump},
 };
 
@@ -267,11 +267,6 @@ fn own_address(message: &[u8]) -> Option<IpAddr> {
     // On a line between two the other one is that of the peer.
     let (_, own) = of(libc::IFA_LOCAL).or_else(|| of(libc::IFA_ADDRESS))?;
     address(own)
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {

@@ -26,8 +26,8 @@ impl ByFile {
     pub fn own(&mut self, census: &mut Census, all: bool) {
         let Some(owners) = &mut self.0 else { return };
         let Census { sockets, processes, .. } = census;
-        let (places, mut rows): (Vec<usize>, Vec<SocketRow>) =
-            sockets.iter().cloned().enumerate().filter(|(_, row)| row.cookie == 0).unzip();
+        let lacking = sockets.iter().enumerate().filter(|(_, row)| row.cookie == 0);
+        let (places, mut rows): (Vec<usize>, Vec<SocketRow>) = lacking.map(|(place, row)| (place, row.clone())).unzip();
         let found = owners.of(&mut rows, all);
         for (place, row) in places.into_iter().zip(rows) {
             let Some(owner) = row.owner.and_then(|owner| found.get(owner as usize)) else { continue };

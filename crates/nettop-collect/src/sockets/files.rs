@@ -5,16 +5,14 @@ use std::{
     fs::File,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::FileExt as _,
     path::Path,
 };
 
 use super::reading::{SocketProtocol, SocketRow};
+use crate::whole_file;
 
 /// Bytes that are read of a file at most: eight thousand sockets.
 const MOST: usize = 1 << 20;
-/// Bytes that are read at once.
-const CHUNK: usize = 16 << 10;
 
 /// An open file: it is read after the sandbox was entered, too, and goes on being that of its network namespace.
 pub struct ProcFile {
@@ -40,17 +38,8 @@ impl ProcFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(format!("{}: {error}", self.path)),
         };
-        while buffer.len() < MOST {
-            let at = buffer.len();
-            buffer.resize(at + CHUNK, 0);
-            let read = file.read_at(&mut buffer[at..], at as u64);
-            buffer.truncate(at + read.as_ref().copied().unwrap_or_default());
-            match read {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("{}: {error}", self.path)),
-            }
+        if whole_file::read(file, buffer, MOST).map_err(|error| format!("{}: {error}", self.path))? {
+            return Ok(());
         }
         let whole_lines = buffer.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
         buffer.truncate(whole_lines);

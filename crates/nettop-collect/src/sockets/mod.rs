@@ -35,7 +35,7 @@ pub use self::{
     reading::{Census, Process, SocketProtocol, SocketRow, TcpFacts, Unlisted},
 };
 use crate::{
-    collector::{Collector, Reading},
+    collector::{self, Collector, Reading},
     kernel::{self, open_files::OpenFiles},
     netlink,
 };
@@ -56,8 +56,6 @@ const SLOWEST: Duration = Duration::from_secs(30);
 const HALF_OPEN_EVERY: Duration = Duration::from_secs(10);
 /// With so many of them they are counted in each census: they may be an attack.
 const MANY_HALF_OPEN: u64 = 64;
-/// A census takes at most this share of a CPU: one part of so many.
-const SHARE: u64 = 50;
 /// Sockets listed at most. Others are counted.
 const MOST: usize = 65_536;
 /// Bytes of each: 20 MiB for all of them.
@@ -258,7 +256,7 @@ fn is_due(newest: Option<&HalfOpen>, elapsed: Duration) -> bool {
 
 /// How long to wait after a census that took so much of a CPU, and found something new or not.
 fn rest(cost_ns: u64, is_quiet: bool) -> Duration {
-    Duration::from_nanos(cost_ns.saturating_mul(SHARE)).clamp(if is_quiet { QUIET } else { PACE }, SLOWEST)
+    collector::rest(cost_ns).clamp(if is_quiet { QUIET } else { PACE }, SLOWEST)
 }
 
 /// A number that is another one when a socket came or went, or one of TCP moved anything.
