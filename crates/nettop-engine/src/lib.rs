@@ -9,6 +9,7 @@ pub mod detect;
 mod drops;
 mod egress;
 pub mod flows;
+mod heaviest;
 mod histories;
 mod host;
 pub mod hyperloglog;

@@ -45,6 +45,12 @@ pub enum Taker<'a> {
     Nobody,
 }
 
+/// Whether a socket that is bound to an address takes what is sent to another one.
+pub fn takes(bound: IpAddr, v6_only: bool, address: IpAddr) -> bool {
+    let is_any = bound.is_unspecified();
+    bound == address || is_any && (bound.is_ipv4() == address.is_ipv4() || bound.is_ipv6() && !v6_only)
+}
+
 impl Takers {
     /// Those of a census.
     pub fn of(census: &Census) -> Self {
@@ -83,11 +89,7 @@ impl Takers {
         let (protocol, ip) = (if is_udp { UDP } else { TCP }, address.to_ip());
         let first = self.open.partition_point(|open| (open.protocol, open.port) < (protocol, port));
         let at_port = self.open[first..].iter().take_while(|open| (open.protocol, open.port) == (protocol, port));
-        let takes = |open: &&Open| match open.address {
-            bound if bound == ip => true,
-            IpAddr::V4(bound) => bound.is_unspecified() && ip.is_ipv4(),
-            IpAddr::V6(bound) => bound.is_unspecified() && (ip.is_ipv6() || !open.v6_only),
-        };
+        let takes = |open: &&Open| takes(open.address, open.v6_only, ip);
         // The kernel prefers the one that names the address; those of one port are mostly of one process.
         let mut found = at_port.filter(takes).collect::<Vec<_>>();
         found.sort_by_key(|open| open.address.is_unspecified());
@@ -101,7 +103,11 @@ impl Takers {
 
 /// The number of a protocol whose sockets are told apart by ports; `None`: of another one.
 fn number(protocol: SocketProtocol) -> Option<u8> {
-    [(SocketProtocol::Tcp, TCP), (SocketProtocol::Udp, UDP)].into_iter().find(|(of, _)| *of == protocol).map(|(_, n)| n)
+    match protocol {
+        SocketProtocol::Tcp => Some(TCP),
+        SocketProtocol::Udp => Some(UDP),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

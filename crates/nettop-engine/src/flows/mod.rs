@@ -6,7 +6,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cell::OnceCell, cmp::Ordering, sync::Arc};
 
 use nettop_collect::flows::{FlowReading, FlowSettings, FlowTable};
 use nettop_model::{
@@ -15,13 +15,15 @@ use nettop_model::{
 };
 
 use self::book::{FlowBook, Known};
+use crate::heaviest::{busiest, heaviest};
 
 /// The newest reading, and the book.
 #[derive(Default)]
 pub struct FlowState {
     newest: Option<Newest>,
     book: FlowBook,
-    published: Option<Arc<Flows>>,
+    /// Made when somebody asks for the first time since anything was entered: events are read more often than that.
+    published: OnceCell<Option<Arc<Flows>>>,
 }
 
 /// What of a reading is not in the book.
@@ -53,31 +55,28 @@ impl FlowState {
         };
         self.book.tell(&mut after, at);
         self.newest = Some(Newest { at, settings, unreadable, problems, table });
-        self.published = self.made(DEFAULT_LIMIT);
+        self.published.take();
     }
 
     /// Counts anew.
     pub fn reset(&mut self) {
         self.book.reset();
-        self.published = self.made(DEFAULT_LIMIT);
+        self.published.take();
     }
 
     /// What is published of it, with at most `limit` (0: all) rows in each list.
     pub fn group(&self, limit: usize) -> Option<Arc<Flows>> {
-        if limit == DEFAULT_LIMIT { self.published.clone() } else { self.made(limit) }
+        if limit == DEFAULT_LIMIT {
+            return self.published.get_or_init(|| self.made(limit)).clone();
+        }
+        self.made(limit)
     }
 
     fn made(&self, limit: usize) -> Option<Arc<Flows>> {
         let Newest { at, settings, unreadable, table, .. } = self.newest.as_ref()?;
         let most = if limit == 0 { usize::MAX } else { limit };
-        let mut live: Vec<&Known> = self.book.live().collect();
         let mut left_out = 0;
-        if live.len() > most {
-            live.select_nth_unstable_by(most, |one, other| order(one, other));
-            left_out += (live.len() - most) as u64;
-            live.truncate(most);
-        }
-        live.sort_unstable_by(|one, other| order(one, other));
+        let live = heaviest(self.book.live().collect(), limit, &mut left_out, |one, other| order(one, other));
         let ended: Vec<Flow> = self.book.ended().take(most).map(rows::ended).collect();
         left_out += (self.book.ended().count() - ended.len()) as u64;
         let (seconds, cost_us, rest, own) = table.as_ref().map_or((0.0, 0, 0.0, 0), |(table, seconds)| {
@@ -112,10 +111,8 @@ fn order(one: &Known, other: &Known) -> Ordering {
         let bps = known.bps.map_or(0.0, |[tx, rx]| tx + rx);
         (bps, known.row.moved.map_or(0, |[(_, tx), (_, rx)]| tx.saturating_add(rx)))
     };
-    let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
     let ends = |known: &Known| (known.row.key.original.source, known.row.key.original.destination);
-    let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
-    by_weight
+    busiest(weight(one), weight(other))
         .then_with(|| ends(one).cmp(&ends(other)))
         .then_with(|| one.row.key.original.ports.cmp(&other.row.key.original.ports))
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::calls::{Moved, SocketCalls};
 
+use crate::heaviest::silent_longest;
+
 /// Sockets that are remembered.
 const MOST: usize = 65_536;
 /// And how many of them are forgotten at once, where there is no room.
@@ -61,14 +63,8 @@ impl SocketBook {
 
     /// Forgets those that were silent for longest.
     fn make_room(&mut self) {
-        let mut last: Vec<_> = self.0.values().map(|booked| booked.last_ns).collect();
-        let (_, limit, _) = last.select_nth_unstable(FORGOTTEN);
-        let (limit, mut left) = (*limit, FORGOTTEN);
-        self.0.retain(|_, booked| {
-            let goes = booked.last_ns <= limit && left > 0;
-            left -= usize::from(goes);
-            !goes
-        });
+        let mut goes = silent_longest(self.0.values().map(|booked| booked.last_ns).collect(), FORGOTTEN);
+        self.0.retain(|_, booked| !goes(booked.last_ns));
     }
 }
 

@@ -13,7 +13,7 @@ use nettop_common::PacketsBytes;
 use nettop_model::snapshot::{CallsAccounting, Connection, Transferred};
 
 use super::by_socket::{self, SocketBook};
-use crate::histories::Total;
+use crate::{heaviest::silent_longest, histories::Total};
 
 /// Processes that are remembered.
 const MOST: usize = 16_384;
@@ -189,13 +189,11 @@ impl CallBook {
 
     /// Forgets those that were silent for longest.
     fn make_room(&mut self) {
-        let mut last: Vec<_> = self.processes.values().map(|booked| booked.last_ns).collect();
-        let (_, limit, _) = last.select_nth_unstable(EVICTED);
-        let (limit, mut left, evicted) = (*limit, EVICTED, &mut self.evicted);
+        let mut goes = silent_longest(self.processes.values().map(|booked| booked.last_ns).collect(), EVICTED);
+        let evicted = &mut self.evicted;
         self.processes.retain(|_, booked| {
-            let goes = booked.last_ns <= limit && left > 0;
+            let goes = goes(booked.last_ns);
             if goes {
-                left -= 1;
                 evicted.add(booked.moved);
             }
             !goes

@@ -7,6 +7,7 @@ use nettop_collect::sockets::{SocketProtocol, SocketRow};
 use nettop_model::snapshot::Way;
 
 use super::state::{Kind, SYN_SENT};
+use crate::detect::takers::takes;
 
 /// What listens, by port: addresses, and whether IPv6 alone. Few are at one port.
 pub struct Listeners(HashMap<(SocketProtocol, u16), Vec<(IpAddr, bool)>, RandomState>);
@@ -31,11 +32,7 @@ impl Listeners {
     pub fn way(&self, socket: &SocketRow, ephemeral: Option<(u16, u16)>) -> Way {
         let SocketRow { protocol, state, local, local_port, .. } = *socket;
         let at_port = self.0.get(&(protocol, local_port)).map(Vec::as_slice).unwrap_or_default();
-        let takes = |(address, v6_only): &(IpAddr, bool)| match address {
-            address if *address == local => true,
-            IpAddr::V4(address) => address.is_unspecified() && local.is_ipv4(),
-            IpAddr::V6(address) => address.is_unspecified() && (local.is_ipv6() || !v6_only),
-        };
+        let takes = |(bound, v6_only): &(IpAddr, bool)| takes(*bound, *v6_only, local);
         let chosen = ephemeral.is_some_and(|(first, last)| (first..=last).contains(&local_port));
         match (protocol, state) {
             (SocketProtocol::Tcp, SYN_SENT) => Way::Out,

@@ -221,16 +221,16 @@ impl SocketState {
 
     /// The row of a connection that has ended, as it was read at `read`.
     fn ended(&self, one: &Ended, read: Moment) -> Connection {
-        let known = self.known.get(&one.cookie);
-        let way = known.map_or(Way::Unknown, |known| known.way);
+        let (known, newest) = (self.known.get(&one.cookie), self.newest.as_ref());
         let row = rows::of_ended(one, read.unix_offset_ns());
-        let (opened_ns, direction) = match &self.newest {
-            // Between two censuses that had all sockets: it lived for less than the time between them.
-            Some(newest) if known.is_none() && newest.census.is_whole() => (row.ended_ns, newest.way(&row)),
-            Some(newest) if way == Way::Unknown => (known.and_then(|known| known.opened_ns), newest.way(&row)),
-            _ => (known.and_then(|known| known.opened_ns), way),
+        let opened_ns = match known {
+            Some(known) => known.opened_ns,
+            // Between two censuses, of which the first had all sockets: it lived for less than the time between them.
+            None => row.ended_ns.filter(|_| newest.is_some_and(|newest| newest.census.is_whole())),
         };
-        Connection { opened_ns, direction: Some(direction), ..row }
+        let known_way = known.map(|known| known.way).filter(|way| *way != Way::Unknown);
+        let way = known_way.or_else(|| Some(newest?.way(&row))).unwrap_or(Way::Unknown);
+        Connection { opened_ns, direction: Some(way), ..row }
     }
 
     /// What a process or a connection has moved; `None`: it is not known, or is none of these.

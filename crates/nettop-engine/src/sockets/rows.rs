@@ -1,9 +1,6 @@
 //! From a census to the lists of a snapshot.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, HashSet},
-};
+use std::collections::{BTreeMap, HashSet};
 
 use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow, calls::Ended};
 use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes};
@@ -15,6 +12,7 @@ use super::{
     sums::{self, Country},
     takes::takes,
 };
+use crate::heaviest::{busiest, heaviest};
 
 /// Digits of a container's id that tell it from others, as its tools show them.
 const SHORT_ID: usize = 12;
@@ -27,18 +25,12 @@ pub fn connections(entered: &Entered, calls: &CallBook, country: Country, limit:
     let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
     let mut left_out = census.left_out;
     let weight = |counted: &Counted| {
-        let payload =
-            census.sockets.get(counted.at as usize).map_or_else(Payload::default, |row| payload(row, calls, counted));
-        let sum = |tx: Option<u64>, rx: Option<u64>| tx.unwrap_or_default().saturating_add(rx.unwrap_or_default());
-        (
-            payload.tx_bps.unwrap_or_default() + payload.rx_bps.unwrap_or_default(),
-            sum(payload.tx_bytes, payload.rx_bytes),
-        )
+        let socket = census.sockets.get(counted.at as usize);
+        socket.map(|socket| payload(socket, calls, counted).weight()).unwrap_or_default()
     };
     let mut list = |all: Vec<&Counted>| {
         let listed = heaviest(all, limit, &mut left_out, |one, other| {
-            let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
-            other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes)).then(one.at.cmp(&other.at))
+            busiest(weight(one), weight(other)).then(one.at.cmp(&other.at))
         });
         listed.iter().filter_map(|counted| row(census, calls, counted)).map(|row| placed(row, country)).collect()
     };
@@ -74,17 +66,6 @@ pub fn without_owner(census: &Census) -> u64 {
     census.sockets.iter().filter(|socket| socket.inode != 0 && socket.owner.is_none()).count() as u64
 }
 
-/// The first `limit` (0: all) in this order; the others are added to `left_out`.
-pub fn heaviest<T>(mut all: Vec<T>, limit: usize, left_out: &mut u64, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
-    if limit > 0 && all.len() > limit {
-        all.select_nth_unstable_by(limit, &order);
-        *left_out += (all.len() - limit) as u64;
-        all.truncate(limit);
-    }
-    all.sort_unstable_by(order);
-    all
-}
-
 /// How many TCP sockets are in which state; those that are not listed are counted by the kernel.
 fn states(census: &Census) -> Vec<(Name, u64)> {
     let mut counts = [0; state::NAMES.len()];
@@ -99,7 +80,7 @@ fn states(census: &Census) -> Vec<(Name, u64)> {
     named.map(|(name, count)| (name.into(), count)).collect()
 }
 
-pub fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
+fn owner<'a>(census: &'a Census, socket: &SocketRow) -> Option<&'a Process> {
     census.processes.get(socket.owner? as usize)
 }
 
@@ -119,6 +100,14 @@ pub struct Payload {
     pub rx_packets: Option<u64>,
     pub tx_bps: Option<f64>,
     pub rx_bps: Option<f64>,
+}
+
+impl Payload {
+    /// Bytes per second and bytes, both ways: what lists are ordered by.
+    fn weight(&self) -> (f64, u64) {
+        let bytes = self.tx_bytes.unwrap_or_default().saturating_add(self.rx_bytes.unwrap_or_default());
+        (self.tx_bps.unwrap_or_default() + self.rx_bps.unwrap_or_default(), bytes)
+    }
 }
 
 /// TCP counts by itself what a socket moves. Of the others it is known from their calls, of which each moves a datagram.
@@ -251,9 +240,9 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, calls: &CallBook, li
     }));
     let rows = heaviest(rows, limit, &mut left_out, |one, other| {
         let weight = |row: &ProcessRow| (row.tx_bps + row.rx_bps, row.tx_bytes.saturating_add(row.rx_bytes));
-        let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
-        let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
-        by_weight.then(other.connections.cmp(&one.connections)).then((one.pid, one.uid).cmp(&(other.pid, other.uid)))
+        busiest(weight(one), weight(other))
+            .then(other.connections.cmp(&one.connections))
+            .then((one.pid, one.uid).cmp(&(other.pid, other.uid)))
     });
     let accounting = calls.has_bytes().then(|| calls.accounting());
     Processes { at_ns: census.at.unix_ns, rows, left_out, accounting }

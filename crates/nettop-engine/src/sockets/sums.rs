@@ -9,9 +9,10 @@ use nettop_model::snapshot::{ConnectionSum, ConnectionSums, Way};
 use super::{
     Counted, Entered,
     calls::CallBook,
-    rows::{self, Payload, heaviest, owner, unit},
+    rows::{self, Payload, unit},
     state::Kind,
 };
+use crate::heaviest::{busiest, heaviest};
 
 /// Where an address is.
 pub type Country<'a> = &'a dyn Fn(IpAddr) -> Option<CountryCode>;
@@ -39,9 +40,9 @@ impl<K: Hash + Eq> By<K> {
         let all = self.0.into_iter().map(|(key, sum)| ConnectionSum { name: name(&key), ..sum }).collect();
         heaviest(all, limit, left_out, |one: &ConnectionSum, other| {
             let weight = |sum: &ConnectionSum| (sum.tx_bps + sum.rx_bps, sum.tx_bytes.saturating_add(sum.rx_bytes));
-            let ((rate, bytes), (other_rate, other_bytes)) = (weight(one), weight(other));
-            let by_weight = other_rate.total_cmp(&rate).then(other_bytes.cmp(&bytes));
-            by_weight.then(other.connections.cmp(&one.connections)).then_with(|| one.name.cmp(&other.name))
+            busiest(weight(one), weight(other))
+                .then(other.connections.cmp(&one.connections))
+                .then_with(|| one.name.cmp(&other.name))
         })
     }
 }
@@ -53,20 +54,24 @@ pub fn sums(
     country: Country,
     limit: usize,
 ) -> ConnectionSums {
-    let (mut by_process, mut by_unit, mut by_remote, mut by_port) = (By::new(), By::new(), By::new(), By::new());
+    let (mut by_owner, mut by_remote, mut by_port) = (By::new(), By::new(), By::new());
     for counted in sockets.iter().filter(|counted| counted.kind == Kind::Live) {
         let Some(socket) = census.sockets.get(counted.at as usize) else { continue };
         let sum = one(&rows::payload(socket, calls, counted), socket.tcp.retransmits);
-        let process = owner(census, socket);
-        by_process.add(process.map(|process| process.name.as_str()), &sum);
-        by_unit.add(process.and_then(unit), &sum);
+        by_owner.add(socket.owner, &sum);
         by_remote.add(socket.remote, &sum);
         // Raw sockets have no ports.
         if socket.remote_port != 0 {
             by_port.add(service(counted, socket.local_port, socket.remote_port), &sum);
         }
     }
-    let mut by_country = By::new();
+    // Of owners and of other ends there are fewer than of connections.
+    let (mut by_process, mut by_unit, mut by_country) = (By::new(), By::new(), By::new());
+    for (owner, sum) in &by_owner.0 {
+        let process = owner.and_then(|owner| census.processes.get(owner as usize));
+        by_process.add(process.map(|process| process.name.as_str()), sum);
+        by_unit.add(process.and_then(unit), sum);
+    }
     by_remote.0.iter().for_each(|(remote, sum)| by_country.add(country(*remote), sum));
     let left_out = &mut 0;
     let known = |name: Option<&str>| name.unwrap_or_default().to_owned();
