@@ -16,6 +16,7 @@ pub mod mirror;
 pub mod monitor;
 pub mod naive;
 pub mod net;
+pub mod peers;
 pub mod program;
 pub mod screen;
 pub mod send;

@@ -15,13 +15,12 @@ use nettop_tests::{
     frames::{Spec, Transport},
     monitor::Monitor,
     net::Net,
+    peers::{HOST, REMOTE, named, peers},
     send::Sender,
     skip,
 };
 use serde_json::{Value, json};
 
-const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Streams of calls: so many peers, each of which sends every 20 ms.
 const PEERS: u8 = 200;
 const PACKET: Duration = Duration::from_millis(20);
@@ -30,12 +29,8 @@ const OPTIONS: &str =
 
 /// A host, `in0`, and the rest of the world behind `out0`.
 fn net() -> Net {
-    let net = Net::new(1);
-    net.receiver.ip(&format!("addr add {HOST}/24 dev in0"));
+    let net = peers();
     net.receiver.ip("link set dev lo up");
-    net.sender.ip(&format!("addr add {REMOTE}/24 dev out0"));
-    net.receiver.ip(&format!("neigh add {REMOTE} lladdr 02:00:00:00:01:00 dev in0"));
-    net.sender.ip(&format!("neigh add {HOST} lladdr 02:00:00:00:02:00 dev out0"));
     net.receiver.ip(&format!("route add default via {REMOTE} dev in0"));
     net
 }
@@ -47,10 +42,6 @@ fn alerts(snapshot: &Value) -> &[Value] {
 /// Kinds of alarms.
 fn loud(snapshot: &Value) -> Vec<&Value> {
     alerts(snapshot).iter().filter(|alert| alert["severity"] != "info").collect()
-}
-
-fn named<'a>(snapshot: &'a Value, kind: &str) -> Option<&'a Value> {
-    alerts(snapshot).iter().find(|alert| alert["kind"] == kind)
 }
 
 fn evidence(alert: &Value) -> String {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -13,29 +13,13 @@ use nettop_tests::{
     enough::Enough,
     frames::{Spec, Transport},
     monitor::Monitor,
-    net::Net,
+    peers::{HOST, REMOTE, named, peers},
     send::Sender,
     skip,
 };
 use serde_json::{Value, json};
 
-const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const SYN: u8 = 0x02;
-
-/// A host, `in0`, and another one, `out0`, which know each other's MACs.
-fn net() -> Net {
-    let net = Net::new(1);
-    net.receiver.ip(&format!("addr add {HOST}/24 dev in0"));
-    net.sender.ip(&format!("addr add {REMOTE}/24 dev out0"));
-    net.receiver.ip(&format!("neigh add {REMOTE} lladdr 02:00:00:00:01:00 dev in0"));
-    net.sender.ip(&format!("neigh add {HOST} lladdr 02:00:00:00:02:00 dev out0"));
-    net
-}
-
-fn named<'a>(snapshot: &'a Value, kind: &str) -> Option<&'a Value> {
-    snapshot["alerts"].as_array().expect("a list").iter().find(|alert| alert["kind"] == kind)
-}
 
 #[track_caller]
 fn wait_for(monitor: &Monitor, kind: &str) -> Value {
@@ -60,7 +44,7 @@ fn what_is_served_is_none_and_what_nobody_answers_is_an_egress_flood() {
         return;
     }
     const PAYLOAD: usize = 60_000_000;
-    let net = net();
+    let net = peers();
     let monitor = Monitor::live(&net.receiver, "--iface in0 --egress-flood 1000");
     let listener = net.receiver.run(|| TcpListener::bind((HOST, 80)).expect("listening"));
     thread::scope(|scope| {
@@ -110,7 +94,7 @@ fn half_open_connections_are_told_with_their_listener_and_its_process() {
     if !skip::privileged() {
         return;
     }
-    let net = net();
+    let net = peers();
     // They are answered, and nobody is there.
     net.receiver.ip("route add default via 10.0.0.2 dev in0");
     let listener = net.receiver.run(|| TcpListener::bind((HOST, 443)).expect("listening"));
@@ -140,7 +124,7 @@ fn connections_that_move_nothing_are_a_connection_flood_and_those_that_do_are_no
     if !skip::privileged() {
         return;
     }
-    let net = net();
+    let net = peers();
     let (idle, busy) =
         net.receiver.run(|| [80, 8080].map(|port| TcpListener::bind((HOST, port)).expect("listening")).into());
     let connect = |listener: &TcpListener| {
@@ -179,7 +163,7 @@ fn segments_that_get_no_acknowledgment_are_a_retransmission_storm() {
     if !skip::privileged() {
         return;
     }
-    let net = net();
+    let net = peers();
     let listener = net.sender.run(|| TcpListener::bind((REMOTE, 80)).expect("listening"));
     let connections: Vec<_> = (0..100)
         .map(|_| {

@@ -6,6 +6,7 @@ use nettop_geo::CountryCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Snapshot,
     json::{as_map, from_map, known},
     names::Name,
 };
@@ -189,6 +190,18 @@ impl Connection {
     /// Bytes, both ways.
     pub fn bytes(&self) -> u64 {
         self.tx_bytes.unwrap_or_default().saturating_add(self.rx_bytes.unwrap_or_default())
+    }
+}
+
+impl Snapshot {
+    /// Every socket that it lists: connections, what listens, what has ended.
+    pub fn sockets(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().flat_map(|connections| connections.all())
+    }
+
+    /// The one of this cookie.
+    pub fn socket(&self, cookie: u64) -> Option<&Connection> {
+        self.sockets().find(|row| row.cookie == cookie)
     }
 }
 

@@ -3,7 +3,7 @@
 use nettop_model::{
     query,
     request::Request,
-    snapshot::{Connection, Snapshot, Subject},
+    snapshot::{Snapshot, Subject},
 };
 use nettop_views::{
     alert,
@@ -133,7 +133,7 @@ pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if let Some(open) = &state.detail {
         let leads_to = match open.subject {
             Subject::Process(pid) => Enter::Connections(format!("pid:{pid}")),
-            Subject::Connection(cookie) => match connection(snapshot, cookie).and_then(|row| row.remote) {
+            Subject::Connection(cookie) => match snapshot.socket(cookie).and_then(|row| row.remote) {
                 Some(remote) => Enter::Detail(Subject::Source(remote)),
                 None => Enter::Nowhere,
             },
@@ -177,12 +177,6 @@ fn follow_to(state: &mut State, snapshot: &Snapshot, leads_to: Enter) -> Option<
         Enter::Nowhere => {}
     }
     None
-}
-
-/// The connection of this cookie.
-fn connection(snapshot: &Snapshot, cookie: u64) -> Option<&Connection> {
-    let connections = snapshot.connections.as_deref()?;
-    connections.all().find(|row| row.cookie == cookie)
 }
 
 /// Opens a view with a filter, which is made of what a row is known by, so that it can be read.
@@ -249,7 +243,7 @@ pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
             Subject::Port(port) => port.to_string(),
             Subject::Process(pid) => pid.to_string(),
             Subject::Connection(cookie) => {
-                let found = connection(snapshot, *cookie);
+                let found = snapshot.socket(*cookie);
                 found.and_then(|row| row.remote).map_or_else(|| cookie.to_string(), |remote| remote.to_string())
             }
         },

@@ -1,6 +1,9 @@
 //! The flows that this host forwards or translates, from where to where they go before and behind it, and below them what ended lately.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 use nettop_model::{
     format,
@@ -118,8 +121,7 @@ fn rows(snapshot: &Snapshot) -> Cow<'_, [Flow]> {
 /// Both directions, which is what tells it from others.
 fn known_by(row: &Flow) -> String {
     let place = |address: Option<IpAddr>, port: Option<u16>| match (address, port.or(row.icmp_id)) {
-        (Some(IpAddr::V6(address)), Some(port)) => format!("[{address}]:{port}"),
-        (Some(address), Some(port)) => format!("{address}:{port}"),
+        (Some(address), Some(port)) => SocketAddr::new(address, port).to_string(),
         (Some(address), None) => address.to_string(),
         (None, _) => "–".into(),
     };

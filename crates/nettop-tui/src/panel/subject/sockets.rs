@@ -55,8 +55,7 @@ fn command(picture: &Picture) -> Vec<Line<'static>> {
 
 /// What is known of a connection.
 pub fn connection(picture: &Picture, cookie: u64) -> About {
-    let rows = || picture.snapshot.connections.iter().flat_map(|connections| connections.all());
-    let Some(row) = rows().find(|row| row.cookie == cookie) else {
+    let Some(row) = picture.snapshot.socket(cookie) else {
         return (vec![Line::styled("it has ended", picture.theme.warn)], Vec::new());
     };
     let service = |port| services::name(port).map(|name| format!(" ({name})")).unwrap_or_default();
@@ -119,7 +118,6 @@ fn moved(picture: &Picture, bytes: [Option<u64>; 2], bps: [Option<f64>; 2]) -> V
 /// The connections that are meant, the busiest first.
 pub fn connections(picture: &Picture, is_meant: impl Fn(&Connection) -> bool) -> Vec<Line<'static>> {
     let theme = picture.theme;
-    let rows = picture.snapshot.connections.iter().flat_map(|connections| connections.all());
     let line = |row: &Connection| {
         let local = local(row);
         let ends = match row.remote.map(|address| with_port(address, row.remote_port)) {
@@ -137,14 +135,13 @@ pub fn connections(picture: &Picture, is_meant: impl Fn(&Connection) -> bool) ->
             Span::styled(moved.unwrap_or_default(), theme.value),
         ])
     };
-    rows.filter(|row| is_meant(row)).take(MOST).map(line).collect()
+    picture.snapshot.sockets().filter(|row| is_meant(row)).take(MOST).map(line).collect()
 }
 
 /// The processes of this host that have connections with an address, and how many each.
 pub fn processes_with(picture: &Picture, ip: IpAddr) -> Vec<Line<'static>> {
     let mut counts = BTreeMap::<String, u64>::new();
-    let rows = picture.snapshot.connections.iter().flat_map(|connections| connections.all());
-    for row in rows.filter(|row| row.remote == Some(ip)) {
+    for row in picture.snapshot.sockets().filter(|row| row.remote == Some(ip)) {
         let name = match (&row.process, row.pid) {
             (Some(name), Some(pid)) => format!("{} ({pid})", format::visible(name)),
             _ => "not known".into(),
