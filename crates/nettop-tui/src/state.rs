@@ -197,13 +197,14 @@ impl State {
 
     /// The rows of the view.
     pub fn listed<'a>(&self, snapshot: &'a Snapshot) -> Box<dyn Listed + 'a> {
-        let filter = self.table().filter.clone();
-        let hides = if self.without_ended && self.sums.is_none() { view::without_ended(self.view) } else { "" };
-        let filter = match (filter, query::parse(hides).ok().flatten()) {
-            (Some(filter), Some(hides)) => Some(filter.and(hides)),
-            (filter, hides) => filter.or(hides),
-        };
-        self.listing().list(snapshot, filter.as_ref(), self.table().order)
+        let TableState { filter, order, .. } = self.table();
+        let hides = Some(view::without_ended(self.view)).filter(|_| self.without_ended && self.sums.is_none());
+        let hides = hides.and_then(|hides| query::parse(hides).ok().flatten());
+        let both = hides.map(|hides| match filter {
+            Some(filter) => filter.clone().and(hides),
+            None => hides,
+        });
+        self.listing().list(snapshot, both.as_ref().or(filter.as_ref()), *order)
     }
 
     /// What keys are about: what was opened last.
