@@ -107,6 +107,7 @@ fn short_connections_are_counted_whole_on_both_sides() {
     monitor.stop();
     let text = fs::read_to_string(&file).expect("the file of --connections");
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(rows.iter().all(|row| row["country"] == "LO"), "{:?}", rows.first());
     let moved = |key: &str, port: &str| -> u64 {
         rows.iter().filter(|row| row[port] == 7001).filter_map(|row| row[key].as_u64()).sum()
     };

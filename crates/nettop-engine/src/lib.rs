@@ -325,8 +325,8 @@ impl Engine {
             collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
             collector::Reading::Calls(calls) => {
-                let sinks = &mut self.sinks;
-                self.sockets.enter_calls(*calls, |ended| sinks.connection(ended));
+                let Self { sockets, sinks, aggregates, .. } = self;
+                sockets.enter_calls(*calls, &|ip| aggregates.regions.country(ip), |ended| sinks.connection(ended));
             }
             collector::Reading::Drops(drops) => self.drops.enter(*drops),
             collector::Reading::Flows(reading) => self.flows.enter(*reading),

@@ -125,10 +125,10 @@ impl SocketState {
         Self { calls: CallBook::new(keep_ended), ..Self::default() }
     }
 
-    /// Enters what calls moved, and tells the connections that have ended.
-    pub fn enter_calls(&mut self, mut calls: Calls, mut tell: impl FnMut(&Connection)) {
-        let ended =
-            std::mem::take(&mut calls.ended).into_iter().map(|one| self.ended(&one, calls.at)).collect::<Vec<_>>();
+    /// Enters what calls moved, and tells the connections that have ended; `country` tells where an address is.
+    pub fn enter_calls(&mut self, mut calls: Calls, country: Country, mut tell: impl FnMut(&Connection)) {
+        let ended = std::mem::take(&mut calls.ended).into_iter();
+        let ended: Vec<_> = ended.map(|one| rows::placed(self.ended(&one, calls.at), country)).collect();
         ended.iter().for_each(&mut tell);
         self.calls.enter(calls, ended);
         self.published.take();

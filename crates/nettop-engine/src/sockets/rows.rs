@@ -36,7 +36,7 @@ pub fn connections(entered: &Entered, calls: &CallBook, country: Country, limit:
     };
     let (live, listening) = (list(live), list(listening));
     let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
-    let ended: Vec<_> = ended.cloned().map(|row| placed(row, country)).collect();
+    let ended: Vec<_> = ended.cloned().collect();
     left_out += (calls.ended().count() - ended.len()) as u64;
     Connections {
         census: CensusFacts {
@@ -57,7 +57,8 @@ pub fn connections(entered: &Entered, calls: &CallBook, country: Country, limit:
     }
 }
 
-fn placed(row: Connection, country: Country) -> Connection {
+/// With the country of its other end.
+pub fn placed(row: Connection, country: Country) -> Connection {
     Connection { country: row.remote.and_then(country), ..row }
 }
 

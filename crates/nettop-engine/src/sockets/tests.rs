@@ -315,7 +315,7 @@ fn connections_that_have_ended_are_told_once_and_listed_for_a_while_with_who_beg
         ("later", 12, vec![], vec![(3, Some(Way::Unknown)), (2, Some(Way::Out))]),
         ("much later", 60, vec![], vec![]),
     ] {
-        state.enter_calls(calls(second, ended), |row| told.push((row.cookie, row.ended_ns, row.opened_ns)));
+        state.enter_calls(calls(second, ended), &|_| None, |row| told.push((row.cookie, row.ended_ns, row.opened_ns)));
         let (connections, processes) = state.groups(DEFAULT_LIMIT, &|_| None);
         let connections = connections.expect("connections");
         assert_eq!(
@@ -362,14 +362,14 @@ fn what_calls_moved_by_sockets_of_udp_is_theirs() {
     let told = |text: &str, tx, rx, packets, bps| (text.to_owned(), Some(tx), Some(rx), Some(packets), Some(bps));
     entered(&mut state, census(1, vec![udp(1, 53), udp(2, 53), udp(3, 0)]));
     assert_eq!(row(&state, 1), ("ESTABLISHED".into(), None, None, None, None), "calls are not counted");
-    state.enter_calls(calls(2, vec![]), |_| {});
-    state.enter_calls(calls(4, vec![moved(1, 100, 20), moved(3, 0, 50)]), |_| {});
+    state.enter_calls(calls(2, vec![]), &|_| None, |_| {});
+    state.enter_calls(calls(4, vec![moved(1, 100, 20), moved(3, 0, 50)]), &|_| None, |_| {});
     assert_eq!(row(&state, 1), told("ACTIVE", 100, 20, 10, 50.0));
     assert_eq!(row(&state, 3), told("UNCONN", 0, 50, 0, 0.0));
-    state.enter_calls(calls(40, vec![moved(1, 100, 0)]), |_| {});
+    state.enter_calls(calls(40, vec![moved(1, 100, 0)]), &|_| None, |_| {});
     assert_eq!(row(&state, 1), told("ACTIVE", 200, 20, 20, 100.0 / 36.0));
     assert_eq!(row(&state, 2), told("IDLE", 0, 0, 0, 0.0), "it has moved nothing for at least 38 s");
-    state.enter_calls(calls(80, vec![]), |_| {});
+    state.enter_calls(calls(80, vec![]), &|_| None, |_| {});
     assert_eq!(row(&state, 1), told("IDLE", 200, 20, 20, 0.0));
     assert_eq!(row(&state, 2), told("STALE", 0, 0, 0, 0.0));
 }
