@@ -46,6 +46,12 @@ impl Class {
         Outcome::ALL.get(usize::from(self.0)).copied().unwrap_or(Outcome::Counted)
     }
 
+    /// Whether that became of the packet, for the kernel program; not for what was counted.
+    #[inline(always)]
+    pub const fn outcome_is(self, outcome: Outcome) -> bool {
+        self.0 == outcome as u8
+    }
+
     /// The protocol of a counted packet.
     pub fn protocol(self) -> Option<Protocol> {
         Protocol::ALL.get(usize::from(self.0 >> 3).checked_sub(1)?).copied()

@@ -5,14 +5,16 @@ use bytemuck::{Pod, Zeroable};
 use crate::{Address, Packet, opaque_read};
 
 /// [`Config::filter`]: no filter, every packet is counted.
-pub const NO_FILTER: u32 = 0;
+pub const NO_FILTER: u16 = 0;
 
 /// The switches of the program. Every word is written by itself, so that a change is seen whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub struct Config {
-    /// [`NO_FILTER`], or 1 + the index into the map of filters.
-    pub filter: u32,
+    /// [`NO_FILTER`], or 1 + the index into the map of filters. The program reads it together with the next one.
+    pub filter: u16,
+    /// [`NO_BLOCKS`](crate::blocks::NO_BLOCKS), or 1 + the index into the map of sets of blocks.
+    pub blocks: u16,
     /// 1: every packet is filtered out.
     pub paused: u32,
     /// One packet in this many becomes an event; 0: none.

@@ -186,6 +186,8 @@ indexed! {
         Malformed = "malformed",
         /// IPv6 from or to an IPv4-mapped address, which no packet on a wire may have.
         Martian = "martian",
+        /// From a source that is blocked: dropped.
+        Blocked = "blocked",
     }
 }
 

@@ -94,7 +94,9 @@ pub struct Bank {
     pub first: [u32; Table::COUNT],
     /// Its own.
     pub number: u32,
-    padding: [u32; 6],
+    /// Where this CPU's counters of what blocks drop begin, for this bank.
+    pub first_dropped: u32,
+    padding: [u32; 5],
     /// What came by each interface.
     pub interfaces: ByPlace,
     /// By [`Table`]: the tags of the buckets.

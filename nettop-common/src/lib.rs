@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod address;
+pub mod blocks;
 pub mod class;
 pub mod coalescing;
 pub mod config;

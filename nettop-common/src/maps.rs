@@ -42,6 +42,12 @@ pub const DROPS: &str = "DROPS";
 pub const OFFSETS: &str = "OFFSETS";
 /// The network namespace whose sockets' owners are told: its inode; 0: of all. A read-only variable, set at load.
 pub const NAMESPACE: &str = "NAMESPACE";
+/// Hash of [`crate::blocks::BlockKey`] → [`crate::blocks::Block`]: what is dropped.
+pub const BLOCKS: &str = "BLOCKS";
+/// Array of two [`crate::blocks::BlockSet`]s: the one in force and the one being written.
+pub const BLOCK_SETS: &str = "BLOCK_SETS";
+/// Array of packets dropped, in parts as slots are, by the number of the block.
+pub const DROPPED: &str = "DROPPED";
 /// Ring buffer of [`crate::Event`]s.
 pub const EVENTS: &str = "EVENTS";
 

@@ -4,6 +4,7 @@ use core::arch::asm;
 
 use aya_ebpf::{
     EbpfContext as _,
+    bindings::xdp_action::{XDP_DROP, XDP_PASS},
     helpers::{
         bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_xdp_get_buff_len,
     },
@@ -12,7 +13,6 @@ use aya_ebpf::{
 use nettop_common::{
     Class, Config, Cpu, Event, Frame, LinkLayer, NotCounted, Outcome, Packet, Protocol, SizeBucket, Totals,
     TrafficClass, cold_path,
-    config::NO_FILTER,
     counters::Part,
     cpu::{Bank, FROM_PORT, State},
     event::is_chosen,
@@ -20,16 +20,19 @@ use nettop_common::{
     slots::{BANKS, Layout},
 };
 
-use crate::maps::{CPUS, EVENTS, FILTERS, PORTS};
+use crate::{
+    blocks,
+    maps::{CPUS, EVENTS, FILTERS, PORTS},
+};
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
 const NO_WAKEUP: u64 = 1;
 
-/// Counts one packet, in the parts that `counts` says, and its keys where `keys` says.
+/// Counts one packet, in the parts that `counts` says, and its keys where `keys` says. Returns what becomes of it.
 #[inline(always)]
-pub fn account(ctx: &XdpContext, link: LinkLayer, keys: impl Keys, counts: impl Counts) {
+pub fn account(ctx: &XdpContext, link: LinkLayer, keys: impl Keys, counts: impl Counts) -> u32 {
     // SAFETY: no arguments, no preconditions.
-    let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
+    let Some(cpu) = CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return XDP_PASS };
     let mut own = PerCpu::new(cpu);
     // SAFETY: the context is the one the kernel passed.
     let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
@@ -37,6 +40,11 @@ pub fn account(ctx: &XdpContext, link: LinkLayer, keys: impl Keys, counts: impl 
     own.bank.totals.seen.count(length);
     let class = classify(ctx, link, length, &mut own, keys, counts);
     own.bank.totals.class(class).count(length);
+    if class.outcome_is(Outcome::Blocked) {
+        cold_path();
+        return XDP_DROP;
+    }
+    XDP_PASS
 }
 
 /// Tells which parts are counted. By value, and of no size: a function takes five arguments, and this is none.
@@ -146,22 +154,22 @@ fn classify(
         Err(NotCounted::Malformed) => return Class::of(Outcome::Malformed),
         Err(NotCounted::Martian) => return Class::of(Outcome::Martian),
     }
-    if !passes(own) {
-        return Class::of(Outcome::Filtered);
+    let paused = own.told(|config| &raw const config.paused);
+    // Which blocks and which filter: two numbers, of which most packets need to know only that both are none.
+    let rules = own.told(|config| (&raw const config.filter).cast());
+    if paused | rules != 0 {
+        cold_path();
+        // A block is lifted neither by a filter nor by a pause.
+        let blocks = rules >> u16::BITS;
+        if blocks != 0 && is_blocked(blocks, own) {
+            return Class::of(Outcome::Blocked);
+        }
+        let filter = rules & u32::from(u16::MAX);
+        if paused != 0 || filter != 0 && !matches(filter, own.packet) {
+            return Class::of(Outcome::Filtered);
+        }
     }
     count(ctx, length, own, keys, counts)
-}
-
-#[inline(always)]
-fn passes(own: &PerCpu<'_>) -> bool {
-    let paused = own.told(|config| &raw const config.paused);
-    let filter = own.told(|config| &raw const config.filter);
-    // One comparison for nearly every packet.
-    if paused | filter == NO_FILTER {
-        return true;
-    }
-    cold_path();
-    paused == 0 && matches(filter, own.packet)
 }
 
 // A function of its own, as all that most packets do not run: what they do run lies together then, and its registers are its own.
@@ -171,6 +179,11 @@ fn matches(filter: u32, packet: &Packet) -> bool {
         Some(filter) => filter.matches(packet),
         None => true,
     }
+}
+
+#[inline(always)]
+fn is_blocked(blocks: u32, own: &mut PerCpu<'_>) -> bool {
+    blocks::is_blocked(blocks - 1, &own.packet.source, own.state, own.bank.first_dropped)
 }
 
 #[inline(always)]
@@ -246,7 +259,7 @@ unsafe fn atomic_add(word: *mut u64, number: u64) {
 
 /// The coarse monotonic clock. It advances with the kernel's ticks, whose number costs nothing to read.
 #[inline(always)]
-fn clock_ns(state: &mut State) -> u64 {
+pub fn clock_ns(state: &mut State) -> u64 {
     // SAFETY: no arguments, no preconditions.
     let ticks = unsafe { bpf_jiffies64() };
     if state.clock_ticks != ticks {

@@ -1,4 +1,5 @@
-//! The kernel programs: parse → filter → count → pass; and beside it, what is sent. They never drop a packet.
+//! The kernel programs: parse → block → filter → count → pass; and beside it, what is sent. A packet is dropped if its source is blocked, and
+//! for no other reason.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -6,6 +7,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
 mod account;
+mod blocks;
 mod drops;
 mod egress;
 mod hash;
@@ -15,7 +17,6 @@ mod slots;
 mod sockets;
 
 use aya_ebpf::{
-    bindings::xdp_action,
     macros::{btf_tracepoint, classifier, xdp},
     programs::{BtfTracePointContext, TcContext, XdpContext},
 };
@@ -26,43 +27,37 @@ use self::{account::account, hash::Hash, maps::PARTS, slots::Slots, sockets::Way
 /// For interfaces whose frames begin with an Ethernet header.
 #[xdp(frags)]
 pub fn nettop(ctx: XdpContext) -> u32 {
-    account(&ctx, LinkLayer::Ethernet, Slots, |_| true);
-    xdp_action::XDP_PASS
+    account(&ctx, LinkLayer::Ethernet, Slots, |_| true)
 }
 
 /// For interfaces whose frames begin with an IP header, such as tunnels.
 #[xdp(frags)]
 pub fn nettop_raw_ip(ctx: XdpContext) -> u32 {
-    account(&ctx, LinkLayer::RawIp, Slots, |_| true);
-    xdp_action::XDP_PASS
+    account(&ctx, LinkLayer::RawIp, Slots, |_| true)
 }
 
 /// As `nettop`, counting some parts only.
 #[xdp(frags)]
 pub fn nettop_parts(ctx: XdpContext) -> u32 {
-    account(&ctx, LinkLayer::Ethernet, Slots, is_counted);
-    xdp_action::XDP_PASS
+    account(&ctx, LinkLayer::Ethernet, Slots, is_counted)
 }
 
 /// As `nettop_raw_ip`, counting some parts only.
 #[xdp(frags)]
 pub fn nettop_raw_ip_parts(ctx: XdpContext) -> u32 {
-    account(&ctx, LinkLayer::RawIp, Slots, is_counted);
-    xdp_action::XDP_PASS
+    account(&ctx, LinkLayer::RawIp, Slots, is_counted)
 }
 
 /// As `nettop_parts`, counting keys in hash maps.
 #[xdp(frags)]
 pub fn nettop_hash(ctx: XdpContext) -> u32 {
-    account(&ctx, LinkLayer::Ethernet, Hash, is_counted);
-    xdp_action::XDP_PASS
+    account(&ctx, LinkLayer::Ethernet, Hash, is_counted)
 }
 
 /// As `nettop_raw_ip_parts`, counting keys in hash maps.
 #[xdp(frags)]
 pub fn nettop_raw_ip_hash(ctx: XdpContext) -> u32 {
-    account(&ctx, LinkLayer::RawIp, Hash, is_counted);
-    xdp_action::XDP_PASS
+    account(&ctx, LinkLayer::RawIp, Hash, is_counted)
 }
 
 /// `TCX_NEXT` (linux/bpf.h): the verdict is left to whatever else there is.

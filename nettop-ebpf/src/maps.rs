@@ -6,10 +6,11 @@
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{Array, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuHashMap, RingBuf},
 };
 use nettop_common::{
     Cpu, DestinationCounters, Filter, PacketsBytes, SourceCounters,
+    blocks::{Block, BlockKey, BlockSet},
     counters::{ByClass, Part},
     cpu::Ports,
     drops::Drops,
@@ -57,6 +58,12 @@ pub static SOURCE_HASH: PerCpuHashMap<Key, ByBank<SourceCounters>> = PerCpuHashM
 pub static DEST_HASH: PerCpuHashMap<Key, ByBank<ByClass>> = PerCpuHashMap::with_max_entries(1, 0);
 #[map]
 pub static MAC_HASH: PerCpuHashMap<Key, ByBank<PacketsBytes>> = PerCpuHashMap::with_max_entries(1, 0);
+#[map]
+pub static BLOCKS: HashMap<BlockKey, Block> = HashMap::with_max_entries(1, 0);
+#[map]
+pub static BLOCK_SETS: Array<BlockSet> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+pub static DROPPED: Array<u64> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 

@@ -33,6 +33,7 @@ pub struct Traffic {
     not_ip: (u64, u64),
     malformed: (u64, u64),
     martian: (u64, u64),
+    blocked: (u64, u64),
 }
 
 impl Traffic {
@@ -70,15 +71,20 @@ impl Traffic {
         send_and_add(&mut self.martian, sender, &spec.frame(), count);
     }
 
+    /// Sends a packet `count` times, whose source is blocked.
+    pub fn send_blocked(&mut self, sender: &Sender, spec: &Spec, count: usize) {
+        send_and_add(&mut self.blocked, sender, &spec.frame(), count);
+    }
+
     /// Packets of all kinds.
     pub fn seen(&self) -> u64 {
-        self.all.packets + self.filtered.0 + self.not_ip.0 + self.malformed.0 + self.martian.0
+        self.all.packets + self.filtered.0 + self.not_ip.0 + self.malformed.0 + self.martian.0 + self.blocked.0
     }
 
     /// Expects a snapshot to say all of this and nothing else.
     #[track_caller]
     pub fn assert_is(&self, snapshot: &Value) {
-        let Self { all, sources, destinations, mac_ends, sizes, filtered, not_ip, malformed, martian } = self;
+        let Self { all, sources, destinations, mac_ends, sizes, filtered, not_ip, malformed, martian, blocked } = self;
         let amount = |(packets, bytes): (u64, u64)| json!({"packets": packets, "bytes": bytes});
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
         let counted = (all.packets, all.bytes);
@@ -90,7 +96,9 @@ impl Traffic {
         assert_eq!(accounting["malformed"], amount(*malformed), "malformed");
         assert_eq!(accounting["not_ip"], amount(no_ip), "not IP");
         assert_eq!(accounting["martian"], amount(*martian), "martian");
-        assert_eq!(accounting["seen"], amount(sum(sum(sum(counted, *filtered), no_ip), *martian)), "seen");
+        assert_eq!(accounting["blocked"], amount(*blocked), "blocked");
+        let others = sum(sum(*filtered, no_ip), sum(*martian, *blocked));
+        assert_eq!(accounting["seen"], amount(sum(counted, others)), "seen");
         assert_eq!(accounting["sources"], amount(counted), "counted for sources");
         assert_eq!(accounting["untracked"], amount((0, 0)), "untracked");
         assert_eq!(accounting["evicted"], amount((0, 0)), "evicted");

@@ -62,10 +62,10 @@ fn a_group_may_look_and_change_nothing() {
         let ended = ask(&[7, GROUP], look);
         assert_eq!(ended.status.code(), Some(0), "{look}: {ended:?}");
     }
-    for change in ["stop", "pause", "resume", "reset", "top 5", "set --src 192.0.2.1", "process 1"] {
+    for change in ["stop", "pause", "resume", "reset", "top 5", "set --src 192.0.2.1", "process 1", "block 192.0.2.1"] {
         let ended = ask(&[7, GROUP], change);
         let refused =
-            ended.stdout.contains("may look (status, snapshot, subscribe, maps, history), and change nothing");
+            ended.stdout.contains("may look (status, snapshot, subscribe, maps, history, blocks), and change nothing");
         assert!(ended.status.code() == Some(1) && refused, "{change}: {ended:?}");
     }
     ask(&[7], "status").expect_one_line("ermission");

@@ -107,7 +107,7 @@ fn groups_are_asked_for_by_schema() {
         (
             "all",
             json!({"cmd": "snapshot", "schema": 2, "limit": 1}),
-            "alerts connections destinations drops egress flows host macs meta monitor neighbours places ports prefixes processes \
+            "alerts blocks connections destinations drops egress flows host macs meta monitor neighbours places ports prefixes processes \
              schema sources traffic version",
         ),
         ("two", json!({"cmd": "snapshot", "schema": 2, "groups": ["ports", "macs"]}), "macs ports schema version"),

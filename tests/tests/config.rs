@@ -138,7 +138,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("\n\n  = 3", "3:3", &[]),
         ("[keys]\nquit = \"Ctrl-Alt-Del\"", "2:8", &["\"Ctrl-Alt-Del\" is no key"]),
         ("[keys]\nquit = true", "2:8", &["a text, or a list"]),
-        ("[keys]\nmute = [\"b\", \"q\"]", "2:8", &["the key q has two meanings, mute and quit"]),
+        ("[keys]\nmute = [\"w\", \"q\"]", "2:8", &["the key q has two meanings, mute and quit"]),
         ("[keys]\nquit = []\nend = []", "2:8", &["no key would end the screen"]),
         ("[columns.ports]\nshow = [\"dance\"]", "2:8", &["\"dance\" is none of port, "]),
         ("[columns.ports]\nsort = \"share\"", "2:8", &["\"share\" is none of"]),
@@ -439,7 +439,7 @@ fn the_system_has_a_file_too_and_sudo_takes_of_the_users_only_what_does_no_harm(
     let home = path.parent().expect("a folder");
     let file = home.join(".config/nettop/config.toml");
     fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-    fs::write(&file, "theme = \"dark\"\njsonl = \"/root/x\"\n[keys]\nmute = \"b\"\n").expect("a file");
+    fs::write(&file, "theme = \"dark\"\njsonl = \"/root/x\"\n[keys]\nmute = \"w\"\n").expect("a file");
     std::os::unix::fs::chown(&file, Some(4711), Some(4711)).expect("another owner");
 
     let system = "echo 'top = 33\ntheme = \"light\"' > /etc/nettop/config.toml && ";
@@ -451,7 +451,7 @@ fn the_system_has_a_file_too_and_sudo_takes_of_the_users_only_what_does_no_harm(
     let both = with_etc(&path, &format!("{sudo} $NETTOP config"));
     assert_eq!(value(&both, "top"), Some("33"), "{both:?}");
     assert_eq!(line(&both, "theme"), Some(format!("\"dark\"  # {}:1:9", file.display()).as_str()));
-    assert_eq!(value(&both, "mute"), Some("[\"b\"]"));
+    assert_eq!(value(&both, "mute"), Some("[\"w\"]"));
     assert_eq!(value(&both, "jsonl"), None);
     let warning = format!("{}:2:9: jsonl is left out", file.display());
     assert!(both.stdout.contains(&warning), "{both:?}");

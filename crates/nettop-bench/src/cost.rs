@@ -4,7 +4,10 @@
 //! Each figure is the CPU time of the system call divided by the number of runs: whole programs with the kernel's own
 //! loop, which is all that the row of the empty program has. Rounds alternate, medians are printed.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nettop_collect::kernel::capacity::Capacity;
@@ -12,12 +15,12 @@ use nettop_common::{
     LinkLayer,
     counters::{Part, Table},
 };
-use nettop_model::filter::FilterText;
+use nettop_model::{filter::FilterText, net::Net};
 use nettop_tests::{
     bpf,
     egress::EgressPrograms,
     frames::{self, Spec, Transport},
-    kernel::Kernel,
+    kernel::{DROP, Kernel},
 };
 
 use crate::{
@@ -124,9 +127,10 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
 
     let counting = Reference::load()?;
     let (mut alone, mut spread, mut sent) = (one_source(&counting)?, many_sources()?, what_is_sent()?);
+    let mut blocks = blocks()?;
     // One round that does not count: keys are inserted, and memory is touched for the first time.
     for round in 0..=*rounds {
-        for case in alone.iter_mut().chain(&mut spread).chain(&mut sent) {
+        for case in alone.iter_mut().chain(&mut spread).chain(&mut sent).chain(&mut blocks) {
             let ns = case.measure(*repeat, cpu)?;
             if round > 0 {
                 case.ns.push(ns);
@@ -140,6 +144,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     print_alone(&alone, reference);
     print_spread(&spread, empty, reference);
     print_sent(&sent);
+    print_blocks(&blocks);
     println!("\nThe goal is 3.50 with everything on.");
     Ok(())
 }
@@ -242,6 +247,62 @@ fn many_sources() -> Result<Vec<Case>> {
     new.forgets = Some((kernel, NEW));
     cases.extend([empty()?.from(sources)?, new]);
     Ok(cases)
+}
+
+/// The generator, ours without blocks, and with so many, of which no source is one; then with a source that is.
+fn blocks() -> Result<Vec<Case>> {
+    const SOURCES: u32 = 50_000;
+    let frame = Spec::v4(Transport::Tcp(40_000, 443, 0x10)).payload(6).frame();
+    let generator = Case::new("the generator", bpf::load_xdp(&assembly::empty())?, &frame);
+    let mut cases = vec![generator.from(Addresses::Random(SOURCES))?];
+    for (name, addresses, prefixes) in [
+        ("no blocks", 0, &[][..]),
+        ("1,000 addresses, a miss", 1_000, &[]),
+        ("10,000 addresses, a miss", 10_000, &[]),
+        ("1,000 addresses and prefixes of one length, a miss", 1_000, &["240.0.0.0/24"]),
+        (
+            "1,000 addresses and prefixes of four lengths, a miss",
+            1_000,
+            &["240.0.0.0/24", "240.1.0.0/20", "240.2.0.0/16", "240.3.0.0/28"],
+        ),
+    ] {
+        let mut kernel = loaded(Part::EVERY, USUAL);
+        block(&mut kernel, addresses, prefixes)?;
+        let case = Case::new(name, kernel.program(LinkLayer::Ethernet), &frame).from(Addresses::Random(SOURCES))?;
+        cases.push(Case { forgets: Some((kernel, TENTH)), ..case });
+    }
+    let mut kernel = loaded(Part::EVERY, USUAL);
+    block(&mut kernel, 1_000, &["0.0.0.0/1", "128.0.0.0/1"])?;
+    let case = Case::new(
+        "1,000 addresses and two prefixes of all there is: dropped",
+        kernel.program(LinkLayer::Ethernet),
+        &frame,
+    );
+    cases.push(Case { verdict: DROP, ..case.from(Addresses::Random(SOURCES))? });
+    Ok(cases)
+}
+
+fn block(kernel: &mut Kernel, addresses: u32, prefixes: &[&str]) -> Result<()> {
+    // None of them is sent by the generator.
+    let addresses = (0..addresses).map(|at| Net::from(IpAddr::from(Ipv4Addr::from_bits(0xf800_0000 + at * 977))));
+    let prefixes = prefixes.iter().filter_map(|text| text.parse().ok());
+    addresses.chain(prefixes).try_for_each(|net: Net| kernel.block(net.key(), u64::MAX).map(drop))
+}
+
+fn print_blocks(cases: &[Case]) {
+    println!(
+        "\nBlocks, with another one of 50,000 sources in each packet; what it costs to write that into the frame is subtracted."
+    );
+    let mut table = MarkdownTable::new(&["blocks", "ns per packet", "over no blocks"]);
+    let net =
+        |case: &Case| -> Vec<f64> { case.ns.iter().zip(&cases[0].ns).map(|(ns, generator)| ns - generator).collect() };
+    let Some(none) = cases.get(1).map(net) else { return };
+    for case in &cases[1..] {
+        let ours = net(case);
+        let over: Vec<_> = ours.iter().zip(&none).map(|(ns, none)| ns - none).collect();
+        table.row([case.name.clone(), format!("{:.1}", median(&ours)), format!("{:+.1}", median(&over))]);
+    }
+    table.print();
 }
 
 fn print_alone(cases: &[Case], reference: &Case) {

@@ -17,6 +17,7 @@ use crate::{
     drops::DropReading,
     flows::FlowReading,
     host::reading::HostReading,
+    lifelines::Lifelines,
     sockets::{Census, calls::Calls},
 };
 
@@ -46,6 +47,8 @@ pub enum Reading {
     Drops(Box<DropReading>),
     /// The flows that it forwards or translates.
     Flows(Box<FlowReading>),
+    /// Addresses that must not be blocked.
+    Lifelines(Box<Lifelines>),
 }
 
 /// A collector. It derives nothing: what it reads is what was counted.

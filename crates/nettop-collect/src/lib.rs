@@ -1,5 +1,6 @@
 //! Collectors: where counts come from. Each fills readings of its own kind, and derives nothing.
 
+pub mod blocker;
 pub mod collector;
 pub mod counter;
 pub mod demo;
@@ -7,6 +8,7 @@ pub mod drops;
 pub mod flows;
 pub mod host;
 pub mod kernel;
+pub mod lifelines;
 pub mod netlink;
 pub mod pcap;
 pub mod privilege;

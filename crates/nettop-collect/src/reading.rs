@@ -29,6 +29,8 @@ pub struct Reading {
     pub macs: Vec<(MacPair, PacketsBytes)>,
     /// By the name of the interface and class; likewise. Of those that are not told apart the name is empty.
     pub interfaces: Vec<(Arc<str>, ClassTally)>,
+    /// Packets that were dropped, by the number of the block; likewise.
+    pub dropped: Vec<(u32, u64)>,
     /// What was sent.
     pub egress: EgressTotals,
     /// By remote address that was sent to; an address may occur more than once.
@@ -45,6 +47,7 @@ impl Reading {
             destinations: Vec::new(),
             macs: Vec::new(),
             interfaces: Vec::new(),
+            dropped: Vec::new(),
             egress: EgressTotals::default(),
             remotes: Vec::new(),
         }
@@ -57,6 +60,7 @@ impl Reading {
         self.destinations.clear();
         self.macs.clear();
         self.interfaces.clear();
+        self.dropped.clear();
         self.egress = EgressTotals::default();
         self.remotes.clear();
     }

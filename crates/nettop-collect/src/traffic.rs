@@ -10,7 +10,10 @@ use nettop_model::{
     snapshot::{Degraded, MapRow, Replay},
 };
 
-use crate::reading::{Reading, Tables, Watched};
+use crate::{
+    blocker::Blocker,
+    reading::{Reading, Tables, Watched},
+};
 
 /// How often a collector of packets is read, unless it has more to say.
 pub const PACE: Duration = Duration::from_millis(100);
@@ -51,6 +54,11 @@ pub trait Traffic: Send {
 
     /// Stops or goes on counting.
     fn set_paused(&mut self, paused: bool);
+
+    /// What drops packets; `None`: nothing does.
+    fn blocker(&mut self) -> Option<&mut dyn Blocker> {
+        None
+    }
 
     /// Makes one packet in `every` an event; 0: none.
     fn set_sampling(&mut self, every: u32);

@@ -70,18 +70,23 @@ impl Client {
         if !self.token.as_ref().is_none_or(knows) {
             return Err("this monitor wants a token, in the file named with --control-token".into());
         }
-        let request = parse(line)?;
+        let mut request = parse(line)?;
         if self.access == Access::Read && request.effect() != Effect::Reads {
             let readers = COMMANDS.iter().filter(|command| command.effect == Effect::Reads);
             let names: Vec<_> = readers.map(|command| command.name).collect();
             return Err(format!("{name} may look ({}), and change nothing", names.join(", ")));
         }
-        if request.effect() == Effect::Confides && matches!(self.asker.whose, Whose::Host(_)) && self.token.is_none() {
-            return Err(
-                "this is told over tcp:// only to who knows a token (--control-token): command lines may hold secrets"
-                    .into(),
-            );
+        if matches!(self.asker.whose, Whose::Host(_)) && self.token.is_none() {
+            let why = match request.effect() {
+                Effect::Confides => "command lines may hold secrets",
+                Effect::Acts => "it changes what becomes of packets",
+                Effect::Reads | Effect::Changes => "",
+            };
+            if !why.is_empty() {
+                return Err(format!("this is done over tcp:// only for who knows a token (--control-token): {why}"));
+            }
         }
+        request.note_asker(name);
         Ok(request)
     }
 }

@@ -269,9 +269,15 @@ impl Aggregates {
     /// against each other.
     pub fn accounting(&self) -> Accounting {
         let Self { totals, sources, .. } = self;
-        let [counted, filtered, other, malformed, martian] =
-            [Outcome::Counted, Outcome::Filtered, Outcome::NotIp, Outcome::Malformed, Outcome::Martian]
-                .map(|part| totals.outcome(part));
+        let [counted, filtered, other, malformed, martian, blocked] = [
+            Outcome::Counted,
+            Outcome::Filtered,
+            Outcome::NotIp,
+            Outcome::Malformed,
+            Outcome::Martian,
+            Outcome::Blocked,
+        ]
+        .map(|part| totals.outcome(part));
         let untracked = totals.untracked(Table::Sources);
         let sum = |parts: &[PacketsBytes]| {
             let mut sum = PacketsBytes::default();
@@ -286,6 +292,7 @@ impl Aggregates {
             not_ip: not_ip.into(),
             malformed: malformed.into(),
             martian: martian.into(),
+            blocked: blocked.into(),
             sources: sources.entered().since(sources.evicted()).into(),
             evicted: sources.evicted().into(),
             unadmitted: sources.unadmitted().into(),
@@ -293,7 +300,7 @@ impl Aggregates {
             untracked_destinations: totals.untracked(Table::Destinations).into(),
             untracked_macs: totals.untracked(Table::Macs).into(),
             incomplete_sources: sources.lacking() as u64,
-            holds: sum(&[counted, filtered, not_ip, martian]) == totals.seen
+            holds: sum(&[counted, filtered, not_ip, martian, blocked]) == totals.seen
                 && sum(&[sources.entered(), untracked]) == counted
                 && (sum(&[sum(&self.classes), totals.untracked(Table::Destinations)]) == counted
                     || !self.has_destinations)

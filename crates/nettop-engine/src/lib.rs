@@ -2,6 +2,7 @@
 //! new into its aggregates; each tick it publishes a [`Snapshot`]; in between it answers requests.
 
 mod aggregates;
+pub mod blocks;
 #[cfg(test)]
 mod cost;
 mod detail;
@@ -67,9 +68,22 @@ use tokio::{
 
 pub use self::optional::Optional;
 use self::{
-    aggregates::Aggregates, detail::Details, drops::DropState, egress::EgressSums, flows::FlowState,
-    histories::Histories, host::HostState, interfaces::Interfaces, overhead::Overhead, publish::lists,
-    regions::Regions, sampler::Sampler, sinks::Sinks, sockets::SocketState, stall::Missed,
+    aggregates::Aggregates,
+    blocks::{Blocking, Blocks},
+    detail::Details,
+    drops::DropState,
+    egress::EgressSums,
+    flows::FlowState,
+    histories::Histories,
+    host::HostState,
+    interfaces::Interfaces,
+    overhead::Overhead,
+    publish::lists,
+    regions::Regions,
+    sampler::Sampler,
+    sinks::Sinks,
+    sockets::SocketState,
+    stall::Missed,
 };
 use crate::detect::{Detector, OwnRule, Surroundings, Thresholds, own::Rows};
 
@@ -106,6 +120,8 @@ pub struct Settings {
     pub max_sources: usize,
     /// For how long a connection is listed that has ended.
     pub keep_ended: Duration,
+    /// How blocks are wanted.
+    pub blocking: Blocking,
     /// What is left out.
     pub without: Vec<Optional>,
     /// From where on rules raise alerts.
@@ -159,6 +175,9 @@ pub struct Engine {
     sockets: SocketState,
     drops: DropState,
     flows: FlowState,
+    blocks: Blocks,
+    /// How many blocks there can be.
+    room_for_blocks: usize,
     /// Where places come from; `None`: geography is off.
     geo: Option<Watcher>,
     /// When what is usual was saved last.
@@ -212,6 +231,8 @@ impl Engine {
             sockets: SocketState::new(settings.keep_ended),
             drops: DropState::default(),
             flows: FlowState::default(),
+            blocks: Blocks::new(settings.blocking.clone()),
+            room_for_blocks: source.blocker().map_or(0, |blocker| blocker.room()),
             geo,
             saved: Instant::now(),
             tick: Tick { interval: settings.interval.as_secs_f64(), ..Tick::default() },
@@ -224,6 +245,7 @@ impl Engine {
         engine.aggregates.has_destinations = !engine.settings.without.contains(&Optional::Counted(Part::Destinations));
         engine.aggregates.egress = engine.source.counts_egress().then(EgressSums::default);
         engine.load_usual();
+        engine.load_blocks();
         engine.look();
         engine.publish();
         (engine, receiver)
@@ -306,6 +328,7 @@ impl Engine {
         }
         let beside: Vec<_> = self.collectors.readings().collect();
         beside.into_iter().for_each(|reading| self.enter_beside(reading));
+        self.tend_blocks();
         self.look();
         self.tick.count += 1;
         self.sinks.tick();
@@ -324,6 +347,7 @@ impl Engine {
         match reading {
             collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
+            collector::Reading::Lifelines(lifelines) => self.blocks.enter_lifelines(*lifelines),
             collector::Reading::Calls(calls) => {
                 let Self { sockets, sinks, aggregates, .. } = self;
                 sockets.enter_calls(*calls, &|ip| aggregates.regions.country(ip), |ended| sinks.connection(ended));
@@ -350,6 +374,7 @@ impl Engine {
     pub fn drain(&mut self) -> bool {
         let started = Instant::now();
         let Self { source, reading, aggregates, details, histories, detector, geo, full, calendar, missed, .. } = self;
+        let blocks = &mut self.blocks;
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !aggregates.regions.has(geo)) {
             aggregates.replace_geo(geo);
         }
@@ -372,6 +397,7 @@ impl Engine {
         if second_over {
             source.read_tables(&mut aggregates.tables);
         }
+        blocks.enter(&reading.dropped);
         aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         self.drain_events();
@@ -385,6 +411,7 @@ impl Engine {
     fn judge(&mut self) {
         let Self { aggregates, detector, sinks, reading, histories, details, host, sockets, calendar, .. } = self;
         if let Some(seconds) = aggregates.close() {
+            self.blocks.close(seconds);
             // What a flood brings at once is tens of megabytes.
             if aggregates.is_quiet() && reading.sources.capacity() > 2 * MOST_AT_ONCE {
                 reading.sources.shrink_to(MOST_AT_ONCE);
@@ -500,6 +527,10 @@ impl Engine {
                 let arguments = command_line::read(pid)?;
                 return Ok(Answer::field("command", arguments));
             }
+            Request::Block(request) => return self.block(&request).inspect(|_| self.publish()),
+            Request::Unblock(request) => return self.unblock(request).inspect(|_| self.publish()),
+            Request::Allow(request) => return self.allow(request).inspect(|_| self.publish()),
+            Request::Blocks => return self.list_blocks(),
             Request::Stop => {
                 self.message = "ending".into();
                 Answer::field("stopping", true)
@@ -567,6 +598,7 @@ impl Engine {
         self.sockets.reset();
         self.drops.reset();
         self.flows.reset();
+        self.blocks.reset();
         self.histories = Histories::new();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));
         self.source.clear_unique();

@@ -13,13 +13,15 @@ pub enum Optional {
     Connections,
     /// The flows that it forwards or translates are not.
     Flows,
+    /// Nothing can be dropped.
+    Blocks,
 }
 
 impl Optional {
     /// All of them. Sources are what it is all about, and distinct ones would be wrong without saying so.
     pub fn all() -> impl Iterator<Item = Self> {
         let counted = Part::ALL.iter().filter(|part| !matches!(part, Part::Sources | Part::Unique));
-        counted.map(|part| Self::Counted(*part)).chain([Self::Egress, Self::Connections, Self::Flows])
+        counted.map(|part| Self::Counted(*part)).chain([Self::Egress, Self::Connections, Self::Flows, Self::Blocks])
     }
 
     /// What options call it.
@@ -29,6 +31,7 @@ impl Optional {
             Self::Egress => "egress",
             Self::Connections => "connections",
             Self::Flows => "flows",
+            Self::Blocks => "blocks",
         }
     }
 }

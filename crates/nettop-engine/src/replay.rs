@@ -300,6 +300,7 @@ mod tests {
             event_rate: 10_000,
             max_sources: 1_000,
             keep_ended: Duration::from_secs(10),
+            blocking: Default::default(),
             without: Vec::new(),
             thresholds,
             rules,

@@ -18,7 +18,7 @@ pub fn text(snapshot: &Snapshot) -> String {
     let unique_ips = traffic.unique_sources;
     let (ips, accounting, geo) = (&sources.rows, &traffic.accounting, &places.geo);
     let (exports, replay, top_prefixes) = (&monitor.exports, &monitor.replay, &prefixes.top);
-    let Accounting { seen, filtered, not_ip, martian, evicted, untracked, holds, .. } = accounting;
+    let Accounting { seen, filtered, not_ip, martian, blocked, evicted, untracked, holds, .. } = accounting;
     let about = if traffic.unique_estimated { "~" } else { "" };
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -27,10 +27,11 @@ pub fn text(snapshot: &Snapshot) -> String {
     let _ = writeln!(text, "  bytes        {total_bytes}");
     let _ = writeln!(text, "  unique IPs   {about}{unique_ips}");
     let _ = writeln!(text, "  average pps  {avg_pps:.1}");
-    let martians = if martian.packets > 0 { format!(" + {} martian", martian.packets) } else { String::new() };
+    let more = |packets, what| if packets > 0 { format!(" + {packets} {what}") } else { String::new() };
+    let more = more(martian.packets, "martian") + &more(blocked.packets, "blocked");
     let _ = writeln!(
         text,
-        "  accounting   {} seen = {total_packets} counted + {} filtered + {} not IP{martians}{}",
+        "  accounting   {} seen = {total_packets} counted + {} filtered + {} not IP{more}{}",
         seen.packets,
         filtered.packets,
         not_ip.packets,

@@ -10,6 +10,7 @@ mod form;
 pub mod format;
 pub mod json;
 pub mod kernel_maps;
+pub mod net;
 pub mod order;
 pub mod query;
 pub mod radix;

@@ -126,7 +126,7 @@ const CERTAIN: &[(c_long, Argument)] = &[
     (libc::SYS_mprotect, Without(1, libc::PROT_EXEC as u64)),
     // How signals reach the runtime.
     (libc::SYS_socketpair, OneOf(0, &[libc::AF_UNIX as u64])),
-    // Attach what is loaded, run it over open files, ask about it, read maps that are not mapped, and empty them: nothing is loaded any more.
+    // Attach what is loaded, run it over open files, ask about it, read maps that are not mapped, change and empty them: nothing is loaded any more.
     (
         libc::SYS_bpf,
         OneOf(
@@ -136,6 +136,8 @@ const CERTAIN: &[(c_long, Argument)] = &[
                 bpf_cmd::BPF_ITER_CREATE as u64,
                 bpf_cmd::BPF_OBJ_GET_INFO_BY_FD as u64,
                 bpf_cmd::BPF_MAP_LOOKUP_ELEM as u64,
+                bpf_cmd::BPF_MAP_UPDATE_ELEM as u64,
+                bpf_cmd::BPF_MAP_DELETE_ELEM as u64,
                 bpf_cmd::BPF_MAP_LOOKUP_BATCH as u64,
                 bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH as u64,
             ],

@@ -170,6 +170,7 @@ fn settings(form: Form) -> Result<Settings> {
         event_rate,
         max_sources: MOST_SOURCES,
         keep_ended: Duration::from_secs(10),
+        blocking: Default::default(),
         without: Vec::new(),
         thresholds: Thresholds::default(),
         rules: Vec::new(),

@@ -8,6 +8,7 @@ use nettop_views::view;
 use super::{
     field::{self, Field},
     key::{Key, code, ctrl, plain},
+    prompt::Act,
     table::arrange::Motion,
 };
 
@@ -53,6 +54,8 @@ pub enum Does {
     Edit(&'static Field),
     /// Opens the prompt for the filter of the view.
     Find,
+    /// Opens the prompt for what becomes of packets from what is selected.
+    Act(Act),
     /// Sends a request to the engine.
     Ask(fn() -> Request),
     /// Stops counting, or goes on.
@@ -179,6 +182,30 @@ pub const ACTIONS: &[Action] = &[
     row("reverse", &[plain('O')], "", "sort the other way round", TABLE, Does::Reverse),
     row("acknowledge", &[plain('a')], "", "mark the selected alert as seen, or not", TABLE | ALERT, Does::Acknowledge),
     row("mute", &[plain('x')], "", "mute alerts of this rule about this address, or not", TABLE | ALERT, Does::Mute),
+    row(
+        "block",
+        &[plain('b')],
+        "block",
+        "block the selected address or prefix, after a question",
+        SCREEN,
+        Does::Act(Act::Block),
+    ),
+    row(
+        "unblock",
+        &[plain('D')],
+        "",
+        "end the block of the selected address or prefix, after a question",
+        SCREEN,
+        Does::Act(Act::Unblock),
+    ),
+    row(
+        "allow",
+        &[plain('A')],
+        "",
+        "never block the selected address or prefix, after a question",
+        SCREEN,
+        Does::Act(Act::Allow),
+    ),
     row("filter-dst", &[plain('d')], "dst", "filter by destination IP", SCREEN, Does::Edit(&field::DESTINATION)),
     row("filter-port", &[plain('p')], "ports", "filter by destination ports", SCREEN, Does::Edit(&field::PORTS)),
     row("filter-src", &[plain('s')], "src", "filter by source IP", SCREEN, Does::Edit(&field::SOURCE)),

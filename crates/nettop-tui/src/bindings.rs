@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn two_meanings_in_one_place_are_an_error_that_names_both() {
         for (bound, expected) in [
-            (&[("mute", "b q")][..], Err(Clash::Twice(plain('q'), "mute", "quit"))),
+            (&[("mute", "w q")][..], Err(Clash::Twice(plain('q'), "mute", "quit"))),
             (&[("mute", "q"), ("quit", "x")], Ok(())),
             // Elsewhere, in the other case, with Ctrl.
             (&[("choose", "x"), ("sort", "X Ctrl-X")], Ok(())),
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn labels_are_short() {
         let labels: Vec<_> = ACTIONS.iter().map(|action| label(action.keys)).collect();
-        for label in ["? F1", "1-9 I C P R W M", "↑ k", "space", "Ctrl-C", "Shift-Tab ←"] {
+        for label in ["? F1", "1-9 I C P R W M B", "↑ k", "space", "Ctrl-C", "Shift-Tab ←"] {
             assert!(labels.iter().any(|one| one == label), "{label}: {labels:?}");
         }
     }

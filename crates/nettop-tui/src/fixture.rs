@@ -1,6 +1,7 @@
 //! Snapshots for the tests of whole screens.
 
 pub mod attacks;
+pub mod blocks;
 mod flows;
 mod sockets;
 
@@ -197,6 +198,7 @@ pub fn busy() -> Snapshot {
     let rest = Others { rows: 1_224, packets: 5_000, bytes: Some(400_000) };
     Snapshot {
         egress: None,
+        blocks: Some(Arc::new(blocks::blocks())),
         meta,
         traffic,
         sources: SourceList { rows: sources(total).into(), rest },

@@ -1,6 +1,6 @@
 //! The one-line prompt: a text being edited, and what it is for.
 
-use nettop_model::format;
+use nettop_model::{format, net::Net};
 use nettop_views::text::{char_width, width};
 
 use super::field::Field;
@@ -27,6 +27,19 @@ pub enum Purpose {
     Field(&'static Field),
     /// The filter of the view: applied as it is typed. So many filters back in the history.
     Find(usize),
+    /// What becomes of packets from there: something has to be typed, and Enter alone does nothing.
+    Act(Act, Net),
+}
+
+/// What is done with an address or a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// It is blocked.
+    Block,
+    /// It is blocked no more.
+    Unblock,
+    /// It is never blocked.
+    Allow,
 }
 
 impl Purpose {
@@ -35,6 +48,9 @@ impl Purpose {
         match self {
             Self::Field(field) => field.label,
             Self::Find(_) => "Filter",
+            Self::Act(Act::Block, _) => "Block for",
+            Self::Act(Act::Unblock, _) => "End the block",
+            Self::Act(Act::Allow, _) => "Never block it",
         }
     }
 
@@ -42,6 +58,8 @@ impl Purpose {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Field(field) => field.hint,
+            Self::Act(Act::Block, _) => "10m, 2h, 1d; then the address where a guard refuses",
+            Self::Act(Act::Unblock | Act::Allow, _) => "yes",
             Self::Find(_) => "text, ip: port: proto: country: asn: mac: pps>1k ! and or ()",
         }
     }

@@ -60,6 +60,8 @@ pub struct State {
     pub help: Option<usize>,
     /// The prompt, while one is open.
     pub prompt: Option<Prompt>,
+    /// What a block would do that is asked for, as the monitor tells it.
+    pub plan: Option<serde_json::Value>,
     /// Whether the prompt's text may have changed since it was last looked at.
     pub typed: bool,
     /// The filter that was in force when its prompt was opened.

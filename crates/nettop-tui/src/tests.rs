@@ -1,6 +1,7 @@
 //! Whole screens, from fixed snapshots, as plain text: what an operator sees.
 
 mod attacks;
+mod blocks;
 mod chart;
 
 use nettop_model::{
@@ -196,9 +197,10 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
     ];
     let opened = ["198.51.100.100", "2001:db8:1234:5678:9abc:def0:1234:5601"].map(|ip| ip.parse().expect("an address"));
     for (snapshot, form) in snapshots.iter().flat_map(|one| [(one, Form::whole()), (one, Form::Flat)]) {
-        // Only the grouped form has sockets, drops, flows and neighbours.
+        // Only the grouped form has sockets, drops, flows, neighbours and blocks.
         let mut flat = snapshot.clone();
         (flat.connections, flat.processes, flat.drops, flat.flows, flat.neighbours) = (None, None, None, None, None);
+        flat.blocks = None;
         let snapshot = if form == Form::Flat { &flat } else { snapshot };
         let sent = sent(snapshot, &form);
         let json = |snapshot: &Snapshot| serde_json::to_value(Flat::from(snapshot)).expect("it can be written");

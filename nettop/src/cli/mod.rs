@@ -1,5 +1,6 @@
 //! The command line.
 
+mod blocking;
 mod doctor;
 mod files;
 mod level;
@@ -23,6 +24,7 @@ use nettop_common::{counters::Part, maps::Form};
 use nettop_control::{channel::ControlArgs, endpoint::Endpoint};
 use nettop_engine::{
     Optional, Settings,
+    blocks::Blocking,
     detect::{OwnRule, first_alert},
 };
 use nettop_geo::Watcher;
@@ -34,6 +36,7 @@ use nettop_tui::{preferences::Preferences, state::Options};
 
 use self::thresholds::ThresholdArgs;
 pub use self::{
+    blocking::BlockingArgs,
     doctor::DoctorArgs,
     files::FileArgs,
     level::Level,
@@ -263,6 +266,9 @@ pub struct RunArgs {
     /// here [default: $STATE_DIRECTORY, which systemd sets, else nothing is kept]
     #[arg(long, value_name = "DIR", conflicts_with = "pcap")]
     pub state: Option<PathBuf>,
+    /// How blocks are wanted.
+    #[command(flatten)]
+    pub blocking: BlockingArgs,
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -287,6 +293,7 @@ impl RunArgs {
             form: self.maps.into(),
             event_rate: self.event_rate(),
             egress: !self.is_without(Optional::Egress),
+            blocks: !self.is_without(Optional::Blocks),
             sockets: !self.is_without(Optional::Connections),
             drops: self.drops,
             parts: Part::ALL
@@ -507,6 +514,7 @@ impl CommonArgs {
             }),
             max_sources: self.max_sources.unwrap_or(MOST_SOURCES),
             keep_ended: Duration::from_secs(self.keep_ended),
+            blocking: Blocking::default(),
             without: Vec::new(),
             thresholds: self.thresholds.0,
             rules: self.rules.clone(),

@@ -18,11 +18,12 @@ use nettop_collect::{
     flows::Flows,
     host::Host,
     kernel::{Budget, Xdp},
+    lifelines::LifelineWatch,
     pcap::Pcap,
     sockets::{self, Sockets},
 };
 use nettop_control::{channel::Channel, server};
-use nettop_engine::{Engine, Optional, Settings, overhead::Overhead, replay::Player, sinks::Sinks};
+use nettop_engine::{Engine, Optional, Settings, blocks::Blocking, overhead::Overhead, replay::Player, sinks::Sinks};
 use nettop_export::{
     atomic_file::AtomicFile,
     log::Log,
@@ -85,6 +86,11 @@ pub fn run(args: &RunArgs) -> Result<()> {
     scarcity::settle(&mut settings, &budget, args.common.max_sources);
     let mut xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
+    if !args.is_without(Optional::Blocks) {
+        let watch = LifelineWatch::open();
+        settings.blocking = Blocking { urgency: watch.urgency(), ..args.blocking.blocking() };
+        beside.push(Box::new(watch));
+    }
     if !args.is_without(Optional::Connections) {
         let sockets = Sockets::open_with(xdp.take_open_files(), sockets::PATIENCE);
         beside.push(Box::new(sockets.with_hooks(xdp.take_sockets())));

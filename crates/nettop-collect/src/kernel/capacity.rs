@@ -7,6 +7,7 @@ use std::fs;
 use anyhow::{Context as _, Error, Result};
 use nettop_common::{
     Cpu, DestinationCounters, Event, PacketsBytes, SourceCounters,
+    blocks::{self, Block, BlockKey, BlockSet},
     counters::Table,
     cpu::Ports,
     drops::Drops,
@@ -29,6 +30,12 @@ const LEAST_LOG_BITS: u32 = 8;
 const REMOTE: usize = size_of::<Slot<PacketsBytes>>();
 /// And of one for a socket and a process.
 const SOCKET: usize = size_of::<Slot<CallCounters>>();
+/// Bytes of the kernel for an entry of its hash map, about: `struct htab_elem`, key, value, bucket.
+const BLOCK: usize = 80 + size_of::<BlockKey>() + size_of::<Block>();
+/// One part in so many of what is left beside what has a fixed size goes to blocks.
+const BLOCKS_SHARE: u64 = 16;
+/// log₂ of the blocks at least.
+const LEAST_BLOCK_BITS: u32 = 6;
 /// log₂ of the buckets of either at least.
 const LEAST_SIDE_BITS: u32 = 1;
 /// Bytes of all logs: what is read of them at once takes six times as much of user space until it is entered.
@@ -122,6 +129,8 @@ pub struct Capacity {
     pub socket_bits: u32,
     /// log₂ of the connections of one CPU in one bank that are told one by one when they end.
     pub ended_bits: u32,
+    /// log₂ of the blocks.
+    pub block_bits: u32,
     /// Tables of ports at most; where there are more CPUs, some share one.
     pub ports: u32,
 }
@@ -134,13 +143,17 @@ impl Capacity {
         remote_bits: egress::TAGS_BITS,
         socket_bits: sockets::TAGS_BITS,
         ended_bits: sockets::ENDED_BITS,
+        block_bits: blocks::MOST_BITS,
         ports: u32::MAX,
     };
 
-    /// From a budget in bytes. Of what is left beside what has a fixed size a quarter at most goes to ports. Of the rest
+    /// From a budget in bytes. Of what is left beside what has a fixed size a sixteenth goes to blocks, and of the
+    /// others a quarter at most to ports. Of the rest
     /// three eighths go to the logs, and one to what is sent and to sockets.
     pub fn plan(budget: u64, cpus: &CpuList) -> Self {
         let left = budget.saturating_sub(Self::fixed(cpus));
+        let block_bits = Self::block_bits(left, cpus);
+        let left = left - left / BLOCKS_SHARE;
         let ports = (left / 4 / size_of::<Ports>() as u64).clamp(1, cpus.parts() as u64);
         let share = left.saturating_sub(ports * size_of::<Ports>() as u64) / cpus.parts() as u64;
         let buckets =
@@ -157,12 +170,13 @@ impl Capacity {
             socket_bits: buckets(share / 16, SOCKET).clamp(LEAST_SIDE_BITS, sockets::TAGS_BITS),
             ended_bits: (buckets(share / 32, size_of::<EndedConnection>()) + WAYS.ilog2())
                 .clamp(LEAST_SIDE_BITS + WAYS.ilog2(), sockets::ENDED_BITS),
+            block_bits,
             ports: ports as u32,
         }
     }
 
     /// How many elements each of the maps has whose size follows from this.
-    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 13] {
+    pub fn elements(self, cpus: &CpuList) -> [(&'static str, u32); 15] {
         let [sources, destinations, macs] = self.bits.map(|bits| Self::slots(bits, cpus));
         [
             (maps::CPUS, cpus.count() as u32),
@@ -178,6 +192,8 @@ impl Capacity {
             (maps::ENDINGS, cpus.count() as u32),
             (maps::ENDED, self.ended(cpus)),
             (maps::DROPS, cpus.count() as u32),
+            (maps::BLOCKS, self.block_room()),
+            (maps::DROPPED, self.dropped(cpus)),
         ]
     }
 
@@ -196,7 +212,28 @@ impl Capacity {
     /// Bytes of what has the same size whatever the budget.
     pub(super) fn fixed(cpus: &CpuList) -> u64 {
         let counters = size_of::<Cpu>() + size_of::<Egress>() + size_of::<Calls>() + size_of::<Endings>();
-        (cpus.count() * (counters + size_of::<Drops>())) as u64
+        (cpus.count() * (counters + size_of::<Drops>()) + 2 * size_of::<BlockSet>()) as u64
+    }
+
+    /// log₂ of how many blocks have room in their share of so many bytes.
+    fn block_bits(left: u64, cpus: &CpuList) -> u32 {
+        let room = left / BLOCKS_SHARE / Self::block_bytes(cpus);
+        room.checked_ilog2().unwrap_or(0).clamp(LEAST_BLOCK_BITS, blocks::MOST_BITS)
+    }
+
+    /// Bytes of a block, with what each CPU counts for it.
+    fn block_bytes(cpus: &CpuList) -> u64 {
+        (BLOCK + cpus.parts() * BANKS as usize * size_of::<u64>()) as u64
+    }
+
+    /// How many blocks there can be.
+    pub fn block_room(self) -> u32 {
+        1 << self.block_bits
+    }
+
+    /// Counters of what they drop, of all CPUs and in both banks.
+    pub fn dropped(self, cpus: &CpuList) -> u32 {
+        cpus.parts() as u32 * BANKS * self.block_room()
     }
 
     /// How many tables of ports there are.
@@ -214,11 +251,12 @@ impl Capacity {
         cpus.parts() as u32 * BANKS * self.ended_room()
     }
 
-    /// Bytes of what is beside the packets received: slots for remote addresses and for sockets, and connections that have ended.
+    /// Bytes of what is beside the packets received: slots for remote addresses and for sockets, connections that have ended, and blocks.
     pub(super) fn side_bytes(self, cpus: &CpuList) -> u64 {
         let remotes = u64::from(Self::slots(self.remote_bits, cpus)) * REMOTE as u64;
         let sockets = u64::from(Self::slots(self.socket_bits, cpus)) * SOCKET as u64;
-        remotes + sockets + u64::from(self.ended(cpus)) * size_of::<EndedConnection>() as u64
+        let blocks = Self::block_bytes(cpus) << self.block_bits;
+        remotes + sockets + blocks + u64::from(self.ended(cpus)) * size_of::<EndedConnection>() as u64
     }
 
     /// Bytes of the logs.
@@ -284,8 +322,8 @@ mod tests {
     #[test]
     fn a_tiny_budget_still_works() {
         let least = Capacity::plan(0, &CpuList::first_online(1024, 1024));
-        let side =
-            Capacity { remote_bits: LEAST_SIDE_BITS, socket_bits: LEAST_SIDE_BITS, ended_bits: 4, ..Capacity::MOST };
+        let (remote_bits, socket_bits) = (LEAST_SIDE_BITS, LEAST_SIDE_BITS);
+        let side = Capacity { remote_bits, socket_bits, ended_bits: 4, block_bits: LEAST_BLOCK_BITS, ..Capacity::MOST };
         assert_eq!(least, Capacity { bits: LEAST_BITS, log_bits: LEAST_LOG_BITS, ports: 1, ..side });
     }
 

@@ -58,6 +58,8 @@ impl Cpus {
                     capacity.bits.map(|bits| part.map_or(u32::MAX / 2, |part| slots::index(part, bank, bits, 0)));
                 all.write(cpu, at(bank) + offset_of!(Bank, first), first);
                 all.write(cpu, at(bank) + offset_of!(Bank, number), bank);
+                let dropped = part.map_or(u32::MAX / 2, |part| (part * BANKS + bank) * capacity.block_room());
+                all.write(cpu, at(bank) + offset_of!(Bank, first_dropped), dropped);
             }
             let ring = part.map_or_else(Ring::default, |part| Ring {
                 first: part << capacity.log_bits,

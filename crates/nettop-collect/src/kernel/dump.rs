@@ -82,6 +82,7 @@ fn facts(name: &str, data: &MapData) -> Result<Facts> {
     let info = data.info().with_context(|| format!("asking about map {name}"))?;
     let kind = match info.map_type() {
         Ok(MapType::Array) => "array",
+        Ok(MapType::Hash) => "hash",
         Ok(MapType::PerCpuHash) => "per-CPU hash",
         Ok(MapType::RingBuf) => "ring buffer",
         _ => "other",

@@ -47,8 +47,17 @@ const LEAST_KEYS: u64 = 32;
 const KEY: u64 = 48 + size_of::<Key>() as u64 + 8 + 2 * 16;
 
 /// The maps that are there in any form.
-const SIDE: [&str; 7] =
-    [maps::EGRESS, maps::REMOTES, maps::CALLS, maps::SOCKETS, maps::ENDINGS, maps::ENDED, maps::DROPS];
+const SIDE: [&str; 9] = [
+    maps::EGRESS,
+    maps::REMOTES,
+    maps::CALLS,
+    maps::SOCKETS,
+    maps::ENDINGS,
+    maps::ENDED,
+    maps::DROPS,
+    maps::BLOCKS,
+    maps::DROPPED,
+];
 
 /// How large the maps are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,6 +42,8 @@ pub struct Options {
     pub parts: u32,
     /// Whether what is sent is counted, too.
     pub egress: bool,
+    /// Whether packets can be dropped.
+    pub blocks: bool,
     /// Whether what calls on sockets move, and which connections end.
     pub sockets: bool,
     /// Whether what the kernel drops is counted, by its reason.
@@ -96,7 +98,7 @@ pub struct Loaded {
 /// # Errors
 /// Those that count what is received are refused: says why, and what to do. Of the others it is noted why they are missing.
 pub fn load(options: &Options) -> Result<Loaded> {
-    let Options { memory, form, event_rate, parts, egress, sockets, drops } = *options;
+    let Options { memory, form, event_rate, parts, egress, blocks, sockets, drops } = *options;
     let cpus = CpuList::current()?;
     let sizes = Sizes::plan(form, memory, &cpus);
 
@@ -108,6 +110,7 @@ pub fn load(options: &Options) -> Result<Loaded> {
     for (map, entries) in sizes.elements(&cpus) {
         let is_left_out = match map {
             maps::EGRESS | maps::REMOTES => !egress,
+            maps::BLOCKS | maps::DROPPED => !blocks,
             maps::CALLS | maps::SOCKETS | maps::ENDINGS | maps::ENDED => offsets.is_none(),
             maps::DROPS => !drops,
             _ => false,
@@ -144,6 +147,7 @@ const EVERYTHING: Options = Options {
     event_rate: DEFAULT_EVENT_RATE,
     parts: Part::EVERY,
     egress: true,
+    blocks: true,
     sockets: true,
     drops: true,
 };

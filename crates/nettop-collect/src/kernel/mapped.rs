@@ -90,7 +90,7 @@ impl<T: Pod> Mapped<T> {
 /// The data of a map of any kind.
 pub fn map_data(map: &Map) -> Option<&MapData> {
     match map {
-        Map::Array(data) | Map::PerCpuHashMap(data) | Map::RingBuf(data) => Some(data),
+        Map::Array(data) | Map::HashMap(data) | Map::PerCpuHashMap(data) | Map::RingBuf(data) => Some(data),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 mod attach;
 mod attachments;
 mod batch;
+pub mod blocks;
 mod bpf;
 pub mod btf;
 mod budget;
@@ -47,6 +48,7 @@ use nettop_model::clock::{Moment, asleep_ns};
 use self::{
     attach::Programs,
     attachments::Attachments,
+    blocks::Blocks,
     cpus::Cpus,
     drops::Drops,
     dump::Inventory,
@@ -87,6 +89,8 @@ pub struct Xdp {
     keys: Box<dyn Keys>,
     /// What is sent; `None`: it is not counted.
     egress: Option<Egress>,
+    /// What comes from whom is dropped; `None`: nothing ever is.
+    blocks: Option<Blocks>,
     /// What is counted at tracepoints, until somebody takes it.
     hooks: AttachedHooks,
     grace: Grace,
@@ -126,6 +130,13 @@ impl Xdp {
             Some(Ok(_)) => Some(Egress::new(sizes.of_cpus(), &cpu_list, |name| map_of(&ebpf, name))?),
             _ => None,
         };
+        let blocks = match options.blocks {
+            true => {
+                let hash = ebpf.take_map(maps::BLOCKS).ok_or_else(|| anyhow!("the object has no map BLOCKS"))?;
+                Some(Blocks::new(hash, sizes.of_cpus(), &cpu_list, |name| map_of(&ebpf, name))?)
+            }
+            false => None,
+        };
         let events = ebpf.take_map(maps::EVENTS).ok_or_else(|| anyhow!("the object has no map EVENTS"))?;
         let events = RingBuf::try_from(events).context("mapping EVENTS")?;
         let cpus = Arc::new(cpus);
@@ -139,6 +150,7 @@ impl Xdp {
             cpus,
             keys,
             egress,
+            blocks,
             hooks,
             grace: Grace::default(),
             late: BTreeSet::new(),

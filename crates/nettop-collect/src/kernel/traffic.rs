@@ -2,16 +2,23 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use anyhow::Result;
-use nettop_common::{ClassTally, Config, Event, Filter, Outcome, config::NO_FILTER, counters::Table, unique};
+use anyhow::{Result, anyhow};
+use nettop_common::{
+    ClassTally, Config, Event, Filter, Outcome,
+    blocks::{BlockKey, NO_BLOCKS, OF_NONE},
+    config::NO_FILTER,
+    counters::Table,
+    unique,
+};
 use nettop_model::{
     clock::{Moment, asleep_ns},
     kernel_maps::Reader,
     snapshot::{Degraded, MapRow},
 };
 
-use super::{Xdp, egress::Egress, names};
+use super::{Xdp, blocks::Blocks, egress::Egress, names};
 use crate::{
+    blocker::Blocker,
     reading::{Reading, Tables, Watched},
     traffic::{Cost, Traffic},
 };
@@ -29,6 +36,9 @@ impl Traffic for Xdp {
         reading.at = Moment::now();
         self.read_until = reading.at;
         self.keys.begin(reading.at);
+        if self.blocks.as_mut().is_some_and(Blocks::refresh) {
+            self.tell_blocks();
+        }
         if reading.at.seconds_since(&self.rested) > REST {
             self.rest(reading.at);
         }
@@ -46,6 +56,8 @@ impl Traffic for Xdp {
             self.empty(cpu, config.bank, &places, reading);
         }
         self.keys.finish(config.bank, reading);
+        let dropped = reading.totals.outcome(Outcome::Blocked).packets;
+        self.blocks.iter_mut().for_each(|blocks| blocks.read(config.bank, dropped > 0, reading));
         self.egress.iter_mut().for_each(|egress| egress.read(config.bank, reading));
         // The program's clock stands still while the machine is suspended.
         if self.asleep_ns > 0 {
@@ -158,10 +170,14 @@ impl Traffic for Xdp {
             Some(filter) => {
                 let idle = if config.filter == 1 { 1 } else { 0 };
                 self.filters.set(idle, filter);
-                1 + idle as u32
+                1 + idle as u16
             }
         };
         self.cpus.tell(Config { filter: slot, ..config });
+    }
+
+    fn blocker(&mut self) -> Option<&mut dyn Blocker> {
+        self.blocks.is_some().then_some(self)
     }
 
     fn set_paused(&mut self, paused: bool) {
@@ -210,7 +226,37 @@ impl Traffic for Xdp {
     }
 }
 
+impl Blocker for Xdp {
+    fn room(&self) -> usize {
+        self.blocks.as_ref().map_or(0, Blocks::room)
+    }
+
+    fn block(&mut self, key: BlockKey, until_ns: u64) -> Result<u32> {
+        let (number, changed) = self.blocks.as_mut().ok_or_else(no_blocks)?.insert(&key, until_ns)?;
+        if changed {
+            self.tell_blocks();
+        }
+        Ok(number)
+    }
+
+    fn unblock(&mut self, key: &BlockKey) -> Result<()> {
+        self.blocks.as_mut().ok_or_else(no_blocks)?.remove(key)
+    }
+}
+
+fn no_blocks() -> anyhow::Error {
+    anyhow!("this monitor drops nothing: it was started with --without blocks; start it without that")
+}
+
 impl Xdp {
+    /// Has the program look at the set that is in force. It may still be looking at the other one, which is written next: so until no run
+    /// does.
+    fn tell_blocks(&mut self) {
+        let blocks = self.blocks.as_ref().map_or(NO_BLOCKS, Blocks::in_force);
+        self.cpus.tell(Config { blocks, ..self.cpus.config() });
+        self.grace.wait();
+    }
+
     /// Empties one CPU's part of a bank.
     fn empty(&mut self, cpu: usize, bank: u32, places: &[(usize, Arc<str>)], reading: &mut Reading) {
         if self.cpus.seen(cpu, bank) == 0 {
@@ -219,6 +265,10 @@ impl Xdp {
         self.has_news = true;
         let totals = self.cpus.totals(cpu, bank);
         reading.totals.add(&totals);
+        let blocked = totals.outcome(Outcome::Blocked).packets;
+        if blocked > 0 && self.cpus.part(cpu).is_none() {
+            reading.dropped.push((OF_NONE, blocked));
+        }
         if totals.outcome(Outcome::Counted).packets > 0 {
             if self.cpus.part(cpu).is_none() {
                 self.late.insert(cpu);
@@ -238,5 +288,6 @@ impl Xdp {
         self.rested = now;
         self.keys.rest();
         self.egress.iter_mut().for_each(Egress::rest);
+        self.blocks.iter_mut().for_each(Blocks::rest);
     }
 }

@@ -12,7 +12,7 @@ pub mod kept;
 mod links;
 mod neighbours;
 pub mod netdev;
-mod routes;
+pub mod routes;
 
 pub use self::{
     exchange::PATIENCE,

@@ -33,6 +33,9 @@ const RTA_NH_ID: u16 = 30;
 const NHA_ID: u16 = 1;
 const NHA_GROUP: u16 = 2;
 const NHA_OIF: u16 = 5;
+const NHA_GATEWAY: u16 = 6;
+/// An address of another family than the route's, after two bytes that say of which.
+const RTA_VIA: u16 = 18;
 const FRA_SRC: u16 = 2;
 
 /// Public addresses, in both halves of each family: some tunnels take the place of the default route with a route for each half.
@@ -82,8 +85,43 @@ pub fn ways() -> io::Result<Ways> {
     Ok(Ways { interfaces: interfaces.into_iter().collect(), obstacles })
 }
 
-/// The interfaces that packets to an address may leave by, or why there are none.
-fn way(to: IpAddr, from: Option<IpAddr>) -> io::Result<Result<BTreeSet<u32>, String>> {
+/// The gateways on the way to public addresses.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn gateways() -> io::Result<BTreeSet<IpAddr>> {
+    let mut gateways = BTreeSet::new();
+    let sources = sources()?;
+    for to in PUBLIC {
+        let of_family = sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4()).map(|source| Some(*source));
+        for from in [None].into_iter().chain(of_family) {
+            let Ok(route) = route(to, from)? else { continue };
+            gateways.extend(route.gateways);
+            if let Some(id) = route.nexthop {
+                gateways.extend(nexthops(id, nexthop)?.iter().filter_map(|nexthop| nexthop.gateway));
+            }
+        }
+    }
+    Ok(gateways)
+}
+
+/// All addresses of this host.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn own_addresses() -> io::Result<BTreeSet<IpAddr>> {
+    let mut own = BTreeSet::new();
+    for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
+        let mut request = [0; ADDRESS];
+        request[0] = family;
+        let addresses = optional(dump(NETLINK_ROUTE, libc::RTM_GETADDR, &request))?;
+        own.extend(addresses.iter().filter_map(|message| address_of(message)).map(|(address, _)| address));
+    }
+    Ok(own)
+}
+
+/// The route to an address, or why there is none.
+fn route(to: IpAddr, from: Option<IpAddr>) -> io::Result<Result<Route, String>> {
     let mut request = vec![0; ROUTE];
     request[0] = family(to);
     request[1] = bits(to);
@@ -93,11 +131,18 @@ fn way(to: IpAddr, from: Option<IpAddr>) -> io::Result<Result<BTreeSet<u32>, Str
         request[2] = bits(from);
         attribute(&mut request, libc::RTA_SRC, &octets(from));
     }
-    let answer = match ask(NETLINK_ROUTE, libc::RTM_GETROUTE, request) {
-        Ok(answer) => answer,
-        Err(error) => return error.raw_os_error().and_then(obstacle).map(|why| Err(why.into())).ok_or(error),
+    match ask(NETLINK_ROUTE, libc::RTM_GETROUTE, request) {
+        Ok(answer) => Ok(Route::read(&answer).ok_or_else(|| "the kernel's answer is none".into())),
+        Err(error) => error.raw_os_error().and_then(obstacle).map(|why| Err(why.into())).ok_or(error),
+    }
+}
+
+/// The interfaces that packets to an address may leave by, or why there are none.
+fn way(to: IpAddr, from: Option<IpAddr>) -> io::Result<Result<BTreeSet<u32>, String>> {
+    let route = match route(to, from)? {
+        Ok(route) => route,
+        Err(obstacle) => return Ok(Err(obstacle)),
     };
-    let Some(route) = Route::read(&answer) else { return Ok(Err("the kernel's answer is none".into())) };
     let mut interfaces = route.interfaces;
     if let Some(id) = route.nexthop.filter(|_| interfaces.is_empty()) {
         interfaces = nexthop_interfaces(id, nexthop)?;
@@ -137,6 +182,7 @@ fn kind_name(kind: u8) -> String {
 struct Route {
     kind: u8,
     interfaces: BTreeSet<u32>,
+    gateways: BTreeSet<IpAddr>,
     /// The id of its next hop, or group of them.
     nexthop: Option<u32>,
 }
@@ -148,7 +194,11 @@ impl Route {
         for (kind, value) in attributes(rest) {
             match kind {
                 libc::RTA_OIF => route.interfaces.extend(number(value)),
-                libc::RTA_MULTIPATH => route.interfaces.extend(hops(value)),
+                libc::RTA_MULTIPATH => hops(value, |index, rest| {
+                    route.interfaces.insert(index);
+                    route.gateways.extend(attributes(rest).filter_map(gateway));
+                }),
+                libc::RTA_GATEWAY | RTA_VIA => route.gateways.extend(gateway((kind, value))),
                 RTA_NH_ID => route.nexthop = number(value),
                 _ => {}
             }
@@ -158,22 +208,31 @@ impl Route {
     }
 }
 
-/// The interfaces of a list of next hops.
-fn hops(list: &[u8]) -> Vec<u32> {
-    let mut interfaces = Vec::new();
+/// The interface and the attributes of each of a list of next hops.
+fn hops(list: &[u8], mut each: impl FnMut(u32, &[u8])) {
     let mut rest = list;
     while let (Some(length), Some(index)) = (rest.first_chunk().copied().map(u16::from_ne_bytes), number_at(rest, 4)) {
-        interfaces.push(index);
         // Its header at least, so that this comes to an end.
-        rest = rest.get(usize::from(length).max(HOP).next_multiple_of(4)..).unwrap_or_default();
+        let length = usize::from(length).max(HOP);
+        each(index, rest.get(HOP..length).unwrap_or_default());
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    interfaces
+}
+
+/// The gateway that an attribute of a route or of a next hop names.
+fn gateway((kind, value): (u16, &[u8])) -> Option<IpAddr> {
+    match kind {
+        libc::RTA_GATEWAY => address(value),
+        RTA_VIA => address(value.get(2..)?),
+        _ => None,
+    }
 }
 
 /// A next hop, or a group of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Nexthop {
     interface: Option<u32>,
+    gateway: Option<IpAddr>,
     members: Vec<u32>,
 }
 
@@ -183,6 +242,7 @@ impl Nexthop {
         for (kind, value) in attributes(message.get(NEXTHOP..).unwrap_or_default()) {
             match kind {
                 NHA_OIF => nexthop.interface = number(value),
+                NHA_GATEWAY => nexthop.gateway = address(value),
                 NHA_GROUP => {
                     nexthop.members = value.chunks(GROUP_MEMBER).filter_map(|member| number_at(member, 0)).collect();
                 }
@@ -206,18 +266,23 @@ fn nexthop(id: u32) -> io::Result<Nexthop> {
 
 /// The interfaces of a next hop and, where it is a group, of its members. A blackhole has none.
 fn nexthop_interfaces(id: u32, ask: impl Fn(u32) -> io::Result<Nexthop>) -> io::Result<BTreeSet<u32>> {
-    let mut interfaces = BTreeSet::new();
+    Ok(nexthops(id, ask)?.iter().filter_map(|nexthop| nexthop.interface).collect())
+}
+
+/// A next hop and, where it is a group, its members.
+fn nexthops(id: u32, ask: impl Fn(u32) -> io::Result<Nexthop>) -> io::Result<Vec<Nexthop>> {
+    let mut all = Vec::new();
     let (mut seen, mut waiting) = (BTreeSet::from([id]), vec![id]);
     while let Some(id) = waiting.pop() {
-        let Nexthop { interface, members } = ask(id)?;
-        interfaces.extend(interface);
-        for member in members {
-            if seen.len() < MOST_NEXTHOPS && seen.insert(member) {
-                waiting.push(member);
+        let nexthop = ask(id)?;
+        for member in &nexthop.members {
+            if seen.len() < MOST_NEXTHOPS && seen.insert(*member) {
+                waiting.push(*member);
             }
         }
+        all.push(nexthop);
     }
-    Ok(interfaces)
+    Ok(all)
 }
 
 /// The host's own addresses that rules go by: what is sent from them may go another way. Where there are no such rules, as
@@ -259,14 +324,16 @@ fn rule_source(message: &[u8]) -> Option<IpNet> {
 
 /// A global address of the host's own.
 fn own_address(message: &[u8]) -> Option<IpAddr> {
+    address_of(message).filter(|(_, scope)| *scope == libc::RT_SCOPE_UNIVERSE).map(|(address, _)| address)
+}
+
+/// An address of the host's own, and its scope.
+fn address_of(message: &[u8]) -> Option<(IpAddr, u8)> {
     let (head, rest) = message.split_at_checked(ADDRESS)?;
-    if head[3] != libc::RT_SCOPE_UNIVERSE {
-        return None;
-    }
     let of = |wanted| attributes(rest).find(|(kind, _)| *kind == wanted);
     // On a line between two the other one is that of the peer.
     let (_, own) = of(libc::IFA_LOCAL).or_else(|| of(libc::IFA_ADDRESS))?;
-    address(own)
+    Some((address(own)?, head[3]))
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {
@@ -327,6 +394,23 @@ mod tests {
             let found = Route::read(&route(libc::RTN_UNICAST, &attributes)).expect("a route");
             assert_eq!(found.interfaces.into_iter().collect::<Vec<_>>(), interfaces, "{name}");
             assert_eq!((found.kind, found.nexthop), (libc::RTN_UNICAST, nexthop), "{name}");
+        }
+        let via = |address: &[u8]| (RTA_VIA, [&[10, 0][..], address].concat());
+        let hop_by = |gateway: [u8; 4]| {
+            let mut hop = hop(3, 8);
+            hop.truncate(HOP);
+            attribute(&mut hop, libc::RTA_GATEWAY, &gateway);
+            hop
+        };
+        for (name, attributes, expected) in [
+            ("one", vec![(libc::RTA_GATEWAY, vec![192, 0, 2, 1])], &["192.0.2.1"][..]),
+            ("of the other family", vec![via(&[0xfe; 16])], &["fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe"]),
+            ("two", vec![several(&[hop_by([192, 0, 2, 1]), hop_by([192, 0, 2, 2])])], &["192.0.2.1", "192.0.2.2"]),
+            ("none", vec![(libc::RTA_OIF, number(3))], &[]),
+            ("a broken one", vec![(libc::RTA_GATEWAY, vec![192, 0]), (RTA_VIA, vec![1])], &[]),
+        ] {
+            let found = Route::read(&route(libc::RTN_UNICAST, &attributes)).expect("a route").gateways;
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{name}");
         }
         assert_eq!(Route::read(&[0; ROUTE - 1]), None);
     }

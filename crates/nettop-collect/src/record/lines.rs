@@ -56,7 +56,8 @@ pub struct Traffic {
 impl Traffic {
     /// Of a reading, for which the kernel's tables held so many keys.
     pub(super) fn of(reading: &Reading, beginning: Option<Moment>, entries: Vec<u64>) -> Self {
-        let Reading { at, totals, sources, destinations, macs, interfaces, egress, remotes } = reading;
+        // What blocks have dropped is of this run of the monitor: a replay has no blocks, only their sum.
+        let Reading { at, totals, sources, destinations, macs, interfaces, egress, remotes, dropped: _ } = reading;
         let Totals { seen, classes, untracked, events, events_lost } = totals;
         let source = |(address, counters): &(Address, SourceCounters)| {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *counters;

@@ -12,6 +12,7 @@ use nettop_model::{
 
 use super::{Line, Sink, Tables, lines};
 use crate::{
+    blocker::Blocker,
     collector::{self, Collector},
     reading::{self, Reading, Watched},
     traffic::{Cost, Traffic},
@@ -91,6 +92,10 @@ impl Traffic for Recording {
 
     fn set_filter(&mut self, filter: Option<&Filter>) {
         self.inner.set_filter(filter);
+    }
+
+    fn blocker(&mut self) -> Option<&mut dyn Blocker> {
+        self.inner.blocker()
     }
 
     fn set_paused(&mut self, paused: bool) {
@@ -201,13 +206,16 @@ impl Collector for RecordingCollector {
 
     fn collect(&mut self) -> collector::Reading {
         let reading = self.inner.collect();
-        (self.sink)(match &reading {
-            collector::Reading::Host(reading) => Line::Host(reading.clone()),
-            collector::Reading::Sockets(census) => Line::Sockets(census.clone()),
-            collector::Reading::Calls(calls) => Line::Calls(calls.clone()),
-            collector::Reading::Drops(drops) => Line::Drops(drops.clone()),
-            collector::Reading::Flows(flows) => Line::Flows(flows.clone()),
-        });
+        let line = match &reading {
+            collector::Reading::Host(reading) => Some(Line::Host(reading.clone())),
+            collector::Reading::Sockets(census) => Some(Line::Sockets(census.clone())),
+            collector::Reading::Calls(calls) => Some(Line::Calls(calls.clone())),
+            collector::Reading::Drops(drops) => Some(Line::Drops(drops.clone())),
+            collector::Reading::Flows(flows) => Some(Line::Flows(flows.clone())),
+            // A replay blocks nothing.
+            collector::Reading::Lifelines(_) => None,
+        };
+        line.into_iter().for_each(|line| (self.sink)(line));
         reading
     }
 }

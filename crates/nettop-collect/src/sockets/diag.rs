@@ -24,6 +24,8 @@ const TCPDIAG_GETSOCK: u16 = 18;
 
 /// All states but TIME_WAIT and SYN_RECV. A SYN flood makes thousands of the latter, of which nothing is to be known.
 const STATES: u32 = 0xFB7;
+/// TCP_ESTABLISHED.
+const ESTABLISHED: u32 = 1 << 1;
 /// TCP_SYN_RECV and TCP_NEW_SYN_RECV.
 const HALF_OPEN: u32 = 1 << 3 | 1 << 12;
 
@@ -200,6 +202,20 @@ impl Diag {
         let mut names =
             self.buffer.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').next());
         names.any(|one| one == name.as_bytes())
+    }
+
+    /// Hands over the other end of each connection of TCP at one of these ports.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn peers(&mut self, at: impl Fn(u16) -> bool, each: &mut dyn FnMut(IpAddr)) -> io::Result<()> {
+        for question in self.tcp {
+            dump(&mut self.kept, *question, 0, ESTABLISHED, &mut |body| {
+                let found = inet::row(body, SocketProtocol::Tcp).filter(|row| at(row.local_port));
+                found.into_iter().for_each(|row| each(row.remote));
+            })?;
+        }
+        Ok(())
     }
 
     /// How many connections were asked for and not confirmed yet, and at which addresses and ports of this host; `None`: the kernel does not

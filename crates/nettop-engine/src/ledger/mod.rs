@@ -283,6 +283,11 @@ impl<K: Copy + Eq + Hash + Ord, C: Entry> Ledger<K, C> {
         self.accounts.len()
     }
 
+    /// Whether packets of a key may be in no account, or in one no more.
+    pub fn may_lack(&self, key: &K) -> bool {
+        self.lost.has(self.accounts.hash(key))
+    }
+
     /// The account of a key.
     pub fn get(&self, key: &K) -> Option<&Account<C>> {
         self.accounts.get(key)

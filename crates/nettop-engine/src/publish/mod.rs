@@ -32,9 +32,11 @@ impl Engine {
         let egress = self.egress(limit, elapsed).map(Arc::new);
         // Whether the accounts beside that of the packets received hold.
         let calls = processes.as_deref().and_then(|processes| processes.accounting);
+        let blocks = (self.room_for_blocks > 0).then(|| Arc::new(self.blocks(limit)));
         let beside = egress.as_deref().is_none_or(|egress| egress.accounting.holds)
             && calls.is_none_or(|calls| calls.holds)
             && self.drops.holds()
+            && blocks.as_deref().is_none_or(|blocks| blocks.holds)
             && flows.as_deref().is_none_or(|flows| flows.accounting.holds);
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
@@ -58,6 +60,7 @@ impl Engine {
             processes,
             drops: self.drops.drops(),
             flows,
+            blocks,
             monitor: self.monitor(&traffic, places.geo.as_ref(), beside),
             places,
             traffic,

@@ -12,6 +12,7 @@ mod takes;
 use std::{
     cell::OnceCell,
     collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -246,6 +247,13 @@ impl SocketState {
             },
             _ => None,
         }
+    }
+
+    /// How many connections there are with ends that somebody asks for; `None`: no sockets are listed.
+    pub fn connections_with(&self, is_meant: impl Fn(IpAddr) -> bool) -> Option<u64> {
+        let sockets = &self.newest.as_ref()?.census.sockets;
+        let connections = sockets.iter().filter(|socket| !socket.remote.is_unspecified() && is_meant(socket.remote));
+        Some(connections.count() as u64)
     }
 
     /// What the rules want to know of the newest census; `None`: there is none, or it is too old to say how it is at `now`.

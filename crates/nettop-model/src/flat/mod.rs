@@ -193,6 +193,7 @@ impl From<Flat> for Snapshot {
             drops: None,
             flows: None,
             neighbours: None,
+            blocks: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,
                 degraded: flat.degraded,

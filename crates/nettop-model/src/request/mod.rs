@@ -3,6 +3,7 @@
 //! A request with fields has a file of its own: its fields, their JSON in both directions, the options of `nettopctl` that have
 //! the same names, and how its answer is read. The table `requests!` in this file has one row for every request.
 
+pub mod block;
 mod history;
 mod maps;
 mod process;
@@ -19,7 +20,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::{
-    maps::Maps, process::Process, set::FilterChange, snapshot::Snapshot, status::Status, subscribe::Subscribe, top::Top,
+    block::{Allow, Block, Unblock},
+    maps::Maps,
+    process::Process,
+    set::FilterChange,
+    snapshot::Snapshot,
+    status::Status,
+    subscribe::Subscribe,
+    top::Top,
 };
 pub use crate::form::Form;
 use crate::{
@@ -48,6 +56,8 @@ pub enum Effect {
     Confides,
     /// It changes settings or counters, or ends the monitor.
     Changes,
+    /// It changes what becomes of packets, too.
+    Acts,
 }
 
 /// The fields of a request. Their JSON is serde's business: derived, or through a struct of what may be written instead.
@@ -133,6 +143,10 @@ requests! {
     "history" History(Subject) Reads
         "the last minutes of one source, dst, port, prefix, process or connection, which is followed from now on";
     "process" Process(Process) Confides "the command line of a process";
+    "block" Block(Block) Acts "drop what comes from an address or a prefix, for a time";
+    "unblock" Unblock(Unblock) Acts "end a block";
+    "allow" Allow(Allow) Acts "never block an address or a prefix";
+    "blocks" Blocks Reads "what is blocked";
     "stop" Stop Changes "end the monitor";
 }
 
@@ -143,6 +157,13 @@ impl Request {
     /// The request that stops counting (`true`), or goes on.
     pub fn pause(paused: bool) -> Self {
         if paused { Self::Pause } else { Self::Resume }
+    }
+
+    /// Is told who asks.
+    pub fn note_asker(&mut self, asker: &str) {
+        if let Self::Block(Block { by, .. }) = self {
+            *by = asker.into();
+        }
     }
 
     /// As [`parse`] reads it.

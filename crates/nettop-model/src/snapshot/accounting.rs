@@ -3,7 +3,7 @@
 use nettop_common::PacketsBytes;
 use serde::{Deserialize, Serialize};
 
-/// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip` + `martian`, and
+/// Where every packet went. Always: `seen` = `counted` + `filtered` + `not_ip` + `martian` + `blocked`, and
 /// `counted` = `sources` + `evicted` + `untracked`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -21,6 +21,8 @@ pub struct Accounting {
     /// IPv6 from or to an IPv4-mapped address, which no packet on a wire may have (RFC 6890): not counted for the IPv4 host of that
     /// number.
     pub martian: Amount,
+    /// From sources that are blocked: dropped.
+    pub blocked: Amount,
     /// Counted for the sources in the ledger.
     pub sources: Amount,
     /// Counted for sources the ledger has since forgotten.

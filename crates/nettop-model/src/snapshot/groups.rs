@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Alert, Connections, DestinationList, Drops, Egress, Flows, Host, MacList, Meta, Monitor, Neighbours, Places,
-    PortList, PrefixLists, Processes, SourceList, Traffic, VERSION,
+    Alert, Blocks, Connections, DestinationList, Drops, Egress, Flows, Host, MacList, Meta, Monitor, Neighbours,
+    Places, PortList, PrefixLists, Processes, SourceList, Traffic, VERSION,
 };
 
 /// The number of this form. It grows when a key changes its meaning; new keys come without.
@@ -84,6 +84,8 @@ groups! {
     flows Flows: Option<Arc<Flows>>,
     /// Whoever is on its links; `None`: not yet, or the traffic is not this host's.
     neighbours Neighbours: Option<Arc<Neighbours>>,
+    /// What is blocked; `None`: nothing can be.
+    blocks Blocks: Option<Arc<Blocks>>,
     /// The monitor itself.
     monitor Monitor: Monitor,
 }

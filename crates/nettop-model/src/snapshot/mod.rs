@@ -5,6 +5,7 @@
 mod accounting;
 mod alerts;
 mod all_sources;
+mod blocks;
 mod connections;
 mod cut;
 mod drops;
@@ -38,6 +39,7 @@ pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
+    blocks::{BlockRow, Blocks, With},
     connections::{
         CallsAccounting, CensusFacts, Connection, ConnectionSum, ConnectionSums, Connections, ProcessRow, Processes,
         Transferred, Way,

@@ -255,8 +255,8 @@ fn lately(picture: &Picture, width: usize) -> Option<Line<'static>> {
     ]))
 }
 
-/// Seen = counted + filtered + not IP + martian: whoever adds it up sees that nothing went missing. Martians stand here only once there
-/// are any.
+/// Seen = counted + filtered + not IP + martian + blocked: whoever adds it up sees that nothing went missing. The last two stand here only
+/// once there are any.
 fn accounting(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (accounting, theme) = (&picture.snapshot.traffic.accounting, picture.theme);
     // Before the first packet there is nothing to agree on.
@@ -273,8 +273,9 @@ fn accounting(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
             ("+", theme.label, "filtered", accounting.filtered),
             ("+", theme.label, "not IP", accounting.not_ip),
             ("+", theme.warn, "martian", accounting.martian),
+            ("+", theme.warn, "blocked", accounting.blocked),
         ] {
-            if name == "martian" && amount.packets == 0 {
+            if matches!(name, "martian" | "blocked") && amount.packets == 0 {
                 continue;
             }
             if !sign.is_empty() {

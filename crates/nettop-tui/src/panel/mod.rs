@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod alerts;
+pub mod block;
 pub mod chart;
 pub mod columns;
 pub mod control;
@@ -89,6 +90,14 @@ pub const PANELS: &[Panel] = &[
         rank: Rank::steps([15, 65, 85]),
         height: chart::height,
         render: chart::render,
+    },
+    Panel {
+        name: "block",
+        about: "what a block would drop now, what guards say, and commands for firewalls, while it is asked for",
+        stands: Stands::Across,
+        rank: Rank::of(0),
+        height: block::height,
+        render: block::render,
     },
     Panel {
         name: "table",

@@ -188,12 +188,16 @@ fn groups(picture: &Picture) -> Vec<Group> {
 
 fn not_counted(picture: &Picture) -> Vec<StatsEntry> {
     let accounting = &picture.snapshot.traffic.accounting;
-    vec![
+    let blocked = accounting.blocked.packets > 0;
+    [
         entry("filtered", format::short(accounting.filtered.packets), false),
         entry("not IP", format::short(accounting.not_ip.packets), false),
         entry("malformed", format::short(accounting.malformed.packets), false),
         entry("martian", format::short(accounting.martian.packets), accounting.martian.packets > 0),
     ]
+    .into_iter()
+    .chain(blocked.then(|| entry("blocked", format::short(accounting.blocked.packets), true)))
+    .collect()
 }
 
 /// Counted, but for a source that no table can list: it found no room, or was forgotten since.

@@ -23,8 +23,8 @@ pub const TABS_FROM: u16 = 8;
 /// Names of views that are not open, shortened where there is no room for all.
 const SHORT: [usize; 3] = [4, 3, 2];
 
-/// Columns that the note behind the tabs takes: `1,254 sources`.
-const NOTE: usize = 15;
+/// Columns that the note behind the tabs takes: `1 of 1,254, 29 unjudged`.
+const NOTE: usize = 25;
 
 /// One line, from `TABS_FROM` lines of the screen on.
 pub fn height(room: &Room) -> Height {

@@ -50,11 +50,14 @@ fn rejected(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
         texts.push(format!("Paused: nothing is counted until {} is pressed.", picture.state.keys().first("pause")));
     }
     if accounting.seen.packets > 0 {
-        let [seen, filtered, not_ip, martian] =
-            [accounting.seen, accounting.filtered, accounting.not_ip, accounting.martian]
+        let [seen, filtered, not_ip, martian, blocked] =
+            [accounting.seen, accounting.filtered, accounting.not_ip, accounting.martian, accounting.blocked]
                 .map(|amount| format::count(amount.packets, 15));
         let martian = if accounting.martian.packets > 0 { format!(", {martian} martian") } else { String::new() };
-        texts.push(format!("{seen} packets came, none was counted: {filtered} filtered, {not_ip} not IP{martian}."));
+        let blocked = if accounting.blocked.packets > 0 { format!(", {blocked} blocked") } else { String::new() };
+        texts.push(format!(
+            "{seen} packets came, none was counted: {filtered} filtered, {not_ip} not IP{martian}{blocked}."
+        ));
     }
     let mut drawn: Vec<_> =
         texts.iter().flat_map(|text| text::wrap(text, columns)).map(|line| Line::styled(line, theme.warn)).collect();

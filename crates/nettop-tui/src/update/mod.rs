@@ -1,6 +1,7 @@
 //! How the state changes. All of it is pure: what has to happen outside is returned as an [`Effect`].
 
 mod alerts;
+mod blocks;
 mod mouse;
 mod moving;
 #[cfg(test)]
@@ -14,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 use crossterm::event::{KeyEvent, KeyEventKind};
 use nettop_model::{
     answer::{Answer, Reply},
-    request::{self, Request, Top},
-    snapshot::{Snapshot, Subject},
+    request::{self, Allow, Block, Request, Top, Unblock},
+    snapshot::{Snapshot, Subject, With},
 };
 
 pub use self::mouse::on_mouse;
@@ -111,6 +112,11 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         return on_command(state, *pid, reply);
     }
     state.unanswered = state.unanswered.saturating_sub(1);
+    if let Request::Block(asked) = request
+        && asked.with == Some(With::Print)
+    {
+        return blocks::on_plan(state, asked, reply);
+    }
     state.notice = Some(match (reply, request) {
         (Err(error), _) => {
             state.pause_asked = None;
@@ -129,6 +135,9 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         (Ok(_), Request::Pause) => Notice::info("paused: packets are not counted"),
         (Ok(_), Request::Resume) => Notice::info("counting again"),
         (Ok(_), Request::Reset) => Notice::info("counting starts anew"),
+        (Ok(_), Request::Block(Block { net, .. })) => Notice::info(format!("{net} is blocked")),
+        (Ok(_), Request::Unblock(Unblock { net })) => Notice::info(format!("{net} is blocked no more")),
+        (Ok(_), Request::Allow(Allow { net, .. })) => Notice::info(format!("{net} is never blocked")),
         (Ok(_), Request::Stop) => Notice::info("ending"),
         // No key sends any other.
         (Ok(_), _) => return,
@@ -212,6 +221,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
     match does {
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
         Does::Find => typing::find(state),
+        Does::Act(act) => return blocks::open(state, snapshot, act),
         Does::Ask(request) => return Some(Effect::Send(request())),
         Does::Pause => {
             // The opposite of what was asked last: the snapshot may not say yet what came of that.

@@ -234,6 +234,12 @@ pub fn sort(state: &mut State, snapshot: &Snapshot) {
     state.table_mut().next_order(&heads, &shown);
 }
 
+/// What the selected row is known by.
+pub fn selected(state: &State, snapshot: &Snapshot) -> Option<Id> {
+    let listed = state.listed(snapshot);
+    listed.id(place(state, &*listed))
+}
+
 /// Copies what the selected row, or what is open, is known by.
 pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     let text = match (&state.detail, &state.alert) {
@@ -248,10 +254,7 @@ pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
             }
         },
         (None, Some(open)) => Id::from(&*open.last).to_string(),
-        (None, None) => {
-            let listed = state.listed(snapshot);
-            listed.id(place(state, &*listed))?.to_string()
-        }
+        (None, None) => selected(state, snapshot)?.to_string(),
     };
     state.notice = Some(Notice::info(format!("copied, if the terminal allows it: {text}")));
     Some(Effect::Copy(text))

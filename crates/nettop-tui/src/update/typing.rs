@@ -36,6 +36,7 @@ pub fn edit(state: &mut State, snapshot: &Snapshot, event: KeyEvent) -> Option<E
                 state.table_mut().filter = before;
             }
             state.typed = false;
+            state.plan = None;
             return None;
         }
         KeyCode::Up => recall(state, 1),
@@ -90,6 +91,14 @@ fn apply(state: &mut State) -> Option<Effect> {
                 return Some(Effect::Send(request));
             }
             // The text stays, to be mended.
+            Err(error) => state.notice = Some(Notice::error(error)),
+        },
+        Purpose::Act(act, net) => match super::blocks::request(act, net, prompt.text().trim(), state.plan.as_ref()) {
+            Ok(request) => {
+                state.prompt = None;
+                state.plan = None;
+                return Some(Effect::Send(request));
+            }
             Err(error) => state.notice = Some(Notice::error(error)),
         },
         // The same.

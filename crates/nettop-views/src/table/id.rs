@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use nettop_geo::CountryCode;
 
+use nettop_model::net::Net;
 use nettop_model::snapshot::{Alert, Mac, Name, Origin, Prefix};
 
 /// What a row is known by. As text it is what is copied.
@@ -29,6 +30,8 @@ pub enum Id {
     Connection(u64, Option<IpAddr>),
     /// A process: its number and when it was started; or what is not known of a user's.
     Process(Option<u32>, Option<u64>, u32),
+    /// A block.
+    Block(Net),
     /// Something else that has a name.
     Name(String),
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Id {
             Self::Connection(cookie, None) => cookie.fmt(f),
             Self::Process(Some(pid), ..) => pid.fmt(f),
             Self::Process(None, _, uid) => write!(f, "owner:{uid}"),
+            Self::Block(net) => net.fmt(f),
             Self::Name(name) => f.write_str(name),
         }
     }

@@ -1,6 +1,7 @@
 //! The views: one file each, and one row each in [`VIEWS`].
 
 mod alerts;
+mod blocks;
 mod classes;
 pub mod connection_sums;
 mod connections;
@@ -52,6 +53,7 @@ views! {
     'R' => drops::TABLE,
     'W' => flows::TABLE,
     'M' => neighbours::TABLE,
+    'B' => blocks::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].

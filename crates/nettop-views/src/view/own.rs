@@ -114,9 +114,10 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     let accounting = &snapshot.traffic.accounting;
     let (balance, note) = match (accounting.seen.packets, accounting.holds) {
         (0, _) => ("no packet yet", ""),
-        (_, true) => {
-            ("balance", "seen = counted + filtered + not IP + martian; counted = sources + evicted + untracked")
-        }
+        (_, true) => (
+            "balance",
+            "seen = counted + filtered + not IP + martian + blocked; counted = sources + evicted + untracked",
+        ),
         (_, false) => ("DO NOT BALANCE", "please report it, with the output of nettopctl status"),
     };
     rows.push(row("accounts", "equations", balance, note));
@@ -134,6 +135,7 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     push("not IP", accounting.not_ip, "");
     push("malformed", accounting.malformed, ": of those not IP");
     push("martian", accounting.martian, ": IPv6 from or to an IPv4-mapped address");
+    push("blocked", accounting.blocked, ": dropped, since their source is blocked");
     push("of listed sources", accounting.sources, "");
     push("evicted", accounting.evicted, ": of sources forgotten since");
     push("unadmitted", accounting.unadmitted, ": of those evicted, sources seen too seldom in a flood of new ones");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use nettop_export::FORMATS;
 use nettop_model::{
-    request::{FilterChange, Form, Maps, Process, Request, Snapshot, Status, Subscribe, Top},
+    request::{Allow, Block, FilterChange, Form, Maps, Process, Request, Snapshot, Status, Subscribe, Top, Unblock},
     snapshot::{DEFAULT_LIMIT, Group},
 };
 use serde_json::{Value, json};
@@ -66,6 +66,14 @@ commands! {
     Process(fields: Process) => ask(*fields);
     /// Print the flows that its host forwards or translates, the busiest first, and those that ended lately
     Flows(list: ListOf) => list.request(Group::Flows);
+    /// Drop what comes from an address or a prefix for a time, or print the command lines that would; guarded addresses are refused
+    Block(fields: Block) => ask(fields.clone());
+    /// End a block
+    Unblock(fields: Unblock) => ask(*fields);
+    /// Never block an address or a prefix; ends the blocks that it is in
+    Allow(fields: Allow) => ask(*fields);
+    /// Print what is blocked: until when, by whom, why, and what was dropped
+    Blocks => ask(Request::Blocks);
     /// End the monitor
     Stop => ask(Request::Stop);
 }

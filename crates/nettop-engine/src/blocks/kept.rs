@@ -1,0 +1,63 @@
+//! What outlives the monitor of its blocks, and of what is never to be blocked: a line of JSON each.
+
+use nettop_model::{net::Net, snapshot::BlockRow};
+use serde::{Deserialize, Serialize};
+
+/// The name of the file.
+pub const FILE: &str = "blocks.jsonl";
+/// Room for as many blocks as there can be, and as many words about each as are kept.
+pub const MOST_BYTES: u64 = 16 << 20;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A block.
+    Block(BlockRow),
+    /// What is never blocked.
+    Allow(Net),
+}
+
+/// The lines of a file. Returns how many could not be read, too.
+pub fn read(bytes: &[u8]) -> (Vec<Kept>, usize) {
+    let mut broken = 0;
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let kept = lines.filter_map(|line| serde_json::from_slice(line).inspect_err(|_| broken += 1).ok()).collect();
+    (kept, broken)
+}
+
+/// As a file.
+pub fn write(lines: impl Iterator<Item = Kept>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        // All of it can be written.
+        if serde_json::to_writer(&mut bytes, &line).is_ok() {
+            bytes.push(b'\n');
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_damage_is_counted() {
+        let row = BlockRow {
+            net: "192.0.2.0/24".parse().unwrap(),
+            why: "a \"flood\"\n".into(),
+            by: "user 0".into(),
+            confirmed: true,
+            since_ns: 1,
+            until_ns: 2,
+            packets: 3,
+            pps: 0.0,
+        };
+        let lines = [Kept::Block(row), Kept::Allow("2001:db8::1".parse().unwrap())];
+        let mut bytes = write(lines.clone().into_iter());
+        assert_eq!(read(&bytes), (lines.to_vec(), 0));
+        bytes.extend(b"{\"block\":{\"net\":\"nowhere\"}}\n\xff\n{\"allow\":\"192.0.2.9\"");
+        assert_eq!(read(&bytes), (lines.to_vec(), 3));
+    }
+}

@@ -1,0 +1,340 @@
+//! Blocks: who is dropped by the kernel program, until when, and what keeps that from doing harm. Nothing is blocked unless somebody asks.
+
+mod book;
+mod guards;
+mod kept;
+mod plan;
+mod print;
+mod seen;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use nettop_collect::lifelines::Lifelines;
+use nettop_common::Outcome;
+use nettop_model::{
+    answer::{Answer, Reply},
+    clock::Moment,
+    net::Net,
+    request::{Allow, Block, Unblock, block},
+    snapshot::{self, BlockRow, With},
+};
+use nettop_process::cause;
+use serde_json::{Map, Value, json};
+
+use self::{
+    book::Book,
+    guards::{Refusal, Scene},
+    kept::Kept,
+};
+use crate::Engine;
+
+/// For how long a prefix is blocked unless that is confirmed, seconds.
+const PREFIX_TTL: u64 = 60;
+/// Characters of what is kept of a reason.
+const MOST_WORDS: usize = 200;
+/// What is not to be blocked, at most.
+const MOST_ALLOWED: usize = 1024;
+
+/// How blocks are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Blocking {
+    /// How they are made unless a request says otherwise; `None`: not at all.
+    pub with: Option<With>,
+    /// What is never blocked.
+    pub allow: Vec<Net>,
+    /// Proxies whose clients cannot be told apart by their address.
+    pub trusted_proxies: Vec<Net>,
+    /// Whether those of an earlier run that have not ended are made again.
+    pub restore: bool,
+    /// Set while something is blocked: then what must not be blocked is looked for each second.
+    pub urgency: Arc<AtomicBool>,
+}
+
+/// The state.
+pub struct Blocks {
+    blocking: Blocking,
+    book: Book,
+    allowed: BTreeSet<Net>,
+    /// What must not be blocked; `None`: nobody has looked yet.
+    lifelines: Option<Lifelines>,
+    /// Blocks of an earlier run, until it is known what must not be blocked.
+    waiting: Vec<BlockRow>,
+}
+
+impl Blocks {
+    /// None.
+    pub fn new(blocking: Blocking) -> Self {
+        let allowed = blocking.allow.iter().copied().collect();
+        Self { blocking, book: Book::default(), allowed, lifelines: None, waiting: Vec::new() }
+    }
+
+    /// Is told what must not be blocked.
+    pub fn enter_lifelines(&mut self, lifelines: Lifelines) {
+        self.lifelines = Some(lifelines);
+    }
+
+    /// Enters what was dropped since the last time.
+    pub fn enter(&mut self, dropped: &[(u32, u64)]) {
+        self.book.enter(dropped);
+    }
+
+    /// So many seconds are over.
+    pub fn close(&mut self, seconds: f64) {
+        self.book.close(seconds);
+    }
+
+    /// Counting begins anew; what each block has dropped stays.
+    pub fn reset(&mut self) {
+        self.book.since_reset = 0;
+    }
+
+    /// Whether packets of this may be dropped.
+    pub fn covers(&self, net: &Net) -> bool {
+        self.book.iter().any(|(blocked, _)| blocked.overlaps(net))
+    }
+}
+
+impl Engine {
+    /// Takes what an earlier monitor has kept.
+    pub(super) fn load_blocks(&mut self) {
+        let Some(bytes) = self.sinks.state().and_then(|state| state.read(kept::FILE, kept::MOST_BYTES)) else { return };
+        let (lines, broken) = kept::read(&bytes);
+        if broken > 0 {
+            log::warn!("{}: {broken} lines cannot be read, and are left out", kept::FILE);
+        }
+        let Blocks { allowed, waiting, blocking, .. } = &mut self.blocks;
+        for line in lines {
+            match line {
+                Kept::Allow(net) => _ = allowed.insert(net),
+                Kept::Block(row) if blocking.restore => waiting.push(row),
+                Kept::Block(_) => {}
+            }
+        }
+    }
+
+    /// Has the blocks written, soon.
+    fn keep_blocks(&self) {
+        let Some(state) = self.sinks.state() else { return };
+        let Blocks { book, allowed, waiting, blocking, .. } = &self.blocks;
+        let now = Moment::now();
+        let rows = book.iter().map(|(net, entry)| Kept::Block(Book::row(net, entry, now)));
+        let allowed = allowed.iter().filter(|net| !blocking.allow.contains(net)).map(|net| Kept::Allow(*net));
+        state.write(kept::FILE, kept::write(rows.chain(waiting.iter().cloned().map(Kept::Block)).chain(allowed)));
+    }
+
+    /// At each tick: blocks of an earlier run are made again, those whose time is over end, and those that a guard finds by now.
+    pub(super) fn tend_blocks(&mut self) {
+        let now = Moment::now();
+        if self.blocks.lifelines.is_some() && !self.blocks.waiting.is_empty() {
+            self.restore_blocks(now);
+        }
+        let mut ending: Vec<_> = self.blocks.book.over(now).into_iter().map(|net| (net, None)).collect();
+        if !self.blocks.book.is_empty() {
+            let found = self.with_scene(|blocks, scene| {
+                let judged = |(net, entry): (&Net, &book::Entry)| {
+                    Some((*net, Some(guards::judge_again(scene, net, entry.confirmed)?)))
+                };
+                blocks.book.iter().filter_map(judged).collect::<Vec<_>>()
+            });
+            ending.extend(found.unwrap_or_default());
+        }
+        if !ending.is_empty() {
+            for (net, refusal) in ending {
+                self.end_block(&net, refusal.as_ref());
+            }
+            self.keep_blocks();
+        }
+        self.note_urgency();
+    }
+
+    fn note_urgency(&self) {
+        self.blocks.blocking.urgency.store(!self.blocks.book.is_empty(), Ordering::Relaxed);
+    }
+
+    fn end_block(&mut self, net: &Net, refusal: Option<&Refusal>) {
+        let Some(blocker) = self.source.blocker() else { return };
+        if let Err(error) = self.blocks.book.end(blocker, net) {
+            log::error!("ending the block of {net}: {}", cause::told(&error));
+        }
+        if let Some(Refusal { guard, why, .. }) = refusal {
+            self.message = format!("{net} is not blocked any more ({guard}): {why}");
+            log::warn!("{}", self.message);
+        }
+    }
+
+    fn restore_blocks(&mut self, now: Moment) {
+        for row in std::mem::take(&mut self.blocks.waiting) {
+            let Some(left_ns) = row.until_ns.checked_sub(now.unix_ns).filter(|left_ns| *left_ns > 0) else { continue };
+            let left_ns = left_ns.min(block::TTL_RANGE.end() * 1_000_000_000);
+            let net = row.net;
+            let refusal = self.with_scene(|_, scene| guards::judge(scene, &net, row.confirmed)).flatten();
+            if let Some(Refusal { guard, why, .. }) = refusal {
+                log::warn!("{net} is not blocked again ({guard}): {why}");
+                continue;
+            }
+            let Some(blocker) = self.source.blocker() else { return };
+            if let Err(error) = self.blocks.book.put(blocker, row, now, left_ns) {
+                log::warn!("{net} is not blocked again: {}", cause::told(&error));
+            }
+        }
+        self.keep_blocks();
+    }
+
+    /// Hands over what guards know; `None`: it is not known yet.
+    fn with_scene<T>(&self, look: impl FnOnce(&Blocks, &Scene<'_>) -> T) -> Option<T> {
+        let blocks = &self.blocks;
+        let scene = Scene {
+            lifelines: blocks.lifelines.as_ref()?,
+            allowed: &blocks.allowed,
+            trusted: &blocks.blocking.trusted_proxies,
+            place: &|ip| self.aggregates.regions.place(&ip.into()),
+            seen: &|net| self.seen(net),
+        };
+        Some(look(blocks, &scene))
+    }
+
+    /// Answers `block`.
+    pub(super) fn block(&mut self, request: &Block) -> Reply {
+        let Block { net, seconds, with, reason, confirm, by } = request;
+        if !block::TTL_RANGE.contains(seconds) {
+            return Err(format!("a block lasts from {} s to 30 days, not {seconds} s", block::TTL_RANGE.start()));
+        }
+        if confirm.is_some_and(|confirm| confirm != *net) {
+            return Err(format!("{net} is not blocked: something else was confirmed"));
+        }
+        let confirmed = confirm.is_some();
+        let usual = self.blocks.blocking.with;
+        let lasting = if net.is_address() || confirmed { *seconds } else { (*seconds).min(PREFIX_TTL) };
+        if with.or(usual).unwrap_or_default() == With::Print {
+            return Ok(Answer::Fields(self.plan(net, lasting)));
+        }
+        if self.source.blocker().is_none() {
+            return Err(NO_BLOCKER.into());
+        }
+        if usual.is_none() {
+            return Err("this monitor blocks nothing: it was started with --block-with none".into());
+        }
+        let refusal = self.with_scene(|_, scene| guards::judge(scene, net, confirmed)).ok_or(NOT_YET)?;
+        self.check_lifelines()?;
+        if let Some(refusal) = refusal {
+            return Err(told(net, &refusal));
+        }
+        let now = Moment::now();
+        let words = |text: &str| text.chars().take(MOST_WORDS).collect::<String>();
+        let row = BlockRow {
+            net: *net,
+            why: words(reason),
+            by: if by.is_empty() { "the screen".into() } else { words(by) },
+            confirmed,
+            since_ns: now.unix_ns,
+            until_ns: now.unix_ns,
+            packets: 0,
+            pps: 0.0,
+        };
+        let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
+        let put = self.blocks.book.put(blocker, row, now, lasting * 1_000_000_000);
+        put.map_err(|error| format!("{net} is not blocked: {}", cause::told(&error)))?;
+        self.note_urgency();
+        self.keep_blocks();
+        self.message = format!("{net} is blocked for {}", block::shown(std::time::Duration::from_secs(lasting)));
+        let row = self.blocks.book.get(net).map(|entry| Book::row(net, entry, now));
+        Ok(Answer::field("block", serde_json::to_value(row).unwrap_or_default()))
+    }
+
+    /// Where it could not be read what must not be blocked, nothing is.
+    fn check_lifelines(&self) -> Result<(), String> {
+        match self.blocks.lifelines.as_ref().and_then(|lifelines| lifelines.problems.first()) {
+            Some(problem) => {
+                Err(format!("it cannot be told what must not be blocked: {problem}; block with --with print"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Answers `unblock`.
+    pub(super) fn unblock(&mut self, Unblock { net }: Unblock) -> Reply {
+        let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
+        let ended = self.blocks.book.end(blocker, &net).map_err(|error| cause::told(&error))?;
+        let ended = ended.ok_or_else(|| format!("{net} is not blocked; nettopctl blocks lists what is"))?;
+        self.keep_blocks();
+        self.note_urgency();
+        self.message = format!("{net} is blocked no more");
+        let row = Book::row(&net, &ended, Moment::now());
+        Ok(Answer::field("unblocked", serde_json::to_value(row).unwrap_or_default()))
+    }
+
+    /// Answers `allow`.
+    pub(super) fn allow(&mut self, Allow { net, revoke }: Allow) -> Reply {
+        let Blocks { allowed, blocking, .. } = &mut self.blocks;
+        if revoke {
+            if blocking.allow.contains(&net) {
+                return Err(format!("{net} is allowed by --allow; change that, and start the monitor again"));
+            }
+            if !allowed.remove(&net) {
+                return Err(format!("{net} was not allowed"));
+            }
+        } else if allowed.len() >= MOST_ALLOWED {
+            return Err(format!("{MOST_ALLOWED} are allowed, as many as there can be; allow a prefix"));
+        } else {
+            allowed.insert(net);
+        }
+        self.keep_blocks();
+        self.tend_blocks();
+        self.message = if revoke { format!("{net} may be blocked") } else { format!("{net} is never blocked") };
+        Ok(Answer::field("allowed", json!(self.blocks.allowed)))
+    }
+
+    /// Answers `blocks`.
+    pub(super) fn list_blocks(&mut self) -> Reply {
+        if self.source.blocker().is_none() {
+            return Err(NO_BLOCKER.into());
+        }
+        Ok(Answer::field("blocks", serde_json::to_value(self.blocks(0)).unwrap_or_default()))
+    }
+
+    /// The group of a snapshot, with so many rows at most (0: all).
+    pub(super) fn blocks(&self, limit: usize) -> snapshot::Blocks {
+        let Blocks { blocking, book, allowed, .. } = &self.blocks;
+        let (rows, left_out) = book.rows(limit, Moment::now());
+        let blocked = self.aggregates.totals.outcome(Outcome::Blocked).packets;
+        snapshot::Blocks {
+            rows,
+            left_out,
+            room: self.room_for_blocks as u64,
+            dropped: book.dropped,
+            ended: book.ended,
+            untracked: book.untracked,
+            pps: book.pps(),
+            with: blocking.with,
+            allowed: allowed.iter().copied().collect(),
+            holds: book.holds(blocked),
+        }
+    }
+}
+
+const NO_BLOCKER: &str =
+    "this monitor drops nothing: it was started with --without blocks, or its packets are not counted by the kernel";
+const NOT_YET: &str = "it is not known yet what must not be blocked; try again in a second";
+
+/// A refusal as one line.
+fn told(net: &Net, Refusal { guard, why, yields }: &Refusal) -> String {
+    let remedy = match yields {
+        true => format!("to block it all the same, type it again: --confirm {net}"),
+        false => "nothing overrides that".into(),
+    };
+    format!("{net} is not blocked ({guard}): {why}; {remedy}")
+}
+
+/// The same, for who asks what would happen.
+fn field(refusal: Option<&Refusal>) -> Value {
+    refusal.map_or(Value::Null, |Refusal { guard, why, yields }| json!({"guard": guard, "why": why, "yields": yields}))
+}
+
+/// Fields in an answer.
+type Fields = Map<String, Value>;

@@ -1,0 +1,48 @@
+//! What a block would do: what it would drop now, what guards say, and how to make it elsewhere.
+
+use std::time::Duration;
+
+use nettop_common::PacketsBytes;
+use nettop_model::{net::Net, snapshot::Amount};
+use serde_json::json;
+
+use super::{Fields, field, guards, print};
+use crate::Engine;
+
+impl Engine {
+    /// The fields of the answer: nothing is done.
+    pub(super) fn plan(&self, net: &Net, seconds: u64) -> Fields {
+        let Self { aggregates, reading, .. } = self;
+        let elapsed = reading.at.seconds_since(&aggregates.started);
+        let (mut sum, mut pps, mut sources) = (PacketsBytes::default(), 0.0, 0_u64);
+        let mut add = |account: &crate::ledger::Account<_>| {
+            sum.add(account.tally());
+            pps += account.history.rates(&aggregates.buckets, elapsed).current;
+            sources += 1;
+        };
+        match net.is_address() {
+            true => aggregates.sources.get(&net.first().into()).into_iter().for_each(&mut add),
+            false => {
+                let all = aggregates.sources.iter();
+                all.filter(|(address, _)| net.contains(address.to_ip())).for_each(|(_, account)| add(account));
+            }
+        }
+        let refusal = self.with_scene(|_, scene| guards::judge(scene, net, false)).flatten();
+        let command = |(firewall, add, remove)| json!({"firewall": firewall, "block": add, "unblock": remove});
+        let commands: Vec<_> = print::commands(net, Duration::from_secs(seconds)).map(command).collect();
+        let plan = json!({
+            "net": net,
+            "seconds": seconds,
+            "sources": sources,
+            "counted": Amount::from(sum),
+            "pps": pps,
+            "connections": self.sockets.connections_with(|ip| net.contains(ip)),
+            "place": aggregates.regions.names(&net.first().into()),
+            "seen": self.seen(net).label(),
+            "blocked": self.blocks.book.get(net).is_some(),
+            "refused": field(refusal.as_ref()),
+            "commands": commands,
+        });
+        Fields::from_iter([("plan".into(), plan)])
+    }
+}

@@ -1,0 +1,104 @@
+//! What a block would do, while it is asked for.
+
+use nettop_model::{format, net::Net};
+use nettop_views::text;
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+use serde_json::Value;
+
+use super::{
+    drawing::{lines, titled},
+    picture::Picture,
+    row::{Height, Room},
+};
+use crate::prompt::{Act, Prompt, Purpose};
+
+/// Columns of what a line is about.
+const LABEL: usize = 13;
+
+/// As many lines as it has, while it is open.
+pub fn height(room: &Room) -> Height {
+    match open(room.picture) {
+        Some(net) => Height::up_to(1 + told(room.picture, net, room.screen.width.into()).len() as u16),
+        None => Height::up_to(0),
+    }
+}
+
+/// Draws it.
+///
+/// ```text
+/// ── Block 203.0.113.7 ─────────────────────────────
+/// drops now     14k pps of 1 source, 2 connections
+/// counted       1,402,331 packets, Germany, AS64511 Beispiel
+/// seen          yes
+/// guards        none refuses
+/// elsewhere     iptables -w -I INPUT -s 203.0.113.7 -j DROP
+/// ```
+pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
+    let Some(net) = open(picture) else { return };
+    let area = titled(frame, area, picture.theme, &format!("Block {net}"), "nothing is done yet");
+    lines(frame, area, told(picture, net, area.width.into()));
+}
+
+/// What is asked about.
+fn open(picture: &Picture) -> Option<Net> {
+    match picture.state.prompt {
+        Some(Prompt { purpose: Purpose::Act(Act::Block, net), .. }) => Some(net),
+        _ => None,
+    }
+}
+
+fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let Some(plan) = &picture.state.plan else { return vec![Line::styled("asking what that would do …", theme.dim)] };
+    let mut drawn = Vec::new();
+    let mut push = |label: &str, value: &str, style| {
+        let wrapped = text::wrap(&format::visible(value), columns.saturating_sub(LABEL + 1).max(8));
+        for (at, line) in wrapped.into_iter().enumerate() {
+            let label = text::left(if at == 0 { label } else { "" }, LABEL + 1);
+            drawn.push(Line::from(vec![Span::styled(label, theme.label), Span::styled(line, style)]));
+        }
+    };
+    let number = |field: &str| plan[field].as_u64().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let pps = format::pps(plan["pps"].as_f64().unwrap_or_default());
+    let connections = match plan["connections"].as_u64() {
+        Some(0) => ", no connection".into(),
+        Some(one @ 1) => format!(", {one} connection"),
+        Some(many) => format!(", {many} connections"),
+        None => String::new(),
+    };
+    let sources = match number("sources") {
+        1 => "1 source".into(),
+        many => format!("{} sources", format::count(many, 15)),
+    };
+    let has_connections = number("connections") > 0;
+    let style = if has_connections { theme.warn } else { theme.text };
+    push("drops now", &format!("{pps} packets per second, of {sources}{connections}"), style);
+    let place: Vec<_> = plan["place"].as_array().into_iter().flatten().map(text).collect();
+    let counted = format::count(plan["counted"]["packets"].as_u64().unwrap_or_default(), 19);
+    let place = if place.is_empty() { String::new() } else { format!("; {}", place.join(", ")) };
+    push("until now", &format!("{counted} packets counted{place}"), theme.text);
+    push("seen", &format!("{} (packets of it in the last ten minutes)", text(&plan["seen"])), theme.text);
+    match &plan["refused"] {
+        Value::Null => push("guards", "none refuses", theme.good),
+        refused => {
+            let yields = if refused["yields"] == true { "type the address, too" } else { "nothing overrides that" };
+            let told = format!("{}: {}; {yields}", text(&refused["guard"]), text(&refused["why"]));
+            push("guards", &told, theme.error);
+        }
+    }
+    if !net.is_address() {
+        push("a prefix", "lasts for 60 s at most, unless the prefix is typed, too", theme.warn);
+    }
+    if plan["blocked"] == true {
+        push("now", "it is blocked already: this renews it", theme.warn);
+    }
+    for command in plan["commands"].as_array().into_iter().flatten() {
+        push(&text(&command["firewall"]), &text(&command["block"]), theme.dim);
+    }
+    drawn
+}

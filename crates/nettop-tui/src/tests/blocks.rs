@@ -1,0 +1,113 @@
+//! The dialogs of blocks: what a block would do, and that nothing is done by Enter alone.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent};
+use nettop_model::{
+    answer::Answer,
+    net::Net,
+    request::{Block, Request, Unblock},
+    snapshot::{Snapshot, With},
+};
+use serde_json::{Map, Value, json};
+
+use super::screen;
+use crate::{
+    fixture::{blocks::plan, busy},
+    state::State,
+    update::{Effect, on_key, on_reply},
+};
+
+struct Person {
+    state: State,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Person {
+    fn presses(&mut self, code: KeyCode) -> Option<Effect> {
+        on_key(&mut self.state, &self.snapshot, KeyEvent::from(code))
+    }
+
+    fn types(&mut self, text: &str) -> Vec<Effect> {
+        text.chars().filter_map(|character| self.presses(KeyCode::Char(character))).collect()
+    }
+
+    /// The monitor says what a block would do.
+    fn is_told(&mut self, asked: &Effect, refused: &Value) {
+        let Effect::Send(request) = asked else { panic!("{asked:?} is no request") };
+        let fields = Map::from_iter([("plan".to_string(), plan(refused))]);
+        on_reply(&mut self.state, request, Ok(Answer::Fields(fields)));
+    }
+
+    fn notice(&self) -> &str {
+        self.state.notice.as_ref().map_or("", |notice| notice.text.as_str())
+    }
+}
+
+fn person() -> Person {
+    let mut person = Person { state: State { size: (120, 40), ..State::default() }, snapshot: Arc::new(busy()) };
+    person.presses(KeyCode::Down);
+    person
+}
+
+fn net() -> Net {
+    "198.51.100.100".parse().expect("an address")
+}
+
+#[test]
+fn a_block_is_asked_for_and_enter_alone_does_nothing() {
+    let mut person = person();
+    let asked = person.types("b");
+    let wanted = Block { with: Some(With::Print), ..Block::new(net()) };
+    assert_eq!(asked, [Effect::Send(wanted.into())], "what would it do?");
+    person.is_told(&asked[0], &Value::Null);
+    for (width, height) in [(80, 24), (120, 40)] {
+        person.state.size = (width, height);
+        insta::assert_snapshot!(format!("block_{width}x{height}"), screen((width, height), &busy(), &person.state));
+    }
+    assert_eq!(person.presses(KeyCode::Enter), None);
+    assert!(person.notice().contains("for how long"), "{}", person.notice());
+    assert_eq!(person.types("10m"), []);
+    let block = Block { with: Some(With::Xdp), reason: "by hand".into(), ..Block::new(net()) };
+    assert_eq!(person.presses(KeyCode::Enter), Some(Effect::Send(block.into())));
+    assert!(person.state.prompt.is_none());
+}
+
+#[test]
+fn what_a_guard_refuses_is_blocked_only_by_who_types_it() {
+    let mut person = person();
+    let asked = person.types("b");
+    let why = "it is where somebody is connected to sshd from";
+    person.is_told(&asked[0], &json!({"guard": "ssh", "why": why, "yields": true}));
+    insta::assert_snapshot!("block_refused_120x40", screen((120, 40), &busy(), &person.state));
+    person.types("10m");
+    assert_eq!(person.presses(KeyCode::Enter), None);
+    assert!(person.notice().contains("10m 198.51.100.100"), "{}", person.notice());
+    person.types(" 198.51.100.100");
+    let block = Block { with: Some(With::Xdp), reason: "by hand".into(), confirm: Some(net()), ..Block::new(net()) };
+    assert_eq!(person.presses(KeyCode::Enter), Some(Effect::Send(block.into())));
+}
+
+#[test]
+fn a_block_ends_where_yes_is_typed() {
+    let mut person = person();
+    person.types("B");
+    person.presses(KeyCode::Home);
+    assert_eq!(person.types("D"), []);
+    assert_eq!(person.presses(KeyCode::Enter), None);
+    person.types("yes");
+    let net = "198.51.100.0/24".parse().expect("a prefix");
+    assert_eq!(person.presses(KeyCode::Enter), Some(Effect::Send(Request::Unblock(Unblock { net }))));
+    // Esc leaves everything as it is.
+    person.types("Dyes");
+    assert_eq!((person.presses(KeyCode::Esc), person.state.prompt.is_none()), (None, true));
+}
+
+#[test]
+fn what_is_no_address_is_not_asked_about() {
+    let mut person = person();
+    person.types("3");
+    person.presses(KeyCode::Home);
+    assert_eq!(person.types("b"), []);
+    assert!(person.notice().contains("select an address"), "{}", person.notice());
+}
