@@ -411,10 +411,10 @@ fn nettopctl_blocks_lists_and_ends_by_its_exit_code() {
         )
     };
     for (arguments, done, part) in [
-        ("block 203.0.113.5 --for 10m --with print", true, "iptables"),
-        ("block 203.0.113.5 --for 10m --reason flood", true, "\"by\": \"user 0\""),
+        ("block 203.0.113.5 --ttl 10m --with print", true, "iptables"),
+        ("block 203.0.113.5 --ttl 10m --reason flood", true, "\"by\": \"user 0\""),
         ("block 10.0.0.1", false, "(own)"),
-        ("block 203.0.113.99 --for 9s", false, "10s to 30d"),
+        ("block 203.0.113.99 --ttl 9s", false, "10s to 30d"),
         ("block $(id)", false, "no address"),
         ("blocks", true, "\"flood\""),
         ("unblock 203.0.113.6", false, "is not blocked"),

@@ -20,7 +20,7 @@ pub struct Block {
     #[arg(value_name = "ADDR|CIDR")]
     pub net: Net,
     /// For how long: 10s to 30d
-    #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "10m")]
+    #[arg(long = "ttl", value_name = "TIME", value_parser = duration, default_value = "10m")]
     #[serde(default = "default_ttl")]
     pub seconds: u64,
     /// How: xdp drops in the kernel program, print tells command lines and does nothing [default: as --block-with of the monitor has it]

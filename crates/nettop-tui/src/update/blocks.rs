@@ -34,7 +34,7 @@ fn target(state: &State, snapshot: &Snapshot) -> Option<Net> {
         return match detail.subject {
             Subject::Source(ip) => Some(ip.into()),
             Subject::Prefix(prefix) => prefix.to_string().parse().ok(),
-            Subject::Connection(cookie) => moving::connection(snapshot, cookie)?.remote.map(Net::from),
+            Subject::Connection(cookie) => snapshot.socket(cookie)?.remote.map(Net::from),
             Subject::Destination(_) | Subject::Port(_) | Subject::Process(_) => None,
         };
     }
