@@ -42,10 +42,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(rules) = command.rules_mut() {
         *rules = config.rules();
     }
+    if let Some(hooks) = command.hooks_mut() {
+        *hooks = config.hooks();
+    }
     match command {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),
         Command::Replay(args) => finish("nettop replay", live::replay(&args).map(|()| true)),
+        Command::Actor => finish("nettop actor", nettop_actor::serve().map(|()| true)),
         Command::Config(args) => {
             let text = if args.sample { config::sample() } else { config::effective(&config) };
             finish("nettop config", print(text.as_bytes()).map(|()| true))

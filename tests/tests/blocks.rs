@@ -347,7 +347,7 @@ fn print_does_nothing_and_none_forbids() {
         assert_eq!(plan["counted"]["packets"], 7, "{plan}");
         assert_eq!(plan["seen"], "yes", "{plan}");
         let commands = plan["commands"].to_string();
-        for command in ["iptables -w -I INPUT -s 203.0.113.5 -j DROP", "ip -4 route replace blackhole 203.0.113.5"] {
+        for command in ["iptables -w -I INPUT -s 203.0.113.5", "ufw prepend deny from 203.0.113.5"] {
             assert!(commands.contains(command), "{commands}");
         }
         if let Some(part) = part {

@@ -1,6 +1,7 @@
 //! The engine: the one task that owns all mutable state. Several times in a second it reads the source and enters what is
 //! new into its aggregates; each tick it publishes a [`Snapshot`]; in between it answers requests.
 
+pub mod actors;
 mod aggregates;
 pub mod blocks;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod egress;
 pub mod flows;
 mod heaviest;
 mod histories;
+mod hooks;
 mod host;
 pub mod hyperloglog;
 mod index;
@@ -68,6 +70,7 @@ use tokio::{
 
 pub use self::optional::Optional;
 use self::{
+    actors::Actors,
     aggregates::Aggregates,
     blocks::{Blocking, Blocks},
     detail::Details,
@@ -75,6 +78,7 @@ use self::{
     egress::EgressSums,
     flows::FlowState,
     histories::Histories,
+    hooks::HookTimes,
     host::HostState,
     interfaces::Interfaces,
     overhead::Overhead,
@@ -176,6 +180,8 @@ pub struct Engine {
     drops: DropState,
     flows: FlowState,
     blocks: Blocks,
+    actors: Actors,
+    hook_times: HookTimes,
     /// How many blocks there can be.
     room_for_blocks: usize,
     /// Where places come from; `None`: geography is off.
@@ -232,6 +238,8 @@ impl Engine {
             drops: DropState::default(),
             flows: FlowState::default(),
             blocks: Blocks::new(settings.blocking.clone()),
+            actors: Actors::default(),
+            hook_times: HookTimes::default(),
             room_for_blocks: source.blocker().map_or(0, |blocker| blocker.room()),
             geo,
             saved: Instant::now(),
@@ -282,7 +290,7 @@ impl Engine {
                     let started = Instant::now();
                     tokio::task::block_in_place(|| {
                         self.drain();
-                        if self.look() {
+                        if self.look() | self.hear_actors() {
                             self.publish();
                         }
                     });
@@ -291,9 +299,7 @@ impl Engine {
                 envelope = requests.recv() => {
                     let Some(Envelope { request, reply }) = envelope else { break };
                     let stop = request == Request::Stop;
-                    let answer = tokio::task::block_in_place(|| self.handle(request));
-                    // Whoever asked may have gone meanwhile.
-                    let _ = reply.send(answer);
+                    tokio::task::block_in_place(|| self.serve(request, reply));
                     if stop {
                         break;
                     }
@@ -328,6 +334,7 @@ impl Engine {
         }
         let beside: Vec<_> = self.collectors.readings().collect();
         beside.into_iter().for_each(|reading| self.enter_beside(reading));
+        self.hear_actors();
         self.tend_blocks();
         self.look();
         self.tick.count += 1;
@@ -442,7 +449,9 @@ impl Engine {
             };
             let mut changes = detector.judge_own(reading.at, seconds, &rows);
             changes.extend(detector.judge(reading.at, seconds, &around));
+            let raised: Vec<_> = changes.iter().filter(|alert| alert.until_ns.is_none()).cloned().collect();
             changes.into_iter().for_each(|alert| sinks.alert(alert));
+            self.run_hooks_of(&raised);
         }
     }
 
@@ -531,6 +540,10 @@ impl Engine {
             Request::Unblock(request) => return self.unblock(request).inspect(|_| self.publish()),
             Request::Allow(request) => return self.allow(request).inspect(|_| self.publish()),
             Request::Blocks => return self.list_blocks(),
+            Request::Hook(_) => return Err("hooks are run by a live monitor alone".into()),
+            Request::Hooks => {
+                return Ok(Answer::field("hooks", serde_json::to_value(&*self.actors.rows).unwrap_or_default()));
+            }
             Request::Stop => {
                 self.message = "ending".into();
                 Answer::field("stopping", true)

@@ -214,6 +214,40 @@ fn filter(sockets: Argument) -> Result<BpfProgram, seccompiler::BackendError> {
     SeccompFilter::new(rules, unknown, SeccompAction::Allow, here)?.try_into()
 }
 
+/// What no firewall tool and no script of an operator's needs, and what changes the kernel, another process, or who is seen by whom.
+const NOBODYS: &[c_long] = &[
+    libc::SYS_bpf,
+    libc::SYS_delete_module,
+    libc::SYS_finit_module,
+    libc::SYS_init_module,
+    libc::SYS_kexec_file_load,
+    libc::SYS_kexec_load,
+    libc::SYS_mount,
+    libc::SYS_perf_event_open,
+    libc::SYS_pivot_root,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+    libc::SYS_reboot,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_umount2,
+    libc::SYS_userfaultfd,
+];
+
+/// From now on these are refused, in this thread and in every process that it starts.
+pub(super) fn deny_what_nobody_needs() -> SandboxLayer {
+    let made = || -> Result<BpfProgram, seccompiler::BackendError> {
+        let rules = NOBODYS.iter().map(|call| (*call, Vec::new())).collect();
+        let refusal = SeccompAction::Errno(libc::EPERM as u32);
+        SeccompFilter::new(rules, SeccompAction::Allow, refusal, TargetArch::try_from(env::consts::ARCH)?)?.try_into()
+    };
+    match made().map_err(seccompiler::Error::from).and_then(|filter| apply_filter(&filter)) {
+        Ok(()) => holds(PART, format!("{} of them are refused", NOBODYS.len())),
+        Err(error) => refused(PART, format!("seccomp: {error}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs, io, net::UdpSocket, process::Command, thread};

@@ -4,6 +4,7 @@
 //! Each file is one layer. Their order is that of [`enter`]: what a layer needs, only a later one takes away. All of them come
 //! before the first thread, for a thread is confined as the one that started it was.
 
+mod actor;
 mod calls;
 mod capabilities;
 mod client;
@@ -12,7 +13,10 @@ mod user;
 
 use anyhow::{Context as _, Result, bail};
 
+pub use caps::Capability;
+
 pub use self::{
+    actor::enter_actor,
     client::enter_client,
     folders::Folders,
     user::{Invoker, later_uid},

@@ -129,10 +129,10 @@ impl Invoker {
     }
 
     /// For good.
-    fn stay(&self) -> io::Result<()> {
+    fn stay(&self, keep_capabilities: bool) -> io::Result<()> {
         set_thread_groups(&self.groups())?;
         // Else they go with the user.
-        set_keep_capabilities(capabilities::must_keep_bpf())?;
+        set_keep_capabilities(keep_capabilities)?;
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         set_thread_res_gid(gid, gid, gid)?;
         set_thread_res_uid(uid, uid, uid)?;
@@ -206,10 +206,18 @@ pub fn later_uid() -> u32 {
 /// # Errors
 /// The kernel refuses: nobody stays root who should not.
 pub(super) fn become_invoker(invoker: Option<&Invoker>) -> Result<SandboxLayer> {
+    become_invoker_keeping(invoker, capabilities::must_keep_bpf())
+}
+
+/// The same; `keep`: capabilities that are permitted stay so.
+///
+/// # Errors
+/// Likewise.
+pub(super) fn become_invoker_keeping(invoker: Option<&Invoker>, keep: bool) -> Result<SandboxLayer> {
     let Some(invoker) = invoker else {
         return Ok(holds(PART, format!("{}, as it was started", geteuid().as_raw())));
     };
-    invoker.stay().with_context(|| invoker.becoming())?;
+    invoker.stay(keep).with_context(|| invoker.becoming())?;
     Ok(holds(PART, format!("{}, who called sudo", invoker.uid)))
 }
 

@@ -1,7 +1,7 @@
 //! What the keys do, as a table: the hints, the help and the keyboard all read it.
 
 use crossterm::event::KeyCode;
-use layer::{ALERT, ALL, COLUMNS, DETAIL, HELP, SCREEN, TABLE};
+use layer::{ALERT, ALL, COLUMNS, DETAIL, HELP, HOOKS, SCREEN, TABLE};
 use nettop_model::request::Request;
 use nettop_views::view;
 
@@ -41,10 +41,12 @@ pub mod layer {
     pub const HELP: u8 = 8;
     /// What is known of one alert.
     pub const ALERT: u8 = 16;
+    /// What the operator has prepared to be run.
+    pub const HOOKS: u8 = 32;
     /// A table, or what it led to.
     pub const SCREEN: u8 = TABLE | DETAIL | ALERT;
     /// All of them.
-    pub const ALL: u8 = SCREEN | COLUMNS | HELP;
+    pub const ALL: u8 = SCREEN | COLUMNS | HELP | HOOKS;
 }
 
 /// What an action does.
@@ -56,6 +58,10 @@ pub enum Does {
     Find,
     /// Opens the prompt for what becomes of packets from what is selected.
     Act(Act),
+    /// Opens the list of hooks, or closes it.
+    Hooks,
+    /// Runs the hook under the cursor.
+    RunHook,
     /// Sends a request to the engine.
     Ask(fn() -> Request),
     /// Stops counting, or goes on.
@@ -206,6 +212,8 @@ pub const ACTIONS: &[Action] = &[
         SCREEN,
         Does::Act(Act::Allow),
     ),
+    row("hooks", &[plain('i')], "", "run what is prepared in [[hooks]] on the selected row", SCREEN, Does::Hooks),
+    row("run", &[code(KeyCode::Enter)], "run", "run the hook", HOOKS, Does::RunHook),
     row("filter-dst", &[plain('d')], "dst", "filter by destination IP", SCREEN, Does::Edit(&field::DESTINATION)),
     row("filter-port", &[plain('p')], "ports", "filter by destination ports", SCREEN, Does::Edit(&field::PORTS)),
     row("filter-src", &[plain('s')], "src", "filter by source IP", SCREEN, Does::Edit(&field::SOURCE)),
@@ -227,8 +235,8 @@ pub const ACTIONS: &[Action] = &[
         "copy",
         &[plain('Y')],
         "",
-        "copy the address of the selected row to the clipboard, by the terminal",
-        SCREEN,
+        "copy the address of the selected row, or what a hook printed, to the clipboard, by the terminal",
+        SCREEN | HOOKS,
         Does::Copy,
     ),
     row("columns", &[plain('c')], "columns", "choose the columns", TABLE, Does::Columns),
@@ -276,6 +284,6 @@ pub const ACTIONS: &[Action] = &[
         Does::Suspend,
     ),
     row("end", &[ctrl('c')], "", "end the monitor, even from a prompt", ALL, Does::Quit),
-    row("close", &[plain('q')], "close", "close this", HELP | COLUMNS, Does::Back),
+    row("close", &[plain('q')], "close", "close this", HELP | COLUMNS | HOOKS, Does::Back),
     row("quit", &[plain('q')], "quit", "end the monitor", SCREEN, Does::Quit),
 ];

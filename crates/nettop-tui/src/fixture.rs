@@ -281,6 +281,7 @@ pub fn busy() -> Snapshot {
         flows: Some(Arc::new(flows::flows())),
         neighbours: Some(Arc::new(neighbours())),
         monitor: Monitor {
+            hooks: blocks::hooks().into(),
             interfaces: vec![
                 interface("eth0", Some(AttachMode::Native), ""),
                 interface("wg0", Some(AttachMode::Generic), "the driver has no native XDP"),

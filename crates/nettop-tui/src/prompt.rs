@@ -58,7 +58,7 @@ impl Purpose {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Field(field) => field.hint,
-            Self::Act(Act::Block, _) => "10m, 2h, 1d; then the address where a guard refuses",
+            Self::Act(Act::Block, _) => "10m, 2h, 1d; the address, too, where a guard refuses; Tab: how",
             Self::Act(Act::Unblock | Act::Allow, _) => "yes",
             Self::Find(_) => "text, ip: port: proto: country: asn: mac: pps>1k ! and or ()",
         }

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use nettop_model::{
     format::Units,
     query::{self, Query},
-    snapshot::{Alert, History, Snapshot, Subject},
+    snapshot::{Alert, History, Snapshot, Subject, With},
 };
 use nettop_views::{
     attention::Attention,
@@ -56,10 +56,14 @@ pub struct State {
     pub detail: Option<Detail>,
     /// The column under the cursor of the list of columns, while that is open.
     pub columns: Option<usize>,
+    /// The hooks, while these are open.
+    pub hooks: Option<HookDialog>,
     /// The first line of the help that can be seen, while it is open.
     pub help: Option<usize>,
     /// The prompt, while one is open.
     pub prompt: Option<Prompt>,
+    /// How a block would be made that is asked for.
+    pub block_with: With,
     /// What a block would do that is asked for, as the monitor tells it.
     pub plan: Option<serde_json::Value>,
     /// Whether the prompt's text may have changed since it was last looked at.
@@ -129,6 +133,30 @@ pub struct Detail {
     pub history: Option<History>,
     /// Of a process its command line, or why there is none; `None`: the engine has not told yet.
     pub command: Option<Result<String, String>>,
+    /// The first line that can be seen.
+    pub top: usize,
+}
+
+/// What the operator has prepared to be run, while that is open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HookDialog {
+    /// The one under the cursor.
+    pub cursor: usize,
+    /// What the last one printed; `None`: the list is shown.
+    pub output: Option<HookOutput>,
+}
+
+/// What a hook printed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookOutput {
+    /// What became of it.
+    pub title: String,
+    /// As it came.
+    pub text: String,
+    /// Bytes beyond that.
+    pub cut: u64,
+    /// Whether something went wrong.
+    pub failed: bool,
     /// The first line that can be seen.
     pub top: usize,
 }
@@ -213,6 +241,8 @@ impl State {
     pub fn layer(&self) -> u8 {
         if self.help.is_some() {
             layer::HELP
+        } else if self.hooks.is_some() {
+            layer::HOOKS
         } else if self.columns.is_some() {
             layer::COLUMNS
         } else if self.detail.is_some() {

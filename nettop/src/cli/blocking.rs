@@ -7,8 +7,8 @@ use nettop_model::{net::Net, snapshot::With};
 /// How blocks are wanted.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BlockingArgs {
-    /// How block does its work unless that says so: print tells command lines and does nothing, xdp drops in the kernel program, none forbids
-    /// that
+    /// How blocks are made unless a request says otherwise: print tells command lines and does nothing, xdp drops in the kernel program, none
+    /// forbids all of it; nft, ufw, firewalld and iptables are run by a process of its own, which is started only then
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub block_with: BlockWith,
     /// Never block these addresses and prefixes, separated by commas or repeated
@@ -31,19 +31,37 @@ pub enum BlockWith {
     Print,
     /// The kernel program drops.
     Xdp,
+    /// A table of its own of nftables.
+    Nft,
+    /// ufw.
+    Ufw,
+    /// firewalld.
+    Firewalld,
+    /// iptables and ip6tables.
+    Iptables,
     /// Not at all.
     None,
+}
+
+impl BlockWith {
+    fn with(self) -> Option<With> {
+        Some(match self {
+            Self::Print => With::Print,
+            Self::Xdp => With::Xdp,
+            Self::Nft => With::Nft,
+            Self::Ufw => With::Ufw,
+            Self::Firewalld => With::Firewalld,
+            Self::Iptables => With::Iptables,
+            Self::None => return None,
+        })
+    }
 }
 
 impl BlockingArgs {
     /// For the engine.
     pub fn blocking(&self) -> Blocking {
         Blocking {
-            with: match self.block_with {
-                BlockWith::Print => Some(With::Print),
-                BlockWith::Xdp => Some(With::Xdp),
-                BlockWith::None => None,
-            },
+            with: self.block_with.with(),
             allow: self.allow.clone(),
             trusted_proxies: self.trusted_proxy.clone(),
             restore: self.block_restore,

@@ -16,6 +16,7 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser as _},
     error::ErrorKind,
 };
+use nettop_actor::hook::Hook;
 use nettop_collect::{
     demo,
     kernel::{self, Budget, DEFAULT_EVENT_RATE, MOST_SOURCES, names},
@@ -86,6 +87,9 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, as roff
     Man(ManArgs),
+    /// Run what a monitor asks for over standard input: firewall tools, or hooks
+    #[command(hide = true)]
+    Actor,
 }
 
 impl Command {
@@ -100,6 +104,11 @@ impl Command {
     /// Rules of one's own, if it looks at traffic itself.
     pub fn rules_mut(&mut self) -> Option<&mut Vec<OwnRule>> {
         self.common_mut().map(|common| &mut common.rules)
+    }
+
+    /// Commands that are prepared, if it looks at traffic itself.
+    pub fn hooks_mut(&mut self) -> Option<&mut Vec<Hook>> {
+        self.common_mut().map(|common| &mut common.hooks)
     }
 
     /// What those have in common that look at traffic themselves.
@@ -414,6 +423,9 @@ pub struct CommonArgs {
     /// Rules of one's own, which only files have.
     #[arg(skip)]
     pub rules: Vec<OwnRule>,
+    /// Commands that are prepared, which only files have.
+    #[arg(skip)]
+    pub hooks: Vec<Hook>,
     /// How it is controlled.
     #[command(flatten)]
     pub control: ControlArgs,

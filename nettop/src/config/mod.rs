@@ -11,6 +11,7 @@ mod document;
 mod entry;
 mod environment;
 mod files;
+mod hooks;
 mod merge;
 mod print;
 mod quote;
@@ -23,9 +24,10 @@ mod target;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgMatches, Parser};
+use nettop_actor::hook::Hook;
 use nettop_engine::detect::OwnRule;
 use nettop_process::cause;
-use nettop_tui::preferences::Preferences;
+use nettop_tui::{bindings::Bindings, preferences::Preferences};
 
 pub use self::print::{effective, sample};
 use self::{
@@ -33,6 +35,7 @@ use self::{
     document::Document,
     entry::{ConfigEntry, Said},
     files::Found,
+    hooks::{Around, ConfiguredHook},
     merge::{Merged, merge},
     rules::ConfiguredRule,
     target::{Choice, ConfiguredCommand},
@@ -49,6 +52,8 @@ pub struct Config {
     pub preferences: Preferences,
     /// Rules of one's own.
     rules: Vec<ConfiguredRule>,
+    /// Commands that are prepared.
+    hooks: Vec<ConfiguredHook>,
     /// What clap made of all options.
     matches: ArgMatches,
     /// What the layers said of them.
@@ -103,6 +108,11 @@ impl Config {
         self.rules.iter().map(|configured| configured.rule.clone()).collect()
     }
 
+    /// Commands that are prepared.
+    pub fn hooks(&self) -> Vec<Hook> {
+        self.hooks.iter().map(|configured| configured.hook.clone()).collect()
+    }
+
     /// What to tell the user: what of a file was left out.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         self.layers.files.iter().flat_map(|file| &file.left_out).map(|(key, origin)| {
@@ -145,11 +155,17 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     let matches = target.settle(&command, &arguments, &mut merged)?;
     let mut preferences = screen::preferences(&layers.files).map_err(Exit::Usage)?;
     let rules = rules::read(&layers.files).map_err(Exit::Usage)?;
+    let hooks = read_hooks(&layers.files, &rules, &preferences.keys).map_err(Exit::Usage)?;
     let turned_off = |entry: &ConfigEntry| entry.key == ASCII && entry.said == Said::Switch(false);
     preferences.unicode = merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
-    Ok((cli, Config { preferences, rules, matches, merged, given, layers }))
+    Ok((cli, Config { preferences, rules, hooks, matches, merged, given, layers }))
+}
+
+fn read_hooks(files: &[Document], rules: &[ConfiguredRule], keys: &Bindings) -> Result<Vec<ConfiguredHook>, String> {
+    let rules: Vec<_> = rules.iter().map(|configured| configured.rule.clone()).collect();
+    hooks::read(files, &Around { keys, rules: &rules, owner: nettop_sandbox::later_uid() })
 }
 
 /// What files and the environment say of an option that takes one value, for a monitor that is started now.
@@ -168,7 +184,8 @@ pub fn value(option: &str) -> Result<Option<OsString>, String> {
 /// What is wrong with a file, or with the environment.
 pub fn check() -> Result<Vec<PathBuf>, String> {
     let layers = Layers::read(&Choice::of_environment()?, &Catalogue::new())?;
-    screen::preferences(&layers.files)?;
-    rules::read(&layers.files)?;
+    let preferences = screen::preferences(&layers.files)?;
+    let rules = rules::read(&layers.files)?;
+    read_hooks(&layers.files, &rules, &preferences.keys)?;
     Ok(layers.looked.into_iter().filter(|(_, is_there)| *is_there).map(|(path, _)| path).collect())
 }

@@ -7,6 +7,7 @@ use super::{
     Config,
     catalogue::{Catalogue, screen_options},
     environment::{of_variable, variable, variables},
+    hooks,
     rows::{ConfigTable, Row, tables},
     rules,
 };
@@ -47,6 +48,7 @@ pub fn effective(config: &Config) -> String {
     for (at, table) in tables(&catalogue, config).into_iter().enumerate() {
         if at == 1 {
             lines.extend(rules::effective(&config.rules));
+            lines.extend(hooks::effective(&config.hooks));
         }
         lines.push(String::new());
         lines.extend(head(&table));
@@ -81,6 +83,8 @@ pub fn sample() -> String {
         if at == 1 {
             lines.push(String::new());
             lines.extend(rules::sample().iter().map(|line| format!("# {line}")));
+            lines.push(String::new());
+            lines.extend(hooks::sample().iter().map(|line| format!("# {line}")));
         }
         lines.push(String::new());
         lines.extend(head(&table));

@@ -25,6 +25,8 @@ pub struct Tables {
     pub views: BTreeMap<String, View>,
     /// Rules of one's own; `None`: the file says nothing of them.
     pub rules: Option<Vec<Spanned<Rule>>>,
+    /// Commands that are prepared; `None`: the file says nothing of them.
+    pub hooks: Option<Vec<Spanned<Hook>>>,
 }
 
 /// `[[rules]]`. Types are looked at where what is wrong can be told with the name of the rule.
@@ -47,6 +49,38 @@ pub const OF_RULES: [(&str, &str, &str); 4] = [
     ("when", "which rows it finds, written as after /", ""),
     ("for", "for how many seconds in a row, 1 to 3600", "1"),
     ("severity", "how bad that is: info, warn or critical", "\"warn\""),
+];
+
+/// `[[hooks]]`. As for rules.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Hook {
+    /// The key that runs it.
+    pub key: Option<Spanned<Value>>,
+    /// What it is called.
+    pub label: Option<Spanned<Value>>,
+    /// The program and its arguments.
+    pub argv: Option<Spanned<Value>>,
+    /// How long it may take, seconds.
+    pub timeout: Option<Spanned<Value>>,
+    /// The rule whose alerts run it.
+    pub on: Option<Spanned<Value>>,
+    /// How long it then rests, seconds.
+    pub every: Option<Spanned<Value>>,
+}
+
+/// The keys of a hook, as those of a rule.
+pub const OF_HOOKS: [(&str, &str, &str); 6] = [
+    ("key", "the key that runs it on the selected row; it has to be free", ""),
+    ("label", "what it is called: 1 to 40 characters", ""),
+    (
+        "argv",
+        "program, by its absolute path, and arguments; {ip} {target} {port} {mac} {rule} {text} are arguments of their own",
+        "",
+    ),
+    ("timeout", "how long it may take, 1 to 25 seconds; then it is killed", "10"),
+    ("on", "the rule whose alerts run it, too; leave it out where none does", ""),
+    ("every", "how long it rests after an alert has run it, seconds", "60"),
 ];
 
 /// `[columns.VIEW]`.
@@ -81,7 +115,10 @@ pub fn names() -> impl Iterator<Item = String> {
         let columns = columns.map(|of| format!("columns.{view}.{of}"));
         columns.chain([format!("views.{view}.filter")]).collect::<Vec<_>>()
     });
-    actions.chain(views).chain(OF_RULES.map(|(key, ..)| format!("rules.{key}")))
+    actions
+        .chain(views)
+        .chain(OF_RULES.map(|(key, ..)| format!("rules.{key}")))
+        .chain(OF_HOOKS.map(|(key, ..)| format!("hooks.{key}")))
 }
 
 /// One text, or a list of them; a number is taken for its text.

@@ -1,5 +1,6 @@
 //! The wiring of a monitor: open everything → load → attach → enter the sandbox → start threads → run.
 
+mod actors;
 mod ending;
 mod scarcity;
 
@@ -51,7 +52,10 @@ use tokio::{
     time::timeout,
 };
 
-use self::ending::{Ending, Reason};
+use self::{
+    actors::Actors,
+    ending::{Ending, Reason},
+};
 use crate::{
     cli::{CommonArgs, DemoArgs, Level, ReplayArgs, RunArgs},
     run::{
@@ -76,6 +80,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(path) = &args.pcap {
         return capture(path, args);
     }
+    // Before there is anything that they could inherit.
+    let actors = Actors::start(args)?;
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let mut opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
     opened.state = state::open(args.state.as_deref(), opened.invoker.as_ref(), &mut settings.found)?;
@@ -104,6 +110,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
+    opened.actors = actors;
     monitor(inputs, settings, opened, &args.common)
 }
 
@@ -153,6 +160,8 @@ struct Opened {
     state: Option<StateDir>,
     /// Whether processes are named.
     processes: bool,
+    /// The processes beside this one.
+    actors: Actors,
 }
 
 impl Opened {
@@ -187,7 +196,7 @@ impl Opened {
                 })
                 .init();
         }
-        Ok(Self { invoker, control, geo, files, log, state: None, processes: false })
+        Ok(Self { invoker, control, geo, files, log, state: None, processes: false, actors: Actors::default() })
     }
 
     /// What of the file system is needed from now on.
@@ -249,12 +258,13 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
     heap::keep_small();
     let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
-    let Opened { control, mut geo, files, log, state, .. } = opened;
+    let Opened { control, mut geo, files, log, state, actors, .. } = opened;
     // Only now: a thread keeps the privileges it began with.
     if let Some(log) = &log {
         log.start().context("starting the thread that writes the log")?;
     }
     settings.log.clone_from(&log);
+    let actors = actors.link()?;
     if let Some(geo) = &mut geo {
         geo.start().context("watching the databases of places")?;
     }
@@ -279,7 +289,7 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
         let signals = Signals::listen()?;
         let (listener, _socket) = control.map(Channel::listener).transpose()?.unzip();
         let (engine, snapshots) = Engine::new(inputs.traffic, settings, geo, sinks, cost);
-        let engine = engine.with_collectors(Collectors::start(inputs.beside));
+        let engine = engine.with_collectors(Collectors::start(inputs.beside)).with_actors(actors);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
         let engine = match inputs.player {
             Some(player) => tokio::spawn(engine.replay(player, received)),

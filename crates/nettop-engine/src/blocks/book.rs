@@ -2,14 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use nettop_actor::firewall;
 use nettop_collect::blocker::Blocker;
 use nettop_common::blocks::OF_NONE;
-use nettop_model::{clock::Moment, net::Net, order, snapshot::BlockRow};
+use nettop_model::{
+    clock::Moment,
+    net::Net,
+    order,
+    snapshot::{BlockRow, With},
+};
 
 /// One of them.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    number: u32,
+    /// What drops it.
+    pub with: With,
+    /// Of the XDP program's; `None`: a firewall drops it.
+    number: Option<u32>,
     pub why: String,
     pub by: String,
     pub confirmed: bool,
@@ -17,11 +26,38 @@ pub struct Entry {
     /// On the monotonic clock.
     until_ns: u64,
     packets: u64,
+    /// Whether it is known how many.
+    is_counted: bool,
     /// Of these, in an earlier run of the monitor.
     carried: u64,
     /// Since the newest second was over, and in it.
     open: u64,
     pps: f64,
+}
+
+impl Entry {
+    /// Of a firewall, which does not count.
+    fn new(why: String, by: String, confirmed: bool, since_ns: u64, until_ns: u64, packets: u64) -> Self {
+        Self {
+            with: With::Print,
+            number: None,
+            why,
+            by,
+            confirmed,
+            since_ns,
+            until_ns,
+            packets,
+            is_counted: false,
+            carried: 0,
+            open: 0,
+            pps: 0.0,
+        }
+    }
+
+    /// Whether it ends without anybody who does that.
+    pub fn ends_by_itself(&self) -> bool {
+        firewall::of(self.with).is_some_and(|firewall| firewall.ends_by_itself)
+    }
 }
 
 /// All of them. What was dropped is counted here by block, and in the totals of all packets: `holds` of the group is that both agree.
@@ -73,12 +109,66 @@ impl Book {
         let entry = match before {
             Some(before) => Entry { why, by, confirmed, until_ns, ..before },
             None => {
-                let carried = packets;
-                Entry { number, why, by, confirmed, since_ns, until_ns, packets, carried, open: 0, pps: 0.0 }
+                let packets = packets.unwrap_or_default();
+                Entry {
+                    with: With::Xdp,
+                    number: Some(number),
+                    is_counted: true,
+                    carried: packets,
+                    ..Entry::new(why, by, confirmed, since_ns, until_ns, packets)
+                }
             }
         };
         self.entries.insert(net, entry);
         Ok(())
+    }
+
+    /// Notes that a firewall blocks what `row` says, for so many nanoseconds from `now` on.
+    pub fn put_elsewhere(&mut self, row: BlockRow, now: Moment, lasting_ns: u64) {
+        let until_ns = now.monotonic_ns.saturating_add(lasting_ns);
+        let BlockRow { net, with, why, by, confirmed, since_ns, packets, .. } = row;
+        let entry = match self.entries.remove(&net) {
+            Some(before) => Entry { why, by, confirmed, until_ns, ..before },
+            None => Entry { with, ..Entry::new(why, by, confirmed, since_ns, until_ns, packets.unwrap_or_default()) },
+        };
+        self.entries.insert(net, entry);
+    }
+
+    /// Notes what a firewall says that it has dropped.
+    pub fn note_packets(&mut self, net: &Net, packets: Option<u64>) {
+        if let (Some(entry), Some(packets)) = (self.entries.get_mut(net), packets) {
+            // When it is made anew, a firewall begins anew.
+            (entry.packets, entry.is_counted) = (packets.max(entry.packets), true);
+        }
+    }
+
+    /// Forgets what a firewall blocks no more.
+    pub fn end_elsewhere(&mut self, net: &Net) -> Option<Entry> {
+        self.entries.get(net).filter(|entry| entry.number.is_none())?;
+        self.entries.remove(net)
+    }
+
+    /// Ending it did not do well: it lasts so many seconds longer.
+    pub fn postpone(&mut self, net: &Net, now: Moment, seconds: u64) {
+        if let Some(entry) = self.entries.get_mut(net) {
+            entry.until_ns = entry.until_ns.max(now.monotonic_ns.saturating_add(seconds * 1_000_000_000));
+        }
+    }
+
+    /// What a firewall should block and, by `is_there`, does not, with the seconds that are left, if these are more than `least`.
+    pub fn missing(
+        &self,
+        with: With,
+        now: Moment,
+        least: u64,
+        is_there: impl Fn(&Net) -> bool,
+    ) -> Vec<(BlockRow, u64)> {
+        let all = self.entries.iter().filter(|(net, entry)| entry.with == with && !is_there(net));
+        let row = |(net, entry): (&Net, &Entry)| {
+            let left = entry.until_ns.saturating_sub(now.monotonic_ns) / 1_000_000_000;
+            (left > least).then(|| (Self::row(net, entry, now), left))
+        };
+        all.filter_map(row).collect()
     }
 
     /// Ends a block, and returns it; `None`: there is none.
@@ -86,13 +176,11 @@ impl Book {
     /// # Errors
     /// As for [`Blocker::unblock`].
     pub fn end(&mut self, blocker: &mut dyn Blocker, net: &Net) -> anyhow::Result<Option<Entry>> {
-        if !self.entries.contains_key(net) {
-            return Ok(None);
-        }
+        let Some(number) = self.entries.get(net).and_then(|entry| entry.number) else { return Ok(None) };
         blocker.unblock(&net.key())?;
         let Some(entry) = self.entries.remove(net) else { return Ok(None) };
-        self.by_number.remove(&entry.number);
-        self.leaving.insert(entry.number);
+        self.by_number.remove(&number);
+        self.leaving.insert(number);
         self.ended += entry.packets - entry.carried;
         Ok(Some(entry))
     }
@@ -130,28 +218,30 @@ impl Book {
 
     /// Packets dropped in the newest second.
     pub fn pps(&self) -> f64 {
-        self.entries.values().map(|entry| entry.pps).sum()
+        self.entries.values().fold(0.0, |sum, entry| sum + entry.pps)
     }
 
     /// Whether the sums over blocks, and what all packets' totals say was blocked since the last reset, agree.
     pub fn holds(&self, blocked: u64) -> bool {
-        let by_block: u64 = self.entries.values().map(|entry| entry.packets - entry.carried).sum();
+        let counted = self.entries.values().filter(|entry| entry.number.is_some());
+        let by_block: u64 = counted.map(|entry| entry.packets - entry.carried).sum();
         by_block + self.ended + self.untracked == self.dropped && self.since_reset == blocked
     }
 
     /// One row.
     pub fn row(net: &Net, entry: &Entry, now: Moment) -> BlockRow {
-        let Entry { why, by, confirmed, since_ns, until_ns, packets, pps, .. } = entry;
+        let Entry { with, number, why, by, confirmed, since_ns, until_ns, packets, is_counted, pps, .. } = entry;
         BlockRow {
             net: *net,
+            with: *with,
             why: why.clone(),
             by: by.clone(),
             confirmed: *confirmed,
             since_ns: *since_ns,
             // What a clock on the wall will show then, as it goes now.
             until_ns: until_ns.saturating_add(now.unix_offset_ns()),
-            packets: *packets,
-            pps: *pps,
+            packets: is_counted.then_some(*packets),
+            pps: number.map(|_| *pps),
         }
     }
 
@@ -159,7 +249,8 @@ impl Book {
     pub fn rows(&self, limit: usize, now: Moment) -> (Vec<BlockRow>, u64) {
         let mut rows: Vec<_> = self.entries.iter().map(|(net, entry)| Self::row(net, entry, now)).collect();
         order::sort_by(&mut rows, |one, other| {
-            other.pps.total_cmp(&one.pps).then(other.packets.cmp(&one.packets)).then(one.net.cmp(&other.net))
+            let pps = |row: &BlockRow| row.pps.unwrap_or_default();
+            pps(other).total_cmp(&pps(one)).then(other.packets.cmp(&one.packets)).then(one.net.cmp(&other.net))
         });
         let left_out = if limit == 0 { 0 } else { rows.len().saturating_sub(limit) };
         rows.truncate(rows.len() - left_out);

@@ -40,19 +40,20 @@ pub fn write(lines: impl Iterator<Item = Kept>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use nettop_model::snapshot::With;
+
     use super::*;
 
     #[test]
     fn what_is_written_is_read_back_and_damage_is_counted() {
         let row = BlockRow {
-            net: "192.0.2.0/24".parse().unwrap(),
             why: "a \"flood\"\n".into(),
             by: "user 0".into(),
             confirmed: true,
             since_ns: 1,
             until_ns: 2,
-            packets: 3,
-            pps: 0.0,
+            packets: Some(3),
+            ..BlockRow::new("192.0.2.0/24".parse().unwrap(), With::Nft)
         };
         let lines = [Kept::Block(row), Kept::Allow("2001:db8::1".parse().unwrap())];
         let mut bytes = write(lines.clone().into_iter());

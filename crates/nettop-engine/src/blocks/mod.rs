@@ -1,18 +1,19 @@
 //! Blocks: who is dropped by the kernel program, until when, and what keeps that from doing harm. Nothing is blocked unless somebody asks.
 
 mod book;
+mod elsewhere;
 mod guards;
 mod kept;
 mod plan;
-mod print;
 mod seen;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use nettop_collect::lifelines::Lifelines;
@@ -65,13 +66,25 @@ pub struct Blocks {
     lifelines: Option<Lifelines>,
     /// Blocks of an earlier run, until it is known what must not be blocked.
     waiting: Vec<BlockRow>,
+    /// When it was looked last what firewalls block; `None`: not yet.
+    looked: Option<Instant>,
+    /// What a firewall is still to be told to block, and for how many seconds.
+    to_make: VecDeque<(BlockRow, u64)>,
 }
 
 impl Blocks {
     /// None.
     pub fn new(blocking: Blocking) -> Self {
         let allowed = blocking.allow.iter().copied().collect();
-        Self { blocking, book: Book::default(), allowed, lifelines: None, waiting: Vec::new() }
+        Self {
+            blocking,
+            book: Book::default(),
+            allowed,
+            lifelines: None,
+            waiting: Vec::new(),
+            looked: None,
+            to_make: VecDeque::new(),
+        }
     }
 
     /// Is told what must not be blocked.
@@ -131,7 +144,10 @@ impl Engine {
     /// At each tick: blocks of an earlier run are made again, those whose time is over end, and those that a guard finds by now.
     pub(super) fn tend_blocks(&mut self) {
         let now = Moment::now();
-        if self.blocks.lifelines.is_some() && !self.blocks.waiting.is_empty() {
+        self.look_elsewhere();
+        // What firewalls still block of an earlier run is known by then.
+        let is_looked = self.actors.firewall.is_none() || self.blocks.looked.is_some();
+        if self.blocks.lifelines.is_some() && is_looked && !self.blocks.waiting.is_empty() {
             self.restore_blocks(now);
         }
         let mut ending: Vec<_> = self.blocks.book.over(now).into_iter().map(|net| (net, None)).collect();
@@ -158,9 +174,15 @@ impl Engine {
     }
 
     fn end_block(&mut self, net: &Net, refusal: Option<&Refusal>) {
-        let Some(blocker) = self.source.blocker() else { return };
-        if let Err(error) = self.blocks.book.end(blocker, net) {
-            log::error!("ending the block of {net}: {}", cause::told(&error));
+        match self.blocks.book.get(net) {
+            Some(entry) if entry.with == With::Xdp => {
+                let Some(blocker) = self.source.blocker() else { return };
+                if let Err(error) = self.blocks.book.end(blocker, net) {
+                    log::error!("ending the block of {net}: {}", cause::told(&error));
+                }
+            }
+            Some(entry) if refusal.is_none() && entry.ends_by_itself() => _ = self.blocks.book.end_elsewhere(net),
+            _ => self.end_elsewhere(net),
         }
         if let Some(Refusal { guard, why, .. }) = refusal {
             self.message = format!("{net} is not blocked any more ({guard}): {why}");
@@ -176,6 +198,10 @@ impl Engine {
             let refusal = self.with_scene(|_, scene| guards::judge(scene, &net, row.confirmed)).flatten();
             if let Some(Refusal { guard, why, .. }) = refusal {
                 log::warn!("{net} is not blocked again ({guard}): {why}");
+                continue;
+            }
+            if row.with != With::Xdp {
+                self.blocks.to_make.push_back((row, left_ns / 1_000_000_000));
                 continue;
             }
             let Some(blocker) = self.source.blocker() else { return };
@@ -199,9 +225,9 @@ impl Engine {
         Some(look(blocks, &scene))
     }
 
-    /// Answers `block`.
-    pub(super) fn block(&mut self, request: &Block) -> Reply {
-        let Block { net, seconds, with, reason, confirm, by } = request;
+    /// Whether something may be blocked: its row, and for how many seconds.
+    fn approve(&self, request: &Block) -> Result<(BlockRow, u64), String> {
+        let Block { net, seconds, reason, confirm, by, with } = request;
         if !block::TTL_RANGE.contains(seconds) {
             return Err(format!("a block lasts from {} s to 30 days, not {seconds} s", block::TTL_RANGE.start()));
         }
@@ -209,41 +235,60 @@ impl Engine {
             return Err(format!("{net} is not blocked: something else was confirmed"));
         }
         let confirmed = confirm.is_some();
-        let usual = self.blocks.blocking.with;
-        let lasting = if net.is_address() || confirmed { *seconds } else { (*seconds).min(PREFIX_TTL) };
-        if with.or(usual).unwrap_or_default() == With::Print {
-            return Ok(Answer::Fields(self.plan(net, lasting)));
-        }
-        if self.source.blocker().is_none() {
-            return Err(NO_BLOCKER.into());
-        }
-        if usual.is_none() {
-            return Err("this monitor blocks nothing: it was started with --block-with none".into());
+        let usual =
+            self.blocks.blocking.with.ok_or("this monitor blocks nothing: it was started with --block-with none")?;
+        let with = with.unwrap_or(usual);
+        if let Some(other) = self.blocks.book.get(net).map(|entry| entry.with).filter(|other| *other != with) {
+            return Err(format!("{net} is blocked by {} already; unblock it first", other.label()));
         }
         let refusal = self.with_scene(|_, scene| guards::judge(scene, net, confirmed)).ok_or(NOT_YET)?;
         self.check_lifelines()?;
         if let Some(refusal) = refusal {
             return Err(told(net, &refusal));
         }
-        let now = Moment::now();
         let words = |text: &str| text.chars().take(MOST_WORDS).collect::<String>();
+        let now = Moment::now();
         let row = BlockRow {
-            net: *net,
             why: words(reason),
             by: if by.is_empty() { "the screen".into() } else { words(by) },
             confirmed,
             since_ns: now.unix_ns,
             until_ns: now.unix_ns,
-            packets: 0,
-            pps: 0.0,
+            ..BlockRow::new(*net, with)
         };
+        Ok((row, self.lasting(request)))
+    }
+
+    /// For how many seconds a block is made.
+    fn lasting(&self, Block { net, seconds, confirm, .. }: &Block) -> u64 {
+        if net.is_address() || confirm.is_some() { *seconds } else { (*seconds).min(PREFIX_TTL) }
+    }
+
+    /// Answers `block` where the XDP program does it, or nothing is to be done.
+    pub(super) fn block(&mut self, request: &Block) -> Reply {
+        let net = request.net;
+        if request.with.or(self.blocks.blocking.with).unwrap_or_default() == With::Print {
+            if !block::TTL_RANGE.contains(&request.seconds) {
+                return Err(format!(
+                    "a block lasts from {} s to 30 days, not {} s",
+                    block::TTL_RANGE.start(),
+                    request.seconds
+                ));
+            }
+            return Ok(Answer::Fields(self.plan(&net, self.lasting(request))));
+        }
+        if self.source.blocker().is_none() {
+            return Err(NO_BLOCKER.into());
+        }
+        let (row, lasting) = self.approve(request)?;
+        let now = Moment::now();
         let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
         let put = self.blocks.book.put(blocker, row, now, lasting * 1_000_000_000);
         put.map_err(|error| format!("{net} is not blocked: {}", cause::told(&error)))?;
         self.note_urgency();
         self.keep_blocks();
         self.message = format!("{net} is blocked for {}", block::shown(std::time::Duration::from_secs(lasting)));
-        let row = self.blocks.book.get(net).map(|entry| Book::row(net, entry, now));
+        let row = self.blocks.book.get(&net).map(|entry| Book::row(&net, entry, now));
         Ok(Answer::field("block", serde_json::to_value(row).unwrap_or_default()))
     }
 
@@ -298,6 +343,15 @@ impl Engine {
         Ok(Answer::field("blocks", serde_json::to_value(self.blocks(0)).unwrap_or_default()))
     }
 
+    /// How blocks can be made.
+    fn methods(&self) -> Vec<With> {
+        if self.blocks.blocking.with.is_none() {
+            return vec![With::Print];
+        }
+        let xdp = (self.room_for_blocks > 0).then_some(With::Xdp);
+        [With::Print].into_iter().chain(xdp).chain(self.actors.firewalls.iter().copied()).collect()
+    }
+
     /// The group of a snapshot, with so many rows at most (0: all).
     pub(super) fn blocks(&self, limit: usize) -> snapshot::Blocks {
         let Blocks { blocking, book, allowed, .. } = &self.blocks;
@@ -312,6 +366,7 @@ impl Engine {
             untracked: book.untracked,
             pps: book.pps(),
             with: blocking.with,
+            methods: self.methods(),
             allowed: allowed.iter().copied().collect(),
             holds: book.holds(blocked),
         }

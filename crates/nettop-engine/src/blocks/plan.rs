@@ -1,12 +1,11 @@
 //! What a block would do: what it would drop now, what guards say, and how to make it elsewhere.
 
-use std::time::Duration;
-
+use nettop_actor::firewall::{self, FIREWALLS, Firewall};
 use nettop_common::PacketsBytes;
 use nettop_model::{net::Net, snapshot::Amount};
 use serde_json::json;
 
-use super::{Fields, field, guards, print};
+use super::{Fields, field, guards};
 use crate::Engine;
 
 impl Engine {
@@ -28,8 +27,18 @@ impl Engine {
             }
         }
         let refusal = self.with_scene(|_, scene| guards::judge(scene, net, false)).flatten();
-        let command = |(firewall, add, remove)| json!({"firewall": firewall, "block": add, "unblock": remove});
-        let commands: Vec<_> = print::commands(net, Duration::from_secs(seconds)).map(command).collect();
+        // Those that this host uses first.
+        let mut firewalls: Vec<_> = FIREWALLS.iter().collect();
+        firewalls.sort_by_key(|firewall| !(firewall.is_in_use)());
+        let command = |firewall: &Firewall| {
+            json!({
+                "firewall": firewall.with.label(),
+                "in_use": (firewall.is_in_use)(),
+                "block": firewall::line(&(firewall.block)(net, seconds)),
+                "unblock": firewall::line(&(firewall.unblock)(net)),
+            })
+        };
+        let commands: Vec<_> = firewalls.into_iter().map(command).collect();
         let plan = json!({
             "net": net,
             "seconds": seconds,

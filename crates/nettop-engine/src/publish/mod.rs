@@ -128,6 +128,7 @@ impl Engine {
             tick: self.tick,
             exports,
             sandbox: self.settings.sandbox.clone(),
+            hooks: self.actors.rows.clone(),
             overhead: self.self_stats.clone(),
         }
     }

@@ -203,6 +203,7 @@ impl From<Flat> for Snapshot {
                 tick: flat.tick,
                 exports: flat.exports,
                 sandbox: flat.sandbox,
+                hooks: Arc::default(),
                 overhead: flat.overhead,
             },
         }

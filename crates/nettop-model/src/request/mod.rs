@@ -5,6 +5,7 @@
 
 pub mod block;
 mod history;
+pub mod hook;
 mod maps;
 mod process;
 mod read;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub use self::{
     block::{Allow, Block, Unblock},
+    hook::Hook,
     maps::Maps,
     process::Process,
     set::FilterChange,
@@ -147,6 +149,8 @@ requests! {
     "unblock" Unblock(Unblock) Acts "end a block";
     "allow" Allow(Allow) Acts "never block an address or a prefix";
     "blocks" Blocks Reads "what is blocked";
+    "hook" Hook(Hook) Acts "run a command that was prepared, and tell what became of it";
+    "hooks" Hooks Reads "which commands are prepared";
     "stop" Stop Changes "end the monitor";
 }
 
@@ -161,7 +165,7 @@ impl Request {
 
     /// Is told who asks.
     pub fn note_asker(&mut self, asker: &str) {
-        if let Self::Block(Block { by, .. }) = self {
+        if let Self::Block(Block { by, .. }) | Self::Hook(Hook { by, .. }) = self {
             *by = asker.into();
         }
     }

@@ -1,6 +1,6 @@
 //! What is blocked.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::json::known;
 use crate::net::Net;
@@ -27,6 +27,9 @@ pub struct Blocks {
     /// How blocks are made unless somebody says otherwise; `none`: not at all.
     #[serde(deserialize_with = "known")]
     pub with: Option<With>,
+    /// How blocks can be made here; `print` always.
+    #[serde(deserialize_with = "known_ones")]
+    pub methods: Vec<With>,
     /// What is never blocked, because somebody said so.
     pub allowed: Vec<Net>,
     /// Whether the sums agree, which are counted apart.
@@ -38,6 +41,9 @@ pub struct Blocks {
 pub struct BlockRow {
     /// What is blocked.
     pub net: Net,
+    /// What drops it.
+    #[serde(default = "xdp", deserialize_with = "known_or_xdp")]
+    pub with: With,
     /// Why, in the words of whoever made it.
     #[serde(default)]
     pub why: String,
@@ -51,12 +57,39 @@ pub struct BlockRow {
     pub since_ns: u64,
     /// Until when.
     pub until_ns: u64,
-    /// Packets dropped since then.
+    /// Packets dropped since then; `None`: whoever drops them does not count them for each block. What nftables drops is looked at every 30 s.
     #[serde(default)]
-    pub packets: u64,
-    /// Packets dropped in the newest whole second.
+    pub packets: Option<u64>,
+    /// Packets dropped in the newest whole second, by the XDP program.
     #[serde(default)]
-    pub pps: f64,
+    pub pps: Option<f64>,
+}
+
+impl BlockRow {
+    /// One that has dropped nothing yet.
+    pub fn new(net: Net, with: With) -> Self {
+        Self {
+            net,
+            with,
+            why: String::new(),
+            by: String::new(),
+            confirmed: false,
+            since_ns: 0,
+            until_ns: 0,
+            packets: None,
+            pps: None,
+        }
+    }
+}
+
+/// Files of a monitor that knew no other.
+fn xdp() -> With {
+    With::Xdp
+}
+
+/// What a newer monitor calls otherwise drops, too.
+fn known_or_xdp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<With, D::Error> {
+    known(deserializer).map(|with| with.unwrap_or(With::Xdp))
 }
 
 /// How a block is made.
@@ -68,6 +101,14 @@ pub enum With {
     Print,
     /// In the XDP program, before anything else sees a packet.
     Xdp,
+    /// In a table of our own of nftables, which outlives the monitor.
+    Nft,
+    /// By a rule of ufw, as long as the monitor runs.
+    Ufw,
+    /// By a rule of firewalld with a time.
+    Firewalld,
+    /// By a rule of iptables or ip6tables, as long as the monitor runs.
+    Iptables,
 }
 
 impl With {
@@ -76,6 +117,34 @@ impl With {
         match self {
             Self::Print => "print",
             Self::Xdp => "xdp",
+            Self::Nft => "nft",
+            Self::Ufw => "ufw",
+            Self::Firewalld => "firewalld",
+            Self::Iptables => "iptables",
         }
     }
+}
+
+/// A command that the operator has prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookRow {
+    /// The key that runs it, and what requests call it.
+    pub key: char,
+    /// What it is called.
+    pub label: String,
+    /// The rule whose alerts run it.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// How long it rests after an alert has run it, seconds.
+    #[serde(default)]
+    pub every: u64,
+    /// What it is run on: `{ip}` and so on.
+    #[serde(default)]
+    pub needs: Vec<String>,
+}
+
+/// Those that this program knows.
+fn known_ones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<With>, D::Error> {
+    let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }

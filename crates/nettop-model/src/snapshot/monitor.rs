@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExportRow, InterfaceRow, Replay, SandboxLayer, names::Name};
+use super::{ExportRow, HookRow, InterfaceRow, Replay, SandboxLayer, names::Name};
 
 /// The monitor itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Monitor {
     pub exports: Vec<ExportRow>,
     /// What confines the monitor; empty before it has entered its sandbox.
     pub sandbox: Arc<[SandboxLayer]>,
+    /// Commands that the operator has prepared.
+    pub hooks: Arc<[HookRow]>,
     /// What the monitor itself costs.
     pub overhead: SelfStats,
 }

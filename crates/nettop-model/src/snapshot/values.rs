@@ -21,17 +21,18 @@ impl fmt::Display for Mac {
 }
 
 impl FromStr for Mac {
-    type Err = ();
+    type Err = &'static str;
 
     /// Six bytes of two hexadecimal digits.
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "a MAC address is six bytes of two hexadecimal digits: 02:00:00:00:00:01";
         let mut mac = Self::default();
         let mut parts = text.split(':');
         for byte in &mut mac.0 {
             let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|c| c.is_ascii_hexdigit()));
-            *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or(())?;
+            *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or(WRONG)?;
         }
-        if parts.next().is_none() { Ok(mac) } else { Err(()) }
+        if parts.next().is_none() { Ok(mac) } else { Err(WRONG) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a block would do, while it is asked for.
 
-use nettop_model::{format, net::Net};
+use nettop_model::{format, net::Net, snapshot::With};
 use nettop_views::text;
 use ratatui::{
     Frame,
@@ -75,6 +75,13 @@ fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
         1 => "1 source".into(),
         many => format!("{} sources", format::count(many, 15)),
     };
+    let methods = picture.snapshot.blocks.as_deref().map_or(&[][..], |blocks| &blocks.methods);
+    let shown = methods.iter().map(|with| match *with == picture.state.block_with {
+        true => format!("[{}]", with.label()),
+        false => with.label().to_string(),
+    });
+    let shown: Vec<_> = shown.collect();
+    push("how (Tab)", &format!("{}: {}", shown.join(" "), about(picture.state.block_with)), theme.text);
     let has_connections = number("connections") > 0;
     let style = if has_connections { theme.warn } else { theme.text };
     push("drops now", &format!("{pps} packets per second, of {sources}{connections}"), style);
@@ -97,8 +104,20 @@ fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
     if plan["blocked"] == true {
         push("now", "it is blocked already: this renews it", theme.warn);
     }
+    let in_use = |command: &Value| if command["in_use"] == true { " *" } else { "" };
     for command in plan["commands"].as_array().into_iter().flatten() {
-        push(&text(&command["firewall"]), &text(&command["block"]), theme.dim);
+        push(&format!("{}{}", text(&command["firewall"]), in_use(command)), &text(&command["block"]), theme.dim);
     }
     drawn
+}
+
+/// What a way to block means for whoever chooses it.
+fn about(with: With) -> &'static str {
+    match with {
+        With::Print => "nothing is done; the commands are below (* in use here)",
+        With::Xdp => "dropped before the kernel sees it, gone when nettop ends",
+        With::Nft => "in a table of its own, which goes on when nettop ends, until its time is over",
+        With::Ufw | With::Iptables => "a rule that is removed when its time is over or nettop ends",
+        With::Firewalld => "a rule with a time, which goes on when nettop ends",
+    }
 }

@@ -13,6 +13,7 @@ mod drawing;
 pub mod footer;
 pub mod header;
 pub mod help;
+pub mod hooks;
 pub mod macs;
 pub mod networks;
 mod overview;
@@ -130,6 +131,14 @@ pub const PANELS: &[Panel] = &[
         rank: Rank::of(0),
         height: columns::height,
         render: columns::render,
+    },
+    Panel {
+        name: "hooks",
+        about: "what the operator has prepared to run on a row, and what the last one printed",
+        stands: Stands::Across,
+        rank: Rank::of(0),
+        height: hooks::height,
+        render: hooks::render,
     },
     Panel {
         name: "help",

@@ -137,6 +137,8 @@ pub enum Body {
     Alert,
     /// The list of columns.
     Columns,
+    /// The hooks.
+    Hooks,
     /// The help.
     Help,
 }
@@ -148,6 +150,7 @@ impl Body {
         match state.layer() {
             layer::HELP => Self::Help,
             layer::COLUMNS => Self::Columns,
+            layer::HOOKS => Self::Hooks,
             layer::DETAIL => Self::Detail,
             layer::ALERT => Self::Alert,
             _ if state.view != SOURCES => Self::Table,

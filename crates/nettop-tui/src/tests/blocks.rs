@@ -6,14 +6,14 @@ use crossterm::event::{KeyCode, KeyEvent};
 use nettop_model::{
     answer::Answer,
     net::Net,
-    request::{Block, Request, Unblock},
-    snapshot::{Snapshot, With},
+    request::{Block, Hook, Request, Unblock, hook::Target},
+    snapshot::{Origin, Snapshot, With},
 };
 use serde_json::{Map, Value, json};
 
 use super::screen;
 use crate::{
-    fixture::{blocks::plan, busy},
+    fixture::{attacks, blocks::plan, busy},
     state::State,
     update::{Effect, on_key, on_reply},
 };
@@ -110,4 +110,72 @@ fn what_is_no_address_is_not_asked_about() {
     person.presses(KeyCode::Home);
     assert_eq!(person.types("b"), []);
     assert!(person.notice().contains("select an address"), "{}", person.notice());
+}
+
+#[test]
+fn tab_chooses_how_and_print_blocks_nothing() {
+    let mut person = person();
+    let asked = person.types("b");
+    person.is_told(&asked[0], &Value::Null);
+    person.types("10m");
+    person.presses(KeyCode::BackTab);
+    assert_eq!((person.presses(KeyCode::Enter), person.state.block_with), (None, With::Print));
+    assert!(person.notice().contains("print blocks nothing"), "{}", person.notice());
+    person.presses(KeyCode::BackTab);
+    let block = Block { with: Some(With::Nft), reason: "by hand".into(), ..Block::new(net()) };
+    assert_eq!(person.presses(KeyCode::Enter), Some(Effect::Send(block.into())));
+}
+
+fn hook(key: char, target: Target) -> Option<Effect> {
+    Some(Effect::Send(Hook { key, target, by: String::new() }.into()))
+}
+
+#[test]
+fn a_hook_runs_on_what_is_selected_and_what_it_prints_is_shown() {
+    let mut person = person();
+    let ip = Target { ip: "198.51.100.100".parse().ok(), ..Target::default() };
+    // By its own key, wherever that is free.
+    assert_eq!(person.presses(KeyCode::Char('w')), hook('w', ip.clone()));
+    person.types("i");
+    insta::assert_snapshot!("hooks_120x40", screen((120, 40), &busy(), &person.state));
+    person.presses(KeyCode::Down);
+    let asked = person.presses(KeyCode::Enter);
+    assert_eq!(asked, hook('h', ip));
+    let Some(Effect::Send(request)) = asked else { panic!("no request") };
+    let mut fields = Map::new();
+    fields.insert("hook".into(), "tell the team".into());
+    fields.insert("took_ms".into(), 12.into());
+    fields.insert("output".into(), format!("first\nESC \u{1b}[2J RLO \u{202e} end\n{}", "line\n".repeat(60)).into());
+    fields.insert("cut".into(), 7.into());
+    on_reply(&mut person.state, &request, Ok(Answer::Fields(fields)));
+    for (width, height) in [(80, 24), (120, 40)] {
+        person.state.size = (width, height);
+        insta::assert_snapshot!(
+            format!("hook_output_{width}x{height}"),
+            screen((width, height), &busy(), &person.state)
+        );
+    }
+    let Some(Effect::Copy(text)) = person.presses(KeyCode::Char('Y')) else { panic!("nothing is copied") };
+    assert!(text.starts_with("first\nESC \\u{1b}[2J RLO \\u{202e} end\nline"), "{text}");
+    person.presses(KeyCode::End);
+    let shown = screen(person.state.size, &busy(), &person.state);
+    assert!(shown.contains("7 bytes that are not kept"), "{shown}");
+    person.presses(KeyCode::Esc);
+    assert!(person.state.hooks.is_none());
+}
+
+#[test]
+fn a_hook_of_an_alert_gets_its_words() {
+    let mut person = person();
+    let (alert, last) = (attacks::scan(), |person: &mut Person| person.presses(KeyCode::Char('h')));
+    person.snapshot = Arc::new(Snapshot { alerts: vec![alert.clone()], ..busy() });
+    person.types("8");
+    person.presses(KeyCode::Home);
+    let Some(Effect::Send(Request::Hook(Hook { key: 'h', target, .. }))) = last(&mut person) else {
+        panic!("no hook runs")
+    };
+    let words = (target.rule.as_deref(), target.text.as_deref());
+    assert_eq!(words, (Some(&*alert.kind), Some(alert.message.as_str())));
+    assert_eq!(target.ip.map(Origin::Ip), alert.source);
+    assert_eq!(target.target, alert.target.map(|target| target.ip));
 }

@@ -23,9 +23,18 @@ pub fn open(state: &mut State, snapshot: &Snapshot, act: Act) -> Option<Effect> 
         return None;
     };
     state.plan = None;
+    state.block_with = snapshot.blocks.as_deref().and_then(|blocks| blocks.with).unwrap_or_default();
     state.prompt = Some(Prompt::new(Purpose::Act(act, net), ""));
     let plan = Block { with: Some(With::Print), ..Block::new(net) };
     (act == Act::Block).then(|| Effect::Send(plan.into()))
+}
+
+/// Takes the next way to make the block, of those that there are.
+pub fn turn(state: &mut State, snapshot: &Snapshot, by: isize) {
+    let Some(Prompt { purpose: Purpose::Act(Act::Block, _), .. }) = state.prompt else { return };
+    let Some(blocks) = snapshot.blocks.as_deref().filter(|blocks| !blocks.methods.is_empty()) else { return };
+    let at = blocks.methods.iter().position(|with| *with == state.block_with).unwrap_or_default() as isize;
+    state.block_with = blocks.methods[(at + by).rem_euclid(blocks.methods.len() as isize) as usize];
 }
 
 /// The address or prefix that is selected, or that is open.
@@ -70,9 +79,9 @@ pub fn on_plan(state: &mut State, asked: &Block, reply: Reply) {
 ///
 /// # Errors
 /// In a sentence.
-pub fn request(act: Act, net: Net, text: &str, plan: Option<&Value>) -> Result<Request, String> {
+pub fn request(act: Act, net: Net, text: &str, with: With, plan: Option<&Value>) -> Result<Request, String> {
     match act {
-        Act::Block => typed_block(net, text, plan).map(Request::Block),
+        Act::Block => typed_block(net, text, with, plan).map(Request::Block),
         _ if text != YES => Err(format!("type {YES} and press Enter; Esc leaves everything as it is")),
         Act::Unblock => Ok(Unblock { net }.into()),
         Act::Allow => Ok(Allow { net, revoke: false }.into()),
@@ -83,12 +92,15 @@ pub fn request(act: Act, net: Net, text: &str, plan: Option<&Value>) -> Result<R
 const YES: &str = "yes";
 
 /// `TIME`, and the address once more where a guard wants it.
-fn typed_block(net: Net, text: &str, plan: Option<&Value>) -> Result<Block, String> {
+fn typed_block(net: Net, text: &str, with: With, plan: Option<&Value>) -> Result<Block, String> {
     let mut words = text.split_whitespace();
     let Some(time) = words.next() else {
         return Err("type for how long, such as 10m, and press Enter; Esc blocks nothing".into());
     };
     let seconds = block::duration(time)?;
+    if with == With::Print {
+        return Err("print blocks nothing: it shows the commands above; Tab chooses another way, such as xdp".into());
+    }
     let confirm = words.next().map(str::parse::<Net>).transpose()?;
     if let Some(more) = words.next() {
         return Err(format!("{more:?} is too much: a time, and the address where a guard wants it"));
@@ -100,7 +112,7 @@ fn typed_block(net: Net, text: &str, plan: Option<&Value>) -> Result<Block, Stri
     if confirm.is_some_and(|confirm| confirm != net) {
         return Err(format!("that is not {net}"));
     }
-    Ok(Block { with: Some(With::Xdp), seconds, confirm, reason: "by hand".into(), ..Block::new(net) })
+    Ok(Block { with: Some(with), seconds, confirm, reason: "by hand".into(), ..Block::new(net) })
 }
 
 #[cfg(test)]
@@ -136,11 +148,19 @@ mod tests {
             (Act::Allow, "y", None, Err("yes")),
             (Act::Allow, "yes", None, Ok(Allow { net, revoke: false }.into())),
         ] {
-            match (request(act, net, text, plan), expected) {
+            match (request(act, net, text, With::Xdp, plan), expected) {
                 (Ok(asked), Ok(expected)) => assert_eq!(asked, expected, "{text}"),
                 (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
                 (found, expected) => panic!("{text}: {found:?}, not {expected:?}"),
             }
         }
+    }
+    #[test]
+    fn print_blocks_nothing() {
+        let net: Net = "203.0.113.7".parse().unwrap();
+        let error = request(Act::Block, net, "10m", With::Print, None).unwrap_err();
+        assert!(error.contains("Tab chooses another way"), "{error}");
+        let asked = request(Act::Block, net, "10m", With::Nft, None);
+        assert!(matches!(asked, Ok(Request::Block(Block { with: Some(With::Nft), .. }))), "{asked:?}");
     }
 }

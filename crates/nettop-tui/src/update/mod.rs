@@ -2,6 +2,7 @@
 
 mod alerts;
 mod blocks;
+mod hooks;
 mod mouse;
 mod moving;
 #[cfg(test)]
@@ -12,18 +13,18 @@ mod typing;
 
 use std::{sync::Arc, time::Duration};
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use nettop_model::{
     answer::{Answer, Reply},
     request::{self, Allow, Block, Request, Top, Unblock},
     snapshot::{Snapshot, Subject, With},
 };
 
-pub use self::mouse::on_mouse;
+pub use self::{hooks::target as hook_target, mouse::on_mouse};
 use nettop_views::view::{CONNECTIONS, connection_sums};
 
 use super::{
-    action::Does,
+    action::{Does, layer},
     key::Key,
     panel,
     prompt::{Prompt, Purpose},
@@ -72,7 +73,18 @@ pub fn on_key(state: &mut State, snapshot: &Arc<Snapshot>, event: KeyEvent) -> O
         {
             act(state, snapshot, action.does, nth)
         }
-        _ => typing::edit(state, snapshot, event),
+        _ if state.prompt.is_some() => typing::edit(state, snapshot, event),
+        // A hook has a key that is free.
+        _ => {
+            let is_here = state.layer() & (layer::SCREEN | layer::HOOKS) != 0;
+            let letter = match event.code {
+                KeyCode::Char(letter) if !event.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
+                    letter
+                }
+                _ => return None,
+            };
+            if is_here { hooks::run(state, snapshot, letter) } else { None }
+        }
     }
 }
 
@@ -112,6 +124,9 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         return on_command(state, *pid, reply);
     }
     state.unanswered = state.unanswered.saturating_sub(1);
+    if hooks::is_hook(request) {
+        return hooks::on_done(state, reply);
+    }
     if let Request::Block(asked) = request
         && asked.with == Some(With::Print)
     {
@@ -222,6 +237,8 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
         Does::Edit(field) => state.prompt = Some(Prompt::new(Purpose::Field(field), &(field.current)(runtime))),
         Does::Find => typing::find(state),
         Does::Act(act) => return blocks::open(state, snapshot, act),
+        Does::Hooks => hooks::open(state, snapshot),
+        Does::RunHook => return hooks::run_selected(state, snapshot),
         Does::Ask(request) => return Some(Effect::Send(request())),
         Does::Pause => {
             // The opposite of what was asked last: the snapshot may not say yet what came of that.

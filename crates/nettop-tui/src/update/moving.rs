@@ -55,6 +55,10 @@ pub fn step(state: &mut State, snapshot: &Snapshot, motion: Motion) {
             let last = state.listing().heads().len().saturating_sub(1);
             state.columns = state.columns.map(|at| moved(at, motion, 1, last));
         }
+        layer::HOOKS if state.hooks.as_ref().is_some_and(|dialog| dialog.output.is_none()) => {
+            let last = snapshot.monitor.hooks.len().saturating_sub(1);
+            state.hooks.iter_mut().for_each(|dialog| dialog.cursor = moved(dialog.cursor, motion, 1, last));
+        }
         layer::TABLE => {
             let room = room(state, snapshot);
             let mut table = state.table().clone();
@@ -69,17 +73,19 @@ pub fn step(state: &mut State, snapshot: &Snapshot, motion: Motion) {
 fn scroll_text(state: &mut State, snapshot: &Snapshot, motion: Motion) {
     let (areas, theme) = (areas(state, snapshot), Theme::plain());
     let picture = picture(state, snapshot, &theme);
-    let [help, detail, one] = ["help", "detail", "alert"].map(|panel| areas.of(panel));
+    let [help, hooks, detail, one] = ["help", "hooks", "detail", "alert"].map(|panel| areas.of(panel));
     let (area, length) = match state.layer() {
         layer::HELP => (help, panel::help::length(&picture, help.width)),
+        layer::HOOKS => (hooks, panel::hooks::length(&picture, hooks.width)),
         layer::ALERT => (one, panel::alert::length(&picture, one)),
         _ => (detail, panel::detail::length(&picture, detail)),
     };
     // Each has a title.
     let room = usize::from(area.height.saturating_sub(1));
     let last = length.saturating_sub(room);
-    let State { help, detail, alert, .. } = state;
-    let top = help.as_mut().or(detail.as_mut().map(|detail| &mut detail.top));
+    let State { help, hooks, detail, alert, .. } = state;
+    let output = hooks.as_mut().and_then(|dialog| dialog.output.as_mut()).map(|output| &mut output.top);
+    let top = help.as_mut().or(output).or(detail.as_mut().map(|detail| &mut detail.top));
     if let Some(top) = top.or(alert.as_mut().map(|alert| &mut alert.top)) {
         *top = moved(*top, motion, room, last);
     }
@@ -214,7 +220,7 @@ pub fn widen(state: &mut State, by: Option<i16>) {
 
 /// Closes what was opened last; then the selection goes, then the filter, then the order.
 pub fn back(state: &mut State) {
-    let closed = state.help.take().is_some() || state.columns.take().is_some();
+    let closed = state.help.take().is_some() || state.hooks.take().is_some() || state.columns.take().is_some();
     if closed || state.detail.take().is_some() || state.alert.take().is_some() {
         return;
     }
@@ -242,6 +248,11 @@ pub fn selected(state: &State, snapshot: &Snapshot) -> Option<Id> {
 
 /// Copies what the selected row, or what is open, is known by.
 pub fn copy(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    if let Some(output) = state.hooks.as_ref().and_then(|dialog| dialog.output.as_ref()) {
+        let text = output.text.lines().map(nettop_model::format::visible).collect::<Vec<_>>().join("\n");
+        state.notice = Some(Notice::info("copied, if the terminal allows it: what the hook printed"));
+        return Some(Effect::Copy(text));
+    }
     let text = match (&state.detail, &state.alert) {
         (Some(Detail { subject, .. }), _) => match subject {
             Subject::Source(ip) | Subject::Destination(ip) => ip.to_string(),

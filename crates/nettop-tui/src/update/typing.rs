@@ -39,6 +39,8 @@ pub fn edit(state: &mut State, snapshot: &Snapshot, event: KeyEvent) -> Option<E
             state.plan = None;
             return None;
         }
+        KeyCode::Tab => super::blocks::turn(state, snapshot, 1),
+        KeyCode::BackTab => super::blocks::turn(state, snapshot, -1),
         KeyCode::Up => recall(state, 1),
         KeyCode::Down => recall(state, -1),
         KeyCode::Backspace => prompt.edit(Edit::Backspace),
@@ -93,14 +95,16 @@ fn apply(state: &mut State) -> Option<Effect> {
             // The text stays, to be mended.
             Err(error) => state.notice = Some(Notice::error(error)),
         },
-        Purpose::Act(act, net) => match super::blocks::request(act, net, prompt.text().trim(), state.plan.as_ref()) {
-            Ok(request) => {
-                state.prompt = None;
-                state.plan = None;
-                return Some(Effect::Send(request));
+        Purpose::Act(act, net) => {
+            match super::blocks::request(act, net, prompt.text().trim(), state.block_with, state.plan.as_ref()) {
+                Ok(request) => {
+                    state.prompt = None;
+                    state.plan = None;
+                    return Some(Effect::Send(request));
+                }
+                Err(error) => state.notice = Some(Notice::error(error)),
             }
-            Err(error) => state.notice = Some(Notice::error(error)),
-        },
+        }
         // The same.
         Purpose::Find(_) if prompt.error.is_some() => {}
         Purpose::Find(_) => {

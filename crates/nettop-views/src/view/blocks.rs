@@ -17,7 +17,7 @@ use crate::{
 pub static TABLE: Table<BlockRow> = Table {
     name: "Blocks",
     many: "blocks",
-    about: "what is dropped in the kernel: for how long, why, by whom, and how much that is",
+    about: "what is dropped, by the XDP program or a firewall: for how long, why, by whom, and how much that is",
     columns: COLUMNS,
     rows: |snapshot| snapshot.blocks.as_deref().map_or(Cow::Borrowed(&[]), |blocks| Cow::Borrowed(&blocks.rows)),
     unlisted: |snapshot| snapshot.blocks.as_deref().map_or(0, |blocks| blocks.left_out),
@@ -29,6 +29,9 @@ pub static TABLE: Table<BlockRow> = Table {
     },
 };
 
+/// What is not counted.
+const UNKNOWN: &str = "-";
+
 type Column = table::Column<BlockRow>;
 
 const COLUMNS: &[Column] = &[
@@ -38,12 +41,18 @@ const COLUMNS: &[Column] = &[
     .means(Meaning::Address)
     .sorted(|row| SortKey::Ip(row.net.first())),
     Column::number("Dropped", "packets dropped since it was blocked", 1, [9, 11, 15], |row, cell| {
-        format::count(row.packets, cell.width)
+        row.packets.map_or(UNKNOWN.into(), |packets| format::count(packets, cell.width))
     })
     .means(Meaning::Value)
-    .sorted(|row| SortKey::Number(row.packets as f64)),
-    Column::number("PPS", "packets dropped in the newest whole second", 2, [6, 6, 6], |row, _| format::pps(row.pps))
-        .sorted(|row| SortKey::Rate(row.pps)),
+    .sorted(|row| SortKey::Number(row.packets.unwrap_or_default() as f64)),
+    Column::number("PPS", "packets dropped in the newest whole second", 2, [6, 6, 6], |row, _| {
+        row.pps.map_or(UNKNOWN.into(), format::pps)
+    })
+    .sorted(|row| SortKey::Rate(row.pps.unwrap_or_default())),
+    Column::text("With", "what drops it: the XDP program, or a firewall", 8, [4, 5, 9], |row, _| {
+        row.with.label().into()
+    })
+    .sorted(|row| SortKey::Text(row.with.label().into())),
     Column::number("Left", "for how long it still lasts", 3, [5, 6, 6], |row, cell| {
         format::ago(row.until_ns.max(cell.now_ns), cell.now_ns)
     })
@@ -64,9 +73,9 @@ fn confirmed(row: &BlockRow, _: &Cell) -> String {
 
 fn facts(row: &BlockRow, see: &mut dyn FnMut(Fact)) {
     see(Fact::Source(row.net.first(), row.net.length()));
-    for text in [&row.why, &row.by] {
+    for text in [row.with.label(), &row.why, &row.by] {
         see(Fact::Text(text));
     }
-    see(Fact::Number(Quantity::Packets, row.packets as f64));
-    see(Fact::Number(Quantity::Pps, row.pps));
+    see(Fact::Number(Quantity::Packets, row.packets.unwrap_or_default() as f64));
+    see(Fact::Number(Quantity::Pps, row.pps.unwrap_or_default()));
 }

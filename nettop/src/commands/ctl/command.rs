@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use nettop_export::FORMATS;
 use nettop_model::{
-    request::{Allow, Block, FilterChange, Form, Maps, Process, Request, Snapshot, Status, Subscribe, Top, Unblock},
+    request::{
+        Allow, Block, FilterChange, Form, Hook, Maps, Process, Request, Snapshot, Status, Subscribe, Top, Unblock,
+    },
     snapshot::{DEFAULT_LIMIT, Group},
 };
 use serde_json::{Value, json};
@@ -74,6 +76,10 @@ commands! {
     Allow(fields: Allow) => ask(*fields);
     /// Print what is blocked: until when, by whom, why, and what was dropped
     Blocks => ask(Request::Blocks);
+    /// Run a hook, a command that [[hooks]] has prepared, and print what became of it
+    Hook(fields: Hook) => ask(fields.clone());
+    /// Print which hooks there are
+    Hooks => ask(Request::Hooks);
     /// End the monitor
     Stop => ask(Request::Stop);
 }

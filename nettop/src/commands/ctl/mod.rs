@@ -20,7 +20,7 @@ use nettop_control::{
 use nettop_export::{FORMATS, file, maps, site, sorted};
 use nettop_model::json;
 use nettop_model::{snapshot::Group, visible::visible};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
 
 pub use self::command::PrintMaps;
@@ -56,7 +56,8 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
     }
     let answer = exchange(args.control_socket.as_ref(), &request)?;
     let answer: &RawValue = json::read(answer.as_bytes()).context("the answer is not JSON")?;
-    let Parts { ok, snapshot } = json::read(answer.get().as_bytes()).context("the answer is none of a monitor's")?;
+    let Parts { ok, snapshot, error } =
+        json::read(answer.get().as_bytes()).context("the answer is none of a monitor's")?;
     match &args.command {
         Command::Export(ExportTo { format, output }) if ok => {
             let snapshot = snapshot.context("the answer has no snapshot")?;
@@ -89,7 +90,8 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
         Command::Maps(PrintMaps { format: MapsFormat::Csv, .. }) if ok => print(|out| maps::of_json(answer, out))?,
         _ => print(|out| sorted::pretty(answer, out))?,
     }
-    Ok(ok)
+    // A hook that failed was run, but did not do what it was asked.
+    Ok(ok && error.is_none())
 }
 
 /// What an answer is looked at for; the rest is only printed, and stays the text that came.
@@ -99,6 +101,8 @@ struct Parts<'a> {
     ok: bool,
     #[serde(borrow, default)]
     snapshot: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
 }
 
 /// `nettop maps`: asks the monitor there, or the one that is found.

@@ -1,0 +1,167 @@
+//! The processes beside the monitor that run firewall tools and hooks: what they were asked, and who waits for it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use nettop_actor::{
+    Link,
+    job::{Done, Job},
+};
+use nettop_model::{
+    answer::Reply,
+    net::Net,
+    request::Request,
+    snapshot::{BlockRow, Degraded, HookRow, With},
+};
+use tokio::sync::oneshot;
+
+use crate::Engine;
+
+/// The two actors, where there are any.
+#[derive(Debug, Default)]
+pub struct Actors {
+    /// Runs firewall tools.
+    pub firewall: Option<Link>,
+    /// Those that it may run.
+    pub firewalls: Vec<With>,
+    /// Runs hooks.
+    pub hooks: Option<Link>,
+    /// The hooks.
+    pub rows: Arc<[HookRow]>,
+    waiting: BTreeMap<(Which, u64), Waiting>,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Which {
+    Firewall,
+    Hooks,
+}
+
+/// What is done when a job is done.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// The block is entered: it lasts so many seconds.
+    Blocked(BlockRow, u64),
+    /// It is gone.
+    Unblocked(Net),
+    /// Its blocks are compared with ours.
+    Listed(With),
+    /// Somebody, or an alert, ran a hook.
+    Hooked(HookRow),
+}
+
+#[derive(Debug)]
+struct Waiting {
+    next: Next,
+    /// Who is answered; `None`: nobody asked.
+    reply: Option<oneshot::Sender<Reply>>,
+}
+
+impl Actors {
+    /// With these links, firewalls and hooks.
+    pub fn new(firewall: Option<Link>, firewalls: Vec<With>, hooks: Option<Link>, rows: Vec<HookRow>) -> Self {
+        Self { firewall, firewalls, hooks, rows: rows.into(), waiting: BTreeMap::new() }
+    }
+
+    /// Whether a firewall can be used.
+    pub fn can(&self, with: With) -> bool {
+        self.firewall.is_some() && self.firewalls.contains(&with)
+    }
+
+    fn link(&mut self, which: Which) -> Option<&mut Link> {
+        match which {
+            Which::Firewall => self.firewall.as_mut(),
+            Which::Hooks => self.hooks.as_mut(),
+        }
+    }
+
+    /// Those that are lost.
+    pub fn degraded(&self) -> impl Iterator<Item = Degraded> {
+        let lost = |link: &Option<Link>| link.as_ref().is_some_and(Link::is_lost);
+        let all = [
+            (&self.firewall, "firewalls are not told to block any more, nor to end that; XDP still drops"),
+            (&self.hooks, "hooks do not run any more"),
+        ];
+        let rows = all.into_iter().filter(|(link, _)| lost(link)).map(|(_, what)| Degraded {
+            badge: "ACTOR LOST".into(),
+            what: what.into(),
+            reason: "the process beside the monitor that runs them has ended".into(),
+            remedy: "start the monitor again".into(),
+        });
+        rows.collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl Engine {
+    /// With these processes beside it.
+    #[must_use]
+    pub fn with_actors(self, actors: Actors) -> Self {
+        Self { actors, ..self }
+    }
+
+    /// Answers a request, at once or, where an actor has to do something first, when that is done.
+    pub(super) fn serve(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
+        match self.delegate(&request) {
+            // Whoever asked may have gone meanwhile.
+            None => drop(reply.send(self.handle(request))),
+            Some(Err(error)) => drop(reply.send(Err(error))),
+            Some(Ok(key)) => {
+                if let Some(waiting) = self.actors.waiting.get_mut(&key) {
+                    waiting.reply = Some(reply);
+                }
+            }
+        }
+    }
+
+    /// Has an actor do what is asked; `None`: it is nothing for one.
+    fn delegate(&mut self, request: &Request) -> Option<Result<(Which, u64), String>> {
+        match request {
+            Request::Block(request) => self.block_elsewhere(request),
+            Request::Unblock(request) => self.unblock_elsewhere(request.net),
+            Request::Hook(request) => Some(self.run_hook(request.key, request.target.clone())),
+            _ => None,
+        }
+    }
+
+    /// Hands over a job.
+    pub(crate) fn send_job(&mut self, which: Which, job: Job, next: Next) -> Result<(Which, u64), String> {
+        let link = self.actors.link(which).ok_or("there is no process that could do it")?;
+        let id = link.send(job)?;
+        self.actors.waiting.insert((which, id), Waiting { next, reply: None });
+        Ok((which, id))
+    }
+
+    /// Whether something like that is waiting or being done.
+    pub(crate) fn is_waiting(&self, is_meant: impl Fn(&Next) -> bool) -> bool {
+        self.actors.waiting.values().any(|waiting| is_meant(&waiting.next))
+    }
+
+    /// Enters what actors have done. Returns whether that was anything.
+    pub(super) fn hear_actors(&mut self) -> bool {
+        let mut all = Vec::new();
+        for which in [Which::Firewall, Which::Hooks] {
+            all.extend(self.actors.link(which).into_iter().flat_map(|link| link.done()).map(|done| (which, done)));
+        }
+        let any = !all.is_empty();
+        for (which, done) in all {
+            let Some(Waiting { next, reply }) = self.actors.waiting.remove(&(which, done.id)) else { continue };
+            let answer = self.finish_job(next, &done);
+            if let (Err(error), None) = (&answer, &reply) {
+                log::warn!("{error}");
+                self.message.clone_from(error);
+            }
+            reply.into_iter().for_each(|reply| drop(reply.send(answer.clone())));
+        }
+        self.make_elsewhere();
+        any
+    }
+
+    fn finish_job(&mut self, next: Next, done: &Done) -> Reply {
+        match next {
+            Next::Blocked(row, seconds) => self.blocked_elsewhere(row, seconds, done),
+            Next::Unblocked(net) => self.unblocked_elsewhere(net, done),
+            Next::Listed(with) => self.listed_elsewhere(with, done),
+            Next::Hooked(hook) => self.hook_done(&hook, done),
+        }
+    }
+}

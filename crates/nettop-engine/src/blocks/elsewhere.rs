@@ -1,0 +1,175 @@
+//! Blocks in firewalls of the host: an actor makes and ends them, and is asked now and then whether they are still there.
+
+use std::time::{Duration, Instant};
+
+use nettop_actor::{
+    firewall,
+    job::{Done, Element, End, Job},
+};
+use nettop_model::{
+    answer::{Answer, Reply},
+    clock::Moment,
+    net::Net,
+    request::{Block, block},
+    snapshot::{BlockRow, With},
+};
+
+use super::book::Book;
+use crate::{
+    Engine,
+    actors::{Next, Which},
+};
+
+/// How often it is looked whether they are still there.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Whose time is over so soon is not missed, seconds.
+const SOON_OVER: u64 = 3;
+/// After how many seconds it is tried again to end one.
+const AGAIN: u64 = 30;
+
+impl Engine {
+    /// Has a firewall block what is asked; `None`: it is not to be done by one.
+    pub(crate) fn block_elsewhere(&mut self, request: &Block) -> Option<Result<(Which, u64), String>> {
+        let with = request.with.or(self.blocks.blocking.with).unwrap_or_default();
+        firewall::of(with)?;
+        Some(self.approve(request).and_then(|(row, lasting)| {
+            if !self.actors.can(with) {
+                return Err(format!(
+                    "{} is not run by this monitor: start it with --block-with {0}, or block with xdp, or with print to see \
+                     the command",
+                    with.label()
+                ));
+            }
+            let job = Job::Block { with, net: row.net, seconds: lasting };
+            self.send_job(Which::Firewall, job, Next::Blocked(BlockRow { with, ..row }, lasting))
+        }))
+    }
+
+    pub(crate) fn blocked_elsewhere(&mut self, row: BlockRow, seconds: u64, done: &Done) -> Reply {
+        let (net, with) = (row.net, row.with);
+        if let Some(error) = done.error() {
+            return Err(format!("{net} is not blocked: {}: {error}", with.label()));
+        }
+        let now = Moment::now();
+        self.blocks.book.put_elsewhere(row, now, seconds * 1_000_000_000);
+        self.note_urgency();
+        self.keep_blocks();
+        let lasting = block::shown(Duration::from_secs(seconds));
+        self.message = format!("{net} is blocked for {lasting} by {}", with.label());
+        let row = self.blocks.book.get(&net).map(|entry| Book::row(&net, entry, now));
+        Ok(Answer::field("block", serde_json::to_value(row).unwrap_or_default()))
+    }
+
+    /// Has a firewall end a block; `None`: it is none of a firewall's.
+    pub(crate) fn unblock_elsewhere(&mut self, net: Net) -> Option<Result<(Which, u64), String>> {
+        let with = self.blocks.book.get(&net)?.with;
+        firewall::of(with)?;
+        Some(self.send_job(Which::Firewall, Job::Unblock { with, net }, Next::Unblocked(net)))
+    }
+
+    /// The same, when its time is over, or a guard wants it; without anybody who waits.
+    pub(super) fn end_elsewhere(&mut self, net: &Net) {
+        let ending = Next::Unblocked(*net);
+        let is_same =
+            |next: &Next| matches!((next, &ending), (Next::Unblocked(one), Next::Unblocked(other)) if one == other);
+        if self.is_waiting(is_same) {
+            return;
+        }
+        if let Some(Err(error)) = self.unblock_elsewhere(*net) {
+            self.blocks.book.postpone(net, Moment::now(), AGAIN);
+            log::error!("ending the block of {net}: {error}; that is tried again in {AGAIN} s");
+        }
+    }
+
+    pub(crate) fn unblocked_elsewhere(&mut self, net: Net, done: &Done) -> Reply {
+        let now = Moment::now();
+        if let Some(error) = done.error() {
+            self.blocks.book.postpone(&net, now, AGAIN);
+            return Err(format!("{net} is still blocked: {error}; ending it is tried again in {AGAIN} s"));
+        }
+        let ended = self.blocks.book.end_elsewhere(&net);
+        self.keep_blocks();
+        self.note_urgency();
+        self.message = format!("{net} is blocked no more");
+        let row = ended.map(|entry| Book::row(&net, &entry, now));
+        Ok(Answer::field("unblocked", serde_json::to_value(row).unwrap_or_default()))
+    }
+
+    /// Has nftables told what it blocks, now and then.
+    pub(super) fn look_elsewhere(&mut self) {
+        let is_due = self.blocks.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
+        if !is_due || self.blocks.lifelines.is_none() || self.is_waiting(|next| matches!(next, Next::Listed(_))) {
+            return;
+        }
+        let listing: Vec<_> = self
+            .actors
+            .firewalls
+            .iter()
+            .copied()
+            .filter(|with| firewall::of(*with).is_some_and(|firewall| firewall.list.is_some()))
+            .collect();
+        for with in listing {
+            if let Err(error) = self.send_job(Which::Firewall, Job::List { with }, Next::Listed(with)) {
+                log::warn!("looking what {} blocks: {error}", with.label());
+            }
+        }
+    }
+
+    /// Has firewalls block what waits for that, as far as they take it.
+    pub(crate) fn make_elsewhere(&mut self) {
+        while let Some((row, seconds)) = self.blocks.to_make.pop_front() {
+            let job = Job::Block { with: row.with, net: row.net, seconds };
+            if self.send_job(Which::Firewall, job, Next::Blocked(row.clone(), seconds)).is_err() {
+                self.blocks.to_make.push_front((row, seconds));
+                break;
+            }
+        }
+    }
+
+    pub(crate) fn listed_elsewhere(&mut self, with: With, done: &Done) -> Reply {
+        let is_first = self.blocks.looked.replace(Instant::now()).is_none();
+        let elements: &[Element] = match (done.error(), &done.end) {
+            (None, _) => &done.elements,
+            // The table: nothing has ever been blocked, or somebody has deleted it.
+            (Some(_), End::Exited(_)) if done.output.contains("No such file or directory") => &[],
+            (Some(error), _) => return Err(format!("it cannot be told what {} blocks: {error}", with.label())),
+        };
+        let now = Moment::now();
+        let mut adopted = 0_u64;
+        for Element { net, left, packets } in elements {
+            match self.blocks.book.get(net) {
+                Some(entry) if entry.with == with => self.blocks.book.note_packets(net, *packets),
+                Some(_) => {}
+                // What an earlier monitor has made, which its file may know more of.
+                None if is_first => {
+                    let known = self.blocks.waiting.iter().position(|row| row.net == *net && row.with == with);
+                    let row = known.map(|at| self.blocks.waiting.remove(at));
+                    let row = row.unwrap_or_else(|| BlockRow {
+                        why: format!("found in the table of {}", with.label()),
+                        by: "an earlier run".into(),
+                        since_ns: now.unix_ns,
+                        ..BlockRow::new(*net, with)
+                    });
+                    self.blocks.book.put_elsewhere(row, now, left * 1_000_000_000);
+                    self.blocks.book.note_packets(net, *packets);
+                    adopted += 1;
+                }
+                None => {}
+            }
+        }
+        if adopted > 0 {
+            self.message = format!("{adopted} blocks of an earlier run are in the table of {}", with.label());
+        }
+        let missing: Vec<_> =
+            self.blocks.book.missing(with, now, SOON_OVER, |net| elements.iter().any(|it| it.net == *net));
+        if !missing.is_empty() {
+            let many = missing.len();
+            self.message = format!("somebody has emptied the table of {}: {many} blocks are made again", with.label());
+            log::warn!("{}", self.message);
+        }
+        self.blocks.to_make.extend(missing);
+        self.make_elsewhere();
+        self.note_urgency();
+        Ok(Answer::field("listed", elements.len()))
+    }
+}

@@ -1,0 +1,34 @@
+//! The sandbox of an actor: a process that runs the programs of others, so that it cannot be told which system calls these make.
+
+use anyhow::{Context as _, Result};
+use caps::{CapSet, Capability, CapsHashSet};
+use nettop_model::snapshot::SandboxLayer;
+use rustix::process::geteuid;
+
+use super::{Invoker, calls, capabilities, holds, user};
+
+/// Enters it, for good: nobody who is executed later has more than `keep`, which is handed on to them, as far as this process has it.
+///
+/// # Errors
+/// The user who called sudo cannot be become, or capabilities cannot be given up.
+pub fn enter_actor(invoker: Option<&Invoker>, keep: &[Capability]) -> Result<Vec<SandboxLayer>> {
+    let permitted = caps::read(None, CapSet::Permitted).context("reading capabilities")?;
+    let kept: CapsHashSet = permitted.into_iter().filter(|capability| keep.contains(capability)).collect();
+    let set = |set, to: &CapsHashSet| caps::set(None, set, to).context("giving up capabilities");
+    set(CapSet::Ambient, &CapsHashSet::new())?;
+    // While the bounding set still holds them.
+    set(CapSet::Inheritable, &kept)?;
+    capabilities::empty_bounding_set()?;
+    let user = user::become_invoker_keeping(invoker, !kept.is_empty())?;
+    set(CapSet::Effective, &kept)?;
+    set(CapSet::Permitted, &kept)?;
+    // Handed on to whoever is executed: they are permitted and inheritable, whatever the bounding set says.
+    set(CapSet::Ambient, &kept)?;
+    let left = match kept.len() {
+        0 => "none is left".into(),
+        _ => kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let uid = geteuid().as_raw();
+    log::debug!("the actor is user {uid}; capabilities: {left}");
+    Ok(vec![user, holds("capabilities", left), capabilities::gain_none()?, calls::deny_what_nobody_needs()])
+}
