@@ -168,7 +168,7 @@ fn hooks_get_what_they_are_run_on_as_whole_arguments_and_have_no_privilege() {
     }
     let net = Net::new(1);
     let folder = tempfile::tempdir().expect("a folder");
-    let script = "for it; do echo \"<$it>\"; done; grep -E 'Cap(Prm|Eff|Amb|Bnd)|NoNewPrivs' /proc/self/status; ls -l /proc/self/fd; \
+    let script = "for it; do echo \"<$it>\"; done; grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs' /proc/self/status; ls -l /proc/self/fd; \
                   cat; env | grep -c -E 'SUDO|HOME'";
     let config = hook(folder.path(), script, ", \"{ip}\", \"{port}\", \"{mac}\", \"{text}\", \"-x\"", "");
     let monitor = live(&net.receiver, &format!("--config {}", config.display()));
@@ -188,7 +188,7 @@ fn hooks_get_what_they_are_run_on_as_whole_arguments_and_have_no_privilege() {
         output.starts_with(&format!("<::ffff:203.0.113.5>\n<443>\n<02:00:00:00:00:0a>\n<{hostile}>\n<-x>\n")),
         "{output}"
     );
-    for name in ["CapPrm", "CapEff", "CapAmb", "CapBnd"] {
+    for name in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert!(output.contains(&format!("{name}:\t0000000000000000")), "{output}");
     }
     assert!(output.contains("NoNewPrivs:\t1"), "{output}");

@@ -18,7 +18,10 @@ pub fn enter_actor(invoker: Option<&Invoker>, keep: &[Capability]) -> Result<Vec
     set(CapSet::Ambient, &CapsHashSet::new())?;
     // While the bounding set still holds them.
     set(CapSet::Inheritable, &kept)?;
-    capabilities::empty_bounding_set()?;
+    if !kept.is_empty() {
+        capabilities::empty_bounding_set()?;
+    }
+    // Else no_new_privs alone has to do: with an empty one, programs whose file has capabilities, such as ping, would not be executed at all.
     let user = user::become_invoker_keeping(invoker, !kept.is_empty())?;
     set(CapSet::Effective, &kept)?;
     set(CapSet::Permitted, &kept)?;

@@ -31,11 +31,12 @@ pub fn height(room: &Room) -> Height {
 ///
 /// ```text
 /// ── Block 203.0.113.7 ─────────────────────────────
+/// how (Tab)     print xdp [iptables]: a rule that is removed when its time is over or nettop ends
 /// drops now     14k pps of 1 source, 2 connections
 /// counted       1,402,331 packets, Germany, AS64511 Beispiel
 /// seen          yes
 /// guards        none refuses
-/// elsewhere     iptables -w -I INPUT -s 203.0.113.7 -j DROP
+/// iptables      iptables -w -I INPUT -s 203.0.113.7 -j DROP
 /// ```
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let Some(net) = open(picture) else { return };
@@ -104,17 +105,29 @@ fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
     if plan["blocked"] == true {
         push("now", "it is blocked already: this renews it", theme.warn);
     }
-    let in_use = |command: &Value| if command["in_use"] == true { " *" } else { "" };
-    for command in plan["commands"].as_array().into_iter().flatten() {
-        push(&format!("{}{}", text(&command["firewall"]), in_use(command)), &text(&command["block"]), theme.dim);
+    for command in commands(&plan["commands"], picture.state.block_with) {
+        push(&text(&command["firewall"]), &text(&command["block"]), theme.dim);
     }
     drawn
+}
+
+/// Those that the way to block is about: of `print` the firewalls that the host uses, or all where it uses none.
+fn commands(all: &Value, with: With) -> Vec<&Value> {
+    let all: Vec<_> = all.as_array().into_iter().flatten().collect();
+    let chosen =
+        |is_chosen: &dyn Fn(&Value) -> bool| all.iter().copied().filter(|one| is_chosen(one)).collect::<Vec<_>>();
+    let in_use = chosen(&|one| one["in_use"] == true);
+    match with {
+        With::Print if !in_use.is_empty() => in_use,
+        With::Print => all,
+        other => chosen(&|one| one["firewall"] == other.label()),
+    }
 }
 
 /// What a way to block means for whoever chooses it.
 fn about(with: With) -> &'static str {
     match with {
-        With::Print => "nothing is done; the commands are below (* in use here)",
+        With::Print => "nothing is done; the commands are below",
         With::Xdp => "dropped before the kernel sees it, gone when nettop ends",
         With::Nft => "in a table of its own, which goes on when nettop ends, until its time is over",
         With::Ufw | With::Iptables => "a rule that is removed when its time is over or nettop ends",
