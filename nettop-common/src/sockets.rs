@@ -44,6 +44,10 @@ indexed! {
         Number = "net.ns.inum",
         /// The socket of the network stack that a file's socket stands for.
         Sock = "socket.sk",
+        /// What an open file is of.
+        Inode = "file.f_inode",
+        /// The number of that.
+        InodeNumber = "inode.i_ino",
         /// The number of the process of a thread.
         Process = "task_struct.tgid",
         /// What a thread calls itself.
@@ -64,6 +68,8 @@ indexed! {
         BytesRetransmitted = "tcp_sock.bytes_retrans",
         /// Payload received, and 1 where the end of it was received.
         BytesReceived = "tcp_sock.bytes_received",
+        /// The number of the byte that is expected from the other end.
+        Expected = "tcp_sock.rcv_nxt",
         /// Segments sent.
         SegmentsOut = "tcp_sock.segs_out",
         /// Segments received.
@@ -82,9 +88,9 @@ impl Field {
     pub const fn size(self) -> u32 {
         match self {
             Self::Family | Self::LocalPort | Self::RemotePort | Self::Protocol | Self::SourcePort => 2,
-            Self::Local4 | Self::Remote4 | Self::Number | Self::Process | Self::User => 4,
+            Self::Local4 | Self::Remote4 | Self::Number | Self::Process | Self::User | Self::Expected => 4,
             Self::SegmentsOut | Self::SegmentsIn | Self::RoundTrip | Self::Retransmits | Self::OutOfOrder => 4,
-            Self::Cookie | Self::Namespace | Self::Flags | Self::Sock => 8,
+            Self::Cookie | Self::Namespace | Self::Flags | Self::Sock | Self::Inode | Self::InodeNumber => 8,
             Self::Leader | Self::Began | Self::Credentials => 8,
             Self::BytesSent | Self::BytesRetransmitted | Self::BytesReceived => 8,
             Self::Local6 | Self::Remote6 | Self::Comm => 16,
@@ -233,9 +239,11 @@ pub struct OpenSocket {
     pub uid: u32,
     /// What its first thread calls itself.
     pub comm: [u8; 16],
+    /// The number of its file; 0: it is of TCP or UDP, whose lists tell cookies.
+    pub inode: u64,
 }
 
-const _: () = assert!(size_of::<OpenSocket>() == 40);
+const _: () = assert!(size_of::<OpenSocket>() == 48);
 
 /// A connection that has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]

@@ -21,7 +21,7 @@ use nettop_common::{
 };
 
 use crate::{
-    blocks,
+    atomic, blocks,
     maps::{CPUS, EVENTS, FILTERS, PORTS},
 };
 
@@ -235,8 +235,8 @@ fn count_ports(own: &PerCpu<'_>) {
         cold_path();
         // SAFETY: as above; whoever counts in it does so atomically.
         unsafe {
-            atomic_add(destination, 1);
-            atomic_add(source, FROM_PORT);
+            atomic::add(destination, 1);
+            atomic::add(source, FROM_PORT);
         }
     } else {
         // SAFETY: as above, and this CPU alone counts in it.
@@ -245,16 +245,6 @@ fn count_ports(own: &PerCpu<'_>) {
             *source = (*source).wrapping_add(FROM_PORT);
         }
     }
-}
-
-/// `BPF_ATOMIC | BPF_ADD` (Linux, Documentation/bpf/standardization): the target has it, but not all that Rust's atomics need.
-///
-/// # Safety
-/// The word is valid, and only counted in so.
-#[inline(always)]
-unsafe fn atomic_add(word: *mut u64, number: u64) {
-    // SAFETY: as the caller promises.
-    unsafe { asm!("lock *(u64 *)({word} + 0) += {number}", word = in(reg) word, number = in(reg) number) };
 }
 
 /// The coarse monotonic clock. It advances with the kernel's ticks, whose number costs nothing to read.

@@ -7,6 +7,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the xdp macro passes the context by value")]
 
 mod account;
+mod atomic;
 mod blocks;
 mod drops;
 mod egress;

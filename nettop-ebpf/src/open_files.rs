@@ -8,8 +8,11 @@ use nettop_common::sockets::{Field, OpenSocket};
 
 use crate::{
     maps::NAMESPACE,
-    sockets::{Structure, cookie, is_inet, namespace, read},
+    sockets::{Structure, TCP, cookie, is_inet, namespace, read},
 };
+
+/// `IPPROTO_UDP`.
+const UDP: u16 = 17;
 
 /// What the kernel passes to a program over open files (`struct bpf_iter__task_file`, kernel/bpf/task_iter.c).
 #[repr(C)]
@@ -58,6 +61,10 @@ pub fn tell(context: &TaskFile) {
             process: read(task, Field::Process),
             uid: read(credentials, Field::User),
             comm: read(leader, Field::Comm),
+            inode: match read::<u16>(sock, Field::Protocol) {
+                TCP | UDP => 0,
+                _ => read(read(file.cast(), Field::Inode), Field::InodeNumber),
+            },
         };
         // What does not fit is asked for again, when there is room.
         bpf_seq_write(*meta, (&raw const record).cast(), size_of::<OpenSocket>() as u32);

@@ -16,19 +16,25 @@ use nettop_common::{
     sockets::{CallCounters, Calls, CallsBank, EndedConnection, EndingsBank, Ends, Field, Moved, key},
 };
 
-use crate::maps::{CALLS, ENDED, ENDINGS, OFFSETS, SOCKETS};
+use crate::{
+    atomic,
+    maps::{CALLS, ENDED, ENDINGS, OFFSETS, SOCKETS},
+};
 
 /// Families of addresses (linux/socket.h).
 const INET: u16 = 2;
 const INET6: u16 = 10;
 /// `IPPROTO_TCP`.
-const TCP: u16 = 6;
+pub const TCP: u16 = 6;
 /// `MSG_PEEK`: what is received will be received again.
 const PEEK: i32 = 2;
 /// `SOCK_DONE` (enum sock_flags, net/sock.h): the end of what is received was received, which the kernel counts as a byte.
 const DONE: u32 = 1;
-/// States whose change to is made by the process itself (enum in linux/tcp.h): SYN_SENT, LISTEN, FIN_WAIT1, LAST_ACK.
-const OWN_STATES: [i32; 4] = [2, 10, 4, 9];
+/// States of TCP (enum in linux/tcp.h).
+const SYN_SENT: i32 = 2;
+const CLOSED: i32 = 7;
+/// States whose change to is made by the process itself: SYN_SENT, LISTEN, FIN_WAIT1, LAST_ACK.
+const OWN_STATES: [i32; 4] = [SYN_SENT, 10, 4, 9];
 
 /// Whether sockets of this family are told of.
 #[inline(always)]
@@ -82,9 +88,13 @@ pub fn moved(ctx: &BtfTracePointContext, way: Way) {
 /// A socket of TCP has changed its state, which tells who has it also where nothing is moved.
 #[inline(always)]
 pub fn changed(ctx: &BtfTracePointContext) {
-    let (socket, state): (Structure, i32) = (ctx.arg(0), ctx.arg(2));
+    let (socket, before, state): (Structure, i32, i32) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
     if OWN_STATES.contains(&state) {
         count(socket, Moved::default());
+    } else if before == SYN_SENT && state == CLOSED {
+        cold_path();
+        // It was refused, never answered, or given up. When the socket is destroyed, the kernel may have forgotten whom it asked.
+        end(socket, |_| true);
     }
 }
 
@@ -144,7 +154,15 @@ fn enter(about: &About, cookie: u64, moved: Moved, layout: &Layout, bank: &mut C
             describe(about.socket, about.family, about.began_ns, begun);
         })
     };
-    found.map(|found| found.counters.moved.add(moved)).is_some()
+    let Some(found) = found else { return false };
+    let CallCounters { moved: sum, ends, .. } = found.counters;
+    if moved.tx_calls + moved.rx_calls != 0 && sum.tx_calls | sum.rx_calls == 0 {
+        // When a connection was asked for, the kernel had not chosen its port yet.
+        // SAFETY: a socket, as in `count`.
+        ends.local_port = unsafe { read(about.socket, Field::LocalPort) };
+    }
+    sum.add(moved);
+    true
 }
 
 /// What is told of a socket and its process once in a bank.
@@ -218,11 +236,18 @@ unsafe fn ends(socket: Structure, family: u16, ends: &mut Ends) {
     }
 }
 
-/// A socket of TCP is destroyed: what its connection had moved is told.
+/// A socket of TCP is destroyed: what its connection had moved is told, unless that was told when it could not be made.
 #[inline(always)]
 pub fn ended(ctx: &BtfTracePointContext) {
-    let socket: Structure = ctx.arg(0);
-    // SAFETY: the argument of this tracepoint is a socket.
+    // Until the other end has answered, the number of the byte that is expected from it is 0.
+    // SAFETY: a socket of TCP.
+    end(ctx.arg(0), |tcp| unsafe { read::<u32>(tcp, Field::Expected) } != 0);
+}
+
+/// Tells what the connection of a socket had moved, if it is one of TCP, and passes.
+#[inline(always)]
+fn end(socket: Structure, passes: impl Fn(Structure) -> bool) {
+    // SAFETY: the first argument of these tracepoints is a socket.
     let family: u16 = unsafe { read(socket, Field::Family) };
     // SAFETY: likewise.
     let tcp: Structure = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut().cast()) }.cast::<u8>().cast_const();
@@ -231,10 +256,11 @@ pub fn ended(ctx: &BtfTracePointContext) {
     let Some(cpu) = cpu.filter(|_| !tcp.is_null() && is_inet(family)) else { return };
     // Without another end it was no connection: it listened, or was never used.
     // SAFETY: as above.
-    if unsafe { read::<u16>(socket, Field::RemotePort) } == 0 {
+    if unsafe { read::<u16>(socket, Field::RemotePort) } == 0 || !passes(tcp) {
         return;
     }
-    // SAFETY: a map value stays valid while the program runs; only this CPU writes there, and nothing interrupts it that would.
+    // SAFETY: a map value stays valid while the program runs, and only programs on this CPU write there. One of them may interrupt another:
+    // what both write is written atomically.
     let bank = unsafe {
         let bank = (&raw const (*cpu).bank).read_volatile() % BANKS;
         &mut (*cpu).banks[bank as usize]
@@ -252,16 +278,15 @@ unsafe fn enter_ended(socket: Structure, tcp: Structure, family: u16, bank: &mut
         let again: u64 = read(tcp, Field::BytesRetransmitted);
         let (tx_bytes, rx_bytes) =
             (read::<u64>(tcp, Field::BytesSent).wrapping_sub(again), received.saturating_sub(done));
-        let place = bank.ended;
-        bank.ended += 1;
+        let place = atomic::fetch_add(&raw mut bank.ended, 1);
         let record = match place < u64::from(bank.room) {
             true => ENDED.get_ptr_mut(bank.first.wrapping_add(place as u32)),
             false => None,
         };
         let Some(record) = record else {
             cold_path();
-            bank.untracked_tx_bytes += tx_bytes;
-            bank.untracked_rx_bytes += rx_bytes;
+            atomic::add(&raw mut bank.untracked_tx_bytes, tx_bytes);
+            atomic::add(&raw mut bank.untracked_rx_bytes, rx_bytes);
             return;
         };
         let record: &mut EndedConnection = &mut *record;

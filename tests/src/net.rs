@@ -8,7 +8,7 @@ use std::{
     io,
     os::{
         fd::{AsRawFd as _, RawFd},
-        unix::process::CommandExt as _,
+        unix::{fs::MetadataExt as _, process::CommandExt as _},
     },
     process::{self, Command},
     thread,
@@ -87,6 +87,11 @@ impl Namespace {
     /// Moves an interface to another namespace, where it is down.
     pub fn move_to(&self, name: &str, other: &Self) {
         self.ip(&format!("link set dev {name} netns {}", other.path()));
+    }
+
+    /// Its inode, by which the kernel's tools know it.
+    pub fn inode(&self) -> u64 {
+        self.file.metadata().expect("what is known of a network namespace").ino()
     }
 
     /// How many frames an interface has received.

@@ -7,7 +7,7 @@ use std::{
         fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
         unix::process::CommandExt as _,
     },
-    process::{self, Command},
+    process::{self, Command, Stdio},
     thread,
 };
 
@@ -33,9 +33,15 @@ fn net() -> Net {
     net
 }
 
+/// What is of the monitor's own namespace: other tests have theirs beside this one.
 fn groups(monitor: &Monitor) -> Value {
     let request = json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes", "monitor"]});
-    monitor.command(&request)["snapshot"].take()
+    let mut snapshot = monitor.command(&request)["snapshot"].take();
+    for list in ["live", "listening", "ended"] {
+        let rows = snapshot["connections"].get_mut(list).and_then(Value::as_array_mut);
+        rows.into_iter().for_each(|rows| rows.retain(|row| row["namespace"].is_null()));
+    }
+    snapshot
 }
 
 /// The first snapshot of these groups of which `condition` holds.
@@ -135,9 +141,9 @@ fn payload_is_counted_to_the_unit_and_belongs_to_its_process() {
     );
     let rows = snapshot["processes"]["rows"].as_array().expect("rows");
     let own = rows.iter().find(|row| row["pid"] == process::id()).expect("this process");
-    // Those that wait to be accepted have no file, and are of nobody yet.
-    assert_eq!((&own["connections"], &own["listening"]), (&4.into(), &3.into()), "{own}");
-    // Tests beside this one are in the same process.
+    // Those that wait to be accepted have no file, and are of nobody yet. Tests beside this one are in the same process.
+    let counts = ["connections", "listening"].map(|key| own[key].as_u64().expect("a number"));
+    assert!(counts[0] >= 4 && counts[1] >= 3, "{own}");
     let moved = ["tx_bytes", "rx_bytes"].map(|key| own[key].as_u64().expect("a number"));
     assert!(moved.iter().all(|bytes| *bytes >= 2 * EACH_WAY as u64), "{own}");
     assert!(own["process"].as_str().is_some_and(|name| name.starts_with("connections")), "{own}");
@@ -175,9 +181,9 @@ fn what_came_after_the_start_is_counted_and_its_owner_is_known_by_its_calls() {
 }
 
 /// A process that is ended when this is dropped.
-struct Silent(process::Child);
+struct Started(process::Child);
 
-impl Drop for Silent {
+impl Drop for Started {
     fn drop(&mut self) {
         // Both fail only when it has ended already.
         let _ = self.0.kill().and_then(|()| self.0.wait());
@@ -202,7 +208,7 @@ fn a_silent_socket_of_another_user_that_is_opened_after_the_start_has_its_owner(
                 _ => Err(std::io::Error::last_os_error()),
             })
         };
-        let silent = Silent(command.args(["drain", address, "1"]).spawn().expect("starting a process"));
+        let silent = Started(command.args(["drain", address, "1"]).spawn().expect("starting a process"));
         let port = address.split_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
         let snapshot = wait_until(&monitor, "an owner", |snapshot| {
             listening(snapshot, port).is_some_and(|row| row["pid"] == silent.0.id())
@@ -435,6 +441,52 @@ fn raw_and_packet_sockets_and_those_of_ping_are_listed_with_their_process() {
 }
 
 #[test]
+fn what_is_opened_later_without_a_cookie_has_its_owner() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = net();
+    let monitor = Monitor::live(&net.receiver, "");
+    wait_until(&monitor, "the first census", |snapshot| snapshot["connections"]["census"]["sockets"] == 0);
+    let others = net.receiver.run(others);
+    let snapshot = wait_until(&monitor, "all of them, with their owner", |snapshot| {
+        let rows = snapshot["connections"]["listening"].as_array();
+        rows.is_some_and(|rows| rows.len() == others.len() && rows.iter().all(|row| row["pid"] == process::id()))
+    });
+    assert_eq!(snapshot["connections"]["without_owner"], 0, "{snapshot}");
+}
+
+#[test]
+fn states_are_counted_of_more_sockets_than_are_listed() {
+    if !skip::privileged() {
+        return;
+    }
+    const LISTED: usize = 65_536;
+    const CONNECTIONS: usize = 4 * 8_500;
+    let net = net();
+    // Of one process there are too many open files.
+    let holders: Vec<_> = (7101..7105)
+        .map(|port| {
+            let mut command = net.receiver.command(env!("CARGO_BIN_EXE_mover"));
+            command.args(["hold", &format!("127.0.0.1:{port}"), &(CONNECTIONS / 4).to_string()]);
+            let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            let mut holder = Started(child.expect("starting a process"));
+            let ready = holder.0.stdout.as_mut().map(|output| output.read(&mut [0; 16]).expect("a line"));
+            assert!(ready > Some(0), "it has ended");
+            holder
+        })
+        .collect();
+    let monitor = Monitor::live(&net.receiver, "");
+    let snapshot = wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
+    let connections = &snapshot["connections"];
+    let (states, sockets) = (&connections["states"], &connections["census"]["sockets"]);
+    assert_eq!((states, sockets), (&json!({"ESTABLISHED": 2 * CONNECTIONS, "LISTEN": 4}), &LISTED.into()));
+    let badges = snapshot["monitor"]["degraded"].to_string();
+    assert!(badges.contains(&format!("{} sockets are only counted", 2 * CONNECTIONS + 4 - LISTED)), "{badges}");
+    drop(holders);
+}
+
+#[test]
 fn connections_are_recorded_and_replayed() {
     if !skip::privileged() {
         return;
@@ -517,10 +569,11 @@ fn nettopctl_prints_the_rows_that_are_wanted() {
     let name = to.to_string();
     let sum = ports.iter().find(|row| row["name"] == name).expect("the port that was asked");
     assert_eq!(sum["connections"], 2, "both ends: {sum}");
-    let list = read(&["connections", "--limit", "1"]);
+    let list = read(&["connections", "--limit", "1", "--filter", "ns:own"]);
     assert_eq!((rows(&list["live"]), &list["left_out"]), (Some(1), &1.into()), "{list}");
     let list = read(&["processes", "--filter", &format!("pid:{}", process::id())]);
-    assert_eq!((rows(&list["rows"]), &list["rows"][0]["connections"]), (Some(1), &2.into()), "{list}");
+    assert_eq!(rows(&list["rows"]), Some(1), "{list}");
+    assert!(list["rows"][0]["connections"].as_u64() >= Some(2), "{list}");
     let list = read(&["process", &process::id().to_string()]);
     let arguments: Vec<String> = std::env::args().collect();
     assert_eq!(list["command"], json!(arguments), "after the sandbox, too");

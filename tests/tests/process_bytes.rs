@@ -197,3 +197,42 @@ fn what_moves_nothing_and_what_is_inherited_belongs_to_its_process() {
     };
     assert_eq!([name(parent_pid), name(child)], [Some("mover"), Some("head")]);
 }
+
+#[test]
+fn what_was_refused_or_not_answered_is_told_once_with_who_asked() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, monitor) = net();
+    net.receiver.ip("address add 10.0.0.1/24 dev in0");
+    let ended = |snapshot: &Value, port: u16| -> Vec<Value> {
+        let rows = snapshot["connections"]["ended"].as_array().into_iter().flatten();
+        rows.filter(|row| row["remote_port"] == port).cloned().collect()
+    };
+    for (name, address, port, arguments) in [
+        ("refused", "127.0.0.1", 7031_u16, "50"),
+        ("refused, and the kernel keeps whom it asked", "127.0.0.1", 7032, "50 1000"),
+        // Nobody has this address, and nothing says so.
+        ("not answered, and given up", "10.0.0.9", 7033, "20 20"),
+    ] {
+        let what = if arguments.contains(' ') { "asks" } else { "refused" };
+        let pid = end(mover(&net.receiver, &format!("{what} {address}:{port} {arguments}")));
+        let expected: usize = arguments.split(' ').next().and_then(|count| count.parse().ok()).expect("a number");
+        wait_until_moved(&monitor, &[(pid, (0, 0))]);
+        // All that were told of what happened before the process ended are there by now, or come with the next reading.
+        thread::sleep(Duration::from_millis(2_500));
+        let rows = ended(&groups(&monitor), port);
+        assert_eq!(rows.len(), expected, "{name}: {rows:?}");
+        for row in &rows {
+            let moved = ["tx_bytes", "rx_bytes"].map(|key| row[key].as_u64());
+            assert_eq!(moved, [Some(0); 2], "{name}: {row}");
+            let known = ["pid", "process", "remote", "direction"].map(|key| &row[key]);
+            assert_eq!(known, [&json!(pid), &json!("mover"), &json!(address), &json!("out")], "{name}: {row}");
+            assert!(row["local_port"].as_u64() > Some(0) && row["tx_packets"].as_u64() > Some(0), "{name}: {row}");
+            assert!(row["opened_ns"].as_u64().is_some(), "{name}: {row}");
+        }
+    }
+    let snapshot = groups(&monitor);
+    let accounting = &snapshot["processes"]["accounting"];
+    assert_eq!((&accounting["holds"], &accounting["ended_untracked"]), (&json!(true), &json!(0)), "{accounting}");
+}

@@ -3,7 +3,8 @@
 //! `mover datagrams ADDRESS:PORT DATAGRAMS BYTES`, `mover drain ADDRESS:PORT DATAGRAMS`, and in ways that are easily counted wrong:
 //! `mover peek ADDRESS:PORT BYTES` looks at what it receives before it reads it, `mover sendfile ADDRESS:PORT BYTES` has the kernel copy a file,
 //! `mover segments ADDRESS:PORT DATAGRAMS BYTES` has it cut one call into datagrams, `mover refused ADDRESS:PORT CONNECTIONS` asks for
-//! connections where nobody listens, `mover forked ADDRESS:PORT RECEIVED SENT` has a child answer.
+//! connections where nobody listens, `mover asks ADDRESS:PORT CONNECTIONS MILLISECONDS` does so without waiting in the call, and no longer than that, `mover forked ADDRESS:PORT RECEIVED SENT` has a child answer.
+//! `mover hold ADDRESS:PORT CONNECTIONS` has both ends of them until its standard input ends, and says when they are there.
 
 use std::{
     env,
@@ -86,6 +87,19 @@ fn main() -> io::Result<()> {
             for _ in 0..connections {
                 TcpStream::connect(address).expect_err("nobody listens");
             }
+        }
+        ("asks", &[connections, milliseconds]) => {
+            for _ in 0..connections {
+                let patience = Duration::from_millis(milliseconds as u64);
+                TcpStream::connect_timeout(&address, patience).expect_err("nobody answers");
+            }
+        }
+        ("hold", &[connections]) => {
+            let listener = TcpListener::bind(address)?;
+            let connect = |_| Ok((TcpStream::connect(address)?, listener.accept()?.0));
+            let _ends = (0..connections).map(connect).collect::<io::Result<Vec<_>>>()?;
+            println!("{connections}");
+            io::copy(&mut io::stdin(), &mut io::sink())?;
         }
         ("forked", &[received, sent]) => {
             let (mut client, _) = TcpListener::bind(address)?.accept()?;

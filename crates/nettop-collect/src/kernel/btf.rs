@@ -29,7 +29,8 @@ const ENUM64: u32 = 19;
 /// Structures within structures that are looked into, and names of names that are followed.
 const DEEPEST: u32 = 16;
 /// The structures that [`Field`]s are in, and the enumerations whose names are shown.
-const WANTED: [&str; 7] = ["sock", "net", "task_struct", "tcp_sock", "socket", "cred", "skb_drop_reason"];
+const WANTED: [&str; 9] =
+    ["sock", "net", "task_struct", "tcp_sock", "socket", "cred", "file", "inode", "skb_drop_reason"];
 /// Bytes of a pointer.
 const POINTER: u32 = 8;
 

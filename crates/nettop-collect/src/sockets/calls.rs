@@ -28,10 +28,8 @@ pub struct Calls {
     /// One may be there more than once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<SocketCalls>,
-    /// Connections of this network namespace that ended.
+    /// Connections that ended, in every network namespace.
     pub ended: Vec<Ended>,
-    /// How many ended in others.
-    pub ended_elsewhere: u64,
     /// How many ended that there was no room for, and the payload that these had sent and received.
     pub ended_untracked: (u64, u64, u64),
 }
@@ -44,18 +42,7 @@ const MOST_SOCKETS: usize = 65_536;
 impl Calls {
     /// Adds what was counted since.
     pub fn add(&mut self, newer: Self) {
-        let Self {
-            at,
-            has_bytes,
-            total,
-            untracked,
-            nested,
-            processes,
-            sockets,
-            ended,
-            ended_elsewhere,
-            ended_untracked,
-        } = newer;
+        let Self { at, has_bytes, total, untracked, nested, processes, sockets, ended, ended_untracked } = newer;
         (self.at, self.has_bytes) = (at, has_bytes);
         self.total.add(total);
         self.untracked.add(untracked);
@@ -69,7 +56,6 @@ impl Calls {
         }
         let room = MOST_SOCKETS.saturating_sub(self.sockets.len());
         self.sockets.extend(sockets.into_iter().take(room));
-        self.ended_elsewhere += ended_elsewhere;
         let (count, tx, rx) = &mut self.ended_untracked;
         *count += ended_untracked.0;
         *tx += ended_untracked.1;
@@ -147,6 +133,9 @@ impl From<sockets::Moved> for Moved {
 pub struct Ended {
     /// Of its socket.
     pub cookie: u64,
+    /// The network namespace, by its inode; 0: this one.
+    #[serde(default)]
+    pub namespace: u32,
     /// When, on the monotonic clock, nanoseconds.
     pub at_ns: u64,
     /// The address at this end; IPv4-mapped ones are IPv4.
@@ -183,6 +172,7 @@ mod tests {
     fn calls(pids: &[(u32, u64)], ended: usize) -> Calls {
         let one = Ended {
             cookie: 1,
+            namespace: 0,
             at_ns: 0,
             local: [127, 0, 0, 1].into(),
             local_port: 1,

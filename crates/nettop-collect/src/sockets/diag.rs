@@ -129,15 +129,6 @@ impl Diag {
         })
     }
 
-    /// Whether there are sockets that the kernel lists without a cookie.
-    pub fn has_any_without_cookie(&mut self) -> bool {
-        let (mut found, mut missing) = (false, Missing::default());
-        for (at, kind) in KINDS.iter().enumerate().filter(|(_, kind)| !kind.files.is_empty()) {
-            self.list_kind(at, kind, &mut |row| found |= row.cookie == 0, &mut missing);
-        }
-        found
-    }
-
     /// Hands over every socket; returns what could not be listed.
     pub fn list(&mut self, each: &mut dyn FnMut(SocketRow)) -> Missing {
         let mut missing = Missing::default();

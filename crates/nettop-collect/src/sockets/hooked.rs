@@ -77,16 +77,13 @@ impl Hooked {
             // 0: there was no slot for the socket.
             if key[0] != 0 {
                 self.note_owner(key[0], owner, counters);
-                if !self.is_here(counters.namespace) || counters.ends.protocol != TCP {
+                if self.elsewhere(counters.namespace) != 0 || counters.ends.protocol != TCP {
                     by_socket.push(self.by_socket(key[0], identity, counters));
                 }
             }
         }
         let listed = ended.len() as u64;
-        let here: Vec<_> = ended.iter().filter(|one| self.is_here(one.namespace)).collect();
-        let ended_elsewhere = listed - here.len() as u64;
-        let ended = here.into_iter().map(|one| told(one, self.owners.get(&one.cookie).map(|(owner, _)| &**owner)));
-        let ended = ended.collect();
+        let ended = ended.iter().map(|one| self.ended(one)).collect();
         let moved = by_process.into_iter();
         let processes =
             moved.filter_map(|(identity, moved)| Some((Process::clone(self.processes.get(&identity)?), moved)));
@@ -100,7 +97,6 @@ impl Hooked {
             processes: processes.collect(),
             sockets: by_socket,
             ended,
-            ended_elsewhere,
             ended_untracked: (ended_count - listed, tx, rx),
         };
         if self.processes.len() > MOST_PROCESSES {
@@ -110,9 +106,9 @@ impl Hooked {
         calls
     }
 
-    /// Whether a network namespace is this one, as far as that is known.
-    fn is_here(&self, namespace: u32) -> bool {
-        self.namespace == 0 || self.namespace == namespace
+    /// The inode of a network namespace; 0: it is this one, as far as that is known.
+    fn elsewhere(&self, namespace: u32) -> u32 {
+        if self.namespace == 0 || self.namespace == namespace { 0 } else { namespace }
     }
 
     fn by_socket(&self, cookie: u64, process: Identity, counters: &CallCounters) -> SocketCalls {
@@ -120,7 +116,7 @@ impl Hooked {
         let Ends { local, remote, local_port, remote_port, family, protocol } = ends;
         SocketCalls {
             cookie,
-            namespace: if self.is_here(namespace) { 0 } else { namespace },
+            namespace: self.elsewhere(namespace),
             protocol,
             local: address(local, family),
             local_port,
@@ -128,6 +124,28 @@ impl Hooked {
             remote_port,
             process,
             moved: moved.into(),
+        }
+    }
+
+    /// A connection that has ended, and whose it was.
+    fn ended(&self, one: &EndedConnection) -> Ended {
+        let Ends { local, remote, local_port, remote_port, family, .. } = one.ends;
+        Ended {
+            cookie: one.cookie,
+            namespace: self.elsewhere(one.namespace),
+            at_ns: one.at_ns,
+            local: address(local, family),
+            local_port,
+            remote: address(remote, family),
+            remote_port,
+            tx_bytes: one.tx_bytes,
+            rx_bytes: one.rx_bytes,
+            tx_packets: one.tx_segments,
+            rx_packets: one.rx_segments,
+            rtt_us: one.round_trip >> 3,
+            retransmits: one.retransmits,
+            out_of_order: one.out_of_order,
+            owner: self.owners.get(&one.cookie).map(|(owner, _)| Process::clone(owner)),
         }
     }
 
@@ -182,27 +200,6 @@ impl Hooked {
             Arc::new(process::told(Path::new("/proc"), pid, *began_ns, comm, *uid))
         });
         Arc::clone(known)
-    }
-}
-
-/// A connection that has ended, and whose it was.
-fn told(one: &EndedConnection, owner: Option<&Process>) -> Ended {
-    let Ends { local, remote, local_port, remote_port, family, .. } = one.ends;
-    Ended {
-        cookie: one.cookie,
-        at_ns: one.at_ns,
-        local: address(local, family),
-        local_port,
-        remote: address(remote, family),
-        remote_port,
-        tx_bytes: one.tx_bytes,
-        rx_bytes: one.rx_bytes,
-        tx_packets: one.tx_segments,
-        rx_packets: one.rx_segments,
-        rtt_us: one.round_trip >> 3,
-        retransmits: one.retransmits,
-        out_of_order: one.out_of_order,
-        owner: owner.cloned(),
     }
 }
 

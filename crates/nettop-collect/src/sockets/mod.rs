@@ -1,7 +1,6 @@
 //! The sockets of this host: its connections in both directions and what listens, with what TCP knows of each and, as far as it may
 //! be known, the process that has it. All of it needs no privilege, but for the owners of others' sockets.
 
-mod by_file;
 pub mod calls;
 pub mod command_line;
 pub mod diag;
@@ -24,7 +23,6 @@ use std::{
 use nettop_model::clock::{self, Moment};
 
 use self::{
-    by_file::ByFile,
     diag::{Diag, HalfOpen},
     hooked::Hooked,
     owners::Owners,
@@ -65,7 +63,6 @@ const _: () = assert!(size_of::<SocketRow>() <= 320);
 pub struct Sockets {
     diag: io::Result<Diag>,
     owners: Owners,
-    by_file: ByFile,
     hooked: Option<Hooked>,
     /// Why there is none, where there should be.
     unhooked: Option<String>,
@@ -105,12 +102,9 @@ impl Sockets {
 
     fn with_owners(mut owners: Owners, patience: Duration) -> Self {
         owners.look(patience);
-        let mut diag = Diag::open();
-        let by_file = ByFile::open(diag.as_mut().ok(), &owners, patience);
         Self {
-            diag,
+            diag: Diag::open(),
             owners,
-            by_file,
             hooked: None,
             unhooked: None,
             untold: None,
@@ -143,10 +137,15 @@ impl Sockets {
         let mut census = Census { at: Moment::now(), sockets, ephemeral: self.ephemeral, ..Census::default() };
         match &mut self.diag {
             Ok(diag) => {
-                let Census { sockets, left_out, .. } = &mut census;
-                let missing = diag.list(&mut |row| match sockets.len() < MOST {
-                    true => sockets.push(row),
-                    false => *left_out += 1,
+                let Census { sockets, left_out, left_out_by_state, .. } = &mut census;
+                let missing = diag.list(&mut |row| {
+                    if sockets.len() < MOST {
+                        return sockets.push(row);
+                    }
+                    *left_out += 1;
+                    if row.protocol == SocketProtocol::Tcp {
+                        *left_out_by_state.entry(row.state).or_default() += 1;
+                    }
                 });
                 (census.problems, census.unlisted) = (missing.problems, missing.unlisted);
                 if self.half_open.as_ref().is_none_or(|(newest, at)| is_due(newest.as_ref(), at.elapsed())) {
@@ -195,7 +194,6 @@ impl Sockets {
     /// Tells each socket its owner.
     fn own(&mut self, census: &mut Census, all: bool) {
         census.processes = self.owners.of(&mut census.sockets, all);
-        self.by_file.own(census, all);
         self.hooked.iter_mut().for_each(|hooked| hooked.own(census));
     }
 }

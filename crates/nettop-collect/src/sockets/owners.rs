@@ -44,7 +44,7 @@ pub struct Owners {
 
 /// Where owners are found.
 enum Source {
-    /// In what the kernel tells of all open files: by cookie.
+    /// In what the kernel tells of all open files: by cookie, or by the number of the socket's file where lists do not tell that.
     Kernel(OpenFiles),
     /// In `/proc`: by the number of the socket's file.
     Proc(Scan),
@@ -100,11 +100,6 @@ impl Owners {
         }
     }
 
-    /// Whether sockets without a cookie have no owner here.
-    pub fn are_by_cookie(&self) -> bool {
-        matches!(self.source, Source::Kernel(_))
-    }
-
     /// Why some owners are not known, in words; `None`: everything could be looked at the last time.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
@@ -149,7 +144,8 @@ impl Owners {
         self.sockets.values_mut().for_each(|owned| owned.listed = !all);
         for socket in sockets.iter_mut().filter(|socket| socket.inode != 0) {
             let key = match &self.source {
-                Source::Kernel(_) => socket.cookie,
+                Source::Kernel(_) if socket.cookie != 0 => socket.cookie,
+                Source::Kernel(_) => SocketRow::by_file(socket.inode),
                 Source::Proc(_) => socket.inode.into(),
             };
             let Some(owned) = self.sockets.get_mut(&key) else { continue };
@@ -206,12 +202,16 @@ impl Found<'_> {
                 is_whole = false;
                 return ControlFlow::Break(());
             }
-            let OpenSocket { cookie, began_ns, process: pid, uid, comm } = open;
+            let OpenSocket { cookie, began_ns, process: pid, uid, comm, inode } = open;
             let place = *places.entry((pid, began_ns / TICK_NS)).or_insert_with(|| {
                 self.processes.push(process::told(self.proc, pid, began_ns, &comm, uid));
                 self.processes.len() as u32 - 1
             });
             self.enter(cookie, Owned { process: place, cookie, listed: true });
+            // As much of it as lists tell.
+            if let Some(inode) = Some(inode as u32).filter(|inode| *inode != 0) {
+                self.enter(SocketRow::by_file(inode), Owned { process: place, cookie: 0, listed: true });
+            }
             ControlFlow::Continue(())
         })?;
         Ok(is_whole)

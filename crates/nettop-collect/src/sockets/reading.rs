@@ -1,6 +1,7 @@
 //! The sockets of this network namespace, as they were read at one instant.
 
 use std::{
+    collections::BTreeMap,
     hash::BuildHasher as _,
     net::{IpAddr, Ipv4Addr},
 };
@@ -23,6 +24,9 @@ pub struct Census {
     pub sockets: Vec<SocketRow>,
     /// How many more there are, for which there was no room.
     pub left_out: u64,
+    /// How many of those are of TCP in which state, as in [`SocketRow::state`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out_by_state: BTreeMap<u8, u64>,
     /// Some could not be listed: `problems` says why.
     pub partial: bool,
     /// Processes that have some of them.
@@ -124,18 +128,24 @@ impl SocketProtocol {
 }
 
 impl SocketRow {
-    /// What tells it from all other rows of a census, and stays: its cookie, where it has one of its own.
-    pub fn identity(&self) -> u64 {
+    /// What a socket is known by that has no cookie: a number made from that of its file.
+    pub fn by_file(inode: u32) -> u64 {
         // The kernel counts cookies up from 1, and down from the largest number where it is interrupted, and comes to neither; all readers of
         // JSON have these numbers whole.
         const BY_FILE: u64 = 1 << 52;
+        BY_FILE | u64::from(inode)
+    }
+
+    /// What tells it from all other rows of a census, and stays: its cookie, where it has one of its own.
+    pub fn identity(&self) -> u64 {
+        // Likewise no cookie, nor made from a file.
         const ASSOCIATION: u64 = 1 << 51;
         match self.protocol {
             SocketProtocol::Sctp if self.remote_port != 0 => {
                 let ends = (self.cookie, self.local_port, self.remote, self.remote_port);
                 FixedState::with_seed(0).hash_one(ends) % ASSOCIATION + ASSOCIATION
             }
-            _ if self.cookie == 0 => BY_FILE | u64::from(self.inode),
+            _ if self.cookie == 0 => Self::by_file(self.inode),
             _ => self.cookie,
         }
     }

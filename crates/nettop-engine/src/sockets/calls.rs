@@ -1,7 +1,7 @@
 //! What calls on sockets moved, by process, since the start or the last reset; and the connections that ended lately.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -12,7 +12,11 @@ use nettop_collect::sockets::{
 use nettop_common::PacketsBytes;
 use nettop_model::snapshot::{CallsAccounting, Connection, Transferred};
 
-use super::by_socket::{self, SocketBook};
+use super::{
+    by_socket::{self, SocketBook},
+    elsewhere,
+    state::Kind,
+};
 use crate::{heaviest::silent_longest, histories::Total};
 
 /// Processes that are remembered.
@@ -60,7 +64,7 @@ pub struct CallBook {
     has_bytes: bool,
     /// Oldest first.
     ended: VecDeque<Connection>,
-    /// How many ended in this network namespace, and of those how many were not told one by one.
+    /// How many ended, in every network namespace, and of those how many were not told one by one.
     ended_count: u64,
     ended_untracked: u64,
 }
@@ -79,7 +83,9 @@ impl CallBook {
         if self.since_ns == 0 {
             self.since_ns = now_ns;
         }
+        let (untracked, ..) = calls.ended_untracked;
         self.sockets.enter(now_ns, seconds, calls.sockets);
+        self.sockets.end(now_ns, ended.iter().map(|one| one.cookie), untracked == 0);
         self.total.add(calls.total);
         self.untracked.add(calls.untracked);
         self.nested.add(calls.nested);
@@ -102,7 +108,6 @@ impl CallBook {
             }
             booked.last_ns = now_ns;
         }
-        let (untracked, ..) = calls.ended_untracked;
         self.ended_untracked += untracked;
         self.ended_count += ended.len() as u64 + untracked;
         self.ended.extend(ended);
@@ -117,7 +122,13 @@ impl CallBook {
     /// Starts anew.
     pub fn reset(&mut self) {
         let Self { keep_ended, at_ns, has_bytes, .. } = *self;
-        *self = Self { keep_ended, at_ns, since_ns: at_ns, has_bytes, ..Self::default() };
+        // Nobody else knows whose sockets of other network namespaces are.
+        let owners: HashSet<Identity> = self.elsewhere().map(|(booked, _)| booked.newest.process).collect();
+        let (mut sockets, mut processes) = (std::mem::take(&mut self.sockets), std::mem::take(&mut self.processes));
+        sockets.reset();
+        processes.retain(|identity, _| owners.contains(identity));
+        processes.values_mut().for_each(|booked| booked.moved = Moved::default());
+        *self = Self { keep_ended, at_ns, since_ns: at_ns, has_bytes, sockets, processes, ..Self::default() };
     }
 
     /// Whether it is counted what calls move.
@@ -140,6 +151,12 @@ impl CallBook {
         self.sockets.get(cookie)
     }
 
+    /// The sockets of other network namespaces that are listed.
+    pub fn elsewhere(&self) -> impl Iterator<Item = (&by_socket::Booked, Kind)> {
+        let others = self.sockets.all().filter(|booked| booked.newest.namespace != 0);
+        others.filter_map(|booked| Some((booked, elsewhere::kind(&booked.newest)?)))
+    }
+
     /// For how long a socket has moved nothing, nanoseconds: at least, where it has not since this is counted.
     pub fn silent_ns(&self, cookie: u64) -> u64 {
         let last_ns = self.socket(cookie).map_or(self.since_ns, |booked| booked.last_ns);
@@ -151,11 +168,14 @@ impl CallBook {
         self.sockets.keep(self.at_ns, is_listed);
     }
 
-    /// Those that have moved anything lately.
-    pub fn lately(&self) -> impl Iterator<Item = (&Identity, &Booked)> {
-        self.processes
-            .iter()
-            .filter(|(_, booked)| self.has_bytes && self.at_ns.saturating_sub(booked.last_ns) <= LATELY_NS)
+    /// Whether a process has moved anything lately.
+    pub fn is_lately(&self, booked: &Booked) -> bool {
+        self.at_ns.saturating_sub(booked.last_ns) <= LATELY_NS
+    }
+
+    /// All of them, where it is counted what they move.
+    pub fn processes(&self) -> impl Iterator<Item = (&Identity, &Booked)> {
+        self.processes.iter().filter(|_| self.has_bytes)
     }
 
     /// The connections that ended lately, the newest first.
@@ -234,9 +254,8 @@ mod tests {
             ("after a minute", calls(70, &[], 0), vec![(8, 57, 0.0)]),
         ] {
             book.enter(reading, Vec::new());
-            let mut rows: Vec<_> =
-                book.lately().map(|((pid, _), booked)| (*pid, booked.moved.tx_bytes, booked.bps.0)).collect();
-            rows.sort_by_key(|row| row.0);
+            let lately = book.processes().filter(|(_, booked)| book.is_lately(booked));
+            let rows: Vec<_> = lately.map(|((pid, _), booked)| (*pid, booked.moved.tx_bytes, booked.bps.0)).collect();
             assert_eq!(rows, expected, "{name}");
             assert!(book.accounting().holds, "{name}");
         }

@@ -2,6 +2,7 @@
 
 mod by_socket;
 mod calls;
+mod elsewhere;
 mod facts;
 mod listeners;
 mod rows;
@@ -222,8 +223,12 @@ impl SocketState {
 
     /// The row of a connection that has ended, as it was read at `read`.
     fn ended(&self, one: &Ended, read: Moment) -> Connection {
-        let (known, newest) = (self.known.get(&one.cookie), self.newest.as_ref());
         let row = rows::of_ended(one, read.unix_offset_ns());
+        // No census has those of other network namespaces.
+        if one.namespace != 0 {
+            return Connection { direction: Some(Way::Unknown), ..row };
+        }
+        let (known, newest) = (self.known.get(&one.cookie), self.newest.as_ref());
         let opened_ns = match known {
             Some(known) => known.opened_ns,
             // Between two censuses, of which the first had all sockets: it lived for less than the time between them.

@@ -6,8 +6,9 @@ use nettop_collect::sockets::{Census, Process, SocketProtocol, SocketRow, calls:
 use nettop_model::snapshot::{CensusFacts, Connection, Connections, Name, ProcessRow, Processes};
 
 use super::{
-    Counted, Entered,
+    Counted, Entered, by_socket,
     calls::{Booked, CallBook},
+    elsewhere,
     state::{self, Kind},
     sums::{self, Country},
     takes::takes,
@@ -22,17 +23,17 @@ const TICK_NS: u64 = 10_000_000;
 /// The connections, with at most `limit` (0: all) rows in each list.
 pub fn connections(entered: &Entered, calls: &CallBook, country: Country, limit: usize) -> Connections {
     let Entered { census, seconds, sockets, .. } = entered;
-    let (live, listening): (Vec<_>, Vec<_>) = sockets.iter().partition(|counted| counted.kind == Kind::Live);
+    let here = sockets.iter().map(|counted| (Socket::Here(counted), counted.kind));
+    let all = here.chain(calls.elsewhere().map(|(booked, kind)| (Socket::Elsewhere(booked), kind)));
+    let (live, listening): (Vec<_>, Vec<_>) = all.partition(|(_, kind)| *kind == Kind::Live);
     let mut left_out = census.left_out;
-    let weight = |counted: &Counted| {
-        let socket = census.sockets.get(counted.at as usize);
-        socket.map(|socket| payload(socket, calls, counted).weight()).unwrap_or_default()
-    };
-    let mut list = |all: Vec<&Counted>| {
+    let mut list = |all: Vec<(Socket, Kind)>| {
+        let all = all.into_iter().map(|(socket, _)| socket).collect();
         let listed = heaviest(all, limit, &mut left_out, |one, other| {
-            busiest(weight(one), weight(other)).then(one.at.cmp(&other.at))
+            let weight = |socket: &Socket| socket.payload(census, calls).weight();
+            busiest(weight(one), weight(other)).then(one.place().cmp(&other.place()))
         });
-        listed.iter().filter_map(|counted| row(census, calls, counted)).map(|row| placed(row, country)).collect()
+        listed.iter().filter_map(|socket| socket.row(census, calls)).map(|row| placed(row, country)).collect()
     };
     let (live, listening) = (list(live), list(listening));
     let ended = calls.ended().take(if limit == 0 { usize::MAX } else { limit });
@@ -57,6 +58,41 @@ pub fn connections(entered: &Entered, calls: &CallBook, country: Country, limit:
     }
 }
 
+/// Where what is known of a socket comes from.
+enum Socket<'a> {
+    /// From the census.
+    Here(&'a Counted),
+    /// From its calls: it is of another network namespace.
+    Elsewhere(&'a by_socket::Booked),
+}
+
+impl Socket<'_> {
+    fn payload(&self, census: &Census, calls: &CallBook) -> Payload {
+        match self {
+            Self::Here(counted) => {
+                let socket = census.sockets.get(counted.at as usize);
+                socket.map(|socket| payload(socket, calls, counted)).unwrap_or_default()
+            }
+            Self::Elsewhere(booked) => elsewhere::payload(booked),
+        }
+    }
+
+    /// Where it is listed among those that have moved the same.
+    fn place(&self) -> (bool, u64) {
+        match self {
+            Self::Here(counted) => (false, counted.at.into()),
+            Self::Elsewhere(booked) => (true, booked.newest.cookie),
+        }
+    }
+
+    fn row(&self, census: &Census, calls: &CallBook) -> Option<Connection> {
+        match self {
+            Self::Here(counted) => row(census, calls, counted),
+            Self::Elsewhere(booked) => Some(elsewhere::row(calls, booked)),
+        }
+    }
+}
+
 /// With the country of its other end.
 pub fn placed(row: Connection, country: Country) -> Connection {
     Connection { country: row.remote.and_then(country), ..row }
@@ -67,12 +103,14 @@ pub fn without_owner(census: &Census) -> u64 {
     census.sockets.iter().filter(|socket| socket.inode != 0 && socket.owner.is_none()).count() as u64
 }
 
-/// How many TCP sockets are in which state; those that are not listed are counted by the kernel.
+/// How many TCP sockets are in which state, those included for which the census had no room; two states are counted by the kernel.
 fn states(census: &Census) -> Vec<(Name, u64)> {
     let mut counts = [0; state::NAMES.len()];
-    for socket in census.sockets.iter().filter(|socket| socket.protocol == SocketProtocol::Tcp) {
-        if let Some(count) = counts.get_mut(usize::from(socket.state)) {
-            *count += 1;
+    let listed = census.sockets.iter().filter(|socket| socket.protocol == SocketProtocol::Tcp);
+    let left_out = census.left_out_by_state.iter().map(|(state, count)| (*state, *count));
+    for (state, more) in listed.map(|socket| (socket.state, 1)).chain(left_out) {
+        if let Some(count) = counts.get_mut(usize::from(state)) {
+            *count += more;
         }
     }
     counts[state::TIME_WAIT] = census.time_wait.unwrap_or_default();
@@ -153,6 +191,7 @@ fn row(census: &Census, calls: &CallBook, counted: &Counted) -> Option<Connectio
     Some(Connection {
         cookie: socket.identity(),
         protocol: state::protocol(socket.protocol).into(),
+        namespace: None,
         local: Some(socket.local).filter(|_| !socket.protocol.is_packet()),
         local_port: socket.local_port,
         takes: takes(socket),
@@ -220,6 +259,15 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, calls: &CallBook, li
             }
         }
     }
+    let mut elsewhere = elsewhere::by_process(calls);
+    let mut add_elsewhere = |row: &mut ProcessRow, identity| {
+        let (connections, listening) = elsewhere.remove(&identity).unwrap_or_default();
+        row.connections += connections;
+        row.listening += listening;
+    };
+    for (process, row) in census.processes.iter().zip(&mut known) {
+        add_elsewhere(row, (process.pid, process.started));
+    }
     let mut left_out = 0;
     let has_sockets = |row: &ProcessRow| row.connections + row.listening > 0;
     let mut rows: Vec<_> = unknown.into_values().filter(has_sockets).collect();
@@ -234,10 +282,12 @@ pub fn processes(Entered { census, sockets, .. }: &Entered, calls: &CallBook, li
     }
     let listed: HashSet<_> = census.processes.iter().map(|process| (process.pid, process.started)).collect();
     let of_process = of_process(census);
-    rows.extend(calls.lately().filter(|(identity, _)| !listed.contains(*identity)).map(|(_, booked)| {
+    let others = calls.processes().filter(|(identity, _)| !listed.contains(*identity));
+    rows.extend(others.filter_map(|(identity, booked)| {
         let mut row = of_process(&booked.process);
+        add_elsewhere(&mut row, *identity);
         book(&mut row, booked);
-        row
+        (has_sockets(&row) || calls.is_lately(booked)).then_some(row)
     }));
     let rows = heaviest(rows, limit, &mut left_out, |one, other| {
         let weight = |row: &ProcessRow| (row.tx_bps + row.rx_bps, row.tx_bytes.saturating_add(row.rx_bytes));
@@ -260,6 +310,7 @@ pub fn of_ended(one: &Ended, offset_ns: u64) -> Connection {
     let owner = one.owner.as_ref();
     Connection {
         cookie: one.cookie,
+        namespace: Some(one.namespace).filter(|inode| *inode != 0),
         protocol: state::protocol(SocketProtocol::Tcp).into(),
         local: Some(one.local),
         local_port: one.local_port,

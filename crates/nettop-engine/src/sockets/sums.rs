@@ -3,12 +3,14 @@
 use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
 use foldhash::fast::RandomState;
+use nettop_collect::sockets::calls::SocketCalls;
 use nettop_geo::CountryCode;
 use nettop_model::snapshot::{ConnectionSum, ConnectionSums, Way};
 
 use super::{
-    Counted, Entered,
+    Entered,
     calls::CallBook,
+    elsewhere,
     rows::{self, Payload, unit},
     state::Kind,
 };
@@ -62,11 +64,21 @@ pub fn sums(
         by_remote.add(socket.remote, &sum);
         // Raw sockets have no ports.
         if socket.remote_port != 0 {
-            by_port.add(service(counted, socket.local_port, socket.remote_port), &sum);
+            by_port.add(service(counted.way, socket.local_port, socket.remote_port), &sum);
         }
     }
     // Of owners and of other ends there are fewer than of connections.
     let (mut by_process, mut by_unit, mut by_country) = (By::new(), By::new(), By::new());
+    for (booked, _) in calls.elsewhere().filter(|(_, kind)| *kind == Kind::Live) {
+        let SocketCalls { process, local_port, remote, remote_port, .. } = booked.newest;
+        let (sum, process) = (one(&elsewhere::payload(booked), None), calls.get(process).map(|booked| &booked.process));
+        by_process.add(process.map(|process| process.name.as_str()), &sum);
+        by_unit.add(process.and_then(unit), &sum);
+        by_remote.add(remote, &sum);
+        if remote_port != 0 {
+            by_port.add(service(Way::Unknown, local_port, remote_port), &sum);
+        }
+    }
     for (owner, sum) in &by_owner.0 {
         let process = owner.and_then(|owner| census.processes.get(owner as usize));
         by_process.add(process.map(|process| process.name.as_str()), sum);
@@ -98,8 +110,8 @@ fn one(payload: &Payload, retransmits: Option<u32>) -> ConnectionSum {
 }
 
 /// The port that tells what a connection is for: that of the end which was asked. Where nobody knows who asked, the lower one.
-fn service(counted: &Counted, local: u16, remote: u16) -> u16 {
-    match counted.way {
+fn service(way: Way, local: u16, remote: u16) -> u16 {
+    match way {
         Way::In => local,
         Way::Out => remote,
         Way::Unknown => local.min(remote),

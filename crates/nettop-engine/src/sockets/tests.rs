@@ -159,10 +159,12 @@ fn states_are_counted_also_of_those_that_are_not_listed() {
     let mut state = SocketState::default();
     let mut closing = connection(2, 0, 0);
     closing.state = 8;
-    let counted = Census { time_wait: Some(40), syn_recv: Some(0), ..census(0, vec![connection(1, 0, 0), closing]) };
+    let (left_out, left_out_by_state) = (8, [(1, 5), (10, 2), (200, 1)].into());
+    let listed = vec![connection(1, 0, 0), closing];
+    let counted = Census { time_wait: Some(40), syn_recv: Some(0), left_out, left_out_by_state, ..census(0, listed) };
     let (connections, _) = entered(&mut state, counted);
     let states: Vec<_> = connections.states.iter().map(|(name, count)| (&**name, *count)).collect();
-    assert_eq!(states, [("ESTABLISHED", 1), ("TIME-WAIT", 40), ("CLOSE-WAIT", 1)]);
+    assert_eq!(states, [("ESTABLISHED", 6), ("TIME-WAIT", 40), ("CLOSE-WAIT", 1), ("LISTEN", 2)]);
 }
 
 #[test]
@@ -289,6 +291,7 @@ fn connections_that_have_ended_are_told_once_and_listed_for_a_while_with_who_beg
     let mut told = Vec::new();
     let one = |cookie: u64, local_port, second: u64| Ended {
         cookie,
+        namespace: 0,
         at_ns: second * 1_000_000_000,
         local: [192, 0, 2, 1].into(),
         local_port,
@@ -334,6 +337,59 @@ fn connections_that_have_ended_are_told_once_and_listed_for_a_while_with_who_beg
     // Two that no census saw were opened after the newest one; since when the third was open, nobody knows.
     let ended = |second: u64| Some(at(0).unix_ns + second * 1_000_000_000);
     assert_eq!(told, [(1, ended(1), ended(1)), (2, ended(2), ended(2)), (3, ended(5), None)]);
+}
+
+#[test]
+fn sockets_of_other_namespaces_are_rows_sums_and_of_their_processes() {
+    let mut state = SocketState::default();
+    entered(&mut state, census(1, vec![connection(1, 100, 0)]));
+    let process = Process { pid: 7, started: 70, name: "curl".into(), ..Process::default() };
+    let one = |cookie, protocol, remote_port, tx_bytes| SocketCalls {
+        cookie,
+        namespace: 77,
+        protocol,
+        local: [10, 0, 0, 1].into(),
+        local_port: 40_000,
+        remote: [198, 51, 100, 7].into(),
+        remote_port,
+        process: (7, 70),
+        moved: Moved { tx_bytes, tx_calls: 1, ..Moved::default() },
+    };
+    // One listens, and would be there for ever.
+    let sockets = vec![one(2, 6, 443, 500), one(3, 17, 53, 20), one(4, 17, 0, 10), one(5, 6, 0, 0)];
+    let moved = Moved { tx_bytes: 530, tx_calls: 3, ..Moved::default() };
+    let calls = Calls { at: at(2), has_bytes: true, total: moved, sockets, ..Calls::default() };
+    state.enter_calls(Calls { processes: vec![(process, moved)], ..calls }, &|_| None, |_| {});
+    let groups = |state: &SocketState| {
+        let (connections, processes) = state.groups(DEFAULT_LIMIT, &|_| None);
+        (connections.expect("connections"), processes.expect("processes"))
+    };
+    let (connections, processes) = groups(&state);
+    let row = |row: &Connection| (row.cookie, row.namespace, row.state.to_string(), row.tx_packets, row.pid);
+    let live: Vec<_> = connections.live.iter().map(row).collect();
+    assert_eq!(
+        live,
+        [
+            (2, Some(77), "?".into(), None, Some(7)),
+            (1, None, "ESTABLISHED".into(), None, None),
+            (3, Some(77), "ACTIVE".into(), Some(1), Some(7)),
+        ]
+    );
+    let listening: Vec<_> = connections.listening.iter().map(row).collect();
+    assert_eq!(listening, [(4, Some(77), "UNCONN".into(), Some(1), Some(7))]);
+    let by_process: Vec<_> =
+        connections.sums.process.iter().map(|sum| (&*sum.name, sum.connections, sum.tx_bytes)).collect();
+    assert_eq!(by_process, [("curl", 2, 520), ("", 1, 100)]);
+    let counts = |processes: &Processes| {
+        let row = processes.rows.iter().find(|row| row.pid == Some(7));
+        row.map(|row| (row.connections, row.listening, row.tx_bytes))
+    };
+    assert_eq!(counts(&processes), Some((2, 1, 530)));
+    state.reset();
+    let (connections, processes) = groups(&state);
+    assert_eq!(counts(&processes), Some((2, 1, 0)));
+    let live: Vec<_> = connections.live.iter().map(|row| (row.cookie, row.tx_bytes, row.pid)).collect();
+    assert_eq!(live, [(1, Some(100), None), (2, Some(0), Some(7)), (3, Some(0), Some(7))]);
 }
 
 #[test]

@@ -68,6 +68,7 @@ impl Test {
             Self::Owner(_) => "owner:",
             Self::Named(Word::State, _) => "state:",
             Self::Named(Word::Direction, _) => "dir:",
+            Self::Named(Word::Namespace, _) => "ns:",
             Self::Named(Word::Nat, _) => "nat:",
             Self::Named(Word::Scope, _) => "scope:",
             Self::Named(Word::Process, _) => "process:",

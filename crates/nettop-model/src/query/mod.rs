@@ -79,6 +79,8 @@ pub enum Word {
     Unit,
     /// Who began a connection: `in`, `out` or `?`.
     Direction,
+    /// The network namespace of a socket: its inode, and one of [`NAMESPACES`].
+    Namespace,
     /// What of a flow is translated: one of [`NATS`].
     Nat,
     /// Whom an address is known to, by the registries of IANA: one of [`SCOPES`].
@@ -87,6 +89,9 @@ pub enum Word {
 
 /// What [`Word::Scope`] may be: this host alone, some network, a group, everybody.
 pub const SCOPES: [&str; 4] = ["local", "private", "multicast", "public"];
+
+/// What [`Word::Namespace`] may be beside a number: the one that is listed whole, or another one.
+pub const NAMESPACES: [&str; 2] = ["own", "other"];
 
 /// What [`Word::Nat`] may be; of a flow whose source and destination are translated it is the first three.
 pub const NATS: [&str; 4] = ["source", "destination", "both", "none"];
@@ -270,6 +275,8 @@ impl Fact<'_> {
             },
             Self::Port(port) | Self::LocalPort(port) | Self::RemotePort(port) => port.to_string() == part,
             Self::Pid(pid) => pid.to_string() == part,
+            // Of every row it is one of the same words.
+            Self::Named(Word::Namespace, text) => text == part,
             Self::Protocol(text) | Self::Text(text) | Self::Named(_, text) => text.to_lowercase().contains(part),
             Self::Country(code) => code.to_string().to_lowercase() == part,
             Self::Asn(asn) => format!("as{asn}") == part,
@@ -285,7 +292,7 @@ impl Word {
         let text = text.to_lowercase();
         match self {
             Self::State => text.starts_with(asked),
-            Self::Direction | Self::Nat | Self::Scope => text == asked,
+            Self::Direction | Self::Nat | Self::Scope | Self::Namespace => text == asked,
             Self::Process | Self::Unit => text.contains(asked),
         }
     }
@@ -396,6 +403,8 @@ mod tests {
             see(Fact::Named(Word::Unit, "nginx.service"));
             see(Fact::Named(Word::Direction, "in"));
             see(Fact::Named(Word::Scope, "public"));
+            see(Fact::Named(Word::Namespace, "other"));
+            see(Fact::Named(Word::Namespace, "4026532177"));
             see(Fact::Number(Quantity::Tx, 2e6));
             see(Fact::Number(Quantity::Rtt, 12.5));
         };
@@ -417,6 +426,10 @@ mod tests {
             ("state:close-wait", true),
             ("state:CLOSE", true),
             ("state:wait", false),
+            ("ns:other", true),
+            ("ns:OWN", false),
+            ("ns:own,4026532177", true),
+            ("ns:402653217", false),
             ("process:nginx", true),
             ("process:worker", true),
             ("nginx", true),

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use nettop_geo::prefix;
 
-use super::{NATS, Node, Quantity, Query, Relation, SCOPES, Test, Word};
+use super::{NAMESPACES, NATS, Node, Quantity, Query, Relation, SCOPES, Test, Word};
 
 /// Parentheses and negations within each other; more is no filter.
 const DEEPEST: usize = 32;
@@ -46,6 +46,10 @@ const FIELDS: &[Field] = &[
     ("dir", |value| match value.to_lowercase() {
         way if ["in", "out", "?"].contains(&&*way) => Ok(Test::Named(Word::Direction, way)),
         _ => Err(format!("{value:?} is no direction: in, out or ?")),
+    }),
+    ("ns", |value| match value.to_lowercase() {
+        name if NAMESPACES.contains(&&*name) || name.parse::<u32>().is_ok() => Ok(Test::Named(Word::Namespace, name)),
+        _ => Err(format!("{value:?} is no network namespace: {}, or its inode", NAMESPACES.join(", "))),
     }),
     ("nat", |value| match value.to_lowercase() {
         nat if NATS.contains(&&*nat) => Ok(Test::Named(Word::Nat, nat)),

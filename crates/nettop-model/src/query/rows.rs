@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nettop_geo::special::{self, Kind, Special};
 
-use super::{Fact, Quantity, SCOPES, Word};
+use super::{Fact, NAMESPACES, Quantity, SCOPES, Word};
 use crate::snapshot::{Connection, DestinationRow, Flow, Nat, ProcessRow, SourceRow};
 
 impl SourceRow {
@@ -48,6 +48,9 @@ impl Connection {
         if self.has_port() {
             see(Fact::LocalPort(self.local_port));
         }
+        let [own, other] = NAMESPACES;
+        see(Fact::Named(Word::Namespace, if self.namespace.is_none() { own } else { other }));
+        self.namespace.into_iter().for_each(|inode| see(Fact::Named(Word::Namespace, &inode.to_string())));
         self.takes.iter().for_each(|takes| see(Fact::Text(takes)));
         self.interface.iter().for_each(|name| see(Fact::Text(name)));
         self.remote_port.into_iter().for_each(|port| see(Fact::RemotePort(port)));

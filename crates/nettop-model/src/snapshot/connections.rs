@@ -102,6 +102,8 @@ pub struct Connection {
     /// `TCP`, `UDP`, `UDPL` (UDP-Lite), `SCTP`, `RAW`, `ICMP` (of ping(8)), `P_RAW` or `P_DGR` (packet sockets, with and without the link's
     /// header).
     pub protocol: Name,
+    /// The network namespace that it is in, by its inode, as `ls -L /proc/PID/ns/net` has it; `None`: the one that is listed whole.
+    pub namespace: Option<u32>,
     /// The address at this end; of a packet socket there is none.
     pub local: Option<IpAddr>,
     /// The port at this end; of raw sockets the number of the IP protocol, of `ICMP` the identifier, of packet sockets the EtherType (3: all).
@@ -116,7 +118,7 @@ pub struct Connection {
     pub remote_port: Option<u16>,
     /// Its state, as RFC 9293 names those of TCP. Of UDP with another end: `ACTIVE` if it moved anything in the last 30 seconds, `IDLE` in the
     /// last minute, else `STALE`; where calls are not counted, `ESTABLISHED`. Of an association of SCTP as RFC 9260 names it. Without another
-    /// end: `UNCONN`.
+    /// end: `UNCONN`. `?`: it is of TCP in another network namespace, of which its calls do not tell.
     pub state: Name,
     /// Of UDP, for how many seconds it has moved nothing, as far as it is known.
     pub silent: Option<f64>,

@@ -27,6 +27,7 @@ const FILTER: &[(&str, &str)] = &[
     ("port:80,8000-8100", "a port, of sources one they were sampled with; those without detail cannot be judged"),
     ("lport: rport:", "of connections, the port at this end, at the other end; also sport: dport:"),
     ("state:listen", "of connections, the state, from its beginning; dir:in, dir:out who began them"),
+    ("ns:other", "of connections, those of other network namespaces; also ns:own, or the inode of one"),
     ("nat:source", "of flows, what is translated: source, destination, both, none"),
     ("scope:local", "this host alone; also private, multicast, public: of an address, or of a connection's other end"),
     ("process:nginx", "what the process calls itself; also pid:, unit: (or container), owner: (number of a user)"),

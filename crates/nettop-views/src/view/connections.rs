@@ -122,6 +122,10 @@ const COLUMNS: &[Column] = &[
         row.country.map_or("–".into(), |country| country.to_string())
     })
     .sorted(|row| SortKey::Text(row.country.map(|country| country.to_string()).unwrap_or_default())),
+    Column::text("NS", "the network namespace that it is in, if that is another one: its inode (ls -L /proc/PID/ns/net)", 22, [10, 10, 10], |row, _| {
+        row.namespace.map_or("–".into(), |inode| inode.to_string())
+    })
+    .sorted(|row| SortKey::Number(row.namespace.unwrap_or_default().into())),
     Column::number("UID", "the user that made the socket", 19, [5, 6, 10], |row, _| row.uid.to_string())
         .sorted(|row| SortKey::Number(row.uid.into())),
 ];

@@ -80,6 +80,7 @@ pub fn connection(picture: &Picture, cookie: u64) -> About {
     facts.extend(row.process.as_ref().map(|name| fact(picture, "process", format::visible(name) + &pid)));
     facts.extend(row.unit.as_ref().map(|unit| fact(picture, "unit", format::visible(unit))));
     facts.push(fact(picture, "user", row.uid.to_string()));
+    facts.extend(row.namespace.map(|inode| fact(picture, "network namespace", inode.to_string())));
     facts.extend(moved(picture, [row.tx_bytes, row.rx_bytes], [row.tx_bps, row.rx_bps]));
     let counts = [("packets sent", row.tx_packets), ("packets received", row.rx_packets)];
     let of_tcp = [("sent again", row.retransmits), ("out of order", row.out_of_order), ("cwnd", row.cwnd)];
