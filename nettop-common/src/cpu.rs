@@ -11,6 +11,7 @@ use crate::{
     counters::Table,
     interfaces::{ByPlace, Indexes},
     log::Ring,
+    neighbour::Neighbours,
     slots::{BANKS, Layout, TAGS_BITS, Tags},
     unique::Distinct,
 };
@@ -99,6 +100,8 @@ pub struct Bank {
     padding: [u32; 5],
     /// What came by each interface.
     pub interfaces: ByPlace,
+    /// Messages of ARP and of neighbour discovery.
+    pub neighbours: Neighbours,
     /// By [`Table`]: the tags of the buckets.
     pub tags: [[Tags; 1 << TAGS_BITS]; Table::COUNT],
 }

@@ -18,6 +18,7 @@ pub mod event;
 pub mod interfaces;
 pub mod log;
 pub mod maps;
+pub mod neighbour;
 pub mod packed;
 pub mod packet;
 pub mod slots;

@@ -10,6 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::{
     Address, PacketsBytes, Protocol, SourceCounters, TrafficClass,
     counters::Table,
+    neighbour::Message,
     packet::{Flags, tcp_flag},
     slots::Key,
 };
@@ -56,13 +57,15 @@ const PROTOCOL: u32 = BYTES;
 const SYN: u32 = 27;
 /// whether it is a fragment,
 const FRAGMENT: u32 = 28;
-/// of all of them two of the table,
+/// of all of them two of the table, of which there is one number more,
 const TABLE: u32 = 29;
+const NEIGHBOUR: u64 = 3;
 /// and whether the key is in a unit of its own, behind: any but an IPv4 address.
 const LONG: u32 = 31;
 
 /// The first unit of a record. The lower half of the first word says what it is, the upper half is an IPv4 address as it lies in
-/// memory. In the second word is when the packet of a source came, nanoseconds, or how many packets came for another key.
+/// memory. In the second word is when the packet of a source came, nanoseconds, or how many packets came for another key; of a message of a
+/// neighbour the MAC that it is from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Record(pub Unit);
@@ -103,6 +106,20 @@ impl Record {
     #[inline(always)]
     pub const fn of_macs(tally: PacketsBytes) -> Self {
         Self::long(Table::Macs, 0, tally)
+    }
+
+    /// A message of ARP or of neighbour discovery, and the MAC that it is from.
+    #[inline(always)]
+    pub const fn of_neighbour(message: Message, sender: u64) -> Self {
+        Self([(message as u64) << CLASS | NEIGHBOUR << TABLE, sender])
+    }
+
+    /// What [`Record::of_neighbour`] was made of, if it was.
+    #[inline(always)]
+    pub fn neighbour(self) -> Option<(Message, u64)> {
+        let Self([kind, sender]) = self;
+        let message = Message::from_number((kind >> CLASS & CLASS_MASK) as usize)?;
+        (kind >> TABLE & 3 == NEIGHBOUR).then_some((message, sender))
     }
 
     #[inline(always)]
@@ -224,7 +241,12 @@ mod tests {
                 }
             }
         }
+        for message in Message::ALL {
+            let record = Record::of_neighbour(*message, 0xffff_0000_0102);
+            assert_eq!((record.neighbour(), record.is_long()), (Some((*message, 0xffff_0000_0102)), false));
+        }
         let record = Record::of_macs(PacketsBytes { packets: 3, bytes: 180 });
+        assert_eq!(record.neighbour(), None);
         assert_eq!((record.table(), record.is_long()), (Table::Macs, true));
         assert_eq!(record.tally(), PacketsBytes { packets: 3, bytes: 180 });
     }

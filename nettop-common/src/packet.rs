@@ -12,7 +12,11 @@ use core::marker::PhantomData;
 
 use bytemuck::{AnyBitPattern, Pod, Zeroable};
 
-use crate::{Address, MacPair, TrafficClass, cold_path, opaque_read};
+use crate::{
+    Address, MacPair, TrafficClass, cold_path,
+    neighbour::{DISCOVERY, Message},
+    opaque_read,
+};
 
 /// How many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 4;
@@ -23,7 +27,7 @@ pub const MAX_EXTENSIONS: usize = 8;
 /// How many authentication headers of IPv4 are looked through: the host's, a gateway's, and one to spare.
 pub const MAX_AUTHENTICATIONS: usize = 3;
 
-const ETHERNET: usize = 14;
+pub(crate) const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
 
@@ -31,6 +35,8 @@ const IPV6: usize = 40;
 pub mod ether_type {
     /// IPv4.
     pub const IPV4: u16 = 0x0800;
+    /// ARP.
+    pub const ARP: u16 = 0x0806;
     /// IPv6.
     pub const IPV6: u16 = 0x86dd;
     /// An 802.1Q tag.
@@ -57,6 +63,7 @@ mod number {
     pub const ROUTING: u8 = 43;
     pub const FRAGMENT: u8 = 44;
     pub const AUTHENTICATION: u8 = 51;
+    pub const ICMPV6: u8 = 58;
     pub const DESTINATION_OPTIONS: u8 = 60;
     pub const SCTP: u8 = 132;
     pub const MOBILITY: u8 = 135;
@@ -203,7 +210,7 @@ impl<'a> Frame<'a> {
 
     /// The next `N` bytes.
     #[inline(always)]
-    fn header<const N: usize>(&self) -> Option<Header<'a, N>> {
+    pub(crate) fn header<const N: usize>(&self) -> Option<Header<'a, N>> {
         if self.start.wrapping_add(N) > self.end {
             return None;
         }
@@ -213,7 +220,7 @@ impl<'a> Frame<'a> {
 
 /// `N` bytes of a frame that are there: checked once, whatever is read of them.
 #[derive(Clone, Copy, Debug)]
-struct Header<'a, const N: usize> {
+pub(crate) struct Header<'a, const N: usize> {
     start: *const u8,
     bytes: PhantomData<&'a [u8]>,
 }
@@ -238,7 +245,7 @@ impl<const N: usize> Header<'_, N> {
 
     /// The number of two bytes there.
     #[inline(always)]
-    fn short<const AT: usize>(&self) -> u16 {
+    pub(crate) fn short<const AT: usize>(&self) -> u16 {
         u16::from_be(self.word::<u16, AT>())
     }
 
@@ -265,7 +272,7 @@ pub fn parse(frame: Frame<'_>, link: LinkLayer) -> Result<Packet, NotCounted> {
 pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotCounted> {
     let mut packet = Packet { macs, ..Packet::default() };
     let payload = network(frame, ether_type.to_be(), &mut packet)?;
-    payload.parse_into(&mut packet);
+    payload.parse_into(&mut packet, |_| {});
     Ok(packet)
 }
 
@@ -276,6 +283,20 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
 /// As [`parse`]; what is then in `packet` means nothing.
 #[inline(always)]
 pub fn parse_into(frame: Frame<'_>, link: LinkLayer, packet: &mut Packet) -> Result<(), NotCounted> {
+    parse_and_tell(frame, link, packet, |_| {})
+}
+
+/// The same, and tells a message of neighbour discovery. Told where it is found, that costs other packets nothing.
+///
+/// # Errors
+/// As [`parse_into`].
+#[inline(always)]
+pub fn parse_and_tell(
+    frame: Frame<'_>,
+    link: LinkLayer,
+    packet: &mut Packet,
+    tell: impl FnOnce(Message),
+) -> Result<(), NotCounted> {
     packet.reset();
     let payload = match link {
         LinkLayer::Ethernet => ethernet(frame, packet)?,
@@ -288,7 +309,7 @@ pub fn parse_into(frame: Frame<'_>, link: LinkLayer, packet: &mut Packet) -> Res
             }
         }
     };
-    payload.parse_into(packet);
+    payload.parse_into(packet, tell);
     Ok(())
 }
 
@@ -513,9 +534,15 @@ impl Payload<'_> {
     /// Called once, behind all that finds it: with a copy for each kind of IP, the kernel program would have the whole packet in
     /// other registers, and move it, wherever the ways meet.
     #[inline(always)]
-    fn parse_into(self, packet: &mut Packet) {
+    fn parse_into(self, packet: &mut Packet, tell: impl FnOnce(Message)) {
         let Self { frame, claimed } = self;
         if !matches!(packet.protocol, number::TCP | number::UDP | number::SCTP) || claimed < 4 {
+            if packet.protocol == number::ICMPV6
+                && claimed >= DISCOVERY
+                && let Some(message) = frame.header::<1>().and_then(|header| Message::of_icmp(header.byte::<0>()))
+            {
+                tell(message);
+            }
             return;
         }
         let Some(header) = frame.header::<4>() else { return };

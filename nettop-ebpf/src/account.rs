@@ -23,6 +23,7 @@ use nettop_common::{
 use crate::{
     atomic, blocks,
     maps::{CPUS, EVENTS, FILTERS, PORTS},
+    neighbours,
 };
 
 /// `BPF_RB_NO_WAKEUP` (linux/bpf.h): user space polls the ring, a wake-up per event would cost more than the event.
@@ -148,9 +149,22 @@ fn classify(
 ) -> Class {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
-    match packet::parse_into(frame, link, own.packet) {
+    let (cpu, bank) = (own.cpu, &raw mut *own.bank);
+    let tell = |message| {
+        if counts(Part::Macs) {
+            // SAFETY: both are this CPU's, as in `PerCpu::new`.
+            unsafe { neighbours::count(message, cpu, bank) };
+        }
+    };
+    match packet::parse_and_tell(frame, link, own.packet, tell) {
         Ok(()) => {}
-        Err(NotCounted::OtherProtocol) => return Class::of(Outcome::NotIp),
+        Err(NotCounted::OtherProtocol) => {
+            if matches!(link, LinkLayer::Ethernet) && counts(Part::Macs) {
+                // SAFETY: as above.
+                unsafe { neighbours::count_arp(ctx, cpu, bank) };
+            }
+            return Class::of(Outcome::NotIp);
+        }
         Err(NotCounted::Malformed) => return Class::of(Outcome::Malformed),
         Err(NotCounted::Martian) => return Class::of(Outcome::Martian),
     }

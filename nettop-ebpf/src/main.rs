@@ -13,6 +13,7 @@ mod drops;
 mod egress;
 mod hash;
 mod maps;
+mod neighbours;
 mod open_files;
 mod slots;
 mod sockets;

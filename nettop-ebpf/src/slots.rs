@@ -62,7 +62,7 @@ fn count_source(protocol: Protocol, length: u64, now: u64, own: &mut PerCpu<'_>,
 
 /// Appends a record to the log, and the key behind it where it is a long one. False: the log is full.
 #[inline(always)]
-fn append(record: Record, key: &Key, cpu: *mut Cpu, bank: &mut Bank) -> bool {
+pub fn append(record: Record, key: &Key, cpu: *mut Cpu, bank: &mut Bank) -> bool {
     // SAFETY: as in `PerCpu::new`: user space writes the tail, whole, and only this CPU the head.
     let (Ring { head, first, mask, .. }, tail) = unsafe {
         let ring = &raw const (*cpu).ring;

@@ -6,12 +6,13 @@ use nettop_common::{
     Address, ClassTally, MacPair, PacketsBytes, SourceCounters, Totals,
     cpu::{PORTS, TCP_FLAGS},
     egress::EgressTotals,
+    neighbour::Messages,
     unique::Registers,
 };
 
 use nettop_model::{
     clock::Moment,
-    snapshot::{InterfaceRow, InterfaceState},
+    snapshot::{InterfaceRow, InterfaceState, Mac},
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +32,25 @@ pub struct Reading {
     pub interfaces: Vec<(Arc<str>, ClassTally)>,
     /// Packets that were dropped, by the number of the block; likewise.
     pub dropped: Vec<(u32, u64)>,
+    /// Messages of ARP and of neighbour discovery.
+    pub neighbours: NeighbourMessages,
     /// What was sent.
     pub egress: EgressTotals,
     /// By remote address that was sent to; an address may occur more than once.
     pub remotes: Vec<(Address, PacketsBytes)>,
+}
+
+/// Who asks for and tells the addresses of neighbours. Of each message: *seen = all MACs + others + untracked*.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourMessages {
+    /// All that came.
+    pub seen: Messages,
+    /// Those of which the kernel could not tell from whom.
+    pub untracked: Messages,
+    /// By the MAC that a frame is from, each once.
+    pub by_mac: Vec<(Mac, Messages)>,
+    /// Of MACs for which there was no room.
+    pub others: Messages,
 }
 
 impl Reading {
@@ -48,6 +64,7 @@ impl Reading {
             macs: Vec::new(),
             interfaces: Vec::new(),
             dropped: Vec::new(),
+            neighbours: NeighbourMessages::default(),
             egress: EgressTotals::default(),
             remotes: Vec::new(),
         }
@@ -61,6 +78,7 @@ impl Reading {
         self.macs.clear();
         self.interfaces.clear();
         self.dropped.clear();
+        self.neighbours = NeighbourMessages::default();
         self.egress = EgressTotals::default();
         self.remotes.clear();
     }

@@ -22,6 +22,7 @@ mod interfaces;
 mod ip_protocol;
 pub mod ledger;
 mod lines;
+mod messages;
 mod neighbours;
 mod optional;
 pub mod overhead;
@@ -81,6 +82,7 @@ use self::{
     hooks::HookTimes,
     host::HostState,
     interfaces::Interfaces,
+    messages::MessageBook,
     overhead::Overhead,
     publish::lists,
     regions::Regions,
@@ -182,6 +184,9 @@ pub struct Engine {
     blocks: Blocks,
     actors: Actors,
     hook_times: HookTimes,
+    messages: MessageBook,
+    /// Whether those are counted.
+    has_messages: bool,
     /// How many blocks there can be.
     room_for_blocks: usize,
     /// Where places come from; `None`: geography is off.
@@ -240,6 +245,8 @@ impl Engine {
             blocks: Blocks::new(settings.blocking.clone()),
             actors: Actors::default(),
             hook_times: HookTimes::default(),
+            messages: MessageBook::default(),
+            has_messages: !settings.without.contains(&Optional::Counted(Part::Macs)),
             room_for_blocks: source.blocker().map_or(0, |blocker| blocker.room()),
             geo,
             saved: Instant::now(),
@@ -352,7 +359,11 @@ impl Engine {
     /// Enters what a collector beside the one of packets has read: what each tick does.
     pub fn enter_beside(&mut self, reading: collector::Reading) {
         match reading {
-            collector::Reading::Host(reading) => self.host.enter(*reading, DEFAULT_LIMIT),
+            collector::Reading::Host(reading) => {
+                self.messages.know(&reading);
+                let Self { host, messages, has_messages, .. } = self;
+                host.enter(*reading, has_messages.then_some(&*messages), DEFAULT_LIMIT);
+            }
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
             collector::Reading::Lifelines(lifelines) => self.blocks.enter_lifelines(*lifelines),
             collector::Reading::Calls(calls) => {
@@ -405,6 +416,7 @@ impl Engine {
             source.read_tables(&mut aggregates.tables);
         }
         blocks.enter(&reading.dropped);
+        self.messages.enter(&reading.neighbours);
         aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         self.drain_events();
@@ -611,6 +623,7 @@ impl Engine {
         self.sockets.reset();
         self.drops.reset();
         self.flows.reset();
+        self.messages.reset();
         self.blocks.reset();
         self.histories = Histories::new();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));

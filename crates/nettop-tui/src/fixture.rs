@@ -329,6 +329,9 @@ fn neighbours() -> Neighbours {
         interface: "eth0".into(),
         state: state.to_string().into(),
         router: ip == "fe80::1",
+        gateway: mac == Some(1),
+        requests: mac.map(|last| 40 + u64::from(last)),
+        answers: mac.map(|last| 300 * u64::from(last)),
         confirmed: Some(confirmed),
     };
     Neighbours {

@@ -7,7 +7,10 @@ mod neighbours;
 mod procfs;
 pub mod reading;
 
-use std::time::Duration;
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use nettop_model::clock::Moment;
 
@@ -18,16 +21,23 @@ pub use self::{
     neighbours::NeighbourEntry,
     reading::{CpuTime, HostReading, Memory},
 };
-use crate::collector::{Collector, Reading};
+use crate::{
+    collector::{Collector, Reading},
+    netlink::routes,
+};
 
 /// How often the host is asked.
 const PACE: Duration = Duration::from_secs(1);
+/// And for its gateways: that is a question for each public address and own one.
+const GATEWAYS: Duration = Duration::from_secs(10);
 
 /// Reads it.
 pub struct Host {
     procfs: Procfs,
     speeds: interfaces::Speeds,
     neighbours: neighbours::NeighbourList,
+    /// Gateways on the way to public addresses, and when they are looked for again.
+    gateways: (Vec<IpAddr>, Option<Instant>),
 }
 
 impl Host {
@@ -37,6 +47,7 @@ impl Host {
             procfs: Procfs::open(),
             speeds: interfaces::Speeds::default(),
             neighbours: neighbours::NeighbourList::open(),
+            gateways: (Vec::new(), None),
         }
     }
 }
@@ -60,6 +71,15 @@ impl Collector for Host {
             Ok((neighbours, left_out)) => (reading.neighbours, reading.neighbours_left_out) = (neighbours, left_out),
             Err(error) => reading.problems.push(format!("the neighbours: {error}")),
         }
+        let (gateways, due) = &mut self.gateways;
+        if due.is_none_or(|due| Instant::now() >= due) {
+            *due = Some(Instant::now() + GATEWAYS);
+            match routes::gateways() {
+                Ok(found) => *gateways = found.into_iter().collect(),
+                Err(error) => reading.problems.push(format!("the default gateways: {error}")),
+            }
+        }
+        reading.gateways.clone_from(gateways);
         self.procfs.read(&mut reading);
         Reading::Host(Box::new(reading))
     }

@@ -1,5 +1,7 @@
 //! What the host counted, as it was read at one instant.
 
+use std::net::IpAddr;
+
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,9 @@ pub struct HostReading {
     /// How many more there are, for which there was no room.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub neighbours_left_out: u64,
+    /// Gateways on the way to public addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<IpAddr>,
     /// What could not be read, and why, in words.
     pub problems: Vec<String>,
 }

@@ -11,6 +11,7 @@ use nettop_common::{
     cpu::{Bank, FROM_PORT, PORTS, Ports, TCP_FLAGS},
     interfaces::{ByPlace, Indexes},
     log::Ring,
+    neighbour::Neighbours,
     slots::{self, BANKS, Layout, Slot, TAGS_BITS, Tags},
     unique::{self, Distinct, Registers},
 };
@@ -126,9 +127,15 @@ impl Cpus {
         self.read(cpu, at(bank) + offset_of!(Bank, totals))
     }
 
+    /// Messages of neighbours.
+    pub fn neighbours(&self, cpu: usize, bank: u32) -> Neighbours {
+        self.read(cpu, at(bank) + offset_of!(Bank, neighbours))
+    }
+
     /// Begins the totals of an idle bank anew.
     pub fn clear_totals(&self, cpu: usize, bank: u32) {
         self.write(cpu, at(bank) + offset_of!(Bank, totals), Totals::zeroed());
+        self.write(cpu, at(bank) + offset_of!(Bank, neighbours), Neighbours::zeroed());
         self.write(cpu, at(bank) + offset_of!(Bank, end), 0_u64);
     }
 

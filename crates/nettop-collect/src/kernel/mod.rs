@@ -21,6 +21,7 @@ mod hash;
 mod keys;
 mod load;
 mod mapped;
+mod messages;
 pub mod names;
 mod object;
 pub mod open_files;

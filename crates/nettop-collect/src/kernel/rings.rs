@@ -15,6 +15,7 @@ use super::{
     capacity::{Capacity, CpuList},
     cold::Cold,
     cpus::Cpus,
+    messages::NotedMessages,
     windows::Windows,
 };
 use crate::{
@@ -39,6 +40,7 @@ pub struct Rings {
     tails: Vec<u64>,
     /// By [`Table`].
     cold: [Cold; Table::COUNT],
+    messages: NotedMessages,
     /// Units that the newest reading had of the fullest log.
     fullest: u64,
     /// When that began, and how long after the one before, seconds.
@@ -65,6 +67,7 @@ impl Rings {
             bits,
             tails: vec![0; cpus.count()],
             cold: Default::default(),
+            messages: NotedMessages::default(),
             fullest: 0,
             began: Moment::now(),
             seconds: 0.0,
@@ -77,7 +80,7 @@ impl Rings {
     /// # Errors
     /// A part cannot be mapped; it is read with the bank that comes next.
     pub fn read(&mut self, cpus: &Cpus, cpu: usize, bank: u32) -> io::Result<()> {
-        let Self { windows, bits, tails, cold, fullest, .. } = self;
+        let Self { windows, bits, tails, cold, messages, fullest, .. } = self;
         let (end, tail) = (cpus.end(cpu, bank), &mut tails[cpu]);
         let Ring { first, mask, .. } = cpus.ring(cpu);
         if end <= *tail || mask == 0 {
@@ -99,6 +102,9 @@ impl Rings {
             for unit in range {
                 let unit = units.get(unit);
                 match begun.take() {
+                    None if let Some((message, sender)) = Record(unit).neighbour() => {
+                        messages.note(message, sender);
+                    }
                     Some(record) => cold[record.table() as usize].push(record, unit),
                     None if Record(unit).is_long() => begun = Some(Record(unit)),
                     None => cold[Record(unit).table() as usize].push(Record(unit), Key::default()),
@@ -113,6 +119,7 @@ impl Rings {
 
     /// Adds what was read to a reading.
     pub fn add_to(&mut self, reading: &mut Reading) {
+        self.messages.add_to(&mut reading.neighbours);
         let [sources, destinations, macs] = &mut self.cold;
         sources.add_up(&mut reading.sources, |record, counters: &mut SourceCounters| record.count_in(counters));
         destinations.add_up_classes(&mut reading.destinations);

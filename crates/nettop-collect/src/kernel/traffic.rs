@@ -8,6 +8,7 @@ use nettop_common::{
     blocks::{BlockKey, NO_BLOCKS, OF_NONE},
     config::NO_FILTER,
     counters::Table,
+    neighbour::{self, Neighbours},
     unique,
 };
 use nettop_model::{
@@ -269,7 +270,14 @@ impl Xdp {
         if blocked > 0 && self.cpus.part(cpu).is_none() {
             reading.dropped.push((OF_NONE, blocked));
         }
-        if totals.outcome(Outcome::Counted).packets > 0 {
+        let neighbours = self.cpus.neighbours(cpu, bank);
+        let of_neighbours = neighbours != Neighbours::default();
+        if of_neighbours {
+            let Neighbours { seen, untracked } = neighbours;
+            neighbour::add(&mut reading.neighbours.seen, &seen);
+            neighbour::add(&mut reading.neighbours.untracked, &untracked);
+        }
+        if totals.outcome(Outcome::Counted).packets > 0 || of_neighbours {
             if self.cpus.part(cpu).is_none() {
                 self.late.insert(cpu);
             }

@@ -8,7 +8,7 @@ use nettop_common::{
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 
-use crate::reading::{self, Reading};
+use crate::reading::{self, NeighbourMessages, Reading};
 
 /// Packets and bytes.
 type Pair = (u64, u64);
@@ -46,6 +46,9 @@ pub struct Traffic {
     /// The name of the interface, the number of the class, packets and bytes.
     #[serde(default)]
     interfaces: Vec<(String, u8, u64, u64)>,
+    /// Messages of neighbours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    neighbours: Option<NeighbourMessages>,
     /// What was sent.
     #[serde(default, skip_serializing_if = "Egress::is_none")]
     egress: Egress,
@@ -57,7 +60,8 @@ impl Traffic {
     /// Of a reading, for which the kernel's tables held so many keys.
     pub(super) fn of(reading: &Reading, beginning: Option<Moment>, entries: Vec<u64>) -> Self {
         // What blocks have dropped is of this run of the monitor: a replay has no blocks, only their sum.
-        let Reading { at, totals, sources, destinations, macs, interfaces, egress, remotes, dropped: _ } = reading;
+        let Reading { at, totals, sources, destinations, macs, interfaces, neighbours, egress, remotes, dropped: _ } =
+            reading;
         let Totals { seen, classes, untracked, events, events_lost } = totals;
         let source = |(address, counters): &(Address, SourceCounters)| {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *counters;
@@ -81,6 +85,7 @@ impl Traffic {
             destinations: destinations.iter().map(destination).collect(),
             macs: macs.iter().map(|(pair, sum)| (pair.0[0], pair.0[1], sum.packets, sum.bytes)).collect(),
             interfaces: interfaces.iter().map(interface).collect(),
+            neighbours: Some(neighbours).filter(|all| **all != NeighbourMessages::default()).cloned(),
             egress: Egress::of(egress, remotes),
             entries,
         }
@@ -125,6 +130,7 @@ impl Traffic {
         let interface =
             |(name, class, packets, bytes): (String, _, _, _)| (name.into(), of_class(class, packets, bytes));
         reading.interfaces.extend(self.interfaces.into_iter().map(interface));
+        reading.neighbours = self.neighbours.unwrap_or_default();
         self.egress.fill(reading);
         reading
             .macs

@@ -33,11 +33,14 @@ impl Engine {
         // Whether the accounts beside that of the packets received hold.
         let calls = processes.as_deref().and_then(|processes| processes.accounting);
         let blocks = (self.room_for_blocks > 0).then(|| Arc::new(self.blocks(limit)));
+        let neighbours = self.host.neighbours(self.has_messages.then_some(&self.messages), limit);
+        let messages = neighbours.as_deref().and_then(|neighbours| neighbours.messages.as_ref());
         let beside = egress.as_deref().is_none_or(|egress| egress.accounting.holds)
             && calls.is_none_or(|calls| calls.holds)
             && self.drops.holds()
             && blocks.as_deref().is_none_or(|blocks| blocks.holds)
-            && flows.as_deref().is_none_or(|flows| flows.accounting.holds);
+            && flows.as_deref().is_none_or(|flows| flows.accounting.holds)
+            && messages.is_none_or(|messages| messages.holds);
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -55,7 +58,7 @@ impl Engine {
             alerts: self.detector.alerts(reading.at),
             egress,
             host: self.host.host(),
-            neighbours: self.host.neighbours(limit),
+            neighbours,
             connections,
             processes,
             drops: self.drops.drops(),

@@ -57,7 +57,7 @@ pub use self::{
     meta::Meta,
     monitor::{Degraded, MapRow, Monitor, Sampling, SelfStats, Tick},
     names::Name,
-    neighbours::{NeighbourRow, Neighbours},
+    neighbours::{MessageAccounting, NeighbourRow, Neighbours},
     places::{CountryRow, GeoView, NetworkRow, Place, Sums},
     prefixes::{Prefix, PrefixRest, PrefixRow},
     remote::{Lost, Remote},

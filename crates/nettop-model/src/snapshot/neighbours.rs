@@ -23,6 +23,36 @@ pub struct Neighbours {
     /// State → number of the neighbours that were read.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub states: Vec<(Name, u64)>,
+    /// Where all messages of ARP and of neighbour discovery went; `None`: they are not counted.
+    pub messages: Option<MessageAccounting>,
+}
+
+/// Where all messages went by which neighbours ask for addresses and tell them, since the start or the last reset. Of each kind, always: `seen` =
+/// `macs` + `evicted` + `untracked`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MessageAccounting {
+    /// All that came: `arp_requests`, `arp_answers`, `nd_requests`, `nd_answers`.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub seen: Vec<(Name, u64)>,
+    /// Of MACs that are remembered.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub macs: Vec<(Name, u64)>,
+    /// Of MACs that were forgotten, because there was no room: of no neighbour.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub evicted: Vec<(Name, u64)>,
+    /// For which the kernel's log had no room.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub untracked: Vec<(Name, u64)>,
+    /// Whether they agree.
+    pub holds: bool,
+}
+
+impl Neighbours {
+    /// Whether the host sends to public addresses by way of this one.
+    pub fn is_gateway(&self, ip: IpAddr) -> bool {
+        self.rows.iter().any(|row| row.gateway && row.ip == ip)
+    }
 }
 
 /// One neighbour.
@@ -38,6 +68,16 @@ pub struct NeighbourRow {
     pub state: Name,
     /// Whether it says that it is a router, as ND tells.
     pub router: bool,
+    /// Whether the host sends to public addresses by way of it.
+    #[serde(default)]
+    pub gateway: bool,
+    /// Requests that came from its MAC, by ARP of an IPv4 address and by neighbour discovery of an IPv6 address: it asked for somebody's MAC.
+    /// `None`: its MAC is not known, or they are not counted.
+    #[serde(default)]
+    pub requests: Option<u64>,
+    /// Answers, likewise.
+    #[serde(default)]
+    pub answers: Option<u64>,
     /// Seconds since it was heard of last; of one that has not answered since the kernel asked, since before that. `None`: not known.
     pub confirmed: Option<f64>,
 }

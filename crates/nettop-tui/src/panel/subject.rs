@@ -58,10 +58,12 @@ fn rates(picture: &Picture, rates: &[(&str, f64)]) -> Line<'static> {
 
 fn source(picture: &Picture, ip: IpAddr) -> About {
     let snapshot = picture.snapshot;
+    let is_gateway = snapshot.neighbours.as_deref().is_some_and(|neighbours| neighbours.is_gateway(ip));
+    let mut facts: Vec<_> = is_gateway.then(|| fact(picture, "is", "the default gateway".into())).into_iter().collect();
     let Some(row) = snapshot.sources.rows.iter().find(|row| row.ip == ip) else {
-        return (unlisted(picture).0, of_this_host(picture, ip));
+        facts.extend(unlisted(picture).0);
+        return (facts, of_this_host(picture, ip));
     };
-    let mut facts = Vec::new();
     if let Some(place) = &row.place {
         let name =
             [place.city.as_str(), &place.country].into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();

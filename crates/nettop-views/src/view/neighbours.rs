@@ -9,7 +9,7 @@ use nettop_model::{
 };
 
 use crate::{
-    table::{self, Enter, Id, Meaning, SortKey, Table},
+    table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
     text,
 };
 
@@ -53,16 +53,41 @@ const COLUMNS: &[Column] = &[
     )
     .means_by(|row, _| of_state(row))
     .sorted(|row| SortKey::Text(row.state.to_string())),
-    Column::text("Router", "whether it says that it is a router (IPv6)", 5, [6, 6, 6], |row, _| {
-        if row.router { "yes" } else { "–" }.into()
+    Column::text(
+        "Router",
+        "gateway: the way to public addresses is by it; yes: it says that it is a router (IPv6)",
+        5,
+        [7, 7, 7],
+        |row, _| match (row.gateway, row.router) {
+            (true, _) => "gateway".into(),
+            (false, true) => "yes".into(),
+            (false, false) => "–".into(),
+        },
+    )
+    .means_by(|row, _| if row.gateway { Meaning::Value } else { Meaning::Text })
+    .sorted(|row| SortKey::Number(f64::from(u8::from(row.gateway) * 2 + u8::from(row.router)))),
+    Column::number(
+        "Asks",
+        "requests that came from its MAC, by which it asks for those of others: ARP of an IPv4 address, ND of an IPv6 address",
+        6,
+        [5, 6, 9],
+        |row, cell| number(row.requests, cell),
+    )
+    .sorted(|row| SortKey::Number(row.requests.unwrap_or_default() as f64)),
+    Column::number("Answers", "answers that came from its MAC, likewise", 7, [7, 7, 9], |row, cell| {
+        number(row.answers, cell)
     })
-    .sorted(|row| SortKey::Number(row.router.into())),
+    .sorted(|row| SortKey::Number(row.answers.unwrap_or_default() as f64)),
     Column::number("Heard", "how long ago it was heard of last", 4, [5, 6, 7], |row, _| {
         row.confirmed.map_or("–".into(), |seconds| format::ago((seconds * 1e9) as u64 + 1, 1))
     })
     .means(Meaning::Dim)
     .sorted(|row| SortKey::Number(row.confirmed.unwrap_or_default())),
 ];
+
+fn number(number: Option<u64>, cell: &Cell) -> String {
+    number.map_or("–".into(), |number| format::count(number, cell.width))
+}
 
 fn of_state(row: &NeighbourRow) -> Meaning {
     match &*row.state {
