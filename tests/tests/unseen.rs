@@ -1,0 +1,183 @@
+//! What nettop is not let see: without the kernel's types there are no hooks, and what only they tell is missing, and said to be; what `/proc`
+//! hides is told by the hooks; and a number of a process that was given twice is two processes.
+
+use std::{
+    ffi::CStr,
+    io,
+    net::UdpSocket,
+    os::{fd::AsRawFd as _, unix::process::CommandExt as _},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use nettop_tests::{monitor::Monitor, net::Net, program, skip};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A monitor of a namespace whose loopback is up, which sees at this place what is mounted there by this type and these options.
+fn monitor(net: &Net, [at, kind, options]: [&'static CStr; 3]) -> (Monitor, TempDir) {
+    net.receiver.ip("link set dev lo up");
+    let directory = TempDir::new().expect("a folder");
+    let mut command = net.receiver.command(program::path("nettop"));
+    command.args(["run", "--iface", "in0", "--interval", "0.1", "--map-memory", "32"]);
+    // SAFETY: between fork and exec, three system calls that allocate nothing.
+    unsafe { command.pre_exec(move || mount(at, kind, options)) };
+    (Monitor::start(command, &directory.path().join("nettop.sock")), directory)
+}
+
+/// Mounts, for this process alone.
+fn mount(at: &CStr, kind: &CStr, options: &CStr) -> io::Result<()> {
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    let (root, none) = (c"/".as_ptr(), c"none".as_ptr());
+    // SAFETY: texts that end with zero, or nothing.
+    let done = unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(none, root, std::ptr::null(), private, std::ptr::null()) == 0
+            && libc::mount(none, at.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast()) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn groups(monitor: &Monitor) -> Value {
+    let request =
+        json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes", "monitor"], "limit": 0});
+    monitor.command(&request)["snapshot"].take()
+}
+
+/// The first snapshot of these groups of which `condition` holds.
+#[track_caller]
+fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let found = program::wait_for(|| {
+        last = groups(monitor);
+        condition(&last).then(|| last.take())
+    });
+    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+}
+
+fn mover(net: &Net, arguments: &str) -> Command {
+    let mut command = net.receiver.command(env!("CARGO_BIN_EXE_mover"));
+    command.args(arguments.split_whitespace());
+    command
+}
+
+/// Bytes sent and received, name and user of each process with this number, in the order in which they were started.
+fn processes(snapshot: &Value, pid: u32) -> Vec<Value> {
+    let rows = snapshot["processes"]["rows"].as_array().into_iter().flatten();
+    let mut rows: Vec<_> = rows.filter(|row| row["pid"] == pid).collect();
+    rows.sort_by_key(|row| row["started_ns"].as_u64());
+    rows.into_iter().map(|row| json!([row["tx_bytes"], row["rx_bytes"], row["process"], row["uid"]])).collect()
+}
+
+#[test]
+fn without_hooks_short_connections_are_missed_and_that_is_said() {
+    if !skip::privileged() {
+        return;
+    }
+    const CONNECTIONS: usize = 1_000;
+    let net = Net::new(1);
+    let (monitor, _directory) = monitor(&net, [c"/sys/kernel/btf", c"tmpfs", c""]);
+    let snapshot = wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
+    let badge = snapshot["monitor"]["degraded"].as_array().and_then(|rows| {
+        rows.iter().find(|row| row["badge"] == "no process bytes").map(|row| row["reason"].to_string())
+    });
+    assert!(badge.as_ref().is_some_and(|reason| reason.contains("BTF")), "{badge:?}: {snapshot}");
+    let mut server = mover(&net, "serve 127.0.0.1:7041 1000 137 1000").spawn().expect("starting a process");
+    thread::sleep(Duration::from_millis(300));
+    let mut client = mover(&net, "connect 127.0.0.1:7041 1000 137 1000").spawn().expect("starting a process");
+    let pids = [server.id(), client.id()];
+    assert!([&mut server, &mut client].into_iter().all(|child| child.wait().expect("its end").success()));
+    // A census after all of it.
+    let ended = groups(&monitor)["connections"]["census"]["at_ns"].as_u64();
+    let snapshot =
+        wait_until(&monitor, "another census", |snapshot| snapshot["connections"]["census"]["at_ns"].as_u64() > ended);
+    let rows = snapshot["connections"]["ended"].as_array().map(Vec::len);
+    assert!(
+        rows < Some(2 * CONNECTIONS / 10),
+        "the hooks are left out, and {rows:?} connections are told all the same"
+    );
+    assert!(pids.iter().all(|pid| processes(&snapshot, *pid).is_empty()), "{snapshot}");
+    assert_eq!(snapshot["processes"]["accounting"], Value::Null, "what is not counted is no zero");
+}
+
+#[test]
+fn a_process_that_proc_hides_has_its_name_user_and_bytes() {
+    if !skip::privileged() {
+        return;
+    }
+    const USER: u32 = 12_346;
+    let net = Net::new(1);
+    let (monitor, _directory) = monitor(&net, [c"/proc", c"proc", c"hidepid=2"]);
+    wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
+    let mut command = mover(&net, "drain 127.0.0.1:7042 50");
+    // SAFETY: between fork and exec, one system call that allocates nothing; behind the one that enters the namespace.
+    unsafe {
+        command.pre_exec(|| match libc::setuid(USER) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        })
+    };
+    let mut hidden = command.spawn().expect("starting a process");
+    let pid = hidden.id();
+    thread::sleep(Duration::from_millis(300));
+    assert!(mover(&net, "datagrams 127.0.0.1:7042 50 100").status().expect("its end").success());
+    assert!(hidden.wait().expect("its end").success());
+    let expected = vec![json!([50, 5_000, "mover", USER])];
+    wait_until(&monitor, "its bytes", |snapshot| processes(snapshot, pid) == expected);
+}
+
+/// A process that sends so many bytes and ends, with the number that is asked for; 0: any. Its number.
+fn send_as(socket: &UdpSocket, bytes: usize, number: libc::pid_t) -> io::Result<u32> {
+    let (buffer, fd) = ([7_u8; 1_000], socket.as_raw_fd());
+    // SAFETY: zeros are arguments.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    if number != 0 {
+        (arguments.set_tid, arguments.set_tid_size) = ((&raw const number) as u64, 1);
+    }
+    // SAFETY: the arguments live as long as the call; the child makes two system calls and allocates nothing.
+    let child = unsafe {
+        let child = libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of_val(&arguments));
+        if child == 0 {
+            libc::send(fd, buffer.as_ptr().cast(), bytes, 0);
+            libc::_exit(0);
+        }
+        child as libc::pid_t
+    };
+    if child < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut status = 0;
+    // SAFETY: a place for a number.
+    match unsafe { libc::waitpid(child, &raw mut status, 0) } {
+        waited if waited == child && status == 0 => Ok(child as u32),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[test]
+fn a_number_that_is_given_twice_is_two_processes() {
+    if !skip::privileged() {
+        return;
+    }
+    let net = Net::new(1);
+    net.receiver.ip("link set dev lo up");
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --map-memory 32");
+    wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
+    let (socket, _other) = net.receiver.run(|| {
+        let other = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.connect(other.local_addr().expect("an address")).expect("connecting");
+        (socket, other)
+    });
+    let pid = send_as(&socket, 100, 0).expect("a process");
+    // Starts are told apart by hundredths of a second.
+    thread::sleep(Duration::from_millis(50));
+    match send_as(&socket, 200, pid as libc::pid_t) {
+        Ok(again) => assert_eq!(again, pid),
+        Err(error) => return skip::report(&format!("no process may be given a number: {error}")),
+    }
+    let sent = |snapshot: &Value| processes(snapshot, pid).iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    wait_until(&monitor, "two processes", |snapshot| sent(snapshot) == [json!(100), json!(200)]);
+}
