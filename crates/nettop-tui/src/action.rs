@@ -1,7 +1,7 @@
 //! What the keys do, as a table: the hints, the help and the keyboard all read it.
 
 use crossterm::event::KeyCode;
-use layer::{ALERT, ALL, COLUMNS, DETAIL, HELP, HOOKS, SCREEN, TABLE};
+use layer::{ALERT, ALL, COLUMNS, DETAIL, HELP, HOOKS, SCREEN, TABLE, VIEWS};
 use nettop_model::request::Request;
 use nettop_views::view;
 
@@ -43,10 +43,12 @@ pub mod layer {
     pub const ALERT: u8 = 16;
     /// What the operator has prepared to be run.
     pub const HOOKS: u8 = 32;
+    /// The list of views.
+    pub const VIEWS: u8 = 64;
     /// A table, or what it led to.
     pub const SCREEN: u8 = TABLE | DETAIL | ALERT;
     /// All of them.
-    pub const ALL: u8 = SCREEN | COLUMNS | HELP | HOOKS;
+    pub const ALL: u8 = SCREEN | COLUMNS | HELP | HOOKS | VIEWS;
 }
 
 /// What an action does.
@@ -80,6 +82,8 @@ pub enum Does {
     Turn(isize),
     /// Goes to the view whose key was pressed: the first key is that of the first view.
     View,
+    /// Opens the list of views, or closes it.
+    Views,
     /// Opens the selected row, or takes the chosen column in or out.
     Enter,
     /// Closes what was opened last.
@@ -155,7 +159,9 @@ pub const ACTIONS: &[Action] = &[
     ),
     row("next-view", &[code(KeyCode::Tab), code(KeyCode::Right)], "view", "next view", SCREEN, Does::Turn(1)),
     row("previous-view", &[code(KeyCode::BackTab), code(KeyCode::Left)], "", "view before", SCREEN, Does::Turn(-1)),
-    row("view", VIEW_KEYS, "", "go to the view of this key", SCREEN, Does::View),
+    row("view", VIEW_KEYS, "", "go to the view of this key", SCREEN | VIEWS, Does::View),
+    row("views", &[plain('V')], "", "every view, with its key", SCREEN | VIEWS, Does::Views),
+    row("go", &[code(KeyCode::Enter), plain(' ')], "go", "go to the view under the cursor", VIEWS, Does::Enter),
     row(
         "open",
         &[code(KeyCode::Enter)],
@@ -284,6 +290,6 @@ pub const ACTIONS: &[Action] = &[
         Does::Suspend,
     ),
     row("end", &[ctrl('c')], "", "end the monitor, even from a prompt", ALL, Does::Quit),
-    row("close", &[plain('q')], "close", "close this", HELP | COLUMNS | HOOKS, Does::Back),
+    row("close", &[plain('q')], "close", "close this", HELP | COLUMNS | HOOKS | VIEWS, Does::Back),
     row("quit", &[plain('q')], "quit", "end the monitor", SCREEN, Does::Quit),
 ];

@@ -56,6 +56,8 @@ pub struct State {
     pub detail: Option<Detail>,
     /// The column under the cursor of the list of columns, while that is open.
     pub columns: Option<usize>,
+    /// The view under the cursor of the list of views, while that is open.
+    pub views: Option<usize>,
     /// The hooks, while these are open.
     pub hooks: Option<HookDialog>,
     /// The first line of the help that can be seen, while it is open.
@@ -243,6 +245,8 @@ impl State {
             layer::HELP
         } else if self.hooks.is_some() {
             layer::HOOKS
+        } else if self.views.is_some() {
+            layer::VIEWS
         } else if self.columns.is_some() {
             layer::COLUMNS
         } else if self.detail.is_some() {

@@ -104,6 +104,7 @@ fn what_was_opened_has_the_screen_at_two_sizes() {
         ("detail_process", State { detail: detail(Subject::Process(812)), view: PROCESSES, ..State::default() }),
         ("detail_connection", State { detail: detail(Subject::Connection(7)), view: CONNECTIONS, ..State::default() }),
         ("help", State { help: Some(0), ..State::default() }),
+        ("views", State { views: Some(10), ..State::default() }),
         ("columns", State { columns: Some(3), tables: sized(), ..State::default() }),
     ] {
         for (width, height) in [(80, 24), (120, 40)] {

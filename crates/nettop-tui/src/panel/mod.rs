@@ -26,6 +26,7 @@ pub mod stats;
 pub mod subject;
 pub mod table;
 pub mod tabs;
+pub mod views;
 pub mod waiting;
 
 use ratatui::{Frame, layout::Rect};
@@ -131,6 +132,14 @@ pub const PANELS: &[Panel] = &[
         rank: Rank::of(0),
         height: columns::height,
         render: columns::render,
+    },
+    Panel {
+        name: "views",
+        about: "every view, with its key and what it shows",
+        stands: Stands::Across,
+        rank: Rank::of(0),
+        height: views::height,
+        render: views::render,
     },
     Panel {
         name: "hooks",

@@ -137,6 +137,8 @@ pub enum Body {
     Alert,
     /// The list of columns.
     Columns,
+    /// The list of views.
+    Views,
     /// The hooks.
     Hooks,
     /// The help.
@@ -150,6 +152,7 @@ impl Body {
         match state.layer() {
             layer::HELP => Self::Help,
             layer::COLUMNS => Self::Columns,
+            layer::VIEWS => Self::Views,
             layer::HOOKS => Self::Hooks,
             layer::DETAIL => Self::Detail,
             layer::ALERT => Self::Alert,

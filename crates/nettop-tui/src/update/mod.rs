@@ -268,6 +268,7 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
             let heads = state.listing().heads();
             state.table_mut().reverse(&heads);
         }
+        Does::Views => state.views = if state.views.is_some() { None } else { Some(state.view) },
         Does::Columns => state.columns = Some(0),
         Does::Widen(by) => moving::widen(state, by),
         Does::Panels => state.without_panels = !state.without_panels,

@@ -55,6 +55,7 @@ pub fn step(state: &mut State, snapshot: &Snapshot, motion: Motion) {
             let last = state.listing().heads().len().saturating_sub(1);
             state.columns = state.columns.map(|at| moved(at, motion, 1, last));
         }
+        layer::VIEWS => state.views = state.views.map(|at| moved(at, motion, 1, VIEWS.len() - 1)),
         layer::HOOKS if state.hooks.as_ref().is_some_and(|dialog| dialog.output.is_none()) => {
             let last = snapshot.monitor.hooks.len().saturating_sub(1);
             state.hooks.iter_mut().for_each(|dialog| dialog.cursor = moved(dialog.cursor, motion, 1, last));
@@ -121,7 +122,7 @@ pub fn turn(state: &mut State, views: isize) {
 /// Opens a view.
 pub fn open(state: &mut State, view: usize) {
     if view < VIEWS.len() {
-        (state.view, state.alert, state.detail, state.columns) = (view, None, None, None);
+        (state.view, state.alert, state.detail, state.columns, state.views) = (view, None, None, None, None);
     }
 }
 
@@ -132,6 +133,10 @@ pub fn place(state: &State, listed: &dyn Listed) -> usize {
 
 /// Opens the selected row, or what the open alert leads to, or takes the column under the cursor in or out.
 pub fn enter(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    if let Some(view) = state.views {
+        open(state, view);
+        return None;
+    }
     if let Some(at) = state.columns {
         choose(state, at);
         return None;
@@ -220,7 +225,10 @@ pub fn widen(state: &mut State, by: Option<i16>) {
 
 /// Closes what was opened last; then the selection goes, then the filter, then the order.
 pub fn back(state: &mut State) {
-    let closed = state.help.take().is_some() || state.hooks.take().is_some() || state.columns.take().is_some();
+    let closed = state.help.take().is_some()
+        || state.hooks.take().is_some()
+        || state.views.take().is_some()
+        || state.columns.take().is_some();
     if closed || state.detail.take().is_some() || state.alert.take().is_some() {
         return;
     }

@@ -91,6 +91,31 @@ fn views_by_tab_and_key() {
 }
 
 #[test]
+fn the_list_of_views_leads_to_each() {
+    for (name, keys, expected) in [
+        ("down and there", "Vjj\r", ALERTS + 2),
+        ("the last", "VG\r", VIEWS.len() - 1),
+        ("beyond the last", "VGjj\r", VIEWS.len() - 1),
+        ("the first", "Vg ", 0),
+        ("by its key", "VC", CONNECTIONS),
+        ("closed again", "VjV", ALERTS),
+        ("closed", "Vjq", ALERTS),
+    ] {
+        let mut person = Person::new();
+        person.types("8");
+        for key in keys.chars() {
+            person.press(if key == '\r' { KeyCode::Enter } else { KeyCode::Char(key) });
+        }
+        assert_eq!((person.state.view, person.state.views), (expected, None), "{name}");
+    }
+    let mut person = Person::new();
+    person.types("V");
+    assert_eq!(person.state.layer(), layer::VIEWS);
+    person.press(KeyCode::Esc);
+    assert_eq!((person.state.view, person.state.views), (0, None));
+}
+
+#[test]
 fn the_selection_stays_with_its_row() {
     let mut person = Person::new();
     assert_eq!(person.selected(), None);
