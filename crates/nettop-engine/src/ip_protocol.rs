@@ -8,6 +8,7 @@ pub fn name(number: u8) -> Option<&'static str> {
         4 => "IP-in-IP",
         6 => "TCP",
         17 => "UDP",
+        33 => "DCCP",
         41 => "IPv6-in-IP",
         47 => "GRE",
         50 => "ESP",
@@ -18,6 +19,7 @@ pub fn name(number: u8) -> Option<&'static str> {
         112 => "VRRP",
         115 => "L2TP",
         132 => "SCTP",
+        136 => "UDP-Lite",
         _ => return None,
     })
 }

@@ -241,7 +241,7 @@ impl Engine {
             host: HostState::default(),
             sockets: SocketState::new(settings.keep_ended),
             drops: DropState::default(),
-            flows: FlowState::default(),
+            flows: FlowState::new(settings.keep_ended),
             blocks: Blocks::new(settings.blocking.clone()),
             actors: Actors::default(),
             hook_times: HookTimes::default(),

@@ -459,7 +459,7 @@ pub struct CommonArgs {
     /// Append every TCP connection that has ended to this file, one line of JSON each
     #[arg(long, value_name = "FILE")]
     pub connections: Option<PathBuf>,
-    /// List a connection for so many seconds after it has ended, 0 to 3600
+    /// List a connection or a flow for so many seconds after it has ended, 0 to 3600
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=3600), value_name = "SECONDS")]
     pub keep_ended: u64,
     /// From where on there are alerts.

@@ -1,13 +1,17 @@
 //! Which flows live, from tables and events, in bounded memory; and what became of all others.
 
-use std::collections::{HashMap, VecDeque, hash_map::Entry};
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    time::Duration,
+};
 
 use foldhash::fast::RandomState;
 use nettop_collect::flows::{FlowEvent, FlowKey, FlowRow, FlowSettings, FlowTable, MOST_FLOWS, Told, states};
 use nettop_model::{clock::Moment, snapshot::FlowAccounting};
 
-/// For how long a flow is listed that has ended, and how many are.
-const ENDED_NS: u64 = 10_000_000_000;
+/// For how long it is spoken of that events were lost, nanoseconds.
+const LATELY_NS: u64 = 10_000_000_000;
+/// Flows that are listed after they have ended.
 const MOST_ENDED: usize = 4096;
 /// A flow has vanished when so many tables in a row are without it: one table may miss some, since it changes while it is read.
 const ABSENT: u8 = 2;
@@ -49,6 +53,8 @@ pub struct EndedFlow {
 /// All of them.
 #[derive(Debug, Default)]
 pub struct FlowBook {
+    /// For how long a flow is listed that has ended.
+    keep_ended: Duration,
     live: HashMap<FlowKey, Known, RandomState>,
     /// Oldest first.
     ended: VecDeque<EndedFlow>,
@@ -65,6 +71,11 @@ pub struct FlowBook {
 }
 
 impl FlowBook {
+    /// Without any; those that have ended are listed for so long.
+    pub fn new(keep_ended: Duration) -> Self {
+        Self { keep_ended, ..Self::default() }
+    }
+
     /// Enters what was told until `at`.
     pub fn tell(&mut self, told: &mut Told, at: Moment) {
         self.counts.overruns += told.overruns;
@@ -78,8 +89,9 @@ impl FlowBook {
                 FlowEvent::Ended(row) => self.end(row, at),
             }
         }
+        let keep_ns = self.keep_ended.as_nanos() as u64;
         while self.ended.len() > MOST_ENDED
-            || self.ended.front().is_some_and(|one| at.monotonic_ns.saturating_sub(one.entered_ns) > ENDED_NS)
+            || self.ended.front().is_some_and(|one| at.monotonic_ns.saturating_sub(one.entered_ns) > keep_ns)
         {
             self.ended.pop_front();
         }
@@ -206,7 +218,7 @@ impl FlowBook {
 
     /// Whether it was noticed lately that events were lost.
     pub fn has_lost(&self, now: Moment) -> bool {
-        self.lost_ns.is_some_and(|lost| now.monotonic_ns.saturating_sub(lost) <= ENDED_NS)
+        self.lost_ns.is_some_and(|lost| now.monotonic_ns.saturating_sub(lost) <= LATELY_NS)
     }
 
     /// Where all of them went.

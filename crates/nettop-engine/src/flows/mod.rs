@@ -6,7 +6,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::OnceCell, cmp::Ordering, sync::Arc};
+use std::{cell::OnceCell, cmp::Ordering, sync::Arc, time::Duration};
 
 use nettop_collect::flows::{FlowReading, FlowSettings, FlowTable};
 use nettop_model::{
@@ -39,6 +39,11 @@ struct Newest {
 }
 
 impl FlowState {
+    /// Without any; flows that have ended are listed for so long.
+    pub fn new(keep_ended: Duration) -> Self {
+        Self { book: FlowBook::new(keep_ended), ..Self::default() }
+    }
+
     /// Enters a reading.
     pub fn enter(&mut self, reading: FlowReading) {
         let FlowReading { at, mut before, table, mut after, settings, unreadable, problems } = reading;

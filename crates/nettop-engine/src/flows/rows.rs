@@ -4,21 +4,8 @@ use nettop_collect::flows::{FlowKey, FlowRow, states};
 use nettop_model::snapshot::{Flow, Name, Nat};
 
 use super::book::{EndedFlow, Known};
+use crate::ip_protocol;
 
-/// Protocols that have names, by their numbers.
-const PROTOCOLS: &[(i32, &str)] = &[
-    (libc::IPPROTO_ICMP, "ICMP"),
-    (libc::IPPROTO_IGMP, "IGMP"),
-    (libc::IPPROTO_TCP, "TCP"),
-    (libc::IPPROTO_UDP, "UDP"),
-    (libc::IPPROTO_DCCP, "DCCP"),
-    (libc::IPPROTO_GRE, "GRE"),
-    (libc::IPPROTO_ESP, "ESP"),
-    (libc::IPPROTO_AH, "AH"),
-    (libc::IPPROTO_ICMPV6, "ICMPv6"),
-    (libc::IPPROTO_SCTP, "SCTP"),
-    (libc::IPPROTO_UDPLITE, "UDP-Lite"),
-];
 /// Protocols whose tuples have ports, or keys.
 const WITH_PORTS: &[i32] = &[
     libc::IPPROTO_TCP,
@@ -91,8 +78,7 @@ fn row(known: &Known) -> Flow {
 }
 
 fn name(protocol: u8) -> Name {
-    let known = PROTOCOLS.iter().find(|(number, _)| *number == i32::from(protocol));
-    known.map_or_else(|| protocol.to_string().into(), |(_, name)| (*name).into())
+    ip_protocol::name(protocol).map_or_else(|| protocol.to_string().into(), Into::into)
 }
 
 /// A state as standards write it; `None`: there is none yet.

@@ -131,7 +131,7 @@ fn every_flow_goes_somewhere() {
         ),
     ];
     for (name, steps) in cases {
-        let mut state = FlowState::default();
+        let mut state = FlowState::new(Duration::from_secs(10));
         for (second, (before, flows, after, expected)) in (1..).zip(steps) {
             let table = flows.map(|flows| table(second, flows));
             let flows = enter(&mut state, second, told(before), table, told(after));
@@ -146,7 +146,7 @@ fn every_flow_goes_somewhere() {
 
 #[test]
 fn rates_are_from_table_to_table_and_the_last_counters_stay() {
-    let mut state = FlowState::default();
+    let mut state = FlowState::new(Duration::from_secs(10));
     let none = || told(Vec::new());
     let first = enter(&mut state, 1, none(), Some(table(1, vec![flow(1, Some([1_000, 0]))])), none());
     assert_eq!((first.live[0].tx_bps, first.live[0].tx_bytes, first.live[0].opened_ns), (None, Some(1_000), None));
@@ -175,8 +175,21 @@ fn rates_are_from_table_to_table_and_the_last_counters_stay() {
 }
 
 #[test]
+fn what_has_ended_is_listed_for_as_long_as_somebody_wants() {
+    let told = |event| Told { events: vec![event], ..Told::default() };
+    for (keep, second, expected) in [(10, 15, 1), (10, 17, 0), (60, 60, 1), (60, 67, 0), (0, 7, 0)] {
+        let mut state = FlowState::new(Duration::from_secs(keep));
+        enter(&mut state, 1, told(FlowEvent::Began(flow(1, None))), Some(table(1, vec![])), Told::default());
+        let last = FlowEvent::Ended(FlowRow { ended_ns: Some(6), ..flow(1, Some([9, 9])) });
+        enter(&mut state, 6, told(last), None, Told::default());
+        let later = enter(&mut state, second, Told::default(), None, Told::default());
+        assert_eq!(later.ended.len(), expected, "{keep} s, {second} s");
+    }
+}
+
+#[test]
 fn after_a_loss_the_next_table_makes_up_for_it() {
-    let mut state = FlowState::default();
+    let mut state = FlowState::new(Duration::from_secs(10));
     let lossy = || Told { overruns: 1, ..Told::default() };
     let none = || told(Vec::new());
     enter(&mut state, 1, none(), Some(table(1, vec![flow(1, None), flow(2, None)])), none());
@@ -197,7 +210,7 @@ fn after_a_loss_the_next_table_makes_up_for_it() {
 
 #[test]
 fn memory_is_bounded_and_what_has_no_room_is_counted() {
-    let mut state = FlowState::default();
+    let mut state = FlowState::new(Duration::from_secs(10));
     let none = || told(Vec::new());
     let room = MOST_FLOWS as u32;
     let all = |left_out: u64| FlowTable { left_out, ..table(1, (0..room).map(|port| flow(port, None)).collect()) };
@@ -246,7 +259,7 @@ fn what_is_not_as_it_should_be_is_told() {
             "flows",
         ),
     ] {
-        let mut state = FlowState::default();
+        let mut state = FlowState::new(Duration::from_secs(10));
         state.enter(reading);
         assert_eq!(badges(&state), expected, "{name}");
         for row in state.degraded() {
@@ -257,7 +270,7 @@ fn what_is_not_as_it_should_be_is_told() {
 
 #[test]
 fn without_tables_what_lives_is_known_and_what_it_moved_is_not() {
-    let mut state = FlowState::default();
+    let mut state = FlowState::new(Duration::from_secs(10));
     let mut reading = FlowReading {
         at: at(1),
         table: Some(table(1, vec![FlowRow { state: Some(3), ..flow(1, Some([7, 8])) }])),
