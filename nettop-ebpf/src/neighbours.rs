@@ -34,11 +34,11 @@ pub unsafe fn count(message: Message, cpu: *mut Cpu, bank: *mut Bank) {
 /// As for [`count`].
 #[inline(never)]
 pub unsafe fn count_arp(ctx: &XdpContext, cpu: *mut Cpu, bank: *mut Bank) {
-    let mut ctx = ctx.as_ptr();
+    let mut ctx = ctx.as_ptr() as usize;
     // It stays as it is. Else LLVM has the caller read what is read here, in other registers than the verifier knows pointers in.
     // SAFETY: no instruction at all would do, but the debug information of one is refused.
     unsafe { asm!("{0} = {0}", inout(reg) ctx, options(pure, nomem, nostack)) };
-    let ctx = XdpContext::new(ctx.cast());
+    let ctx = XdpContext::new(ctx as *mut _);
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs; the caller promises the rest.
     unsafe {
         let frame = Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8);

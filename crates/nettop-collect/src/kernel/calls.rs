@@ -104,9 +104,13 @@ impl Hooks {
     pub fn read(&mut self) -> Counted {
         let idle = self.bank;
         self.bank = 1 - idle;
+        // Ends first: what was called before one of them, which tells whose it was, is then in this reading, or was in one before.
+        for cpu in 0..self.cpus.count() {
+            self.endings.set_word(cpu, offset_of!(Endings, bank), self.bank);
+        }
+        self.grace.wait();
         for cpu in 0..self.cpus.count() {
             self.calls.set_word(cpu, offset_of!(Calls, bank), self.bank);
-            self.endings.set_word(cpu, offset_of!(Endings, bank), self.bank);
         }
         self.grace.wait();
         let mut counted = Counted::default();

@@ -155,7 +155,7 @@ impl Hooked {
     }
 
     /// Tells the sockets of a census their owners, where these are known here: better than by open files, for those are looked at
-    /// once. Owners of sockets that it has not are forgotten after the next one, if it has all.
+    /// once.
     pub fn own(&mut self, census: &mut Census) {
         let mut places: HashMap<Identity, u32, RandomState> = HashMap::default();
         for (place, process) in (0..).zip(&census.processes) {
@@ -170,11 +170,14 @@ impl Hooked {
             });
             socket.owner = Some(*place);
         }
-        if census.is_whole() {
-            self.censuses += 1;
-            let censuses = self.censuses;
-            self.owners.retain(|_, (_, newest)| *newest >= censuses);
-        }
+    }
+
+    /// Forgets owners of sockets that neither this census nor the one before had, unless they were noted since: to be called once for each
+    /// census that has all sockets.
+    pub fn forget(&mut self) {
+        self.censuses += 1;
+        let censuses = self.censuses;
+        self.owners.retain(|_, (_, newest)| *newest >= censuses);
     }
 
     /// Whose a socket is: of those who move something by it the newest, and else who opened it.

@@ -173,6 +173,9 @@ impl Sockets {
             census.sockets.iter_mut().for_each(|socket| socket.owner = None);
             self.own(&mut census, all);
         }
+        if census.is_whole() {
+            self.hooked.iter_mut().for_each(Hooked::forget);
+        }
         census.unhooked.clone_from(&self.unhooked);
         if lacks_owners(&census) {
             let why = |refused: &str| {
