@@ -394,6 +394,43 @@ fn blocks_are_kept_and_made_again_where_that_is_wanted() {
 }
 
 #[test]
+fn as_many_as_there_is_room_for_are_blocked_one_by_one_and_the_next_is_refused() {
+    if !skip::privileged() {
+        return;
+    }
+    const ROOM: u32 = 16_384;
+    let folder = tempfile::tempdir().expect("a folder");
+    let net = Net::new(1);
+    let options = format!("--map-memory 256 --interval 1 --state {}", folder.path().join("state").display());
+    let monitor = ready(&net, &options);
+    let address = |at: u32| Ipv4Addr::from_bits(0xc612_0000 + at).to_string();
+    let began = Instant::now();
+    for at in 0..ROOM {
+        let answer = ask_block(&monitor, &address(at), 3_600);
+        assert_eq!(answer["ok"], true, "{at}: {answer}");
+    }
+    println!("{ROOM} blocks: {:.0} requests a second", f64::from(ROOM) / began.elapsed().as_secs_f64());
+    let answer = ask_block(&monitor, &address(ROOM), 3_600);
+    assert!(answer["error"].as_str().is_some_and(|error| error.contains("there are 16384 blocks")), "{answer}");
+    let all = blocks(&monitor);
+    assert_eq!((&all["room"], all["rows"].as_array().map(Vec::len)), (&ROOM.into(), Some(ROOM as usize)));
+    let ticks = |monitor: &Monitor| monitor.snapshot()["tick"].clone();
+    let first = ticks(&monitor)["count"].as_u64();
+    monitor.wait_until("further ticks", |snapshot| snapshot["tick"]["count"].as_u64() > first.map(|count| count + 2));
+    println!("a tick over them: {}", ticks(&monitor));
+    // The first and the last of them drop.
+    let sender = Sender::new(&net.sender, "out0");
+    for at in [0, ROOM - 1] {
+        sender.send(&udp_from(&address(at)).frame(), 50);
+    }
+    wait_until("what is dropped", || blocks(&monitor)["dropped"] == 100);
+    assert_eq!(blocks(&monitor)["holds"], true);
+    drop(monitor.stop());
+    let file = fs::read_to_string(folder.path().join("state/blocks.jsonl")).expect("what is kept");
+    assert_eq!(file.lines().count(), ROOM as usize, "the last change is in the file, too");
+}
+
+#[test]
 fn nettopctl_blocks_lists_and_ends_by_its_exit_code() {
     if !skip::privileged() {
         return;

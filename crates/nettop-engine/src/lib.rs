@@ -98,6 +98,8 @@ const EARLY_TICK: Duration = Duration::from_millis(250);
 /// How long it may be busy with a source that has more at once, before it looks at requests.
 const BUSY: Duration = Duration::from_millis(10);
 
+/// How often snapshots are published because of requests that may come by the thousand.
+const PUBLISH_PACE: Duration = Duration::from_millis(100);
 /// How often what is usual is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
 
@@ -197,6 +199,10 @@ pub struct Engine {
     overhead: Overhead,
     self_stats: SelfStats,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    /// When the newest one was published.
+    published: Instant,
+    /// The next reading has one published.
+    is_unpublished: bool,
 }
 
 impl Engine {
@@ -254,6 +260,8 @@ impl Engine {
             overhead,
             self_stats: SelfStats::default(),
             snapshots,
+            published: Instant::now(),
+            is_unpublished: false,
             source,
             settings,
         };
@@ -297,7 +305,7 @@ impl Engine {
                     let started = Instant::now();
                     tokio::task::block_in_place(|| {
                         self.drain();
-                        if self.look() | self.hear_actors() {
+                        if self.look() | self.hear_actors() || self.is_unpublished {
                             self.publish();
                         }
                     });
@@ -320,6 +328,7 @@ impl Engine {
     /// Gives the files their last lines, after the last reading; returns the last snapshot.
     fn last(mut self) -> Arc<Snapshot> {
         self.save_usual();
+        self.write_blocks(true);
         self.sinks.finish();
         self.aggregates.settle();
         Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
@@ -421,6 +430,7 @@ impl Engine {
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         self.drain_events();
         self.judge();
+        self.write_blocks(false);
         self.sinks.flush();
         self.overhead.note(started.elapsed(), self.reading.totals.seen.packets);
         second_over
@@ -493,6 +503,17 @@ impl Engine {
         let snapshot = self.snapshot(DEFAULT_LIMIT);
         self.histories.follow(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));
+        self.published = Instant::now();
+        self.is_unpublished = false;
+    }
+
+    /// Publishes, or leaves that to the next reading where it was done a moment ago: a thousand blocks are not a thousand snapshots.
+    fn publish_soon(&mut self) {
+        let has_readings = self.room_for_blocks > 0;
+        match has_readings && self.published.elapsed() < PUBLISH_PACE {
+            true => self.is_unpublished = true,
+            false => self.publish(),
+        }
     }
 
     /// Does what is asked, or says why not: what [`run`](Self::run) does with each request.
@@ -548,9 +569,9 @@ impl Engine {
                 let arguments = command_line::read(pid)?;
                 return Ok(Answer::field("command", arguments));
             }
-            Request::Block(request) => return self.block(&request).inspect(|_| self.publish()),
-            Request::Unblock(request) => return self.unblock(request).inspect(|_| self.publish()),
-            Request::Allow(request) => return self.allow(request).inspect(|_| self.publish()),
+            Request::Block(request) => return self.block(&request).inspect(|_| self.publish_soon()),
+            Request::Unblock(request) => return self.unblock(request).inspect(|_| self.publish_soon()),
+            Request::Allow(request) => return self.allow(request).inspect(|_| self.publish_soon()),
             Request::Blocks => return self.list_blocks(),
             Request::Hook(_) => return Err("hooks are run by a live monitor alone".into()),
             Request::Hooks => {

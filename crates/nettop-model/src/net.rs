@@ -42,6 +42,11 @@ impl Net {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
+    /// This, and every wider prefix that it lies in.
+    pub fn supernets(&self) -> impl Iterator<Item = Self> + use<> {
+        std::iter::successors(Some(self.0), IpNet::supernet).map(Self)
+    }
+
     /// As the kernel program has it.
     pub fn key(&self) -> BlockKey {
         BlockKey::new(self.first().into(), WHOLE - (self.0.max_prefix_len() - self.0.prefix_len()))

@@ -8,9 +8,10 @@ use nettop_common::blocks::OF_NONE;
 use nettop_model::{
     clock::Moment,
     net::Net,
-    order,
     snapshot::{BlockRow, With},
 };
+
+use crate::heaviest::heaviest;
 
 /// One of them.
 #[derive(Clone, Debug)]
@@ -88,6 +89,12 @@ impl Book {
 
     pub fn iter(&self) -> impl Iterator<Item = (&Net, &Entry)> {
         self.entries.iter()
+    }
+
+    /// Whether a block and this have an address in common.
+    pub fn overlaps(&self, net: &Net) -> bool {
+        net.supernets().any(|wider| self.entries.contains_key(&wider))
+            || self.entries.range(*net..=net.last().into()).next().is_some()
     }
 
     /// Blocks what `row` says, or renews that, for so many nanoseconds from `now` on.
@@ -247,13 +254,11 @@ impl Book {
 
     /// The `limit` (0: all) that drop most, and how many that leaves out.
     pub fn rows(&self, limit: usize, now: Moment) -> (Vec<BlockRow>, u64) {
-        let mut rows: Vec<_> = self.entries.iter().map(|(net, entry)| Self::row(net, entry, now)).collect();
-        order::sort_by(&mut rows, |one, other| {
-            let pps = |row: &BlockRow| row.pps.unwrap_or_default();
-            pps(other).total_cmp(&pps(one)).then(other.packets.cmp(&one.packets)).then(one.net.cmp(&other.net))
+        let mut left_out = 0;
+        let all: Vec<_> = self.entries.iter().collect();
+        let listed = heaviest(all, limit, &mut left_out, |(net, one), (other_net, other)| {
+            other.pps.total_cmp(&one.pps).then(other.packets.cmp(&one.packets)).then(net.cmp(other_net))
         });
-        let left_out = if limit == 0 { 0 } else { rows.len().saturating_sub(limit) };
-        rows.truncate(rows.len() - left_out);
-        (rows, left_out as u64)
+        (listed.into_iter().map(|(net, entry)| Self::row(net, entry, now)).collect(), left_out)
     }
 }

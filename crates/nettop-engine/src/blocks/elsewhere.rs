@@ -52,6 +52,8 @@ impl Engine {
         }
         let now = Moment::now();
         self.blocks.book.put_elsewhere(row, now, seconds * 1_000_000_000);
+        // What must not be blocked may have changed since it was approved.
+        self.blocks.is_judged = false;
         self.note_urgency();
         self.keep_blocks();
         let lasting = block::shown(Duration::from_secs(seconds));
@@ -77,6 +79,7 @@ impl Engine {
         }
         if let Some(Err(error)) = self.unblock_elsewhere(*net) {
             self.blocks.book.postpone(net, Moment::now(), AGAIN);
+            self.blocks.is_judged = false;
             log::error!("ending the block of {net}: {error}; that is tried again in {AGAIN} s");
         }
     }
@@ -85,6 +88,7 @@ impl Engine {
         let now = Moment::now();
         if let Some(error) = done.error() {
             self.blocks.book.postpone(&net, now, AGAIN);
+            self.blocks.is_judged = false;
             return Err(format!("{net} is still blocked: {error}; ending it is tried again in {AGAIN} s"));
         }
         let ended = self.blocks.book.end_elsewhere(&net);
@@ -151,6 +155,7 @@ impl Engine {
                         ..BlockRow::new(*net, with)
                     });
                     self.blocks.book.put_elsewhere(row, now, left * 1_000_000_000);
+                    self.blocks.is_judged = false;
                     self.blocks.book.note_packets(net, *packets);
                     adopted += 1;
                 }

@@ -1,6 +1,6 @@
 //! Guards: what must not be blocked, each with a name and a reason. A new one is a row of [`GUARDS`].
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::LazyLock};
 
 use nettop_collect::lifelines::Lifelines;
 use nettop_model::{net::Net, snapshot::Place};
@@ -63,7 +63,7 @@ pub const GUARDS: &[Guard] = &[
         name: "loopback",
         yields: false,
         lasts: true,
-        find: |_, net| special(net, &[("127.0.0.0/8", LOOP), ("::1", LOOP)]),
+        find: |_, net| overlaps(net, LOOPBACK.iter(), "this host's loopback"),
     },
     Guard {
         name: "own",
@@ -77,7 +77,7 @@ pub const GUARDS: &[Guard] = &[
         lasts: true,
         find: |scene, net| holds(net, &scene.lifelines.gateways, "a gateway of this host"),
     },
-    Guard { name: "special", yields: true, lasts: true, find: |_, net| special(net, SPECIAL) },
+    Guard { name: "special", yields: true, lasts: true, find: |_, net| special(net) },
     Guard {
         name: "resolver",
         yields: true,
@@ -102,16 +102,20 @@ pub const GUARDS: &[Guard] = &[
     Guard { name: "seen", yields: true, lasts: false, find: unseen },
 ];
 
-const LOOP: &str = "this host's loopback";
-const SPECIAL: &[(&str, &str)] = &[
-    ("0.0.0.0/8", "no address of a host"),
-    ("::", "no address of a host"),
-    ("224.0.0.0/4", "multicast"),
-    ("255.255.255.255", "broadcast"),
-    ("ff00::/8", "multicast"),
-    ("169.254.0.0/16", "link-local"),
-    ("fe80::/10", "link-local"),
-];
+static LOOPBACK: LazyLock<Vec<Net>> =
+    LazyLock::new(|| ["127.0.0.0/8", "::1"].iter().filter_map(|text| text.parse().ok()).collect());
+static SPECIAL: LazyLock<Vec<(Net, &str)>> = LazyLock::new(|| {
+    let texts = [
+        ("0.0.0.0/8", "no address of a host"),
+        ("::", "no address of a host"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("ff00::/8", "multicast"),
+        ("169.254.0.0/16", "link-local"),
+        ("fe80::/10", "link-local"),
+    ];
+    texts.into_iter().filter_map(|(text, what)| Some((text.parse().ok()?, what))).collect()
+});
 
 /// Why a block is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +146,7 @@ fn find<'a>(scene: &Scene<'_>, net: &Net, mut guards: impl Iterator<Item = &'a G
 
 /// Of which of these it is, or which it holds.
 fn holds(net: &Net, addresses: &BTreeSet<IpAddr>, what: &str) -> Option<String> {
-    let found = addresses.iter().find(|ip| net.contains(**ip))?;
+    let found = addresses.range(net.first()..=net.last()).next()?;
     Some(is_or_holds(net, &Net::from(*found), what))
 }
 
@@ -150,9 +154,8 @@ fn overlaps<'a>(net: &Net, nets: impl IntoIterator<Item = &'a Net>, what: &str) 
     nets.into_iter().find(|other| net.overlaps(other)).map(|found| is_or_holds(net, found, what))
 }
 
-fn special(net: &Net, nets: &[(&str, &str)]) -> Option<String> {
-    let parsed = nets.iter().filter_map(|(text, what)| Some((text.parse::<Net>().ok()?, *what)));
-    parsed.into_iter().find(|(other, _)| net.overlaps(other)).map(|(found, what)| is_or_holds(net, &found, what))
+fn special(net: &Net) -> Option<String> {
+    SPECIAL.iter().find(|(other, _)| net.overlaps(other)).map(|(found, what)| is_or_holds(net, found, what))
 }
 
 fn is_or_holds(net: &Net, found: &Net, what: &str) -> String {

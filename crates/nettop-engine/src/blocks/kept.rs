@@ -1,12 +1,39 @@
 //! What outlives the monitor of its blocks, and of what is never to be blocked: a line of JSON each.
 
-use nettop_model::{net::Net, snapshot::BlockRow};
+use nettop_model::{clock::Moment, net::Net, snapshot::BlockRow};
 use serde::{Deserialize, Serialize};
 
 /// The name of the file.
 pub const FILE: &str = "blocks.jsonl";
 /// Room for as many blocks as there can be, and as many words about each as are kept.
 pub const MOST_BYTES: u64 = 16 << 20;
+
+/// Between two times that it is written, nanoseconds: with each change all of it is written anew.
+const PACE_NS: u64 = 1_000_000_000;
+
+/// When the file is to be written.
+#[derive(Debug, Default)]
+pub struct Due {
+    is_changed: bool,
+    written_ns: Option<u64>,
+}
+
+impl Due {
+    /// Something has changed that belongs into the file.
+    pub fn note(&mut self) {
+        self.is_changed = true;
+    }
+
+    /// Whether it is to be written now, and then counts as written: at the `end` of the monitor whatever has changed is.
+    pub fn take(&mut self, now: Moment, end: bool) -> bool {
+        let may = end || self.written_ns.is_none_or(|written| now.monotonic_ns >= written + PACE_NS);
+        let is_due = may && std::mem::take(&mut self.is_changed);
+        if is_due {
+            self.written_ns = Some(now.monotonic_ns);
+        }
+        is_due
+    }
+}
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +70,28 @@ mod tests {
     use nettop_model::snapshot::With;
 
     use super::*;
+
+    #[test]
+    fn a_change_is_written_at_once_and_the_next_ones_once_a_second() {
+        let mut due = Due::default();
+        for (at_ms, changed, end, expected) in [
+            (0, false, false, false),
+            (10, true, false, true),
+            (20, true, false, false),
+            (900, true, false, false),
+            (1_010, false, false, true),
+            (1_020, false, false, false),
+            (5_000, true, false, true),
+            (5_001, true, true, true),
+            (5_002, false, true, false),
+        ] {
+            if changed {
+                due.note();
+            }
+            let now = Moment { monotonic_ns: at_ms * 1_000_000, unix_ns: 0 };
+            assert_eq!(due.take(now, end), expected, "at {at_ms} ms");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_back_and_damage_is_counted() {

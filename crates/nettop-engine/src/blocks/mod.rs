@@ -31,7 +31,7 @@ use serde_json::{Map, Value, json};
 use self::{
     book::Book,
     guards::{Refusal, Scene},
-    kept::Kept,
+    kept::{Due, Kept},
 };
 use crate::Engine;
 
@@ -70,6 +70,10 @@ pub struct Blocks {
     looked: Option<Instant>,
     /// What a firewall is still to be told to block, and for how many seconds.
     to_make: VecDeque<(BlockRow, u64)>,
+    /// When the file of blocks is to be written.
+    kept: Due,
+    /// Every block was judged by what must not be blocked now.
+    is_judged: bool,
 }
 
 impl Blocks {
@@ -84,11 +88,14 @@ impl Blocks {
             waiting: Vec::new(),
             looked: None,
             to_make: VecDeque::new(),
+            kept: Due::default(),
+            is_judged: false,
         }
     }
 
     /// Is told what must not be blocked.
     pub fn enter_lifelines(&mut self, lifelines: Lifelines) {
+        self.is_judged &= self.lifelines.as_ref() == Some(&lifelines);
         self.lifelines = Some(lifelines);
     }
 
@@ -109,7 +116,7 @@ impl Blocks {
 
     /// Whether packets of this may be dropped.
     pub fn covers(&self, net: &Net) -> bool {
-        self.book.iter().any(|(blocked, _)| blocked.overlaps(net))
+        self.book.overlaps(net)
     }
 }
 
@@ -132,10 +139,19 @@ impl Engine {
     }
 
     /// Has the blocks written, soon.
-    fn keep_blocks(&self) {
+    fn keep_blocks(&mut self) {
+        self.blocks.kept.note();
+        self.write_blocks(false);
+    }
+
+    /// Hands over the blocks to be written, if something has changed and that is due. `end`: of the monitor.
+    pub(super) fn write_blocks(&mut self, end: bool) {
+        let now = Moment::now();
+        if !self.blocks.kept.take(now, end) {
+            return;
+        }
         let Some(state) = self.sinks.state() else { return };
         let Blocks { book, allowed, waiting, blocking, .. } = &self.blocks;
-        let now = Moment::now();
         let rows = book.iter().map(|(net, entry)| Kept::Block(Book::row(net, entry, now)));
         let allowed = allowed.iter().filter(|net| !blocking.allow.contains(net)).map(|net| Kept::Allow(*net));
         state.write(kept::FILE, kept::write(rows.chain(waiting.iter().cloned().map(Kept::Block)).chain(allowed)));
@@ -151,13 +167,15 @@ impl Engine {
             self.restore_blocks(now);
         }
         let mut ending: Vec<_> = self.blocks.book.over(now).into_iter().map(|net| (net, None)).collect();
-        if !self.blocks.book.is_empty() {
+        // Until something else must not be blocked, the answer is the same.
+        if !self.blocks.is_judged {
             let found = self.with_scene(|blocks, scene| {
                 let judged = |(net, entry): (&Net, &book::Entry)| {
                     Some((*net, Some(guards::judge_again(scene, net, entry.confirmed)?)))
                 };
                 blocks.book.iter().filter_map(judged).collect::<Vec<_>>()
             });
+            self.blocks.is_judged = found.is_some();
             ending.extend(found.unwrap_or_default());
         }
         if !ending.is_empty() {
@@ -179,6 +197,8 @@ impl Engine {
                 let Some(blocker) = self.source.blocker() else { return };
                 if let Err(error) = self.blocks.book.end(blocker, net) {
                     log::error!("ending the block of {net}: {}", cause::told(&error));
+                    // A guard tries again.
+                    self.blocks.is_judged = false;
                 }
             }
             Some(entry) if refusal.is_none() && entry.ends_by_itself() => _ = self.blocks.book.end_elsewhere(net),
@@ -328,6 +348,7 @@ impl Engine {
             return Err(format!("{MOST_ALLOWED} are allowed, as many as there can be; allow a prefix"));
         } else {
             allowed.insert(net);
+            self.blocks.is_judged = false;
         }
         self.keep_blocks();
         self.tend_blocks();
