@@ -1,6 +1,7 @@
 //! What the tests share: network namespaces, crafted frames, the kernel program by itself, and the built nettop driven
 //! from outside. Nothing here touches the network of the host.
 
+pub mod blocking;
 pub mod both;
 pub mod bpf;
 pub mod captures;

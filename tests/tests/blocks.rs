@@ -17,16 +17,17 @@ use nettop_model::{
     net::Net as Block,
 };
 use nettop_tests::{
+    blocking::{ask_block, blocks, ready, wait_until},
     frames::{Spec, Transport},
     kernel::{DROP, Kernel},
     monitor::Monitor,
     net::Net,
-    program::{self, wait_for},
+    program,
     send::Sender,
     skip,
     traffic::Traffic,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 const LATER: u64 = 3_600_000_000_000;
 
@@ -160,26 +161,6 @@ fn there_is_room_for_so_many_blocks_and_each_counts_for_itself() {
         kernel.dropped();
         kernel.block(block(prefix).key(), now_ns() + LATER).expect(prefix);
     }
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    wait_for(|| condition().then_some(())).unwrap_or_else(|| panic!("not in time: {what}"));
-}
-
-/// A monitor that has seen what these guards want to know.
-fn ready(net: &Net, options: &str) -> Monitor {
-    let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --block-with xdp {options}"));
-    monitor.wait_until("ticks", |snapshot| snapshot["tick"]["count"].as_u64() > Some(2));
-    monitor
-}
-
-fn blocks(monitor: &Monitor) -> Value {
-    monitor.command(&json!({"cmd": "blocks"}))["blocks"].clone()
-}
-
-fn ask_block(monitor: &Monitor, net: &str, seconds: u64) -> Value {
-    monitor.request(&json!({"cmd": "block", "net": net, "seconds": seconds, "reason": "a test"}))
 }
 
 #[test]

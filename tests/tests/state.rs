@@ -70,7 +70,7 @@ fn the_folder_is_made_where_it_is_missing_and_the_option_has_more_say_than_syste
         command.env("NETTOP_NO_CONFIG", "0");
         let ended = start_and_end(command, folder.path());
         assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""), "{name}: {ended:?}");
-        assert_eq!(facts(&at(name)), (0, 0o700, 1), "{name}");
+        assert_eq!(facts(&at(name)), (0, 0o700, 2), "{name}");
     }
     assert!(!at("second").exists(), "the first folder counts");
 }
@@ -200,7 +200,7 @@ fn it_is_made_for_the_user_who_called_sudo() {
         let mut command = command(&net.receiver, &program::path("nettop"));
         called_by_nobody(command.arg("--state").arg(above.join("state")));
         assert_eq!(start_and_end(command, folder.path()).status.code(), Some(0));
-        assert_eq!(facts(&above.join("state")), (NOBODY, 0o700, 1));
+        assert_eq!(facts(&above.join("state")), (NOBODY, 0o700, 2));
     }
     // With its own folder root does not help out.
     fs::create_dir(folder.path().join("of-root")).expect("a folder");
@@ -313,7 +313,7 @@ fn the_folder_of_the_service_is_found_by_its_user() {
     command.args(["run", "--iface", "in0", "--map-memory", "1", "--interval", "0.1"]).env(VARIABLE, &link);
     let ended = start_and_end(command, folder.path());
     assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
-    assert_eq!(facts(&private), (NOBODY, 0o700, 1));
+    assert_eq!(facts(&private), (NOBODY, 0o700, 2));
 }
 
 #[test]

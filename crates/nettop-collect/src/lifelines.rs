@@ -1,5 +1,5 @@
 //! Addresses that this host, or whoever looks after it, cannot do without: its own, gateways, resolvers, and those from which somebody is
-//! logged in over SSH. Whoever blocks something asks here first.
+//! logged in over SSH, or looks at this monitor. Whoever blocks something asks here first.
 
 use std::{
     collections::BTreeSet,
@@ -26,6 +26,8 @@ const PACE: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(10);
 /// Where resolvers are named: the second is what systemd-resolved, which listens on a loopback address, asks itself.
 const RESOLV_CONF: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+/// What is looked for there.
+const CONNECTIONS: &str = "connections to sshd and to this monitor";
 /// The port of sshd, whatever else is found.
 const SSH: u16 = 22;
 
@@ -40,6 +42,8 @@ pub struct Lifelines {
     pub resolvers: BTreeSet<IpAddr>,
     /// From where somebody is connected to sshd, or has called this process.
     pub ssh: BTreeSet<IpAddr>,
+    /// From where somebody is connected to the monitor's control socket.
+    pub control: BTreeSet<IpAddr>,
     /// What could not be read, and why, in words: then nothing can be said to be safe.
     pub problems: Vec<String>,
 }
@@ -48,6 +52,8 @@ pub struct Lifelines {
 pub struct LifelineWatch {
     diag: io::Result<Diag>,
     ports: BTreeSet<u16>,
+    /// Of the control socket, where that is one of TCP.
+    control: Option<u16>,
     /// What does not change, or cannot be read any more in the sandbox.
     found: Lifelines,
     /// What somebody who called this process over SSH comes from.
@@ -58,8 +64,9 @@ pub struct LifelineWatch {
 }
 
 impl LifelineWatch {
-    /// Reads what the sandbox hides later: resolvers, and the ports of sshd.
-    pub fn open() -> Self {
+    /// Reads what the sandbox hides later: resolvers, and the ports of sshd. `control` is the port of the monitor's control socket, where it has
+    /// one of TCP.
+    pub fn open(control: Option<u16>) -> Self {
         let mut diag = Diag::open();
         let connection = env::var("SSH_CONNECTION").unwrap_or_default();
         let (caller, port) = caller(&connection);
@@ -70,7 +77,7 @@ impl LifelineWatch {
         }
         let texts = RESOLV_CONF.iter().filter_map(|path| fs::read_to_string(path).ok());
         let found = Lifelines { resolvers: texts.flat_map(|text| resolvers(&text)).collect(), ..Lifelines::default() };
-        Self { diag, ports, found, caller, is_urgent: Arc::default(), looked: None }
+        Self { diag, ports, control, found, caller, is_urgent: Arc::default(), looked: None }
     }
 
     /// To be set while something is blocked: then it looks each second.
@@ -80,7 +87,7 @@ impl LifelineWatch {
 
     fn look(&mut self) {
         self.looked = Some(Instant::now());
-        let Self { diag, ports, found, caller, .. } = self;
+        let Self { diag, ports, control, found, caller, .. } = self;
         found.problems.clear();
         let mut note = |what: &str, error: io::Error| found.problems.push(format!("{what}: {error}"));
         match routes::own_addresses() {
@@ -93,11 +100,19 @@ impl LifelineWatch {
         }
         let mut ssh: BTreeSet<_> = caller.iter().copied().collect();
         match diag {
-            Ok(diag) => match diag.peers(|port| ports.contains(&port), &mut |peer| _ = ssh.insert(peer)) {
-                Ok(()) => found.ssh = ssh,
-                Err(error) => note("connections to sshd", error),
-            },
-            Err(error) => note("connections to sshd", io::Error::new(error.kind(), error.to_string())),
+            Ok(diag) => {
+                let mut controlling = BTreeSet::new();
+                let is_meant = |port| ports.contains(&port) || *control == Some(port);
+                let peers = diag.peers(is_meant, &mut |port, peer| {
+                    let whose = if *control == Some(port) { &mut controlling } else { &mut ssh };
+                    whose.insert(peer);
+                });
+                match peers {
+                    Ok(()) => (found.ssh, found.control) = (ssh, controlling),
+                    Err(error) => note(CONNECTIONS, error),
+                }
+            }
+            Err(error) => note(CONNECTIONS, io::Error::new(error.kind(), error.to_string())),
         }
     }
 }
@@ -198,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_host_s_own_addresses_are_found() {
-        let mut watch = LifelineWatch::open();
+        let mut watch = LifelineWatch::open(None);
         let Reading::Lifelines(found) = watch.collect() else { panic!("another reading") };
         assert_eq!(found.problems, Vec::<String>::new());
         assert!(watch.looked.is_some());

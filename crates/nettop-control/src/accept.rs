@@ -7,6 +7,7 @@ use std::{
 };
 
 use nettop_model::request::{COMMANDS, Effect, Request, parse, token_of};
+use nettop_requests::Caller;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, UnixListener},
@@ -57,11 +58,25 @@ pub struct Client {
 }
 
 impl Client {
-    /// Reads a request that it may make.
+    /// Reads a request, and who asks. What it may not ask for is refused; what acts then goes to the engine all the same, which writes down
+    /// that it was asked.
     ///
     /// # Errors
     /// In words for the client: it may not, or it is no request.
-    pub fn request(&self, line: &[u8]) -> Result<Request, String> {
+    pub fn request(&self, line: &[u8]) -> Result<(Caller, Request), String> {
+        let pid = Some(self.asker.pid).filter(|pid| *pid != 0);
+        let caller = Caller { name: self.name.clone(), pid, refused: None };
+        match self.permitted(line) {
+            Ok(request) => Ok((caller, request)),
+            Err(why) => match parse(line).ok().filter(|request| request.effect() == Effect::Acts) {
+                Some(request) => Ok((Caller { refused: Some(why), ..caller }, request)),
+                None => Err(why),
+            },
+        }
+    }
+
+    /// Reads a request that it may make.
+    fn permitted(&self, line: &[u8]) -> Result<Request, String> {
         let name = &self.name;
         if self.access == Access::Nothing {
             return Err(format!("{name} may not command this monitor: only its own user and root"));
@@ -70,7 +85,7 @@ impl Client {
         if !self.token.as_ref().is_none_or(knows) {
             return Err("this monitor wants a token, in the file named with --control-token".into());
         }
-        let mut request = parse(line)?;
+        let request = parse(line)?;
         if self.access == Access::Read && request.effect() != Effect::Reads {
             let readers = COMMANDS.iter().filter(|command| command.effect == Effect::Reads);
             let names: Vec<_> = readers.map(|command| command.name).collect();
@@ -86,7 +101,6 @@ impl Client {
                 return Err(format!("this is done over tcp:// only for who knows a token (--control-token): {why}"));
             }
         }
-        request.note_asker(name);
         Ok(request)
     }
 }

@@ -39,6 +39,16 @@ pub struct ControlArgs {
     pub control_tcp_anywhere: bool,
 }
 
+impl ControlArgs {
+    /// The port, where it is a socket of TCP.
+    pub fn port(&self) -> Option<u16> {
+        match &self.control_socket {
+            Some(Endpoint::Tcp(address)) => Some(address.port()),
+            _ => None,
+        }
+    }
+}
+
 /// The control channel.
 pub enum Channel {
     /// A Unix socket, its file, and the group that may look.

@@ -9,7 +9,7 @@ use nettop_model::{
     request::{Form, Maps, Request, Snapshot as Ask, Status, Subscribe},
     snapshot::{DEFAULT_LIMIT, Snapshot},
 };
-use nettop_requests::{Requests, ask};
+use nettop_requests::{Requests, ask, ask_for};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -96,7 +96,7 @@ async fn serve_client(mut client: Client, turn: &ClientDeadline, shared: &Shared
     };
     let reply = match request {
         Err(error) => Err(error),
-        Ok(Request::Subscribe(Subscribe { limit, form })) => {
+        Ok((_, Request::Subscribe(Subscribe { limit, form }))) => {
             match shared
                 .feed
                 .serve(
@@ -112,8 +112,8 @@ async fn serve_client(mut client: Client, turn: &ClientDeadline, shared: &Shared
                 Err(error) => Err(error),
             }
         }
-        Ok(request) => match shared.pool(&request) {
-            None => ask(&shared.requests, request).await,
+        Ok((caller, request)) => match shared.pool(&request) {
+            None => ask_for(&shared.requests, caller, request).await,
             Some((pool, which)) => {
                 let written = match &request {
                     Request::Snapshot(Ask { form, .. }) => Written { form: form.clone(), runtime: false },
@@ -220,7 +220,7 @@ mod tests {
         }));
         tokio::spawn(async move {
             let _publish = publish;
-            while let Some(Envelope { request, reply }) = received.recv().await {
+            while let Some(Envelope { request, reply, .. }) = received.recv().await {
                 let _ = reply.send(answer(&request));
                 if request == Request::Stop {
                     break;

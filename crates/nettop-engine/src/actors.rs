@@ -12,9 +12,10 @@ use nettop_model::{
     request::Request,
     snapshot::{BlockRow, Degraded, HookRow, With},
 };
+use nettop_requests::Caller;
 use tokio::sync::oneshot;
 
-use crate::Engine;
+use crate::{Engine, blocks::guards::Refusal};
 
 /// The two actors, where there are any.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ pub(crate) enum Next {
     /// The block is entered: it lasts so many seconds.
     Blocked(BlockRow, u64),
     /// It is gone.
-    Unblocked(Net),
+    Unblocked(Net, Option<Refusal>),
     /// Its blocks are compared with ours.
     Listed(With),
     /// Somebody, or an alert, ran a hook.
@@ -54,7 +55,7 @@ pub(crate) enum Next {
 struct Waiting {
     next: Next,
     /// Who is answered; `None`: nobody asked.
-    reply: Option<oneshot::Sender<Reply>>,
+    asked: Option<(Caller, oneshot::Sender<Reply>)>,
 }
 
 impl Actors {
@@ -100,24 +101,25 @@ impl Engine {
     }
 
     /// Answers a request, at once or, where an actor has to do something first, when that is done.
-    pub(super) fn serve(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
-        match self.delegate(&request) {
+    pub(super) fn serve(&mut self, caller: &Caller, request: Request, reply: oneshot::Sender<Reply>) {
+        let delegated = if caller.refused.is_some() { None } else { self.delegate(&request, caller) };
+        match delegated {
             // Whoever asked may have gone meanwhile.
-            None => drop(reply.send(self.handle(request))),
+            None => drop(reply.send(self.handle_for(caller, request))),
             Some(Err(error)) => drop(reply.send(Err(error))),
             Some(Ok(key)) => {
                 if let Some(waiting) = self.actors.waiting.get_mut(&key) {
-                    waiting.reply = Some(reply);
+                    waiting.asked = Some((caller.clone(), reply));
                 }
             }
         }
     }
 
     /// Has an actor do what is asked; `None`: it is nothing for one.
-    fn delegate(&mut self, request: &Request) -> Option<Result<(Which, u64), String>> {
+    fn delegate(&mut self, request: &Request, caller: &Caller) -> Option<Result<(Which, u64), String>> {
         match request {
-            Request::Block(request) => self.block_elsewhere(request),
-            Request::Unblock(request) => self.unblock_elsewhere(request.net),
+            Request::Block(request) => self.block_elsewhere(request, caller),
+            Request::Unblock(request) => self.unblock_elsewhere(request.net, None),
             Request::Hook(request) => Some(self.run_hook(request.key, request.target.clone())),
             _ => None,
         }
@@ -127,7 +129,7 @@ impl Engine {
     pub(crate) fn send_job(&mut self, which: Which, job: Job, next: Next) -> Result<(Which, u64), String> {
         let link = self.actors.link(which).ok_or("there is no process that could do it")?;
         let id = link.send(job)?;
-        self.actors.waiting.insert((which, id), Waiting { next, reply: None });
+        self.actors.waiting.insert((which, id), Waiting { next, asked: None });
         Ok((which, id))
     }
 
@@ -144,8 +146,9 @@ impl Engine {
         }
         let any = !all.is_empty();
         for (which, done) in all {
-            let Some(Waiting { next, reply }) = self.actors.waiting.remove(&(which, done.id)) else { continue };
-            let answer = self.finish_job(next, &done);
+            let Some(Waiting { next, asked }) = self.actors.waiting.remove(&(which, done.id)) else { continue };
+            let (caller, reply) = asked.unzip();
+            let answer = self.finish_job(next, caller.as_ref(), &done);
             if let (Err(error), None) = (&answer, &reply) {
                 log::warn!("{error}");
                 self.message.clone_from(error);
@@ -156,10 +159,10 @@ impl Engine {
         any
     }
 
-    fn finish_job(&mut self, next: Next, done: &Done) -> Reply {
+    fn finish_job(&mut self, next: Next, caller: Option<&Caller>, done: &Done) -> Reply {
         match next {
-            Next::Blocked(row, seconds) => self.blocked_elsewhere(row, seconds, done),
-            Next::Unblocked(net) => self.unblocked_elsewhere(net, done),
+            Next::Blocked(row, seconds) => self.blocked_elsewhere(row, seconds, caller, done),
+            Next::Unblocked(net, refusal) => self.unblocked_elsewhere(net, refusal.as_ref(), caller, done),
             Next::Listed(with) => self.listed_elsewhere(with, done),
             Next::Hooked(hook) => self.hook_done(&hook, done),
         }

@@ -63,7 +63,7 @@ use nettop_model::{
     snapshot::{DEFAULT_LIMIT, Degraded, Mode, SandboxLayer, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
 };
 use nettop_process::{cause, random};
-use nettop_requests::Envelope;
+use nettop_requests::{Caller, Envelope};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at},
@@ -312,9 +312,9 @@ impl Engine {
                     drain.as_mut().reset(started + self.source.pace().min(interval));
                 }
                 envelope = requests.recv() => {
-                    let Some(Envelope { request, reply }) = envelope else { break };
+                    let Some(Envelope { request, caller, reply }) = envelope else { break };
                     let stop = request == Request::Stop;
-                    tokio::task::block_in_place(|| self.serve(request, reply));
+                    tokio::task::block_in_place(|| self.serve(&caller, request, reply));
                     if stop {
                         break;
                     }
@@ -329,6 +329,7 @@ impl Engine {
     fn last(mut self) -> Arc<Snapshot> {
         self.save_usual();
         self.write_blocks(true);
+        self.audit_last();
         self.sinks.finish();
         self.aggregates.settle();
         Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
@@ -424,10 +425,11 @@ impl Engine {
         if second_over {
             source.read_tables(&mut aggregates.tables);
         }
-        blocks.enter(&reading.dropped);
+        let ended = blocks.enter(&reading.dropped);
         self.messages.enter(&reading.neighbours);
         aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
+        self.audit_ended(ended);
         self.drain_events();
         self.judge();
         self.write_blocks(false);
@@ -516,19 +518,31 @@ impl Engine {
         }
     }
 
-    /// Does what is asked, or says why not: what [`run`](Self::run) does with each request.
+    /// Does what the screen asks for, or says why not.
     ///
     /// # Errors
     /// In words for whoever asked.
     pub fn handle(&mut self, request: Request) -> Reply {
+        self.handle_for(&Caller::screen(), request)
+    }
+
+    /// The same for somebody else: what [`run`](Self::run) does with each request.
+    ///
+    /// # Errors
+    /// In words for whoever asked.
+    pub fn handle_for(&mut self, caller: &Caller, request: Request) -> Reply {
+        if let Some(why) = &caller.refused {
+            self.audit_stranger(&request, caller, why);
+            return Err(why.clone());
+        }
         let asked = (request.effect() == request::Effect::Changes).then(|| request.clone());
-        let reply = self.answer(request);
+        let reply = self.answer(request, caller);
         // Behind the readings that it brought about.
         asked.into_iter().for_each(|request| self.sinks.request(&request));
         reply
     }
 
-    fn answer(&mut self, request: Request) -> Reply {
+    fn answer(&mut self, request: Request, caller: &Caller) -> Reply {
         let answer = match request {
             Request::Set(change) => self.set(&change).map_err(|error| cause::told(&error))?,
             Request::Top(Top { count }) => {
@@ -569,9 +583,9 @@ impl Engine {
                 let arguments = command_line::read(pid)?;
                 return Ok(Answer::field("command", arguments));
             }
-            Request::Block(request) => return self.block(&request).inspect(|_| self.publish_soon()),
-            Request::Unblock(request) => return self.unblock(request).inspect(|_| self.publish_soon()),
-            Request::Allow(request) => return self.allow(request).inspect(|_| self.publish_soon()),
+            Request::Block(request) => return self.block(&request, caller).inspect(|_| self.publish_soon()),
+            Request::Unblock(request) => return self.unblock(request, caller).inspect(|_| self.publish_soon()),
+            Request::Allow(request) => return self.allow(request, caller).inspect(|_| self.publish_soon()),
             Request::Blocks => return self.list_blocks(),
             Request::Hook(_) => return Err("hooks are run by a live monitor alone".into()),
             Request::Hooks => {

@@ -232,14 +232,14 @@ impl Engine {
                     tokio::task::block_in_place(|| self.play_due(&mut player));
                 }
                 envelope = requests.recv() => {
-                    let Some(Envelope { request, reply }) = envelope else { break };
+                    let Some(Envelope { request, caller, reply }) = envelope else { break };
                     match request {
                         Request::Pause => player.pause(true),
                         Request::Resume => player.pause(false),
                         _ => {}
                     }
                     let stop = request == Request::Stop;
-                    let answer = tokio::task::block_in_place(|| self.handle(request));
+                    let answer = tokio::task::block_in_place(|| self.handle_for(&caller, request));
                     // Whoever asked may have gone meanwhile.
                     let _ = reply.send(answer);
                     if stop {

@@ -15,12 +15,15 @@ use nettop_model::{
     snapshot::{Alert, Connection, Degraded, Export, ExportRow, Sampled},
 };
 
+use crate::blocks::audit;
+
 /// The files, where there are any.
 #[derive(Debug, Default)]
 pub struct Sinks {
     events: Option<Jsonl<Sampled>>,
     alerts: Option<Jsonl<Alert>>,
     connections: Option<Jsonl<Connection>>,
+    audit: Option<Jsonl<audit::Row>>,
     record: Option<Arc<Recorder<Line>>>,
     state: Option<StateWriter>,
 }
@@ -39,9 +42,19 @@ impl Sinks {
             events: events.map(|target| Jsonl::start(Export::Events, target)).transpose()?,
             alerts: alerts.map(|target| Jsonl::start(Export::Alerts, target)).transpose()?,
             connections: connections.map(|target| Jsonl::start(Export::Connections, target)).transpose()?,
+            audit: None,
             record: None,
             state: None,
         })
+    }
+
+    /// From now on what is blocked and refused is written down there.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn keep_audit(&mut self, target: AppendFile) -> io::Result<()> {
+        self.audit = Some(Jsonl::start_synced(Export::Audit, target)?);
+        Ok(())
     }
 
     /// From now on readings are recorded: collectors write theirs, the engine what it does beside.
@@ -89,13 +102,15 @@ impl Sinks {
     fn files(&self) -> impl Iterator<Item = &dyn RowsFile> {
         let events = self.events.iter().map(|file| file as &dyn RowsFile);
         let alerts = self.alerts.iter().map(|file| file as &dyn RowsFile);
-        events.chain(alerts).chain(self.connections.iter().map(|file| file as &dyn RowsFile))
+        let connections = self.connections.iter().map(|file| file as &dyn RowsFile);
+        events.chain(alerts).chain(connections).chain(self.audit.iter().map(|file| file as &dyn RowsFile))
     }
 
     fn files_mut(&mut self) -> impl Iterator<Item = &mut dyn RowsFile> {
         let events = self.events.iter_mut().map(|file| file as &mut dyn RowsFile);
         let alerts = self.alerts.iter_mut().map(|file| file as &mut dyn RowsFile);
-        events.chain(alerts).chain(self.connections.iter_mut().map(|file| file as &mut dyn RowsFile))
+        let connections = self.connections.iter_mut().map(|file| file as &mut dyn RowsFile);
+        events.chain(alerts).chain(connections).chain(self.audit.iter_mut().map(|file| file as &mut dyn RowsFile))
     }
 
     /// Adds a sampled packet.
@@ -116,6 +131,14 @@ impl Sinks {
     pub fn connection(&mut self, connection: &Connection) {
         if let Some(connections) = &mut self.connections {
             connections.push(connection.clone());
+        }
+    }
+
+    /// Has written down what was blocked or refused, at once.
+    pub fn audit(&mut self, row: audit::Row) {
+        if let Some(audit) = &mut self.audit {
+            audit.push(row);
+            audit.flush();
         }
     }
 
@@ -146,9 +169,23 @@ impl Sinks {
     }
 }
 
+/// That it is not written down who blocks what. Blocks are made all the same.
+pub fn audit_lost(path: &str, lost: u64, reason: String) -> Degraded {
+    let what = match lost {
+        0 => format!("what is blocked is not written down in {path}"),
+        _ => format!("{lost} lines of what was blocked are missing from {path}"),
+    };
+    let remedy = "make room, or name another file with --audit; blocks are made all the same";
+    Degraded { badge: "AUDIT LOST".into(), what, reason, remedy: remedy.into() }
+}
+
 /// What is wrong with the files.
 pub fn degraded(rows: &[ExportRow]) -> impl Iterator<Item = Degraded> + '_ {
     rows.iter().filter_map(|ExportRow { kind, path, lost, error, .. }| {
+        if *kind == Export::Audit {
+            let reason = error.clone().or_else(|| (*lost > 0).then(|| "it is not written fast enough".into()))?;
+            return Some(audit_lost(path, *lost, reason));
+        }
         let what = format!("{} are missing from {path}", kind.label());
         let (what, reason, remedy) = match error {
             Some(error) if *lost == 0 => (
@@ -162,7 +199,7 @@ pub fn degraded(rows: &[ExportRow]) -> impl Iterator<Item = Degraded> + '_ {
                 format!("{lost} lines lost: the file could not be written, or not fast enough"),
                 match kind {
                     Export::Events => "a lower --event-rate, or a faster disk",
-                    Export::Alerts | Export::Connections => "a faster disk",
+                    Export::Alerts | Export::Connections | Export::Audit => "a faster disk",
                 },
             ),
             None => return None,

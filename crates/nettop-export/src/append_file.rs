@@ -7,14 +7,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Its permissions, less the umask.
+/// Who may read it, less the umask: everybody ...
 const MODE: u32 = 0o644;
+/// ... or its owner alone.
+const PRIVATE: u32 = 0o600;
 
 /// A file opened for appending, before anything else is: what cannot be opened is told at once.
 #[derive(Debug)]
 pub struct AppendFile {
     path: PathBuf,
     file: File,
+    mode: u32,
     /// The file ends within a line, which somebody else left there.
     torn: bool,
 }
@@ -25,13 +28,33 @@ impl AppendFile {
     /// # Errors
     /// What the file system says.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, MODE)
+    }
+
+    /// The same; where it is missing, only its owner will be able to read it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open_private(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, PRIVATE)
+    }
+
+    /// The file that is there now under its name.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn reopened(&self) -> io::Result<Self> {
+        Self::open_with(&self.path, self.mode)
+    }
+
+    fn open_with(path: &Path, mode: u32) -> io::Result<Self> {
         // Readable too: to see how the file ends; and a pipe is then opened whether or not it has a reader.
         // Should it be a terminal, it must not become the one whose end is ours.
         let file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
-            .mode(MODE)
+            .mode(mode)
             .custom_flags(libc::O_NOCTTY)
             .open(path)?;
         let length = file.metadata()?.len();
@@ -39,7 +62,7 @@ impl AppendFile {
         if length > 0 && file.metadata()?.is_file() {
             file.read_exact_at(&mut last, length - 1)?;
         }
-        Ok(Self { path: path.into(), file, torn: last != [b'\n'] })
+        Ok(Self { path: path.into(), file, mode, torn: last != [b'\n'] })
     }
 
     /// Where it is.
@@ -50,6 +73,14 @@ impl AppendFile {
     /// Whether it is a file in a folder, and not a pipe or a device.
     pub fn is_regular(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// Brings what was appended to the disk; a pipe or a device has none.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn sync(&self) -> io::Result<()> {
+        if self.is_regular() { self.file.sync_all() } else { Ok(()) }
     }
 
     /// Appends whole lines. Returns how many lines and bytes of them are in the file: if not all, its end is made good

@@ -27,6 +27,8 @@ use super::append_file::AppendFile;
 const BATCH: usize = 4096;
 /// Batches that may wait for the disk: some seconds of packets.
 const QUEUE: usize = 64;
+/// Rows that may wait for room in the queue, of a file that each row is brought to the disk of.
+const MAY_WAIT: usize = 65_536;
 /// How often it is tried again to hand them over, where that may wait.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long the last rows may take at the end.
@@ -77,6 +79,8 @@ pub struct Jsonl<T> {
     batches: Option<SyncSender<Vec<T>>>,
     /// Waits for a slow disk, where nothing else is waiting.
     patient: bool,
+    /// Rows that are kept while there is no room in the queue.
+    may_wait: usize,
     ended: Receiver<()>,
     status: Arc<Status>,
 }
@@ -103,18 +107,31 @@ impl<T: Serialize + Send + 'static> Jsonl<T> {
     /// # Errors
     /// When no thread can be started.
     pub fn start(export: Export, target: AppendFile) -> io::Result<Self> {
+        Self::start_with(export, target, false)
+    }
+
+    /// The same; rows are on the disk before the next ones are written, and some wait for a slow one.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start_synced(export: Export, target: AppendFile) -> io::Result<Self> {
+        Self::start_with(export, target, true)
+    }
+
+    fn start_with(export: Export, target: AppendFile, synced: bool) -> io::Result<Self> {
         let (batches, received) = sync_channel(QUEUE);
         let (ending, ended) = sync_channel(1);
         let status = Arc::new(Status::default());
         let path = target.path().display().to_string();
-        let mut writer = Writer { target, status: status.clone(), stale: None, text: Vec::new() };
+        let mut writer = Writer { target, synced, status: status.clone(), stale: None, text: Vec::new() };
         thread::Builder::new().name(format!("nettop-{}", export.label())).spawn(move || {
             writer.run(&received);
             // Nobody may be waiting any more.
             let _ = ending.try_send(());
         })?;
         let batches = Some(batches);
-        Ok(Self { export, path, batch: Vec::new(), rows: 0, batches, patient: false, ended, status })
+        let may_wait = if synced { MAY_WAIT } else { 0 };
+        Ok(Self { export, path, batch: Vec::new(), rows: 0, batches, patient: false, may_wait, ended, status })
     }
 
     /// Adds a row.
@@ -150,12 +167,19 @@ impl<T: Serialize + Send + 'static> RowsFile for Jsonl<T> {
         }
         let batch = std::mem::take(&mut self.batch);
         let rows = batch.len() as u64;
-        self.rows += rows;
-        let taken = self.batches.as_ref().is_some_and(|batches| match self.patient {
-            true => self.send_patiently(batches, batch),
+        let taken = match &self.batches {
+            None => false,
+            Some(batches) if self.patient => self.send_patiently(batches, batch),
             // An empty batch only wakes the thread; where the queue is full it is awake.
-            false => batches.try_send(batch).is_ok(),
-        });
+            Some(batches) => match batches.try_send(batch) {
+                Err(TrySendError::Full(back)) if back.len() < self.may_wait => {
+                    self.batch = back;
+                    return;
+                }
+                sent => sent.is_ok(),
+            },
+        };
+        self.rows += rows;
         if !taken {
             self.status.lost.fetch_add(rows, Ordering::Relaxed);
         }
@@ -163,11 +187,19 @@ impl<T: Serialize + Send + 'static> RowsFile for Jsonl<T> {
 
     fn close(&mut self) {
         self.flush();
-        self.batches = None;
+        if self.batch.is_empty() {
+            self.batches = None;
+        }
     }
 
     fn finish_until(&mut self, until: Instant) {
         self.close();
+        while self.batches.is_some() && Instant::now() < until {
+            thread::sleep(PAUSE);
+            self.close();
+        }
+        self.rows += self.batch.len() as u64;
+        self.batches = None;
         if self.ended.recv_timeout(until.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout) {
             let written = self.status.lines.load(Ordering::Relaxed);
             self.status.lost.store(self.rows.saturating_sub(written), Ordering::Relaxed);
@@ -194,6 +226,8 @@ impl<T: Serialize + Send + 'static> RowsFile for Jsonl<T> {
 /// The thread's own.
 struct Writer {
     target: AppendFile,
+    /// Each batch is brought to the disk.
+    synced: bool,
     status: Arc<Status>,
     /// Why the file could not be opened anew: it is still the old one.
     stale: Option<String>,
@@ -225,6 +259,7 @@ impl Writer {
         self.status.lines.fetch_add(lines, Ordering::Relaxed);
         self.status.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.status.lost.fetch_add(rows.len() as u64 - lines, Ordering::Relaxed);
+        let result = result.and_then(|()| if self.synced { self.target.sync() } else { Ok(()) });
         self.status.set_error(match result {
             Ok(()) => self.stale.clone(),
             Err(error) => Some(error.to_string()),
@@ -232,7 +267,7 @@ impl Writer {
     }
 
     fn reopen(&mut self) {
-        match AppendFile::open(self.target.path()) {
+        match self.target.reopened() {
             Ok(target) => {
                 self.target = target;
                 self.stale = None;
@@ -245,7 +280,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
     use super::*;
 
@@ -276,6 +311,31 @@ mod tests {
         let row = finished(Jsonl::start(Export::Events, target("/dev/full".as_ref())).unwrap(), 0..5000);
         assert_eq!((row.lines, row.lost), (0, 5000));
         assert!(row.error.is_some_and(|error| error.contains("No space")));
+    }
+
+    #[test]
+    fn rows_that_are_brought_to_the_disk_wait_for_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.jsonl");
+        let mut jsonl = Jsonl::start_synced(Export::Audit, AppendFile::open_private(&path).unwrap()).unwrap();
+        // Handed over one by one, faster than a disk takes them.
+        for row in 0..5_000u32 {
+            jsonl.push(row);
+            jsonl.flush();
+        }
+        jsonl.finish_until(Instant::now() + Duration::from_secs(60));
+        let expected: String = (0..5_000).map(|row| format!("{row}\n")).collect();
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!((jsonl.row().lines, jsonl.row().lost, jsonl.row().error), (5_000, 0, None));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        // What nobody takes is lost in the end, and said.
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut jsonl = Jsonl::start_synced(Export::Audit, target(&pipe)).unwrap();
+        (0..100_000u32).for_each(|row| jsonl.push(row));
+        jsonl.finish_until(Instant::now() + Duration::from_millis(200));
+        let row = jsonl.row();
+        assert!(row.lost > 0 && row.lines + row.lost == 100_000, "{row:?}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use crossterm::event::{Event, KeyCode};
 use nettop_model::{answer::Reply, request::Request, snapshot::Snapshot};
-use nettop_requests::{Envelope, Requests, ask};
+use nettop_requests::{Caller, Envelope, Requests, ask};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -276,7 +276,8 @@ fn send(state: &mut State, wishes: &mpsc::Sender<Request>, request: &Request) {
 async fn stop(requests: &Requests) {
     let (reply, _answer) = oneshot::channel();
     // An error means that the engine has ended already.
-    let _ = timeout(PATIENCE, requests.send(Envelope { request: Request::Stop, reply })).await;
+    let _ =
+        timeout(PATIENCE, requests.send(Envelope { request: Request::Stop, caller: Caller::screen(), reply })).await;
 }
 
 /// Waits for the answers that are on their way: the shell would take them for something that was typed.

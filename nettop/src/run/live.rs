@@ -26,6 +26,7 @@ use nettop_collect::{
 use nettop_control::{channel::Channel, server};
 use nettop_engine::{Engine, Optional, Settings, blocks::Blocking, overhead::Overhead, replay::Player, sinks::Sinks};
 use nettop_export::{
+    append_file::AppendFile,
     atomic_file::AtomicFile,
     log::Log,
     session::OutputDir,
@@ -59,6 +60,7 @@ use self::{
 use crate::{
     cli::{CommonArgs, DemoArgs, Level, ReplayArgs, RunArgs},
     run::{
+        audit,
         files::{Files, Hangup},
         sources::{self, Inputs},
         state,
@@ -80,11 +82,16 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(path) = &args.pcap {
         return capture(path, args);
     }
+    let blocking = args.blocking.blocking(&args.common.rules)?;
     // Before there is anything that they could inherit.
-    let actors = Actors::start(args)?;
+    let actors = Actors::start(args, blocking.with)?;
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let mut opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
     opened.state = state::open(args.state.as_deref(), opened.invoker.as_ref(), &mut settings.found)?;
+    if !args.is_without(Optional::Blocks) {
+        let (option, state) = (args.blocking.audit.as_deref(), opened.state.as_ref());
+        opened.audit = audit::open(option, state, opened.invoker.as_ref(), &mut settings.found)?;
+    }
     let record = Invoker::open_first(opened.invoker.as_ref(), || sources::open_record(args))?;
     let _last_records = LastRecords(opened.log.clone());
     // Databases are in memory by now.
@@ -93,8 +100,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut xdp = Xdp::open(&args.iface, &args.load_options(&budget))?;
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Blocks) {
-        let watch = LifelineWatch::open();
-        settings.blocking = Blocking { urgency: watch.urgency(), ..args.blocking.blocking() };
+        let watch = LifelineWatch::open(args.common.control.port());
+        settings.blocking = Blocking { urgency: watch.urgency(), ..blocking };
         beside.push(Box::new(watch));
     }
     if !args.is_without(Optional::Connections) {
@@ -158,6 +165,8 @@ struct Opened {
     log: Option<Log>,
     /// Of the live monitor alone: made up and recorded traffic must not teach what is usual here.
     state: Option<StateDir>,
+    /// Likewise.
+    audit: Option<AppendFile>,
     /// Whether processes are named.
     processes: bool,
     /// The processes beside this one.
@@ -196,7 +205,8 @@ impl Opened {
                 })
                 .init();
         }
-        Ok(Self { invoker, control, geo, files, log, state: None, processes: false, actors: Actors::default() })
+        let actors = Actors::default();
+        Ok(Self { invoker, control, geo, files, log, state: None, audit: None, processes: false, actors })
     }
 
     /// What of the file system is needed from now on.
@@ -209,7 +219,8 @@ impl Opened {
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs =
             [&args.jsonl, &args.alerts, &args.connections, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);
-        outputs.chain(self.log.as_ref().map(Log::path)).for_each(|path| folders.output(path));
+        let audit = self.audit.as_ref().map(AppendFile::path);
+        outputs.chain(self.log.as_ref().map(Log::path)).chain(audit).for_each(|path| folders.output(path));
         // At the end of a link there may be nothing yet.
         let ends = self.files.snapshot.iter().filter_map(AtomicFile::file);
         let ends = ends.chain(self.files.session.iter().flat_map(OutputDir::files));
@@ -258,7 +269,7 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
     heap::keep_small();
     let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
-    let Opened { control, mut geo, files, log, state, actors, .. } = opened;
+    let Opened { control, mut geo, files, log, state, audit, actors, .. } = opened;
     // Only now: a thread keeps the privileges it began with.
     if let Some(log) = &log {
         log.start().context("starting the thread that writes the log")?;
@@ -277,6 +288,9 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
         sinks.keep_state(
             StateWriter::start(state).context("starting the thread that keeps what the next start is to find")?,
         );
+    }
+    if let Some(audit) = audit {
+        sinks.keep_audit(audit).context("starting the thread that writes the audit")?;
     }
     let (inputs, recorder) = inputs.recorded(&settings).context("starting the thread that records")?;
     recorder.into_iter().for_each(|recorder| sinks.record(recorder));

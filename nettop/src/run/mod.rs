@@ -1,6 +1,7 @@
 //! The wiring: what `nettop run`, `demo` and `attach` start, and how it ends.
 
 pub mod attach;
+mod audit;
 pub mod files;
 pub mod live;
 mod sources;

@@ -22,7 +22,7 @@ const DEADLINE_OF_EVERYTHING: Duration = Duration::from_secs(300);
 
 /// Asks the monitor, until the screen has ended.
 pub async fn run(monitor: Arc<Monitor>, mut requests: mpsc::Receiver<Envelope>) {
-    while let Some(Envelope { request, reply }) = requests.recv().await {
+    while let Some(Envelope { request, reply, .. }) = requests.recv().await {
         // The screen ends, and only that.
         if request == Request::Stop {
             let _ = reply.send(Ok(Answer::field("stopping", true)));

@@ -1,6 +1,6 @@
 //! The blocks in force, and what they have dropped.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use nettop_actor::firewall;
 use nettop_collect::blocker::Blocker;
@@ -11,6 +11,7 @@ use nettop_model::{
     snapshot::{BlockRow, With},
 };
 
+use super::{extend::Span, guards::Refusal};
 use crate::heaviest::heaviest;
 
 /// One of them.
@@ -24,8 +25,10 @@ pub struct Entry {
     pub by: String,
     pub confirmed: bool,
     since_ns: u64,
-    /// On the monotonic clock.
+    /// When it began and until when it lasts, on the monotonic clock; and for how long it was made.
+    began_ns: i128,
     until_ns: u64,
+    lasting_ns: u64,
     packets: u64,
     /// Whether it is known how many.
     is_counted: bool,
@@ -38,21 +41,32 @@ pub struct Entry {
 
 impl Entry {
     /// Of a firewall, which does not count.
-    fn new(why: String, by: String, confirmed: bool, since_ns: u64, until_ns: u64, packets: u64) -> Self {
+    fn new(row: &BlockRow, now: Moment, lasting_ns: u64) -> Self {
+        let BlockRow { why, by, confirmed, since_ns, packets, .. } = row;
         Self {
-            with: With::Print,
+            with: row.with,
             number: None,
-            why,
-            by,
-            confirmed,
-            since_ns,
-            until_ns,
-            packets,
+            why: why.clone(),
+            by: by.clone(),
+            confirmed: *confirmed,
+            since_ns: *since_ns,
+            // One of an earlier run began as long ago as the clock on the wall says.
+            began_ns: i128::from(now.monotonic_ns) - i128::from(now.unix_ns.saturating_sub(*since_ns)),
+            until_ns: now.monotonic_ns.saturating_add(lasting_ns),
+            lasting_ns,
+            packets: packets.unwrap_or_default(),
             is_counted: false,
             carried: 0,
             open: 0,
             pps: 0.0,
         }
+    }
+
+    /// The same block, renewed.
+    fn renewed(self, row: BlockRow, now: Moment, lasting_ns: u64) -> Self {
+        let BlockRow { why, by, confirmed, .. } = row;
+        let until_ns = now.monotonic_ns.saturating_add(lasting_ns);
+        Self { why, by, confirmed, began_ns: now.monotonic_ns.into(), until_ns, lasting_ns, ..self }
     }
 
     /// Whether it ends without anybody who does that.
@@ -61,13 +75,28 @@ impl Entry {
     }
 }
 
+/// A block that has ended. What one of the XDP program had dropped in all is known with the next reading.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// What was blocked, and what dropped it.
+    pub net: Net,
+    pub with: With,
+    /// Packets dropped, where that is known.
+    pub packets: Option<u64>,
+    /// What ended it.
+    pub by: String,
+    /// The guard that did, and why.
+    pub guard: Option<&'static str>,
+    pub why: String,
+}
+
 /// All of them. What was dropped is counted here by block, and in the totals of all packets: `holds` of the group is that both agree.
 #[derive(Debug, Default)]
 pub struct Book {
     entries: BTreeMap<Net, Entry>,
     by_number: HashMap<u32, Net>,
-    /// Numbers of blocks that have ended since the newest reading.
-    leaving: HashSet<u32>,
+    /// Blocks that have ended since the newest reading, by number.
+    leaving: HashMap<u32, Ended>,
     /// By blocks that have ended.
     pub ended: u64,
     /// By no block that is known.
@@ -76,6 +105,19 @@ pub struct Book {
     pub dropped: u64,
     /// ... and since the last reset.
     pub since_reset: u64,
+}
+
+impl Ended {
+    fn of(net: &Net, entry: &Entry, by: &str, refusal: Option<&Refusal>) -> Self {
+        Self {
+            net: *net,
+            with: entry.with,
+            packets: entry.is_counted.then_some(entry.packets),
+            by: by.into(),
+            guard: refusal.map(|refusal| refusal.guard),
+            why: refusal.map(|refusal| refusal.why.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 impl Book {
@@ -110,20 +152,14 @@ impl Book {
     ) -> anyhow::Result<()> {
         let until_ns = now.monotonic_ns.saturating_add(lasting_ns);
         let number = blocker.block(row.net.key(), until_ns)?;
-        let BlockRow { net, why, by, confirmed, since_ns, packets, .. } = row;
-        let before = self.entries.remove(&net);
+        let net = row.net;
         self.by_number.insert(number, net);
-        let entry = match before {
-            Some(before) => Entry { why, by, confirmed, until_ns, ..before },
+        let entry = match self.entries.remove(&net) {
+            Some(before) => before.renewed(row, now, lasting_ns),
             None => {
-                let packets = packets.unwrap_or_default();
-                Entry {
-                    with: With::Xdp,
-                    number: Some(number),
-                    is_counted: true,
-                    carried: packets,
-                    ..Entry::new(why, by, confirmed, since_ns, until_ns, packets)
-                }
+                let carried = row.packets.unwrap_or_default();
+                let entry = Entry::new(&row, now, lasting_ns);
+                Entry { with: With::Xdp, number: Some(number), is_counted: true, carried, ..entry }
             }
         };
         self.entries.insert(net, entry);
@@ -132,11 +168,10 @@ impl Book {
 
     /// Notes that a firewall blocks what `row` says, for so many nanoseconds from `now` on.
     pub fn put_elsewhere(&mut self, row: BlockRow, now: Moment, lasting_ns: u64) {
-        let until_ns = now.monotonic_ns.saturating_add(lasting_ns);
-        let BlockRow { net, with, why, by, confirmed, since_ns, packets, .. } = row;
+        let net = row.net;
         let entry = match self.entries.remove(&net) {
-            Some(before) => Entry { why, by, confirmed, until_ns, ..before },
-            None => Entry { with, ..Entry::new(why, by, confirmed, since_ns, until_ns, packets.unwrap_or_default()) },
+            Some(before) => before.renewed(row, now, lasting_ns),
+            None => Entry::new(&row, now, lasting_ns),
         };
         self.entries.insert(net, entry);
     }
@@ -149,10 +184,12 @@ impl Book {
         }
     }
 
-    /// Forgets what a firewall blocks no more.
-    pub fn end_elsewhere(&mut self, net: &Net) -> Option<Entry> {
+    /// Forgets what a firewall blocks no more. `by` and `refusal` say what ended it.
+    pub fn end_elsewhere(&mut self, net: &Net, by: &str, refusal: Option<&Refusal>) -> Option<(Entry, Ended)> {
         self.entries.get(net).filter(|entry| entry.number.is_none())?;
-        self.entries.remove(net)
+        let entry = self.entries.remove(net)?;
+        let ended = Ended::of(net, &entry, by, refusal);
+        Some((entry, ended))
     }
 
     /// Ending it did not do well: it lasts so many seconds longer.
@@ -178,16 +215,43 @@ impl Book {
         all.filter_map(row).collect()
     }
 
-    /// Ends a block, and returns it; `None`: there is none.
+    /// Blocks of the XDP program that are to last longer, because they drop something, and until when. Prefixes only if they were confirmed.
+    pub fn extended(&self, now: Moment) -> impl Iterator<Item = (Net, u64)> {
+        let may = |(net, entry): &(&Net, &Entry)| entry.number.is_some() && (net.is_address() || entry.confirmed);
+        self.entries.iter().filter(may).filter_map(move |(net, entry)| {
+            let Entry { began_ns, lasting_ns, until_ns, pps, .. } = *entry;
+            Some((*net, Span { began_ns, lasting_ns, until_ns, pps }.extended(now)?))
+        })
+    }
+
+    /// Lets a block last until then.
+    ///
+    /// # Errors
+    /// As for [`Blocker::block`].
+    pub fn extend(&mut self, blocker: &mut dyn Blocker, net: &Net, until_ns: u64) -> anyhow::Result<()> {
+        if let Some(entry) = self.entries.get_mut(net) {
+            blocker.block(net.key(), until_ns)?;
+            entry.until_ns = until_ns;
+        }
+        Ok(())
+    }
+
+    /// Ends a block, and returns it; `None`: there is none. `by` and `refusal` say what ends it.
     ///
     /// # Errors
     /// As for [`Blocker::unblock`].
-    pub fn end(&mut self, blocker: &mut dyn Blocker, net: &Net) -> anyhow::Result<Option<Entry>> {
+    pub fn end(
+        &mut self,
+        blocker: &mut dyn Blocker,
+        net: &Net,
+        by: &str,
+        refusal: Option<&Refusal>,
+    ) -> anyhow::Result<Option<Entry>> {
         let Some(number) = self.entries.get(net).and_then(|entry| entry.number) else { return Ok(None) };
         blocker.unblock(&net.key())?;
         let Some(entry) = self.entries.remove(net) else { return Ok(None) };
         self.by_number.remove(&number);
-        self.leaving.insert(number);
+        self.leaving.insert(number, Ended::of(net, &entry, by, refusal));
         self.ended += entry.packets - entry.carried;
         Ok(Some(entry))
     }
@@ -198,8 +262,17 @@ impl Book {
         over.map(|(net, _)| *net).collect()
     }
 
-    /// Enters what was dropped.
-    pub fn enter(&mut self, dropped: &[(u32, u64)]) {
+    /// Those of the XDP program that last, as if they ended now.
+    pub fn lasting(&self, by: &str) -> Vec<Ended> {
+        self.entries
+            .iter()
+            .filter(|(_, entry)| entry.number.is_some())
+            .map(|(net, entry)| Ended::of(net, entry, by, None))
+            .collect()
+    }
+
+    /// Enters what was dropped. Returns the blocks of which by now it is known what they have dropped in all.
+    pub fn enter(&mut self, dropped: &[(u32, u64)]) -> Vec<Ended> {
         for (number, packets) in dropped {
             self.dropped += packets;
             self.since_reset += packets;
@@ -209,11 +282,16 @@ impl Book {
                     entry.packets += packets;
                     entry.open += packets;
                 }
-                None if *number != OF_NONE && self.leaving.contains(number) => self.ended += packets,
-                None => self.untracked += packets,
+                None => match self.leaving.get_mut(number).filter(|_| *number != OF_NONE) {
+                    Some(ended) => {
+                        ended.packets = ended.packets.map(|before| before + packets);
+                        self.ended += packets;
+                    }
+                    None => self.untracked += packets,
+                },
             }
         }
-        self.leaving.clear();
+        self.leaving.drain().map(|(_, ended)| ended).collect()
     }
 
     /// So many seconds are over.
@@ -249,6 +327,7 @@ impl Book {
             until_ns: until_ns.saturating_add(now.unix_offset_ns()),
             packets: is_counted.then_some(*packets),
             pps: number.map(|_| *pps),
+            dry: false,
         }
     }
 
@@ -260,5 +339,89 @@ impl Book {
             other.pps.total_cmp(&one.pps).then(other.packets.cmp(&one.packets)).then(net.cmp(other_net))
         });
         (listed.into_iter().map(|(net, entry)| Self::row(net, entry, now)).collect(), left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_common::blocks::BlockKey;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Notes until when something is to be dropped.
+    #[derive(Default)]
+    struct Noted(Vec<u64>);
+
+    impl Blocker for Noted {
+        fn room(&self) -> usize {
+            8
+        }
+
+        fn block(&mut self, _: BlockKey, until_ns: u64) -> anyhow::Result<u32> {
+            self.0.push(until_ns);
+            Ok(1)
+        }
+
+        fn unblock(&mut self, _: &BlockKey) -> anyhow::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn row(text: &str) -> BlockRow {
+        BlockRow { since_ns: 1_000 * SECOND, ..BlockRow::new(text.parse().unwrap(), With::Xdp) }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_neither_ends_nor_prolongs_a_block() {
+        for unix_ns in [0, 1_000 * SECOND, 4_000_000_000 * SECOND] {
+            let (mut book, mut blocker) = (Book::default(), Noted::default());
+            let began = Moment { monotonic_ns: 50 * SECOND, unix_ns: 1_000 * SECOND };
+            book.put(&mut blocker, row("192.0.2.1"), began, 10 * SECOND).unwrap();
+            assert_eq!(blocker.0, [60 * SECOND]);
+            let at = |seconds: u64| Moment { monotonic_ns: seconds * SECOND, unix_ns };
+            assert!(book.over(at(59)).is_empty(), "the clock shows {unix_ns}");
+            assert_eq!(book.over(at(60)), ["192.0.2.1".parse().unwrap()], "the clock shows {unix_ns}");
+        }
+    }
+
+    #[test]
+    fn what_has_an_address_in_common_overlaps() {
+        let (mut book, mut blocker) = (Book::default(), Noted::default());
+        let now = Moment { monotonic_ns: 0, unix_ns: 0 };
+        for net in ["192.0.2.0/24", "198.51.100.7", "2001:db8::/32"] {
+            book.put(&mut blocker, row(net), now, SECOND).unwrap();
+        }
+        for (net, expected) in [
+            ("192.0.2.1", true),
+            ("192.0.2.0", true),
+            ("192.0.2.0/23", true),
+            ("192.0.0.0/16", true),
+            ("192.0.2.128/25", true),
+            ("192.0.3.0", false),
+            ("198.51.100.7", true),
+            ("198.51.100.0/29", true),
+            ("198.51.100.8/29", false),
+            ("0.0.0.0/0", true),
+            ("2001:db8:1::1", true),
+            ("2001:db9::", false),
+            ("::/0", true),
+            ("203.0.113.0/24", false),
+        ] {
+            assert_eq!(book.overlaps(&net.parse().unwrap()), expected, "{net}");
+        }
+    }
+
+    #[test]
+    fn what_came_before_the_end_is_told_with_it() {
+        let (mut book, mut blocker) = (Book::default(), Noted::default());
+        book.put(&mut blocker, row("192.0.2.1"), Moment { monotonic_ns: 0, unix_ns: 0 }, SECOND).unwrap();
+        assert!(book.enter(&[(1, 5)]).is_empty());
+        book.end(&mut blocker, &"192.0.2.1".parse().unwrap(), "somebody", None).unwrap();
+        let ended = book.enter(&[(1, 2)]);
+        assert_eq!(ended.iter().map(|one| (one.packets, &*one.by)).collect::<Vec<_>>(), [(Some(7), "somebody")]);
+        assert!(book.enter(&[]).is_empty());
+        assert!((book.ended, book.dropped) == (7, 7) && book.holds(7));
     }
 }

@@ -13,8 +13,15 @@ use nettop_model::{
     request::{Block, block},
     snapshot::{BlockRow, With},
 };
+use nettop_requests::Caller;
 
-use super::book::Book;
+use super::{
+    A_GUARD, ITS_TIME, Wish,
+    audit::{self, Denied, Verb},
+    book::Book,
+    check,
+    guards::Refusal,
+};
 use crate::{
     Engine,
     actors::{Next, Which},
@@ -29,28 +36,51 @@ const AGAIN: u64 = 30;
 
 impl Engine {
     /// Has a firewall block what is asked; `None`: it is not to be done by one.
-    pub(crate) fn block_elsewhere(&mut self, request: &Block) -> Option<Result<(Which, u64), String>> {
-        let with = request.with.or(self.blocks.blocking.with).unwrap_or_default();
-        firewall::of(with)?;
-        Some(self.approve(request).and_then(|(row, lasting)| {
-            if !self.actors.can(with) {
-                return Err(format!(
-                    "{} is not run by this monitor: start it with --block-with {0}, or block with xdp, or with print to see \
-                     the command",
-                    with.label()
-                ));
-            }
-            let job = Job::Block { with, net: row.net, seconds: lasting };
-            self.send_job(Which::Firewall, job, Next::Blocked(BlockRow { with, ..row }, lasting))
-        }))
+    pub(crate) fn block_elsewhere(&mut self, request: &Block, caller: &Caller) -> Option<Result<(Which, u64), String>> {
+        let wish = self.wish(request, caller);
+        firewall::of(wish.with)?;
+        let sent = check(request).map_err(Denied::from).and_then(|()| self.ask_firewall(&wish));
+        // What is done is written down when it is.
+        if sent.is_err() {
+            self.sinks.audit(audit::Row::wished(Moment::now(), caller, &wish).with_result(&sent));
+        }
+        Some(sent.map_err(|denied| denied.told))
     }
 
-    pub(crate) fn blocked_elsewhere(&mut self, row: BlockRow, seconds: u64, done: &Done) -> Reply {
-        let (net, with) = (row.net, row.with);
-        if let Some(error) = done.error() {
-            return Err(format!("{net} is not blocked: {}: {error}", with.label()));
+    fn ask_firewall(&mut self, wish: &Wish) -> Result<(Which, u64), Denied> {
+        self.judge_wish(wish)?;
+        let Wish { net, with, seconds, .. } = *wish;
+        if !self.actors.can(with) {
+            return Err(format!(
+                "{} is not run by this monitor: start it with --block-with {0}, or block with xdp, or with print to see \
+                 the command",
+                with.label()
+            )
+            .into());
         }
+        let next = Next::Blocked(wish.row(Moment::now(), false), seconds);
+        Ok(self.send_job(Which::Firewall, Job::Block { with, net, seconds }, next)?)
+    }
+
+    /// A firewall has done so, or not. `caller`: who asked; `None`: it is one of an earlier run, or was missing.
+    pub(crate) fn blocked_elsewhere(
+        &mut self,
+        row: BlockRow,
+        seconds: u64,
+        caller: Option<&Caller>,
+        done: &Done,
+    ) -> Reply {
+        let (net, with) = (row.net, row.with);
         let now = Moment::now();
+        let failed = done.error().map(|error| format!("{net} is not blocked: {}: {error}", with.label()));
+        let line = match caller {
+            Some(caller) => audit::Row::made(now, caller, &row, seconds),
+            None => audit::Row::restored(now, &row, seconds),
+        };
+        self.sinks.audit(line.with_result(&failed.clone().map_or(Ok(()), |told| Err(told.into()))));
+        if let Some(error) = failed {
+            return Err(error);
+        }
         self.blocks.book.put_elsewhere(row, now, seconds * 1_000_000_000);
         // What must not be blocked may have changed since it was approved.
         self.blocks.is_judged = false;
@@ -63,39 +93,60 @@ impl Engine {
     }
 
     /// Has a firewall end a block; `None`: it is none of a firewall's.
-    pub(crate) fn unblock_elsewhere(&mut self, net: Net) -> Option<Result<(Which, u64), String>> {
+    pub(crate) fn unblock_elsewhere(
+        &mut self,
+        net: Net,
+        refusal: Option<&Refusal>,
+    ) -> Option<Result<(Which, u64), String>> {
         let with = self.blocks.book.get(&net)?.with;
         firewall::of(with)?;
-        Some(self.send_job(Which::Firewall, Job::Unblock { with, net }, Next::Unblocked(net)))
+        let next = Next::Unblocked(net, refusal.cloned());
+        Some(self.send_job(Which::Firewall, Job::Unblock { with, net }, next))
     }
 
     /// The same, when its time is over, or a guard wants it; without anybody who waits.
-    pub(super) fn end_elsewhere(&mut self, net: &Net) {
-        let ending = Next::Unblocked(*net);
-        let is_same =
-            |next: &Next| matches!((next, &ending), (Next::Unblocked(one), Next::Unblocked(other)) if one == other);
-        if self.is_waiting(is_same) {
+    pub(super) fn end_elsewhere(&mut self, net: &Net, refusal: Option<&Refusal>) {
+        if self.is_waiting(|next| matches!(next, Next::Unblocked(other, _) if other == net)) {
             return;
         }
-        if let Some(Err(error)) = self.unblock_elsewhere(*net) {
+        if let Some(Err(error)) = self.unblock_elsewhere(*net, refusal) {
             self.blocks.book.postpone(net, Moment::now(), AGAIN);
             self.blocks.is_judged = false;
             log::error!("ending the block of {net}: {error}; that is tried again in {AGAIN} s");
         }
     }
 
-    pub(crate) fn unblocked_elsewhere(&mut self, net: Net, done: &Done) -> Reply {
+    /// A firewall has done so, or not. `caller`: who asked; `None`: its time was over, or a guard wanted it.
+    pub(crate) fn unblocked_elsewhere(
+        &mut self,
+        net: Net,
+        refusal: Option<&Refusal>,
+        caller: Option<&Caller>,
+        done: &Done,
+    ) -> Reply {
         let now = Moment::now();
-        if let Some(error) = done.error() {
+        let failed =
+            done.error().map(|error| format!("{net} is still blocked: {error}; ending it is tried again in {AGAIN} s"));
+        if let Some(caller) = caller {
+            let result = failed.clone().map_or(Ok(()), |told| Err(told.into()));
+            self.sinks.audit(audit::Row::new(now, caller, Verb::Unblock, net).with_result(&result));
+        }
+        if let Some(error) = failed {
             self.blocks.book.postpone(&net, now, AGAIN);
             self.blocks.is_judged = false;
-            return Err(format!("{net} is still blocked: {error}; ending it is tried again in {AGAIN} s"));
+            return Err(error);
         }
-        let ended = self.blocks.book.end_elsewhere(&net);
+        let by = match (caller, refusal) {
+            (Some(caller), _) => &*caller.name,
+            (None, Some(_)) => A_GUARD,
+            (None, None) => ITS_TIME,
+        };
+        let (entry, ended) = self.blocks.book.end_elsewhere(&net, by, refusal).unzip();
+        self.audit_ended(ended);
         self.keep_blocks();
         self.note_urgency();
         self.message = format!("{net} is blocked no more");
-        let row = ended.map(|entry| Book::row(&net, &entry, now));
+        let row = entry.map(|entry| Book::row(&net, &entry, now));
         Ok(Answer::field("unblocked", serde_json::to_value(row).unwrap_or_default()))
     }
 

@@ -90,6 +90,12 @@ pub const GUARDS: &[Guard] = &[
         lasts: true,
         find: |scene, net| holds(net, &scene.lifelines.ssh, "where somebody is connected to sshd from"),
     },
+    Guard {
+        name: "control",
+        yields: true,
+        lasts: true,
+        find: |scene, net| holds(net, &scene.lifelines.control, "where somebody is connected to this monitor from"),
+    },
     Guard { name: "allowed", yields: true, lasts: true, find: |scene, net| overlaps(net, scene.allowed, "allowed") },
     Guard {
         name: "trusted-proxy",
@@ -202,6 +208,7 @@ mod tests {
             gateways: addresses(&["192.0.2.1", "fe80::1"]),
             resolvers: addresses(&["198.51.100.53"]),
             ssh: addresses(&["203.0.113.22"]),
+            control: addresses(&["203.0.113.44"]),
             problems: Vec::new(),
         };
         let allowed = BTreeSet::from([net("203.0.113.99"), net("10.9.0.0/16")]);
@@ -236,6 +243,8 @@ mod tests {
             ("198.51.100.0/24", Some("resolver")),
             ("203.0.113.22", Some("ssh")),
             ("203.0.0.0/16", Some("ssh")),
+            ("203.0.113.44", Some("control")),
+            ("203.0.113.40/29", Some("control")),
             ("203.0.113.99", Some("allowed")),
             ("10.9.7.7", Some("allowed")),
             ("10.8.0.9", Some("trusted-proxy")),

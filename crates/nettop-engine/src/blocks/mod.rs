@@ -1,8 +1,11 @@
 //! Blocks: who is dropped by the kernel program, until when, and what keeps that from doing harm. Nothing is blocked unless somebody asks.
 
+pub mod audit;
+pub mod automatic;
 mod book;
 mod elsewhere;
-mod guards;
+mod extend;
+pub(crate) mod guards;
 mod kept;
 mod plan;
 mod seen;
@@ -13,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use nettop_collect::lifelines::Lifelines;
@@ -23,13 +26,16 @@ use nettop_model::{
     clock::Moment,
     net::Net,
     request::{Allow, Block, Unblock, block},
-    snapshot::{self, BlockRow, With},
+    snapshot::{self, BlockRow, Degraded, With},
 };
 use nettop_process::cause;
+use nettop_requests::Caller;
 use serde_json::{Map, Value, json};
 
 use self::{
-    book::Book,
+    audit::{Denied, Strangers, Verb},
+    automatic::{Automatic, Wanted},
+    book::{Book, Ended},
     guards::{Refusal, Scene},
     kept::{Due, Kept},
 };
@@ -53,6 +59,10 @@ pub struct Blocking {
     pub trusted_proxies: Vec<Net>,
     /// Whether those of an earlier run that have not ended are made again.
     pub restore: bool,
+    /// Whether a block that drops something is renewed before its end.
+    pub extend: bool,
+    /// What rules block.
+    pub automatic: Wanted,
     /// Set while something is blocked: then what must not be blocked is looked for each second.
     pub urgency: Arc<AtomicBool>,
 }
@@ -72,6 +82,9 @@ pub struct Blocks {
     to_make: VecDeque<(BlockRow, u64)>,
     /// When the file of blocks is to be written.
     kept: Due,
+    /// Who asks without a right to.
+    strangers: Strangers,
+    automatic: Automatic,
     /// Every block was judged by what must not be blocked now.
     is_judged: bool,
 }
@@ -80,7 +93,9 @@ impl Blocks {
     /// None.
     pub fn new(blocking: Blocking) -> Self {
         let allowed = blocking.allow.iter().copied().collect();
+        let automatic = Automatic::new(blocking.automatic.clone());
         Self {
+            automatic,
             blocking,
             book: Book::default(),
             allowed,
@@ -89,6 +104,7 @@ impl Blocks {
             looked: None,
             to_make: VecDeque::new(),
             kept: Due::default(),
+            strangers: Strangers::default(),
             is_judged: false,
         }
     }
@@ -99,9 +115,9 @@ impl Blocks {
         self.lifelines = Some(lifelines);
     }
 
-    /// Enters what was dropped since the last time.
-    pub fn enter(&mut self, dropped: &[(u32, u64)]) {
-        self.book.enter(dropped);
+    /// Enters what was dropped since the last time. Returns the blocks of which it is known by now what they have dropped in all.
+    pub fn enter(&mut self, dropped: &[(u32, u64)]) -> Vec<Ended> {
+        self.book.enter(dropped)
     }
 
     /// So many seconds are over.
@@ -112,6 +128,25 @@ impl Blocks {
     /// Counting begins anew; what each block has dropped stays.
     pub fn reset(&mut self) {
         self.book.since_reset = 0;
+    }
+
+    /// From now on never blocks it, or may do so again.
+    fn change_allowed(&mut self, net: Net, revoke: bool) -> Result<(), Denied> {
+        let Self { allowed, blocking, .. } = self;
+        if revoke {
+            if blocking.allow.contains(&net) {
+                return Err(format!("{net} is allowed by --allow; change that, and start the monitor again").into());
+            }
+            if !allowed.remove(&net) {
+                return Err(format!("{net} was not allowed").into());
+            }
+        } else if allowed.len() >= MOST_ALLOWED {
+            return Err(format!("{MOST_ALLOWED} are allowed, as many as there can be; allow a prefix").into());
+        } else {
+            allowed.insert(net);
+            self.is_judged = false;
+        }
+        Ok(())
     }
 
     /// Whether packets of this may be dropped.
@@ -166,6 +201,7 @@ impl Engine {
         if self.blocks.lifelines.is_some() && is_looked && !self.blocks.waiting.is_empty() {
             self.restore_blocks(now);
         }
+        self.extend_blocks(now);
         let mut ending: Vec<_> = self.blocks.book.over(now).into_iter().map(|net| (net, None)).collect();
         // Until something else must not be blocked, the answer is the same.
         if !self.blocks.is_judged {
@@ -184,7 +220,13 @@ impl Engine {
             }
             self.keep_blocks();
         }
+        self.block_automatically(now);
         self.note_urgency();
+    }
+
+    /// What does not work as it should.
+    pub(super) fn blocks_degraded(&self) -> Option<Degraded> {
+        self.blocks.automatic.degraded()
     }
 
     fn note_urgency(&self) {
@@ -192,17 +234,21 @@ impl Engine {
     }
 
     fn end_block(&mut self, net: &Net, refusal: Option<&Refusal>) {
+        let by = if refusal.is_some() { A_GUARD } else { ITS_TIME };
         match self.blocks.book.get(net) {
             Some(entry) if entry.with == With::Xdp => {
                 let Some(blocker) = self.source.blocker() else { return };
-                if let Err(error) = self.blocks.book.end(blocker, net) {
+                if let Err(error) = self.blocks.book.end(blocker, net, by, refusal) {
                     log::error!("ending the block of {net}: {}", cause::told(&error));
                     // A guard tries again.
                     self.blocks.is_judged = false;
                 }
             }
-            Some(entry) if refusal.is_none() && entry.ends_by_itself() => _ = self.blocks.book.end_elsewhere(net),
-            _ => self.end_elsewhere(net),
+            Some(entry) if refusal.is_none() && entry.ends_by_itself() => {
+                let ended = self.blocks.book.end_elsewhere(net, by, None);
+                self.audit_ended(ended.map(|(_, ended)| ended));
+            }
+            _ => self.end_elsewhere(net, refusal),
         }
         if let Some(Refusal { guard, why, .. }) = refusal {
             self.message = format!("{net} is not blocked any more ({guard}): {why}");
@@ -216,20 +262,41 @@ impl Engine {
             let left_ns = left_ns.min(block::TTL_RANGE.end() * 1_000_000_000);
             let net = row.net;
             let refusal = self.with_scene(|_, scene| guards::judge(scene, &net, row.confirmed)).flatten();
-            if let Some(Refusal { guard, why, .. }) = refusal {
-                log::warn!("{net} is not blocked again ({guard}): {why}");
-                continue;
-            }
-            if row.with != With::Xdp {
+            let refused = refusal.map(|refusal| Denied { guard: Some(refusal.guard), told: told(&net, &refusal) });
+            if refused.is_none() && row.with != With::Xdp {
                 self.blocks.to_make.push_back((row, left_ns / 1_000_000_000));
                 continue;
             }
-            let Some(blocker) = self.source.blocker() else { return };
-            if let Err(error) = self.blocks.book.put(blocker, row, now, left_ns) {
-                log::warn!("{net} is not blocked again: {}", cause::told(&error));
+            let line = audit::Row::restored(now, &row, left_ns / 1_000_000_000);
+            let restored = match (refused, self.source.blocker()) {
+                (Some(denied), _) => Err(denied),
+                (None, None) => Err(NO_BLOCKER.into()),
+                (None, Some(blocker)) => {
+                    self.blocks.book.put(blocker, row, now, left_ns).map_err(|error| cause::told(&error).into())
+                }
+            };
+            if let Err(Denied { told, .. }) = &restored {
+                log::warn!("{net} is not blocked again: {told}");
             }
+            self.sinks.audit(line.with_result(&restored));
         }
         self.keep_blocks();
+    }
+
+    /// Writes down which blocks have ended, and what they had dropped in all.
+    pub(super) fn audit_ended(&mut self, ended: impl IntoIterator<Item = Ended>) {
+        let now = Moment::now();
+        for Ended { net, with, packets, by, guard, why } in ended {
+            let caller = Caller { name: by, pid: None, refused: None };
+            let with = Some(with);
+            self.sinks.audit(audit::Row { with, packets, guard, why, ..audit::Row::new(now, &caller, Verb::End, net) });
+        }
+    }
+
+    /// The end of the monitor is that of every block.
+    pub(super) fn audit_last(&mut self) {
+        let lasting = self.blocks.book.lasting("the end of the monitor");
+        self.audit_ended(lasting);
     }
 
     /// Hands over what guards know; `None`: it is not known yet.
@@ -245,71 +312,65 @@ impl Engine {
         Some(look(blocks, &scene))
     }
 
-    /// Whether something may be blocked: its row, and for how many seconds.
-    fn approve(&self, request: &Block) -> Result<(BlockRow, u64), String> {
-        let Block { net, seconds, reason, confirm, by, with } = request;
-        if !block::TTL_RANGE.contains(seconds) {
-            return Err(format!("a block lasts from {} s to 30 days, not {seconds} s", block::TTL_RANGE.start()));
-        }
-        if confirm.is_some_and(|confirm| confirm != *net) {
-            return Err(format!("{net} is not blocked: something else was confirmed"));
-        }
+    /// What somebody asks for.
+    fn wish(&self, Block { net, seconds, with, reason, confirm }: &Block, caller: &Caller) -> Wish {
         let confirmed = confirm.is_some();
-        let usual =
-            self.blocks.blocking.with.ok_or("this monitor blocks nothing: it was started with --block-with none")?;
-        let with = with.unwrap_or(usual);
-        if let Some(other) = self.blocks.book.get(net).map(|entry| entry.with).filter(|other| *other != with) {
-            return Err(format!("{net} is blocked by {} already; unblock it first", other.label()));
-        }
-        let refusal = self.with_scene(|_, scene| guards::judge(scene, net, confirmed)).ok_or(NOT_YET)?;
-        self.check_lifelines()?;
-        if let Some(refusal) = refusal {
-            return Err(told(net, &refusal));
-        }
-        let words = |text: &str| text.chars().take(MOST_WORDS).collect::<String>();
-        let now = Moment::now();
-        let row = BlockRow {
+        Wish {
+            net: *net,
+            with: with.or(self.blocks.blocking.with).unwrap_or_default(),
+            seconds: if net.is_address() || confirmed { *seconds } else { (*seconds).min(PREFIX_TTL) },
             why: words(reason),
-            by: if by.is_empty() { "the screen".into() } else { words(by) },
+            by: words(&caller.name),
             confirmed,
-            since_ns: now.unix_ns,
-            until_ns: now.unix_ns,
-            ..BlockRow::new(*net, with)
-        };
-        Ok((row, self.lasting(request)))
-    }
-
-    /// For how many seconds a block is made.
-    fn lasting(&self, Block { net, seconds, confirm, .. }: &Block) -> u64 {
-        if net.is_address() || confirm.is_some() { *seconds } else { (*seconds).min(PREFIX_TTL) }
+        }
     }
 
     /// Answers `block` where the XDP program does it, or nothing is to be done.
-    pub(super) fn block(&mut self, request: &Block) -> Reply {
-        let net = request.net;
-        if request.with.or(self.blocks.blocking.with).unwrap_or_default() == With::Print {
-            if !block::TTL_RANGE.contains(&request.seconds) {
-                return Err(format!(
-                    "a block lasts from {} s to 30 days, not {} s",
-                    block::TTL_RANGE.start(),
-                    request.seconds
-                ));
-            }
-            return Ok(Answer::Fields(self.plan(&net, self.lasting(request))));
+    pub(super) fn block(&mut self, request: &Block, caller: &Caller) -> Reply {
+        let wish = self.wish(request, caller);
+        let checked = check(request);
+        if checked.is_ok() && wish.with == With::Print {
+            return Ok(Answer::Fields(self.plan(&wish.net, wish.seconds)));
         }
+        let made = checked.map_err(Denied::from).and_then(|()| self.make_block(&wish));
+        self.sinks.audit(audit::Row::wished(Moment::now(), caller, &wish).with_result(&made));
+        let row = made.map_err(|denied| denied.told)?;
+        let lasting = block::shown(Duration::from_secs(wish.seconds));
+        self.message = format!("{} is blocked for {lasting}", wish.net);
+        Ok(Answer::field("block", serde_json::to_value(row).unwrap_or_default()))
+    }
+
+    /// Makes a block in the XDP program, or renews it, unless something speaks against that.
+    fn make_block(&mut self, wish: &Wish) -> Result<BlockRow, Denied> {
+        let net = &wish.net;
         if self.source.blocker().is_none() {
             return Err(NO_BLOCKER.into());
         }
-        let (row, lasting) = self.approve(request)?;
+        self.judge_wish(wish)?;
         let now = Moment::now();
         let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
-        let put = self.blocks.book.put(blocker, row, now, lasting * 1_000_000_000);
+        let put = self.blocks.book.put(blocker, wish.row(now, false), now, wish.seconds * 1_000_000_000);
         put.map_err(|error| format!("{net} is not blocked: {}", cause::told(&error)))?;
         self.note_urgency();
         self.keep_blocks();
-        self.message = format!("{net} is blocked for {}", block::shown(std::time::Duration::from_secs(lasting)));
-        let row = self.blocks.book.get(&net).map(|entry| Book::row(&net, entry, now));
-        Ok(Answer::field("block", serde_json::to_value(row).unwrap_or_default()))
+        let entry = self.blocks.book.get(net).ok_or(NO_BLOCKER)?;
+        Ok(Book::row(net, entry, now))
+    }
+
+    /// Whether nothing speaks against a block.
+    fn judge_wish(&self, Wish { net, with, confirmed, .. }: &Wish) -> Result<(), Denied> {
+        if self.blocks.blocking.with.is_none() {
+            return Err("this monitor blocks nothing: it was started with --block-with none".into());
+        }
+        if let Some(other) = self.blocks.book.get(net).map(|entry| entry.with).filter(|other| other != with) {
+            return Err(format!("{net} is blocked by {} already; unblock it first", other.label()).into());
+        }
+        let refusal = self.with_scene(|_, scene| guards::judge(scene, net, *confirmed)).ok_or(NOT_YET)?;
+        self.check_lifelines()?;
+        match refusal {
+            Some(refusal) => Err(Denied { guard: Some(refusal.guard), told: told(net, &refusal) }),
+            None => Ok(()),
+        }
     }
 
     /// Where it could not be read what must not be blocked, nothing is.
@@ -323,33 +384,29 @@ impl Engine {
     }
 
     /// Answers `unblock`.
-    pub(super) fn unblock(&mut self, Unblock { net }: Unblock) -> Reply {
-        let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
-        let ended = self.blocks.book.end(blocker, &net).map_err(|error| cause::told(&error))?;
-        let ended = ended.ok_or_else(|| format!("{net} is not blocked; nettopctl blocks lists what is"))?;
-        self.keep_blocks();
-        self.note_urgency();
+    pub(super) fn unblock(&mut self, Unblock { net }: Unblock, caller: &Caller) -> Reply {
+        let ended = self.take_block(&net, caller);
+        self.sinks.audit(audit::Row::new(Moment::now(), caller, Verb::Unblock, net).with_result(&ended));
+        let row = ended.map_err(|denied| denied.told)?;
         self.message = format!("{net} is blocked no more");
-        let row = Book::row(&net, &ended, Moment::now());
         Ok(Answer::field("unblocked", serde_json::to_value(row).unwrap_or_default()))
     }
 
+    fn take_block(&mut self, net: &Net, caller: &Caller) -> Result<BlockRow, Denied> {
+        let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
+        let ended = self.blocks.book.end(blocker, net, &caller.name, None).map_err(|error| cause::told(&error))?;
+        let ended = ended.ok_or_else(|| format!("{net} is not blocked; nettopctl blocks lists what is"))?;
+        self.keep_blocks();
+        self.note_urgency();
+        Ok(Book::row(net, &ended, Moment::now()))
+    }
+
     /// Answers `allow`.
-    pub(super) fn allow(&mut self, Allow { net, revoke }: Allow) -> Reply {
-        let Blocks { allowed, blocking, .. } = &mut self.blocks;
-        if revoke {
-            if blocking.allow.contains(&net) {
-                return Err(format!("{net} is allowed by --allow; change that, and start the monitor again"));
-            }
-            if !allowed.remove(&net) {
-                return Err(format!("{net} was not allowed"));
-            }
-        } else if allowed.len() >= MOST_ALLOWED {
-            return Err(format!("{MOST_ALLOWED} are allowed, as many as there can be; allow a prefix"));
-        } else {
-            allowed.insert(net);
-            self.blocks.is_judged = false;
-        }
+    pub(super) fn allow(&mut self, Allow { net, revoke }: Allow, caller: &Caller) -> Reply {
+        let changed = self.blocks.change_allowed(net, revoke);
+        let verb = if revoke { Verb::Revoke } else { Verb::Allow };
+        self.sinks.audit(audit::Row::new(Moment::now(), caller, verb, net).with_result(&changed));
+        changed.map_err(|denied| denied.told)?;
         self.keep_blocks();
         self.tend_blocks();
         self.message = if revoke { format!("{net} may be blocked") } else { format!("{net} is never blocked") };
@@ -375,7 +432,7 @@ impl Engine {
 
     /// The group of a snapshot, with so many rows at most (0: all).
     pub(super) fn blocks(&self, limit: usize) -> snapshot::Blocks {
-        let Blocks { blocking, book, allowed, .. } = &self.blocks;
+        let Blocks { blocking, book, allowed, automatic, .. } = &self.blocks;
         let (rows, left_out) = book.rows(limit, Moment::now());
         let blocked = self.aggregates.totals.outcome(Outcome::Blocked).packets;
         snapshot::Blocks {
@@ -389,14 +446,60 @@ impl Engine {
             with: blocking.with,
             methods: self.methods(),
             allowed: allowed.iter().copied().collect(),
+            automatic: automatic.view(),
             holds: book.holds(blocked),
         }
     }
 }
 
+/// What ends a block, in the audit.
+const ITS_TIME: &str = "its time";
+const A_GUARD: &str = "a guard";
+
 const NO_BLOCKER: &str =
     "this monitor drops nothing: it was started with --without blocks, or its packets are not counted by the kernel";
 const NOT_YET: &str = "it is not known yet what must not be blocked; try again in a second";
+
+/// A block that somebody wants.
+pub(crate) struct Wish {
+    net: Net,
+    with: With,
+    seconds: u64,
+    why: String,
+    by: String,
+    confirmed: bool,
+}
+
+impl Wish {
+    /// As a row; `dry`: it is not made.
+    fn row(&self, now: Moment, dry: bool) -> BlockRow {
+        BlockRow {
+            why: self.why.clone(),
+            by: self.by.clone(),
+            confirmed: self.confirmed,
+            since_ns: now.unix_ns,
+            until_ns: now.unix_ns + self.seconds * 1_000_000_000,
+            dry,
+            ..BlockRow::new(self.net, self.with)
+        }
+    }
+}
+
+/// What is kept of what somebody says.
+fn words(text: &str) -> String {
+    text.chars().take(MOST_WORDS).collect()
+}
+
+/// Whether a request is one that can be done.
+fn check(Block { net, seconds, confirm, .. }: &Block) -> Result<(), String> {
+    if !block::TTL_RANGE.contains(seconds) {
+        return Err(format!("a block lasts from {} s to 30 days, not {seconds} s", block::TTL_RANGE.start()));
+    }
+    if confirm.is_some_and(|confirm| confirm != *net) {
+        return Err(format!("{net} is not blocked: something else was confirmed"));
+    }
+    Ok(())
+}
 
 /// A refusal as one line.
 fn told(net: &Net, Refusal { guard, why, yields }: &Refusal) -> String {

@@ -258,6 +258,15 @@ const OTHERS: &[Rule] = &[
     new_addresses::NEW_MAC,
 ];
 
+/// What the alerts of a flood are called that only its forged addresses tell of.
+pub const SPOOFED_FLOOD: &str = spoofed_flood::RULE.kind;
+
+/// The rules whose alerts last and are about one source each; `own` are those of one's own.
+pub fn about_sources(own: &[OwnRule]) -> impl Iterator<Item = &str> {
+    let own = own.iter().filter(|rule| rule.table == own::Table::Sources).map(|rule| &*rule.name);
+    SCANS.iter().copied().chain([high_pps::KIND]).chain(own)
+}
+
 /// Those that are about scans.
 const SCANS: [&str; 4] = [scans::PORT_SCAN.kind, scans::HOST_SCAN.kind, scans::PING_SWEEP.kind, scans::SLOW_SCAN.kind];
 

@@ -146,6 +146,7 @@ impl Engine {
         rows.extend(self.drops.degraded());
         rows.extend(self.flows.degraded());
         rows.extend(self.actors.degraded());
+        rows.extend(self.blocks_degraded());
         rows.extend(self.collectors.degraded());
         rows.extend(self.missed.degraded(self.reading.at));
         rows.extend(sinks::degraded(exports));

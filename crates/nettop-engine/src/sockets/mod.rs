@@ -20,7 +20,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{
-    Census, SocketRow,
+    Census, SocketProtocol, SocketRow,
     calls::{Calls, Ended},
 };
 use nettop_common::PacketsBytes;
@@ -259,6 +259,24 @@ impl SocketState {
         let sockets = &self.newest.as_ref()?.census.sockets;
         let connections = sockets.iter().filter(|socket| !socket.remote.is_unspecified() && is_meant(socket.remote));
         Some(connections.count() as u64)
+    }
+
+    /// A TCP connection of which the handshake with this address ended, in words; `None`: none is known, now or lately.
+    pub fn handshake(&self, ip: IpAddr) -> Option<String> {
+        let sockets = self.newest.as_ref().map(|newest| &newest.census.sockets[..]).unwrap_or_default();
+        let is_live = |socket: &&SocketRow| {
+            socket.protocol == SocketProtocol::Tcp && state::PROVEN.contains(&socket.state) && socket.remote == ip
+        };
+        if let Some(socket) = sockets.iter().find(is_live) {
+            return Some(format!("it has a connection with port {}", socket.local_port));
+        }
+        // What was sent to it, and never answered, ends as well.
+        let is_made = |ended: &&Connection| {
+            let answered = ended.direction == Some(Way::In) || ended.rx_bytes.is_some_and(|bytes| bytes > 0);
+            ended.protocol == "TCP" && ended.remote == Some(ip) && answered
+        };
+        let ended = self.calls.ended().find(is_made)?;
+        Some(format!("it had a connection with port {}", ended.local_port))
     }
 
     /// What the rules want to know of the newest census; `None`: there is none, or it is too old to say how it is at `now`.

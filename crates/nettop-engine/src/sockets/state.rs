@@ -44,6 +44,8 @@ const ACTIVE_NS: u64 = 30_000_000_000;
 const IDLE_NS: u64 = 60_000_000_000;
 
 pub const ESTABLISHED: u8 = 1;
+/// States of TCP that only a whole handshake leads to: established, waiting for the other end's FIN, or for ours.
+pub const PROVEN: [u8; 3] = [ESTABLISHED, 5, 8];
 pub const SYN_SENT: u8 = 2;
 const CLOSED: u8 = 7;
 const CLOSE_WAIT: u8 = 8;

@@ -35,16 +35,12 @@ pub struct Block {
     #[arg(long, value_name = "ADDR|CIDR")]
     #[serde(default)]
     pub confirm: Option<Net>,
-    /// Who asks; whoever answers knows it from elsewhere.
-    #[arg(skip)]
-    #[serde(skip)]
-    pub by: String,
 }
 
 impl Block {
     /// Of this, as it is usual.
     pub fn new(net: Net) -> Self {
-        Self { net, seconds: DEFAULT_TTL, with: None, reason: String::new(), confirm: None, by: String::new() }
+        Self { net, seconds: DEFAULT_TTL, with: None, reason: String::new(), confirm: None }
     }
 }
 

@@ -18,10 +18,6 @@ pub struct Hook {
     #[command(flatten)]
     #[serde(flatten)]
     pub target: Target,
-    /// Who asks; whoever answers knows it from elsewhere.
-    #[arg(skip)]
-    #[serde(skip)]
-    pub by: String,
 }
 
 /// What a hook is run on: typed values, each of which becomes an argument of its own.
@@ -59,6 +55,6 @@ impl Fields for Hook {
             rule: Some("syn-flood".into()),
             text: Some("$(id)".into()),
         };
-        [Target::default(), whole].map(|target| Self { key: 'x', target, by: String::new() }).into()
+        [Target::default(), whole].map(|target| Self { key: 'x', target }).into()
     }
 }

@@ -163,13 +163,6 @@ impl Request {
         if paused { Self::Pause } else { Self::Resume }
     }
 
-    /// Is told who asks.
-    pub fn note_asker(&mut self, asker: &str) {
-        if let Self::Block(Block { by, .. }) | Self::Hook(Hook { by, .. }) = self {
-            *by = asker.into();
-        }
-    }
-
     /// As [`parse`] reads it.
     pub fn to_json(&self) -> Value {
         // This fails only for maps with keys that are not text: no request has one.

@@ -32,8 +32,24 @@ pub struct Blocks {
     pub methods: Vec<With>,
     /// What is never blocked, because somebody said so.
     pub allowed: Vec<Net>,
+    /// What rules block; `None`: nothing.
+    pub automatic: Option<Automatic>,
     /// Whether the sums agree, which are counted apart.
     pub holds: bool,
+}
+
+/// Blocks that rules make, or would make.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Automatic {
+    /// Whose alerts block.
+    pub rules: Vec<String>,
+    /// Whether blocks are made; else it is only said which would be.
+    pub enforced: bool,
+    /// Why none is made now.
+    pub idle: Option<String>,
+    /// What would have been blocked, the newest first, 64 at most.
+    pub would: Vec<BlockRow>,
 }
 
 /// One block.
@@ -63,6 +79,9 @@ pub struct BlockRow {
     /// Packets dropped in the newest whole second, by the XDP program.
     #[serde(default)]
     pub pps: Option<f64>,
+    /// Whether it was not made: a rule would have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry: bool,
 }
 
 impl BlockRow {
@@ -78,6 +97,7 @@ impl BlockRow {
             until_ns: 0,
             packets: None,
             pps: None,
+            dry: false,
         }
     }
 }

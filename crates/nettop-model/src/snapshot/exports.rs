@@ -12,11 +12,13 @@ pub enum Export {
     Alerts,
     /// Connections that have ended: `--connections`.
     Connections,
+    /// What was blocked, by whom, and what was refused: `--audit`.
+    Audit,
 }
 
 impl Export {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Events, Self::Alerts, Self::Connections];
+    pub const ALL: &'static [Self] = &[Self::Events, Self::Alerts, Self::Connections, Self::Audit];
 
     /// What its lines are.
     pub const fn about(self) -> &'static str {
@@ -24,6 +26,9 @@ impl Export {
             Self::Events => "sampled packets, each with the number of packets it stands for (--jsonl)",
             Self::Alerts => "alerts, when they are raised and when they are over (--alerts)",
             Self::Connections => "connections of TCP, when they have ended (--connections)",
+            Self::Audit => {
+                "what was blocked, by whom and why, what was refused, and what each block had dropped at its end (--audit)"
+            }
         }
     }
 
@@ -33,6 +38,7 @@ impl Export {
             Self::Events => "events",
             Self::Alerts => "alerts",
             Self::Connections => "connections",
+            Self::Audit => "audit",
         }
     }
 }

@@ -39,7 +39,7 @@ pub use self::{
     accounting::{Accounting, Amount},
     alerts::{Alert, Bursts, Origin, Severity, Share, Target, TopSource, Vector},
     all_sources::{AllSources, Counted, SourceRows},
-    blocks::{BlockRow, Blocks, HookRow, With},
+    blocks::{Automatic, BlockRow, Blocks, HookRow, With},
     connections::{
         CallsAccounting, CensusFacts, Connection, ConnectionSum, ConnectionSums, Connections, ProcessRow, Processes,
         Transferred, Way,

@@ -127,7 +127,7 @@ fn tab_chooses_how_and_print_blocks_nothing() {
 }
 
 fn hook(key: char, target: Target) -> Option<Effect> {
-    Some(Effect::Send(Hook { key, target, by: String::new() }.into()))
+    Some(Effect::Send(Hook { key, target }.into()))
 }
 
 #[test]

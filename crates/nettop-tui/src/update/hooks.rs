@@ -42,7 +42,7 @@ pub fn run(state: &mut State, snapshot: &Snapshot, key: char) -> Option<Effect> 
     let hook = hooks(snapshot).iter().find(|hook| hook.key == key)?;
     state.notice = Some(Notice::info(format!("{} runs …", hook.label)));
     let target = target(state, snapshot);
-    Some(Effect::Send(Hook { key, target, by: String::new() }.into()))
+    Some(Effect::Send(Hook { key, target }.into()))
 }
 
 /// What is selected, or open, as far as hooks can be given it.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use nettop_model::{
     format,
     query::{Fact, Quantity},
-    snapshot::BlockRow,
+    snapshot::{Automatic, BlockRow, Blocks},
 };
 
 use crate::{
@@ -19,7 +19,7 @@ pub static TABLE: Table<BlockRow> = Table {
     many: "blocks",
     about: "what is dropped, by the XDP program or a firewall: for how long, why, by whom, and how much that is",
     columns: COLUMNS,
-    rows: |snapshot| snapshot.blocks.as_deref().map_or(Cow::Borrowed(&[]), |blocks| Cow::Borrowed(&blocks.rows)),
+    rows: |snapshot| snapshot.blocks.as_deref().map_or(Cow::Borrowed(&[]), rows),
     unlisted: |snapshot| snapshot.blocks.as_deref().map_or(0, |blocks| blocks.left_out),
     id: |row| Id::Block(row.net),
     facts,
@@ -31,6 +31,13 @@ pub static TABLE: Table<BlockRow> = Table {
 
 /// What is not counted.
 const UNKNOWN: &str = "-";
+/// What is blocked, and what rules would have.
+fn rows(blocks: &Blocks) -> Cow<'_, [BlockRow]> {
+    match &blocks.automatic {
+        Some(Automatic { would, .. }) if !would.is_empty() => [&blocks.rows[..], would].concat().into(),
+        _ => Cow::Borrowed(&blocks.rows),
+    }
+}
 
 type Column = table::Column<BlockRow>;
 
@@ -63,12 +70,23 @@ const COLUMNS: &[Column] = &[
     .means(Meaning::Dim)
     .sorted(|row| SortKey::Number(row.since_ns as f64)),
     Column::text("By", "who asked for it", 6, [7, 10, 24], |row, _| format::visible(&row.by)).means(Meaning::Dim),
-    Column::text("Guard", "whether it was confirmed in spite of a guard", 7, [9, 9, 9], confirmed).means(Meaning::Warn),
+    Column::text(
+        "State",
+        "confirmed in spite of a guard; or a dry run: a rule would have made it",
+        7,
+        [9, 9, 9],
+        state,
+    )
+    .means(Meaning::Warn),
     Column::text("Why", "the reason that was given", 4, [8, 24, 200], |row, _| format::visible(&row.why)),
 ];
 
-fn confirmed(row: &BlockRow, _: &Cell) -> String {
-    if row.confirmed { "confirmed".into() } else { String::new() }
+fn state(row: &BlockRow, _: &Cell) -> String {
+    match row {
+        BlockRow { dry: true, .. } => "dry run".into(),
+        BlockRow { confirmed: true, .. } => "confirmed".into(),
+        _ => String::new(),
+    }
 }
 
 fn facts(row: &BlockRow, see: &mut dyn FnMut(Fact)) {

@@ -20,14 +20,14 @@ pub struct Actors {
 }
 
 impl Actors {
-    /// Starts what the options ask for.
+    /// Starts what the options ask for; blocks are made `with` that.
     ///
     /// # Errors
     /// A process cannot be started.
-    pub fn start(args: &RunArgs) -> Result<Self> {
+    pub fn start(args: &RunArgs, with: Option<With>) -> Result<Self> {
         let as_invoker = args.common.sandbox() != sandbox::Mode::Off;
         let start = |role| start(&Setup { as_invoker, role });
-        let with = args.blocking.blocking().with.filter(|with| firewall::of(*with).is_some());
+        let with = with.filter(|with| firewall::of(*with).is_some());
         let with = with.filter(|_| !args.is_without(Optional::Blocks));
         let firewall = with.map(|with| anyhow::Ok((vec![with], start(Role::Firewall(vec![with]))?)));
         let hooks = &args.common.hooks;
