@@ -587,6 +587,7 @@ impl Engine {
             Request::Unblock(request) => return self.unblock(request, caller).inspect(|_| self.publish_soon()),
             Request::Allow(request) => return self.allow(request, caller).inspect(|_| self.publish_soon()),
             Request::Blocks => return self.list_blocks(),
+            Request::Cover => return self.cover(),
             Request::Hook(_) => return Err("hooks are run by a live monitor alone".into()),
             Request::Hooks => {
                 return Ok(Answer::field("hooks", serde_json::to_value(&*self.actors.rows).unwrap_or_default()));

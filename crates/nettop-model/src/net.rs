@@ -12,6 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 pub struct Net(IpNet);
 
 impl Net {
+    /// The prefix of this length that an address lies in; of more bits than it has, the address.
+    pub fn around(ip: IpAddr, length: u8) -> Self {
+        let whole = IpNet::from(ip.to_canonical());
+        Self(IpNet::new(whole.addr(), length.min(whole.max_prefix_len())).unwrap_or(whole).trunc())
+    }
+
     /// Its first address.
     pub fn first(&self) -> IpAddr {
         self.0.network()

@@ -133,6 +133,11 @@ impl Book {
         self.entries.iter()
     }
 
+    /// The prefixes that the XDP program blocks.
+    pub fn prefixes(&self) -> impl Iterator<Item = &Net> {
+        self.entries.iter().filter(|(net, entry)| entry.number.is_some() && !net.is_address()).map(|(net, _)| net)
+    }
+
     /// Whether a block and this have an address in common.
     pub fn overlaps(&self, net: &Net) -> bool {
         net.supernets().any(|wider| self.entries.contains_key(&wider))

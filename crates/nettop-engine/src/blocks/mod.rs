@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod automatic;
 mod book;
+mod cover;
 mod elsewhere;
 mod extend;
 pub(crate) mod guards;
@@ -82,6 +83,8 @@ pub struct Blocks {
     to_make: VecDeque<(BlockRow, u64)>,
     /// When the file of blocks is to be written.
     kept: Due,
+    /// The answer to `cover`.
+    cover: cover::Newest,
     /// Who asks without a right to.
     strangers: Strangers,
     automatic: Automatic,
@@ -104,6 +107,7 @@ impl Blocks {
             looked: None,
             to_make: VecDeque::new(),
             kept: Due::default(),
+            cover: None,
             strangers: Strangers::default(),
             is_judged: false,
         }

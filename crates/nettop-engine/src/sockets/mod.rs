@@ -261,6 +261,21 @@ impl SocketState {
         Some(connections.count() as u64)
     }
 
+    /// How many established connections of TCP there are with each address, and the payload that these have moved.
+    pub fn established(&self) -> HashMap<IpAddr, (u64, u64), RandomState> {
+        let mut all: HashMap<_, (u64, u64), _> = HashMap::default();
+        let Some(Entered { census, sockets, .. }) = &self.newest else { return all };
+        for counted in sockets {
+            let Some(row) = census.sockets.get(counted.at as usize) else { continue };
+            if row.protocol == SocketProtocol::Tcp && row.state == state::ESTABLISHED {
+                let sum = all.entry(row.remote).or_default();
+                sum.0 += 1;
+                sum.1 += counted.tx_bytes.unwrap_or_default() + counted.rx_bytes.unwrap_or_default();
+            }
+        }
+        all
+    }
+
     /// A TCP connection of which the handshake with this address ended, in words; `None`: none is known, now or lately.
     pub fn handshake(&self, ip: IpAddr) -> Option<String> {
         let sockets = self.newest.as_ref().map(|newest| &newest.census.sockets[..]).unwrap_or_default();

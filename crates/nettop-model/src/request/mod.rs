@@ -149,6 +149,7 @@ requests! {
     "unblock" Unblock(Unblock) Acts "end a block";
     "allow" Allow(Allow) Acts "never block an address or a prefix";
     "blocks" Blocks Reads "what is blocked";
+    "cover" Cover Reads "the fewest prefixes that carry most of a flood, and which connections these have";
     "hook" Hook(Hook) Acts "run a command that was prepared, and tell what became of it";
     "hooks" Hooks Reads "which commands are prepared";
     "stop" Stop Changes "end the monitor";

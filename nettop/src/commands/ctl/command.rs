@@ -76,6 +76,8 @@ commands! {
     Allow(fields: Allow) => ask(*fields);
     /// Print what is blocked: until when, by whom, why, and what was dropped
     Blocks => ask(Request::Blocks);
+    /// Print the fewest prefixes, 64 at most, that carry 90 % of what comes from who has no connection, and which connections they have
+    Cover => ask(Request::Cover);
     /// Run a hook, a command that [[hooks]] has prepared, and print what became of it
     Hook(fields: Hook) => ask(fields.clone());
     /// Print which hooks there are
