@@ -306,6 +306,12 @@ impl Book {
         }
     }
 
+    /// When the next one ends, as a clock on the wall will show it.
+    pub fn next_end_ns(&self, now: Moment) -> Option<u64> {
+        let next = self.entries.values().map(|entry| entry.until_ns).min()?;
+        Some(next.saturating_add(now.unix_offset_ns()))
+    }
+
     /// Packets dropped in the newest second.
     pub fn pps(&self) -> f64 {
         self.entries.values().fold(0.0, |sum, entry| sum + entry.pps)

@@ -447,6 +447,7 @@ impl Engine {
             ended: book.ended,
             untracked: book.untracked,
             pps: book.pps(),
+            next_end_ns: book.next_end_ns(Moment::now()),
             with: blocking.with,
             methods: self.methods(),
             allowed: allowed.iter().copied().collect(),

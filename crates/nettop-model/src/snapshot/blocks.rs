@@ -24,6 +24,8 @@ pub struct Blocks {
     pub untracked: u64,
     /// Packets dropped in the newest whole second.
     pub pps: f64,
+    /// When the next block ends, Unix nanoseconds; `None`: nothing is blocked.
+    pub next_end_ns: Option<u64>,
     /// How blocks are made unless somebody says otherwise; `none`: not at all.
     #[serde(deserialize_with = "known")]
     pub with: Option<With>,

@@ -71,6 +71,7 @@ fn groups(picture: &Picture, columns: usize) -> Vec<Vec<Line<'static>>> {
 fn in_one_line(picture: &Picture) -> Vec<Line<'static>> {
     let mut items = vec![badge(picture)];
     items.extend(alarms(picture));
+    items.extend(dropping(picture));
     let troubles = degraded::all(picture).count();
     if troubles > 0 {
         // A screen so low has no strip.
@@ -121,6 +122,17 @@ fn alarms(picture: &Picture) -> Option<Line<'static>> {
     Some(Line::styled(text, if harms { picture.theme.alarm } else { picture.theme.warn }))
 }
 
+/// What blocks drop, while they do.
+fn dropping(picture: &Picture) -> Option<Line<'static>> {
+    let blocks = picture.snapshot.blocks.as_deref().filter(|blocks| blocks.pps > 0.0)?;
+    let count = blocks.rows.len() as u64 + blocks.left_out;
+    let many = if count == 1 { "1 block".into() } else { format!("{} blocks", format::count(count, 6)) };
+    let now_ns = picture.snapshot.meta.now_ns;
+    let ends = blocks.next_end_ns.map(|end| format!(", next ends in {}", format::ago(end.max(now_ns), now_ns)));
+    let text = format!("dropping {} pps, {many}{}", format::pps(blocks.pps), ends.unwrap_or_default());
+    Some(Line::styled(text, picture.theme.warn))
+}
+
 fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let (snapshot, theme) = (picture.snapshot, picture.theme);
     let filter = &snapshot.meta.runtime.filter;
@@ -129,6 +141,7 @@ fn watched(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(BESIDE).max(NAME);
     items.extend(silence(picture).map(|text| Line::styled(text::cut(&text, room), theme.error)));
     items.extend(alarms(picture));
+    items.extend(dropping(picture));
     items.extend(snapshot.meta.link.as_ref().map(|link| {
         let name = text::cut(&format::visible(&link.name), (columns / 2).max(NAME));
         Line::from(vec![Span::styled("ATTACHED ", theme.label), Span::styled(name, theme.value)])

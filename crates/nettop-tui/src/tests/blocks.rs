@@ -13,7 +13,11 @@ use serde_json::{Map, Value, json};
 
 use super::screen;
 use crate::{
-    fixture::{attacks, blocks::plan, busy},
+    fixture::{
+        attacks,
+        blocks::{dropping, plan},
+        busy,
+    },
     state::State,
     update::{Effect, on_key, on_reply},
 };
@@ -86,6 +90,20 @@ fn what_a_guard_refuses_is_blocked_only_by_who_types_it() {
     person.types(" 198.51.100.100");
     let block = Block { with: Some(With::Xdp), reason: "by hand".into(), confirm: Some(net()), ..Block::new(net()) };
     assert_eq!(person.presses(KeyCode::Enter), Some(Effect::Send(block.into())));
+}
+
+#[test]
+fn the_header_says_what_blocks_drop_whatever_is_shown() {
+    let snapshot = Snapshot { blocks: Some(dropping().into()), ..busy() };
+    let mut person = person();
+    person.types("B");
+    for (width, height) in [(40, 10), (80, 24), (120, 40)] {
+        person.state.size = (width, height);
+        insta::assert_snapshot!(
+            format!("dropping_{width}x{height}"),
+            screen((width, height), &snapshot, &person.state)
+        );
+    }
 }
 
 #[test]
