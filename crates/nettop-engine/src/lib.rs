@@ -203,6 +203,8 @@ pub struct Engine {
     published: Instant,
     /// The next reading has one published.
     is_unpublished: bool,
+    /// Tables of ports and flags are as new as the totals.
+    has_tables: bool,
 }
 
 impl Engine {
@@ -262,6 +264,7 @@ impl Engine {
             snapshots,
             published: Instant::now(),
             is_unpublished: false,
+            has_tables: false,
             source,
             settings,
         };
@@ -346,9 +349,7 @@ impl Engine {
     /// Reads and publishes: what [`run`](Self::run) does at each interval.
     pub fn tick(&mut self) {
         let started = Instant::now();
-        if !self.drain() {
-            self.source.read_tables(&mut self.aggregates.tables);
-        }
+        self.drain();
         let beside: Vec<_> = self.collectors.readings().collect();
         beside.into_iter().for_each(|reading| self.enter_beside(reading));
         self.hear_actors();
@@ -402,7 +403,7 @@ impl Engine {
     pub fn drain(&mut self) -> bool {
         let started = Instant::now();
         let Self { source, reading, aggregates, details, histories, detector, geo, full, calendar, missed, .. } = self;
-        let blocks = &mut self.blocks;
+        let (blocks, has_tables) = (&mut self.blocks, &mut self.has_tables);
         if let Some(geo) = geo.as_ref().map(Watcher::current).filter(|geo| !aggregates.regions.has(geo)) {
             aggregates.replace_geo(geo);
         }
@@ -425,6 +426,7 @@ impl Engine {
         if second_over {
             source.read_tables(&mut aggregates.tables);
         }
+        *has_tables = second_over;
         let ended = blocks.enter(&reading.dropped);
         self.messages.enter(&reading.neighbours);
         aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
@@ -501,6 +503,10 @@ impl Engine {
     }
 
     fn publish(&mut self) {
+        // As new as the totals beside them.
+        if !std::mem::replace(&mut self.has_tables, true) {
+            self.source.read_tables(&mut self.aggregates.tables);
+        }
         self.aggregates.settle();
         let snapshot = self.snapshot(DEFAULT_LIMIT);
         self.histories.follow(&snapshot);
