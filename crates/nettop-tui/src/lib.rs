@@ -117,6 +117,11 @@ pub async fn run(
             state.size = screen.size();
             drawn.forget();
         }
+        if state.unanswered == 0
+            && let Some(request) = state.to_send.pop_front()
+        {
+            send(&mut state, &wishes, &request);
+        }
         state.misses_answers = screen.misses_answers();
         let wanted = drawn.wanted(&state, &snapshot, unix_seconds());
         let due = wanted.and_then(|awaited| screen.ready(awaited));

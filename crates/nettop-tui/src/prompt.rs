@@ -29,6 +29,8 @@ pub enum Purpose {
     Find(usize),
     /// What becomes of packets from there: something has to be typed, and Enter alone does nothing.
     Act(Act, Net),
+    /// Likewise, from the fewest prefixes that carry most of a flood.
+    Cover,
 }
 
 /// What is done with an address or a prefix.
@@ -49,6 +51,7 @@ impl Purpose {
             Self::Field(field) => field.label,
             Self::Find(_) => "Filter",
             Self::Act(Act::Block, _) => "Block for",
+            Self::Cover => "Block all for",
             Self::Act(Act::Unblock, _) => "End the block",
             Self::Act(Act::Allow, _) => "Never block it",
         }
@@ -59,6 +62,7 @@ impl Purpose {
         match self {
             Self::Field(field) => field.hint,
             Self::Act(Act::Block, _) => "10m, 2h, 1d; the address, too, where a guard refuses; Tab: how",
+            Self::Cover => "10m all; Tab: how",
             Self::Act(Act::Unblock | Act::Allow, _) => "yes",
             Self::Find(_) => "text, ip: port: proto: country: asn: mac: pps>1k ! and or ()",
         }

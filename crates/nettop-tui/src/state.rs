@@ -1,10 +1,11 @@
 //! What the screen itself remembers; everything else it shows comes from the snapshot.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::Deref, sync::Arc, time::Duration};
 
 use nettop_model::{
     format::Units,
     query::{self, Query},
+    request::Request,
     snapshot::{Alert, History, Snapshot, Subject, With},
 };
 use nettop_views::{
@@ -68,6 +69,8 @@ pub struct State {
     pub block_with: With,
     /// What a block would do that is asked for, as the monitor tells it.
     pub plan: Option<serde_json::Value>,
+    /// Requests that are sent one after the other, each when the one before was answered.
+    pub to_send: VecDeque<Request>,
     /// Whether the prompt's text may have changed since it was last looked at.
     pub typed: bool,
     /// The filter that was in force when its prompt was opened.

@@ -147,12 +147,22 @@ fn answers(picture: &Picture, alert: &Alert, columns: usize, gone: bool) -> Vec<
         ("from where", from_where(picture, alert, room)),
         ("not known", plain(alert::unknown(alert), theme.warn)),
         ("rests on", rests_on.collect()),
-        ("what to do", plain(vec![format::visible(&alert.advice)], theme.value)),
+        ("what to do", plain(advice(picture, alert), theme.value)),
     ]
     .into_iter()
     .filter(|(_, lines)| !lines.is_empty())
     .map(|(name, lines)| named(name, lines, picture))
     .collect()
+}
+
+/// What can be done, and of a flood of many the key that looks for the prefixes that carry most of it.
+fn advice(picture: &Picture, alert: &Alert) -> Vec<String> {
+    let key = picture.state.keys().first("block");
+    let can_block = picture.snapshot.blocks.is_some() && !key.is_empty();
+    let cover = (can_block && alert.source.is_none() && !alert.forged && alert.is_flooding()).then(|| {
+        format!("{key} looks for the fewest prefixes that carry most of it, and blocks them after a question")
+    });
+    [format::visible(&alert.advice)].into_iter().chain(cover).collect()
 }
 
 /// Texts one after the other, each broken between words where it is wider than a line.

@@ -14,17 +14,17 @@ use super::{
     picture::Picture,
     row::{Height, Room},
 };
-use crate::prompt::{Act, Prompt, Purpose};
+use crate::prompt::{Act, Purpose};
 
 /// Columns of what a line is about.
 const LABEL: usize = 13;
+/// Columns of a prefix, and how many of them are shown.
+const NET: usize = 20;
+const MOST_PREFIXES: usize = 12;
 
 /// As many lines as it has, while it is open.
 pub fn height(room: &Room) -> Height {
-    match open(room.picture) {
-        Some(net) => Height::up_to(1 + told(room.picture, net, room.screen.width.into()).len() as u16),
-        None => Height::up_to(0),
-    }
+    Height::up_to(shown(room.picture, room.screen.width.into()).map_or(0, |(_, lines)| 1 + lines.len() as u16))
 }
 
 /// Draws it.
@@ -39,17 +39,86 @@ pub fn height(room: &Room) -> Height {
 /// iptables      iptables -w -I INPUT -s 203.0.113.7 -j DROP
 /// ```
 pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
-    let Some(net) = open(picture) else { return };
-    let area = titled(frame, area, picture.theme, &format!("Block {net}"), "nothing is done yet");
-    lines(frame, area, told(picture, net, area.width.into()));
+    let Some((title, told)) = shown(picture, area.width.into()) else { return };
+    let area = titled(frame, area, picture.theme, &title, "nothing is done yet");
+    lines(frame, area, told);
 }
 
-/// What is asked about.
-fn open(picture: &Picture) -> Option<Net> {
-    match picture.state.prompt {
-        Some(Prompt { purpose: Purpose::Act(Act::Block, net), .. }) => Some(net),
+/// The title, and what is told; `None`: nothing is asked.
+fn shown(picture: &Picture, columns: usize) -> Option<(String, Vec<Line<'static>>)> {
+    match picture.state.prompt.as_ref()?.purpose {
+        Purpose::Act(Act::Block, net) => Some((format!("Block {net}"), told(picture, net, columns))),
+        Purpose::Cover => Some(("Block what carries most of it".into(), cover(picture))),
         _ => None,
     }
+}
+
+/// The prefixes, what each sends, and whose connections it has.
+fn cover(picture: &Picture) -> Vec<Line<'static>> {
+    let theme = picture.theme;
+    let Some(found) = &picture.state.plan else {
+        return vec![Line::styled("looking for the fewest prefixes that carry most of it …", theme.dim)];
+    };
+    let rows: Vec<_> = found["prefixes"].as_array().into_iter().flatten().collect();
+    let number = |row: &Value, field: &str| row[field].as_u64().unwrap_or_default();
+    let pps = |row: &Value| format::pps(row["pps"].as_f64().unwrap_or_default());
+    let connections: u64 = rows.iter().map(|row| number(row, "connections")).sum();
+    let share = found["share"].as_f64().unwrap_or_default() * 100.0;
+    let mut drawn = vec![
+        methods(picture),
+        Line::styled(
+            format!(
+                "{} carry {share:.0} % of {} pps; {}",
+                many(rows.len() as u64, "prefix", "prefixes"),
+                pps(found),
+                match connections {
+                    0 => "nobody who is connected is in them".into(),
+                    _ => format!("{} would be cut, too", many(connections, "connection", "connections")),
+                }
+            ),
+            if connections > 0 { theme.warn } else { theme.good },
+        ),
+    ];
+    for row in rows.iter().take(MOST_PREFIXES) {
+        let net = text::left(&format::visible(row["net"].as_str().unwrap_or_default()), NET);
+        let rest = format!("{} pps of {}", pps(row), many(number(row, "sources"), "source", "sources"));
+        let mut line = Line::from(vec![Span::styled(net, theme.value), Span::styled(format!(" {rest}"), theme.text)]);
+        if number(row, "connections") > 0 {
+            let bytes = format::count(number(row, "bytes"), 9);
+            let cut = many(number(row, "connections"), "connection", "connections");
+            line.push_span(Span::styled(format!("  {cut} with {bytes} bytes"), theme.warn));
+        }
+        if !row["refused"].is_null() {
+            let guard = row["refused"]["guard"].as_str().unwrap_or_default();
+            line.push_span(Span::styled(format!("  left out: {}", format::visible(guard)), theme.error));
+        }
+        drawn.push(line);
+    }
+    let more = rows.len().saturating_sub(MOST_PREFIXES);
+    if more > 0 {
+        drawn.push(Line::styled(format!("and {more} more; nettopctl cover tells all"), theme.dim));
+    }
+    drawn
+}
+
+fn many(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", format::count(number, 15), if number == 1 { one } else { more })
+}
+
+/// The ways to make it, the chosen one in brackets, and what that means.
+fn methods(picture: &Picture) -> Line<'static> {
+    let label = text::left("how (Tab)", LABEL + 1);
+    Line::from(vec![Span::styled(label, picture.theme.label), Span::styled(ways(picture), picture.theme.text)])
+}
+
+fn ways(picture: &Picture) -> String {
+    let chosen = picture.state.block_with;
+    let methods = picture.snapshot.blocks.as_deref().map_or(&[][..], |blocks| &blocks.methods);
+    let shown = methods.iter().map(|with| match *with == chosen {
+        true => format!("[{}]", with.label()),
+        false => with.label().to_string(),
+    });
+    format!("{}: {}", shown.collect::<Vec<_>>().join(" "), about(chosen))
 }
 
 fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
@@ -76,13 +145,7 @@ fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
         1 => "1 source".into(),
         many => format!("{} sources", format::count(many, 15)),
     };
-    let methods = picture.snapshot.blocks.as_deref().map_or(&[][..], |blocks| &blocks.methods);
-    let shown = methods.iter().map(|with| match *with == picture.state.block_with {
-        true => format!("[{}]", with.label()),
-        false => with.label().to_string(),
-    });
-    let shown: Vec<_> = shown.collect();
-    push("how (Tab)", &format!("{}: {}", shown.join(" "), about(picture.state.block_with)), theme.text);
+    push("how (Tab)", &ways(picture), theme.text);
     let has_connections = number("connections") > 0;
     let style = if has_connections { theme.warn } else { theme.text };
     push("drops now", &format!("{pps} packets per second, of {sources}{connections}"), style);

@@ -197,3 +197,40 @@ fn a_hook_of_an_alert_gets_its_words() {
     assert_eq!(target.ip.map(Origin::Ip), alert.source);
     assert_eq!(target.target, alert.target.map(|target| target.ip));
 }
+
+#[test]
+fn a_flood_of_many_is_blocked_by_the_fewest_prefixes() {
+    let mut person = person();
+    person.snapshot = Arc::new(Snapshot { alerts: vec![attacks::syn()], ..busy() });
+    person.types("8");
+    person.presses(KeyCode::Home);
+    assert_eq!(person.types("b"), [Effect::Send(Request::Cover)]);
+    let row = |net: &str, pps: f64, connections: u64| {
+        json!({"net": net, "pps": pps, "sources": 256, "connections": connections, "bytes": 5_000 * connections,
+            "refused": if net.starts_with("203") { json!({"guard": "gateway"}) } else { Value::Null }})
+    };
+    let prefixes = [row("198.51.100.0/24", 4e5, 0), row("192.0.2.0/24", 3e5, 2), row("203.0.113.0/24", 2e5, 0)];
+    let cover = json!({"found": true, "pps": 1e6, "share": 0.9, "prefixes": prefixes});
+    let told = |cover: &Value| Ok(Answer::Fields(Map::from_iter([("cover".to_string(), cover.clone())])));
+    on_reply(&mut person.state, &Request::Cover, told(&cover));
+    for (width, height) in [(80, 24), (120, 40)] {
+        person.state.size = (width, height);
+        insta::assert_snapshot!(
+            format!("cover_{width}x{height}"),
+            screen((width, height), &person.snapshot, &person.state)
+        );
+    }
+    assert_eq!(person.presses(KeyCode::Enter), None);
+    person.types("10m all");
+    let Some(Effect::Send(Request::Block(first))) = person.presses(KeyCode::Enter) else {
+        panic!("nothing is blocked")
+    };
+    assert_eq!((first.net.to_string().as_str(), first.confirm), ("198.51.100.0/24", Some(first.net)));
+    assert_eq!(person.state.to_send.len(), 1, "one is guarded");
+
+    // From everywhere: that is said, and nothing is open any more.
+    person.state.to_send.clear();
+    person.types("b");
+    on_reply(&mut person.state, &Request::Cover, told(&json!({"found": false, "prefixes": []})));
+    assert!(person.state.prompt.is_none() && person.notice().contains("from everywhere"), "{}", person.notice());
+}

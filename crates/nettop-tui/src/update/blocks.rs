@@ -4,7 +4,7 @@ use nettop_model::{
     answer::{Answer, Reply},
     net::Net,
     request::{Allow, Block, Request, Unblock, block},
-    snapshot::{Origin, Snapshot, Subject, With},
+    snapshot::{Alert, Origin, Snapshot, Subject, With},
 };
 use nettop_views::table::Id;
 use serde_json::Value;
@@ -17,6 +17,10 @@ use crate::{
 
 /// Opens the prompt for what is selected, and asks what a block of it would do.
 pub fn open(state: &mut State, snapshot: &Snapshot, act: Act) -> Option<Effect> {
+    if act == Act::Block && is_flood_of_many(state, snapshot) {
+        state.block_with = snapshot.blocks.as_deref().and_then(|blocks| blocks.with).unwrap_or_default();
+        return super::cover::open(state);
+    }
     let Some(net) = target(state, snapshot) else {
         state.notice =
             Some(Notice::error("select an address or a prefix: a source, a prefix, a connection, an alert, a block"));
@@ -29,9 +33,26 @@ pub fn open(state: &mut State, snapshot: &Snapshot, act: Act) -> Option<Effect> 
     (act == Act::Block).then(|| Effect::Send(plan.into()))
 }
 
+/// Whether what is selected, or open, is a flood that goes on and has no single source.
+fn is_flood_of_many(state: &State, snapshot: &Snapshot) -> bool {
+    if state.detail.is_some() {
+        return false;
+    }
+    let is_of_many = |alert: &Alert| alert.source.is_none() && alert.is_flooding();
+    match &state.alert {
+        Some(open) => is_of_many(open.listed(snapshot).unwrap_or(&open.last)),
+        None => match moving::selected(state, snapshot) {
+            Some(id @ Id::Alert(_, None, _)) => {
+                snapshot.alerts.iter().find(|alert| Id::from(*alert) == id).is_some_and(is_of_many)
+            }
+            _ => false,
+        },
+    }
+}
+
 /// Takes the next way to make the block, of those that there are.
 pub fn turn(state: &mut State, snapshot: &Snapshot, by: isize) {
-    let Some(Prompt { purpose: Purpose::Act(Act::Block, _), .. }) = state.prompt else { return };
+    let Some(Prompt { purpose: Purpose::Act(Act::Block, _) | Purpose::Cover, .. }) = state.prompt else { return };
     let Some(blocks) = snapshot.blocks.as_deref().filter(|blocks| !blocks.methods.is_empty()) else { return };
     let at = blocks.methods.iter().position(|with| *with == state.block_with).unwrap_or_default() as isize;
     state.block_with = blocks.methods[(at + by).rem_euclid(blocks.methods.len() as isize) as usize];

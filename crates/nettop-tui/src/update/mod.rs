@@ -2,6 +2,7 @@
 
 mod alerts;
 mod blocks;
+mod cover;
 mod hooks;
 mod mouse;
 mod moving;
@@ -124,6 +125,9 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
         return on_command(state, *pid, reply);
     }
     state.unanswered = state.unanswered.saturating_sub(1);
+    if *request == Request::Cover {
+        return cover::on_found(state, reply);
+    }
     if hooks::is_hook(request) {
         return hooks::on_done(state, reply);
     }

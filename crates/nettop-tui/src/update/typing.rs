@@ -105,6 +105,15 @@ fn apply(state: &mut State) -> Option<Effect> {
                 Err(error) => state.notice = Some(Notice::error(error)),
             }
         }
+        Purpose::Cover => match super::cover::requests(prompt.text().trim(), state.block_with, state.plan.as_ref()) {
+            Ok(requests) => {
+                state.prompt = None;
+                state.plan = None;
+                state.to_send = requests.into();
+                return state.to_send.pop_front().map(Effect::Send);
+            }
+            Err(error) => state.notice = Some(Notice::error(error)),
+        },
         // The same.
         Purpose::Find(_) if prompt.error.is_some() => {}
         Purpose::Find(_) => {
