@@ -22,7 +22,7 @@ use self::{
         update_db::{self, Limits},
     },
     config::Config,
-    run::{attach, live},
+    run::{attach, live, web},
 };
 
 /// How long standard error may take for a line.
@@ -58,6 +58,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             finish("nettop features", features::run(args).and_then(|text| print(text.as_bytes())).map(|()| true))
         }
         Command::Attach(args) => finish("nettop attach", attach::run(&args).map(|()| true)),
+        Command::Web(args) => finish("nettop web", web::run(&args).map(|()| true)),
+        Command::WebProcess => finish("nettop web", web::process().map(|()| true)),
         Command::Ctl(args) => finish("nettop ctl", ctl::run(&args.ctl)),
         Command::Maps(args) => finish("nettop maps", ctl::run_maps(args.socket, args.print)),
         Command::Sockets(args) => finish(

@@ -25,3 +25,4 @@ pub mod skip;
 pub mod terminal;
 pub mod tracepoints;
 pub mod traffic;
+pub mod web;

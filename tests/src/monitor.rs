@@ -178,6 +178,11 @@ impl Monitor {
         Ended { status, stdout: self.output("out"), stderr: self.output("err") }
     }
 
+    /// What it has said on standard error.
+    pub fn said(&self) -> String {
+        self.output("err")
+    }
+
     fn output(&self, extension: &str) -> String {
         fs::read_to_string(self.socket.with_extension(extension)).unwrap_or_default()
     }

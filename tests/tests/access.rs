@@ -65,7 +65,7 @@ fn a_group_may_look_and_change_nothing() {
     for change in ["stop", "pause", "resume", "reset", "top 5", "set --src 192.0.2.1", "process 1", "block 192.0.2.1"] {
         let ended = ask(&[7, GROUP], change);
         let refused = ended.stdout.contains(
-            "may look (status, snapshot, subscribe, maps, history, blocks, cover, hooks), and change nothing",
+            "may look (status, snapshot, subscribe, pulse, maps, history, blocks, cover, hooks), and change nothing",
         );
         assert!(ended.status.code() == Some(1) && refused, "{change}: {ended:?}");
     }

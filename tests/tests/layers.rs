@@ -33,6 +33,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "nettop-tui",
         &["nettop-export", "nettop-geo", "nettop-model", "nettop-process", "nettop-requests", "nettop-views"],
     ),
+    (
+        "nettop-web",
+        &["nettop-control", "nettop-export", "nettop-model", "nettop-process", "nettop-requests", "nettop-views"],
+    ),
 ];
 
 /// What neither the crate of snapshots and requests nor the tables may pull into every client.

@@ -16,7 +16,8 @@ use nettop_tests::{
 };
 use tempfile::TempDir;
 
-const UNITS: [&str; 3] = ["nettop.service", "nettop-db-update.service", "nettop-db-update.timer"];
+const UNITS: [&str; 5] =
+    ["nettop.service", "nettop-web.service", "nettop-web.socket", "nettop-db-update.service", "nettop-db-update.timer"];
 
 fn packaging() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging")
@@ -114,4 +115,18 @@ fn the_capabilities_of_the_unit_are_enough() {
     Sender::new(&net.sender, "out0").send(&frames::arp(), 3);
     monitor.wait_until_seen(3);
     assert_eq!(monitor.stop().status.code(), Some(0));
+}
+
+#[test]
+fn prometheus_accepts_the_alert_rules_and_grafana_s_dashboard_is_json() {
+    let dashboard = fs::read_to_string(packaging().join("grafana/nettop.json")).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
+    assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 10));
+    let mut check = Command::new("promtool");
+    check.args(["check", "rules"]).arg(packaging().join("prometheus/nettop.rules.yml"));
+    if Command::new("promtool").arg("--version").output().is_err() {
+        return skip::report("there is no `promtool`; on Debian: apt-get install prometheus");
+    }
+    let ended = run(&mut check);
+    assert!(ended.status.success() && ended.stdout.contains("7 rules found"), "{ended:?}");
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{bench::BENCHMARKS, detect, ebpf, fuzz, privilege, process, shots, test, workspace::Workspace};
+use crate::{bench::BENCHMARKS, detect, ebpf, fuzz, privilege, process, shots, test, web_test, workspace::Workspace};
 
 /// Why a step that needs cargo-deny is skipped.
 const NO_CARGO_DENY: &str = "cargo-deny is missing; cargo install cargo-deny --locked";
@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     Step { name: "eBPF object", run: object },
     Step { name: "pictures", run: pictures },
     Step { name: "tests", run: tests },
+    Step { name: "dashboard in a browser", run: dashboard },
     Step { name: "detection", run: detection },
     Step { name: "benchmarks", run: benchmarks },
 ];
@@ -128,6 +129,13 @@ fn tests(workspace: &Workspace, args: &Args) -> Result<Outcome> {
     }
     test::run(workspace, &test::Args::default())?;
     Ok(Outcome::Passed)
+}
+
+fn dashboard(workspace: &Workspace, _: &Args) -> Result<Outcome> {
+    match web_test::Tools::find() {
+        Ok(tools) => web_test::run_with(workspace, &tools, &web_test::Args::default()).map(|()| Outcome::Passed),
+        Err(why) => Ok(Outcome::Skipped(why)),
+    }
 }
 
 /// Every scenario, both as a capture of both directions and as what comes in; only what is not as expected is printed.

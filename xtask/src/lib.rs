@@ -16,4 +16,5 @@ pub mod run;
 pub mod shots;
 pub mod test;
 pub mod vm;
+pub mod web_test;
 pub mod workspace;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, ci, data, detect, dist, ebpf, fuzz, run, shots, test, vm, workspace::Workspace};
+use xtask::{bench, ci, data, detect, dist, ebpf, fuzz, run, shots, test, vm, web_test, workspace::Workspace};
 
 /// The developer commands of nettop
 #[derive(Parser)]
@@ -28,6 +28,7 @@ enum Command {
     Fuzz(fuzz::Args),
     Shots(shots::Args),
     Vm(vm::Args),
+    WebTest(web_test::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +58,6 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&workspace, args),
         Command::Shots(args) => shots::run(&workspace, args),
         Command::Vm(args) => vm::run(&workspace, args),
+        Command::WebTest(args) => web_test::run(&workspace, args),
     }
 }

@@ -25,6 +25,7 @@ mod table;
 mod throughput;
 mod tick;
 mod truth;
+mod web;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ enum Benchmark {
     Idle(idle::Args),
     Start(start::Args),
     Sockets(sockets::Args),
+    Web(web::Args),
 }
 
 #[global_allocator]
@@ -86,5 +88,6 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
         Benchmark::Idle(args) => idle::run(args, *quick),
         Benchmark::Start(args) => start::run(args, *quick),
         Benchmark::Sockets(args) => sockets::run(args, *quick),
+        Benchmark::Web(args) => web::run(args, *quick),
     }
 }

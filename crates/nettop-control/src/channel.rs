@@ -106,6 +106,17 @@ impl Channel {
         Ok(Self::Tcp(listener, token.map(Arc::new)))
     }
 
+    /// Where clients find it.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        match self {
+            Self::Unix(_, file, _) => Ok(Endpoint::Unix(file.path().into())),
+            Self::Tcp(listener, _) => listener.local_addr().map(Endpoint::Tcp),
+        }
+    }
+
     /// What is removed at the end.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let file = match self {

@@ -11,6 +11,7 @@ pub mod endpoint;
 mod fair;
 pub mod peer;
 mod pool;
+mod pulse;
 pub mod remote;
 mod send;
 pub mod server;

@@ -6,6 +6,7 @@ use std::{future::Future, sync::Arc, thread, time::Duration};
 use nettop_model::{
     answer::{Answer, Reply},
     kernel_maps::Reader,
+    pulse::Pulses,
     request::{Form, Maps, Request, Snapshot as Ask, Status, Subscribe},
     snapshot::{DEFAULT_LIMIT, Snapshot},
 };
@@ -21,6 +22,7 @@ use super::{
     clients::{self, ClientDeadline, Clients, Served},
     fair::Limits,
     pool::{Pool, PoolKey},
+    pulse,
     send::{self, Written},
     subscribe::Broadcaster,
 };
@@ -40,12 +42,18 @@ const MAPS: Limits = Limits { all: 2, user: 1, process: 1 };
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Serves clients until `snapshots` closes, then lets the last ones read their answers.
-pub async fn serve(listener: Listener, requests: Requests, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+pub async fn serve(
+    listener: Listener,
+    requests: Requests,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    pulses: watch::Receiver<Pulses>,
+) {
     let mut tasks = JoinSet::new();
     let clients = Arc::new(Clients::default());
     let shared = Arc::new(Shared {
         requests,
         snapshots: snapshots.clone(),
+        pulses,
         feed: Broadcaster::default(),
         usual: Pool::new(clients::Pool::Usual, USUAL),
         whole: Pool::new(clients::Pool::Everything, WHOLE),
@@ -79,6 +87,7 @@ async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
 struct Shared {
     requests: Requests,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    pulses: watch::Receiver<Pulses>,
     feed: Broadcaster,
     usual: Pool,
     whole: Pool,
@@ -112,6 +121,10 @@ async fn serve_client(mut client: Client, turn: &ClientDeadline, shared: &Shared
                 Err(error) => Err(error),
             }
         }
+        Ok((_, Request::Pulse)) => match shared.feed.seat(client.asker, client.access) {
+            Ok(_seat) => return pulse::serve(&mut *client.stream, turn, shared.pulses.clone()).await,
+            Err(error) => Err(error),
+        },
         Ok((caller, request)) => match shared.pool(&request) {
             None => ask_for(&shared.requests, caller, request).await,
             Some((pool, which)) => {
@@ -229,7 +242,8 @@ mod tests {
         });
         tokio::spawn(async move {
             let _file = file;
-            serve(Listener::unix(listener, None).unwrap(), requests, snapshots).await;
+            let pulses = watch::Sender::default().subscribe();
+            serve(Listener::unix(listener, None).unwrap(), requests, snapshots, pulses).await;
         });
         (directory, path)
     }

@@ -33,6 +33,11 @@ impl SocketFile {
         self.link = socket_dir::link_for_the_classic(&self.path, link).then(|| link.into());
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What is removed at the end.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         [Some(&self.path), self.link.as_ref()].into_iter().flatten().map(PathBuf::as_path)

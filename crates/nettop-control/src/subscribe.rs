@@ -24,14 +24,14 @@ use tokio::{
 use super::{
     accept::Stream,
     clients::ClientDeadline,
-    fair::{Asker, Full, Limits, Seats},
+    fair::{Asker, Full, Limits, Seat, Seats},
     peer::Access,
 };
 
 /// Subscribers at once. Those that may only look have as many seats of their own, so that they cannot take those of others.
 const SUBSCRIBERS: Limits = Limits { all: 48, user: 24, process: 16 };
 /// How long a subscriber may take to read a line.
-const LINE_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const LINE_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is looked whether a subscriber that has closed its half of the connection has closed the other, too.
 const LOOK: Duration = Duration::from_secs(1);
 /// Bytes that a subscriber may send behind its request; they mean nothing.
@@ -80,15 +80,7 @@ impl Broadcaster {
         if !(1..=DEFAULT_LIMIT).contains(&limit) {
             return Err(format!("subscribe sends 1 to {DEFAULT_LIMIT} rows of each list; snapshot sends any number"));
         }
-        let seats = if access == Access::Command { &self.commanders } else { &self.readers };
-        let _seat = seats.take(asker).map_err(|full| {
-            let whose = match full {
-                Full::OfProcess(_) => " of your process",
-                Full::OfUser(_) => " of yours",
-                Full::All => "",
-            };
-            format!("there are {} subscribers{whose} already", seats.limit(full))
-        })?;
+        let _seat = self.seat(asker, access)?;
         let mut sent = None;
         loop {
             let snapshot = snapshots.borrow_and_update().clone();
@@ -111,6 +103,22 @@ impl Broadcaster {
                 return Ok(());
             }
         }
+    }
+
+    /// A seat, for as long as it is held.
+    ///
+    /// # Errors
+    /// In a sentence for the subscriber: there is none left.
+    pub(super) fn seat(&self, asker: Asker, access: Access) -> Result<Seat, String> {
+        let seats = if access == Access::Command { &self.commanders } else { &self.readers };
+        seats.take(asker).map_err(|full| {
+            let whose = match full {
+                Full::OfProcess(_) => " of your process",
+                Full::OfUser(_) => " of yours",
+                Full::All => "",
+            };
+            format!("there are {} subscribers{whose} already", seats.limit(full))
+        })
     }
 
     async fn line(&self, snapshot: Arc<Snapshot>, limit: usize, form: &Form) -> Result<Arc<Line>, String> {

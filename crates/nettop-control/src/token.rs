@@ -44,6 +44,11 @@ impl Token {
         Ok(Self(line.into()))
     }
 
+    /// This text, which a process was told that had read it.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The text of it, to be sent.
     pub fn text(&self) -> &str {
         &self.0

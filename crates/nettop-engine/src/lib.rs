@@ -4,6 +4,7 @@
 pub mod actors;
 mod aggregates;
 pub mod blocks;
+pub mod companion;
 #[cfg(test)]
 mod cost;
 mod detail;
@@ -49,7 +50,7 @@ use nettop_collect::{
     traffic::Traffic,
 };
 use nettop_common::{
-    Address, Outcome, Protocol,
+    Address, Outcome, PacketsBytes, Protocol,
     counters::{Part, Table},
     unique,
 };
@@ -59,6 +60,7 @@ use nettop_model::{
     answer::{Answer, Reply},
     clock::{Calendar, Moment},
     filter::{FilterText, ParsedFilter},
+    pulse::{Pulse, Pulses},
     request::{self, FilterChange, Form, Request, Status, Top},
     snapshot::{DEFAULT_LIMIT, Degraded, Mode, SandboxLayer, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
 };
@@ -74,6 +76,7 @@ use self::{
     actors::Actors,
     aggregates::Aggregates,
     blocks::{Blocking, Blocks},
+    companion::Companion,
     detail::Details,
     drops::DropState,
     egress::EgressSums,
@@ -146,6 +149,8 @@ pub struct Settings {
     pub sandbox: Arc<[SandboxLayer]>,
     /// The log, for what is wrong with it.
     pub log: Option<Log>,
+    /// Processes beside this one.
+    pub companions: Vec<Companion>,
     /// What the start found not to be as it should.
     pub found: Vec<Degraded>,
 }
@@ -203,6 +208,7 @@ pub struct Engine {
     published: Instant,
     /// The next reading has one published.
     is_unpublished: bool,
+    pulses: watch::Sender<Pulses>,
     /// Tables of ports and flags are as new as the totals.
     has_tables: bool,
 }
@@ -264,6 +270,7 @@ impl Engine {
             snapshots,
             published: Instant::now(),
             is_unpublished: false,
+            pulses: watch::Sender::default(),
             has_tables: false,
             source,
             settings,
@@ -281,6 +288,11 @@ impl Engine {
     #[must_use]
     pub fn with_collectors(self, collectors: Collectors) -> Self {
         Self { collectors, ..self }
+    }
+
+    /// Where what was counted in all appears after each reading.
+    pub fn pulses(&self) -> watch::Receiver<Pulses> {
+        self.pulses.subscribe()
     }
 
     /// Runs until told to stop, or until nobody can ask any more. Returns the last snapshot.
@@ -436,8 +448,18 @@ impl Engine {
         self.judge();
         self.write_blocks(false);
         self.sinks.flush();
+        self.pulse();
         self.overhead.note(started.elapsed(), self.reading.totals.seen.packets);
         second_over
+    }
+
+    fn pulse(&self) {
+        let Self { aggregates, reading, pulses, .. } = self;
+        let PacketsBytes { packets, bytes } = aggregates.totals.outcome(Outcome::Counted);
+        let sent = aggregates.egress.as_ref().map(|egress| egress.sent().into());
+        let seconds = reading.at.seconds_since(&aggregates.started);
+        let pulse = Pulse { at_ns: reading.at.unix_ns, seconds, packets, bytes, sent };
+        pulses.send_modify(|pulses| pulses.push(pulse));
     }
 
     /// Where a second is over, the rules look at it.
@@ -568,7 +590,7 @@ impl Engine {
             Request::Snapshot(request::Snapshot { limit, form }) => {
                 return Ok(Answer::Snapshot { snapshot: self.limited(limit), form, runtime: false });
             }
-            Request::Subscribe(_) => return Err("only over the control socket".into()),
+            Request::Subscribe(_) | Request::Pulse => return Err("only over the control socket".into()),
             Request::Maps(_) => {
                 let reader =
                     self.source.maps_reader().map_err(|error| format!("holding the kernel's maps: {error}"))?;

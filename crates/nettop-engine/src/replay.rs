@@ -309,6 +309,7 @@ mod tests {
             whole_at_end: false,
             sandbox: Arc::default(),
             log: None,
+            companions: Vec::new(),
             found: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ pub mod json;
 pub mod kernel_maps;
 pub mod net;
 pub mod order;
+pub mod pulse;
 pub mod query;
 pub mod radix;
 pub mod request;

@@ -73,7 +73,11 @@ pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result
 
 const OPTED_OUT: &str = "--no-sandbox was asked for";
 
-fn demand_all(guards: &[SandboxLayer]) -> Result<()> {
+/// That all of them hold.
+///
+/// # Errors
+/// Names those that do not, and why.
+pub fn demand_all(guards: &[SandboxLayer]) -> Result<()> {
     let missing: Vec<_> = guards.iter().filter(|guard| !guard.holds).collect();
     if missing.is_empty() {
         return Ok(());

@@ -179,6 +179,7 @@ fn settings(form: Form) -> Result<Settings> {
         whole_at_end: false,
         sandbox: Arc::default(),
         log: None,
+        companions: Vec::new(),
         found: Vec::new(),
     })
 }

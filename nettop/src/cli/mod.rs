@@ -7,6 +7,7 @@ mod level;
 mod screen;
 mod sockets;
 mod thresholds;
+mod web;
 
 use std::{os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc, time::Duration};
 
@@ -43,6 +44,7 @@ pub use self::{
     level::Level,
     screen::ScreenArgs,
     sockets::{SocketsArgs, Wanted},
+    web::{DashboardArgs, WebCommandArgs},
 };
 use crate::commands::{ctl as client, ctl::CtlArgs, update_db::UpdateDbArgs};
 
@@ -69,6 +71,11 @@ pub enum Command {
     Replay(ReplayArgs),
     /// The same screen over a monitor that runs already; needs no privilege, and ends without ending it
     Attach(AttachArgs),
+    /// Show a monitor that runs already in a browser, and to Prometheus; needs no privilege, and ends without ending it
+    Web(WebCommandArgs),
+    /// The process that run --web starts
+    #[command(name = "web-process", hide = true)]
+    WebProcess,
     /// Send a command to a running monitor, as nettopctl does
     Ctl(ClientArgs),
     /// Print what the kernel's maps of a running monitor hold, as nettopctl maps does
@@ -429,6 +436,9 @@ pub struct CommonArgs {
     /// How it is controlled.
     #[command(flatten)]
     pub control: ControlArgs,
+    /// Whether it is shown in a browser.
+    #[command(flatten)]
+    pub dashboard: DashboardArgs,
     /// Refuse to run unless the whole sandbox holds (strict), or use what of it this kernel offers (best-effort)
     #[arg(long, value_enum, default_value_t = Sandbox::BestEffort, value_name = "MODE")]
     pub sandbox: Sandbox,
@@ -535,6 +545,7 @@ impl CommonArgs {
             whole_at_end: self.snapshot.is_some() || self.jsonl.is_some(),
             sandbox: Arc::default(),
             log: None,
+            companions: Vec::new(),
             found: Vec::new(),
         })
     }

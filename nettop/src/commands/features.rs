@@ -12,6 +12,7 @@ use nettop_export::FORMATS;
 use nettop_model::{request::COMMANDS, snapshot::Export};
 use nettop_tui::{action::ACTIONS, bindings::label, panel::PANELS};
 use nettop_views::view::{SOURCES, VIEWS};
+use nettop_web::route::ROUTES;
 use serde::Serialize;
 
 use crate::{
@@ -56,6 +57,8 @@ const SECTIONS: &[Part] = &[
     ("Keys", || ACTIONS.iter().map(|action| (label(action.keys), action.help.to_string())).collect()),
     ("Commands of nettopctl", || commands(&CtlCli::command())),
     ("Requests of the control channel", || rows(COMMANDS, |command| (command.name, command.help))),
+    ("Paths of the dashboard", || rows(ROUTES, |route| (route.path, route.about))),
+    ("Metrics for Prometheus", || nettop_web::metrics().map(|(name, help)| (name, help.to_string())).collect()),
     ("Exports", || rows(FORMATS, |format| (format.name, format.about))),
     ("Files that lines are appended to", || rows(Export::ALL, |export| (export.label(), export.about()))),
     ("Alerts", || rows(RULES, |rule| (rule.kind, rule.about))),

@@ -15,6 +15,7 @@ use nettop_control::{
     remote::{follow, relay},
     token::Token,
 };
+use nettop_model::snapshot::SandboxLayer;
 use nettop_process::heap;
 use nettop_sandbox::{self as sandbox, Folders, Invoker};
 use tokio::sync::{mpsc, watch};
@@ -41,7 +42,9 @@ pub fn run(args: &AttachArgs) -> Result<()> {
     let token = args.control_token.as_deref().map(Token::read).transpose()?;
     let monitor = Monitor::new(args.socket.clone().or_else(|| args.control_socket.clone()), token);
     heap::keep_small();
-    confine(&monitor.endpoint)?;
+    let mut folders = Folders::default();
+    folders.write_here();
+    confine(&monitor.endpoint, &folders)?;
     // One thread for what comes, one for the screen, which blocks on a slow terminal.
     let runtime = live::runtime(2)?;
     let ended = runtime.block_on(async {
@@ -62,18 +65,19 @@ pub fn run(args: &AttachArgs) -> Result<()> {
 }
 
 /// Gives up what is not needed to look at a monitor, before anything is read from it: it may be somebody else.
-fn confine(endpoint: &Endpoint) -> Result<()> {
+///
+/// # Errors
+/// What has to be given up cannot be.
+pub fn confine(endpoint: &Endpoint, folders: &Folders) -> Result<Vec<SandboxLayer>> {
     let owner = match endpoint {
         Endpoint::Unix(path) => fs::metadata(path).ok().map(|facts| facts.uid()),
         Endpoint::Tcp(_) => None,
     };
     // Called by sudo for the caller's own monitor, it needs no more than the caller has.
     let invoker = Invoker::of_sudo()?.filter(|invoker| owner == Some(invoker.uid()));
-    let mut folders = Folders::default();
-    folders.write_here();
     let port = match endpoint {
         Endpoint::Unix(_) => None,
         Endpoint::Tcp(address) => Some(address.port()),
     };
-    sandbox::enter_client(invoker.as_ref(), &folders, port, owner).map(drop)
+    sandbox::enter_client(invoker.as_ref(), folders, port, owner)
 }

@@ -24,7 +24,10 @@ use nettop_collect::{
     sockets::{self, Sockets},
 };
 use nettop_control::{channel::Channel, server};
-use nettop_engine::{Engine, Optional, Settings, blocks::Blocking, overhead::Overhead, replay::Player, sinks::Sinks};
+use nettop_engine::{
+    Engine, Optional, Settings, blocks::Blocking, companion::Companion, overhead::Overhead, replay::Player,
+    sinks::Sinks,
+};
 use nettop_export::{
     append_file::AppendFile,
     atomic_file::AtomicFile,
@@ -63,7 +66,7 @@ use crate::{
         audit,
         files::{Files, Hangup},
         sources::{self, Inputs},
-        state,
+        state, web,
     },
 };
 
@@ -171,6 +174,8 @@ struct Opened {
     processes: bool,
     /// The processes beside this one.
     actors: Actors,
+    /// Those that only have to live.
+    companions: Vec<Companion>,
 }
 
 impl Opened {
@@ -189,6 +194,7 @@ impl Opened {
             Err(_) if mode == Mode::Replay && args.control.control_socket.is_none() => None,
             opened => Some(opened?),
         };
+        let companions = web::start(args, control.as_ref(), invoker.as_ref())?.into_iter().collect();
         let geo = args.geo()?;
         let files = Invoker::open_first(invoker.as_ref(), || Files::open(args, user))?;
         let level = log.map(|(_, level)| level.filter());
@@ -206,7 +212,7 @@ impl Opened {
                 .init();
         }
         let actors = Actors::default();
-        Ok(Self { invoker, control, geo, files, log, state: None, audit: None, processes: false, actors })
+        Ok(Self { invoker, control, geo, files, log, state: None, audit: None, processes: false, actors, companions })
     }
 
     /// What of the file system is needed from now on.
@@ -269,7 +275,8 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
     heap::keep_small();
     let cost = Overhead::new(Moment::now());
     settings.sandbox = sandbox::enter(args.sandbox(), opened.invoker.as_ref(), &opened.folders(args))?.into();
-    let Opened { control, mut geo, files, log, state, audit, actors, .. } = opened;
+    let Opened { control, mut geo, files, log, state, audit, actors, companions, .. } = opened;
+    settings.companions = companions;
     // Only now: a thread keeps the privileges it began with.
     if let Some(log) = &log {
         log.start().context("starting the thread that writes the log")?;
@@ -305,12 +312,13 @@ fn monitor(inputs: Inputs, mut settings: Settings, opened: Opened, args: &Common
         let (engine, snapshots) = Engine::new(inputs.traffic, settings, geo, sinks, cost);
         let engine = engine.with_collectors(Collectors::start(inputs.beside)).with_actors(actors);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
+        let pulses = engine.pulses();
         let engine = match inputs.player {
             Some(player) => tokio::spawn(engine.replay(player, received)),
             None => tokio::spawn(engine.run(received)),
         };
         let server =
-            listener.map(|listener| tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone())));
+            listener.map(|listener| tokio::spawn(server::serve(listener, requests.clone(), snapshots.clone(), pulses)));
         let published = snapshots.clone();
         let watched = watch(&requests, snapshots, args.screen(), signals, &hangup).await;
         let ending = Ending::begin(watched.reason);
@@ -393,6 +401,15 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
         })
+    }
+
+    /// Waits for one that ends a process without files and without a screen.
+    pub(crate) async fn ended(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 

@@ -6,3 +6,4 @@ pub mod files;
 pub mod live;
 mod sources;
 pub mod state;
+pub mod web;

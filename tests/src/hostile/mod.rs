@@ -12,6 +12,7 @@ mod places;
 mod request;
 mod screen;
 mod sockets;
+mod web;
 
 use nettop_model::visible::is_unseen;
 
@@ -25,6 +26,7 @@ pub use self::{
     request::request,
     screen::{keys, size},
     sockets::sockets,
+    web::web,
 };
 
 /// A target of fuzzing.
@@ -48,6 +50,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "size", run: size },
     FuzzTarget { name: "sockets", run: sockets },
     FuzzTarget { name: "flows", run: flows },
+    FuzzTarget { name: "web", run: web },
 ];
 
 /// Expects every character to stand for itself wherever it is shown.

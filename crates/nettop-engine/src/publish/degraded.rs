@@ -5,7 +5,7 @@ use nettop_export::log::Log;
 use nettop_geo::Database;
 use nettop_model::snapshot::{Degraded, ExportRow, GeoView, LinkRow, Replay};
 
-use crate::{Engine, Optional, sinks};
+use crate::{Engine, Optional, companion::Companion, sinks};
 
 impl Engine {
     /// What does not work as it should.
@@ -153,6 +153,7 @@ impl Engine {
         rows.extend(self.sinks.recording_degraded());
         rows.extend(self.sinks.state_degraded());
         rows.extend(self.settings.log.iter().filter_map(Log::degraded));
+        rows.extend(self.settings.companions.iter().filter_map(Companion::degraded));
         rows.extend(self.settings.found.iter().cloned());
         rows
     }

@@ -141,6 +141,8 @@ requests! {
     "snapshot" Snapshot(Snapshot) Reads "everything counted so far";
     "subscribe" Subscribe(Subscribe) Reads
         "the settings and a snapshot, and again each time there is a new one, a line each, until the client hangs up";
+    "pulse" Pulse Reads
+        "what was counted in all, ten times a second, a line each, until the client hangs up; first what the last hour was like";
     "maps" Maps(Maps) Reads "what the kernel's maps hold, CPU by CPU";
     "history" History(Subject) Reads
         "the last minutes of one source, dst, port, prefix, process or connection, which is followed from now on";

@@ -4,6 +4,7 @@
 //! A check looks, and changes nothing. What it cannot find out it says, rather than to guess.
 
 mod control;
+mod dashboard;
 mod kernel;
 mod network;
 mod places;
@@ -131,6 +132,7 @@ pub const CHECKS: &[Check] = &[
     Check::new("network", "interfaces", "how XDP would run on each", USEFUL, network::interfaces),
     Check::new("network", "flows", "what connection tracking tells of forwarded flows", USEFUL, network::flows),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
+    Check::new("control", "dashboard", "where the dashboard in a browser would listen", USEFUL, dashboard::address),
     Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),
     Check::new("terminal", "size", "what the screen has room for", USEFUL, terminal::size),
     Check::new("terminal", "colours", "TERM and NO_COLOR", USEFUL, terminal::colours),
