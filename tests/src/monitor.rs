@@ -46,6 +46,10 @@ impl Monitor {
                 command.args([option, value]);
             }
         }
+        // What this machine's own logs say is none of the tests' business.
+        if !arguments.contains("access-log") {
+            command.arg("--no-access-log");
+        }
         Self::in_own_directory(command)
     }
 

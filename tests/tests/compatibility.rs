@@ -107,8 +107,8 @@ fn groups_are_asked_for_by_schema() {
         (
             "all",
             json!({"cmd": "snapshot", "schema": 2, "limit": 1}),
-            "alerts blocks connections destinations drops egress flows host macs meta monitor neighbours places ports prefixes processes \
-             schema sources traffic version",
+            "alerts blocks connections destinations drops egress flows host log macs meta monitor neighbours places ports prefixes processes \
+             schema sources traffic version visits",
         ),
         ("two", json!({"cmd": "snapshot", "schema": 2, "groups": ["ports", "macs"]}), "macs ports schema version"),
         ("none", json!({"cmd": "snapshot", "schema": 2, "groups": []}), "schema version"),

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nettop_logs::{LogReading, MOST_ENTRIES};
 use nettop_model::snapshot::Degraded;
 
 use crate::{
@@ -49,6 +50,15 @@ pub enum Reading {
     Flows(Box<FlowReading>),
     /// Addresses that must not be blocked.
     Lifelines(Box<Lifelines>),
+    /// What logs tell.
+    Logs(Box<LogReading>),
+}
+
+impl Reading {
+    /// Whether there is no room for more before somebody has taken it: what is to come waits where it is.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Logs(logs) if logs.entries.len() >= MOST_ENTRIES)
+    }
 }
 
 /// A collector. It derives nothing: what it reads is what was counted.
@@ -118,13 +128,15 @@ impl Worker {
         let place = Arc::clone(&newest);
         let thread = thread::Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
             loop {
-                let started = Instant::now();
-                let reading = collector.collect();
-                let rest = collector.rest(started.elapsed());
-                let mut newest = place.lock().unwrap_or_else(PoisonError::into_inner);
-                put(&mut newest.readings, reading);
-                newest.rest = rest;
-                drop(newest);
+                let mut rest = pace;
+                if !is_full(&place) {
+                    let started = Instant::now();
+                    let reading = collector.collect();
+                    rest = collector.rest(started.elapsed());
+                    let mut newest = place.lock().unwrap_or_else(PoisonError::into_inner);
+                    put(&mut newest.readings, reading);
+                    newest.rest = rest;
+                }
                 if ended.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
@@ -159,12 +171,17 @@ impl Worker {
     }
 }
 
+fn is_full(place: &Mutex<Newest>) -> bool {
+    place.lock().unwrap_or_else(PoisonError::into_inner).readings.iter().any(Reading::is_full)
+}
+
 /// A reading takes the place of the one of its kind that nobody has taken yet; what has come since the one before is added to it.
 fn put(readings: &mut Vec<Reading>, newest: Reading) {
     let same = |one: &&mut Reading| std::mem::discriminant(*one) == std::mem::discriminant(&newest);
     match (readings.iter_mut().find(same), newest) {
         (Some(Reading::Calls(sum)), Reading::Calls(calls)) => sum.add(*calls),
         (Some(Reading::Flows(sum)), Reading::Flows(flows)) => sum.add(*flows),
+        (Some(Reading::Logs(sum)), Reading::Logs(logs)) => sum.add(*logs),
         (Some(place), newest) => *place = newest,
         (None, newest) => readings.push(newest),
     }

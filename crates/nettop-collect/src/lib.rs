@@ -9,6 +9,7 @@ pub mod flows;
 pub mod host;
 pub mod kernel;
 pub mod lifelines;
+pub mod logs;
 pub mod netlink;
 pub mod pcap;
 pub mod privilege;

@@ -23,6 +23,7 @@ mod interfaces;
 mod ip_protocol;
 pub mod ledger;
 mod lines;
+pub mod logs;
 mod messages;
 mod neighbours;
 mod optional;
@@ -85,6 +86,7 @@ use self::{
     hooks::HookTimes,
     host::HostState,
     interfaces::Interfaces,
+    logs::LogState,
     messages::MessageBook,
     overhead::Overhead,
     publish::lists,
@@ -188,6 +190,7 @@ pub struct Engine {
     sockets: SocketState,
     drops: DropState,
     flows: FlowState,
+    logs: LogState,
     blocks: Blocks,
     actors: Actors,
     hook_times: HookTimes,
@@ -256,6 +259,7 @@ impl Engine {
             sockets: SocketState::new(settings.keep_ended),
             drops: DropState::default(),
             flows: FlowState::new(settings.keep_ended),
+            logs: LogState::default(),
             blocks: Blocks::new(settings.blocking.clone()),
             actors: Actors::default(),
             hook_times: HookTimes::default(),
@@ -395,6 +399,7 @@ impl Engine {
             }
             collector::Reading::Drops(drops) => self.drops.enter(*drops),
             collector::Reading::Flows(reading) => self.flows.enter(*reading),
+            collector::Reading::Logs(reading) => self.logs.enter(*reading, self.detector.thresholds()),
         }
     }
 
@@ -464,7 +469,7 @@ impl Engine {
 
     /// Where a second is over, the rules look at it.
     fn judge(&mut self) {
-        let Self { aggregates, detector, sinks, reading, histories, details, host, sockets, calendar, .. } = self;
+        let Self { aggregates, detector, sinks, reading, histories, details, host, sockets, logs, calendar, .. } = self;
         if let Some(seconds) = aggregates.close() {
             self.blocks.close(seconds);
             // What a flood brings at once is tens of megabytes.
@@ -478,6 +483,7 @@ impl Engine {
             histories.close(seconds, [counted, sent], total, |ip| aggregates.classes(ip));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
+            let suspects = logs.suspects(reading.at, detector.thresholds());
             let around = Surroundings {
                 pps: &|address| aggregates.pps(address),
                 place: &place,
@@ -485,6 +491,7 @@ impl Engine {
                 conversation: &|address| aggregates.conversation(address),
                 counts_egress: aggregates.egress.is_some(),
                 sockets: sockets.facts(reading.at),
+                suspects: &suspects,
             };
             let rows = Rows {
                 source: &|address| {
@@ -688,6 +695,7 @@ impl Engine {
         self.drops.reset();
         self.flows.reset();
         self.messages.reset();
+        self.logs.reset();
         self.blocks.reset();
         self.histories = Histories::new();
         self.detector.reset(self.reading.at).into_iter().for_each(|alert| self.sinks.alert(alert));

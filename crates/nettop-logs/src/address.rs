@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use nettop_model::net::Net;
 
 /// The address that a text is, without brackets, zone and port, and as IPv4 where it is IPv4-mapped. `None`: it is none; nobody guesses, and
 /// nothing is resolved.
@@ -36,8 +36,8 @@ fn is_port(text: &str) -> bool {
 
 /// Who a request is from: the peer of the connection, unless that is a trusted proxy; then whoever that says it is for, by the rightmost address of the
 /// list that is none of the trusted ones. What stands left of that is the client's own claim.
-pub fn client(peer: IpAddr, forwarded: &str, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
+pub fn client(peer: IpAddr, forwarded: &str, trusted: &[Net]) -> IpAddr {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(*ip));
     let mut nearest = peer;
     if !is_trusted(&peer) {
         return peer;
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_proxy_is_believed_only_where_it_is_trusted() {
-        let trusted: [IpNet; 2] = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+        let trusted: [Net; 2] = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
         for (name, peer, forwarded, expected) in [
             ("rightmost that is not trusted", "10.0.0.9", "6.6.6.6, 203.0.113.7, 10.0.0.8", "203.0.113.7"),
             ("peer is nobody that is trusted", "198.51.100.1", "6.6.6.6, 203.0.113.7", "198.51.100.1"),

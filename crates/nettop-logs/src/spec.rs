@@ -1,13 +1,21 @@
 //! What is to be read, as whoever starts it says.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
-use ipnet::IpNet;
+use nettop_model::net::Net;
 
 use crate::{
     format::Choice,
     patterns::Patterns,
-    tail::glob::{self, Glob},
+    tail::{
+        MOST_FILES,
+        glob::{self, Glob},
+    },
 };
 
 /// What is to be read, and how.
@@ -16,7 +24,7 @@ pub struct LogSettings {
     /// Files.
     pub sources: Vec<LogSource>,
     /// Proxies that are believed who their clients are.
-    pub trusted: Vec<IpNet>,
+    pub trusted: Vec<Net>,
     /// Bytes at the end of each file that are read at the start.
     pub backfill: u64,
     /// Whether queries of requests are kept.
@@ -29,6 +37,17 @@ impl LogSettings {
     /// The folders that files are in, now and after they were rotated.
     pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
         self.sources.iter().map(|source| glob::folder(&source.glob))
+    }
+
+    /// The groups, but root's, that may read what is there and not everybody may: whoever gives up root's rights has to be in them to go on reading after
+    /// files were rotated. Group adm, in most cases.
+    pub fn groups(&self) -> BTreeSet<u32> {
+        const GROUP_READS: u32 = 0o040;
+        const OTHERS_READ: u32 = 0o004;
+        let files = self.sources.iter().flat_map(|source| source.glob.files(MOST_FILES).0);
+        let facts = self.folders().chain(files).filter_map(|path| fs::symlink_metadata(path).ok());
+        let closed = facts.filter(|facts| facts.mode() & (GROUP_READS | OTHERS_READ) == GROUP_READS);
+        closed.map(|facts| facts.gid()).filter(|gid| *gid != 0).collect()
     }
 }
 

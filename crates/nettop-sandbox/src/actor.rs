@@ -22,7 +22,7 @@ pub fn enter_actor(invoker: Option<&Invoker>, keep: &[Capability]) -> Result<Vec
         capabilities::empty_bounding_set()?;
     }
     // Else no_new_privs alone has to do: with an empty one, programs whose file has capabilities, such as ping, would not be executed at all.
-    let user = user::become_invoker_keeping(invoker, !kept.is_empty())?;
+    let user = user::become_invoker_keeping(invoker, &[], !kept.is_empty())?;
     set(CapSet::Effective, &kept)?;
     set(CapSet::Permitted, &kept)?;
     // Handed on to whoever is executed: they are permitted and inheritable, whatever the bounding set says.

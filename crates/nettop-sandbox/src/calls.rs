@@ -44,6 +44,8 @@ const ANY: &[c_long] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
     libc::SYS_readlinkat,
+    // Names in folders of logs.
+    libc::SYS_getdents64,
     libc::SYS_getcwd,
     // The control socket and rtnetlink; there are no sockets of another kind to connect.
     libc::SYS_accept4,

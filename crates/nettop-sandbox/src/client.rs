@@ -27,7 +27,8 @@ pub fn enter_client(
     fence.connect(port);
     let must_override = geteuid().is_root() && invoker.is_none() && owner.is_some_and(|owner| owner != 0);
     let kept = must_override.then_some((Capability::CAP_DAC_OVERRIDE, OTHERS_SOCKET));
-    let mut guards = vec![user::become_invoker(invoker)?, capabilities::drop_all(kept)?, capabilities::gain_none()?];
+    let mut guards =
+        vec![user::become_invoker(invoker, &[])?, capabilities::drop_all(kept)?, capabilities::gain_none()?];
     guards.extend(fence.close());
     let families = if port.is_some() { calls::TCP_CLIENT } else { calls::UNIX_CLIENT };
     guards.push(calls::allow_only_what_is_needed(families));

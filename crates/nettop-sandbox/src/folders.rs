@@ -26,12 +26,29 @@ pub(super) const PARTS: [&str; 3] = [FILES, TCP, SCOPES];
 #[derive(Clone, Debug, Default)]
 pub struct Folders {
     rules: Vec<(PathBuf, BitFlags<AccessFs>)>,
+    /// Groups that may read what others may not.
+    groups: Vec<u32>,
 }
 
 impl Folders {
     /// Files in this folder are read, also those that replace others.
     pub fn read(&mut self, folder: &Path) {
         self.add(folder, AccessFs::ReadFile.into());
+    }
+
+    /// Files in this folder and those below are listed and read, also those that come later.
+    pub fn list(&mut self, folder: &Path) {
+        self.add(folder, make_bitflags!(AccessFs::{ReadFile | ReadDir}));
+    }
+
+    /// What is read may be of this group, and closed to others: the process is to be a member, whoever it becomes.
+    pub fn join(&mut self, group: u32) {
+        self.groups.push(group);
+    }
+
+    /// The groups to be a member of.
+    pub(super) fn groups(&self) -> &[u32] {
+        &self.groups
     }
 
     /// Files in this folder are made, written and replaced.

@@ -46,6 +46,8 @@ pub enum Mode {
 /// Capabilities cannot be given up; the user who called sudo cannot be become; or something does not hold, and all of it must.
 pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result<Vec<SandboxLayer>> {
     capabilities::empty_bounding_set()?;
+    // Needs CAP_SETGID.
+    user::join(folders.groups());
     if mode == Mode::Off {
         let mut guards = vec![capabilities::drop_all(capabilities::bpf())?, capabilities::gain_none()?];
         guards.extend(
@@ -57,7 +59,7 @@ pub fn enter(mode: Mode, invoker: Option<&Invoker>, folders: &Folders) -> Result
     let fence = folders.open();
     let mut guards = vec![
         // Needs CAP_SETUID.
-        user::become_invoker(invoker)?,
+        user::become_invoker(invoker, folders.groups())?,
         capabilities::drop_all(capabilities::bpf())?,
         // Without it neither of the next two is for the unprivileged.
         capabilities::gain_none()?,

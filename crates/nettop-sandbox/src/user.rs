@@ -129,8 +129,9 @@ impl Invoker {
     }
 
     /// For good.
-    fn stay(&self, keep_capabilities: bool) -> io::Result<()> {
-        set_thread_groups(&self.groups())?;
+    fn stay(&self, more: &[u32], keep_capabilities: bool) -> io::Result<()> {
+        let groups = self.groups().into_iter().chain(more.iter().copied().map(Gid::from_raw));
+        set_thread_groups(&groups.collect::<Vec<_>>())?;
         // Else they go with the user.
         set_keep_capabilities(keep_capabilities)?;
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
@@ -201,23 +202,34 @@ pub fn later_uid() -> u32 {
     Invoker::of_sudo().ok().flatten().map_or_else(|| geteuid().as_raw(), |invoker| invoker.uid)
 }
 
-/// Becomes the user who called sudo, if somebody did, for good.
+/// Becomes a member of these groups as well, where it may: they can read what was opened, after it was rotated, too.
+pub(super) fn join(more: &[u32]) {
+    if more.is_empty() {
+        return;
+    }
+    let Ok(mut groups) = getgroups() else { return };
+    groups.extend(more.iter().copied().map(Gid::from_raw));
+    // Who may not is a member already, or cannot read what is not for everybody: whoever reads says so.
+    let _ = set_thread_groups(&groups);
+}
+
+/// Becomes the user who called sudo, if somebody did, and a member of these groups, for good.
 ///
 /// # Errors
 /// The kernel refuses: nobody stays root who should not.
-pub(super) fn become_invoker(invoker: Option<&Invoker>) -> Result<SandboxLayer> {
-    become_invoker_keeping(invoker, capabilities::must_keep_bpf())
+pub(super) fn become_invoker(invoker: Option<&Invoker>, groups: &[u32]) -> Result<SandboxLayer> {
+    become_invoker_keeping(invoker, groups, capabilities::must_keep_bpf())
 }
 
 /// The same; `keep`: capabilities that are permitted stay so.
 ///
 /// # Errors
 /// Likewise.
-pub(super) fn become_invoker_keeping(invoker: Option<&Invoker>, keep: bool) -> Result<SandboxLayer> {
+pub(super) fn become_invoker_keeping(invoker: Option<&Invoker>, groups: &[u32], keep: bool) -> Result<SandboxLayer> {
     let Some(invoker) = invoker else {
         return Ok(holds(PART, format!("{}, as it was started", geteuid().as_raw())));
     };
-    invoker.stay(keep).with_context(|| invoker.becoming())?;
+    invoker.stay(groups, keep).with_context(|| invoker.becoming())?;
     Ok(holds(PART, format!("{}, who called sudo", invoker.uid)))
 }
 

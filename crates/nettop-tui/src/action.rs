@@ -100,6 +100,8 @@ pub enum Does {
     Panels,
     /// Shows connections that have ended, or not.
     Ended,
+    /// Shows only what is of addresses with a reason for suspicion, or everything.
+    Suspicious,
     /// Sums connections up by the next thing that they have in common, or not any more.
     Sums,
     /// Takes the next span of the chart, or none.
@@ -256,6 +258,14 @@ pub const ACTIONS: &[Action] = &[
         Does::Sums,
     ),
     row("ended", &[plain('l')], "", "show connections that have ended, or not", TABLE, Does::Ended),
+    row(
+        "suspicious",
+        &[plain('!')],
+        "",
+        "show only addresses that logs give a reason to suspect, in every view that has addresses; or all",
+        SCREEN,
+        Does::Suspicious,
+    ),
     row(
         "chart",
         &[plain('z')],

@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn labels_are_short() {
         let labels: Vec<_> = ACTIONS.iter().map(|action| label(action.keys)).collect();
-        for label in ["? F1", "1-9 I C P R W M B", "↑ k", "space", "Ctrl-C", "Shift-Tab ←"] {
+        for label in ["? F1", "1-9 I C P R W M B 0 L", "↑ k", "space", "Ctrl-C", "Shift-Tab ←"] {
             assert!(labels.iter().any(|one| one == label), "{label}: {labels:?}");
         }
     }

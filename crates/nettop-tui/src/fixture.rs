@@ -3,6 +3,7 @@
 pub mod attacks;
 pub mod blocks;
 mod flows;
+mod logs;
 mod sockets;
 
 use std::{net::IpAddr, sync::Arc};
@@ -280,6 +281,8 @@ pub fn busy() -> Snapshot {
         drops: Some(Arc::new(drops())),
         flows: Some(Arc::new(flows::flows())),
         neighbours: Some(Arc::new(neighbours())),
+        visits: Some(Arc::new(logs::visits())),
+        log: Some(Arc::new(logs::log())),
         monitor: Monitor {
             hooks: blocks::hooks().into(),
             interfaces: vec![

@@ -1,6 +1,12 @@
 //! What the screen itself remembers; everything else it shows comes from the snapshot.
 
-use std::{collections::VecDeque, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::IpAddr,
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
+};
 
 use nettop_model::{
     format::Units,
@@ -87,6 +93,8 @@ pub struct State {
     pub sums: Option<(usize, TableState)>,
     /// Whether connections that have ended are hidden.
     pub without_ended: bool,
+    /// Whether only addresses with a reason are shown.
+    pub suspicious: bool,
     /// How far back the chart goes.
     pub chart: Span,
     /// The units of bytes.
@@ -235,9 +243,11 @@ impl State {
         let TableState { filter, order, .. } = self.table();
         let hides = Some(view::without_ended(self.view)).filter(|_| self.without_ended && self.sums.is_none());
         let hides = hides.and_then(|hides| query::parse(hides).ok().flatten());
-        let both = hides.map(|hides| match filter {
-            Some(filter) => filter.clone().and(hides),
-            None => hides,
+        let suspects = self.suspicious.then(|| Query::among(suspects(snapshot), "suspicious"));
+        let added = hides.into_iter().chain(suspects).reduce(Query::and);
+        let both = added.map(|added| match filter {
+            Some(filter) => filter.clone().and(added),
+            None => added,
         });
         self.listing().list(snapshot, both.as_ref().or(filter.as_ref()), *order)
     }
@@ -260,6 +270,12 @@ impl State {
             layer::TABLE
         }
     }
+}
+
+/// The addresses that logs give a reason to suspect.
+fn suspects(snapshot: &Snapshot) -> BTreeSet<IpAddr> {
+    let rows = snapshot.visits.iter().flat_map(|visits| &visits.rows);
+    rows.filter(|row| !row.reasons.is_empty()).map(|row| row.ip).collect()
 }
 
 /// Something to tell the user.

@@ -201,7 +201,7 @@ fn a_snapshot_that_was_sent_looks_like_the_one_it_was() {
         // Only the grouped form has sockets, drops, flows, neighbours and blocks.
         let mut flat = snapshot.clone();
         (flat.connections, flat.processes, flat.drops, flat.flows, flat.neighbours) = (None, None, None, None, None);
-        flat.blocks = None;
+        (flat.blocks, flat.visits, flat.log) = (None, None, None);
         let snapshot = if form == Form::Flat { &flat } else { snapshot };
         let sent = sent(snapshot, &form);
         let json = |snapshot: &Snapshot| serde_json::to_value(Flat::from(snapshot)).expect("it can be written");

@@ -4,6 +4,7 @@ mod blocking;
 mod doctor;
 mod files;
 mod level;
+mod logs;
 mod screen;
 mod sockets;
 mod thresholds;
@@ -30,6 +31,7 @@ use nettop_engine::{
     detect::{OwnRule, first_alert},
 };
 use nettop_geo::Watcher;
+use nettop_logs::Patterns;
 use nettop_model::{
     filter::FilterText,
     snapshot::{Mode, TOP_RANGE},
@@ -42,6 +44,7 @@ pub use self::{
     doctor::DoctorArgs,
     files::FileArgs,
     level::Level,
+    logs::LogArgs,
     screen::ScreenArgs,
     sockets::{SocketsArgs, Wanted},
     web::{DashboardArgs, WebCommandArgs},
@@ -285,6 +288,12 @@ pub struct RunArgs {
     /// How blocks are wanted.
     #[command(flatten)]
     pub blocking: BlockingArgs,
+    /// Which logs are followed.
+    #[command(flatten)]
+    pub logs: LogArgs,
+    /// What is notable in requests, which only files have.
+    #[arg(skip)]
+    pub patterns: Patterns,
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,

@@ -5,6 +5,7 @@ mod ending;
 mod scarcity;
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,6 +21,7 @@ use nettop_collect::{
     host::Host,
     kernel::{Budget, Xdp},
     lifelines::LifelineWatch,
+    logs::LogFiles,
     pcap::Pcap,
     sockets::{self, Sockets},
 };
@@ -37,6 +39,7 @@ use nettop_export::{
     summary,
 };
 use nettop_geo::Watcher;
+use nettop_logs::Logs;
 use nettop_model::{
     clock::Moment,
     request::Request,
@@ -118,6 +121,12 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if !args.is_without(Optional::Flows) {
         beside.extend(Flows::open().map(|flows| -> Box<dyn Collector> { Box::new(flows) }));
     }
+    let logs = args.logs.settings(&args.blocking.trusted_proxy, args.patterns.clone())?;
+    opened.logs = logs.folders().collect();
+    opened.groups = logs.groups();
+    if !logs.sources.is_empty() {
+        beside.push(Box::new(LogFiles::new(Logs::new(logs))));
+    }
     heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };
     opened.actors = actors;
@@ -176,6 +185,10 @@ struct Opened {
     actors: Actors,
     /// Those that only have to live.
     companions: Vec<Companion>,
+    /// Folders of logs that are followed.
+    logs: Vec<PathBuf>,
+    /// Groups that may read these.
+    groups: BTreeSet<u32>,
 }
 
 impl Opened {
@@ -211,8 +224,20 @@ impl Opened {
                 })
                 .init();
         }
-        let actors = Actors::default();
-        Ok(Self { invoker, control, geo, files, log, state: None, audit: None, processes: false, actors, companions })
+        Ok(Self {
+            invoker,
+            control,
+            geo,
+            files,
+            log,
+            state: None,
+            audit: None,
+            processes: false,
+            logs: Vec::new(),
+            groups: BTreeSet::new(),
+            actors: Actors::default(),
+            companions,
+        })
     }
 
     /// What of the file system is needed from now on.
@@ -222,6 +247,8 @@ impl Opened {
         if self.processes {
             folders.read("/proc".as_ref());
         }
+        self.logs.iter().for_each(|folder| folders.list(folder));
+        self.groups.iter().for_each(|group| folders.join(*group));
         self.control.iter().flat_map(Channel::files).for_each(|file| folders.remove(file));
         let outputs =
             [&args.jsonl, &args.alerts, &args.connections, &args.snapshot].into_iter().flatten().map(PathBuf::as_path);

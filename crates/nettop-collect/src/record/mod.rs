@@ -9,6 +9,7 @@ mod recording;
 
 use std::sync::Arc;
 
+use nettop_logs::LogReading;
 use nettop_model::clock::Moment;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,6 +54,8 @@ pub enum Line {
     Drops(Box<DropReading>),
     /// The flows that it forwards or translates.
     Flows(Box<FlowReading>),
+    /// What logs told.
+    Logs(Box<LogReading>),
     /// The engine has published a snapshot.
     Tick,
     /// What the engine was asked, as the control protocol writes it.

@@ -89,6 +89,7 @@ impl Feed {
             Line::Calls(calls) => self.after(Step::Beside(collector::Reading::Calls(calls))),
             Line::Drops(drops) => self.after(Step::Beside(collector::Reading::Drops(drops))),
             Line::Flows(flows) => self.after(Step::Beside(collector::Reading::Flows(flows))),
+            Line::Logs(logs) => self.after(Step::Beside(collector::Reading::Logs(logs))),
             Line::Tick => self.after(Step::Tick),
             Line::Request(request) => self.after(Step::Request(request)),
             Line::Dropped(lines) => {

@@ -212,6 +212,7 @@ impl Collector for RecordingCollector {
             collector::Reading::Calls(calls) => Some(Line::Calls(calls.clone())),
             collector::Reading::Drops(drops) => Some(Line::Drops(drops.clone())),
             collector::Reading::Flows(flows) => Some(Line::Flows(flows.clone())),
+            collector::Reading::Logs(logs) => Some(Line::Logs(logs.clone())),
             // A replay blocks nothing.
             collector::Reading::Lifelines(_) => None,
         };

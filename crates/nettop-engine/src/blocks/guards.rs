@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::LazyLock};
 
 use nettop_collect::lifelines::Lifelines;
-use nettop_model::{net::Net, snapshot::Place};
-
-use super::seen::Seen;
+use nettop_model::{
+    net::Net,
+    snapshot::{Place, Seen},
+};
 
 /// Networks that carry the traffic of many others: who blocks one of their addresses cuts off all of these. By number of the autonomous
 /// system.

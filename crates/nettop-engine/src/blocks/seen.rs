@@ -2,34 +2,12 @@
 //! one; and to block it would do nothing.
 
 use nettop_common::counters::Table;
-use nettop_model::{clock::Moment, net::Net};
+use nettop_model::{clock::Moment, net::Net, snapshot::Seen};
 
 use crate::Engine;
 
 /// How long ago is lately, seconds.
 const LATELY: f64 = 600.0;
-
-/// Whether packets came from there lately.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// Counted in the last ten minutes.
-    Yes,
-    /// None was, and it would have been.
-    No,
-    /// None is known of, but they may have come.
-    Unknown,
-}
-
-impl Seen {
-    /// In JSON.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// What is known of one address or prefix.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +32,7 @@ impl Known {
 
 impl Engine {
     /// Whether packets came from there lately.
-    pub(super) fn seen(&self, net: &Net) -> Seen {
+    pub(crate) fn seen(&self, net: &Net) -> Seen {
         let Self { aggregates, reading, .. } = self;
         let sources = &aggregates.sources;
         let silent = |last_ns: u64| reading.at.seconds_since(&Moment { monotonic_ns: last_ns, unix_ns: 0 });

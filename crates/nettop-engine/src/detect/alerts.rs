@@ -330,6 +330,7 @@ mod tests {
             conversation: &|_| Conversation::default(),
             counts_egress: false,
             sockets: None,
+            suspects: &[],
         })
     }
 

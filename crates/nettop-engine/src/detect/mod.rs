@@ -40,6 +40,7 @@ pub(crate) mod testing;
 mod tests;
 mod thresholds;
 mod usual;
+pub mod visits;
 mod volumetric;
 mod words;
 
@@ -58,6 +59,7 @@ pub use self::{
     second_stats::{Newcomers, SecondStats, Unadmitted},
     sent::{Conversation, Sent},
     thresholds::Thresholds,
+    visits::Suspect,
 };
 use self::{
     alerts::{Alerts, Wording},
@@ -146,6 +148,8 @@ pub struct DetectInput<'a> {
     pub conversation: &'a dyn Fn(&Address) -> Conversation,
     /// What the newest census says of sockets; `None`: there is none.
     pub sockets: Option<&'a SocketFacts>,
+    /// Who does, by logs, what rules look for.
+    pub suspects: &'a [Suspect],
 }
 
 impl DetectInput<'_> {
@@ -256,6 +260,16 @@ const OTHERS: &[Rule] = &[
     high_pps::RULE,
     new_addresses::NEW_IP,
     new_addresses::NEW_MAC,
+    visits::EXPLOIT_PATH,
+    visits::PROBE_PATH,
+    visits::HTTP_PROBING,
+    visits::HTTP_BURST,
+    visits::HTTP_CRAWL,
+    visits::SCANNER_AGENT,
+    visits::HTTP_LOGIN,
+    visits::SSH_BRUTE_FORCE,
+    visits::SSH_USERS,
+    visits::LOGIN_AFTER_FAILURES,
 ];
 
 /// What the alerts of a flood are called that only its forged addresses tell of.
@@ -301,6 +315,8 @@ pub struct Surroundings<'a> {
     pub counts_egress: bool,
     /// What the newest census says of sockets; `None`: there is none, or it is old.
     pub sockets: Option<&'a SocketFacts>,
+    /// Who does, by logs, what rules look for.
+    pub suspects: &'a [Suspect],
 }
 
 impl Detector {
@@ -407,6 +423,7 @@ impl Detector {
             counts_egress: around.counts_egress,
             conversation: around.conversation,
             sockets: around.sockets,
+            suspects: around.suspects,
         };
         let sites = measure::measure(&scene);
         let attacks::Changes { raised: mut changes, over } = attacks.enter(at, &scene, &sites, &mut alerts.next);
@@ -449,6 +466,11 @@ impl Detector {
         stats.senders.attacked(attacks.lasts());
         stats.next_second(*age >= SETTLED);
         changes
+    }
+
+    /// From where on rules find something.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     /// What is usual, to be kept until the next start.

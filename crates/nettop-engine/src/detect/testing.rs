@@ -233,6 +233,8 @@ pub struct Play {
     pub counts_egress: bool,
     /// What is known of its sockets.
     pub sockets: Option<SocketFacts>,
+    /// Who does, by logs, what rules look for.
+    pub suspects: Vec<super::Suspect>,
     /// Whom it sent how many packets, and who sent it how many that are not ICMP.
     sent: HashMap<Address, u64>,
     talked: HashMap<Address, u64>,
@@ -263,6 +265,7 @@ impl Play {
             sends: Vec::new(),
             counts_egress: false,
             sockets: None,
+            suspects: Vec::new(),
             sent: HashMap::new(),
             talked: HashMap::new(),
             changes: Vec::new(),
@@ -330,6 +333,7 @@ impl Play {
             conversation: &conversation,
             counts_egress: self.counts_egress,
             sockets: self.sockets.as_ref(),
+            suspects: &self.suspects,
         };
         let changes = self.detector.judge(now, seconds, &around);
         self.changes.extend(changes);

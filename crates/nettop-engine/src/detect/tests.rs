@@ -33,6 +33,7 @@ fn judge(detector: &mut Detector, second: u64, pps: f64) -> Vec<Alert> {
             conversation: &|_| Conversation::default(),
             counts_egress: false,
             sockets: None,
+            suspects: &[],
         },
     )
 }

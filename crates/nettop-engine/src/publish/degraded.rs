@@ -147,6 +147,7 @@ impl Engine {
         rows.extend(self.flows.degraded());
         rows.extend(self.actors.degraded());
         rows.extend(self.blocks_degraded());
+        rows.extend(self.logs.degraded());
         rows.extend(self.collectors.degraded());
         rows.extend(self.missed.degraded(self.reading.at));
         rows.extend(sinks::degraded(exports));

@@ -40,7 +40,8 @@ impl Engine {
             && self.drops.holds()
             && blocks.as_deref().is_none_or(|blocks| blocks.holds)
             && flows.as_deref().is_none_or(|flows| flows.accounting.holds)
-            && messages.is_none_or(|messages| messages.holds);
+            && messages.is_none_or(|messages| messages.holds)
+            && self.logs.holds();
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {
             meta: Meta {
@@ -59,6 +60,8 @@ impl Engine {
             egress,
             host: self.host.host(),
             neighbours,
+            visits: self.logs.visits(limit, &|ip| self.known_of(ip)),
+            log: self.logs.log(limit),
             connections,
             processes,
             drops: self.drops.drops(),

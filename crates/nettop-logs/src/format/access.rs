@@ -3,7 +3,7 @@
 use std::{hash::BuildHasher as _, net::IpAddr};
 
 use foldhash::fast::FixedState;
-use ipnet::IpNet;
+use nettop_model::net::Net;
 
 use super::{
     Format,
@@ -27,7 +27,7 @@ const PATHS: FixedState = FixedState::with_seed(0x6e65_7474_6f70);
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// Proxies that are believed.
-    pub trusted: Vec<IpNet>,
+    pub trusted: Vec<Net>,
     /// Whether queries are kept.
     pub query: bool,
     /// What is notable.
@@ -95,7 +95,7 @@ impl Access {
         let peer = fields.get(Variable::Peer).and_then(canonical);
         let said = fields.get(Variable::Client).and_then(canonical);
         let Some(peer) = peer else { return (None, said) };
-        let is_trusted = self.trusted.iter().any(|net| net.contains(&peer));
+        let is_trusted = self.trusted.iter().any(|net| net.contains(peer));
         match said {
             // What the server has worked out goes by its own list of proxies; that counts where it is on ours.
             Some(said) if is_trusted => (Some(peer), Some(said)),

@@ -193,6 +193,8 @@ impl From<Flat> for Snapshot {
             drops: None,
             flows: None,
             neighbours: None,
+            visits: None,
+            log: None,
             blocks: None,
             monitor: Monitor {
                 interfaces: flat.interfaces,

@@ -4,8 +4,8 @@ use serde_json::{Error, Value, to_value};
 
 use super::rows::{FlatCountry, FlatNetwork, FlatPrefix, FlatSource};
 use crate::snapshot::{
-    Alert, BlockRow, Connection, ConnectionSum, CountryRow, DestinationRow, DropReason, Flow, MacRow, NeighbourRow,
-    NetworkRow, PortRow, PrefixRow, ProcessRow, SourceRow,
+    Alert, BlockRow, Connection, ConnectionSum, CountryRow, DestinationRow, DropReason, Flow, LogLine, MacRow,
+    NeighbourRow, NetworkRow, PortRow, PrefixRow, ProcessRow, SourceRow, VisitRow,
 };
 
 /// A row that has a flat form: an object, with everything that is known of it.
@@ -28,7 +28,8 @@ macro_rules! plain {
     };
 }
 
-plain! { Alert BlockRow Connection ConnectionSum DestinationRow DropReason Flow MacRow NeighbourRow PortRow ProcessRow }
+plain! { Alert BlockRow Connection ConnectionSum DestinationRow DropReason Flow MacRow NeighbourRow PortRow ProcessRow
+VisitRow std::sync::Arc<LogLine> }
 
 /// Rows that have another form.
 macro_rules! flattened {

@@ -73,6 +73,12 @@ impl Test {
             Self::Named(Word::Scope, _) => "scope:",
             Self::Named(Word::Process, _) => "process:",
             Self::Named(Word::Unit, _) => "unit:",
+            Self::Named(Word::Status, _) => "status:",
+            Self::Named(Word::Reason, _) => "reason:",
+            Self::Named(Word::User, _) => "user:",
+            Self::Named(Word::Path, _) => "path:",
+            Self::Named(Word::Seen, _) => "seen:",
+            Self::Among(_) => "ip:",
             // Of the two words for packets, the first one.
             Self::Number(quantity, ..) => {
                 QUANTITIES.iter().find(|(_, one)| one == quantity).map_or(TEXT, |(name, _)| *name)

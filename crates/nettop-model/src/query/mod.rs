@@ -10,7 +10,7 @@ mod asks;
 mod parse;
 mod rows;
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use nettop_common::Protocol;
@@ -85,6 +85,16 @@ pub enum Word {
     Nat,
     /// Whom an address is known to, by the registries of IANA: one of [`SCOPES`].
     Scope,
+    /// The status of an answer, from its beginning: `404`, `4xx`.
+    Status,
+    /// Why an address is suspicious, a part of it.
+    Reason,
+    /// As whom somebody logs in, a part of it.
+    User,
+    /// What a request asks for, a part of it.
+    Path,
+    /// Whether packets of an address were seen: one of [`SEEN`].
+    Seen,
 }
 
 /// What [`Word::Scope`] may be: this host alone, some network, a group, everybody.
@@ -92,6 +102,9 @@ pub const SCOPES: [&str; 4] = ["local", "private", "multicast", "public"];
 
 /// What [`Word::Namespace`] may be beside a number: the one that is listed whole, or another one.
 pub const NAMESPACES: [&str; 2] = ["own", "other"];
+
+/// What [`Word::Seen`] may be.
+pub const SEEN: [&str; 3] = ["yes", "no", "unknown"];
 
 /// What [`Word::Nat`] may be; of a flow whose source and destination are translated it is the first three.
 pub const NATS: [&str; 4] = ["source", "destination", "both", "none"];
@@ -117,6 +130,10 @@ pub enum Quantity {
     Rtt,
     /// Segments sent again.
     Retransmits,
+    /// Requests in the last minute.
+    Requests,
+    /// Failed logins.
+    Failures,
 }
 
 /// A filter and its text.
@@ -159,6 +176,8 @@ enum Test {
     /// In lower case, a part of it.
     Mac(String),
     Number(Quantity, Relation, f64),
+    /// One of these addresses.
+    Among(Arc<BTreeSet<IpAddr>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +193,11 @@ impl Query {
     /// Whether a row passes, of which `facts` tells all that is known.
     pub fn judge(&self, facts: impl Fn(&mut dyn FnMut(Fact))) -> Verdict {
         self.root.judge(&facts)
+    }
+
+    /// What is about one of these addresses, or about none at all; `text` is how that is written.
+    pub fn among(addresses: BTreeSet<IpAddr>, text: &str) -> Self {
+        Self { text: text.into(), root: Node::Is(Test::Among(addresses.into())) }
     }
 
     /// What passes both.
@@ -194,6 +218,16 @@ impl Node {
                 Verdict::Fails => Verdict::Passes,
                 Verdict::Unknown => Verdict::Unknown,
             },
+            Self::Is(Test::Among(addresses)) => {
+                let (mut found, mut any) = (false, false);
+                facts(&mut |fact| {
+                    if let Fact::Source(ip, _) | Fact::Destination(ip, _) = fact {
+                        any = true;
+                        found = found || addresses.contains(&ip);
+                    }
+                });
+                if found || !any { Verdict::Passes } else { Verdict::Fails }
+            }
             Self::Is(test) => {
                 let (mut found, mut unknown) = (false, false);
                 facts(&mut |fact| {
@@ -235,7 +269,7 @@ impl Test {
             }
             Self::Net(_) | Self::Source(_) | Self::Destination(_) => false,
             Self::LocalPorts(..) | Self::RemotePorts(..) | Self::Pid(_) | Self::Owner(_) | Self::Named(..) => false,
-            Self::Country(_) | Self::Asn(_) | Self::Number(..) => false,
+            Self::Country(_) | Self::Asn(_) | Self::Number(..) | Self::Among(_) => false,
         }
     }
 
@@ -291,9 +325,9 @@ impl Word {
     fn passes(self, text: &str, asked: &str) -> bool {
         let text = text.to_lowercase();
         match self {
-            Self::State => text.starts_with(asked),
-            Self::Direction | Self::Nat | Self::Scope | Self::Namespace => text == asked,
-            Self::Process | Self::Unit => text.contains(asked),
+            Self::State | Self::Status => text.starts_with(asked),
+            Self::Direction | Self::Nat | Self::Scope | Self::Namespace | Self::Seen => text == asked,
+            Self::Process | Self::Unit | Self::Reason | Self::User | Self::Path => text.contains(asked),
         }
     }
 }

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use nettop_geo::prefix;
 
-use super::{NAMESPACES, NATS, Node, Quantity, Query, Relation, SCOPES, Test, Word};
+use super::{NAMESPACES, NATS, Node, Quantity, Query, Relation, SCOPES, SEEN, Test, Word};
 
 /// Parentheses and negations within each other; more is no filter.
 const DEEPEST: usize = 32;
@@ -63,6 +63,14 @@ const FIELDS: &[Field] = &[
     ("pid", |value| value.parse().map(Test::Pid).map_err(|_| format!("{value:?} is not the number of a process"))),
     ("owner", |value| value.parse().map(Test::Owner).map_err(|_| format!("{value:?} is not the number of a user"))),
     ("unit", |value| Ok(Test::Named(Word::Unit, value.to_lowercase()))),
+    ("status", |value| Ok(Test::Named(Word::Status, value.to_lowercase()))),
+    ("reason", |value| Ok(Test::Named(Word::Reason, value.to_lowercase()))),
+    ("user", |value| Ok(Test::Named(Word::User, value.to_lowercase()))),
+    ("path", |value| Ok(Test::Named(Word::Path, value.to_lowercase()))),
+    ("seen", |value| match value.to_lowercase() {
+        seen if SEEN.contains(&&*seen) => Ok(Test::Named(Word::Seen, seen)),
+        _ => Err(format!("{value:?} is none of {}", SEEN.join(", "))),
+    }),
 ];
 
 /// What can be compared.
@@ -77,6 +85,8 @@ pub(super) const QUANTITIES: &[(&str, Quantity)] = &[
     ("rx", Quantity::Rx),
     ("rtt", Quantity::Rtt),
     ("retrans", Quantity::Retransmits),
+    ("req", Quantity::Requests),
+    ("auth", Quantity::Failures),
 ];
 
 /// The longer ones first.
@@ -342,6 +352,7 @@ mod tests {
             ("dir:up", 4, "no direction"),
             ("nat:up", 4, "none of source"),
             ("scope:here", 6, "none of local, private"),
+            ("seen:perhaps", 5, "none of yes, no"),
             ("pid:nginx", 4, "not the number of a process"),
             ("owner:nobody", 6, "not the number of a user"),
             ("rtt", 3, "compared"),
@@ -355,7 +366,7 @@ mod tests {
 
     #[test]
     fn every_word_is_called_as_it_is_written() {
-        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42", "in", "local", "both"];
+        let values = ["10.0.0.0/8", "80", "de", "64511", "02:42", "in", "local", "both", "yes"];
         // What rustnet calls them, too.
         for (name, read) in FIELDS.iter().filter(|(name, _)| !["sport", "dport"].contains(name)) {
             let test = values.iter().find_map(|value| read(value).ok()).expect("a value");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Alert, Blocks, Connections, DestinationList, Drops, Egress, Flows, Host, MacList, Meta, Monitor, Neighbours,
-    Places, PortList, PrefixLists, Processes, SourceList, Traffic, VERSION,
+    Alert, Blocks, Connections, DestinationList, Drops, Egress, Flows, Host, LogLines, MacList, Meta, Monitor,
+    Neighbours, Places, PortList, PrefixLists, Processes, SourceList, Traffic, VERSION, Visits,
 };
 
 /// The number of this form. It grows when a key changes its meaning; new keys come without.
@@ -86,6 +86,10 @@ groups! {
     neighbours Neighbours: Option<Arc<Neighbours>>,
     /// What is blocked; `None`: nothing can be.
     blocks Blocks: Option<Arc<Blocks>>,
+    /// Who is in the logs of this host; `None`: no log is followed, or the traffic is not this host's.
+    visits Visits: Option<Arc<Visits>>,
+    /// The newest lines of these; `None`: likewise.
+    log Log: Option<Arc<LogLines>>,
     /// The monitor itself.
     monitor Monitor: Monitor,
 }

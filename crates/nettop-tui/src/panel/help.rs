@@ -39,6 +39,12 @@ const FILTER: &[(&str, &str)] = &[
         "pps>1k",
         "also packets, bytes, ips, peak; of connections tx, rx (bytes), rtt (ms), retrans; > >= < <= =; k M G, Ki Mi Gi",
     ),
+    (
+        "status:4xx path:",
+        "of requests, the status of the answer, and a part of what was asked for; also user: of logins",
+    ),
+    ("reason:burst", "of addresses in logs, why they are suspicious; seen:no whether the kernel saw packets of them"),
+    ("req>60 auth>3", "of addresses in logs, requests in the last minute, failed logins"),
     ("! and or ( )", "not, both (as is a blank), either, grouped"),
 ];
 

@@ -293,6 +293,15 @@ fn act(state: &mut State, snapshot: &Arc<Snapshot>, does: Does, nth: usize) -> O
             };
             state.notice = Some(Notice::info(text));
         }
+        Does::Suspicious => {
+            state.suspicious = !state.suspicious;
+            let text = match (state.suspicious, snapshot.visits.as_deref()) {
+                (false, _) => "all addresses are shown".into(),
+                (true, None) => "no log is followed, so that nobody is suspicious by one".into(),
+                (true, Some(visits)) => format!("only the {} addresses with a reason are shown", visits.suspicious),
+            };
+            state.notice = Some(Notice::info(text));
+        }
         Does::Chart => {
             state.chart = state.chart.next();
             let ((columns, lines), text) = (panel::chart::FROM, format!("chart: {}", state.chart.label()));

@@ -32,6 +32,8 @@ pub enum Id {
     Process(Option<u32>, Option<u64>, u32),
     /// A block.
     Block(Net),
+    /// A line of a log, and whose it is.
+    Line(u64, Option<IpAddr>),
     /// Something else that has a name.
     Name(String),
 }
@@ -58,6 +60,8 @@ impl fmt::Display for Id {
             Self::Process(Some(pid), ..) => pid.fmt(f),
             Self::Process(None, _, uid) => write!(f, "owner:{uid}"),
             Self::Block(net) => net.fmt(f),
+            Self::Line(_, Some(ip)) => ip.fmt(f),
+            Self::Line(number, None) => number.fmt(f),
             Self::Name(name) => f.write_str(name),
         }
     }

@@ -10,9 +10,11 @@ mod destinations;
 mod drops;
 mod flows;
 mod interfaces;
+mod log;
 mod macs;
 mod neighbours;
 mod networks;
+mod offenders;
 pub mod own;
 mod ports;
 mod prefixes;
@@ -54,6 +56,8 @@ views! {
     'W' => flows::TABLE,
     'M' => neighbours::TABLE,
     'B' => blocks::TABLE,
+    '0' => offenders::TABLE,
+    'L' => log::TABLE,
 }
 
 /// The place of the sources in [`VIEWS`].

@@ -7,7 +7,8 @@ use nettop_model::{
     flat, format,
     query::Fact,
     snapshot::{
-        Amount, CallsAccounting, Drops, EgressAccounting, Host, HostCpu, HostMemory, SelfStats, Snapshot, Transferred,
+        Amount, CallsAccounting, Drops, EgressAccounting, Host, HostCpu, HostMemory, LogAccounting, SelfStats,
+        Snapshot, Transferred,
     },
 };
 use serde::Serialize;
@@ -143,6 +144,7 @@ fn accounts(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     sent(snapshot, rows);
     moved(snapshot, rows);
     dropped(snapshot, rows);
+    logged(snapshot, rows);
 }
 
 /// Where every packet went that was sent.
@@ -190,6 +192,48 @@ fn dropped(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     let packets = |count: u64| format!("{} packets", format::count(count, 26));
     rows.push(row("drops", "seen", packets(*seen), "in all network namespaces"));
     rows.push(row("drops", "not seen", packets(*missed), "dropped in the middle of the count of another one"));
+}
+
+/// Where every line of the logs went, and of each file.
+fn logged(snapshot: &Snapshot, rows: &mut Vec<Row>) {
+    let Some(visits) = snapshot.visits.as_deref() else { return };
+    let LogAccounting {
+        lines,
+        parsed,
+        other_format,
+        malformed,
+        overlong,
+        attributed,
+        no_address,
+        ambiguous,
+        visits: of_visits,
+        evicted,
+        lost_bytes,
+        holds,
+    } = visits.accounting;
+    let equations = "lines = parsed + other format + malformed + overlong; parsed = attributed + no address + ambiguous; \
+                     attributed = visits + evicted";
+    rows.push(balance("logs", holds, equations));
+    for (name, count) in [
+        ("lines", lines),
+        ("parsed", parsed),
+        ("other format", other_format),
+        ("malformed", malformed),
+        ("overlong", overlong),
+        ("attributed", attributed),
+        ("no address", no_address),
+        ("ambiguous", ambiguous),
+        ("of visits", of_visits),
+        ("evicted", evicted),
+    ] {
+        rows.push(row("logs", name, format!("{} lines", format::count(count, 26)), ""));
+    }
+    rows.push(row("logs", "lost", format::bytes(lost_bytes), "gone before they were read"));
+    for file in &visits.files {
+        let format = if file.format.is_empty() { "no line is understood yet" } else { &file.format };
+        let value = format!("{} of {} lines", format::count(file.attributed, 12), format::count(file.lines, 12));
+        rows.push(row("log file", &file.path, value, format!("of one address; {format}")));
+    }
 }
 
 fn balance(subject: &'static str, holds: bool, equation: &str) -> Row {

@@ -94,6 +94,7 @@ impl Play {
             conversation: &|_| Conversation::default(),
             counts_egress: false,
             sockets: None,
+            suspects: &[],
         };
         changes.extend(detector.judge(*at, seconds, &around));
     }

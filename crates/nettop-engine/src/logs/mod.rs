@@ -1,0 +1,161 @@
+//! What logs tell, by address: visits, the newest lines, and who does what rules look for. A log claims and the kernel knows: what is known of the
+//! address stands beside when it is published.
+
+mod badges;
+mod buckets;
+mod lines;
+mod measures;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod visits;
+
+use std::sync::Arc;
+
+use nettop_collect::logs::{FileFacts, Lines, LogReading};
+use nettop_model::{
+    clock::Moment,
+    snapshot::{LogAccounting, LogFile, LogLines, Visits},
+};
+
+pub use self::rows::Known;
+use self::{lines::Newest, measures::Measured, visits::VisitTable};
+use crate::{
+    detect::{Suspect, Thresholds},
+    heaviest::heaviest,
+};
+
+/// Addresses that are remembered.
+const MOST_VISITS: usize = 65_536;
+
+/// The state.
+pub struct LogState {
+    visits: VisitTable,
+    newest: Newest,
+    measured: Measured,
+    /// What the newest reading says beside its lines; `None`: there was none.
+    told: Option<Told>,
+    /// What had become of all lines at the last reset.
+    base: Lines,
+}
+
+/// What a reading says beside its lines.
+#[derive(Default)]
+struct Told {
+    at: Moment,
+    files: Vec<FileFacts>,
+    problems: Vec<String>,
+    behind: f64,
+}
+
+impl Default for LogState {
+    fn default() -> Self {
+        Self {
+            visits: VisitTable::new(MOST_VISITS),
+            newest: Newest::default(),
+            measured: Measured::default(),
+            told: None,
+            base: Lines::default(),
+        }
+    }
+}
+
+impl LogState {
+    /// Enters a reading; the rules that look at lines find something from these thresholds on.
+    pub fn enter(&mut self, reading: LogReading, thresholds: &Thresholds) {
+        let LogReading { at, entries, files, problems, behind } = reading;
+        for entry in &entries {
+            if let Some(ip) = entry.client {
+                let visit = self.visits.enter(ip, entry);
+                if !entry.old {
+                    self.measured.enter(ip, entry, visit, thresholds);
+                }
+            }
+        }
+        self.newest.enter(entries, &files);
+        self.told = Some(Told { at, files, problems, behind });
+    }
+
+    /// Who does what rules look for, at the end of a second.
+    pub fn suspects(&mut self, now: Moment, thresholds: &Thresholds) -> Vec<Suspect> {
+        self.measured.suspects(&self.visits, now.unix_ns, thresholds)
+    }
+
+    /// Counts anew.
+    pub fn reset(&mut self) {
+        self.base = self.all();
+        let told = self.told.take();
+        *self = Self { base: self.base, told, newest: std::mem::take(&mut self.newest), ..Self::default() };
+    }
+
+    /// What became of all lines since the start.
+    fn all(&self) -> Lines {
+        let mut all = Lines::default();
+        self.told.iter().flat_map(|told| &told.files).for_each(|file| all.add(&file.lines));
+        all
+    }
+
+    /// The same, since the last reset, and whether it adds up.
+    pub fn accounting(&self) -> LogAccounting {
+        let (all, base) = (self.all(), self.base);
+        let since = |of: fn(&Lines) -> u64| of(&all).saturating_sub(of(&base));
+        let (visits, evicted) = (self.visits.lines(), self.visits.evicted());
+        let attributed = since(|lines| lines.attributed);
+        let files = self.told.iter().flat_map(|told| &told.files).all(|file| file.lines.holds());
+        LogAccounting {
+            lines: since(|lines| lines.lines),
+            parsed: since(|lines| lines.parsed),
+            other_format: since(|lines| lines.other_format),
+            malformed: since(|lines| lines.malformed),
+            overlong: since(|lines| lines.overlong),
+            attributed,
+            no_address: since(|lines| lines.no_address),
+            ambiguous: since(|lines| lines.ambiguous),
+            visits,
+            evicted,
+            lost_bytes: since(|lines| lines.lost_bytes),
+            holds: files && all.holds() && attributed == visits + evicted,
+        }
+    }
+
+    /// What is published of visits, with at most `limit` (0: all) rows; `known` tells what is known of an address beside.
+    pub fn visits(&self, limit: usize, known: &dyn Fn(std::net::IpAddr) -> Known) -> Option<Arc<Visits>> {
+        let told = self.told.as_ref()?;
+        let now_ns = told.at.unix_ns;
+        let mut left_out = 0;
+        let rows =
+            heaviest(self.visits.iter().collect(), limit, &mut left_out, |one, other| rows::order(one, other, now_ns));
+        Some(Arc::new(Visits {
+            at_ns: now_ns,
+            rows: rows.into_iter().map(|(ip, visit)| rows::row(*ip, visit, now_ns, known(*ip))).collect(),
+            left_out,
+            suspicious: self.visits.iter().filter(|(_, visit)| visit.is_suspicious()).count() as u64,
+            files: told.files.iter().map(file).collect(),
+            behind: told.behind,
+            accounting: self.accounting(),
+        }))
+    }
+
+    /// What is published of lines, with at most `limit` (0: all) rows.
+    pub fn log(&self, limit: usize) -> Option<Arc<LogLines>> {
+        self.told.is_some().then(|| Arc::new(self.newest.group(limit)))
+    }
+
+    /// Whether the accounts hold.
+    pub fn holds(&self) -> bool {
+        self.told.is_none() || self.accounting().holds
+    }
+}
+
+fn file(facts: &FileFacts) -> LogFile {
+    let FileFacts { path, format, lines } = facts;
+    LogFile {
+        path: path.clone(),
+        format: format.clone(),
+        lines: lines.lines,
+        parsed: lines.parsed,
+        attributed: lines.attributed,
+        lost_bytes: lines.lost_bytes,
+        holds: lines.holds(),
+    }
+}
