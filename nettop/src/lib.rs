@@ -45,6 +45,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(hooks) = command.hooks_mut() {
         *hooks = config.hooks();
     }
+    if let Command::Run(args) = &mut command {
+        args.logs.configured = config.logs.clone();
+    }
     match command {
         Command::Run(args) => finish("nettop", live::run(&args).map(|()| true)),
         Command::Demo(args) => finish("nettop", live::demo(&args).map(|()| true)),

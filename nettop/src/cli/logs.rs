@@ -8,10 +8,12 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 use nettop_logs::{
-    LogSettings, LogSource, Patterns, Reads,
+    LogSettings, LogSource, Reads,
     format::{Choice, Format, compile},
 };
 use nettop_model::net::Net;
+
+use crate::config::ConfiguredLogs;
 
 /// Where servers and systems usually write them: what of it is there and can be read is followed without being asked for.
 const USUAL_ACCESS: [&str; 6] = [
@@ -48,6 +50,9 @@ pub struct LogArgs {
     /// repeated [default: /var/log/auth.log and the like, where they can be read]
     #[arg(long, value_name = "GLOB")]
     pub auth_log: Vec<PathBuf>,
+    /// What files say beside options.
+    #[arg(skip)]
+    pub configured: ConfiguredLogs,
 }
 
 impl LogArgs {
@@ -55,7 +60,7 @@ impl LogArgs {
     ///
     /// # Errors
     /// A format that is none; it is named with its option.
-    pub fn settings(&self, trusted: &[Net], patterns: Patterns) -> Result<LogSettings> {
+    pub fn settings(&self, trusted: &[Net]) -> Result<LogSettings> {
         let named = match &self.access_log_format_from {
             None => Vec::new(),
             Some(path) => {
@@ -76,6 +81,7 @@ impl LogArgs {
             };
             sources.push(LogSource::new(Path::new(glob), Reads::Access(choice)));
         }
+        sources.extend(self.configured.sources.iter().cloned());
         sources.extend(self.auth_log.iter().map(|path| LogSource::new(path, Reads::Auth)));
         if !self.no_access_log {
             let usual = |path: &&str, reads| LogSource { asked: false, ..LogSource::new(Path::new(path), reads) };
@@ -87,7 +93,7 @@ impl LogArgs {
             trusted: trusted.to_vec(),
             backfill: self.access_log_backfill << 10,
             query: self.access_log_query,
-            patterns,
+            patterns: self.configured.patterns.clone(),
         })
     }
 }
@@ -109,7 +115,7 @@ mod tests {
             ("/x/a.log=$remote_addr $status=$request_uri", None),
             ("/x/a.log=combimed", Some("--access-log /x/a.log=combimed: \"combimed\" is no format")),
         ] {
-            let found = args(&[log]).settings(&[], Patterns::default());
+            let found = args(&[log]).settings(&[]);
             match expected {
                 None => assert_eq!(found.unwrap().sources.len(), 1, "{log}"),
                 Some(expected) => {
@@ -118,8 +124,6 @@ mod tests {
                 }
             }
         }
-        assert!(
-            LogArgs::default().settings(&[], Patterns::default()).unwrap().sources.iter().all(|source| !source.asked)
-        );
+        assert!(LogArgs::default().settings(&[]).unwrap().sources.iter().all(|source| !source.asked));
     }
 }

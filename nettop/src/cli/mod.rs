@@ -31,7 +31,6 @@ use nettop_engine::{
     detect::{OwnRule, first_alert},
 };
 use nettop_geo::Watcher;
-use nettop_logs::Patterns;
 use nettop_model::{
     filter::FilterText,
     snapshot::{Mode, TOP_RANGE},
@@ -291,9 +290,6 @@ pub struct RunArgs {
     /// Which logs are followed.
     #[command(flatten)]
     pub logs: LogArgs,
-    /// What is notable in requests, which only files have.
-    #[arg(skip)]
-    pub patterns: Patterns,
     /// Append a log to this file, the kernel program's messages included
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,

@@ -12,6 +12,7 @@ mod entry;
 mod environment;
 mod files;
 mod hooks;
+mod logs;
 mod merge;
 mod print;
 mod quote;
@@ -29,7 +30,6 @@ use nettop_engine::detect::OwnRule;
 use nettop_process::cause;
 use nettop_tui::{bindings::Bindings, preferences::Preferences};
 
-pub use self::print::{effective, sample};
 use self::{
     catalogue::Catalogue,
     document::Document,
@@ -39,6 +39,10 @@ use self::{
     merge::{Merged, merge},
     rules::ConfiguredRule,
     target::{Choice, ConfiguredCommand},
+};
+pub use self::{
+    logs::ConfiguredLogs,
+    print::{effective, sample},
 };
 use crate::cli::Exit;
 
@@ -54,6 +58,8 @@ pub struct Config {
     rules: Vec<ConfiguredRule>,
     /// Commands that are prepared.
     hooks: Vec<ConfiguredHook>,
+    /// Logs, and what is notable in them.
+    pub logs: ConfiguredLogs,
     /// What clap made of all options.
     matches: ArgMatches,
     /// What the layers said of them.
@@ -156,11 +162,12 @@ pub fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
     let mut preferences = screen::preferences(&layers.files).map_err(Exit::Usage)?;
     let rules = rules::read(&layers.files).map_err(Exit::Usage)?;
     let hooks = read_hooks(&layers.files, &rules, &preferences.keys).map_err(Exit::Usage)?;
+    let logs = logs::read(&layers.files).map_err(Exit::Usage)?;
     let turned_off = |entry: &ConfigEntry| entry.key == ASCII && entry.said == Said::Switch(false);
     preferences.unicode = merged.kept.iter().any(turned_off);
     let cli = T::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map_or_else(|| matches.clone(), |(_, matches)| matches.clone());
-    Ok((cli, Config { preferences, rules, hooks, matches, merged, given, layers }))
+    Ok((cli, Config { preferences, rules, hooks, logs, matches, merged, given, layers }))
 }
 
 fn read_hooks(files: &[Document], rules: &[ConfiguredRule], keys: &Bindings) -> Result<Vec<ConfiguredHook>, String> {
@@ -187,5 +194,6 @@ pub fn check() -> Result<Vec<PathBuf>, String> {
     let preferences = screen::preferences(&layers.files)?;
     let rules = rules::read(&layers.files)?;
     read_hooks(&layers.files, &rules, &preferences.keys)?;
+    logs::read(&layers.files)?;
     Ok(layers.looked.into_iter().filter(|(_, is_there)| *is_there).map(|(path, _)| path).collect())
 }

@@ -7,7 +7,7 @@ use super::{
     Config,
     catalogue::{Catalogue, screen_options},
     environment::{of_variable, variable, variables},
-    hooks,
+    hooks, logs,
     rows::{ConfigTable, Row, tables},
     rules,
 };
@@ -49,6 +49,7 @@ pub fn effective(config: &Config) -> String {
         if at == 1 {
             lines.extend(rules::effective(&config.rules));
             lines.extend(hooks::effective(&config.hooks));
+            lines.extend(config.logs.effective());
         }
         lines.push(String::new());
         lines.extend(head(&table));
@@ -85,6 +86,8 @@ pub fn sample() -> String {
             lines.extend(rules::sample().iter().map(|line| format!("# {line}")));
             lines.push(String::new());
             lines.extend(hooks::sample().iter().map(|line| format!("# {line}")));
+            lines.push(String::new());
+            lines.extend(logs::sample().iter().map(|line| format!("# {line}").trim_end().into()));
         }
         lines.push(String::new());
         lines.extend(head(&table));

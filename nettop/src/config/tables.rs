@@ -27,6 +27,39 @@ pub struct Tables {
     pub rules: Option<Vec<Spanned<Rule>>>,
     /// Commands that are prepared; `None`: the file says nothing of them.
     pub hooks: Option<Vec<Spanned<Hook>>>,
+    /// Logs that are followed, too; likewise.
+    pub logs: Option<Vec<Spanned<Log>>>,
+    /// What is notable in requests; likewise.
+    pub patterns: Option<Spanned<PatternTable>>,
+}
+
+/// `[[logs]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct Log {
+    /// Which files.
+    pub path: Option<String>,
+    /// How their lines are read.
+    pub format: Option<String>,
+    /// Whether they are of logins.
+    pub auth: bool,
+}
+
+/// The keys of a log, and what they mean.
+pub const OF_LOGS: [(&str, &str); 3] = [
+    ("path", "which files; * ? and [] are patterns"),
+    ("format", "the format of an access log, where it is not to be told from its lines"),
+    ("auth", "whether it is a log of whoever logs in (sshd, sudo, dovecot, postfix)"),
+];
+
+/// `[patterns]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct PatternTable {
+    /// Parts of what requests ask for.
+    pub exploit: Vec<Spanned<String>>,
+    /// Parts of agents.
+    pub agents: Vec<Spanned<String>>,
 }
 
 /// `[[rules]]`. Types are looked at where what is wrong can be told with the name of the rule.
@@ -119,6 +152,8 @@ pub fn names() -> impl Iterator<Item = String> {
         .chain(views)
         .chain(OF_RULES.map(|(key, ..)| format!("rules.{key}")))
         .chain(OF_HOOKS.map(|(key, ..)| format!("hooks.{key}")))
+        .chain(OF_LOGS.map(|(key, _)| format!("logs.{key}")))
+        .chain(["exploit", "agents"].map(|key| format!("patterns.{key}")))
 }
 
 /// One text, or a list of them; a number is taken for its text.

@@ -121,7 +121,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if !args.is_without(Optional::Flows) {
         beside.extend(Flows::open().map(|flows| -> Box<dyn Collector> { Box::new(flows) }));
     }
-    let logs = args.logs.settings(&args.blocking.trusted_proxy, args.patterns.clone())?;
+    let logs = args.logs.settings(&args.blocking.trusted_proxy)?;
     opened.logs = logs.folders().collect();
     opened.groups = logs.groups();
     if !logs.sources.is_empty() {

@@ -6,6 +6,7 @@ mod capture;
 mod config;
 mod filter;
 mod flows;
+mod logs;
 mod memory;
 mod packet;
 mod places;
@@ -21,6 +22,7 @@ pub use self::{
     config::config,
     filter::filter,
     flows::flows,
+    logs::{auth_line, log_json, log_line},
     packet::packet,
     places::{location_csv, mmdb},
     request::request,
@@ -51,6 +53,9 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "sockets", run: sockets },
     FuzzTarget { name: "flows", run: flows },
     FuzzTarget { name: "web", run: web },
+    FuzzTarget { name: "log_line", run: log_line },
+    FuzzTarget { name: "log_json", run: log_json },
+    FuzzTarget { name: "auth_line", run: auth_line },
 ];
 
 /// Expects every character to stand for itself wherever it is shown.
