@@ -7,10 +7,21 @@ use anyhow::{Context as _, Result};
 use crate::{process, workspace::Workspace};
 
 /// All of them, with what of their arguments is to be shown to work, too.
-pub const BENCHMARKS: [&str; 10] =
-    ["cost", "flood", "flood --ipv6 --hot 50 --cpus 2", "carpet", "hitters", "tick", "idle", "start", "sockets", "web"];
+pub const BENCHMARKS: [&str; 11] = [
+    "cost",
+    "flood",
+    "flood --ipv6 --hot 50 --cpus 2",
+    "carpet",
+    "hitters",
+    "tick",
+    "idle",
+    "start",
+    "sockets",
+    "logs",
+    "web",
+];
 
-/// Measure what nettop costs, as root: cost, flood, carpet, hitters, tick, idle, start, sockets, web
+/// Measure what nettop costs, as root: cost, flood, carpet, hitters, tick, idle, start, sockets, logs, web
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {

@@ -13,6 +13,7 @@ mod generator;
 mod heap;
 mod hitters;
 mod idle;
+mod logs;
 mod machine;
 mod peer;
 mod process;
@@ -56,6 +57,7 @@ enum Benchmark {
     Start(start::Args),
     Sockets(sockets::Args),
     Web(web::Args),
+    Logs(logs::Args),
 }
 
 #[global_allocator]
@@ -89,5 +91,6 @@ fn measure(Cli { benchmark, quick }: &Cli) -> Result<()> {
         Benchmark::Start(args) => start::run(args, *quick),
         Benchmark::Sockets(args) => sockets::run(args, *quick),
         Benchmark::Web(args) => web::run(args, *quick),
+        Benchmark::Logs(args) => logs::run(args, *quick),
     }
 }

@@ -44,10 +44,10 @@ pub fn read(files: &[Document]) -> Result<ConfiguredLogs, String> {
         let texts = |list: &[Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
         let (exploit, agents) = (texts(&table.exploit), texts(&table.agents));
         configured.patterns =
-            Patterns::with(&exploit, &agents).map_err(|error| format!("{}: patterns: {error:#}", place))?;
+            Patterns::with(&exploit, &agents).map_err(|error| format!("{place}: patterns: {error:#}"))?;
         configured.lines.extend([
             String::new(),
-            format!("[patterns]  # {}", place),
+            format!("[patterns]  # {place}"),
             format!("exploit = {}", list(exploit.into_iter())),
             format!("agents = {}", list(agents.into_iter())),
         ]);
