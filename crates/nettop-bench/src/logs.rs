@@ -52,7 +52,7 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
         *lines,
     )?;
     let mut push = |name: &str, ns: f64| {
-        table.row([name.to_string(), format!("{ns:.0}"), count((1e9 / ns) as u64), format!("{:.1}", reference / ns)])
+        table.row([name.to_string(), format!("{ns:.0}"), count((1e9 / ns) as u64), format!("{:.1}", reference / ns)]);
     };
     push("combined, one regular expression with captures", reference);
     for (name, format, lines) in [
