@@ -152,6 +152,13 @@ impl Layout {
         mix(mix(high.wrapping_mul(a).wrapping_add(low.wrapping_mul(b))))
     }
 
+    /// The same layout with another hash: where keys lie that have no slot by the first.
+    #[inline(always)]
+    const fn second(&self) -> Self {
+        let [a, b] = self.multipliers;
+        Self { multipliers: [b, a], ..*self }
+    }
+
     /// The number of the bucket that a hash stands for.
     #[inline(always)]
     pub const fn bucket(&self, table: Table, hash: u64) -> usize {
@@ -260,6 +267,30 @@ pub unsafe fn find_or_begin<'a, C: Zeroable>(
     }
 }
 
+/// As [`find_or_begin`], with a second bucket for keys that the first has no slot for: another key there has their tag, or it is full. Of 50 keys
+/// in 256 buckets one has no slot in one table of thirty by one bucket, and in one of some ten thousand by two. What the first bucket has
+/// refused it refuses until the bank is emptied, so each key has one slot.
+///
+/// # Safety
+/// As for [`begin`].
+#[inline(always)]
+pub unsafe fn find_or_begin_in_two<'a, C: Zeroable>(
+    layout: &Layout,
+    table: Table,
+    tags: &mut [Tags],
+    key: &Key,
+    slot: impl Fn(usize) -> Option<*mut Slot<C>>,
+    begun: impl Fn(&mut C),
+) -> Option<Found<'a, C>> {
+    // SAFETY: as the caller promises.
+    if let Some(found) = unsafe { find_or_begin(layout, table, tags, key, &slot, &begun) } {
+        return Some(found);
+    }
+    cold_path();
+    // SAFETY: likewise.
+    unsafe { find_or_begin(&layout.second(), table, tags, key, slot, begun) }
+}
+
 impl From<Key> for Address {
     fn from(key: Key) -> Self {
         Self(key)
@@ -332,6 +363,39 @@ mod tests {
         let without = table.fill(0..slots * 8);
         assert_eq!(table.used() + without, slots as usize * 8);
         assert!(table.used() > slots as usize / 100 * 99, "{} of {slots}", table.used());
+    }
+
+    #[test]
+    fn keys_of_two_buckets_have_one_slot_each_and_next_to_none_has_no_slot() {
+        const BITS: u32 = 8;
+        for (keys, most_of_100_000) in [(50, 2), (400, 10), (1_000, 250)] {
+            let tables = 200;
+            let without: usize = (1..=tables)
+                .map(|table: u64| {
+                    let random =
+                        [0x9e37_79b9_7f4a_7c15_u64, 0xd1b5_4a32_d192_ed03].map(|odd| mix(odd.wrapping_mul(table)));
+                    let layout = Layout::new([BITS; Table::COUNT], random);
+                    let (mut tags, mut slots) = (vec![Tags::default(); 1 << BITS], vec![Slot::zeroed(); WAYS << BITS]);
+                    let (first, tags) = (slots.as_mut_ptr(), tags.as_mut_slice());
+                    // Sockets of one process have numbers that follow each other.
+                    let mut count = |key: Key| {
+                        // SAFETY: there are as many slots, borrowed for as long as what is found.
+                        let found = unsafe {
+                            let slot = |at| Some(first.add(at));
+                            find_or_begin_in_two(&layout, Table::Sources, tags, &key, slot, |_| {})
+                        };
+                        found.map(|Found { counters, .. }: Found<'_, PacketsBytes>| counters.count(60)).is_none()
+                    };
+                    let without = [0, 1].map(|_| (0..keys).filter(|key| count([5_000 + key, 77 << 32])).count());
+                    assert_eq!(without[0], without[1], "what has no slot gets none later");
+                    let twice = slots.iter().filter(|slot| slot.counters.packets == 2).count();
+                    assert_eq!(twice + without[0], keys as usize, "each has one slot");
+                    without[0]
+                })
+                .sum();
+            let of_100_000 = without * 100_000 / (tables as usize * keys as usize);
+            assert!(of_100_000 <= most_of_100_000, "{keys} keys: {of_100_000} of 100,000 have none");
+        }
     }
 
     #[test]

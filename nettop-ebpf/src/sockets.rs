@@ -150,7 +150,7 @@ fn enter(about: &About, cookie: u64, moved: Moved, layout: &Layout, bank: &mut C
     let slot = |at| SOCKETS.get_ptr_mut(first + at as u32);
     // SAFETY: as in `count`; the layout was written before the program was attached.
     let found = unsafe {
-        slots::find_or_begin(layout, Table::Destinations, &mut bank.tags, &key, slot, |begun| {
+        slots::find_or_begin_in_two(layout, Table::Destinations, &mut bank.tags, &key, slot, |begun| {
             describe(about.socket, about.family, about.began_ns, begun);
         })
     };

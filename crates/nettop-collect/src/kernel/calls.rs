@@ -26,9 +26,11 @@ use super::{
     windows::Windows,
 };
 
-/// How long a program is waited for that has been interrupted while it counted. Where it still counts then, what it counts in is left
-/// for the next reading.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// How long a program is waited for that has been interrupted while it counted, as a task that is preempted in one is for a time slice.
+/// Where it still counts then, what it counts in is left for a later reading, and of connections that have ended by then the owner may not be known.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// What was counted since the reading before.
 #[derive(Debug, Default)]
@@ -134,7 +136,7 @@ impl Hooks {
             if Instant::now() > until {
                 return false;
             }
-            thread::sleep(PATIENCE / 10);
+            thread::sleep(LOOK);
         }
     }
 
