@@ -1,5 +1,7 @@
 //! The kernel programs at tracepoints, by themselves: loaded, and attached for as long as somebody wants.
 
+use std::os::fd::AsFd as _;
+
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::Map,
@@ -9,6 +11,7 @@ use nettop_collect::kernel::{
     btf::Types,
     calls::{Counted, Hooks},
     capacity::{Capacity, CpuList},
+    drops::{Drops, ReasonNames},
 };
 use nettop_common::maps;
 
@@ -20,10 +23,14 @@ const PROGRAMS: [(&str, &str); 5] = {
     [sent, received, state, ended, maps::DROPS_PROGRAM]
 };
 
+/// Programs count for as long as this is held.
+pub type Attached = Vec<BtfTracePointLink>;
+
 /// All of them and their maps.
 pub struct Tracepoints {
     ebpf: Ebpf,
     hooks: Hooks,
+    drops: Drops,
 }
 
 impl Tracepoints {
@@ -31,10 +38,11 @@ impl Tracepoints {
     pub fn load(capacity: Capacity) -> Self {
         let cpus = CpuList::current().expect("the list of CPUs");
         let btf = Btf::from_sys_fs().expect("the types of the kernel");
-        let offsets = Types::of_kernel().and_then(|types| types.offsets()).expect("where the fields are");
+        let types = Types::of_kernel().expect("what the kernel tells of its types");
+        let offsets = types.offsets().expect("where the fields are");
         let mut loader = EbpfLoader::new();
         loader.btf(Some(&btf)).override_global(maps::OFFSETS, &offsets, true);
-        let ours = [maps::CALLS, maps::SOCKETS, maps::ENDINGS, maps::ENDED];
+        let ours = [maps::CALLS, maps::SOCKETS, maps::ENDINGS, maps::ENDED, maps::DROPS];
         for (map, entries) in capacity.elements(&cpus).into_iter().filter(|(map, _)| ours.contains(map)) {
             loader.map_max_entries(map, entries);
         }
@@ -51,16 +59,23 @@ impl Tracepoints {
             _ => panic!("an array {name}"),
         };
         let hooks = Hooks::new(capacity, &cpus, map).expect("mapping what calls move");
-        Self { ebpf, hooks }
+        let names = ReasonNames::of(&types).expect("the names of reasons");
+        let counts: &BtfTracePoint =
+            ebpf.program(maps::DROPS_PROGRAM.0).expect("it is in the object").try_into().expect("a tracepoint");
+        let counts = counts.fd().expect("it is loaded").as_fd().try_clone_to_owned().expect("another descriptor");
+        let drops =
+            Drops::new(map(maps::DROPS).expect("an array"), &cpus, names, counts).expect("mapping what is dropped");
+        Self { ebpf, hooks, drops }
     }
 
     /// Attaches those of sockets, until what is returned is dropped.
-    pub fn attach(&mut self) -> Vec<BtfTracePointLink> {
-        let attach = |(name, _): (&str, &str)| {
-            let program = program(&mut self.ebpf, name);
-            program.attach().and_then(|id| program.take_link(id)).expect("attaching")
-        };
-        maps::SOCKET_PROGRAMS.into_iter().map(attach).collect()
+    pub fn attach(&mut self) -> Attached {
+        maps::SOCKET_PROGRAMS.map(|(name, _)| attach(&mut self.ebpf, name)).into()
+    }
+
+    /// Attaches the one that counts what is dropped, until what is returned is.
+    pub fn attach_drops(&mut self) -> Attached {
+        vec![attach(&mut self.ebpf, maps::DROPS_PROGRAM.0)]
     }
 
     /// How many instructions the verifier looked at in each of them, by their names.
@@ -77,6 +92,16 @@ impl Tracepoints {
     pub fn read(&mut self) -> Counted {
         self.hooks.read()
     }
+
+    /// How many packets were dropped while that was counted.
+    pub fn dropped(&self) -> u64 {
+        self.drops.read().seen
+    }
+}
+
+fn attach(ebpf: &mut Ebpf, name: &str) -> BtfTracePointLink {
+    let program = program(ebpf, name);
+    program.attach().and_then(|id| program.take_link(id)).expect("attaching")
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut BtfTracePoint {

@@ -1,5 +1,5 @@
-//! What the programs at tracepoints cost a call on a socket, and a connection: the same work with them and without, in turn; and what
-//! a census of sockets costs.
+//! What the programs at tracepoints cost a call on a socket, a connection and a packet that is dropped: the same work with them and without,
+//! in turn; and what a census of sockets costs.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use nettop_collect::{kernel::capacity::Capacity, sockets::Sockets};
-use nettop_tests::tracepoints::Tracepoints;
+use nettop_tests::tracepoints::{Attached, Tracepoints};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
@@ -36,13 +36,42 @@ const EACH_WAY: usize = 137;
 /// Sockets that calls go to in turn.
 const SOCKETS: usize = 1_000;
 
-/// Work that is done again and again, and its calls that move bytes.
+/// Work that is done again and again.
 struct Case<'a> {
     name: String,
+    /// Which programs count it.
+    counted_by: Counts,
     /// Does so much work, and returns how much of a CPU one took.
     work: Box<dyn FnMut() -> Result<Duration> + 'a>,
     bare: Vec<f64>,
     hooked: Vec<f64>,
+}
+
+/// What programs count.
+#[derive(Clone, Copy)]
+enum Counts {
+    /// Calls on sockets.
+    Calls,
+    /// What the kernel drops.
+    Drops,
+}
+
+impl Counts {
+    fn attach(self, programs: &mut Tracepoints) -> Attached {
+        match self {
+            Self::Calls => programs.attach(),
+            Self::Drops => programs.attach_drops(),
+        }
+    }
+
+    /// Whether anything was counted since `dropped_before`, or the last time: programs that count nothing would be cheap ones.
+    fn have(self, programs: &mut Tracepoints, dropped_before: u64) -> bool {
+        let total = programs.read().total;
+        match self {
+            Self::Calls => total.tx_calls > 0 && total.rx_calls > 0,
+            Self::Drops => programs.dropped() > dropped_before,
+        }
+    }
 }
 
 /// Measures and prints.
@@ -59,32 +88,41 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     let one = UdpSocket::bind("127.0.0.1:0")?;
     let many: Vec<_> = (0..SOCKETS).map(|_| UdpSocket::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let case = |name: String, work: Box<dyn FnMut() -> Result<Duration>>| Case {
+    let full = full()?;
+    let case = |name: String, counted_by, work: Box<dyn FnMut() -> Result<Duration>>| Case {
         name,
+        counted_by,
         work,
         bare: Vec::new(),
         hooked: Vec::new(),
     };
     let mut cases = vec![
-        case("a byte by UDP to itself: send and receive".into(), Box::new(move || datagrams(&[&one], calls))),
-        case(format!("the same by {} sockets in turn", count(SOCKETS as u64)), {
-            Box::new(move || datagrams(&many.iter().collect::<Vec<_>>(), calls))
-        }),
+        case(
+            "a byte by UDP to itself: send and receive".into(),
+            Counts::Calls,
+            Box::new(move || datagrams(&[&one], calls)),
+        ),
+        case(
+            format!("the same by {} sockets in turn", count(SOCKETS as u64)),
+            Counts::Calls,
+            Box::new(move || datagrams(&many.iter().collect::<Vec<_>>(), calls)),
+        ),
         case(
             format!("a connection: {EACH_WAY} bytes each way, and its end"),
+            Counts::Calls,
             Box::new(move || accepted(&listener, calls / 40)),
         ),
+        case("a byte by UDP that is dropped, `--drops`".into(), Counts::Drops, Box::new(move || dropped(&full, calls))),
     ];
     let mut programs = Tracepoints::load(Capacity::MOST);
     for round in 0..=rounds {
         for case in &mut cases {
             let bare = (case.work)()?;
-            let links = programs.attach();
+            let before = programs.dropped();
+            let links = case.counted_by.attach(&mut programs);
             let hooked = (case.work)()?;
             drop(links);
-            let counted = programs.read();
-            // Programs that count nothing would be cheap ones.
-            ensure!(counted.total.tx_calls > 0 && counted.total.rx_calls > 0, "{}: nothing was counted", case.name);
+            ensure!(case.counted_by.have(&mut programs, before), "{}: nothing was counted", case.name);
             if round > 0 {
                 case.bare.push(bare.as_secs_f64() * 1e9);
                 case.hooked.push(hooked.as_secs_f64() * 1e9);
@@ -120,6 +158,25 @@ fn datagrams(sockets: &[&UdpSocket], calls: usize) -> Result<Duration> {
     Ok(used / calls as u32)
 }
 
+/// A socket that has room for nothing more.
+fn full() -> Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let address = socket.local_addr()?;
+    // By default there is room for a few hundred.
+    for _ in 0..10_000 {
+        socket.send_to(&[1], address)?;
+    }
+    Ok(socket)
+}
+
+/// Sends a byte again and again to such a socket.
+fn dropped(full: &UdpSocket, calls: usize) -> Result<Duration> {
+    let address = full.local_addr()?;
+    let (done, _, used) = cpu::time(|| (0..calls).try_for_each(|_| full.send_to(&[1], address).map(drop)));
+    done.context("sending to a socket that is full")?;
+    Ok(used / calls as u32)
+}
+
 /// Opens connections one by one, moves bytes both ways, and closes them.
 fn accepted(listener: &TcpListener, connections: usize) -> Result<Duration> {
     let address = listener.local_addr()?;
@@ -150,7 +207,7 @@ fn census(most: usize, rounds: u32) -> Result<()> {
     let mut sockets = Sockets::open(Duration::from_secs(30));
     let mut table = MarkdownTable::new(&["connections", "sockets listed", "CPU time, ms", "µs per socket"]);
     let (mut held, mut listeners) = (Vec::new(), Vec::new());
-    for connections in [most / 50, most / 5, most] {
+    for connections in [0, most / 50, most / 5, most] {
         while held.len() < connections {
             // A port of the other end for each: there are about 28,000.
             if held.len().is_multiple_of(20_000) {
@@ -170,8 +227,11 @@ fn census(most: usize, rounds: u32) -> Result<()> {
             .collect();
         ensure!(listed >= (2 * connections).min(65_536), "{listed} sockets are listed, of {}", 2 * connections);
         let cost = median(&costs);
-        let each = cost * 1e3 / (2 * connections).max(1) as f64;
-        table.row([count(connections as u64), count(listed as u64), format!("{cost:.2}"), format!("{each:.2}")]);
+        let each = match connections {
+            0 => "–".to_string(),
+            _ => format!("{:.2}", cost * 1e3 / (2 * connections) as f64),
+        };
+        table.row([count(connections as u64), count(listed as u64), format!("{cost:.2}"), each]);
     }
     println!(
         "\nA census, of which at most 65,536 sockets are listed and the others counted. It is taken after 50 times as long as it took.\n"
