@@ -1,6 +1,12 @@
 //! Tests that cannot run here say so, visibly, with the reason.
 
-use std::{env, fs::OpenOptions, io::Write as _, process::Command, thread};
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    io::Write as _,
+    process::Command,
+    thread,
+};
 
 use caps::{CapSet, Capability};
 
@@ -21,6 +27,36 @@ pub fn privileged() -> bool {
             false
         }
     }
+}
+
+/// Something of the kernel's that not every one has which nettop runs on, and a symbol by which it is known.
+pub struct Part {
+    symbol: &'static str,
+    what: &'static str,
+}
+
+/// By which bytes of processes are counted.
+pub const CALLS: Part =
+    Part { symbol: "__traceiter_sock_send_length", what: "no tracepoints for what calls send (6.3)" };
+/// By which is counted what is sent.
+pub const TCX: Part = Part { symbol: "tcx_link_attach", what: "no links of programs at the egress (tcx, 6.6)" };
+
+/// Whether the kernel has it. Only root may ask.
+pub fn kernel_has(part: &Part) -> bool {
+    let symbols = fs::read_to_string("/proc/kallsyms").expect("reading the kernel's symbols");
+    symbols.lines().any(|line| line.split_whitespace().nth(2) == Some(part.symbol))
+}
+
+/// Whether a test may run here that needs this part of the kernel, too. If not, says that it is skipped, and why.
+pub fn privileged_with(part: &Part) -> bool {
+    if !privileged() {
+        return false;
+    }
+    let has = kernel_has(part);
+    if !has {
+        report(&format!("the kernel has {}", part.what));
+    }
+    has
 }
 
 /// Says that the test is skipped, on standard error and in the file of skips. The test runner names the thread of each test for it.

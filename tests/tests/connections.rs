@@ -401,13 +401,15 @@ fn raw_and_packet_sockets_and_those_of_ping_are_listed_with_their_process() {
         })
         .cloned()
     };
-    let snapshot =
-        wait_until(&monitor, "all of them", |snapshot| others.iter().all(|other| find(snapshot, other).is_some()));
+    // The kernel gives packet sockets a cookie when they are listed, so their owners are found in the look after that.
+    let is_owned = |snapshot: &Value, other: &Other| find(snapshot, other).is_some_and(|row| !row["pid"].is_null());
+    let snapshot = wait_until(&monitor, "all of them", |snapshot| others.iter().all(|other| is_owned(snapshot, other)));
     for other in &others {
         let row = find(&snapshot, other).expect("a row");
         let state = if row["protocol"] == "SCTP" { "LISTEN" } else { "UNCONN" };
         assert_eq!((&row["state"], &row["pid"]), (&state.into(), &process::id().into()), "{row}");
-        let of_calls = if row["protocol"] == "UDPL" { json!(0) } else { Value::Null };
+        let is_counted = row["protocol"] == "UDPL" && skip::kernel_has(&skip::CALLS);
+        let of_calls = if is_counted { json!(0) } else { Value::Null };
         assert_eq!((&row["remote"], &row["direction"], &row["tx_bytes"]), (&Value::Null, &Value::Null, &of_calls));
     }
     assert_eq!(snapshot["connections"]["listening"].as_array().map(Vec::len), Some(others.len()), "{snapshot}");

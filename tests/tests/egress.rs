@@ -43,7 +43,7 @@ fn number(value: &Value) -> u64 {
 
 #[test]
 fn datagrams_are_counted_by_remote_address() {
-    if !skip::privileged() {
+    if !skip::privileged_with(&skip::TCX) {
         return;
     }
     for maps in ["slots", "hash"] {
@@ -91,7 +91,7 @@ fn datagrams_are_counted_by_remote_address() {
 
 #[test]
 fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
-    if !skip::privileged() {
+    if !skip::privileged_with(&skip::TCX) {
         return;
     }
     const PAYLOAD: usize = 20_000_000;
@@ -125,7 +125,7 @@ fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
 
 #[test]
 fn a_pause_and_a_reset_are_of_what_is_sent_too_and_it_can_be_left_out() {
-    if !skip::privileged() {
+    if !skip::privileged_with(&skip::TCX) {
         return;
     }
     let net = net();

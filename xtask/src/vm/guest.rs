@@ -13,7 +13,7 @@ use crate::process;
 
 /// The tests that run inside, and which of each: those in which kernels may differ. Floods and the like are left to real
 /// machines, an emulated CPU being too slow for them.
-pub const TESTS: [(&str, &[&str]); 4] = [
+pub const TESTS: [(&str, &[&str]); 11] = [
     (
         "live",
         &["every_count", "the_filter", "deleted", "jumbo", "loopback", "tunnel", "being_killed", "every_privilege"],
@@ -21,6 +21,13 @@ pub const TESTS: [(&str, &[&str]); 4] = [
     // Every verifier has to take the program of which parts can be left out, too.
     ("parts", &["each_part", "who_is_in"]),
     ("hash", &["the_rows", "a_full_map"]),
+    ("egress", &["datagrams", "what_an_interface"]),
+    ("process_bytes", &["megabytes", "what_was_refused"]),
+    ("namespaces", &["connections_of"]),
+    ("connections", &["raw_and_packet", "what_is_opened_later"]),
+    ("drops", &["they_are_counted"]),
+    ("neighbours", &["messages_are_counted_by", "what_the_kernel"]),
+    ("blocks", &["what_lies", "who_is_blocked", "a_killed"]),
     ("faults", &["interfaces::", "hook::", "time::a_clock", "time::suspended", "terminal::its_controlling"]),
 ];
 /// The monitor on loopback, until it answers.

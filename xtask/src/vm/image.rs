@@ -18,21 +18,28 @@ const PROGRAMS: &str = "tests";
 /// The first process.
 const INIT: &str = include_str!("init.sh");
 
-/// A built program, and its name in the machine.
+/// A built program.
 pub struct Program {
-    name: String,
     path: PathBuf,
+    /// Where it is in the machine.
+    place: PathBuf,
 }
 
-/// Builds nettop for release, and the tests.
+impl Program {
+    /// One that is beside the tests.
+    fn beside_tests(path: PathBuf, name: &str) -> Self {
+        Self { path, place: Path::new("/").join(PROGRAMS).join(name) }
+    }
+}
+
+/// Builds nettop for release, and the tests with the programs that they start.
 ///
 /// # Errors
 /// What cargo says.
 pub fn build(workspace: &Workspace) -> Result<Vec<Program>> {
     process::run(workspace.cargo().args(["build", "--locked", "--release", "--package", "nettop", "--bins"]))?;
-    let names = ["nettop", "nettopctl"];
-    let path = |name: &str| workspace.target.join("release").join(name);
-    let mut programs: Vec<_> = names.map(|name| Program { name: name.into(), path: path(name) }).into();
+    let released = |name: &str| Program::beside_tests(workspace.target.join("release").join(name), name);
+    let mut programs: Vec<_> = ["nettop", "nettopctl"].map(released).into();
 
     let mut cargo = workspace.cargo();
     cargo.args([
@@ -50,15 +57,17 @@ pub fn build(workspace: &Workspace) -> Result<Vec<Program>> {
     if !told.status.success() {
         bail!("the tests cannot be built; see above");
     }
-    programs.extend(String::from_utf8_lossy(&told.stdout).lines().filter_map(built_test));
-    if let Some((test, _)) = TESTS.iter().find(|(test, _)| !programs.iter().any(|program| program.name == *test)) {
+    programs.extend(String::from_utf8_lossy(&told.stdout).lines().filter_map(built));
+    if let Some((test, _)) =
+        TESTS.iter().find(|(test, _)| !programs.iter().any(|program| program.place.ends_with(test)))
+    {
         bail!("cargo does not say where the test {test} is");
     }
     Ok(programs)
 }
 
-/// What a line of `--message-format=json` says of a test's program.
-fn built_test(line: &str) -> Option<Program> {
+/// What a line of `--message-format=json` says of the program of a test, or of one that tests start: from where it was built.
+fn built(line: &str) -> Option<Program> {
     #[derive(Deserialize)]
     struct Message {
         executable: Option<PathBuf>,
@@ -70,8 +79,12 @@ fn built_test(line: &str) -> Option<Program> {
         kind: Vec<String>,
     }
     let Message { executable, target } = serde_json::from_str(line).ok()?;
-    let is_test = target.kind.iter().any(|kind| kind == "test");
-    Some(Program { name: target.name, path: executable? }).filter(|_| is_test)
+    let is = |wanted: &str| target.kind.iter().any(|kind| kind == wanted);
+    match executable? {
+        path if is("test") => Some(Program::beside_tests(path, &target.name)),
+        path if is("bin") => Some(Program { place: path.clone(), path }),
+        _ => None,
+    }
 }
 
 /// Packs everything into an image, and returns where it is.
@@ -89,8 +102,13 @@ pub fn pack(workspace: &Workspace, folder: &Path, programs: &[Program], fetched:
     // Where a test was built is where it looks for the object. Before the programs, or these would be older than it.
     let data = Path::new("data/nettop.bpf.o");
     copy(&workspace.root.join(data), &inside(&root, &workspace.root.join(data)))?;
-    for Program { name, path } in programs {
-        process::run(Command::new("strip").arg("-o").arg(root.join(PROGRAMS).join(name)).arg(path))?;
+    for Program { path, place } in programs {
+        let place = inside(&root, place);
+        place
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .with_context(|| format!("cannot make {}", place.display()))?;
+        process::run(Command::new("strip").arg("-o").arg(place).arg(path))?;
     }
     for name in ["busybox", "ip"] {
         let path = process::find(name, &privilege::ADMINISTRATION).with_context(|| format!("there is no {name}"))?;

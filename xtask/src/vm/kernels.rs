@@ -32,7 +32,7 @@ const META: &str = "linux-image-cloud-amd64";
 /// What holds a kernel and its modules.
 const PARTS: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
 /// Modules the tests need, each behind those that it needs itself.
-const MODULES: [&str; 5] = ["veth", "tun", "inet_diag", "tcp_diag", "udp_diag"];
+const MODULES: [&str; 7] = ["veth", "tun", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "af_packet_diag"];
 
 /// A kernel and its modules, as files.
 pub struct Fetched {
