@@ -410,7 +410,11 @@ fn raw_and_packet_sockets_and_those_of_ping_are_listed_with_their_process() {
         assert_eq!((&row["state"], &row["pid"]), (&state.into(), &process::id().into()), "{row}");
         let is_counted = row["protocol"] == "UDPL" && skip::kernel_has(&skip::CALLS);
         let of_calls = if is_counted { json!(0) } else { Value::Null };
-        assert_eq!((&row["remote"], &row["direction"], &row["tx_bytes"]), (&Value::Null, &Value::Null, &of_calls));
+        assert_eq!(
+            (&row["remote"], &row["direction"], &row["tx_bytes"]),
+            (&Value::Null, &Value::Null, &of_calls),
+            "{row}"
+        );
     }
     assert_eq!(snapshot["connections"]["listening"].as_array().map(Vec::len), Some(others.len()), "{snapshot}");
     let degraded = snapshot["monitor"]["degraded"].as_array().expect("rows");
