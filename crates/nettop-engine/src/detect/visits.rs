@@ -125,6 +125,20 @@ rule!(
     "ask its user whether that was them; if not, end the session, change the password and look at what was done"
 );
 
+/// The kinds of all of them: what raises these is no packet.
+pub const KINDS: [&str; 10] = [
+    EXPLOIT_PATH.kind,
+    PROBE_PATH.kind,
+    HTTP_PROBING.kind,
+    HTTP_BURST.kind,
+    HTTP_CRAWL.kind,
+    SCANNER_AGENT.kind,
+    HTTP_LOGIN.kind,
+    SSH_BRUTE_FORCE.kind,
+    SSH_USERS.kind,
+    LOGIN_AFTER_FAILURES.kind,
+];
+
 fn find(scene: &DetectInput, kind: &str) -> Vec<Finding> {
     let mut all: Vec<_> = scene.suspects.iter().filter(|suspect| suspect.kind == kind).collect();
     all.sort_by(|one, other| other.value.total_cmp(&one.value).then_with(|| one.ip.cmp(&other.ip)));
