@@ -91,7 +91,8 @@ pub fn run(args: &CtlArgs) -> Result<bool> {
         _ => print(|out| sorted::pretty(answer, out))?,
     }
     // A hook that failed was run, but did not do what it was asked.
-    Ok(ok && error.is_none())
+    let has_failed = matches!(args.command, Command::Hook(_)) && error.is_some();
+    Ok(ok && !has_failed)
 }
 
 /// What an answer is looked at for; the rest is only printed, and stays the text that came.
