@@ -247,7 +247,8 @@ impl Kernel {
             macs: self.macs(),
             ..Reading::new(Moment::default())
         };
-        for (record, key) in self.records() {
+        // Messages of neighbours are of no table.
+        for (record, key) in self.records().into_iter().filter(|(record, _)| record.neighbour().is_none()) {
             match record.table() {
                 Table::Sources => {
                     let mut counters = SourceCounters::default();
