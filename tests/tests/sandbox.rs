@@ -235,6 +235,8 @@ fn options(command: &mut Command, folder: &Path) {
     command.args(["run", "--iface", "in0", "--map-memory", "8", "--interval", "0.1", "--location-db"]);
     command.arg(at("location.csv")).arg("--jsonl").arg(at("packets.jsonl")).arg("--log").arg(at("nettop.log"));
     command.arg("--snapshot").arg(at("last.json")).arg("--alerts").arg(at("alerts.jsonl")).current_dir(folder);
+    // Whose groups the process would join.
+    command.arg("--no-access-log");
 }
 
 fn expect_an_orderly_end(ended: &Ended, folder: &Path) {
