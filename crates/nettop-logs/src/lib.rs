@@ -1,4 +1,4 @@
-//! Access and authentication logs: files are followed ([`tail`]), their lines are read by a format ([`format`]) or by what is known of the programs
+//! Access and authentication logs: files are followed ([`tail`]), their lines are read by a format ([`mod@format`]) or by what is known of the programs
 //! that log in ([`auth`]), and each becomes an [`Entry`]: what it says, of which address. Nothing is added up here.
 //!
 //! Everything that a line says is somebody's claim, and may be forged.

@@ -1,4 +1,4 @@
-//! Logs of whoever logs in: syslog's files, and the journal as JSON. A program is a row of [`PROGRAMS`], and a message one of its table.
+//! Logs of whoever logs in: syslog's files, and the journal as JSON. A program is a row of `PROGRAMS`, and a message one of its table.
 
 mod dovecot;
 mod head;

@@ -1,4 +1,4 @@
-//! Formats of access logs. What a user or a table writes is compiled once to steps ([`steps`]), or to the paths of a JSON object ([`json`]);
+//! Formats of access logs. What a user or a table writes is compiled once to steps (`steps`), or to the paths of a JSON object (`json`);
 //! which of the [`PRESETS`] a file has is told from its lines, and never line by line.
 
 mod access;
