@@ -140,6 +140,11 @@ impl Monitor {
         self.command(&json!({"cmd": "snapshot"}))["snapshot"].take()
     }
 
+    /// These groups of the newest snapshot, whole.
+    pub fn groups(&self, names: &[&str]) -> Value {
+        self.command(&json!({"cmd": "snapshot", "schema": 2, "groups": names, "limit": 0}))["snapshot"].take()
+    }
+
     /// The first snapshot of which `condition` holds.
     #[track_caller]
     pub fn wait_until(&self, what: &str, mut condition: impl FnMut(&Value) -> bool) -> Value {

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The user and group without any right.
@@ -169,6 +170,17 @@ pub fn deadline() -> Duration {
 /// Waits for the end of a process, up to [`deadline`].
 pub fn wait(child: &mut Child) -> Option<ExitStatus> {
     wait_for(|| child.try_wait().expect("asking about a child"))
+}
+
+/// The first of what `read` gives of which `condition` holds.
+#[track_caller]
+pub fn first(what: &str, mut read: impl FnMut() -> Value, condition: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let found = wait_for(|| {
+        last = read();
+        condition(&last).then(|| last.take())
+    });
+    found.unwrap_or_else(|| panic!("never {what}: {last}"))
 }
 
 /// Asks until there is an answer, up to [`deadline`].

@@ -9,26 +9,17 @@ use std::{
 };
 
 use nettop_tests::{
+    blocking::{blocks, settled, wait_until},
     monitor::Monitor,
     net::{Namespace, Net},
-    program::{self, wait_for},
-    skip,
+    program, skip,
 };
 use serde_json::{Value, json};
 
-#[track_caller]
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    wait_for(|| condition().then_some(())).unwrap_or_else(|| panic!("not in time: {what}"));
-}
-
 fn live(namespace: &Namespace, options: &str) -> Monitor {
     let monitor = Monitor::live(namespace, &format!("--iface in0 {options}"));
-    monitor.wait_until("ticks", |snapshot| snapshot["tick"]["count"].as_u64() > Some(2));
+    settled(&monitor);
     monitor
-}
-
-fn blocks(monitor: &Monitor) -> Value {
-    monitor.command(&json!({"cmd": "blocks"}))["blocks"].clone()
 }
 
 /// What a command in the namespace prints.

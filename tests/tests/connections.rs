@@ -15,6 +15,7 @@ use nettop_tests::{
     frames::{DESTINATION_V4, Spec, Transport},
     monitor::Monitor,
     net::{Namespace, Net},
+    peers::exchange,
     program,
     send::Sender,
     skip,
@@ -47,12 +48,7 @@ fn groups(monitor: &Monitor) -> Value {
 /// The first snapshot of these groups of which `condition` holds.
 #[track_caller]
 fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = groups(monitor);
-        condition(&last).then(|| last.take())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+    program::first(what, || groups(monitor), condition)
 }
 
 /// The connection between these two ports, as it is at the first of them.
@@ -231,19 +227,7 @@ fn datagrams_are_counted_for_each_socket_of_udp() {
     let net = net();
     let monitor = Monitor::live(&net.receiver, "");
     wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
-    let (server, client) = net.receiver.run(|| {
-        let bind = || UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let (server, client) = (bind(), bind());
-        client.connect(server.local_addr().expect("an address")).expect("connecting");
-        (server, client)
-    });
-    // One at a time: none is lost for want of room.
-    for _ in 0..50 {
-        client.send(&[7; 100]).expect("sending");
-        let (_, from) = server.recv_from(&mut [0; 200]).expect("receiving");
-        server.send_to(&[7; 10], from).expect("answering");
-        client.recv(&mut [0; 200]).expect("receiving");
-    }
+    let [server, client] = exchange(&net.receiver, 50);
     let port = |socket: &UdpSocket| socket.local_addr().expect("an address").port();
     let (from, to) = (port(&client), port(&server));
     let moved = |row: &Value| ["tx_bytes", "rx_bytes", "tx_packets", "rx_packets"].map(|key| row[key].as_u64());

@@ -125,14 +125,13 @@ fn groups(monitor: &Monitor) -> Value {
 /// The first flows of which `condition` holds.
 #[track_caller]
 fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = groups(monitor);
-        let holds = last["flows"].is_null() || last["flows"]["accounting"]["holds"] == true;
-        assert!(holds, "{}", last["flows"]["accounting"]);
-        condition(&last["flows"]).then(|| last["flows"].take())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+    let flows = || {
+        let flows = groups(monitor)["flows"].take();
+        let holds = flows.is_null() || flows["accounting"]["holds"] == true;
+        assert!(holds, "{}", flows["accounting"]);
+        flows
+    };
+    program::first(what, flows, condition)
 }
 
 #[track_caller]

@@ -7,23 +7,17 @@ use std::{
     process,
 };
 
-use nettop_tests::{monitor::Monitor, net::Net, program, skip};
+use nettop_tests::{monitor::Monitor, net::Net, peers::exchange, program, skip};
 use serde_json::{Value, json};
 
 fn groups(monitor: &Monitor) -> Value {
-    let request = json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes"], "limit": 0});
-    monitor.command(&request)["snapshot"].take()
+    monitor.groups(&["connections", "processes"])
 }
 
 /// The first snapshot of these groups of which `condition` holds.
 #[track_caller]
 fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = groups(monitor);
-        condition(&last).then(|| last.take())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+    program::first(what, || groups(monitor), condition)
 }
 
 /// The row of a list with this local port.
@@ -133,18 +127,7 @@ fn sockets_of_udp_of_another_namespace_are_listed_while_they_move_something() {
     other.ip("link set dev lo up");
     let monitor = Monitor::live(&net.receiver, "--iface in0 --map-memory 32");
     wait_until(&monitor, "the first census", |snapshot| snapshot["connections"].is_object());
-    let (server, client) = other.run(|| {
-        let bind = || UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let (server, client) = (bind(), bind());
-        client.connect(server.local_addr().expect("an address")).expect("connecting");
-        (server, client)
-    });
-    for _ in 0..20 {
-        client.send(&[7; 100]).expect("sending");
-        let (_, from) = server.recv_from(&mut [0; 200]).expect("receiving");
-        server.send_to(&[7; 10], from).expect("answering");
-        client.recv(&mut [0; 200]).expect("receiving");
-    }
+    let [server, client] = exchange(other, 20);
     let port = |socket: &UdpSocket| socket.local_addr().expect("an address").port();
     let (from, to, inode) = (port(&client), port(&server), json!(other.inode()));
     let snapshot = wait_until(&monitor, "every datagram", |snapshot| {

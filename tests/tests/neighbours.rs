@@ -50,12 +50,7 @@ fn neighbours(monitor: &Monitor) -> Value {
 /// What is known when `condition` holds.
 #[track_caller]
 fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = neighbours(monitor);
-        condition(&last).then(|| last.take())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+    program::first(what, || neighbours(monitor), condition)
 }
 
 /// Requests, answers, and whether it is the gateway.

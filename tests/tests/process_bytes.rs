@@ -45,9 +45,7 @@ fn both(namespace: &Namespace, waits: &str, begins: &str) -> [u32; 2] {
 }
 
 fn groups(monitor: &Monitor) -> Value {
-    let request =
-        json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes", "monitor"], "limit": 0});
-    monitor.command(&request)["snapshot"].clone()
+    monitor.groups(&["connections", "processes", "monitor"])
 }
 
 fn process(snapshot: &Value, pid: u32) -> Option<(u64, u64)> {

@@ -40,20 +40,13 @@ fn mount(at: &CStr, kind: &CStr, options: &CStr) -> io::Result<()> {
 }
 
 fn groups(monitor: &Monitor) -> Value {
-    let request =
-        json!({"cmd": "snapshot", "schema": 2, "groups": ["connections", "processes", "monitor"], "limit": 0});
-    monitor.command(&request)["snapshot"].take()
+    monitor.groups(&["connections", "processes", "monitor"])
 }
 
 /// The first snapshot of these groups of which `condition` holds.
 #[track_caller]
 fn wait_until(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = groups(monitor);
-        condition(&last).then(|| last.take())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last}"))
+    program::first(what, || groups(monitor), condition)
 }
 
 fn mover(net: &Net, arguments: &str) -> Command {

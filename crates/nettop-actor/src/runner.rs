@@ -17,7 +17,7 @@ use rustix::{
     process::{Pid, Signal, kill_process_group},
 };
 
-use crate::job::{End, MOST_OUTPUT};
+use crate::job::End;
 
 /// Where firewall tools are looked for, whatever `PATH` says; and what hooks have as theirs.
 pub const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -37,9 +37,16 @@ pub struct Ran {
     pub is_orphan: bool,
 }
 
+impl Ran {
+    /// Of what has printed nothing.
+    pub fn new(end: End) -> Self {
+        Self { end, output: Vec::new(), cut: 0, is_orphan: false }
+    }
+}
+
 /// Runs it for `most` at most, and while there is somebody at the other end of `asker`. `keep`: bytes of output.
 pub fn run(program: &Path, arguments: &[String], most: Duration, keep: usize, asker: BorrowedFd<'_>) -> Ran {
-    let mut ran = Ran { end: End::Late, output: Vec::new(), cut: 0, is_orphan: false };
+    let mut ran = Ran::new(End::Late);
     match spawn(program, arguments) {
         Err(error) => ran.end = End::NotRun(format!("{} cannot be run: {error}", program.display())),
         Ok((mut child, mut output)) => {
@@ -179,9 +186,6 @@ pub fn judge(path: &Path, owner: u32) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// Bytes of a hook's output that are kept.
-pub const KEEP: usize = MOST_OUTPUT;
 
 #[cfg(test)]
 mod tests {

@@ -114,7 +114,7 @@ struct Actor {
 impl Actor {
     fn act(&mut self, id: u64, job: &Job) -> Done {
         let began = Instant::now();
-        let (ran, elements) = self.run(job).unwrap_or_else(|why| (not_run(why), Vec::new()));
+        let (ran, elements) = self.run(job).unwrap_or_else(|why| (Ran::new(End::NotRun(why)), Vec::new()));
         Done {
             id,
             end: ran.end,
@@ -171,14 +171,14 @@ impl Actor {
                 // Again: it may be another one by now.
                 runner::judge(&program, rustix::process::geteuid().as_raw())?;
                 let most = Duration::from_secs(hook.timeout);
-                runner::run(&program, &arguments, most, runner::KEEP, self.asker.as_fd())
+                runner::run(&program, &arguments, most, MOST_OUTPUT, self.asker.as_fd())
             }
         };
         Ok((ran, Vec::new()))
     }
 
     fn steps(&self, steps: &[Step], patience: Duration) -> Ran {
-        let mut all = Ran { end: End::Exited(0), output: Vec::new(), cut: 0, is_orphan: false };
+        let mut all = Ran::new(End::Exited(0));
         for step in steps {
             let ran = match step {
                 Step::Run(command) => self.command(command, patience, MOST_OUTPUT),
@@ -201,7 +201,7 @@ impl Actor {
     fn command(&self, Command { program, arguments }: &Command, patience: Duration, keep: usize) -> Ran {
         match runner::tool(program) {
             Ok(path) => runner::run(&path, arguments, patience, keep, self.asker.as_fd()),
-            Err(why) => not_run(why),
+            Err(why) => Ran::new(End::NotRun(why)),
         }
     }
 
@@ -216,8 +216,4 @@ impl Actor {
             }
         }
     }
-}
-
-fn not_run(why: String) -> Ran {
-    Ran { end: End::NotRun(why), output: Vec::new(), cut: 0, is_orphan: false }
 }

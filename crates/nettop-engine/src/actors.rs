@@ -10,7 +10,7 @@ use nettop_model::{
     answer::Reply,
     net::Net,
     request::Request,
-    snapshot::{BlockRow, Degraded, HookRow, With},
+    snapshot::{Alert, BlockRow, Degraded, HookRow, With},
 };
 use nettop_requests::Caller;
 use tokio::sync::oneshot;
@@ -76,20 +76,31 @@ impl Actors {
         }
     }
 
+    /// The hooks that an alert runs when it is raised; none: it is over.
+    pub(crate) fn hooks_of(&self, alert: &Alert) -> impl Iterator<Item = &HookRow> {
+        let is_raised = alert.until_ns.is_none();
+        self.rows.iter().filter(move |hook| is_raised && hook.on.as_deref() == Some(&*alert.kind))
+    }
+
+    /// Whether there is one.
+    pub(crate) fn has_hook_of(&self, alert: &Alert) -> bool {
+        self.hooks_of(alert).next().is_some()
+    }
+
     /// Those that are lost.
-    pub fn degraded(&self) -> impl Iterator<Item = Degraded> {
+    pub fn degraded(&self) -> Vec<Degraded> {
         let lost = |link: &Option<Link>| link.as_ref().is_some_and(Link::is_lost);
         let all = [
             (&self.firewall, "firewalls are not told to block any more, nor to end that; XDP still drops"),
             (&self.hooks, "hooks do not run any more"),
         ];
-        let rows = all.into_iter().filter(|(link, _)| lost(link)).map(|(_, what)| Degraded {
+        let row = |what: &str| Degraded {
             badge: "ACTOR LOST".into(),
             what: what.into(),
             reason: "the process beside the monitor that runs them has ended".into(),
             remedy: "start the monitor again".into(),
-        });
-        rows.collect::<Vec<_>>().into_iter()
+        };
+        all.into_iter().filter(|(link, _)| lost(link)).map(|(_, what)| row(what)).collect()
     }
 }
 

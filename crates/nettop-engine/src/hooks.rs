@@ -58,11 +58,10 @@ impl Engine {
         self.send_job(Which::Hooks, Job::Hook { key, target }, Next::Hooked(hook))
     }
 
-    /// Runs the hooks that alerts run, for alerts that were raised just now.
+    /// Runs the hooks of alerts that were raised just now.
     pub(crate) fn run_hooks_of(&mut self, raised: &[Alert]) {
-        for alert in raised.iter().filter(|alert| alert.until_ns.is_none()) {
-            let hooks: Vec<_> =
-                self.actors.rows.iter().filter(|hook| hook.on.as_deref() == Some(&*alert.kind)).cloned().collect();
+        for alert in raised {
+            let hooks: Vec<_> = self.actors.hooks_of(alert).cloned().collect();
             for hook in hooks {
                 let every = Duration::from_secs(hook.every);
                 if !self.hook_times.may(hook.key, every, Instant::now()) {

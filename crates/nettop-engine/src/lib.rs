@@ -350,8 +350,7 @@ impl Engine {
         self.write_blocks(true);
         self.audit_last();
         self.sinks.finish();
-        self.aggregates.settle();
-        Arc::new(self.snapshot(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
+        Arc::new(self.newest(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
     }
 
     /// Enters what a source has at once, for a while.
@@ -415,9 +414,8 @@ impl Engine {
     }
 
     /// Enters what has come since the last time, and keeps the number of events within the budget: what [`run`](Self::run) does
-    /// several times between ticks. Where a second is over with it, the rules look at it; returns whether the tables were
-    /// read for them.
-    pub fn drain(&mut self) -> bool {
+    /// several times between ticks. Where a second is over with it, the rules look at it.
+    pub fn drain(&mut self) {
         let started = Instant::now();
         let Self { source, reading, aggregates, details, histories, detector, geo, full, calendar, missed, .. } = self;
         let (blocks, has_tables) = (&mut self.blocks, &mut self.has_tables);
@@ -455,7 +453,6 @@ impl Engine {
         self.sinks.flush();
         self.pulse();
         self.overhead.note(started.elapsed(), self.reading.totals.seen.packets);
-        second_over
     }
 
     fn pulse(&self) {
@@ -504,9 +501,9 @@ impl Engine {
             };
             let mut changes = detector.judge_own(reading.at, seconds, &rows);
             changes.extend(detector.judge(reading.at, seconds, &around));
-            let raised: Vec<_> = changes.iter().filter(|alert| alert.until_ns.is_none()).cloned().collect();
+            let hooked: Vec<_> = changes.iter().filter(|alert| self.actors.has_hook_of(alert)).cloned().collect();
             changes.into_iter().for_each(|alert| sinks.alert(alert));
-            self.run_hooks_of(&raised);
+            self.run_hooks_of(&hooked);
         }
     }
 
@@ -531,13 +528,17 @@ impl Engine {
         }
     }
 
-    fn publish(&mut self) {
-        // As new as the totals beside them.
+    /// A snapshot of which all parts are of the newest reading, with at most `limit` (0: all) rows in each list.
+    fn newest(&mut self, limit: usize) -> Snapshot {
         if !std::mem::replace(&mut self.has_tables, true) {
             self.source.read_tables(&mut self.aggregates.tables);
         }
         self.aggregates.settle();
-        let snapshot = self.snapshot(DEFAULT_LIMIT);
+        self.snapshot(limit)
+    }
+
+    fn publish(&mut self) {
+        let snapshot = self.newest(DEFAULT_LIMIT);
         self.histories.follow(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));
         self.published = Instant::now();
@@ -641,8 +642,7 @@ impl Engine {
         if limit == DEFAULT_LIMIT {
             return self.snapshots.borrow().clone();
         }
-        self.aggregates.settle();
-        Arc::new(self.snapshot(limit))
+        Arc::new(self.newest(limit))
     }
 
     /// Changes all of it, or nothing.

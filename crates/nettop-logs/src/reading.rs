@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use nettop_model::clock::Moment;
+pub use nettop_model::snapshot::Lines;
 use serde::{Deserialize, Serialize};
 
 /// Lines in one reading, at most: further ones wait in their files.
@@ -31,54 +32,6 @@ impl LogReading {
         self.entries.extend(newer.entries);
         let Self { at, files, problems, behind, .. } = newer;
         (self.at, self.files, self.problems, self.behind) = (at, files, problems, behind);
-    }
-}
-
-/// What became of lines. Always: `lines` = `parsed` + `other_format` + `malformed` + `overlong`, and
-/// `parsed` = `attributed` + `no_address` + `ambiguous`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Lines {
-    /// Lines there were.
-    pub lines: u64,
-    /// Understood.
-    pub parsed: u64,
-    /// Of another format, or of a program that is not looked at.
-    pub other_format: u64,
-    /// Of this format, but contradicting it.
-    pub malformed: u64,
-    /// Longer than 64 KiB.
-    pub overlong: u64,
-    /// Of one address.
-    pub attributed: u64,
-    /// Of none.
-    pub no_address: u64,
-    /// Can be read in two ways with two addresses: they are nobody's.
-    pub ambiguous: u64,
-    /// Bytes that nobody has read, since their file was cut or went before.
-    pub lost_bytes: u64,
-}
-
-impl Lines {
-    /// Whether every line is somewhere.
-    pub fn holds(&self) -> bool {
-        self.lines == self.parsed + self.other_format + self.malformed + self.overlong
-            && self.parsed == self.attributed + self.no_address + self.ambiguous
-    }
-
-    /// Adds those of another file.
-    pub fn add(&mut self, other: &Self) {
-        let Self { lines, parsed, other_format, malformed, overlong, attributed, no_address, ambiguous, lost_bytes } =
-            other;
-        self.lines += lines;
-        self.parsed += parsed;
-        self.other_format += other_format;
-        self.malformed += malformed;
-        self.overlong += overlong;
-        self.attributed += attributed;
-        self.no_address += no_address;
-        self.ambiguous += ambiguous;
-        self.lost_bytes += lost_bytes;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use nettop_engine::{
     blocks::{Blocking, automatic},
     detect::OwnRule,
@@ -43,37 +43,38 @@ pub struct BlockingArgs {
     pub audit: Option<PathBuf>,
 }
 
-/// How blocks are made unless a request says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum BlockWith {
-    /// Command lines are told.
-    #[default]
-    Print,
-    /// The kernel program drops.
-    Xdp,
-    /// A table of its own of nftables.
-    Nft,
-    /// ufw.
-    Ufw,
-    /// firewalld.
-    Firewalld,
-    /// iptables and ip6tables.
-    Iptables,
-    /// Not at all.
-    None,
-}
+/// How blocks are made unless a request says otherwise; `None`: not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockWith(pub Option<With>);
 
 impl BlockWith {
-    fn with(self) -> Option<With> {
-        Some(match self {
-            Self::Print => With::Print,
-            Self::Xdp => With::Xdp,
-            Self::Nft => With::Nft,
-            Self::Ufw => With::Ufw,
-            Self::Firewalld => With::Firewalld,
-            Self::Iptables => With::Iptables,
-            Self::None => return None,
-        })
+    const ALL: [Self; With::ALL.len() + 1] = {
+        let mut all = [Self(None); With::ALL.len() + 1];
+        let mut at = 0;
+        while at < With::ALL.len() {
+            all[at] = Self(Some(With::ALL[at]));
+            at += 1;
+        }
+        all
+    };
+}
+
+impl Default for BlockWith {
+    fn default() -> Self {
+        Self(Some(With::default()))
+    }
+}
+
+impl ValueEnum for BlockWith {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self.0 {
+            Some(with) => with.to_possible_value(),
+            None => Some(PossibleValue::new("none").help("Not at all")),
+        }
     }
 }
 
@@ -84,11 +85,11 @@ impl BlockingArgs {
     /// A rule that is to block cannot.
     pub fn blocking(&self, rules: &[OwnRule]) -> Result<Blocking> {
         automatic::check(&self.auto_block, rules).map_err(anyhow::Error::msg)?;
-        if self.auto_block_enforce && self.block_with == BlockWith::None {
+        if self.auto_block_enforce && self.block_with.0.is_none() {
             bail!("--auto-block-enforce and --block-with none: the latter forbids every block; leave one of them out");
         }
         Ok(Blocking {
-            with: self.block_with.with(),
+            with: self.block_with.0,
             allow: self.allow.clone(),
             trusted_proxies: self.trusted_proxy.clone(),
             restore: self.block_restore,

@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use nettop_actor::firewall;
 use nettop_collect::{
     collector::{Collector, Collectors},
     demo::Demo,
@@ -107,7 +108,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut beside: Vec<Box<dyn Collector>> = vec![Box::new(Host::open())];
     if !args.is_without(Optional::Blocks) {
         let watch = LifelineWatch::open(args.common.control.port());
-        settings.blocking = Blocking { urgency: watch.urgency(), ..blocking };
+        settings.blocking = Blocking { urgency: watch.urgency(), in_use: firewall::in_use(), ..blocking };
         beside.push(Box::new(watch));
     }
     if !args.is_without(Optional::Connections) {

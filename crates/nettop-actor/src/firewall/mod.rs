@@ -27,7 +27,7 @@ pub struct Firewall {
     /// Whether only root can use it; else CAP_NET_ADMIN is enough.
     pub needs_root: bool,
     /// Whether this host uses it, as far as can be told without running anything.
-    pub is_in_use: fn() -> bool,
+    is_in_use: fn() -> bool,
 }
 
 /// How to have told what is blocked.
@@ -84,6 +84,11 @@ pub const FIREWALLS: &[Firewall] = &[nft::FIREWALL, ufw::FIREWALL, firewalld::FI
 /// The one of that name; `None`: it is none.
 pub fn of(with: With) -> Option<&'static Firewall> {
     FIREWALLS.iter().find(|firewall| firewall.with == with)
+}
+
+/// Those that this host uses. What tells that cannot be read in the sandbox.
+pub fn in_use() -> Vec<With> {
+    FIREWALLS.iter().filter(|firewall| (firewall.is_in_use)()).map(|firewall| firewall.with).collect()
 }
 
 /// Steps as one line for a shell.

@@ -1,6 +1,9 @@
 //! Blocks in firewalls of the host: an actor makes and ends them, and is asked now and then whether they are still there.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use nettop_actor::{
     firewall,
@@ -33,6 +36,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const SOON_OVER: u64 = 3;
 /// After how many seconds it is tried again to end one.
 const AGAIN: u64 = 30;
+
+/// What became of a job; `told` says what that means.
+fn outcome(done: &Done, told: impl FnOnce(String) -> String) -> Result<(), Denied> {
+    done.error().map_or(Ok(()), |error| Err(told(error).into()))
+}
 
 impl Engine {
     /// Has a firewall block what is asked; `None`: it is not to be done by one.
@@ -72,15 +80,13 @@ impl Engine {
     ) -> Reply {
         let (net, with) = (row.net, row.with);
         let now = Moment::now();
-        let failed = done.error().map(|error| format!("{net} is not blocked: {}: {error}", with.label()));
+        let result = outcome(done, |error| format!("{net} is not blocked: {}: {error}", with.label()));
         let line = match caller {
             Some(caller) => audit::Row::made(now, caller, &row, seconds),
             None => audit::Row::restored(now, &row, seconds),
         };
-        self.sinks.audit(line.with_result(&failed.clone().map_or(Ok(()), |told| Err(told.into()))));
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        self.sinks.audit(line.with_result(&result));
+        result.map_err(|denied| denied.told)?;
         self.blocks.book.put_elsewhere(row, now, seconds * 1_000_000_000);
         // What must not be blocked may have changed since it was approved.
         self.blocks.is_judged = false;
@@ -125,16 +131,15 @@ impl Engine {
         done: &Done,
     ) -> Reply {
         let now = Moment::now();
-        let failed =
-            done.error().map(|error| format!("{net} is still blocked: {error}; ending it is tried again in {AGAIN} s"));
+        let still = |error| format!("{net} is still blocked: {error}; ending it is tried again in {AGAIN} s");
+        let result = outcome(done, still);
         if let Some(caller) = caller {
-            let result = failed.clone().map_or(Ok(()), |told| Err(told.into()));
             self.sinks.audit(audit::Row::new(now, caller, Verb::Unblock, net).with_result(&result));
         }
-        if let Some(error) = failed {
+        if let Err(Denied { told, .. }) = result {
             self.blocks.book.postpone(&net, now, AGAIN);
             self.blocks.is_judged = false;
-            return Err(error);
+            return Err(told);
         }
         let by = match (caller, refusal) {
             (Some(caller), _) => &*caller.name,
@@ -216,8 +221,8 @@ impl Engine {
         if adopted > 0 {
             self.message = format!("{adopted} blocks of an earlier run are in the table of {}", with.label());
         }
-        let missing: Vec<_> =
-            self.blocks.book.missing(with, now, SOON_OVER, |net| elements.iter().any(|it| it.net == *net));
+        let there: HashSet<_> = elements.iter().map(|element| element.net).collect();
+        let missing = self.blocks.book.missing(with, now, SOON_OVER, |net| there.contains(net));
         if !missing.is_empty() {
             let many = missing.len();
             self.message = format!("somebody has emptied the table of {}: {many} blocks are made again", with.label());

@@ -64,6 +64,8 @@ pub struct Blocking {
     pub extend: bool,
     /// What rules block.
     pub automatic: Wanted,
+    /// The firewalls that this host uses.
+    pub in_use: Vec<With>,
     /// Set while something is blocked: then what must not be blocked is looked for each second.
     pub urgency: Arc<AtomicBool>,
 }

@@ -29,11 +29,12 @@ impl Engine {
         let refusal = self.with_scene(|_, scene| guards::judge(scene, net, false)).flatten();
         // Those that this host uses first.
         let mut firewalls: Vec<_> = FIREWALLS.iter().collect();
-        firewalls.sort_by_key(|firewall| !(firewall.is_in_use)());
+        let is_in_use = |firewall: &Firewall| self.blocks.blocking.in_use.contains(&firewall.with);
+        firewalls.sort_by_key(|firewall| !is_in_use(firewall));
         let command = |firewall: &Firewall| {
             json!({
                 "firewall": firewall.with.label(),
-                "in_use": (firewall.is_in_use)(),
+                "in_use": is_in_use(firewall),
                 "block": firewall::line(&(firewall.block)(net, seconds)),
                 "unblock": firewall::line(&(firewall.unblock)(net)),
             })

@@ -23,7 +23,7 @@ impl LogState {
                 "none while it lasts: it waits in its file and is read; else leave out files with --no-access-log",
             );
         }
-        let lost = self.accounting().lost_bytes;
+        let lost = self.accounting().lines.lost_bytes;
         if lost > 0 {
             push(
                 "LOGS LOST",

@@ -97,25 +97,12 @@ impl LogState {
 
     /// The same, since the last reset, and whether it adds up.
     pub fn accounting(&self) -> LogAccounting {
-        let (all, base) = (self.all(), self.base);
-        let since = |of: fn(&Lines) -> u64| of(&all).saturating_sub(of(&base));
+        let all = self.all();
+        let lines = all.since(&self.base);
         let (visits, evicted) = (self.visits.lines(), self.visits.evicted());
-        let attributed = since(|lines| lines.attributed);
         let files = self.told.iter().flat_map(|told| &told.files).all(|file| file.lines.holds());
-        LogAccounting {
-            lines: since(|lines| lines.lines),
-            parsed: since(|lines| lines.parsed),
-            other_format: since(|lines| lines.other_format),
-            malformed: since(|lines| lines.malformed),
-            overlong: since(|lines| lines.overlong),
-            attributed,
-            no_address: since(|lines| lines.no_address),
-            ambiguous: since(|lines| lines.ambiguous),
-            visits,
-            evicted,
-            lost_bytes: since(|lines| lines.lost_bytes),
-            holds: files && all.holds() && attributed == visits + evicted,
-        }
+        let holds = files && all.holds() && lines.attributed == visits + evicted;
+        LogAccounting { lines, visits, evicted, holds }
     }
 
     /// What is published of visits, with at most `limit` (0: all) rows; `known` tells what is known of an address beside.

@@ -183,13 +183,13 @@ fn lines_are_of_visits_or_evicted_and_a_reset_counts_anew() {
         play.enter(if n == 0 { vec![entry, kept] } else { vec![entry] });
         assert!(play.state.holds(), "{:?}", play.state.accounting());
     }
-    let LogAccounting { attributed, visits, evicted, .. } = play.state.accounting();
+    let LogAccounting { lines: Lines { attributed, .. }, visits, evicted, .. } = play.state.accounting();
     assert_eq!((attributed, visits + evicted), (1001, 1001));
     assert!(visits >= 100 && play.state.visits.get(&ip(7)).is_some());
     play.state.reset();
     assert_eq!(play.state.accounting(), LogAccounting { holds: true, ..LogAccounting::default() });
     play.enter(vec![get(0, 1, 200)]);
-    assert_eq!((play.state.accounting().lines, play.state.accounting().holds), (1, true));
+    assert_eq!((play.state.accounting().lines.lines, play.state.accounting().holds), (1, true));
 }
 
 #[test]

@@ -134,6 +134,9 @@ pub enum With {
 }
 
 impl With {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Print, Self::Xdp, Self::Nft, Self::Ufw, Self::Firewalld, Self::Iptables];
+
     /// What options and JSON call it.
     pub const fn label(self) -> &'static str {
         match self {

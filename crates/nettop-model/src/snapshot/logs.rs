@@ -26,18 +26,18 @@ pub struct Visits {
     pub accounting: LogAccounting,
 }
 
-/// What became of lines of logs since the start or the last reset. Always: `lines` = `parsed` + `other_format` + `malformed` + `overlong`,
-/// `parsed` = `attributed` + `no_address` + `ambiguous`, and `attributed` = `visits` + `evicted`.
+/// What became of lines. Always: `lines` = `parsed` + `other_format` + `malformed` + `overlong`, and
+/// `parsed` = `attributed` + `no_address` + `ambiguous`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LogAccounting {
-    /// Lines that were read.
+pub struct Lines {
+    /// Lines there were.
     pub lines: u64,
     /// Understood.
     pub parsed: u64,
     /// Of another format, or of a program that is not looked at.
     pub other_format: u64,
-    /// Of their file's format, but contradicting it.
+    /// Of this format, but contradicting it.
     pub malformed: u64,
     /// Longer than 64 KiB.
     pub overlong: u64,
@@ -45,14 +45,62 @@ pub struct LogAccounting {
     pub attributed: u64,
     /// Of none.
     pub no_address: u64,
-    /// Can be read in two ways with two addresses, and are nobody's.
+    /// Can be read in two ways with two addresses: they are nobody's.
     pub ambiguous: u64,
+    /// Bytes that nobody has read, since their file was cut or went before.
+    pub lost_bytes: u64,
+}
+
+impl Lines {
+    /// Whether every line is somewhere.
+    pub fn holds(&self) -> bool {
+        self.lines == self.parsed + self.other_format + self.malformed + self.overlong
+            && self.parsed == self.attributed + self.no_address + self.ambiguous
+    }
+
+    /// Adds those of another file.
+    pub fn add(&mut self, other: &Self) {
+        let Self { lines, parsed, other_format, malformed, overlong, attributed, no_address, ambiguous, lost_bytes } =
+            other;
+        self.lines += lines;
+        self.parsed += parsed;
+        self.other_format += other_format;
+        self.malformed += malformed;
+        self.overlong += overlong;
+        self.attributed += attributed;
+        self.no_address += no_address;
+        self.ambiguous += ambiguous;
+        self.lost_bytes += lost_bytes;
+    }
+
+    /// What has come since these.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            lines: self.lines.saturating_sub(earlier.lines),
+            parsed: self.parsed.saturating_sub(earlier.parsed),
+            other_format: self.other_format.saturating_sub(earlier.other_format),
+            malformed: self.malformed.saturating_sub(earlier.malformed),
+            overlong: self.overlong.saturating_sub(earlier.overlong),
+            attributed: self.attributed.saturating_sub(earlier.attributed),
+            no_address: self.no_address.saturating_sub(earlier.no_address),
+            ambiguous: self.ambiguous.saturating_sub(earlier.ambiguous),
+            lost_bytes: self.lost_bytes.saturating_sub(earlier.lost_bytes),
+        }
+    }
+}
+
+/// What became of all lines since the start or the last reset. Always, beside what [`Lines`] says: `attributed` = `visits` + `evicted`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogAccounting {
+    /// Their sums over all files.
+    #[serde(flatten)]
+    pub lines: Lines,
     /// Of the addresses that are remembered.
     pub visits: u64,
     /// Of addresses that are not any more.
     pub evicted: u64,
-    /// Bytes that were gone before they were read.
-    pub lost_bytes: u64,
     /// Whether these numbers, which are counted apart, agree.
     pub holds: bool,
 }

@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use super::{
-    drawing::{lines, scrolled, titled},
+    drawing::{choices, titled},
     picture::Picture,
     row::{Body, Height, Room},
 };
@@ -37,18 +37,12 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
             state.keys().first("wider")
         ),
     );
-    let cursor = state.columns.unwrap_or_default();
     let heads = state.listing().heads();
-    let room = usize::from(area.height);
-    let drawn = heads.iter().enumerate().map(|(at, head)| {
+    let rows = heads.iter().enumerate().map(|(at, head)| {
         let sign = if state.table().without.contains(&at) { "[ ] " } else { "[x] " };
         let width = state.table().widths.get(&at).map_or("auto".into(), u16::to_string);
         let name = format!("{sign}{} {}", text::left(head.title, NAME), text::right(&width, WIDTH));
-        if at == cursor {
-            return Line::styled(text::left(&format!("{name} {}", head.help), area.width.into()), theme.selected);
-        }
         Line::from(vec![Span::styled(name, theme.value), Span::styled(format!(" {}", head.help), theme.text)])
     });
-    let first = (cursor + 1).saturating_sub(room);
-    lines(frame, area, scrolled(drawn.collect(), first, room));
+    choices(frame, area, theme, state.columns.unwrap_or_default(), rows);
 }

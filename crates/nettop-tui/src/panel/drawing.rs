@@ -25,6 +25,14 @@ pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>) {
     frame.render_widget(Paragraph::new(cut), area);
 }
 
+/// Draws a list to choose from: the line under the cursor is marked, and can be seen.
+pub fn choices(frame: &mut Frame, area: Rect, theme: &Theme, cursor: usize, rows: impl Iterator<Item = Line<'static>>) {
+    let room = usize::from(area.height);
+    let mark = |line: Line| Line::styled(text::left(&line.to_string(), area.width.into()), theme.selected);
+    let drawn = rows.enumerate().map(|(at, line)| if at == cursor { mark(line) } else { line });
+    lines(frame, area, scrolled(drawn.collect(), (cursor + 1).saturating_sub(room), room));
+}
+
 /// Draws a rule with the panel's title on the first line, and a note at its right end; returns what is left.
 pub fn titled(frame: &mut Frame, area: Rect, theme: &Theme, title: &str, note: &str) -> Rect {
     let columns = usize::from(area.width);

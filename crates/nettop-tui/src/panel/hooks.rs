@@ -9,7 +9,7 @@ use ratatui::{
 };
 
 use super::{
-    drawing::{lines, scrolled, titled},
+    drawing::{choices, lines, scrolled, titled},
     picture::Picture,
     row::{Body, Height, Room},
 };
@@ -64,18 +64,13 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     .collect();
     let on = if on.is_empty() { "nothing is selected".into() } else { format!("on {}", on.join(", ")) };
     let area = titled(frame, area, theme, "Hooks", &format!("{on}; {} runs it", keys.first("run")));
-    let room = usize::from(area.height);
-    let drawn = picture.snapshot.monitor.hooks.iter().enumerate().map(|(at, hook)| {
+    let rows = picture.snapshot.monitor.hooks.iter().map(|hook| {
         let also = hook.on.as_ref().map_or(String::new(), |rule| format!("  also on {}", format::visible(rule)));
         let label = text::left(&format::visible(&hook.label), LABEL);
-        let rest = format!("{label} {}{also}", hook.needs.join(" "));
-        if at == dialog.cursor {
-            return Line::styled(text::left(&format!("{} {rest}", hook.key), area.width.into()), theme.selected);
-        }
-        Line::from(vec![Span::styled(hook.key.to_string(), theme.key), Span::styled(format!(" {rest}"), theme.text)])
+        let rest = format!(" {label} {}{also}", hook.needs.join(" "));
+        Line::from(vec![Span::styled(hook.key.to_string(), theme.key), Span::styled(rest, theme.text)])
     });
-    let first = (dialog.cursor + 1).saturating_sub(room);
-    lines(frame, area, scrolled(drawn.collect(), first, room));
+    choices(frame, area, theme, dialog.cursor, rows);
 }
 
 fn printed(picture: &Picture, output: &HookOutput, columns: usize) -> Vec<Line<'static>> {

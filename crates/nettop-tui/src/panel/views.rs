@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use super::{
-    drawing::{lines, scrolled, titled},
+    drawing::{choices, titled},
     picture::Picture,
     row::{Body, Height, Room},
 };
@@ -33,21 +33,14 @@ pub fn render(frame: &mut Frame, area: Rect, picture: &Picture) {
     let (state, theme) = (picture.state, picture.theme);
     let (keys, cursor) = (state.keys().keys("view"), state.views.unwrap_or_default());
     let area = titled(frame, area, theme, "Views", &format!("{}: go there", state.keys().first("go")));
-    let room = usize::from(area.height);
-    let drawn = VIEWS.iter().enumerate().map(|(at, view)| {
+    let rows = VIEWS.iter().enumerate().map(|(at, view)| {
         // A view may have none.
         let key = text::left(&keys.get(at).map_or(String::new(), |key| key.label()), KEY);
-        let name = text::left(view.name(), NAME);
-        if at == cursor {
-            let whole = format!("{key} {name} {}", view.about());
-            return Line::styled(text::left(&whole, area.width.into()), theme.selected);
-        }
         Line::from(vec![
             Span::styled(key, theme.label),
-            Span::styled(format!(" {name}"), theme.value),
+            Span::styled(format!(" {}", text::left(view.name(), NAME)), theme.value),
             Span::styled(format!(" {}", view.about()), theme.text),
         ])
     });
-    let first = (cursor + 1).saturating_sub(room);
-    lines(frame, area, scrolled(drawn.collect(), first, room));
+    choices(frame, area, theme, cursor, rows);
 }

@@ -23,6 +23,15 @@ pub fn mute(state: &mut State, snapshot: &Snapshot) {
     state.notice = Some(Notice::info(format!("{}{whom}: {text}", alert.kind)));
 }
 
+/// The alert that is open, as it was listed last, or the selected one.
+pub fn current<'a>(state: &'a State, snapshot: &'a Snapshot) -> Option<&'a Alert> {
+    if let Some(open) = &state.alert {
+        return Some(open.listed(snapshot).unwrap_or(&open.last));
+    }
+    let id = moving::selected(state, snapshot)?;
+    snapshot.alerts.iter().find(|alert| Id::from(*alert) == id)
+}
+
 /// The alert that is open, or the selected one; says what to do where there is none.
 fn selected<'a>(state: &mut State, snapshot: &'a Snapshot) -> Option<&'a Alert> {
     if let Some(open) = &state.alert {
@@ -36,8 +45,6 @@ fn selected<'a>(state: &mut State, snapshot: &'a Snapshot) -> Option<&'a Alert> 
         state.notice = Some(Notice::info(format!("alerts are marked in their view: press {}", ALERTS + 1)));
         return None;
     }
-    let listed = state.listed(snapshot);
-    let id = listed.id(moving::place(state, &*listed));
-    drop(listed);
-    snapshot.alerts.iter().find(|alert| Some(Id::from(*alert)) == id)
+    let id = moving::selected(state, snapshot)?;
+    snapshot.alerts.iter().find(|alert| Id::from(*alert) == id)
 }

@@ -9,7 +9,7 @@ use nettop_model::{
 use nettop_views::table::Id;
 use serde_json::Value;
 
-use super::{Effect, moving};
+use super::{Effect, alerts, moving};
 use crate::{
     prompt::{Act, Prompt, Purpose},
     state::{Notice, State},
@@ -35,19 +35,8 @@ pub fn open(state: &mut State, snapshot: &Snapshot, act: Act) -> Option<Effect> 
 
 /// Whether what is selected, or open, is a flood that goes on and has no single source.
 fn is_flood_of_many(state: &State, snapshot: &Snapshot) -> bool {
-    if state.detail.is_some() {
-        return false;
-    }
     let is_of_many = |alert: &Alert| alert.source.is_none() && alert.is_flooding();
-    match &state.alert {
-        Some(open) => is_of_many(open.listed(snapshot).unwrap_or(&open.last)),
-        None => match moving::selected(state, snapshot) {
-            Some(id @ Id::Alert(_, None, _)) => {
-                snapshot.alerts.iter().find(|alert| Id::from(*alert) == id).is_some_and(is_of_many)
-            }
-            _ => false,
-        },
-    }
+    state.detail.is_none() && alerts::current(state, snapshot).is_some_and(is_of_many)
 }
 
 /// Takes the next way to make the block, of those that there are.

@@ -2,12 +2,12 @@
 
 use nettop_model::{
     answer::{Answer, Reply},
-    request::{Hook, Request, hook::Target},
+    request::{Hook, hook::Target},
     snapshot::{HookRow, Origin, Snapshot, Subject},
 };
 use nettop_views::table::Id;
 
-use super::{Effect, moving};
+use super::{Effect, alerts, moving};
 use crate::state::{HookDialog, HookOutput, Notice, State};
 
 /// Opens the list of hooks, or closes it.
@@ -60,6 +60,7 @@ pub fn target(state: &State, snapshot: &Snapshot) -> Target {
             Subject::Prefix(_) | Subject::Process(_) => Target::default(),
         };
     }
+    let alert = alerts::current(state, snapshot);
     let id = match &state.alert {
         Some(open) => Some(Id::from(&*open.last)),
         None => moving::selected(state, snapshot),
@@ -73,11 +74,6 @@ pub fn target(state: &State, snapshot: &Snapshot) -> Target {
         Some(Id::Alert(_, Some(Origin::Ip(address)), _)) => ip(*address),
         Some(Id::Alert(_, Some(Origin::Mac(mac)), _)) => Target { mac: Some(*mac), ..Target::default() },
         _ => Target::default(),
-    };
-    let alert = match (&state.alert, &id) {
-        (Some(open), _) => Some(&*open.last),
-        (None, Some(id @ Id::Alert(..))) => snapshot.alerts.iter().find(|alert| Id::from(*alert) == *id),
-        _ => None,
     };
     if let Some(alert) = alert {
         target.rule = Some(alert.kind.to_string());
@@ -113,9 +109,4 @@ pub fn on_done(state: &mut State, reply: Reply) {
     } else if state.hooks.as_ref().is_some_and(|dialog| dialog.output.is_none()) {
         state.hooks = None;
     }
-}
-
-/// Whether a request is one of these.
-pub fn is_hook(request: &Request) -> bool {
-    matches!(request, Request::Hook(_))
 }

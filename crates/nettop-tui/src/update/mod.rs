@@ -128,7 +128,7 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
     if *request == Request::Cover {
         return cover::on_found(state, reply);
     }
-    if hooks::is_hook(request) {
+    if matches!(request, Request::Hook(_)) {
         return hooks::on_done(state, reply);
     }
     if let Request::Block(asked) = request

@@ -7,7 +7,7 @@ use nettop_model::{
     flat, format,
     query::Fact,
     snapshot::{
-        Amount, CallsAccounting, Drops, EgressAccounting, Host, HostCpu, HostMemory, LogAccounting, SelfStats,
+        Amount, CallsAccounting, Drops, EgressAccounting, Host, HostCpu, HostMemory, Lines, LogAccounting, SelfStats,
         Snapshot, Transferred,
     },
 };
@@ -197,20 +197,9 @@ fn dropped(snapshot: &Snapshot, rows: &mut Vec<Row>) {
 /// Where every line of the logs went, and of each file.
 fn logged(snapshot: &Snapshot, rows: &mut Vec<Row>) {
     let Some(visits) = snapshot.visits.as_deref() else { return };
-    let LogAccounting {
-        lines,
-        parsed,
-        other_format,
-        malformed,
-        overlong,
-        attributed,
-        no_address,
-        ambiguous,
-        visits: of_visits,
-        evicted,
-        lost_bytes,
-        holds,
-    } = visits.accounting;
+    let LogAccounting { lines, visits: of_visits, evicted, holds } = visits.accounting;
+    let Lines { lines, parsed, other_format, malformed, overlong, attributed, no_address, ambiguous, lost_bytes } =
+        lines;
     let equations = "lines = parsed + other format + malformed + overlong; parsed = attributed + no address + ambiguous; \
                      attributed = visits + evicted";
     rows.push(balance("logs", holds, equations));
