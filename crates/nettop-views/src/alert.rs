@@ -139,6 +139,12 @@ fn unit(alert: &Alert) -> Unit {
         "half-open" => Unit::Now("half-open connections"),
         "connection-flood" => Unit::Now("idle connections"),
         "retransmission-storm" => Unit::Rate("segments/s"),
+        "exploit-path" | "scanner-agent" | "http-login" => Unit::Now("such requests"),
+        "probe-path" | "http-probing" => Unit::Now("different paths"),
+        "http-burst" => Unit::Now("requests a minute"),
+        "http-crawl" => Unit::Now("different pages"),
+        "ssh-brute-force" | "login-after-failures" => Unit::Now("failed logins"),
+        "ssh-users" => Unit::Now("different names"),
         _ => Unit::Rate("pps"),
     }
 }
@@ -343,6 +349,10 @@ mod tests {
             ("connection-flood", ["300 idle connections now", "at most 400", "3x its usual 100 idle connections"]),
             ("retransmission-storm", ["300 segments/s now", "at most 400", "3x its usual 100 segments/s"]),
             ("egress-flood", ["300 pps now", "at most 400", "3x its usual 100 pps"]),
+            ("http-burst", ["300 requests a minute now", "at most 400", "3x its usual 100 requests a minute"]),
+            ("exploit-path", ["300 such requests now", "at most 400", "3x its usual 100 such requests"]),
+            ("http-probing", ["300 different paths now", "at most 400", "3x its usual 100 different paths"]),
+            ("ssh-brute-force", ["300 failed logins now", "at most 400", "3x its usual 100 failed logins"]),
         ] {
             let alert = Alert { kind: kind.into(), value: 300.0, peak: 400.0, usual: Some(100.0), ..Alert::default() };
             assert_eq!(how_hard(&alert, Units::Bits), expected, "{kind}");
