@@ -1,7 +1,7 @@
 //! The data that nettop carries: country and network of every public address.
 //!
 //! `cargo xtask data` writes them to `data/geo.bin`: their date, how many rows they were made of (4 bytes, little-endian),
-//! and the parts of a `RangeTable`. They are searched where they lie in the program's file: nothing is unpacked at the start,
+//! and the parts of a `RangeTable`. Ranges are searched where they lie in the program's file; nothing is unpacked at the start,
 //! and only what is looked at takes memory.
 
 use std::{net::IpAddr, sync::OnceLock};
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The file's first bytes: its name and the version of its layout.
-const MAGIC: &[u8; 8] = b"NTGEO\0\0\x02";
+const MAGIC: &[u8; 8] = b"NTGEO\0\0\x03";
 
 /// `data/geo.bin`.
 static EMBEDDED: &[u8] = include_bytes!("../../../data/geo.bin");

@@ -27,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod texts;
 mod watcher;
 
 pub use country::CountryCode;

@@ -1,7 +1,5 @@
 //! The different locations of a database, each kept once.
 
-use std::borrow::Cow;
-
 use anyhow::Result;
 use indexmap::IndexSet;
 
@@ -9,6 +7,7 @@ use crate::{
     CountryCode, Location,
     bits::PackedRows,
     sections::{self, Sections},
+    texts::{EMPTY, Texts},
 };
 
 /// A [`Location`] whose texts are numbers of texts.
@@ -25,9 +24,6 @@ pub struct PackedLocation {
 const MOST: usize = 4_000_000;
 /// Bytes of all texts together.
 const MOST_TEXT: usize = 128 << 20;
-
-/// What ends a text: a control character, which none has.
-const END: u8 = b'\n';
 
 /// Packed locations in the making.
 #[derive(Debug)]
@@ -88,20 +84,14 @@ impl Builder {
 
     /// The finished locations; what finds their numbers is dropped.
     pub fn finish(self) -> PackedLocations<'static> {
-        let mut texts = String::with_capacity(self.text_bytes + self.texts.len());
-        let mut starts = Vec::with_capacity(self.texts.len());
-        for text in &self.texts {
-            // The limit on all texts is far below.
-            starts.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
-            texts.push_str(text);
-            texts.push(END.into());
-        }
-        let start = |text: u32| starts.get(text as usize).copied().unwrap_or(0);
+        let mut texts = Texts::new(self.text_bytes + self.texts.len());
+        let starts: Vec<_> = self.texts.iter().map(|text| texts.push(text)).collect();
+        let start = |text: u32| starts.get(text as usize).copied().unwrap_or(EMPTY);
         let places = self.places.iter().map(|place| {
             let PackedLocation { code: CountryCode(code), country, city, asn, org } = *place;
             [u16::from_be_bytes(code).into(), start(country), start(city), asn, start(org)]
         });
-        PackedLocations { places: PackedRows::new(places), texts: texts.into() }
+        PackedLocations { places: PackedRows::new(places), texts }
     }
 }
 
@@ -114,21 +104,20 @@ fn number(at: usize) -> Result<u32, TooMany> {
 pub struct PackedLocations<'a> {
     /// Of each place its code, where its country and its city stand, its number, and where its organisation stands.
     places: PackedRows<'a, 5>,
-    /// All texts, each with an [`END`]; the first one is empty.
-    texts: Cow<'a, str>,
+    texts: Texts<'a>,
 }
 
 impl<'a> PackedLocations<'a> {
     /// What [`write`](Self::write) wrote.
     pub fn read(sections: &mut Sections<'a>) -> Option<Self> {
         let places = PackedRows::from_bytes(sections.next()?)?;
-        Some(Self { places, texts: str::from_utf8(sections.next()?).ok()?.into() })
+        Some(Self { places, texts: Texts::read(sections)? })
     }
 
     /// Adds them to a file.
     pub fn write(&self, file: &mut Vec<u8>) -> Result<()> {
         sections::put(file, &self.places.bytes())?;
-        sections::put(file, self.texts.as_bytes())
+        self.texts.write(file)
     }
 
     /// The location of a number.
@@ -136,10 +125,10 @@ impl<'a> PackedLocations<'a> {
         let Some([code, country, city, asn, org]) = self.places.get(number) else { return Location::default() };
         Location {
             country_code: CountryCode((code as u16).to_be_bytes()),
-            country: self.text(country),
-            city: self.text(city),
+            country: self.texts.get(country),
+            city: self.texts.get(city),
             asn,
-            org: self.text(org),
+            org: self.texts.get(org),
         }
     }
 
@@ -147,13 +136,5 @@ impl<'a> PackedLocations<'a> {
     pub fn region(&self, number: u32) -> (CountryCode, u32) {
         let place = self.places.get(number);
         place.map_or_else(Default::default, |[code, _, _, asn, _]| (CountryCode((code as u16).to_be_bytes()), asn))
-    }
-
-    /// The text that stands there.
-    fn text(&self, at: u32) -> &str {
-        // Most places have no city, and many nothing but a country.
-        let rest = self.texts.get(at as usize..).filter(|_| at > 0);
-        let text = rest.and_then(|rest| rest.get(..memchr::memchr(END, rest.as_bytes())?));
-        text.unwrap_or_default()
     }
 }

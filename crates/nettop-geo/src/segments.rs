@@ -14,8 +14,8 @@ use crate::{
 /// How many different prefixes there are.
 const PREFIXES: usize = 1 << 16;
 
-/// Ranges in a block.
-const BLOCK: usize = 16;
+/// Ranges in a block. With 16 the table is 5 % larger, with 64 as well 2 %.
+const BLOCK: usize = 32;
 
 /// Up to so many blocks are searched without an index, which would be larger than they are, and take longer to make.
 const FEW: usize = 64;

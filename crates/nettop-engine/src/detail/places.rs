@@ -9,6 +9,7 @@ use std::{cmp::Reverse, collections::VecDeque};
 
 use foldhash::{HashMap, HashMapExt as _};
 use nettop_common::Address;
+use nettop_model::order;
 
 use super::Known;
 
@@ -136,7 +137,7 @@ impl<T> DetailTable<T> {
         *least_ever = Some(least.source);
         all.drain(..MOST_EVER);
         all.retain(|weight| !wanted.contains(&weight.source));
-        all.sort_unstable_by_key(|weight| Reverse((weight.lately, weight.source)));
+        order::sort_by_key(all, |weight| Reverse((weight.lately, weight.source)));
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 use nettop_common::Address;
-use nettop_model::snapshot::Target;
+use nettop_model::{order, snapshot::Target};
 
 /// The part of a prefix that has this share of it stands for the whole: the rest is noise of the day.
 const NEARLY_ALL: f64 = 0.85;
@@ -126,7 +126,7 @@ pub fn locate_nets(weights: impl Iterator<Item = (Net, f64)>) -> Vec<Place> {
     if all > 0.0 {
         descend(&weights, 0, all, &mut places);
     }
-    places.sort_by(|a, b| b.share.total_cmp(&a.share));
+    order::sort_by(&mut places, |a, b| b.share.total_cmp(&a.share));
     places
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use nettop_model::{format, snapshot::Target};
+use nettop_model::{format, order, snapshot::Target};
 
 use super::{
     DetectInput, Finding, HOLDS, rule,
@@ -97,7 +97,7 @@ pub fn find(
 ) -> Vec<Finding> {
     let mut found: Vec<_> = listeners(scene).iter().map(|listener| (times(scene, listener), listener)).collect();
     found.retain(|(times, _)| *times >= HOLDS);
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    order::sort_by(&mut found, |a, b| b.0.total_cmp(&a.0));
     found.into_iter().map(|(times, listener)| finding(scene, times, listener)).collect()
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use nettop_collect::sockets::{Census, SocketProtocol, SocketRow};
 use nettop_common::{Address, Event};
+use nettop_model::order;
 
 use super::mix::{Flow, flow};
 
@@ -92,7 +93,7 @@ impl Takers {
         let takes = |open: &&Open| takes(open.address, open.v6_only, ip);
         // The kernel prefers the one that names the address; those of one port are mostly of one process.
         let mut found = at_port.filter(takes).collect::<Vec<_>>();
-        found.sort_by_key(|open| open.address.is_unspecified());
+        order::sort_by_key(&mut found, |open| open.address.is_unspecified());
         match found.first() {
             Some(open) => Some(Taker::Socket(open.process.as_ref())),
             None if self.is_whole && self.own.binary_search(address).is_ok() => Some(Taker::Nobody),

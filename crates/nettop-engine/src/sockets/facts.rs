@@ -8,7 +8,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{Census, SocketProtocol, SocketRow};
-use nettop_model::snapshot::Way;
+use nettop_model::{order, snapshot::Way};
 
 use super::{
     Counted, Entered,
@@ -61,7 +61,7 @@ impl Sums {
     fn worst(self) -> Vec<Listener> {
         let mut listeners: Vec<_> = self.0.into_values().collect();
         let weight = |listener: &Listener| Reverse(listener.half_open + listener.idle + listener.waiting);
-        listeners.sort_unstable_by_key(|sum| (weight(&sum.listener), sum.listener.port, sum.listener.address));
+        order::sort_by_key(&mut listeners, |sum| (weight(&sum.listener), sum.listener.port, sum.listener.address));
         let mut ports = HashSet::new();
         listeners.retain(|sum| ports.insert(sum.listener.port));
         listeners.truncate(LISTENERS);
@@ -111,7 +111,7 @@ impl Sum {
     fn listener(self) -> Listener {
         let mut busiest: Vec<_> = self.idle_by_remote.into_iter().collect();
         let remotes = busiest.len() as u64;
-        busiest.sort_unstable_by_key(|(ip, count)| (Reverse(*count), *ip));
+        order::sort_by_key(&mut busiest, |(ip, count)| (Reverse(*count), *ip));
         busiest.truncate(NAMED);
         let local = self.by_local.into_iter().max_by_key(|(ip, count)| (*count, Reverse(*ip))).map(|(ip, _)| ip);
         Listener { remotes, busiest, local, ..self.listener }
@@ -121,7 +121,7 @@ impl Sum {
 /// The connections that sent most segments again since the census before.
 fn resending(census: &Census, seconds: f64, sockets: &[Counted]) -> Vec<Resending> {
     let mut most: Vec<&Counted> = sockets.iter().filter(|counted| counted.resent > 0 && seconds > 0.0).collect();
-    most.sort_unstable_by_key(|counted| (Reverse(counted.resent), counted.at));
+    order::sort_by_key(&mut most, |counted| (Reverse(counted.resent), counted.at));
     let told = most.into_iter().take(NAMED).filter_map(|counted| {
         let row = census.sockets.get(counted.at as usize)?;
         Some(Resending {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nettop_common::{Address, Event, TrafficClass};
 use nettop_model::{
     clock::Moment,
-    format,
+    format, order,
     snapshot::{Alert, Bursts, Severity, Share, TopSource, Vector},
 };
 
@@ -211,7 +211,7 @@ impl Attack {
         let levels: f64 = self.kinds.values().map(|kind| kind.level).sum();
         let packets: f64 = self.kinds.values().map(|kind| kind.packets).sum();
         let mut kinds: Vec<_> = self.kinds.iter().collect();
-        kinds.sort_by(|a, b| b.1.level.total_cmp(&a.1.level));
+        order::sort_by(&mut kinds, |a, b| b.1.level.total_cmp(&a.1.level));
         let largest = kinds.first().copied();
         let name = match largest {
             None => spoofed_flood::KIND,
@@ -325,7 +325,7 @@ fn origins(sources: &[(Address, f64)], scene: &DetectInput) -> Vec<Share> {
     }
     let mut shares: Vec<_> =
         shares.into_iter().filter(|(_, share)| *share >= ORIGIN).map(|(of, share)| Share { of, share }).collect();
-    shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+    order::sort_by(&mut shares, |a, b| b.share.total_cmp(&a.share));
     shares.truncate(ORIGINS);
     shares
 }

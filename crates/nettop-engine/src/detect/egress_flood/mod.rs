@@ -8,7 +8,7 @@ mod unanswered;
 
 use nettop_common::TrafficClass;
 use nettop_model::{
-    format,
+    format, order,
     snapshot::{Severity, Target},
 };
 
@@ -111,7 +111,7 @@ fn whom(scene: &DetectInput, found: &Unanswered) -> String {
 fn classes(scene: &DetectInput, found: &Unanswered) -> String {
     let classes = TrafficClass::ALL.iter().filter(|class| !ANSWERS.contains(class));
     let mut rates: Vec<_> = classes.map(|class| (name(*class), of_classes(scene, &[*class]))).collect();
-    rates.sort_by(|a, b| b.1.total_cmp(&a.1));
+    order::sort_by(&mut rates, |a, b| b.1.total_cmp(&a.1));
     let apart = |pps: f64| (pps - found.pps).abs();
     let nearest = rates.iter().min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)));
     if let Some((name, _)) = nearest.filter(|(_, pps)| found.pps > 0.0 && apart(*pps) <= found.pps * ABOUT) {

@@ -9,6 +9,7 @@ mod tests;
 
 use foldhash::HashMap;
 use nettop_common::{Address, TrafficClass, counters::ByClass};
+use nettop_model::order;
 
 pub use self::conversing::Conversing;
 use self::{burst::Burst, class::OfClass, sampled::Sampled};
@@ -154,7 +155,7 @@ impl<'a, 'b> Second<'a, 'b> {
             .map(|(address, class, tally)| (address, class as usize, scene.per_second(tally.packets)));
         let of_note = rates.filter(|(_, class, pps)| self.is_notable(*class, *pps));
         let mut chosen: Vec<_> = of_note.map(|(address, class, pps)| (address, pps / notable[class])).collect();
-        chosen.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        order::sort_by(&mut chosen, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let mut targets = Vec::new();
         for (address, _) in chosen {
             if targets.len() < MOST && !targets.contains(&address) {

@@ -125,7 +125,7 @@ impl OwnRules {
         let mut busy: Vec<(Address, f64)> =
             sums.into_iter().map(|(one, packets)| (one, packets as f64 / seconds)).collect();
         busy.retain(|(_, pps)| *pps >= floor && *pps > 0.0);
-        busy.sort_unstable_by_key(|(address, _)| *address);
+        order::sort_by_key(&mut busy, |(address, _)| *address);
         for (address, pps) in busy {
             let row = (rows.destination)(&address);
             // Where there was no room for its account, only this second is known of it.

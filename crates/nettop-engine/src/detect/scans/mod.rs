@@ -172,7 +172,7 @@ impl Scans {
 
     /// Many sources that scan a host together.
     fn find_together(mut some: Vec<(Address, Tried)>, least: f64) -> Option<Scan> {
-        some.sort_by_key(|(_, tried)| tried.target());
+        order::sort_by_key(&mut some, |(_, tried)| tried.target());
         let by_target = some.chunk_by(|a, b| a.1.target() == b.1.target());
         let scan = |sources: &[(Address, Tried)]| Scan {
             source: None,
