@@ -8,11 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{Answer, Reply};
-use crate::{
-    flat::{self, Flat},
-    json,
-    snapshot::{Runtime, Snapshot},
-};
+use crate::{json, snapshot::Snapshot};
 
 /// Maximum length of an error from a monitor, characters; the rest is cut off, as any process may have sent it.
 const ERROR: usize = 400;
@@ -48,13 +44,12 @@ pub fn head(line: &[u8]) -> Result<Head<'_>, String> {
         .map_or("the monitor refuses, and does not say why".into(), |text| text.chars().take(ERROR).collect()))
 }
 
-/// Reads a snapshot, with what stands beside it in a flat form: whatever was asked for, an older monitor knows no other.
+/// Reads a snapshot in groups.
 ///
 /// # Errors
-/// It is none.
+/// It is none, or that of a monitor that knows no groups.
 #[inline]
 pub fn snapshot(line: &[u8]) -> Result<Snapshot, String> {
-    /// What tells the forms apart.
     #[derive(Deserialize)]
     struct Schema {
         schema: Option<u32>,
@@ -63,22 +58,12 @@ pub fn snapshot(line: &[u8]) -> Result<Snapshot, String> {
     struct Whole<'a> {
         #[serde(borrow)]
         snapshot: &'a RawValue,
-        #[serde(borrow, default)]
-        rows: Option<&'a RawValue>,
-        #[serde(default)]
-        runtime: Option<Runtime>,
     }
-    let Whole { snapshot, rows, runtime } = parse(line)?;
-    let text = snapshot.get().as_bytes();
-    if parse::<Schema>(text)?.schema.is_some() {
-        return parse(text);
+    let text = parse::<Whole>(line)?.snapshot.get().as_bytes();
+    match parse::<Schema>(text)?.schema {
+        Some(_) => parse(text),
+        None => Err("the monitor sends its snapshots in the form of nettop 3 alone; update it".into()),
     }
-    if rows.is_some() {
-        return parse::<flat::Line>(line).map(Snapshot::from);
-    }
-    let mut snapshot = parse::<Flat>(text).map(Snapshot::from)?;
-    snapshot.meta.runtime = runtime.unwrap_or_default();
-    Ok(snapshot)
 }
 
 /// Reads the fields of a short answer, without `ok`.
@@ -124,15 +109,15 @@ mod tests {
         );
         let traffic = Traffic { packets: 7, ..Traffic::default() };
         let snapshot = Arc::new(Snapshot { traffic, ..Snapshot::default() });
-        for form in [Form::Flat, Form::whole()] {
-            let whole = Answer::Snapshot { snapshot: snapshot.clone(), form: form.clone(), runtime: false };
-            let told = sent(&Request::Snapshot(Ask { limit: 0, form }), &Ok(whole));
-            assert!(matches!(told, Ok(Answer::Snapshot { snapshot, .. }) if snapshot.traffic.packets == 7));
+        for (form, expected) in [(Form::whole(), Ok(7)), (Form::Flat, Err(true))] {
+            let whole = Answer::Snapshot { snapshot: snapshot.clone(), form, runtime: false };
+            let told = sent(&Request::Snapshot(Ask { limit: 0, form: Form::whole() }), &Ok(whole));
+            let told = told.map(|told| match told {
+                Answer::Snapshot { snapshot, .. } => snapshot.traffic.packets,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(told.map_err(|error| error.contains("update it")), expected);
         }
-        // Whatever was asked for, an older monitor answers in the flat form.
-        let whole = Answer::Snapshot { snapshot, form: Form::Flat, runtime: false };
-        let told = sent(&Request::Snapshot(Ask { limit: 0, form: Form::whole() }), &Ok(whole));
-        assert!(matches!(told, Ok(Answer::Snapshot { snapshot, .. }) if snapshot.traffic.packets == 7));
         let told = sent(&Request::Top(Top { count: 9 }), &Ok(Answer::field("top", 9)));
         assert!(matches!(told, Ok(Answer::Fields(fields)) if fields.len() == 1 && fields["top"] == 9));
         assert_eq!(sent(&Request::Reset, &Err("no".into())).unwrap_err(), "no");

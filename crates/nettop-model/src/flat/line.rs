@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Flat, rows::FlatPrefix};
 use crate::snapshot::{DestinationRow, InterfaceTraffic, PortRow, Runtime, Snapshot, VERSION};
 
 /// A line, but for `ok` and `missed`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Line {
     /// The version of the program that wrote it.
     version: Cow<'static, str>,
@@ -18,15 +18,13 @@ pub struct Line {
 }
 
 /// Rows that a flat snapshot has not.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 struct ExtraRows {
     destinations: Vec<DestinationRow>,
     ports: Vec<PortRow>,
     top_prefixes: Vec<FlatPrefix>,
     /// The busiest destination ports, and their packets.
     top_dst_ports: Vec<(u16, u64)>,
-    /// Older monitors have none.
-    #[serde(default)]
     interfaces: Vec<InterfaceTraffic>,
 }
 
@@ -44,17 +42,5 @@ impl From<&Snapshot> for Line {
             interfaces: snapshot.traffic.interfaces.clone(),
         };
         Self { version: VERSION.into(), runtime: snapshot.meta.runtime.clone(), snapshot: snapshot.into(), rows }
-    }
-}
-
-impl From<Line> for Snapshot {
-    fn from(Line { runtime, snapshot, rows, .. }: Line) -> Self {
-        let mut snapshot = Self::from(snapshot);
-        snapshot.meta.runtime = runtime;
-        snapshot.destinations.rows = rows.destinations;
-        snapshot.ports.rows = rows.ports;
-        snapshot.traffic.interfaces = rows.interfaces;
-        snapshot.prefixes.top = rows.top_prefixes.into_iter().map(Into::into).collect();
-        snapshot
     }
 }

@@ -1,5 +1,5 @@
 //! The classic's form of a snapshot: one flat object with the keys of nettop 3, beside which stands what nettop adds. It is written
-//! for clients that ask for no schema, and read from monitors that know no other.
+//! for clients that ask for no schema, and never read.
 //!
 //! Its keys only become more.
 
@@ -10,19 +10,18 @@ mod rows;
 use std::{net::IpAddr, sync::Arc};
 
 use nettop_common::{Protocol, counters::SizeBucket};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::rows::{FlatAccounting, FlatCountry, FlatNetwork, FlatPrefix, FlatRest, FlatSources};
 pub use self::{line::Line, row::Row};
 use crate::snapshot::{
-    Alert, Degraded, DestinationList, Egress, EventRow, ExportRow, GeoView, History, Host, InterfaceRow, MacList,
-    MacRow, MapRow, Meta, Monitor, Places, PortList, PrefixLists, Replay, Sampling, SandboxLayer, SelfStats, Snapshot,
-    SourceList, TcpFlags, Tick, Traffic,
-    json::{as_map, from_map, labelled},
+    Alert, Degraded, Egress, EventRow, ExportRow, GeoView, History, Host, InterfaceRow, MacRow, MapRow, Replay,
+    Sampling, SandboxLayer, SelfStats, Snapshot, TcpFlags, Tick,
+    json::{as_map, labelled},
 };
 
 /// A snapshot in this form.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Flat {
     started_ns: u64,
     now_ns: u64,
@@ -40,42 +39,38 @@ pub struct Flat {
     rest: FlatRest,
     countries: Vec<FlatCountry>,
     networks: Vec<FlatNetwork>,
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "as_map")]
     prefixes: Vec<(u8, Vec<FlatPrefix>)>,
     geo: Option<GeoView>,
     macs: Vec<MacRow>,
-    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
+    #[serde(serialize_with = "labelled")]
     protocols: Vec<(Protocol, u64)>,
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "as_map")]
     dst_ports: Vec<(u16, u64)>,
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "as_map")]
     src_ports: Vec<(u16, u64)>,
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "as_map")]
     dst_ips: Vec<(IpAddr, u64)>,
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "as_map")]
     tcp_flags: Vec<(TcpFlags, u64)>,
-    #[serde(serialize_with = "labelled", deserialize_with = "from_map")]
+    #[serde(serialize_with = "labelled")]
     packet_sizes: Vec<(SizeBucket, u64)>,
-    #[serde(default)]
     last_events: Vec<EventRow>,
     accounting: FlatAccounting,
     interfaces: Vec<InterfaceRow>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     egress: Option<Arc<Egress>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Arc<Host>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<Replay>,
     degraded: Vec<Degraded>,
-    #[serde(default)]
     history: History,
     alerts: Vec<Alert>,
-    #[serde(default)]
     exports: Vec<ExportRow>,
     sampling: Sampling,
     maps: Vec<MapRow>,
     tick: Tick,
-    #[serde(default)]
     sandbox: Arc<[SandboxLayer]>,
     #[serde(rename = "self", default)]
     overhead: SelfStats,
@@ -134,87 +129,10 @@ impl From<&Snapshot> for Flat {
     }
 }
 
-impl From<Flat> for Snapshot {
-    /// What this form has not stays empty: rows of destinations and ports, the top prefixes, what the user has set. The line that a
-    /// subscriber gets has them beside it: [`Line`].
-    fn from(flat: Flat) -> Self {
-        let rest = flat.rest;
-        Self {
-            meta: Meta { started_ns: flat.started_ns, now_ns: flat.now_ns, elapsed: flat.elapsed, ..Meta::default() },
-            traffic: Traffic {
-                packets: flat.total_packets,
-                bytes: flat.total_bytes,
-                avg_pps: flat.avg_pps,
-                avg_bps: flat.avg_bps,
-                pps: flat.current_pps,
-                bps: flat.current_bps,
-                unique_sources: flat.unique_ips,
-                unique_estimated: flat.unique_estimated,
-                accounting: flat.accounting.into(),
-                protocols: flat.protocols,
-                tcp_flags: flat.tcp_flags,
-                packet_sizes: flat.packet_sizes,
-                classes: Vec::new(),
-                interfaces: Vec::new(),
-                history: flat.history,
-                events: flat.last_events,
-            },
-            sources: SourceList { rows: flat.ips.0, rest: rest.of_sources() },
-            destinations: DestinationList { rows: Vec::new(), rest: rest.dst_ips.into() },
-            ports: PortList {
-                rows: Vec::new(),
-                to: flat.dst_ports,
-                rest_to: rest.dst_ports.into(),
-                from: flat.src_ports,
-                rest_from: rest.src_ports.into(),
-            },
-            macs: MacList { rows: flat.macs, rest: rest.macs.into() },
-            places: Places {
-                geo: flat.geo,
-                countries: flat.countries.into_iter().map(Into::into).collect(),
-                rest_countries: rest.countries.into(),
-                networks: flat.networks.into_iter().map(Into::into).collect(),
-                rest_networks: rest.networks.into(),
-            },
-            prefixes: PrefixLists {
-                lengths: flat
-                    .prefixes
-                    .into_iter()
-                    .map(|(length, rows)| (length, rows.into_iter().map(Into::into).collect()))
-                    .collect(),
-                rest: rest.prefixes.into_iter().map(|(length, rest)| (length, rest.into())).collect(),
-                top: Vec::new(),
-            },
-            alerts: flat.alerts,
-            egress: flat.egress,
-            host: flat.host,
-            connections: None,
-            processes: None,
-            drops: None,
-            flows: None,
-            neighbours: None,
-            visits: None,
-            log: None,
-            blocks: None,
-            monitor: Monitor {
-                interfaces: flat.interfaces,
-                degraded: flat.degraded,
-                replay: flat.replay,
-                sampling: flat.sampling,
-                maps: flat.maps,
-                tick: flat.tick,
-                exports: flat.exports,
-                sandbox: flat.sandbox,
-                hooks: Arc::default(),
-                overhead: flat.overhead,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::{PortList, Traffic};
 
     #[test]
     fn maps_have_text_keys() {

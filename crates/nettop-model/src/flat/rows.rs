@@ -1,15 +1,15 @@
 //! Rows whose keys stand on one level in the flat form, where the groups have a level of their own for them.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use litemap::LiteMap;
 use nettop_geo::CountryCode;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::snapshot::{
     Accounting, Amount, CountryRow, Detail, Mac, Name, NetworkRow, Others, Place, Prefix, PrefixRest, PrefixRow, Sent,
     Snapshot, SourceRow, SourceRows, Sums, TcpFlags,
-    json::{as_map, from_map, litemap_as_map, litemap_from_map},
+    json::{as_map, litemap_as_map},
 };
 
 /// The list of sources.
@@ -22,21 +22,13 @@ impl Serialize for FlatSources {
     }
 }
 
-impl<'de> Deserialize<'de> for FlatSources {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rows: Vec<FlatSource> = Vec::deserialize(deserializer)?;
-        Ok(Self(rows.into_iter().map(SourceRow::from).collect::<Vec<_>>().into()))
-    }
-}
-
 /// One source: place and detail are on the level of its counts.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct FlatSource {
     ip: IpAddr,
     packets: u64,
     bytes: u64,
     first_ns: u64,
-    #[serde(default)]
     since: Option<u64>,
     last_ns: u64,
     pps: f64,
@@ -48,7 +40,7 @@ pub(super) struct FlatSource {
     syn: u64,
     udp: u64,
     icmp: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
     #[serde(flatten)]
     place: Option<Place>,
@@ -56,39 +48,46 @@ pub(super) struct FlatSource {
     detail: Option<FlatDetail>,
 }
 
-/// Both ways between a source and its flat form: fields of the same names, and the detail, which has a flat form of its own.
-macro_rules! sources {
-    ($($field:ident)+) => {
-        impl From<SourceRow> for FlatSource {
-            fn from(SourceRow { $($field,)+ detail }: SourceRow) -> Self {
-                Self { $($field,)+ detail: detail.as_deref().map(FlatDetail::from) }
-            }
+impl From<SourceRow> for FlatSource {
+    fn from(row: SourceRow) -> Self {
+        let SourceRow { ip, packets, bytes, first_ns, since, last_ns, pps, pps_10s, pps_60s, .. } = row;
+        let SourceRow { peak_pps, low_pps, share, syn, udp, icmp, sent, place, detail, .. } = row;
+        let detail = detail.as_deref().map(FlatDetail::from);
+        Self {
+            ip,
+            packets,
+            bytes,
+            first_ns,
+            since,
+            last_ns,
+            pps,
+            pps_10s,
+            pps_60s,
+            peak_pps,
+            low_pps,
+            share,
+            syn,
+            udp,
+            icmp,
+            sent,
+            place,
+            detail,
         }
-
-        impl From<FlatSource> for SourceRow {
-            fn from(FlatSource { $($field,)+ detail }: FlatSource) -> Self {
-                Self { $($field,)+ detail: detail.map(|detail| Arc::new(detail.into())) }
-            }
-        }
-    };
-}
-
-sources! {
-    ip packets bytes first_ns since last_ns pps pps_10s pps_60s peak_pps low_pps share syn udp icmp sent place
+    }
 }
 
 /// What sampled packets tell of one source.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct FlatDetail {
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
+    #[serde(serialize_with = "litemap_as_map")]
     src_ports: LiteMap<u16, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
+    #[serde(serialize_with = "litemap_as_map")]
     dst_ports: LiteMap<u16, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
+    #[serde(serialize_with = "litemap_as_map")]
     protocols: LiteMap<Name, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
+    #[serde(serialize_with = "litemap_as_map")]
     macs: LiteMap<Mac, u64>,
-    #[serde(serialize_with = "litemap_as_map", deserialize_with = "litemap_from_map")]
+    #[serde(serialize_with = "litemap_as_map")]
     tcp_flags: LiteMap<TcpFlags, u64>,
     detail_estimated: bool,
 }
@@ -97,13 +96,6 @@ impl From<&Detail> for FlatDetail {
     fn from(detail: &Detail) -> Self {
         let Detail { src_ports, dst_ports, protocols, macs, tcp_flags, estimated } = detail.clone();
         Self { src_ports, dst_ports, protocols, macs, tcp_flags, detail_estimated: estimated }
-    }
-}
-
-impl From<FlatDetail> for Detail {
-    fn from(detail: FlatDetail) -> Self {
-        let FlatDetail { src_ports, dst_ports, protocols, macs, tcp_flags, detail_estimated } = detail;
-        Self { src_ports, dst_ports, protocols, macs, tcp_flags, estimated: detail_estimated }
     }
 }
 
@@ -121,7 +113,7 @@ fn detail_or_mark<S: Serializer>(detail: &Option<FlatDetail>, serializer: S) -> 
 macro_rules! summed {
     ($(#[doc = $doc:literal])+ $flat:ident, $row:ident { $($(#[$meta:meta])* $key:ident: $type:ty),+ }) => {
         $(#[doc = $doc])+
-        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Serialize)]
         pub(super) struct $flat {
             $($(#[$meta])* $key: $type,)+
             #[serde(flatten)]
@@ -131,13 +123,6 @@ macro_rules! summed {
         impl From<&$row> for $flat {
             fn from(row: &$row) -> Self {
                 let $row { $($key,)+ sums } = row.clone();
-                Self { $($key,)+ sums }
-            }
-        }
-
-        impl From<$flat> for $row {
-            fn from(row: $flat) -> Self {
-                let $flat { $($key,)+ sums } = row;
                 Self { $($key,)+ sums }
             }
         }
@@ -154,11 +139,11 @@ summed! {
 }
 summed! {
     /// One prefix.
-    FlatPrefix, PrefixRow { prefix: Prefix, #[serde(default)] at_least: bool }
+    FlatPrefix, PrefixRow { prefix: Prefix, at_least: bool }
 }
 
 /// Where every packet went, with the older name of a sum beside its own.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct FlatAccounting {
     #[serde(flatten)]
     accounting: Accounting,
@@ -171,18 +156,12 @@ impl From<Accounting> for FlatAccounting {
     }
 }
 
-impl From<FlatAccounting> for Accounting {
-    fn from(FlatAccounting { accounting, passed }: FlatAccounting) -> Self {
-        Self { unadmitted: passed, ..accounting }
-    }
-}
-
 /// Sums over the rows that a list leaves out; without bytes where they are not counted.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct FlatOthers {
     rows: u64,
     packets: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
 }
 
@@ -192,14 +171,8 @@ impl From<Others> for FlatOthers {
     }
 }
 
-impl From<FlatOthers> for Others {
-    fn from(FlatOthers { rows, packets, bytes }: FlatOthers) -> Self {
-        Self { rows, packets, bytes }
-    }
-}
-
 /// What the prefixes of one length leave out.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct FlatPrefixRest {
     #[serde(flatten)]
     others: FlatOthers,
@@ -212,21 +185,15 @@ impl From<PrefixRest> for FlatPrefixRest {
     }
 }
 
-impl From<FlatPrefixRest> for PrefixRest {
-    fn from(FlatPrefixRest { others, evicted }: FlatPrefixRest) -> Self {
-        Self { others: others.into(), evicted }
-    }
-}
-
 /// What all lists leave out; the first three are of the sources.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct FlatRest {
     sources: u64,
     packets: u64,
     bytes: u64,
     pub countries: FlatOthers,
     pub networks: FlatOthers,
-    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    #[serde(serialize_with = "as_map")]
     pub prefixes: Vec<(u8, FlatPrefixRest)>,
     pub macs: FlatOthers,
     pub dst_ips: FlatOthers,
@@ -250,14 +217,12 @@ impl FlatRest {
             src_ports: ports.rest_from.into(),
         }
     }
-
-    pub fn of_sources(&self) -> Others {
-        Others { rows: self.sources, packets: self.packets, bytes: Some(self.bytes) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{clock::Calendar, snapshot::Counted};
 
@@ -285,8 +250,6 @@ mod tests {
             assert_eq!(json["detail_estimated"], estimated);
             assert!(json.as_object().unwrap().contains_key("detail_estimated"), "the mark is always there");
             assert!(lists.iter().all(|list| json.get(list).is_some() == detail.is_some()), "{json}");
-            let back: FlatSource = serde_json::from_value(json).unwrap();
-            assert_eq!(SourceRow::from(back).detail.as_deref(), detail.as_ref());
         }
     }
 }
