@@ -6,6 +6,7 @@ use crate::{
     PacketsBytes,
     counters::{ByClass, Counters},
     cpu::Scratch,
+    neighbour::SentNeighbours,
     slots::{BANKS, Layout, Tags},
 };
 
@@ -41,6 +42,8 @@ pub struct EgressBank {
     padding: [u32; 11],
     /// The tags of the buckets.
     pub tags: [Tags; 1 << TAGS_BITS],
+    /// Messages of ARP and of neighbour discovery: behind all that other packets need.
+    pub neighbours: SentNeighbours,
 }
 
 /// Sums over all that is sent: *seen = not IP + all classes*, and *all classes = all remotes + untracked*.

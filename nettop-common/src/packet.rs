@@ -272,7 +272,7 @@ pub fn parse(frame: Frame<'_>, link: LinkLayer) -> Result<Packet, NotCounted> {
 pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result<Packet, NotCounted> {
     let mut packet = Packet { macs, ..Packet::default() };
     let payload = network(frame, ether_type.to_be(), &mut packet)?;
-    payload.parse_into(&mut packet, |_| {});
+    payload.parse_into(&mut packet, |_, _| {});
     Ok(packet)
 }
 
@@ -283,10 +283,10 @@ pub fn parse_network(frame: Frame<'_>, ether_type: u16, macs: MacPair) -> Result
 /// As [`parse`]; what is then in `packet` means nothing.
 #[inline(always)]
 pub fn parse_into(frame: Frame<'_>, link: LinkLayer, packet: &mut Packet) -> Result<(), NotCounted> {
-    parse_and_tell(frame, link, packet, |_| {})
+    parse_and_tell(frame, link, packet, |_, _| {})
 }
 
-/// The same, and tells a message of neighbour discovery. Told where it is found, that costs other packets nothing.
+/// The same, and tells a message of neighbour discovery, with its MACs. Told where it is found, that costs other packets nothing.
 ///
 /// # Errors
 /// As [`parse_into`].
@@ -295,7 +295,7 @@ pub fn parse_and_tell(
     frame: Frame<'_>,
     link: LinkLayer,
     packet: &mut Packet,
-    tell: impl FnOnce(Message),
+    tell: impl FnOnce(Message, &MacPair),
 ) -> Result<(), NotCounted> {
     packet.reset();
     let payload = match link {
@@ -534,14 +534,14 @@ impl Payload<'_> {
     /// Called once, behind all that finds it: with a copy for each kind of IP, the kernel program would have the whole packet in
     /// other registers, and move it, wherever the ways meet.
     #[inline(always)]
-    fn parse_into(self, packet: &mut Packet, tell: impl FnOnce(Message)) {
+    fn parse_into(self, packet: &mut Packet, tell: impl FnOnce(Message, &MacPair)) {
         let Self { frame, claimed } = self;
         if !matches!(packet.protocol, number::TCP | number::UDP | number::SCTP) || claimed < 4 {
             if packet.protocol == number::ICMPV6
                 && claimed >= DISCOVERY
                 && let Some(message) = frame.header::<1>().and_then(|header| Message::of_icmp(header.byte::<0>()))
             {
-                tell(message);
+                tell(message, &packet.macs);
             }
             return;
         }

@@ -229,7 +229,7 @@ pub struct CallsBank {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub struct OpenSocket {
-    /// Of the socket; never 0.
+    /// Of the socket; 0: it has none yet, and is known by the number of its file.
     pub cookie: u64,
     /// When the process began, nanoseconds since the boot.
     pub began_ns: u64,

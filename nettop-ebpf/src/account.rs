@@ -150,7 +150,7 @@ fn classify(
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
     let (cpu, bank) = (own.cpu, &raw mut *own.bank);
-    let tell = |message| {
+    let tell = |message, _: &_| {
         if counts(Part::Macs) {
             // SAFETY: both are this CPU's, as in `PerCpu::new`.
             unsafe { neighbours::count(message, cpu, bank) };

@@ -3,7 +3,7 @@
 use aya_ebpf::{helpers::bpf_get_smp_processor_id, programs::TcContext};
 use nettop_common::{
     Frame, LinkLayer, NotCounted, Packet, PacketsBytes, cold_path,
-    counters::Table,
+    counters::{Part, Table},
     egress::{Egress, EgressBank},
     packet,
     slots::{self, BANKS, Layout},
@@ -11,7 +11,9 @@ use nettop_common::{
 
 use crate::{
     account::class_of,
+    is_counted,
     maps::{EGRESS, REMOTES},
+    neighbours,
 };
 
 /// Headers that are made readable where they are not: Ethernet, two VLAN tags, IPv6 with extension headers, TCP.
@@ -36,8 +38,12 @@ pub fn account(ctx: &TcContext, link: LinkLayer) {
     let (segments, bytes) = unsafe { ((*ctx.skb.skb).gso_segs, (*ctx.skb.skb).wire_len) };
     let tally = PacketsBytes { packets: segments.max(1).into(), bytes: bytes.into() };
     bank.totals.seen.add(tally);
-    if parse(ctx, link, packet).is_err() {
+    if let Err(reason) = parse(ctx, link, packet, bank) {
         bank.totals.not_ip.add(tally);
+        if matches!((reason, link), (NotCounted::OtherProtocol, LinkLayer::Ethernet)) && is_counted(Part::Macs) {
+            // SAFETY: the bank is this CPU's, as above.
+            unsafe { neighbours::count_arp_sent(ctx, &packet.macs, bank) };
+        }
         return;
     }
     if let Some(sum) = bank.totals.classes.get_mut(class_of(packet)) {
@@ -48,22 +54,33 @@ pub fn account(ctx: &TcContext, link: LinkLayer) {
 
 /// Reads the headers, which need not lie where a program can read them: then they are brought there, and read once more.
 #[inline(always)]
-fn parse(ctx: &TcContext, link: LinkLayer, packet: &mut Packet) -> Result<(), NotCounted> {
-    match parse_readable(ctx, link, packet) {
+fn parse(ctx: &TcContext, link: LinkLayer, packet: &mut Packet, bank: *mut EgressBank) -> Result<(), NotCounted> {
+    match parse_readable(ctx, link, packet, bank) {
         Err(NotCounted::Malformed) if ctx.data_end() - ctx.data() < (ctx.len().min(HEADERS)) as usize => {
             cold_path();
             let _ = ctx.pull_data(ctx.len().min(HEADERS));
-            parse_readable(ctx, link, packet)
+            parse_readable(ctx, link, packet, bank)
         }
         parsed => parsed,
     }
 }
 
+/// Counts a message of neighbour discovery, too, which is told where nothing can go wrong any more: once.
 #[inline(always)]
-fn parse_readable(ctx: &TcContext, link: LinkLayer, packet: &mut Packet) -> Result<(), NotCounted> {
+fn parse_readable(
+    ctx: &TcContext,
+    link: LinkLayer,
+    packet: &mut Packet,
+    bank: *mut EgressBank,
+) -> Result<(), NotCounted> {
     // SAFETY: the kernel keeps `data..data_end` readable while the program runs.
     let frame = unsafe { Frame::from_raw(ctx.data() as *const u8, ctx.data_end() as *const u8) };
-    packet::parse_into(frame, link, packet)
+    packet::parse_and_tell(frame, link, packet, |message, macs| {
+        if matches!(link, LinkLayer::Ethernet) && is_counted(Part::Macs) {
+            // SAFETY: it is this CPU's, and nothing else uses it meanwhile.
+            unsafe { neighbours::count_sent(message, macs, bank) };
+        }
+    })
 }
 
 /// Counts in the slot of the remote address, if there is one.

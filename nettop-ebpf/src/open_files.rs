@@ -8,7 +8,7 @@ use nettop_common::sockets::{Field, OpenSocket};
 
 use crate::{
     maps::NAMESPACE,
-    sockets::{Structure, TCP, cookie, is_inet, namespace, read},
+    sockets::{Structure, TCP, is_inet, namespace, read},
 };
 
 /// `IPPROTO_UDP`.
@@ -27,8 +27,8 @@ pub struct TaskFile {
     file: *mut file,
 }
 
-/// Tells an open file, if it is a socket of the network namespace that is asked for: of TCP or UDP, or of another family and somebody
-/// knows it by a cookie, as who has listed it does.
+/// Tells an open file, if it is a socket of the network namespace that is asked for, and somebody knows it by a cookie, as who has listed it
+/// does, or by its file.
 #[inline(always)]
 pub fn tell(context: &TaskFile) {
     let TaskFile { meta, task, file, .. } = *context;
@@ -47,11 +47,14 @@ pub fn tell(context: &TaskFile) {
         if wanted != 0 && namespace(sock) != wanted {
             return;
         }
-        let cookie = match is_inet(read(sock, Field::Family)) {
-            true => cookie(sock),
-            false => read(sock, Field::Cookie),
+        // Not by the helper, which gives a socket one that has none: not every kernel lets it have a pointer that was read from a structure.
+        let cookie: u64 = read(sock, Field::Cookie);
+        let inode: u64 = match read::<u16>(sock, Field::Protocol) {
+            TCP | UDP => 0,
+            _ => read(read(file.cast(), Field::Inode), Field::InodeNumber),
         };
-        if cookie == 0 {
+        // Those of TCP and UDP have one when they were listed. Others of these families are known by their file where lists tell none.
+        if cookie == 0 && (inode == 0 || !is_inet(read(sock, Field::Family))) {
             return;
         }
         let (leader, credentials): (Structure, Structure) = (read(task, Field::Leader), read(task, Field::Credentials));
@@ -61,10 +64,7 @@ pub fn tell(context: &TaskFile) {
             process: read(task, Field::Process),
             uid: read(credentials, Field::User),
             comm: read(leader, Field::Comm),
-            inode: match read::<u16>(sock, Field::Protocol) {
-                TCP | UDP => 0,
-                _ => read(read(file.cast(), Field::Inode), Field::InodeNumber),
-            },
+            inode,
         };
         // What does not fit is asked for again, when there is room.
         bpf_seq_write(*meta, (&raw const record).cast(), size_of::<OpenSocket>() as u32);

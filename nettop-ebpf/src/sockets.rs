@@ -194,7 +194,7 @@ fn began_ns() -> u64 {
 
 /// What the kernel knows a socket by. The helper takes ten times as long as reading what it has left there.
 #[inline(always)]
-pub fn cookie(socket: Structure) -> u64 {
+fn cookie(socket: Structure) -> u64 {
     // SAFETY: a socket, as in `count`.
     match unsafe { read(socket, Field::Cookie) } {
         0 => {

@@ -109,6 +109,19 @@ pub fn attach_xdp(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
 }
 
+/// Attaches a classifier to what an interface of the calling thread's network namespace sends, behind those that are there, until what is returned is
+/// dropped.
+///
+/// # Errors
+/// What the kernel says.
+pub fn attach_egress(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.__bindgen_anon_2.target_ifindex = interface;
+    attr.link_create.attach_type = bpf_attach_type::BPF_TCX_EGRESS as u32;
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
 /// Detaches every link to a program from wherever it is attached, whoever holds it: as `bpftool link detach` does.
 ///
 /// # Errors

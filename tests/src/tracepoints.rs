@@ -1,6 +1,6 @@
 //! The kernel programs at tracepoints, by themselves: loaded, and attached for as long as somebody wants.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
@@ -86,6 +86,13 @@ impl Tracepoints {
             (name, info.verified_instruction_count().expect("a number, since Linux 5.16"))
         };
         PROGRAMS.into_iter().chain([maps::OWNERS_PROGRAM]).map(verified).collect()
+    }
+
+    /// The loaded program that tells of open files.
+    pub fn owners(&self) -> OwnedFd {
+        let program = self.ebpf.program(maps::OWNERS_PROGRAM.0).expect("it is in the object");
+        let owners: &Iter = program.try_into().expect("an iterator");
+        owners.fd().expect("it is loaded").as_fd().try_clone_to_owned().expect("another descriptor")
     }
 
     /// What was counted since the last time.

@@ -3,10 +3,11 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsFd as _,
     thread,
 };
 
-use nettop_tests::{monitor::Monitor, net::Net, skip};
+use nettop_tests::{bpf, monitor::Monitor, net::Net, program, skip};
 use serde_json::{Value, json};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -90,6 +91,32 @@ fn datagrams_are_counted_by_remote_address() {
 }
 
 #[test]
+fn beside_the_programs_of_others_everything_is_counted() {
+    if !skip::privileged_with(&skip::TCX) {
+        return;
+    }
+    // `TC_ACT_OK` and `TC_ACT_UNSPEC` (linux/pkt_cls.h): the first ends the programs, the second asks the next one.
+    for (verdict, before) in [(0, true), (0, false), (-1, true), (-1, false)] {
+        let net = net();
+        let index = net.receiver.interface_index("in0");
+        let theirs = bpf::load_classifier(&[bpf::mov(0, verdict), bpf::exit()]).expect("a program");
+        let attach = || net.receiver.run(|| bpf::attach_egress(theirs.as_fd(), index)).expect("attaching");
+        let early = before.then(attach);
+        let monitor = Monitor::live(&net.receiver, "--iface in0");
+        let late = (!before).then(attach);
+        net.receiver.run(|| {
+            let socket = UdpSocket::bind((HOST, 0)).expect("a socket");
+            (0..100).for_each(|_| drop(socket.send_to(&[1; 100], SocketAddr::from((REMOTES[0], 9)))));
+        });
+        let egress = wait_until_sent(&monitor, 100);
+        assert_eq!(number(&egress["packets"]), 100, "verdict {verdict}, attached first: {before}: {egress}");
+        // And the verdict of the others is what becomes of it: it has passed.
+        assert_eq!(net.sender.received("out0"), 100);
+        drop((early, late));
+    }
+}
+
+#[test]
 fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
     if !skip::privileged_with(&skip::TCX) {
         return;
@@ -97,6 +124,8 @@ fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
     const PAYLOAD: usize = 20_000_000;
     let net = net();
     let monitor = Monitor::live(&net.receiver, "--iface in0");
+    // Which receives each packet by itself.
+    let peer = Monitor::live(&net.sender, "--iface out0");
     let listener = net.receiver.run(|| TcpListener::bind((HOST, 80)).expect("listening"));
     let server = thread::spawn(move || {
         let (mut client, _) = listener.accept().expect("a client");
@@ -121,6 +150,14 @@ fn what_an_interface_cuts_up_is_counted_as_it_is_on_the_wire() {
     assert!((PAYLOAD as u64..PAYLOAD as u64 / 10 * 11).contains(&payload), "{data}");
     assert!(number(&data["packets"]) >= PAYLOAD as u64 / 1448, "{data}");
     assert_eq!(egress["egress"]["accounting"]["holds"], true);
+    let both =
+        || [monitor.snapshot()["egress"]["accounting"]["seen"].take(), peer.snapshot()["accounting"]["seen"].take()];
+    let mut newest = both();
+    let same = program::wait_for(|| {
+        newest = both();
+        (newest[0] == newest[1]).then_some(())
+    });
+    assert!(same.is_some(), "what was sent, and what the other end has received: {newest:?}");
 }
 
 #[test]

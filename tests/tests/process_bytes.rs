@@ -2,22 +2,30 @@
 
 use std::{
     fs,
+    net::TcpListener,
+    os::fd::AsFd as _,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
 use nettop_tests::{
+    bpf,
+    frames::{Spec, Transport},
     monitor::Monitor,
     net::{Namespace, Net},
-    program, skip,
+    peers::{HOST, peers},
+    program,
+    send::Sender,
+    skip,
 };
 use serde_json::{Value, json};
 
 /// A process that moves bytes; see there.
 fn mover(namespace: &Namespace, arguments: &str) -> Child {
     let mut command: Command = namespace.command(env!("CARGO_BIN_EXE_mover"));
-    command.args(arguments.split_whitespace()).spawn().expect("starting a process")
+    command.args(arguments.split_whitespace()).stdout(Stdio::null()).spawn().expect("starting a process")
 }
 
 fn end(mut child: Child) -> u32 {
@@ -75,45 +83,6 @@ fn net() -> (Net, Monitor) {
 }
 
 #[test]
-fn short_connections_are_counted_whole_on_both_sides() {
-    if !skip::privileged_with(&skip::CALLS) {
-        return;
-    }
-    const CONNECTIONS: u64 = 1_000;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("connections.jsonl");
-    let net = Net::new(1);
-    net.receiver.ip("link set dev lo up");
-    let monitor =
-        Monitor::live(&net.receiver, &format!("--iface in0 --map-memory 32 --connections {}", file.display()));
-    let [server, client] =
-        both(&net.receiver, "serve 127.0.0.1:7001 1000 137 1000", "connect 127.0.0.1:7001 1000 137 1000");
-    let (sent, received) = (137 * CONNECTIONS, 1_000 * CONNECTIONS);
-    let snapshot = wait_until_moved(&monitor, &[(server, (received, sent)), (client, (sent, received))]);
-    assert_eq!(snapshot["processes"]["accounting"]["holds"], true, "{}", snapshot["processes"]["accounting"]);
-    let ended = snapshot["connections"]["ended"].as_array().expect("a list");
-    let of = |port: &str| ended.iter().filter(move |row| row[port] == 7001).collect::<Vec<_>>();
-    for (name, rows, tx, rx) in [("server", of("local_port"), 1_000, 137), ("client", of("remote_port"), 137, 1_000)] {
-        // Those that were refused while nobody listened yet have moved nothing.
-        let rows: Vec<_> = rows.into_iter().filter(|row| row["tx_bytes"] != 0).collect();
-        assert_eq!(rows.len() as u64, CONNECTIONS, "{name}");
-        assert!(rows.iter().all(|row| row["tx_bytes"] == tx && row["rx_bytes"] == rx), "{name}: {rows:?}");
-        let owned = rows.iter().filter(|row| row["process"] == "mover").count() as u64;
-        assert!(owned > CONNECTIONS * 8 / 10, "{name}: {owned} have an owner");
-        assert!(rows.iter().all(|row| row["opened_ns"].as_u64().is_some()), "{name}: they began after the start");
-    }
-    monitor.stop();
-    let text = fs::read_to_string(&file).expect("the file of --connections");
-    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert!(rows.iter().all(|row| row["country"] == "LO"), "{:?}", rows.first());
-    let moved = |key: &str, port: &str| -> u64 {
-        rows.iter().filter(|row| row[port] == 7001).filter_map(|row| row[key].as_u64()).sum()
-    };
-    assert_eq!((moved("tx_bytes", "remote_port"), moved("rx_bytes", "remote_port")), (sent, received));
-    assert_eq!((moved("tx_bytes", "local_port"), moved("rx_bytes", "local_port")), (received, sent));
-}
-
-#[test]
 fn datagrams_are_counted_by_their_calls() {
     if !skip::privileged_with(&skip::CALLS) {
         return;
@@ -164,6 +133,15 @@ fn bytes_are_counted_once_however_they_are_moved() {
         &monitor,
         &[(peeks, (0, 1_000)), (sends, (1_000, 0)), (receives, (0, 10_000_000)), (copies, (10_000_000, 0))],
     );
+    // Nothing is received by a call: it is the connection's alone.
+    let [splices, sends] = run("splice 127.0.0.1:7014 10000000", &connection(7014, 10_000_000));
+    let snapshot = wait_until_moved(&monitor, &[(splices, (0, 0)), (sends, (10_000_000, 0))]);
+    let ended = snapshot["connections"]["ended"].as_array().expect("a list").iter();
+    let moved: Vec<_> = ended
+        .filter(|row| row["local_port"] == 7014)
+        .map(|row| [&row["rx_bytes"], &row["tx_bytes"], &row["pid"]].map(Value::as_u64))
+        .collect();
+    assert_eq!(moved, [[Some(10_000_000), Some(0), Some(splices.into())]]);
     // One call, six datagrams.
     let drain = mover(&net.receiver, "drain 127.0.0.1:7013 6");
     thread::sleep(Duration::from_millis(300));
@@ -194,6 +172,132 @@ fn what_moves_nothing_and_what_is_inherited_belongs_to_its_process() {
         rows.iter().find(|row| row["pid"] == pid)?["process"].as_str()
     };
     assert_eq!([name(parent_pid), name(child)], [Some("mover"), Some("head")]);
+}
+
+#[test]
+fn what_is_closed_without_a_byte_has_its_process_at_both_ends() {
+    if !skip::privileged_with(&skip::CALLS) {
+        return;
+    }
+    const CONNECTIONS: usize = 20;
+    let (net, monitor) = net();
+    let [server, client] = both(&net.receiver, "closes 127.0.0.1:7023 20", "silent 127.0.0.1:7023 20");
+    let ended = |snapshot: &Value, port: &str, pid: u32| {
+        let rows = snapshot["connections"]["ended"].as_array().into_iter().flatten();
+        rows.filter(|row| row[port] == 7023 && row["pid"] == pid && row["process"] == "mover")
+            .filter(|row| row["tx_bytes"] == 0 && row["rx_bytes"] == 0)
+            .count()
+    };
+    program::first(
+        "every end",
+        || groups(&monitor),
+        |snapshot| {
+            [("local_port", server), ("remote_port", client)]
+                .iter()
+                .all(|(port, pid)| ended(snapshot, port, *pid) == CONNECTIONS)
+        },
+    );
+}
+
+#[test]
+fn what_is_lost_on_the_way_is_sent_again_and_counted_once() {
+    if !skip::privileged_with(&skip::CALLS) {
+        return;
+    }
+    const EACH_WAY: u64 = 20_000_000;
+    let net = peers();
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --map-memory 32");
+    // The other host loses one packet in a hundred of those that come to it: `bpf_get_prandom_u32` is helper 7.
+    let lossy = [
+        bpf::call(7),
+        bpf::modulo32(0, 100),
+        bpf::skip_if(0, 0, 2),
+        bpf::mov(0, PASS),
+        bpf::exit(),
+        bpf::mov(0, DROP),
+        bpf::exit(),
+    ];
+    let lossy = bpf::load_xdp(&lossy).expect("a program");
+    let index = net.sender.interface_index("out0");
+    let attached = net.sender.run(|| bpf::attach_xdp(lossy.as_fd(), index)).expect("attaching");
+    let server = mover(&net.receiver, &format!("serve {HOST}:7004 1 {EACH_WAY} {EACH_WAY}"));
+    thread::sleep(Duration::from_millis(500));
+    let client = end(mover(&net.sender, &format!("connect {HOST}:7004 1 {EACH_WAY} {EACH_WAY}")));
+    let both_ways = (EACH_WAY, EACH_WAY);
+    let snapshot = wait_until_moved(&monitor, &[(end(server), both_ways), (client, both_ways)]);
+    let rows = snapshot["connections"]["ended"].as_array().expect("a list").iter();
+    let of_server: Vec<_> = rows.filter(|row| row["local_port"] == 7004 && row["namespace"].is_null()).collect();
+    let [row] = of_server[..] else { panic!("no connection, or several: {of_server:?}") };
+    assert_eq!([&row["tx_bytes"], &row["rx_bytes"]], [EACH_WAY, EACH_WAY].map(Value::from).each_ref(), "{row}");
+    assert!(row["retransmits"].as_u64() > Some(0), "{row}");
+    drop(attached);
+}
+
+/// Verdicts of XDP (linux/bpf.h).
+const DROP: i32 = 1;
+const PASS: i32 = 2;
+
+#[test]
+fn a_flood_of_forged_syns_changes_no_sum_and_adds_no_row() {
+    if !skip::privileged_with(&skip::CALLS) {
+        return;
+    }
+    const LEAST: u32 = 20_000;
+    const MOST: u32 = 1_000_000;
+    const PORT: u16 = 7005;
+    let net = peers();
+    net.receiver.ip("link set dev lo up");
+    // Answers go there, to nobody.
+    net.receiver.ip("route add default dev in0");
+    let monitor = Monitor::live(&net.receiver, "--iface in0 --map-memory 64");
+    let listener = net.receiver.run(|| TcpListener::bind((HOST, PORT)).expect("a listening socket"));
+    let before = cookies_sent(&net.receiver);
+    let (sender, done) = (Sender::new(&net.sender, "out0"), AtomicBool::new(false));
+    let ([short, long], syns) = thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let mut sent = 0;
+            while sent < LEAST || sent < MOST && !done.load(Ordering::Acquire) {
+                let [_, a, b, c] = sent.to_be_bytes();
+                let forged = Spec::between([100 + a, b, c, 9].into(), HOST.into(), Transport::Tcp(40_000, PORT, 2));
+                sender.send(&forged.frame(), 1);
+                sent += 1;
+            }
+            sent
+        });
+        let run = |port: u16, numbers: &str| {
+            both(
+                &net.receiver,
+                &format!("serve 127.0.0.1:{port} {numbers}"),
+                &format!("connect 127.0.0.1:{port} {numbers}"),
+            )
+        };
+        let moved = [run(7006, "1000 137 1000"), run(7007, "1 20000000 20000000")];
+        done.store(true, Ordering::Release);
+        (moved, u64::from(flood.join().expect("no panic")))
+    });
+    assert!(syns < MOST.into(), "the flood was over before what it is to disturb");
+    let (out, back, all) = (137_000, 1_000_000, 20_000_000);
+    let expected = [(short[0], (back, out)), (short[1], (out, back)), (long[0], (all, all)), (long[1], (all, all))];
+    monitor.wait_until_seen(syns);
+    let snapshot = wait_until_moved(&monitor, &expected);
+    let all = ["live", "ended"].map(|list| snapshot["connections"][list].as_array().expect("a list").iter());
+    let of_flood = all.into_iter().flatten().filter(|row| row["local_port"] == PORT).count();
+    assert_eq!(of_flood, 0, "{}", snapshot["connections"]);
+    assert_eq!(snapshot["processes"]["accounting"]["holds"], true, "{}", snapshot["processes"]["accounting"]);
+    // Each of them got a cookie, or waits, or has waited so long that the kernel gave it up.
+    let half_open = snapshot["connections"]["states"]["SYN-RECEIVED"].as_u64().unwrap_or_default();
+    let cookies = cookies_sent(&net.receiver) - before;
+    assert!(cookies > syns / 2 && cookies + half_open <= syns, "{cookies} cookies, {half_open} half-open, {syns} SYNs");
+    drop(listener);
+}
+
+/// How many SYNs the host has answered with a cookie.
+fn cookies_sent(namespace: &Namespace) -> u64 {
+    let text = namespace.run(|| fs::read_to_string("/proc/thread-self/net/netstat")).expect("the host's counters");
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:")).map(str::split_whitespace);
+    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+    let cookies = names.zip(values).find(|(name, _)| *name == "SyncookiesSent");
+    cookies.and_then(|(_, value)| value.parse().ok()).expect("a counter of cookies")
 }
 
 #[test]

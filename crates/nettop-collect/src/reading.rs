@@ -32,23 +32,28 @@ pub struct Reading {
     pub interfaces: Vec<(Arc<str>, ClassTally)>,
     /// Packets that were dropped, by the number of the block; likewise.
     pub dropped: Vec<(u32, u64)>,
-    /// Messages of ARP and of neighbour discovery.
+    /// Messages of ARP and of neighbour discovery that came.
     pub neighbours: NeighbourMessages,
+    /// Those that were sent.
+    pub neighbours_sent: NeighbourMessages,
     /// What was sent.
     pub egress: EgressTotals,
     /// By remote address that was sent to; an address may occur more than once.
     pub remotes: Vec<(Address, PacketsBytes)>,
 }
 
-/// Who asks for and tells the addresses of neighbours. Of each message: *seen = all MACs + others + untracked*.
+/// Who asks for and tells the addresses of neighbours. Of each message: *seen = all MACs + groups + others + untracked*.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourMessages {
-    /// All that came.
+    /// All of them.
     pub seen: Messages,
-    /// Those of which the kernel could not tell from whom.
+    /// Those of which the kernel could not tell whose they are.
     pub untracked: Messages,
-    /// By the MAC that a frame is from, each once.
+    /// By the MAC that a frame is from, each once; of what was sent, by the one that it is to, each as often as it likes.
     pub by_mac: Vec<(Mac, Messages)>,
+    /// Of what was sent, to all or to many at once.
+    #[serde(default)]
+    pub groups: Messages,
     /// Of MACs for which there was no room.
     pub others: Messages,
 }
@@ -65,6 +70,7 @@ impl Reading {
             interfaces: Vec::new(),
             dropped: Vec::new(),
             neighbours: NeighbourMessages::default(),
+            neighbours_sent: NeighbourMessages::default(),
             egress: EgressTotals::default(),
             remotes: Vec::new(),
         }
@@ -79,6 +85,7 @@ impl Reading {
         self.interfaces.clear();
         self.dropped.clear();
         self.neighbours = NeighbourMessages::default();
+        self.neighbours_sent = NeighbourMessages::default();
         self.egress = EgressTotals::default();
         self.remotes.clear();
     }

@@ -12,7 +12,7 @@ use nettop_model::{
     snapshot::{Degraded, Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory, Name, Neighbours},
 };
 
-use crate::{messages::MessageBook, neighbours};
+use crate::{messages::MessageBooks, neighbours};
 
 /// For how long a loss is spoken of, nanoseconds.
 const LATELY_NS: u64 = 60_000_000_000;
@@ -32,9 +32,9 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// Enters a reading, of which at most so many interfaces and, usually, neighbours are listed; `messages`: what came from each MAC, where
-    /// that is counted.
-    pub fn enter(&mut self, reading: HostReading, messages: Option<&MessageBook>, limit: usize) {
+    /// Enters a reading, of which at most so many interfaces and, usually, neighbours are listed; `messages`: what came from each MAC and
+    /// was sent to it, where that is counted.
+    pub fn enter(&mut self, reading: HostReading, messages: &MessageBooks, limit: usize) {
         let before = self.newest.as_ref();
         let seconds = before.map_or(0.0, |before| reading.at.seconds_since(&before.at));
         let earlier = by_identity(before);
@@ -66,7 +66,7 @@ impl HostState {
     }
 
     /// Its neighbours, with at most `limit` (0: all) rows; `messages` as above.
-    pub fn neighbours(&self, messages: Option<&MessageBook>, limit: usize) -> Option<Arc<Neighbours>> {
+    pub fn neighbours(&self, messages: &MessageBooks, limit: usize) -> Option<Arc<Neighbours>> {
         match &self.neighbours {
             Some((made_for, neighbours)) if *made_for == limit => Some(Arc::clone(neighbours)),
             _ => self.newest.as_ref().map(|newest| Arc::new(neighbours::neighbours(newest, messages, limit))),
@@ -225,6 +225,8 @@ mod tests {
 
     use super::*;
 
+    const UNCOUNTED: MessageBooks = MessageBooks { came: None, sent: None };
+
     fn reading(second: u64) -> HostReading {
         HostReading {
             at: Moment { monotonic_ns: second * 1_000_000_000, unix_ns: second * 1_000_000_000 },
@@ -261,7 +263,7 @@ mod tests {
             ("counted again", 9, Some(40), Some((40, 0.0))),
             ("largest", 10, Some(u64::MAX), Some((u64::MAX, (u64::MAX - 40) as f64))),
         ] {
-            state.enter(with(reading(second), "TcpPassiveOpens", value), None, 10);
+            state.enter(with(reading(second), "TcpPassiveOpens", value), &UNCOUNTED, 10);
             assert_eq!(rate(&state), expected, "{name}");
         }
     }
@@ -270,7 +272,7 @@ mod tests {
     fn an_interface_is_compared_with_itself() {
         let mut state = HostState::default();
         let mut step = |second, interfaces: &[LinkCounters]| {
-            state.enter(HostReading { interfaces: interfaces.to_vec(), ..reading(second) }, None, 2);
+            state.enter(HostReading { interfaces: interfaces.to_vec(), ..reading(second) }, &UNCOUNTED, 2);
             let host = state.host().expect("a reading");
             let rows = host.interfaces.iter().map(|row| (row.name.clone(), row.rx.pps)).collect::<Vec<_>>();
             (rows, host.interfaces_left_out)
@@ -291,9 +293,9 @@ mod tests {
     fn losses_are_spoken_of_for_a_minute() {
         let mut state = HostState::default();
         let badge = |state: &HostState| state.degraded().first().map(|row| row.what.clone());
-        state.enter(with(reading(0), "SoftnetDropped", Some(7)), None, 10);
+        state.enter(with(reading(0), "SoftnetDropped", Some(7)), &UNCOUNTED, 10);
         assert_eq!(badge(&state), None, "what was lost before nettop began is not news");
-        state.enter(with(reading(1), "SoftnetDropped", Some(1_207)), None, 10);
+        state.enter(with(reading(1), "SoftnetDropped", Some(1_207)), &UNCOUNTED, 10);
         let told = "in the last minute the kernel dropped 1,200 packets before sockets";
         assert_eq!(badge(&state).as_deref(), Some(told));
         let Degraded { reason, remedy, .. } = state.degraded().remove(0);
@@ -304,12 +306,12 @@ mod tests {
             interfaces: vec![link(1, "eth0", 1, count)],
             ..with(missed.clone(), "SoftnetDropped", Some(1_207))
         };
-        state.enter(missed(30, 3), None, 10);
-        state.enter(missed(31, 7), None, 10);
+        state.enter(missed(30, 3), &UNCOUNTED, 10);
+        state.enter(missed(31, 7), &UNCOUNTED, 10);
         assert_eq!(state.host().unwrap().lost_60s, [("SoftnetDropped".into(), 1_200), (MISSED.into(), 4)]);
-        state.enter(missed(62, 7), None, 10);
+        state.enter(missed(62, 7), &UNCOUNTED, 10);
         assert_eq!(state.host().unwrap().lost_60s, [(MISSED.into(), 4)]);
-        state.enter(missed(92, 7), None, 10);
+        state.enter(missed(92, 7), &UNCOUNTED, 10);
         assert_eq!(badge(&state), None);
     }
 

@@ -87,7 +87,7 @@ use self::{
     host::HostState,
     interfaces::Interfaces,
     logs::LogState,
-    messages::MessageBook,
+    messages::MessageBooks,
     overhead::Overhead,
     publish::lists,
     regions::Regions,
@@ -194,9 +194,7 @@ pub struct Engine {
     blocks: Blocks,
     actors: Actors,
     hook_times: HookTimes,
-    messages: MessageBook,
-    /// Whether those are counted.
-    has_messages: bool,
+    messages: MessageBooks,
     /// How many blocks there can be.
     room_for_blocks: usize,
     /// Where places come from; `None`: geography is off.
@@ -229,6 +227,7 @@ impl Engine {
         source.set_filter(settings.filter.filter.as_deref());
         source.set_sampling(u32::from(settings.event_rate > 0));
         let (snapshots, receiver) = watch::channel(Arc::default());
+        let counts_macs = !settings.without.contains(&Optional::Counted(Part::Macs));
         let mut engine = Self {
             aggregates: Aggregates::new(
                 now,
@@ -263,8 +262,7 @@ impl Engine {
             blocks: Blocks::new(settings.blocking.clone()),
             actors: Actors::default(),
             hook_times: HookTimes::default(),
-            messages: MessageBook::default(),
-            has_messages: !settings.without.contains(&Optional::Counted(Part::Macs)),
+            messages: MessageBooks::new(counts_macs, counts_macs && source.counts_egress()),
             room_for_blocks: source.blocker().map_or(0, |blocker| blocker.room()),
             geo,
             saved: Instant::now(),
@@ -387,8 +385,8 @@ impl Engine {
         match reading {
             collector::Reading::Host(reading) => {
                 self.messages.know(&reading);
-                let Self { host, messages, has_messages, .. } = self;
-                host.enter(*reading, has_messages.then_some(&*messages), DEFAULT_LIMIT);
+                let Self { host, messages, .. } = self;
+                host.enter(*reading, messages, DEFAULT_LIMIT);
             }
             collector::Reading::Sockets(census) => self.sockets.enter(*census),
             collector::Reading::Lifelines(lifelines) => self.blocks.enter_lifelines(*lifelines),
@@ -443,7 +441,7 @@ impl Engine {
         }
         *has_tables = second_over;
         let ended = blocks.enter(&reading.dropped);
-        self.messages.enter(&reading.neighbours);
+        self.messages.enter(reading);
         aggregates.enter(reading, &mut detector.stats, |source| details.forget(source));
         full.extend(Table::ALL.iter().filter(|table| reading.totals.untracked(**table).packets > 0));
         self.audit_ended(ended);

@@ -4,7 +4,7 @@ use nettop_collect::host::{HostReading, NeighbourEntry};
 use nettop_common::neighbour::Message;
 use nettop_model::snapshot::{Name, NeighbourRow, Neighbours};
 
-use crate::messages::MessageBook;
+use crate::messages::{MessageBook, MessageBooks};
 
 /// Bits of states (linux/neighbour.h), as ip-neighbour(8) names them.
 const STATES: [(u16, &str); 7] = [
@@ -17,8 +17,8 @@ const STATES: [(u16, &str); 7] = [
     (0x80, "PERMANENT"),
 ];
 
-/// Those of a reading, at most `limit` (0: all) of them; `messages`: what came from each MAC, where that is counted.
-pub fn neighbours(reading: &HostReading, messages: Option<&MessageBook>, limit: usize) -> Neighbours {
+/// Those of a reading, at most `limit` (0: all) of them; `messages`: what came from each MAC and was sent to it, where that is counted.
+pub fn neighbours(reading: &HostReading, messages: &MessageBooks, limit: usize) -> Neighbours {
     let mut entries: Vec<_> = reading.neighbours.iter().collect();
     entries.sort_unstable_by_key(|entry| (&entry.interface, entry.address));
     let states = STATES.iter().map(|(bit, name)| {
@@ -28,10 +28,13 @@ pub fn neighbours(reading: &HostReading, messages: Option<&MessageBook>, limit: 
     let states = states.filter(|(_, count)| *count > 0).collect();
     let listed = if limit == 0 { entries.len() } else { limit.min(entries.len()) };
     let rows = entries[..listed].iter().map(|entry| {
-        let of_mac = messages.zip(entry.mac.as_ref()).map(|(messages, mac)| messages.of(mac));
-        let of = |arp: Message, nd: Message| {
-            of_mac.map(|messages| messages[if entry.address.is_ipv4() { arp } else { nd } as usize])
+        let of = |book: &Option<MessageBook>| {
+            let messages = book.as_ref()?.of(entry.mac.as_ref()?);
+            let of = |arp: Message, nd: Message| messages[if entry.address.is_ipv4() { arp } else { nd } as usize];
+            Some((of(Message::ArpRequest, Message::Solicitation), of(Message::ArpAnswer, Message::Advertisement)))
         };
+        let (requests, answers) = of(&messages.came).unzip();
+        let (requests_sent, answers_sent) = of(&messages.sent).unzip();
         NeighbourRow {
             ip: entry.address,
             mac: entry.mac,
@@ -39,17 +42,21 @@ pub fn neighbours(reading: &HostReading, messages: Option<&MessageBook>, limit: 
             state: state(entry).into(),
             router: entry.router,
             gateway: reading.gateways.contains(&entry.address),
-            requests: of(Message::ArpRequest, Message::Solicitation),
-            answers: of(Message::ArpAnswer, Message::Advertisement),
+            requests,
+            answers,
+            requests_sent,
+            answers_sent,
             confirmed: entry.confirmed_s.map(f64::from),
         }
     });
     Neighbours {
         at_ns: reading.at.unix_ns,
+        gateways: reading.gateways.clone(),
         rows: rows.collect(),
         left_out: reading.neighbours_left_out + (entries.len() - listed) as u64,
         states,
-        messages: messages.map(MessageBook::accounting),
+        messages: messages.came.as_ref().map(MessageBook::accounting),
+        messages_sent: messages.sent.as_ref().map(MessageBook::accounting),
     }
 }
 
@@ -76,7 +83,8 @@ mod tests {
             vec![entry("eth1", 1, 0x20), entry("eth0", 9, 0x04), entry("eth0", 7, 0x02), entry("eth0", 8, 0x100)];
         let reading = HostReading { neighbours: entries, neighbours_left_out: 5, ..HostReading::default() };
         let told = |limit| {
-            let Neighbours { rows, left_out, states, .. } = neighbours(&reading, None, limit);
+            let Neighbours { rows, left_out, states, .. } =
+                neighbours(&reading, &MessageBooks::new(false, false), limit);
             let row = |row: &NeighbourRow| format!("{} {} {}", row.ip, row.interface, row.state);
             let states: Vec<_> = states.iter().map(|(name, count)| format!("{name} {count}")).collect();
             (rows.iter().map(row).collect::<Vec<_>>(), left_out, states.join(", "))

@@ -335,10 +335,13 @@ fn neighbours() -> Neighbours {
         gateway: mac == Some(1),
         requests: mac.map(|last| 40 + u64::from(last)),
         answers: mac.map(|last| 300 * u64::from(last)),
+        requests_sent: mac.map(|last| 310 * u64::from(last)),
+        answers_sent: mac.map(|last| 39 + u64::from(last)),
         confirmed: Some(confirmed),
     };
     Neighbours {
         at_ns: NOW,
+        gateways: ["192.0.2.1", "fe80::1"].map(|ip| ip.parse().expect("an address")).into(),
         rows: vec![
             row("192.0.2.1", Some(1), "REACHABLE", 4.0),
             row("192.0.2.7", Some(7), "STALE", 1_260.0),

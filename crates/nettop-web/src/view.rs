@@ -192,6 +192,7 @@ fn row(snapshot: &Snapshot, listed: &dyn Listed, heads: &[Head], at: usize) -> O
         packets: snapshot.traffic.packets,
         place: at + 1,
         width: if head.meaning == Meaning::Bar { OF_BAR } else { head.widths[2].into() },
+        gateways: snapshot.gateways(),
         flags: false,
         numeric: false,
         units: Units::default(),

@@ -102,8 +102,17 @@ fn column(listed: &dyn Listed, at: usize, head: &Head, numeric: bool) -> Vec<Str
     let [.., most] = head.widths;
     let cell = |row: usize| {
         let (width, units) = (most.into(), Units::default());
-        let cell =
-            Cell { now_ns: 0, packets: 0, place: row + 1, width, flags: false, numeric, units, attention: &attention };
+        let cell = Cell {
+            now_ns: 0,
+            packets: 0,
+            place: row + 1,
+            width,
+            gateways: &[],
+            flags: false,
+            numeric,
+            units,
+            attention: &attention,
+        };
         listed.cell(row, at, &cell)
     };
     let mut cells: Vec<_> = std::iter::once(head.title.to_string()).chain((0..listed.len()).map(cell)).collect();

@@ -4,13 +4,15 @@
 //! `mover peek ADDRESS:PORT BYTES` looks at what it receives before it reads it, `mover sendfile ADDRESS:PORT BYTES` has the kernel copy a file,
 //! `mover segments ADDRESS:PORT DATAGRAMS BYTES` has it cut one call into datagrams, `mover refused ADDRESS:PORT CONNECTIONS` asks for
 //! connections where nobody listens, `mover asks ADDRESS:PORT CONNECTIONS MILLISECONDS` does so without waiting in the call, and no longer than that, `mover forked ADDRESS:PORT RECEIVED SENT` has a child answer.
+//! `mover splice ADDRESS:PORT BYTES` receives without a call that does, `mover closes ADDRESS:PORT CONNECTIONS` accepts and closes,
+//! `mover silent ADDRESS:PORT CONNECTIONS` waits for that,
 //! `mover hold ADDRESS:PORT CONNECTIONS` has both ends of them until its standard input ends, and says when they are there.
 
 use std::{
     env,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::fd::AsRawFd as _,
+    os::fd::{AsRawFd as _, RawFd},
     process::Command,
     thread,
     time::Duration,
@@ -24,6 +26,7 @@ fn main() -> io::Result<()> {
     match (what.as_str(), numbers.map_err(io::Error::other)?.as_slice()) {
         ("serve", &[connections, received, sent]) => {
             let listener = TcpListener::bind(address)?;
+            println!("{connections}");
             for _ in 0..connections {
                 let (mut client, _) = listener.accept()?;
                 receive(&mut client, received)?;
@@ -67,6 +70,32 @@ fn main() -> io::Result<()> {
             let (mut at, mut left) = (0, bytes);
             while left > 0 {
                 left -= rustix::fs::sendfile(&server, &file, Some(&mut at), left)?;
+            }
+        }
+        // What comes goes into a pipe, and from there into nothing, without a call that receives.
+        ("splice", &[bytes]) => {
+            let (client, _) = TcpListener::bind(address)?.accept()?;
+            let (nothing, (output, input)) = (std::fs::OpenOptions::new().write(true).open("/dev/null")?, io::pipe()?);
+            let mut left = bytes;
+            while left > 0 {
+                let mut piped = splice(client.as_raw_fd(), input.as_raw_fd(), left)?;
+                left -= piped;
+                while piped > 0 {
+                    piped -= splice(output.as_raw_fd(), nothing.as_raw_fd(), piped)?;
+                }
+            }
+        }
+        // Accepts and closes, and nothing else.
+        ("closes", &[connections]) => {
+            let listener = TcpListener::bind(address)?;
+            for _ in 0..connections {
+                drop(listener.accept()?);
+            }
+        }
+        // Waits until the other end closes.
+        ("silent", &[connections]) => {
+            for _ in 0..connections {
+                TcpStream::connect(address)?.read_to_end(&mut Vec::new())?;
             }
         }
         ("segments", &[datagrams, bytes]) => {
@@ -113,6 +142,15 @@ fn main() -> io::Result<()> {
         _ => return Err(io::Error::other("see the source")),
     }
     Ok(())
+}
+
+/// Moves at most so many bytes from one descriptor to another within the kernel; none is an error.
+fn splice(from: RawFd, to: RawFd, most: usize) -> io::Result<usize> {
+    // SAFETY: numbers, and no places.
+    match unsafe { libc::splice(from, std::ptr::null_mut(), to, std::ptr::null_mut(), most, 0) } {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        moved => usize::try_from(moved).map_err(|_| io::Error::last_os_error()),
+    }
 }
 
 fn receive(from: &mut TcpStream, bytes: usize) -> io::Result<()> {

@@ -10,6 +10,7 @@ use nettop_common::{
     counters::Table,
     egress::{self, EgressBank, EgressTotals},
     maps,
+    neighbour::{Messages, SentNeighbours},
     slots::{self, BANKS, Layout, Slot, Tags},
 };
 use nettop_process::random;
@@ -17,6 +18,7 @@ use nettop_process::random;
 use super::{
     capacity::{Capacity, CpuList},
     mapped::Mapped,
+    messages,
     slots::{AT_ONCE, BankPart},
     windows::Windows,
 };
@@ -84,6 +86,13 @@ impl Egress {
             let totals = at(bank) + offset_of!(EgressBank, totals);
             reading.egress.add(&self.all.field(cpu, totals));
             self.all.set_field(cpu, totals, &EgressTotals::zeroed());
+            let neighbours = at(bank) + offset_of!(EgressBank, neighbours);
+            // Mostly there are none, which what was seen tells.
+            let seen: Messages = self.all.field(cpu, neighbours + offset_of!(SentNeighbours, seen));
+            if seen != Messages::default() {
+                messages::add_sent(&self.all.field(cpu, neighbours), &mut reading.neighbours_sent);
+                self.all.set_field(cpu, neighbours, &SentNeighbours::default());
+            }
             if let Err(error) = self.empty(cpu, bank, reading) {
                 // They stay in use: what they hold comes with a later reading.
                 log::error!("mapping slots of what is sent: {error}");

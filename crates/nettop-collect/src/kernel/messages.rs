@@ -1,9 +1,9 @@
-//! Messages of ARP and of neighbour discovery, as the logs have them, by the MAC that they are from.
+//! Messages of ARP and of neighbour discovery, by MAC: those that came, as the logs have them, and those that were sent.
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use nettop_common::neighbour::{Message, Messages, add};
+use nettop_common::neighbour::{Message, Messages, Place, SentNeighbours, add};
 use nettop_model::snapshot::Mac;
 
 use crate::reading::NeighbourMessages;
@@ -28,14 +28,25 @@ impl NotedMessages {
 
     /// Moves all of it into a reading.
     pub fn add_to(&mut self, reading: &mut NeighbourMessages) {
-        let by_mac = self.by_sender.drain().map(|(sender, messages)| {
-            let [mac @ .., _, _] = sender.to_ne_bytes();
-            (Mac(mac), messages)
-        });
-        reading.by_mac.extend(by_mac);
+        reading.by_mac.extend(self.by_sender.drain().map(|(sender, messages)| (mac(sender), messages)));
         add(&mut reading.others, &std::mem::take(&mut self.others));
         self.by_sender.shrink_to(64);
     }
+}
+
+/// Adds what a CPU has sent to a reading.
+pub fn add_sent(sent: &SentNeighbours, reading: &mut NeighbourMessages) {
+    add(&mut reading.seen, &sent.seen);
+    add(&mut reading.groups, &sent.groups);
+    add(&mut reading.untracked, &sent.untracked);
+    let places = sent.places.iter().filter_map(Place::taken);
+    reading.by_mac.extend(places.map(|(receiver, messages)| (mac(receiver), *messages)));
+}
+
+/// The MAC that is in a word as it lies in memory.
+fn mac(word: u64) -> Mac {
+    let [mac @ .., _, _] = word.to_ne_bytes();
+    Mac(mac)
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub struct Traffic {
     /// Messages of neighbours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     neighbours: Option<NeighbourMessages>,
+    /// Those that were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    neighbours_sent: Option<NeighbourMessages>,
     /// What was sent.
     #[serde(default, skip_serializing_if = "Egress::is_none")]
     egress: Egress,
@@ -60,8 +63,21 @@ impl Traffic {
     /// Of a reading, for which the kernel's tables held so many keys.
     pub(super) fn of(reading: &Reading, beginning: Option<Moment>, entries: Vec<u64>) -> Self {
         // What blocks have dropped is of this run of the monitor: a replay has no blocks, only their sum.
-        let Reading { at, totals, sources, destinations, macs, interfaces, neighbours, egress, remotes, dropped: _ } =
-            reading;
+        let Reading {
+            at,
+            totals,
+            sources,
+            destinations,
+            macs,
+            interfaces,
+            neighbours,
+            neighbours_sent,
+            egress,
+            remotes,
+            dropped: _,
+        } = reading;
+        let unless_none =
+            |all: &NeighbourMessages| Some(all).filter(|all| **all != NeighbourMessages::default()).cloned();
         let Totals { seen, classes, untracked, events, events_lost } = totals;
         let source = |(address, counters): &(Address, SourceCounters)| {
             let SourceCounters { packets, bytes, first_ns, last_ns, syn, udp, icmp, fragments } = *counters;
@@ -85,7 +101,8 @@ impl Traffic {
             destinations: destinations.iter().map(destination).collect(),
             macs: macs.iter().map(|(pair, sum)| (pair.0[0], pair.0[1], sum.packets, sum.bytes)).collect(),
             interfaces: interfaces.iter().map(interface).collect(),
-            neighbours: Some(neighbours).filter(|all| **all != NeighbourMessages::default()).cloned(),
+            neighbours: unless_none(neighbours),
+            neighbours_sent: unless_none(neighbours_sent),
             egress: Egress::of(egress, remotes),
             entries,
         }
@@ -131,6 +148,7 @@ impl Traffic {
             |(name, class, packets, bytes): (String, _, _, _)| (name.into(), of_class(class, packets, bytes));
         reading.interfaces.extend(self.interfaces.into_iter().map(interface));
         reading.neighbours = self.neighbours.unwrap_or_default();
+        reading.neighbours_sent = self.neighbours_sent.unwrap_or_default();
         self.egress.fill(reading);
         reading
             .macs

@@ -14,6 +14,7 @@ use nettop_model::clock::Moment;
 
 use super::{
     calls::{Calls, Ended, Moved, SocketCalls},
+    groups::Groups,
     process::{self, TICK_NS},
     reading::{Census, Process},
 };
@@ -41,6 +42,7 @@ pub struct Hooked {
     /// The inode of this network namespace; 0: not known.
     namespace: u32,
     processes: HashMap<Identity, Arc<Process>, RandomState>,
+    groups: Groups,
     /// By cookie; and the number of the newest census before it was noted.
     owners: HashMap<u64, (Arc<Process>, u64), RandomState>,
     censuses: u64,
@@ -56,6 +58,7 @@ impl Hooked {
             has_bytes,
             namespace: network_namespace(),
             processes: HashMap::default(),
+            groups: Groups::default(),
             owners: HashMap::default(),
             censuses: 0,
             fill: 0.0,
@@ -198,9 +201,13 @@ impl Hooked {
     /// A process by what the programs say of it, and by what `/proc` does, if it is still there.
     fn process(&mut self, pid: u32, counters: &CallCounters) -> Arc<Process> {
         let identity = (pid, counters.began_ns / TICK_NS);
-        let known = self.processes.entry(identity).or_insert_with(|| {
-            let CallCounters { began_ns, comm, uid, .. } = counters;
-            Arc::new(process::told(Path::new("/proc"), pid, *began_ns, comm, *uid))
+        let Self { processes, groups, .. } = self;
+        let known = processes.entry(identity).or_insert_with(|| {
+            let CallCounters { began_ns, comm, uid, cgroup, .. } = counters;
+            let proc = Path::new("/proc");
+            let mut process = process::told(proc, pid, *began_ns, comm, *uid);
+            groups.meet(proc, *cgroup, &mut process);
+            Arc::new(process)
         });
         Arc::clone(known)
     }

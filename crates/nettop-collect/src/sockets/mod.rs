@@ -5,6 +5,7 @@ pub mod calls;
 pub mod command_line;
 pub mod diag;
 pub mod files;
+mod groups;
 mod hooked;
 pub mod inet;
 mod owners;

@@ -21,8 +21,11 @@ use super::{
 };
 use crate::kernel::open_files::OpenFiles;
 
-/// How long a look may take while a monitor starts, or runs: more files than can be looked at within it are left for the next one.
+/// How long a look may take while a monitor starts: more files than can be looked at within it are left for the next one.
 pub const PATIENCE: Duration = Duration::from_millis(200);
+/// And while it runs, when nobody waits for it: what the kernel tells begins anew each time, so of 200,000 sockets on a busy host a short look would
+/// never see the last.
+const LATER: Duration = Duration::from_secs(2);
 /// Files of a process that are looked at before those of all others: one that has a hundred thousand must not take all the time.
 const FIRST: usize = 256;
 /// A look takes at most this share of the time: one part of so many.
@@ -109,7 +112,7 @@ impl Owners {
     pub fn look_again(&mut self) -> bool {
         let due = Instant::now() >= self.next;
         if due {
-            self.look(PATIENCE);
+            self.look(LATER);
         }
         due
     }
@@ -207,7 +210,9 @@ impl Found<'_> {
                 self.processes.push(process::told(self.proc, pid, began_ns, &comm, uid));
                 self.processes.len() as u32 - 1
             });
-            self.enter(cookie, Owned { process: place, cookie, listed: true });
+            if cookie != 0 {
+                self.enter(cookie, Owned { process: place, cookie, listed: true });
+            }
             // As much of it as lists tell.
             if let Some(inode) = Some(inode as u32).filter(|inode| *inode != 0) {
                 self.enter(SocketRow::by_file(inode), Owned { process: place, cookie: 0, listed: true });

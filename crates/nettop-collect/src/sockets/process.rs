@@ -37,6 +37,20 @@ pub fn told(proc: &Path, pid: u32, began_ns: u64, comm: &[u8], uid: u32) -> Proc
     })
 }
 
+/// A unit of systemd, and a container.
+pub type Place = (Option<String>, Option<String>);
+
+/// In which of both it is by the unified hierarchy of control groups, which is the one that the kernel's programs are told of: of a host with
+/// several hierarchies all may be in its root. `None`: the process is gone, or hidden.
+pub fn unified_place(proc: &Path, process: &Process) -> Option<Place> {
+    let folder = proc.join(process.pid.to_string());
+    let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let groups = text("cgroup")?;
+    // After that, so that it is not of another process that has its number now.
+    stat(&text("stat")?).filter(|stat| stat.started == process.started)?;
+    Some(groups.lines().find(|line| line.starts_with("0::")).map(unit_and_container).unwrap_or_default())
+}
+
 /// What is read of `/proc/PID/stat` (proc_pid_stat(5)).
 #[derive(Debug, PartialEq)]
 struct Stat {
@@ -60,7 +74,7 @@ fn effective_uid(status: &str) -> Option<u32> {
 }
 
 /// From the paths of its control groups: the innermost unit of systemd, and the container.
-fn unit_and_container(cgroups: &str) -> (Option<String>, Option<String>) {
+fn unit_and_container(cgroups: &str) -> Place {
     let mut found = (None, None);
     for line in cgroups.lines() {
         let path = line.splitn(3, ':').nth(2).unwrap_or_default();

@@ -11,8 +11,8 @@ use nettop_common::{
 };
 use nettop_geo::Watcher;
 use nettop_model::snapshot::{
-    Egress, EventRow, GeoView, MapRow, Meta, Monitor, Places, PrefixLists, Runtime, Sampling, Snapshot, TcpFlags,
-    Traffic,
+    Egress, EventRow, GeoView, MapRow, Meta, Monitor, Neighbours, Places, PrefixLists, Runtime, Sampling, Snapshot,
+    TcpFlags, Traffic,
 };
 
 use super::Engine;
@@ -33,14 +33,13 @@ impl Engine {
         // Whether the accounts beside that of the packets received hold.
         let calls = processes.as_deref().and_then(|processes| processes.accounting);
         let blocks = (self.room_for_blocks > 0).then(|| Arc::new(self.blocks(limit)));
-        let neighbours = self.host.neighbours(self.has_messages.then_some(&self.messages), limit);
-        let messages = neighbours.as_deref().and_then(|neighbours| neighbours.messages.as_ref());
+        let neighbours = self.host.neighbours(&self.messages, limit);
         let beside = egress.as_deref().is_none_or(|egress| egress.accounting.holds)
             && calls.is_none_or(|calls| calls.holds)
             && self.drops.holds()
             && blocks.as_deref().is_none_or(|blocks| blocks.holds)
             && flows.as_deref().is_none_or(|flows| flows.accounting.holds)
-            && messages.is_none_or(|messages| messages.holds)
+            && neighbours.as_deref().is_none_or(Neighbours::holds)
             && self.logs.holds();
         let (lengths, rest) = aggregates.prefixes.rows(limit, &aggregates.buckets, elapsed);
         Snapshot {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Snapshot,
     json::{as_map, from_map},
     names::Name,
     values::Mac,
@@ -16,6 +17,8 @@ use super::{
 pub struct Neighbours {
     /// When it was read, Unix nanoseconds.
     pub at_ns: u64,
+    /// Those that the host sends to public addresses by way of, whether they are listed or not.
+    pub gateways: Vec<IpAddr>,
     /// Neighbours, by interface and address.
     pub rows: Vec<NeighbourRow>,
     /// How many the list leaves out.
@@ -23,25 +26,30 @@ pub struct Neighbours {
     /// State → number of the neighbours that were read.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub states: Vec<(Name, u64)>,
-    /// Where all messages of ARP and of neighbour discovery went; `None`: they are not counted.
+    /// Where all messages of ARP and of neighbour discovery that came went; `None`: they are not counted.
     pub messages: Option<MessageAccounting>,
+    /// Those that were sent, likewise.
+    pub messages_sent: Option<MessageAccounting>,
 }
 
 /// Where all messages went by which neighbours ask for addresses and tell them, since the start or the last reset. Of each kind, always: `seen` =
-/// `macs` + `evicted` + `untracked`.
+/// `macs` + `groups` + `evicted` + `untracked`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MessageAccounting {
-    /// All that came: `arp_requests`, `arp_answers`, `nd_requests`, `nd_answers`.
+    /// All of them: `arp_requests`, `arp_answers`, `nd_requests`, `nd_answers`.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub seen: Vec<(Name, u64)>,
-    /// Of MACs that are remembered.
+    /// From MACs that are remembered; of those that were sent, to them.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub macs: Vec<(Name, u64)>,
+    /// Of those that were sent: to all or to many at once, by a broadcast or multicast address.
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
+    pub groups: Vec<(Name, u64)>,
     /// Of MACs that were forgotten, because there was no room: of no neighbour.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub evicted: Vec<(Name, u64)>,
-    /// For which the kernel's log had no room.
+    /// For which the kernel had no room.
     #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub untracked: Vec<(Name, u64)>,
     /// Whether they agree.
@@ -49,9 +57,16 @@ pub struct MessageAccounting {
 }
 
 impl Neighbours {
-    /// Whether the host sends to public addresses by way of this one.
-    pub fn is_gateway(&self, ip: IpAddr) -> bool {
-        self.rows.iter().any(|row| row.gateway && row.ip == ip)
+    /// Whether all accounts hold.
+    pub fn holds(&self) -> bool {
+        [&self.messages, &self.messages_sent].into_iter().flatten().all(|messages| messages.holds)
+    }
+}
+
+impl Snapshot {
+    /// The default gateways.
+    pub fn gateways(&self) -> &[IpAddr] {
+        self.neighbours.as_deref().map_or(&[], |neighbours| &neighbours.gateways)
     }
 }
 
@@ -78,6 +93,13 @@ pub struct NeighbourRow {
     /// Answers, likewise.
     #[serde(default)]
     pub answers: Option<u64>,
+    /// Requests that this host sent to its MAC alone, by which it looks whether the neighbour is still there; those for a MAC that is not known
+    /// go to all. `None`: its MAC is not known, or they are not counted.
+    #[serde(default)]
+    pub requests_sent: Option<u64>,
+    /// Answers, likewise.
+    #[serde(default)]
+    pub answers_sent: Option<u64>,
     /// Seconds since it was heard of last; of one that has not answered since the kernel asked, since before that. `None`: not known.
     pub confirmed: Option<f64>,
 }

@@ -58,8 +58,9 @@ fn rates(picture: &Picture, rates: &[(&str, f64)]) -> Line<'static> {
 
 fn source(picture: &Picture, ip: IpAddr) -> About {
     let snapshot = picture.snapshot;
-    let is_gateway = snapshot.neighbours.as_deref().is_some_and(|neighbours| neighbours.is_gateway(ip));
+    let is_gateway = snapshot.gateways().contains(&ip);
     let mut facts: Vec<_> = is_gateway.then(|| fact(picture, "is", "the default gateway".into())).into_iter().collect();
+    facts.extend(neighbour(picture, ip));
     let Some(row) = snapshot.sources.rows.iter().find(|row| row.ip == ip) else {
         facts.extend(unlisted(picture).0);
         return (facts, of_this_host(picture, ip));
@@ -146,6 +147,25 @@ fn destination(picture: &Picture, ip: IpAddr) -> About {
         ("protocols", sampled(&|event| event.proto.to_string())),
     ];
     (facts, groups)
+}
+
+/// As a neighbour: its MAC, and how often either asked for the other and answered.
+fn neighbour(picture: &Picture, ip: IpAddr) -> Vec<Line<'static>> {
+    let rows = picture.snapshot.neighbours.as_deref().map_or([].as_slice(), |neighbours| &neighbours.rows);
+    let Some(row) = rows.iter().find(|row| row.ip == ip) else { return Vec::new() };
+    let mac = row.mac.map_or("–".into(), |mac| mac.to_string());
+    let place = format!("{mac} at {}, {}", format::visible(&row.interface), format::visible(&row.state));
+    let mut facts = vec![fact(picture, "neighbour", place)];
+    let protocol = if ip.is_ipv4() { "ARP" } else { "ND" };
+    for (way, requests, answers) in
+        [("it sent", row.requests, row.answers), ("sent to it", row.requests_sent, row.answers_sent)]
+    {
+        if let (Some(requests), Some(answers)) = (requests, answers) {
+            let (requests, answers) = (format::count(requests, 15), format::count(answers, 15));
+            facts.push(fact(picture, protocol, format!("{way}: {requests} requests, {answers} answers")));
+        }
+    }
+    facts
 }
 
 /// Packets, their share, and bytes of each class, most packets first.

@@ -151,6 +151,7 @@ pub fn cell<'a>(picture: &Picture<'a>, at: usize, width: usize) -> Cell<'a> {
         packets: snapshot.traffic.packets,
         place: at + 1,
         width,
+        gateways: snapshot.gateways(),
         flags: theme.flags,
         numeric: state.options.numeric,
         units: state.units,

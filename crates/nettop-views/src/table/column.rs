@@ -93,6 +93,8 @@ pub struct Cell<'a> {
     pub place: usize,
     /// The cell's width.
     pub width: usize,
+    /// The default gateways.
+    pub gateways: &'a [IpAddr],
     /// Whether the terminal can show flags.
     pub flags: bool,
     /// Numbers only: no names of ports.

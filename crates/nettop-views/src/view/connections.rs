@@ -49,9 +49,7 @@ const COLUMNS: &[Column] = &[
     )
     .means_by(|row, cell| fading(row, cell).unwrap_or(Meaning::Text))
     .sorted(|row| SortKey::Number(row.local_port.into())),
-    Column::text("Remote", "address and port at the other end", 0, [21, 21, 47], |row, cell| {
-        end(row.remote, row.remote_port, cell)
-    })
+    Column::text("Remote", "address and port at the other end; gw: it is the default gateway", 0, [21, 21, 47], remote)
     .means_by(|row, cell| fading(row, cell).unwrap_or(Meaning::Address))
     .sorted(|row| row.remote.map_or(SortKey::Ip(IpAddr::from([0; 4])), SortKey::Ip)),
     Column::text(
@@ -118,8 +116,11 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| SortKey::Number(row.drops.into())),
     Column::number("Cwnd", "congestion window, segments", 18, [4, 5, 7], |row, cell| number(row.cwnd, cell))
         .sorted(|row| SortKey::Number(row.cwnd.unwrap_or_default().into())),
-    Column::text("CC", "the country of the other end", 21, [2, 2, 2], |row, _| {
-        row.country.map_or("–".into(), |country| country.to_string())
+    Column::text("CC", "the country of the other end; GW: it is the default gateway", 21, [2, 2, 2], |row, cell| {
+        match row.remote.is_some_and(|remote| cell.gateways.contains(&remote)) {
+            true => "GW".into(),
+            false => row.country.map_or("–".into(), |country| country.to_string()),
+        }
     })
     .sorted(|row| SortKey::Text(row.country.map(|country| country.to_string()).unwrap_or_default())),
     Column::text("NS", "the network namespace that it is in, if that is another one: its inode (ls -L /proc/PID/ns/net)", 22, [10, 10, 10], |row, _| {
@@ -145,6 +146,20 @@ fn local(row: &Connection, cell: &Cell) -> String {
     }
     let (first, second) = row.local_end();
     joined(&first, &second, cell)
+}
+
+/// The other end; behind it, where there is room for both, that it is the default gateway.
+fn remote(row: &Connection, cell: &Cell) -> String {
+    const MARK: &str = " gw";
+    let plain = end(row.remote, row.remote_port, cell);
+    let is_gateway = row.remote.is_some_and(|remote| cell.gateways.contains(&remote));
+    if !is_gateway {
+        return plain;
+    }
+    // The number of the port is shorter than a name, and the mark tells more.
+    let numbers = end(row.remote, row.remote_port, &Cell { numeric: true, ..*cell });
+    let marked = [plain.clone() + MARK, numbers + MARK];
+    marked.into_iter().find(|marked| text::width(marked) <= cell.width).unwrap_or(plain)
 }
 
 /// `192.0.2.1:443`, `[2001:db8::1]:443`; with the name of the port's service, where there is room for both.
@@ -233,10 +248,33 @@ mod tests {
             ("2001:db8:aaaa:bbbb::1", 443, true, 15, "[2001…b::1]:443"),
         ] {
             let (now_ns, packets, place, flags, units) = (0, 0, 1, false, Units::default());
-            let cell = Cell { now_ns, packets, place, width, flags, numeric, units, attention: &attention };
+            let cell =
+                Cell { now_ns, packets, place, width, gateways: &[], flags, numeric, units, attention: &attention };
             let text = end(address.parse().ok(), Some(port), &cell);
             assert_eq!(text, expected);
             assert!(text::width(&text) <= width);
+        }
+    }
+
+    #[test]
+    fn the_default_gateway_is_marked_where_there_is_room() {
+        let attention = Attention::default();
+        let gateways: Vec<IpAddr> = ["192.0.2.1", "fe80::1", "198.51.100.200"].map(|ip| ip.parse().unwrap()).into();
+        for (address, port, width, expected, country) in [
+            ("192.0.2.1", 443, 21, "192.0.2.1:https gw", "GW"),
+            ("192.0.2.1", 443, 17, "192.0.2.1:443 gw", "GW"),
+            ("192.0.2.1", 443, 15, "192.0.2.1:https", "GW"),
+            ("fe80::1", 53, 21, "[fe80::1]:dns gw", "GW"),
+            ("198.51.100.200", 50_123, 21, "198.51.100.200:50123", "GW"),
+            ("192.0.2.2", 443, 47, "192.0.2.2:https", "–"),
+        ] {
+            let (now_ns, packets, place, flags, numeric, units) = (0, 0, 1, false, false, Units::default());
+            let gateways = gateways.as_slice();
+            let cell = Cell { now_ns, packets, place, width, gateways, flags, numeric, units, attention: &attention };
+            let row = Connection { remote: address.parse().ok(), remote_port: Some(port), ..Connection::default() };
+            assert_eq!(remote(&row, &cell), expected);
+            let column = COLUMNS.iter().find(|column| column.head.title == "CC").expect("a column");
+            assert_eq!((column.cell)(&row, &cell), country, "{address}");
         }
     }
 
@@ -255,7 +293,17 @@ mod tests {
             ("P_DGR", None, 0x0806, Some("ARP"), Some("a-long-name"), 8, "%a-long…"),
         ] {
             let (now_ns, packets, place, flags, units) = (0, 0, 1, false, Units::default());
-            let cell = Cell { now_ns, packets, place, width, flags, numeric: false, units, attention: &attention };
+            let cell = Cell {
+                now_ns,
+                packets,
+                place,
+                width,
+                gateways: &[],
+                flags,
+                numeric: false,
+                units,
+                attention: &attention,
+            };
             let (takes, interface) = (takes.map(Into::into), interface.map(String::from));
             let row = Connection {
                 protocol: protocol.into(),
@@ -274,7 +322,7 @@ mod tests {
         let attention = Attention::default();
         let (now_ns, packets, place, width, flags, numeric, units) =
             (100_000_000_000, 0, 1, 12, false, true, Units::default());
-        let cell = Cell { now_ns, packets, place, width, flags, numeric, units, attention: &attention };
+        let cell = Cell { now_ns, packets, place, width, gateways: &[], flags, numeric, units, attention: &attention };
         let remote = Some(IpAddr::from([192, 0, 2, 1]));
         for (state, remote, silent, ended_s, expected) in [
             ("ESTABLISHED", remote, None, None, Meaning::Good),

@@ -78,6 +78,18 @@ const COLUMNS: &[Column] = &[
         number(row.answers, cell)
     })
     .sorted(|row| SortKey::Number(row.answers.unwrap_or_default() as f64)),
+    Column::number(
+        "TX asks",
+        "requests sent to its MAC alone, by which this host looks whether it is still there; those to all have no MAC",
+        8,
+        [7, 7, 9],
+        |row, cell| number(row.requests_sent, cell),
+    )
+    .sorted(|row| SortKey::Number(row.requests_sent.unwrap_or_default() as f64)),
+    Column::number("TX answers", "answers sent to its MAC", 9, [10, 10, 10], |row, cell| {
+        number(row.answers_sent, cell)
+    })
+    .sorted(|row| SortKey::Number(row.answers_sent.unwrap_or_default() as f64)),
     Column::number("Heard", "how long ago it was heard of last", 4, [5, 6, 7], |row, _| {
         row.confirmed.map_or("–".into(), |seconds| format::ago((seconds * 1e9) as u64 + 1, 1))
     })

@@ -41,8 +41,11 @@ const COLUMNS: &[Column] = &[
     .means(Meaning::Address)
     .sorted(|row| SortKey::Ip(row.ip)),
     // The code alone; then a flag before it; then what it stands for.
-    Column::text("Geo", "country, and city where it is known", 5, [3, 5, 30], |row, cell| {
-        row.place.as_ref().map_or(String::new(), |place| geo(place, cell))
+    Column::text("Geo", "country, and city where it is known; GW: the default gateway", 5, [3, 5, 30], |row, cell| {
+        match cell.gateways.contains(&row.ip) {
+            true => gateway(row.place.as_ref(), cell),
+            false => row.place.as_ref().map_or(String::new(), |place| geo(place, cell)),
+        }
     })
     .sorted(|row| SortKey::Text(row.place.as_ref().map_or(String::new(), |place| place.country_code.to_string()))),
     Column::text("Network", "autonomous system: its number, and who runs it", 11, [14, 24, 36], |row, _| {
@@ -117,6 +120,13 @@ fn geo(place: &Place, cell: &Cell) -> String {
     format::country(place.country_code, name, cell.flags && cell.width >= 5)
 }
 
+/// That it is the default gateway; before it the code of its country, where there is room.
+fn gateway(place: Option<&Place>, cell: &Cell) -> String {
+    let mark = if cell.width >= NAMED_FROM + 4 { "default gateway" } else { "GW" };
+    let code = place.filter(|_| cell.width >= 5).map(|place| place.country_code);
+    code.map_or(mark.into(), |code| format::country(code, mark, false))
+}
+
 /// What most of its packets are, and where most of those that were sampled went.
 fn with(row: &SourceRow, cell: &Cell) -> String {
     let kinds = [("SYN", row.syn), ("UDP", row.udp), ("ICMP", row.icmp)];
@@ -134,5 +144,35 @@ fn with(row: &SourceRow, cell: &Cell) -> String {
     match name {
         Some(name) => format!("{kind} {name}"),
         None => format!("{kind} {port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nettop_geo::CountryCode;
+    use nettop_model::format::Units;
+
+    use super::*;
+    use crate::attention::Attention;
+
+    #[test]
+    fn the_default_gateway_is_marked_at_any_width() {
+        let attention = Attention::default();
+        for (country, width, expected) in [
+            (None, 3, "GW"),
+            (None, 5, "GW"),
+            (None, 30, "default gateway"),
+            (Some("DE"), 3, "GW"),
+            (Some("DE"), 5, "DE GW"),
+            (Some("LO"), 17, "LO GW"),
+            (Some("DE"), 18, "DE default gateway"),
+        ] {
+            let (now_ns, packets, place, flags, numeric, units) = (0, 0, 1, false, false, Units::default());
+            let cell =
+                Cell { now_ns, packets, place, width, gateways: &[], flags, numeric, units, attention: &attention };
+            let place = country.and_then(CountryCode::parse);
+            let place = place.map(|country_code| Place { country_code, ..Place::default() });
+            assert_eq!(gateway(place.as_ref(), &cell), expected, "{country:?}, {width}");
+        }
     }
 }
