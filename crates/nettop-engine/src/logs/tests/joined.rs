@@ -105,7 +105,8 @@ fn syns_without_a_request_are_told_after_half_a_minute() {
 #[test]
 fn that_no_line_came_tells_nothing_where_lines_may_be_missing() {
     let events = || (0..50).map(|_| syn(0, 7, 443));
-    let changes: [(&str, fn(&mut Told), bool); 3] = [
+    type Change = fn(&mut Told);
+    let changes: [(&str, Change, bool); 3] = [
         ("as it should be", |_| {}, true),
         ("behind", |told| told.behind = 11.0, false),
         ("closed", |told| told.problems.push("/x: Permission denied".into()), false),
