@@ -127,7 +127,7 @@ fn most(by_remote: HashMap<IpAddr, u64, RandomState>) -> Option<Most> {
 fn holders(held: HashMap<(IpAddr, Writes), u64, RandomState>) -> Vec<Held> {
     let some = held.into_iter().filter(|(_, count)| *count >= SOME_HELD);
     let mut held: Vec<_> = some.map(|((remote, writes), count)| Held { remote, writes, count }).collect();
-    held.sort_unstable_by_key(|held| (Reverse(held.count), held.remote, held.writes));
+    order::sort_by_key(&mut held, |held| (Reverse(held.count), held.remote, held.writes));
     held.truncate(HOLDERS);
     held
 }

@@ -70,7 +70,7 @@ impl Visitor {
         }
         counts.remove("");
         let mut most: Vec<_> = counts.into_iter().collect();
-        most.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        crate::order::sort_by_key(&mut most, |(_, count)| std::cmp::Reverse(*count));
         most
     }
 }
