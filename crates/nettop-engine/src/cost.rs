@@ -101,7 +101,7 @@ fn measure(draw: Draw, mut part: impl FnMut(&mut Vec<(Address, SourceCounters)>,
         buckets.close_if_due();
     }
     let measured = &mut took[BEFORE..];
-    order::sort_by(&mut measured, f64::total_cmp);
+    order::sort_by(measured, f64::total_cmp);
     format!("{:5.1} ({:5.1}-{:5.1})", measured[MEASURED / 2], measured[MEASURED / 10], measured[MEASURED * 9 / 10])
 }
 

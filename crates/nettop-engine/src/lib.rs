@@ -63,7 +63,7 @@ use nettop_model::{
     filter::{FilterText, ParsedFilter},
     pulse::{Pulse, Pulses},
     request::{self, FilterChange, Form, Request, Status, Top},
-    snapshot::{DEFAULT_LIMIT, Degraded, Mode, SandboxLayer, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
+    snapshot::{DEFAULT_LIMIT, Degraded, History, Mode, SandboxLayer, SelfStats, Snapshot, Subject, TOP_RANGE, Tick},
 };
 use nettop_process::{cause, random};
 use nettop_requests::{Caller, Envelope};
@@ -281,6 +281,7 @@ impl Engine {
         engine.aggregates.egress = engine.source.counts_egress().then(EgressSums::default);
         engine.load_usual();
         engine.load_blocks();
+        engine.load_flagged();
         engine.look();
         engine.publish();
         (engine, receiver)
@@ -346,6 +347,7 @@ impl Engine {
     fn last(mut self) -> Arc<Snapshot> {
         self.save_usual();
         self.write_blocks(true);
+        self.keep_flagged(true);
         self.audit_last();
         self.sinks.finish();
         Arc::new(self.newest(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
@@ -370,6 +372,7 @@ impl Engine {
         self.look();
         self.tick.count += 1;
         self.sinks.tick();
+        self.keep_flagged(false);
         if self.saved.elapsed() >= SAVE_EVERY {
             self.save_usual();
         }
@@ -478,14 +481,17 @@ impl Engine {
             histories.close(seconds, [counted, sent], total, |ip| aggregates.classes(ip));
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
-            let suspects = logs.suspects(reading.at, detector.thresholds());
+            let sockets = sockets.facts(reading.at);
+            let (is_attacked, trusted) = (detector.is_attacked(), self.blocks.trusted_proxies());
+            let beside = logs::Around { sockets, is_attacked, trusted };
+            let suspects = logs.suspects(reading.at, detector.thresholds(), &beside);
             let around = Surroundings {
                 pps: &|address| aggregates.pps(address),
                 place: &place,
                 host: host.as_deref(),
                 conversation: &|address| aggregates.conversation(address),
                 counts_egress: aggregates.egress.is_some(),
-                sockets: sockets.facts(reading.at),
+                sockets,
                 suspects: &suspects,
             };
             let rows = Rows {
@@ -506,10 +512,12 @@ impl Engine {
     }
 
     fn drain_events(&mut self) {
-        let Self { source, reading, aggregates, details, detector, sinks, calendar, .. } = self;
+        let Self { source, reading, aggregates, details, detector, sinks, calendar, logs, .. } = self;
         source.drain_events(&mut |event| {
             details.record(event, |source| aggregates.known(source));
-            detector.sample(event);
+            if detector.sample(event) {
+                logs.sample(event, event.at_ns.saturating_add(calendar.offset_ns(event.at_ns)));
+            }
             sinks.event(event, calendar.offset_ns(event.at_ns));
         });
         if self.sampler.every() > 1 {
@@ -611,7 +619,12 @@ impl Engine {
                 if let Subject::Destination(ip) = subject {
                     self.histories.want_classes(ip, self.aggregates.classes(ip).unwrap_or_default());
                 }
-                return Ok(Answer::History(Box::new(self.histories.get(&subject).unwrap_or_default())));
+                let visitor = match subject {
+                    Subject::Source(ip) => self.logs.visitor(ip, self.known_of(ip)),
+                    _ => None,
+                };
+                let history = History { visitor, ..self.histories.get(&subject).unwrap_or_default() };
+                return Ok(Answer::History(Box::new(history)));
             }
             Request::Process(request::Process { pid }) => {
                 let arguments = command_line::read(pid)?;

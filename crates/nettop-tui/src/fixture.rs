@@ -3,7 +3,7 @@
 pub mod attacks;
 pub mod blocks;
 mod flows;
-mod logs;
+pub mod logs;
 mod sockets;
 
 use std::{net::IpAddr, sync::Arc};

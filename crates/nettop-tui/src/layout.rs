@@ -78,7 +78,7 @@ pub fn areas(picture: &Picture, screen: Rect) -> Areas {
     let size = screen.as_size();
     let room = Room { picture, body: Body::of(picture), screen: size, width: size.width, height: size.height };
     let is_bar = |band: &Vec<usize>| matches!(PANELS[band[0]].stands, Stands::Top | Stands::Bottom);
-    let (bars, bands): (Vec<_>, Vec<_>) = bands(size.width).into_iter().partition(is_bar);
+    let (bars, bands): (Vec<_>, Vec<_>) = bands(&room).into_iter().partition(is_bar);
     let (mut areas, mut rest) = (Areas::default(), screen);
 
     let heights = heights(&bars, &room);
@@ -102,15 +102,19 @@ pub fn areas(picture: &Picture, screen: Rect) -> Areas {
     areas
 }
 
-/// Groups the panels that stand side by side on a screen of this width: indices into [`PANELS`], from top to bottom.
-fn bands(width: u16) -> Vec<Vec<usize>> {
+/// Groups the panels that stand side by side on a screen: indices into [`PANELS`], from top to bottom.
+fn bands(room: &Room) -> Vec<Vec<usize>> {
     let mut bands: Vec<Vec<usize>> = Vec::with_capacity(PANELS.len());
     for (at, panel) in PANELS.iter().enumerate() {
         let beside = match panel.stands {
-            Stands::Beside(_, beside) => beside.iter().find(|(from, _)| width >= *from),
+            Stands::Beside(_, beside) => {
+                beside.iter().find(|(from, _)| room.screen.width >= *from).map(|(_, name)| *name)
+            }
+            Stands::With(..) if (panel.height)(room) == Height::NONE => continue,
+            Stands::With(name, ..) => Some(name),
             Stands::Top | Stands::Bottom | Stands::Across => None,
         };
-        match beside.and_then(|(_, name)| bands.iter_mut().find(|band| PANELS[band[0]].name == *name)) {
+        match beside.and_then(|name| bands.iter_mut().find(|band| PANELS[band[0]].name == name)) {
             Some(band) => band.push(at),
             None => bands.push(vec![at]),
         }
@@ -120,8 +124,11 @@ fn bands(width: u16) -> Vec<Vec<usize>> {
 
 /// The width of each panel of a band, in columns.
 fn widths(band: &[usize], width: u16) -> impl Iterator<Item = u16> {
-    let wanted = |at: &usize| match PANELS[*at].stands {
+    let wanted = move |at: &usize| match PANELS[*at].stands {
         Stands::Beside(wanted, _) if band.len() > 1 => wanted,
+        Stands::With(_, tenths, most) => {
+            Width::Fixed((u32::from(width) * u32::from(tenths) / 10).min(most.into()) as u16)
+        }
         _ => Width::Share(10, u16::MAX),
     };
     let gutters = GUTTER * (band.len() as u16).saturating_sub(1);

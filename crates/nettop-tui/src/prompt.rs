@@ -57,14 +57,14 @@ impl Purpose {
         }
     }
 
-    /// What may be typed.
-    pub fn hint(self) -> &'static str {
+    /// What may be typed; `None`: the words of the view.
+    pub fn hint(self) -> Option<&'static str> {
         match self {
-            Self::Field(field) => field.hint,
-            Self::Act(Act::Block, _) => "10m, 2h, 1d; the address, too, where a guard refuses; Tab: how",
-            Self::Cover => "10m all; Tab: how",
-            Self::Act(Act::Unblock | Act::Allow, _) => "yes",
-            Self::Find(_) => "text, ip: port: proto: country: asn: mac: pps>1k ! and or ()",
+            Self::Field(field) => Some(field.hint),
+            Self::Act(Act::Block, _) => Some("10m, 2h, 1d; the address, too, where a guard refuses; Tab: how"),
+            Self::Cover => Some("10m all; Tab: how"),
+            Self::Act(Act::Unblock | Act::Allow, _) => Some("yes"),
+            Self::Find(_) => None,
         }
     }
 }

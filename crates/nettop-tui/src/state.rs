@@ -12,11 +12,11 @@ use nettop_model::{
     format::Units,
     query::{self, Query},
     request::Request,
-    snapshot::{Alert, History, Snapshot, Subject, With},
+    snapshot::{Alert, History, Snapshot, Subject, Visitor, With},
 };
 use nettop_views::{
     attention::Attention,
-    table::{Listed, Listing},
+    table::{Id, Listed, Listing},
     view::{self, CONNECTIONS, VIEWS, connection_sums::TABLES},
 };
 
@@ -61,6 +61,8 @@ pub struct State {
     pub alert: Option<OpenAlert>,
     /// Everything known of one thing, while that is open.
     pub detail: Option<Detail>,
+    /// What logs claim of the address that was selected last beside the lines of logs, as the engine has told.
+    pub visitor: Option<(IpAddr, Box<Visitor>)>,
     /// The column under the cursor of the list of columns, while that is open.
     pub columns: Option<usize>,
     /// The view under the cursor of the list of views, while that is open.
@@ -250,6 +252,14 @@ impl State {
             None => added,
         });
         self.listing().list(snapshot, both.as_ref().or(filter.as_ref()), *order)
+    }
+
+    /// The address of the selected row, where a row is one.
+    pub fn selected_ip(&self) -> Option<IpAddr> {
+        match self.table().selected {
+            Some(Id::Ip(ip)) => Some(ip),
+            _ => None,
+        }
     }
 
     /// What keys are about: what was opened last.

@@ -3,6 +3,7 @@
 mod attacks;
 mod blocks;
 mod chart;
+mod logs;
 
 use nettop_model::{
     answer,

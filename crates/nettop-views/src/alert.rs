@@ -2,6 +2,8 @@
 //!
 //! A monitor of an older version, or of a hostile host, may leave out anything; then it is not told.
 
+use std::borrow::Cow;
+
 use nettop_model::{
     format::{self, Units},
     snapshot::{Alert, Origin, Subject, Vector},
@@ -15,6 +17,9 @@ const ABBREVIATIONS: [&str; 11] = ["ack", "arp", "dns", "icmp", "ip", "mac", "qu
 const DIGITS: usize = 11;
 /// An alert that grew to so many times its usual is worth telling so; less is an ordinary day.
 const WORTH_TELLING: f64 = 1.05;
+
+/// How the unit of a sum since the beginning ends.
+const SO_FAR: &str = " so far";
 
 /// The name of a rule as people say it: `SYN flood` for `syn-flood`.
 pub fn title(kind: &str) -> String {
@@ -83,11 +88,10 @@ pub fn since(alert: &Alert, now_ns: u64) -> Vec<String> {
 
 /// How hard: now, at most, and beside what is usual.
 pub fn how_hard(alert: &Alert, units: Units) -> Vec<String> {
-    let unit = match unit(alert) {
-        Unit::Rate(unit) | Unit::Now(unit) => unit,
-        Unit::SoFar(unit) => return vec![format!("about {} {unit} so far", format::pps(alert.peak))],
-        Unit::Told => return Vec::new(),
-    };
+    let Some(unit) = unit(alert) else { return Vec::new() };
+    if unit.ends_with(SO_FAR) {
+        return vec![format!("about {} {unit}", format::pps(alert.peak))];
+    }
     let comes = alert.comes();
     let mut told = Vec::new();
     if comes {
@@ -117,35 +121,13 @@ pub fn times(times: f64) -> String {
     format!("{}x", format::pps(times))
 }
 
-/// What the amounts of an alert are.
-enum Unit {
-    /// So many per second.
-    Rate(&'static str),
-    /// So many at this time.
-    Now(&'static str),
-    /// So many since it began.
-    SoFar(&'static str),
-    /// Nothing that the message does not say.
-    Told,
-}
-
-fn unit(alert: &Alert) -> Unit {
-    match &*alert.kind {
-        "spoofed-flood" if alert.vectors.is_empty() => Unit::Rate("new sources/s"),
-        "new-ip" | "new-mac" => Unit::Told,
-        "port-scan" => Unit::SoFar("ports"),
-        "host-scan" | "ping-sweep" => Unit::SoFar("hosts"),
-        "slow-scan" => Unit::SoFar("ports or hosts"),
-        "half-open" => Unit::Now("half-open connections"),
-        "connection-flood" => Unit::Now("idle connections"),
-        "retransmission-storm" => Unit::Rate("segments/s"),
-        "exploit-path" | "scanner-agent" | "http-login" => Unit::Now("such requests"),
-        "probe-path" | "http-probing" => Unit::Now("different paths"),
-        "http-burst" => Unit::Now("requests a minute"),
-        "http-crawl" => Unit::Now("different pages"),
-        "ssh-brute-force" | "login-after-failures" => Unit::Now("failed logins"),
-        "ssh-users" => Unit::Now("different names"),
-        _ => Unit::Rate("pps"),
+/// What the amounts of an alert count; `None`: its message says all there is.
+fn unit(alert: &Alert) -> Option<Cow<'_, str>> {
+    match alert.unit.as_deref() {
+        Some("") => None,
+        Some(unit) => Some(format::visible(unit).into()),
+        None if alert.kind == "spoofed-flood" && alert.vectors.is_empty() => Some("new sources/s".into()),
+        None => Some("pps".into()),
     }
 }
 
@@ -344,18 +326,20 @@ mod tests {
 
     #[test]
     fn amounts_have_their_unit() {
-        for (kind, expected) in [
-            ("half-open", ["300 half-open connections now", "at most 400", "3x its usual 100 half-open connections"]),
-            ("connection-flood", ["300 idle connections now", "at most 400", "3x its usual 100 idle connections"]),
-            ("retransmission-storm", ["300 segments/s now", "at most 400", "3x its usual 100 segments/s"]),
-            ("egress-flood", ["300 pps now", "at most 400", "3x its usual 100 pps"]),
-            ("http-burst", ["300 requests a minute now", "at most 400", "3x its usual 100 requests a minute"]),
-            ("exploit-path", ["300 such requests now", "at most 400", "3x its usual 100 such requests"]),
-            ("http-probing", ["300 different paths now", "at most 400", "3x its usual 100 different paths"]),
-            ("ssh-brute-force", ["300 failed logins now", "at most 400", "3x its usual 100 failed logins"]),
+        for (unit, expected) in [
+            (None, &["300 pps now", "at most 400", "3x its usual 100 pps"][..]),
+            (Some("segments/s"), &["300 segments/s now", "at most 400", "3x its usual 100 segments/s"]),
+            (
+                Some("requests a minute"),
+                &["300 requests a minute now", "at most 400", "3x its usual 100 requests a minute"],
+            ),
+            (Some("ports so far"), &["about 400 ports so far"]),
+            (Some("\u{1b}[2J"), &["300 \\u{1b}[2J now", "at most 400", "3x its usual 100 \\u{1b}[2J"]),
+            (Some(""), &[]),
         ] {
-            let alert = Alert { kind: kind.into(), value: 300.0, peak: 400.0, usual: Some(100.0), ..Alert::default() };
-            assert_eq!(how_hard(&alert, Units::Bits), expected, "{kind}");
+            let unit = unit.map(Into::into);
+            let alert = Alert { unit, value: 300.0, peak: 400.0, usual: Some(100.0), ..Alert::default() };
+            assert_eq!(how_hard(&alert, Units::Bits), expected, "{:?}", alert.unit);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod attention;
+pub mod filter;
 pub mod services;
 pub mod table;
 pub mod text;

@@ -6,11 +6,12 @@ use hyper::StatusCode;
 use nettop_export::table;
 use nettop_model::{
     format::Units,
-    query::{self, Query},
+    query::Query,
     snapshot::{Snapshot, Subject},
 };
 use nettop_views::{
     attention::Attention,
+    filter,
     table::{Align, Cell, Enter, Head, Id, Listed, Listing, Meaning, Order},
     view::{self, CONNECTIONS, DESTINATIONS, SOURCES, VIEWS},
 };
@@ -52,7 +53,7 @@ impl Wish {
 
     /// As the screen's filter line reads it.
     fn query(&self) -> Result<Option<Query>, String> {
-        query::parse(&self.filter).map_err(|error| error.what)
+        filter::parse(self.listing(), &self.filter).map_err(|error| error.what)
     }
 }
 

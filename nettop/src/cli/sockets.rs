@@ -2,6 +2,10 @@
 
 use clap::Args;
 use nettop_model::query::{self, Query};
+use nettop_views::{
+    filter,
+    view::{CONNECTIONS, VIEWS},
+};
 
 /// Options of `sockets`.
 #[derive(Clone, Debug, Args)]
@@ -29,7 +33,7 @@ pub struct Wanted {
 }
 
 fn parse_filter(text: &str) -> Result<Query, String> {
-    match query::parse(text) {
+    match filter::parse(VIEWS[CONNECTIONS], text) {
         Ok(Some(query)) => Ok(query),
         Ok(None) => Err("it is empty: leave the option out".into()),
         Err(query::Error { at, what }) => Err(format!("at character {}: {what}", at + 1)),

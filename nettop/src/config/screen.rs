@@ -7,7 +7,10 @@ use nettop_tui::{
     key::Key,
     preferences::{Preferences, column_name},
 };
-use nettop_views::view::{self, VIEWS};
+use nettop_views::{
+    table::Listing,
+    view::{self, VIEWS},
+};
 
 use super::{
     document::Document,
@@ -36,7 +39,7 @@ pub fn preferences(files: &[Document]) -> Result<Preferences, String> {
                 at(files, &key(&format!("width.{name}")), table.set_width(&heads, &name, *cells))?;
             }
         }
-        if let Some(chosen) = filter(files, &view)? {
+        if let Some(chosen) = filter(files, &view, *listing)? {
             table.filter = chosen;
         }
         let sort = highest(files, |tables| tables.columns.get(&view)?.sort.as_ref());
@@ -49,14 +52,14 @@ pub fn preferences(files: &[Document]) -> Result<Preferences, String> {
 }
 
 /// The filter that a view is to begin with, which may be none; `None`: no file says so.
-fn filter(files: &[Document], view: &str) -> Result<Option<Option<Query>>, String> {
+fn filter(files: &[Document], view: &str, listing: &dyn Listing) -> Result<Option<Option<Query>>, String> {
     let Some((file, text)) =
         files.iter().rev().find_map(|file| Some((file, file.tables.views.get(view)?.filter.as_ref()?)))
     else {
         return Ok(None);
     };
     let place = |error: query::Error| format!("{}: views.{view}.filter: {}", file.place_in(text, error.at), error.what);
-    query::parse(text.get_ref()).map(Some).map_err(place)
+    nettop_views::filter::parse(listing, text.get_ref()).map(Some).map_err(place)
 }
 
 /// The same, with the place of the key.

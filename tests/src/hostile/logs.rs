@@ -3,7 +3,7 @@
 use nettop_collect::logs::{AuthEvent, Entry, FileFacts, Lines, LogReading, Request, What};
 use nettop_engine::{
     detect::Thresholds,
-    logs::{Known, LogState},
+    logs::{Around, Known, LogState},
 };
 use nettop_logs::{
     MOST_TEXT,
@@ -97,11 +97,11 @@ fn enter(entries: Vec<Entry>) {
     state.enter(reading, &Thresholds::default());
     let accounting = state.accounting();
     assert!(accounting.holds, "{accounting:?}");
-    for suspect in state.suspects(at, &Thresholds::default()) {
+    for suspect in state.suspects(at, &Thresholds::default(), &Around::default()) {
         assert!(suspect.value.is_finite() && suspect.value >= 0.0, "{suspect:?}");
         expect_visible("what is said of a suspect", &visible(&suspect.text));
     }
-    let visits = state.visits(0, &|_| Known::default()).expect("a reading was entered");
+    let visits = state.visits(0, &|_| Known::default(), None).expect("a reading was entered");
     assert_eq!(visits.rows.iter().filter(|row| !row.reasons.is_empty()).count() as u64, visits.suspicious);
     assert!(state.log(0).expect("likewise").rows.len() <= 2000);
 }

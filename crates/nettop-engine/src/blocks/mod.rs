@@ -155,6 +155,11 @@ impl Blocks {
         Ok(())
     }
 
+    /// Proxies that are believed who their clients are.
+    pub fn trusted_proxies(&self) -> &[Net] {
+        &self.blocking.trusted_proxies
+    }
+
     /// Whether packets of this may be dropped.
     pub fn covers(&self, net: &Net) -> bool {
         self.book.overlaps(net)

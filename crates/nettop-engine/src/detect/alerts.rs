@@ -39,6 +39,8 @@ pub struct Wording<'a> {
     pub advice: &'a str,
     /// For how many seconds nothing was read.
     pub stall: Option<f64>,
+    /// What its values count.
+    pub unit: &'a str,
     /// Puts a finding into words, with the highest value so far.
     pub tell: &'a dyn Fn(&Finding, f64) -> String,
 }
@@ -200,6 +202,7 @@ impl Alerts {
             seconds: 0.0,
             averaged_over: wording.stall,
             value: finding.value,
+            unit: Some(wording.unit.to_string().into()),
             peak: finding.value,
             count: finding.count,
             target: finding.target,
@@ -290,6 +293,7 @@ fn worded<T>(rule: &Rule, each: Each, scene: &DetectInput, with: impl FnOnce(&Wo
         evidence: rule.evidence,
         advice: rule.advice,
         stall: scene.stall,
+        unit: each.unit,
         tell: &|finding, peak| (each.tell)(finding, peak, scene),
     })
 }

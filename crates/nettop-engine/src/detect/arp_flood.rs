@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule {
     threshold: Some(("frames per second", 2000)),
     evidence: "their number",
     advice: "find the switch port by the MAC addresses (view MACs); storm control on the switch",
-    finds: Finds::Each(Each { severity: Some(Severity::Warn), yields: false, learned: None, find, tell }),
+    finds: Finds::Each(Each { severity: Some(Severity::Warn), yields: false, learned: None, unit: "pps", find, tell }),
 };
 
 fn find(scene: &DetectInput) -> Vec<Finding> {

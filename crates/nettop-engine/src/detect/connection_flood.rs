@@ -25,7 +25,14 @@ pub const RULE: Rule = Rule {
     evidence: "the kernel's list of connections: their age, and payload moved",
     advice: "limit connections per address (nftables ct count; limit_conn of nginx, mod_reqtimeout of Apache) and the time that a request may \
              take; block the busiest addresses",
-    finds: Finds::Each(Each { severity: None, yields: false, learned: Some(learned), find, tell }),
+    finds: Finds::Each(Each {
+        severity: None,
+        yields: false,
+        learned: Some(learned),
+        unit: "idle connections",
+        find,
+        tell,
+    }),
 };
 
 /// So many from each address are no clients of a service that waits, such as one for messages.

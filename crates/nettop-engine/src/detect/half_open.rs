@@ -29,7 +29,14 @@ pub const RULE: Rule = Rule {
     evidence: "the kernel's list of half-open connections; the socket's queue; accepted connections, SYN cookies and overflows of this host",
     advice: "sysctl net.ipv4.tcp_syncookies=1, net.ipv4.tcp_max_syn_backlog; a longer backlog in listen(2) up to net.core.somaxconn; if the queue \
              of connections to be accepted is full, the application accepts too slowly",
-    finds: Finds::Each(Each { severity: None, yields: false, learned: Some(learned), find, tell }),
+    finds: Finds::Each(Each {
+        severity: None,
+        yields: false,
+        learned: Some(learned),
+        unit: "half-open connections",
+        find,
+        tell,
+    }),
 };
 
 /// A queue that is as full as this is as good as full; a shorter one is full on any day.

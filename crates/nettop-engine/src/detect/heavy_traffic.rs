@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule {
     threshold: None,
     evidence: "the number of flows; answers; sockets of this host that take it",
     advice: "nothing, if the peer is known",
-    finds: Finds::Each(Each { severity: Some(Severity::Info), yields: false, learned: None, find, tell }),
+    finds: Finds::Each(Each { severity: Some(Severity::Info), yields: false, learned: None, unit: "pps", find, tell }),
 };
 
 fn find(scene: &DetectInput) -> Vec<Finding> {

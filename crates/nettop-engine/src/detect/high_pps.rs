@@ -21,7 +21,7 @@ pub const RULE: Rule = Rule {
     threshold: Some(("packets per second of one source", 10_000)),
     evidence: "their number; what the source is sent, where that is counted",
     advice: "look at the source (Enter): which ports and protocols, and since when",
-    finds: Finds::Each(Each { severity: Some(Severity::Warn), yields: false, learned: None, find, tell }),
+    finds: Finds::Each(Each { severity: Some(Severity::Warn), yields: false, learned: None, unit: "pps", find, tell }),
 };
 
 /// More busy sources at once are told as one event.

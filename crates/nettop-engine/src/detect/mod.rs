@@ -55,7 +55,7 @@ use nettop_model::{
 pub use self::{
     alerts::first_alert,
     own::OwnRule,
-    rule::{Rule, table},
+    rule::{Finds, Rule, table},
     second_stats::{Newcomers, SecondStats, Unadmitted},
     sent::{Conversation, Sent},
     thresholds::Thresholds,
@@ -69,7 +69,6 @@ use self::{
     locate::Net,
     measure::Site,
     own::OwnRules,
-    rule::Finds,
     samples::Samples,
     scans::{Impostors, Scan, Scans},
     senders::Senders,
@@ -270,6 +269,9 @@ const OTHERS: &[Rule] = &[
     visits::SSH_BRUTE_FORCE,
     visits::SSH_USERS,
     visits::LOGIN_AFTER_FAILURES,
+    visits::SYN_NO_REQUEST,
+    visits::MANY_CONNS,
+    visits::RETURNS,
 ];
 
 /// What the alerts of a flood are called that only its forged addresses tell of.
@@ -370,6 +372,7 @@ impl Detector {
                 evidence: &rule.text(),
                 advice: OWN_ADVICE,
                 stall: stats.stall,
+                unit: "pps",
                 tell: &|finding, peak| own::tell(rule, finding, peak),
             };
             alerts.enter_found(at, &wording, found)
@@ -486,12 +489,19 @@ impl Detector {
         self.usual.load(saved)
     }
 
-    /// A packet was sampled.
-    pub fn sample(&mut self, event: &Event) {
+    /// A packet was sampled. Returns whether it belongs to no attack.
+    pub fn sample(&mut self, event: &Event) -> bool {
         self.stats.samples.add(event);
-        if !self.attacks.has(event) {
+        let is_calm = !self.attacks.has(event);
+        if is_calm {
             self.scans.add(event);
         }
+        is_calm
+    }
+
+    /// Whether an attack lasts.
+    pub fn is_attacked(&self) -> bool {
+        self.attacks.lasts()
     }
 
     /// The newest alerts, newest first, as they are at `at`.

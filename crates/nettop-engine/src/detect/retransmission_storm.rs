@@ -21,7 +21,14 @@ pub const RULE: Rule = Rule {
     evidence: "TcpRetransSegs and TcpOutSegs of this host, but for SYNs and SYN-ACKs sent again (TcpExtTCPSynRetrans)",
     advice: "look for loss on the way: full links and queues (tc -s qdisc), errors of interfaces (ip -s link), duplex, and whether the connections \
              have a network in common",
-    finds: Finds::Each(Each { severity: Some(Severity::Warn), yields: false, learned: Some(learned), find, tell }),
+    finds: Finds::Each(Each {
+        severity: Some(Severity::Warn),
+        yields: false,
+        learned: Some(learned),
+        unit: "segments/s",
+        find,
+        tell,
+    }),
 };
 
 /// Less is lost on any long way.

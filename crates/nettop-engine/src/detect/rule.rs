@@ -46,6 +46,8 @@ pub struct Each {
     pub learned: Option<fn(&DetectInput) -> Vec<Rate>>,
     /// Finds it, the worst first.
     pub find: fn(&DetectInput) -> Vec<Finding>,
+    /// What its values count, as [`nettop_model::snapshot::Alert::unit`] has it.
+    pub unit: &'static str,
     /// Puts a finding into words; `peak` is the highest value so far.
     pub tell: fn(&Finding, peak: f64, &DetectInput) -> String,
 }

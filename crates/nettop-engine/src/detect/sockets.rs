@@ -3,13 +3,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use nettop_model::{format, order, snapshot::Target};
+use nettop_model::{
+    format, order,
+    snapshot::{Most, Target},
+};
 
 use super::{
     DetectInput, Finding, HOLDS, rule,
     takers::Takers,
     usual::{Of, Rate},
 };
+use crate::logs::servers::Writes;
 
 /// Payload in both directions, of which a connection that does anything moves more: a request and an answer.
 pub const FEW_BYTES: u64 = 2048;
@@ -25,6 +29,23 @@ pub struct SocketFacts {
     pub resending: Vec<Resending>,
     /// Which socket takes a packet.
     pub takers: Takers,
+    /// Ports whose visitors leave lines in a log, and in which.
+    pub logged: Vec<(u16, Writes)>,
+    /// Who holds connections open there, those with most first.
+    pub held: Vec<Held>,
+    /// Who has most established connections that this host did not open, itself left out.
+    pub most: Option<Most>,
+}
+
+/// Connections of one address that began while this monitor looked, are established and older than some seconds, at ports whose visitors leave lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whose.
+    pub remote: IpAddr,
+    /// In which log these lines would be.
+    pub writes: Writes,
+    /// How many.
+    pub count: u64,
 }
 
 /// A socket that waits for TCP connections; those with the same address and port, of SO_REUSEPORT, are one.

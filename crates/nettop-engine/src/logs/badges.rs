@@ -2,10 +2,7 @@
 
 use nettop_model::snapshot::Degraded;
 
-use super::LogState;
-
-/// From how many seconds on what waits is late.
-const BEHIND: f64 = 10.0;
+use super::{BEHIND, LogState};
 
 impl LogState {
     /// What is not as it should be.

@@ -1,11 +1,14 @@
 //! The newest lines of all logs.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc};
 
 use nettop_collect::logs::{Entry, FileFacts, Login, Marks, What};
 use nettop_model::snapshot::{LogLine, LogLines, Name};
 
-use super::visits::SERVICES;
+use super::{
+    rings::Followed,
+    visits::{SERVICES, Visit, VisitTable},
+};
 
 /// Lines that are kept.
 const MOST: usize = 2000;
@@ -15,21 +18,37 @@ const MOST: usize = 2000;
 pub struct Newest {
     lines: VecDeque<Arc<LogLine>>,
     number: u64,
+    followed: Followed,
 }
 
 impl Newest {
-    /// Enters what came; of more than there is room for, the last.
-    pub fn enter(&mut self, entries: Vec<Entry>, files: &[FileFacts]) {
+    /// Enters what came, whose visits were entered before; of more than there is room for, the last, and what somebody looks at.
+    pub fn enter(&mut self, entries: Vec<Entry>, files: &[FileFacts], visits: &VisitTable) {
         let skipped = entries.len().saturating_sub(MOST);
-        self.number += skipped as u64;
-        for entry in entries.into_iter().skip(skipped) {
+        for (at, entry) in entries.into_iter().enumerate() {
             self.number += 1;
-            let file = files.get(entry.file as usize).map(|file| file.path.clone()).unwrap_or_default();
-            if self.lines.len() >= MOST {
-                self.lines.pop_front();
+            let client = entry.client;
+            if at < skipped && !client.is_some_and(|ip| self.followed.wants(&ip)) {
+                continue;
             }
-            self.lines.push_back(Arc::new(line(self.number, entry, file)));
+            let file = files.get(entry.file as usize).map(|file| file.path.clone()).unwrap_or_default();
+            let line = Arc::new(line(self.number, entry, file));
+            if let Some(ip) = client {
+                self.followed.push(ip, &line, visits.get(&ip).is_some_and(Visit::is_suspicious));
+            }
+            if at >= skipped {
+                if self.lines.len() >= MOST {
+                    self.lines.pop_front();
+                }
+                self.lines.push_back(line);
+            }
         }
+    }
+
+    /// Somebody looks at an address: its newest lines, the newest first.
+    pub fn of(&mut self, ip: IpAddr) -> Vec<Arc<LogLine>> {
+        self.followed.want(ip, self.lines.iter().rev());
+        self.followed.lines(&ip)
     }
 
     /// The newest first, at most `limit` (0: all).

@@ -7,6 +7,7 @@ use nettop_collect::logs::{AuthEvent, Entry, Login, Marks, Request, What, cut};
 
 use super::{
     buckets::Buckets,
+    flagged::Flagged,
     visits::{Visit, VisitTable, hash},
 };
 use crate::detect::{Suspect, Thresholds, visits as rules};
@@ -14,7 +15,7 @@ use crate::detect::{Suspect, Thresholds, visits as rules};
 /// An alert goes on down to this share of the threshold.
 const HOLDS: f64 = 0.5;
 /// Addresses of one rule that are told at once; further ones wait.
-const MOST_RAISED: usize = 256;
+pub const MOST_RAISED: usize = 256;
 /// Bytes of what is quoted.
 const MOST_QUOTED: usize = 60;
 /// So many failed logins in all are a reason, and no alert.
@@ -229,7 +230,14 @@ impl Default for Measured {
 
 impl Measured {
     /// A line of an address has been entered into its visit.
-    pub fn enter(&mut self, ip: IpAddr, entry: &Entry, visit: &mut Visit, thresholds: &Thresholds) {
+    pub fn enter(
+        &mut self,
+        ip: IpAddr,
+        entry: &Entry,
+        visit: &mut Visit,
+        flagged: &mut Flagged,
+        thresholds: &Thresholds,
+    ) {
         for (at, measure) in MEASURES.iter().enumerate() {
             let Some(Counted { times, different }) = (measure.counts)(entry) else { continue };
             let threshold = thresholds.of(measure.kind) as f64;
@@ -246,6 +254,7 @@ impl Measured {
             }
             let text = (measure.words)(entry, level);
             visit.note(measure.kind, text.clone(), entry.at_ns);
+            flagged.note(ip, measure.kind, entry.at_ns);
             if self.raised.len() < MOST_RAISED * MEASURES.len() || self.raised.contains_key(&(at, ip)) {
                 self.raised.insert((at, ip), Raised { is_fresh: true, level, text });
             }

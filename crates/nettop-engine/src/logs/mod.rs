@@ -3,28 +3,46 @@
 
 mod badges;
 mod buckets;
+mod flagged;
+mod joined;
+mod knocks;
+mod lately;
 mod lines;
 mod measures;
+mod minute;
+mod rings;
 mod rows;
+pub mod servers;
 #[cfg(test)]
 mod tests;
 mod visits;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use nettop_collect::logs::{FileFacts, Lines, LogReading};
+use nettop_collect::logs::{FileFacts, Lines, LogReading, What};
+use nettop_common::Event;
 use nettop_model::{
     clock::Moment,
-    snapshot::{LogAccounting, LogFile, LogLines, Visits},
+    snapshot::{Lately, LogAccounting, LogFile, LogLines, Most, Visitor, Visits},
 };
 
-pub use self::rows::Known;
-use self::{lines::Newest, measures::Measured, visits::VisitTable};
+use self::{
+    flagged::Flagged,
+    joined::{Found, JOINS, Scene},
+    knocks::Knocks,
+    lately::PerSecond,
+    lines::Newest,
+    measures::{MOST_RAISED, Measured},
+    visits::VisitTable,
+};
+pub use self::{joined::Around, rows::Known};
 use crate::{
-    detect::{Suspect, Thresholds},
+    detect::{Suspect, Thresholds, visits::RETURNS},
     heaviest::heaviest,
 };
 
+/// From how many seconds on what waits to be read is late.
+const BEHIND: f64 = 10.0;
 /// Addresses that are remembered.
 const MOST_VISITS: usize = 65_536;
 
@@ -33,6 +51,12 @@ pub struct LogState {
     visits: VisitTable,
     newest: Newest,
     measured: Measured,
+    knocks: Knocks,
+    /// Whom this session and earlier ones had a reason to suspect.
+    flagged: Flagged,
+    lately: PerSecond,
+    /// Who is back, since the last second.
+    returned: Vec<Found>,
     /// What the newest reading says beside its lines; `None`: there was none.
     told: Option<Told>,
     /// What had become of all lines at the last reset.
@@ -54,6 +78,10 @@ impl Default for LogState {
             visits: VisitTable::new(MOST_VISITS),
             newest: Newest::default(),
             measured: Measured::default(),
+            knocks: Knocks::default(),
+            flagged: Flagged::default(),
+            lately: PerSecond::default(),
+            returned: Vec::new(),
             told: None,
             base: Lines::default(),
         }
@@ -64,28 +92,69 @@ impl LogState {
     /// Enters a reading; the rules that look at lines find something from these thresholds on.
     pub fn enter(&mut self, reading: LogReading, thresholds: &Thresholds) {
         let LogReading { at, entries, files, problems, behind } = reading;
+        let (mut requests, mut newcomers) = (0, 0);
         for entry in &entries {
             if let Some(ip) = entry.client {
                 let visit = self.visits.enter(ip, entry);
-                if !entry.old {
-                    self.measured.enter(ip, entry, visit, thresholds);
+                self.knocks.answer(&ip);
+                if entry.old {
+                    continue;
                 }
+                requests += u64::from(matches!(entry.what, What::Request(_)));
+                newcomers += u64::from(visit.lines == 1);
+                if let Some((earlier, text)) = self.flagged.returns(&ip, entry.at_ns, thresholds.of(RETURNS.kind)) {
+                    visit.note(RETURNS.kind, text.clone(), entry.at_ns);
+                    if self.returned.len() < MOST_RAISED {
+                        self.returned.push(Found { ip, value: earlier as f64, text });
+                    }
+                }
+                self.measured.enter(ip, entry, visit, &mut self.flagged, thresholds);
             }
         }
-        self.newest.enter(entries, &files);
+        self.lately.add(at.unix_ns, [requests, newcomers]);
+        self.newest.enter(entries, &files, &self.visits);
         self.told = Some(Told { at, files, problems, behind });
     }
 
+    /// Looks at a sampled packet, which belongs to no attack and came at `at_ns` by the clock on the wall.
+    pub fn sample(&mut self, event: &Event, at_ns: u64) {
+        self.knocks.add(event, at_ns);
+    }
+
     /// Who does what rules look for, at the end of a second.
-    pub fn suspects(&mut self, now: Moment, thresholds: &Thresholds) -> Vec<Suspect> {
-        self.measured.suspects(&self.visits, now.unix_ns, thresholds)
+    pub fn suspects(&mut self, now: Moment, thresholds: &Thresholds, around: &Around) -> Vec<Suspect> {
+        let mut suspects = self.measured.suspects(&self.visits, now.unix_ns, thresholds);
+        let returned = std::mem::take(&mut self.returned);
+        suspects.extend(returned.into_iter().map(|found| suspect(RETURNS.kind, found)));
+        let files = self.told.as_ref().map(|told| &told.files[..]).unwrap_or_default();
+        let follows = |writes| servers::is_followed(files, writes);
+        let logged = around.sockets.map_or(servers::USUAL, |sockets| &sockets.logged);
+        self.knocks.ports = logged.iter().filter(|(_, writes)| follows(*writes)).map(|(port, _)| *port).collect();
+        // Else it tells nothing that no line came.
+        if !self.told.as_ref().is_some_and(|told| told.behind <= BEHIND && told.problems.is_empty()) {
+            return suspects;
+        }
+        let Self { visits, knocks, .. } = self;
+        let scene = Scene { visits, knocks, follows: &follows, around, now_ns: now.unix_ns };
+        let wanted = JOINS.iter().map(|join| (join, thresholds.of(join.kind))).filter(|(_, threshold)| *threshold > 0);
+        let found = wanted.flat_map(|(join, threshold)| {
+            let found = (join.find)(&scene, threshold as f64);
+            found.into_iter().take(MOST_RAISED).map(|found| (join.kind, found))
+        });
+        for (kind, found) in found.collect::<Vec<_>>() {
+            self.visits.note(found.ip, kind, found.text.clone(), now.unix_ns);
+            self.flagged.note(found.ip, kind, now.unix_ns);
+            suspects.push(suspect(kind, found));
+        }
+        suspects
     }
 
     /// Counts anew.
     pub fn reset(&mut self) {
         self.base = self.all();
         let told = self.told.take();
-        *self = Self { base: self.base, told, newest: std::mem::take(&mut self.newest), ..Self::default() };
+        let (newest, flagged) = (std::mem::take(&mut self.newest), std::mem::take(&mut self.flagged));
+        *self = Self { base: self.base, told, newest, flagged, ..Self::default() };
     }
 
     /// What became of all lines since the start.
@@ -105,11 +174,19 @@ impl LogState {
         LogAccounting { lines, visits, evicted, holds }
     }
 
-    /// What is published of visits, with at most `limit` (0: all) rows; `known` tells what is known of an address beside.
-    pub fn visits(&self, limit: usize, known: &dyn Fn(std::net::IpAddr) -> Known) -> Option<Arc<Visits>> {
+    /// What is published of visits, with at most `limit` (0: all) rows; `known` tells what is known of an address beside, `most_connections` who has
+    /// most of them.
+    pub fn visits(
+        &self,
+        limit: usize,
+        known: &dyn Fn(IpAddr) -> Known,
+        most_connections: Option<Most>,
+    ) -> Option<Arc<Visits>> {
         let told = self.told.as_ref()?;
         let now_ns = told.at.unix_ns;
         let mut left_out = 0;
+        let [requests_per_s, new_per_s] = self.lately.rates(now_ns);
+        let lately = Lately { requests_per_s, new_per_s, most_requests: self.most_requests(now_ns), most_connections };
         let rows =
             heaviest(self.visits.iter().collect(), limit, &mut left_out, |one, other| rows::order(one, other, now_ns));
         Some(Arc::new(Visits {
@@ -119,8 +196,22 @@ impl LogState {
             suspicious: self.visits.iter().filter(|(_, visit)| visit.is_suspicious()).count() as u64,
             files: told.files.iter().map(file).collect(),
             behind: told.behind,
+            lately,
             accounting: self.accounting(),
         }))
+    }
+
+    /// Who has most requests in the last minute.
+    fn most_requests(&self, now_ns: u64) -> Option<Most> {
+        let counts = self.visits.iter().map(|(ip, visit)| Most { ip: *ip, count: visit.minute(now_ns).0 });
+        counts.filter(|most| most.count > 0).max_by_key(|most| (most.count, std::cmp::Reverse(most.ip)))
+    }
+
+    /// Somebody looks at an address: what is claimed of it; `known` is what is known of it beside. `None`: no log is followed.
+    pub fn visitor(&mut self, ip: IpAddr, known: Known) -> Option<Box<Visitor>> {
+        let now_ns = self.told.as_ref()?.at.unix_ns;
+        let visit = self.visits.get(&ip).map(|visit| rows::row(ip, visit, now_ns, known));
+        Some(Box::new(Visitor { visit, lines: self.newest.of(ip) }))
     }
 
     /// What is published of lines, with at most `limit` (0: all) rows.
@@ -132,6 +223,10 @@ impl LogState {
     pub fn holds(&self) -> bool {
         self.told.is_none() || self.accounting().holds
     }
+}
+
+fn suspect(kind: &'static str, Found { ip, value, text }: Found) -> Suspect {
+    Suspect { kind, ip, value, is_over: true, text }
 }
 
 fn file(facts: &FileFacts) -> LogFile {

@@ -1,3 +1,5 @@
+mod joined;
+
 use std::net::IpAddr;
 
 use nettop_collect::logs::{AuthEvent, Entry, FileFacts, Lines, LogReading, Login, Marks, Request, What};
@@ -65,12 +67,12 @@ impl Play {
     /// The kinds that are found at the end of a second, and whether each is over its threshold.
     fn found(&mut self, at_s: u64) -> Vec<(&'static str, bool)> {
         let now = Moment { monotonic_ns: 0, unix_ns: BEGAN + at_s * SECOND };
-        let suspects = self.state.suspects(now, &Thresholds::default());
+        let suspects = self.state.suspects(now, &Thresholds::default(), &Around::default());
         suspects.iter().map(|suspect| (suspect.kind, suspect.is_over)).collect()
     }
 
     fn reasons(&self) -> Vec<String> {
-        let visits = self.state.visits(0, &|_| Known::default()).expect("visits");
+        let visits = self.state.visits(0, &|_| Known::default(), None).expect("visits");
         visits
             .rows
             .iter()
@@ -92,7 +94,7 @@ fn sixty_requests_are_no_burst_and_one_more_is_until_it_is_quiet() {
         play.enter((0..60).map(|_| get(0, 1, 200)).collect());
         play.state.told =
             Some(Told { at: Moment { monotonic_ns: 0, unix_ns: BEGAN + at_s * SECOND }, ..Told::default() });
-        play.state.visits(0, &|_| Known::default()).expect("visits").rows[0].requests_60s
+        play.state.visits(0, &|_| Known::default(), None).expect("visits").rows[0].requests_60s
     };
     assert_eq!((row(1), row(50), row(66)), (60, 60, 0));
 }

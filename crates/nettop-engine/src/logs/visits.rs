@@ -7,19 +7,18 @@ use indexmap::IndexMap;
 use nettop_collect::logs::{AuthEvent, Entry, Login, Request, What, cut};
 use nettop_model::snapshot::{Name, Reason};
 
+use super::minute::Minute;
+
 /// Bytes that are kept of a path, an agent and a name.
 const MOST_PATH: usize = 96;
 const MOST_AGENT: usize = 64;
 const MOST_USER: usize = 32;
-/// A minute is so many slots, of so many nanoseconds.
-const SLOTS: u64 = 10;
-const SLOT_NS: u64 = 6_000_000_000;
 /// Rows that are looked at for one that goes.
 const LOOKED_AT: usize = 16;
 /// So many lines are few.
 const FEW: u64 = 16;
 /// Reasons of one address.
-const MOST_REASONS: usize = 12;
+const MOST_REASONS: usize = 16;
 /// Services that are told apart: each is a bit.
 pub const SERVICES: [&str; 5] = ["http", "sshd", "sudo", "dovecot", "postfix"];
 
@@ -56,49 +55,6 @@ pub struct Rare {
     pub user: Box<str>,
     pub peers: [Option<IpAddr>; 2],
     pub reasons: Vec<Reason>,
-}
-
-/// Requests and failures of the last minute, by the clock.
-#[derive(Debug, Default)]
-struct Minute {
-    /// The number of the newest slot.
-    head: u64,
-    requests: [u16; SLOTS as usize],
-    failures: [u8; SLOTS as usize],
-}
-
-impl Minute {
-    fn add(&mut self, at_ns: u64, requests: u16, failures: u32) {
-        let slot = at_ns / SLOT_NS;
-        // A clock that was set back begins anew.
-        if slot > self.head || self.head > slot + SLOTS {
-            let gone = if slot > self.head { (slot - self.head).min(SLOTS) } else { SLOTS };
-            for step in 0..gone {
-                let at = ((slot - step) % SLOTS) as usize;
-                (self.requests[at], self.failures[at]) = (0, 0);
-            }
-            self.head = slot;
-        }
-        if slot + SLOTS > self.head {
-            let at = (slot % SLOTS) as usize;
-            self.requests[at] = self.requests[at].saturating_add(requests);
-            self.failures[at] = self.failures[at].saturating_add(failures.min(255) as u8);
-        }
-    }
-
-    /// Requests and failures of the last minute.
-    fn sums(&self, now_ns: u64) -> (u64, u64) {
-        let now = now_ns / SLOT_NS;
-        let (mut requests, mut failures) = (0, 0);
-        for slot in self.head.saturating_sub(SLOTS - 1)..=self.head {
-            if slot + SLOTS > now {
-                let at = (slot % SLOTS) as usize;
-                requests += u64::from(self.requests[at]);
-                failures += u64::from(self.failures[at]);
-            }
-        }
-        (requests, failures)
-    }
 }
 
 impl Visit {
@@ -231,6 +187,14 @@ impl VisitTable {
         let visit = self.rows.entry(ip).or_default();
         visit.add(entry);
         visit
+    }
+
+    /// There is a reason about an address, of which there may be no line.
+    pub fn note(&mut self, ip: IpAddr, kind: &'static str, text: String, at_ns: u64) {
+        if self.rows.len() >= self.most && !self.rows.contains_key(&ip) {
+            self.evict();
+        }
+        self.rows.entry(ip).or_default().note(kind, text, at_ns);
     }
 
     /// Lets the one go, of some, that has least to say: without a reason, with few lines, silent for longest.

@@ -59,7 +59,7 @@ impl Engine {
             egress,
             host: self.host.host(),
             neighbours,
-            visits: self.logs.visits(limit, &|ip| self.known_of(ip)),
+            visits: self.logs.visits(limit, &|ip| self.known_of(ip), self.sockets.most_connections(reading.at)),
             log: self.logs.log(limit),
             connections,
             processes,

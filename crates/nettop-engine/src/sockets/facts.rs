@@ -8,20 +8,31 @@ use std::{
 
 use foldhash::fast::RandomState;
 use nettop_collect::sockets::{Census, SocketProtocol, SocketRow};
-use nettop_model::{order, snapshot::Way};
+use nettop_model::{
+    order,
+    snapshot::{Most, Way},
+};
 
 use super::{
     Counted, Entered,
     state::{ESTABLISHED, Kind},
 };
-use crate::detect::{
-    sockets::{FEW_BYTES, Listener, OLD_SECONDS, Resending, SocketFacts},
-    takers::Takers,
+use crate::{
+    detect::{
+        sockets::{FEW_BYTES, Held, Listener, OLD_SECONDS, Resending, SocketFacts},
+        takers::Takers,
+    },
+    logs::servers::{self, Writes},
 };
 
 /// Listeners that rules look at, connections and addresses that an alert names.
 const LISTENERS: usize = 64;
 const NAMED: usize = 3;
+/// Of a connection that is held, payload in both directions: a handshake of TLS, and no page.
+const LITTLE_BYTES: u64 = 16 << 10;
+/// Addresses that hold connections open, and how many are some.
+const HOLDERS: usize = 256;
+const SOME_HELD: u64 = 2;
 
 /// What is summed up for a listener.
 struct Sum {
@@ -72,14 +83,23 @@ impl Sums {
 /// The facts of it.
 pub fn facts(Entered { census, seconds, sockets, .. }: &Entered) -> SocketFacts {
     let mut sums = Sums::default();
+    let mut by_remote: HashMap<IpAddr, u64, RandomState> = HashMap::default();
+    let mut held: HashMap<(IpAddr, Writes), u64, RandomState> = HashMap::default();
     let rows = sockets.iter().filter_map(|counted| Some((counted, census.sockets.get(counted.at as usize)?)));
     let tcp = rows.filter(|(_, row)| row.protocol == SocketProtocol::Tcp);
     for (counted, row) in tcp.clone().filter(|(counted, _)| counted.kind == Kind::Listening) {
         sums.listens(row, process(census, counted));
     }
     for (counted, row) in tcp.filter(|(counted, row)| counted.way == Way::In && row.state == ESTABLISHED) {
+        if !row.remote.is_loopback() && row.remote != row.local {
+            *by_remote.entry(row.remote).or_default() += 1;
+        }
         if let Some(sum) = sums.of(row.local, row.local_port) {
-            sum.connection(counted, row, census.at.monotonic_ns);
+            let is_idle = sum.connection(counted, row, census.at.monotonic_ns, LITTLE_BYTES);
+            // Of those that were there before, nobody knows what they asked for.
+            if let Some(writes) = sum.writes().filter(|_| is_idle && counted.opened_ns.is_some()) {
+                *held.entry((row.remote, writes)).or_default() += 1;
+            }
         }
     }
     for (local, port, count) in &census.half_open {
@@ -88,7 +108,28 @@ pub fn facts(Entered { census, seconds, sockets, .. }: &Entered) -> SocketFacts 
             *sum.by_local.entry(*local).or_default() += count;
         }
     }
-    SocketFacts { listeners: sums.worst(), resending: resending(census, *seconds, sockets), takers: Takers::of(census) }
+    SocketFacts {
+        logged: sums.0.values().filter_map(|sum| Some((sum.listener.port, sum.writes()?))).collect(),
+        held: holders(held),
+        most: most(by_remote),
+        listeners: sums.worst(),
+        resending: resending(census, *seconds, sockets),
+        takers: Takers::of(census),
+    }
+}
+
+fn most(by_remote: HashMap<IpAddr, u64, RandomState>) -> Option<Most> {
+    let counts = by_remote.into_iter().map(|(ip, count)| Most { ip, count });
+    counts.max_by_key(|most| (most.count, Reverse(most.ip)))
+}
+
+/// Who holds most connections.
+fn holders(held: HashMap<(IpAddr, Writes), u64, RandomState>) -> Vec<Held> {
+    let some = held.into_iter().filter(|(_, count)| *count >= SOME_HELD);
+    let mut held: Vec<_> = some.map(|((remote, writes), count)| Held { remote, writes, count }).collect();
+    order::sort_by_key(&mut held, |held| (Reverse(held.count), held.remote, held.writes));
+    held.truncate(HOLDERS);
+    held
 }
 
 impl Sum {
@@ -97,15 +138,22 @@ impl Sum {
         Self { listener, v6_only: row.v6_only, idle_by_remote: HashMap::default(), by_local: HashMap::default() }
     }
 
-    fn connection(&mut self, counted: &Counted, row: &SocketRow, now_ns: u64) {
+    /// Which log has its visitors.
+    fn writes(&self) -> Option<Writes> {
+        servers::writes(self.listener.port, self.listener.process.as_ref().map(|(name, _)| &**name))
+    }
+
+    /// Adds a connection. Returns whether it is older than some seconds and has moved less than `little`.
+    fn connection(&mut self, counted: &Counted, row: &SocketRow, now_ns: u64, little: u64) -> bool {
         self.listener.established += 1;
         let moved = counted.tx_bytes.zip(counted.rx_bytes).map(|(tx, rx)| tx.saturating_add(rx));
-        let age = now_ns.saturating_sub(counted.seen_ns) as f64 / 1e9;
-        if moved.is_some_and(|moved| moved < FEW_BYTES) && age >= OLD_SECONDS {
+        let is_old = now_ns.saturating_sub(counted.seen_ns) as f64 / 1e9 >= OLD_SECONDS;
+        if is_old && moved.is_some_and(|moved| moved < FEW_BYTES) {
             self.listener.idle += 1;
             *self.idle_by_remote.entry(row.remote).or_default() += 1;
             *self.by_local.entry(row.local).or_default() += 1;
         }
+        is_old && moved.is_some_and(|moved| moved < little)
     }
 
     fn listener(self) -> Listener {

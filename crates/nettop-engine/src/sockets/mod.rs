@@ -26,7 +26,7 @@ use nettop_collect::sockets::{
 use nettop_common::PacketsBytes;
 use nettop_model::{
     clock::Moment,
-    snapshot::{Connection, Connections, DEFAULT_LIMIT, Degraded, Processes, Subject, Way},
+    snapshot::{Connection, Connections, DEFAULT_LIMIT, Degraded, Most, Processes, Subject, Way},
 };
 
 use self::{calls::CallBook, listeners::Listeners, state::Kind, sums::Country};
@@ -299,6 +299,11 @@ impl SocketState {
         let newest = self.newest.as_ref()?;
         let age_ns = now.monotonic_ns.saturating_sub(newest.census.at.monotonic_ns);
         (age_ns <= 2 * newest.census.rest_ns.max(STALE_NS)).then_some(&self.facts)
+    }
+
+    /// Who has most established connections with this host that it did not open.
+    pub fn most_connections(&self, now: Moment) -> Option<Most> {
+        self.facts(now).and_then(|facts| facts.most)
     }
 
     /// What is published of it, with at most `limit` (0: all) rows in each list; `country` tells where an address is.

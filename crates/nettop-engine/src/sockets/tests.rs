@@ -11,6 +11,7 @@ use nettop_model::{
 };
 
 use super::*;
+use crate::{detect::sockets::Held, logs::servers::Writes};
 
 fn at(second: u64) -> Moment {
     Moment { monotonic_ns: second * 1_000_000_000, unix_ns: second * 1_000_000_000 }
@@ -261,6 +262,28 @@ fn rules_know_what_waits_at_each_port_and_what_is_idle_there() {
     state.enter(census(6, sockets(5000)));
     assert!(told(&state, 6).iter().all(|(.., idle)| *idle == 0), "they have moved 5,000 bytes");
     assert!(state.facts(at(60)).is_none(), "a census of a minute ago says nothing");
+}
+
+#[test]
+fn rules_about_logs_know_who_holds_connections_open_where_visitors_leave_lines() {
+    let mut state = SocketState::default();
+    let web = ("192.0.2.1", 80);
+    let old = || accepted(1, web, 7, 100);
+    state.enter(census(0, vec![listener("0.0.0.0", 80), listener("0.0.0.0", 5432), old()]));
+    let mut all = vec![listener("0.0.0.0", 80), listener("0.0.0.0", 5432), old()];
+    all.extend((2..7).map(|cookie| accepted(cookie, web, 7, 5_000)));
+    all.extend((10..13).map(|cookie| accepted(cookie, web, 8, 20_000)));
+    all.extend((20..29).map(|cookie| accepted(cookie, ("192.0.2.1", 5432), 9, 0)));
+    state.enter(census(1, all.clone()));
+    let facts = |state: &SocketState, second| state.facts(at(second)).expect("a census").clone();
+    assert_eq!(facts(&state, 1).held, [], "they have just begun");
+    assert_eq!(facts(&state, 1).logged, [(80, Writes::Access)]);
+    let most = Most { ip: [203, 0, 113, 9].into(), count: 9 };
+    assert_eq!(facts(&state, 1).most, Some(most));
+    state.enter(census(6, all));
+    // Not the one that was there before, not those over which pages went, not those at a port that nobody logs.
+    let held = Held { remote: [203, 0, 113, 7].into(), writes: Writes::Access, count: 5 };
+    assert_eq!(facts(&state, 6).held, [held]);
 }
 
 #[test]

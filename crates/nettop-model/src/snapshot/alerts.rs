@@ -39,9 +39,12 @@ pub struct Alert {
     pub seconds: f64,
     /// The seconds that `value` is an average over, because nothing was read for so long; `None`: it is of one second.
     pub averaged_over: Option<f64>,
-    /// What was found last: packets per second; new sources per second for `spoofed-flood`, ports, hosts or probes for scans, a
-    /// number of addresses in one second for `new-ip` and `new-mac`.
+    /// What was found last: so many of [`unit`](Self::unit).
     pub value: f64,
+    /// What `value`, `peak` and `usual` count: `failed logins`, `segments/s`; `… so far`, where it is a sum since it began; empty, where the message
+    /// says all there is. `None`: packets per second, or new sources per second where a `spoofed-flood` has no parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Name>,
     /// The highest such value.
     pub peak: f64,
     /// How many addresses it is about; for floods, how many sources there are at least.
@@ -56,7 +59,7 @@ pub struct Alert {
     pub vectors: Vec<Vector>,
     /// How often a flood came, and went.
     pub bursts: Bursts,
-    /// What is usual of this kind at this target, packets per second: the 99th percentile of ten seconds; `None`: nothing is.
+    /// What is usual of this kind at this target, likewise: the 99th percentile of ten seconds; `None`: nothing is.
     pub usual: Option<f64>,
     /// What the finding rests on, in words.
     pub evidence: Vec<String>,

@@ -6,7 +6,7 @@ use nettop_common::TrafficClass;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Prefix,
+    Prefix, Visitor,
     json::{from_map, labelled},
 };
 
@@ -60,6 +60,9 @@ pub struct History {
     /// of others, of anything else, and of an older monitor there is none.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "labelled", deserialize_with = "from_map")]
     pub classes: Vec<(TrafficClass, Vec<RatePoint>)>,
+    /// Of a source, what logs claim of it, where logs are followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<Box<Visitor>>,
 }
 
 /// How much there was per second.

@@ -22,8 +22,57 @@ pub struct Visits {
     pub files: Vec<LogFile>,
     /// How old the oldest byte is that has not been read, seconds.
     pub behind: f64,
+    /// What came lately.
+    pub lately: Lately,
     /// What became of all lines.
     pub accounting: LogAccounting,
+}
+
+/// What came lately, by when it was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lately {
+    /// Requests per second, over ten seconds.
+    pub requests_per_s: f64,
+    /// Addresses that were not in the logs before, per second, likewise.
+    pub new_per_s: f64,
+    /// Who has most requests in the last minute, and how many.
+    pub most_requests: Option<Most>,
+    /// Who has most established connections with this host that it did not open, and how many; `None`: nobody has any, or connections are not known.
+    pub most_connections: Option<Most>,
+}
+
+/// Who has most of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Most {
+    /// Who.
+    pub ip: IpAddr,
+    /// How much.
+    pub count: u64,
+}
+
+/// What logs claim of an address that is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Visitor {
+    /// Its visits; `None`: there are none.
+    pub visit: Option<VisitRow>,
+    /// Its newest lines, the newest first: of one that is looked at the last 200 since then, before that, the last 16 since there is a reason.
+    pub lines: Vec<Arc<LogLine>>,
+}
+
+impl Visitor {
+    /// What its lines have most often, with how many have it, the most first; what is empty is left out.
+    pub fn most<'a>(&'a self, of: impl Fn(&'a LogLine) -> &'a str) -> Vec<(&'a str, u64)> {
+        let mut counts = std::collections::BTreeMap::<_, u64>::new();
+        for line in &self.lines {
+            *counts.entry(of(line)).or_default() += 1;
+        }
+        counts.remove("");
+        let mut most: Vec<_> = counts.into_iter().collect();
+        crate::order::sort_by_key(&mut most, |(_, count)| std::cmp::Reverse(*count));
+        most
+    }
 }
 
 /// What became of lines. Always: `lines` = `parsed` + `other_format` + `malformed` + `overlong`, and
@@ -211,10 +260,10 @@ pub struct VisitRow {
     /// The newest proxies that its requests came through.
     #[serde(default)]
     pub peers: Vec<IpAddr>,
-    /// First line, Unix nanoseconds.
+    /// First line, Unix nanoseconds; 0: there is none, but a reason.
     #[serde(default)]
     pub first_ns: u64,
-    /// Newest line.
+    /// Newest line, likewise.
     #[serde(default)]
     pub last_ns: u64,
     /// Why it is suspicious, the newest last; none: it is not.

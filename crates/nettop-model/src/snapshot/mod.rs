@@ -55,7 +55,7 @@ pub use self::{
     host::{Host, HostCounter, HostCpu, HostDirection, HostInterface, HostMemory},
     interfaces::{AttachMode, InterfaceRow, InterfaceState},
     lists::{DestinationList, MacList, Places, PortList, PrefixLists, SourceList},
-    logs::{Lines, LogAccounting, LogFile, LogLine, LogLines, Reason, Seen, VisitRow, Visits},
+    logs::{Lately, Lines, LogAccounting, LogFile, LogLine, LogLines, Most, Reason, Seen, VisitRow, Visitor, Visits},
     meta::Meta,
     monitor::{Degraded, MapRow, Monitor, Sampling, SelfStats, Tick},
     names::Name,

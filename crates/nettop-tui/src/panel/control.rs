@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{flow, prompt::Prompt};
 
+/// A shorter list of what may be typed tells too little.
+const LEAST_HINT: usize = 30;
+
 /// Two lines; one on screens of less than 14 lines, none where the screen has a single one.
 pub fn height(room: &Room) -> Height {
     Height::up_to(match room.screen.height {
@@ -112,6 +115,13 @@ fn filters(picture: &Picture, columns: usize) -> Line<'static> {
     line
 }
 
+/// What the filter of the view may have.
+fn words(picture: &Picture) -> String {
+    let words = picture.state.listing().words().iter();
+    let words = words.map(|word| if word.ends_with(':') { word.to_string() } else { format!("{word}>1k") });
+    std::iter::once("text".to_string()).chain(words).chain(["! and or ()".to_string()]).collect::<Vec<_>>().join(" ")
+}
+
 /// The prompt's line, and the column of its cursor.
 fn prompt(prompt: &Prompt, columns: usize, picture: &Picture) -> (Line<'static>, u16) {
     let theme = picture.theme;
@@ -133,9 +143,11 @@ fn prompt(prompt: &Prompt, columns: usize, picture: &Picture) -> (Line<'static>,
     };
     line.push_span(Span::styled(good.to_string(), theme.prompt));
     line.push_span(Span::styled(bad.to_string(), theme.error));
+    let hint = prompt.purpose.hint().map_or_else(|| words(picture), str::to_string);
+    let room = columns.saturating_sub(used + 4);
     let helps = [
-        format!("({})  Enter applies, Esc cancels", prompt.purpose.hint()),
-        format!("({})", prompt.purpose.hint()),
+        format!("({hint})  Enter applies, Esc cancels"),
+        format!("({})", if room >= LEAST_HINT { text::cut(&hint, room) } else { hint }),
         "Enter applies, Esc cancels".to_string(),
         "Enter / Esc".to_string(),
     ];

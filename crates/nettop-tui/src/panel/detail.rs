@@ -77,6 +77,7 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
     let columns = usize::from(area.width);
     let (facts, groups) = subject::about(picture, detail.subject);
     let mut drawn = flow::flow(facts, columns, 6);
+    drawn.extend(subject::visit(picture, columns));
     drawn.push(Line::default());
     let all = charts(picture, detail, columns, if area.height < LOW { 1 } else { CHART });
     let most = usize::from(area.height / LINES_FOR_CLASS).clamp(1, CLASSES);
@@ -102,6 +103,12 @@ fn all(picture: &Picture, detail: &Detail, area: Rect) -> Vec<Line<'static>> {
         let style = if alert.is_alarm() { picture.theme.error } else { picture.theme.text };
         let text = format!("{when} {} {}", alert.severity.label(), format::visible(&alert.message));
         drawn.extend(text::wrap(&text, columns).into_iter().map(|line| Line::styled(line, style)));
+    }
+    let log = subject::log(picture);
+    if !log.is_empty() {
+        drawn.push(Line::default());
+        drawn.push(Line::styled(format!("log: {} lines, the newest first", log.len()), picture.theme.head));
+        drawn.extend(log);
     }
     drawn
 }

@@ -41,7 +41,7 @@ const FILTER: &[(&str, &str)] = &[
     ),
     (
         "status:4xx path:",
-        "of requests, the status of the answer, and a part of what was asked for; also user: of logins",
+        "of requests, the status of the answer (of addresses, its class), and a part of what was asked for; user: of logins",
     ),
     ("reason:burst", "of addresses in logs, why they are suspicious; seen:no whether the kernel saw packets of them"),
     ("req>60 auth>3", "of addresses in logs, requests in the last minute, failed logins"),

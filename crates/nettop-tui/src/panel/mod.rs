@@ -14,8 +14,10 @@ pub mod footer;
 pub mod header;
 pub mod help;
 pub mod hooks;
+pub mod log_lines;
 pub mod macs;
 pub mod networks;
+pub mod offenders;
 mod overview;
 pub mod own;
 pub mod picture;
@@ -102,12 +104,28 @@ pub const PANELS: &[Panel] = &[
         render: block::render,
     },
     Panel {
+        name: "offenders",
+        about: "requests and newcomers per second, who has most requests and connections, what blocks drop, above those who are in logs",
+        stands: Stands::Across,
+        rank: Rank::of(60),
+        height: offenders::height,
+        render: offenders::render,
+    },
+    Panel {
         name: "table",
         about: "the rows of the open view, as filtered and sorted",
         stands: Stands::Across,
         rank: Rank { stacked: [0, 30, 80], beside: [0, 50, 90] },
         height: table::height,
         render: table::render,
+    },
+    Panel {
+        name: "log lines",
+        about: "the newest lines of logs beside those who are in them: all, or those of the selected address",
+        stands: Stands::With("table", 4, 110),
+        rank: Rank::of(90),
+        height: log_lines::height,
+        render: log_lines::render,
     },
     Panel {
         name: "detail",

@@ -25,6 +25,9 @@ pub enum Stands {
     /// As `Across`, or beside another panel. Each pair is the least width of the screen, in columns, and the name of the panel
     /// on whose right it stands then; the first pair that applies holds. The widest comes first.
     Beside(Width, &'static [(u16, &'static str)]),
+    /// While it wants any lines, on the right of the panel of this name, which has the rest of the width: so many tenths of the screen, at most so many
+    /// columns.
+    With(&'static str, u16, u16),
 }
 
 /// The width of a panel that has others beside it, in columns. A panel without neighbours has the full width.

@@ -2,6 +2,7 @@
 //! `sockets`.
 
 mod sockets;
+mod visits;
 
 use std::net::IpAddr;
 
@@ -9,16 +10,31 @@ use nettop_model::{
     format, order,
     snapshot::{Amount, Prefix, SourceRow, Subject, Sums},
 };
-use nettop_views::services;
+use nettop_views::{services, text};
 use ratatui::text::{Line, Span};
 
 use super::picture::Picture;
+use crate::flow;
 
 /// Facts, and groups by name, each most important item first.
 pub type About = (Vec<Line<'static>>, Vec<(&'static str, Vec<Line<'static>>)>);
 
 /// Items of a group.
-const MOST: usize = 24;
+pub const MOST: usize = 24;
+
+/// What logs claim of it: sums, then reasons, a line each.
+pub fn visit(picture: &Picture, columns: usize) -> Vec<Line<'static>> {
+    let mut drawn = flow::flow(visits::facts(picture), columns, 3);
+    let reasons = visits::reasons(picture);
+    let wrapped = reasons.iter().flat_map(|reason| text::wrap(reason, columns));
+    drawn.extend(wrapped.map(|line| Line::styled(line, picture.theme.warn)));
+    drawn
+}
+
+/// Lines of logs about it, the newest first.
+pub fn log(picture: &Picture) -> Vec<Line<'static>> {
+    visits::lines(picture)
+}
 
 /// Everything of one thing.
 pub fn about(picture: &Picture, subject: Subject) -> About {
@@ -63,7 +79,7 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
     facts.extend(neighbour(picture, ip));
     let Some(row) = snapshot.sources.rows.iter().find(|row| row.ip == ip) else {
         facts.extend(unlisted(picture).0);
-        return (facts, of_this_host(picture, ip));
+        return (facts, beside(picture, ip));
     };
     if let Some(place) = &row.place {
         let name =
@@ -97,7 +113,7 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
     let Some(detail) = &row.detail else {
         let text = "no detail: others send more, or none of it was sampled yet; ports, flags and MACs are not known";
         facts.push(Line::styled(text, picture.theme.warn));
-        return (facts, of_this_host(picture, ip));
+        return (facts, beside(picture, ip));
     };
     let mark = if detail.estimated { "~" } else { "" };
     let port = |port: &u16| port_name(picture, *port);
@@ -112,8 +128,13 @@ fn source(picture: &Picture, ip: IpAddr) -> About {
         let text = "~ estimated: sampled, begun late, or more kinds than are kept";
         facts.push(Line::styled(text, picture.theme.warn));
     }
-    groups.extend(of_this_host(picture, ip));
+    groups.extend(beside(picture, ip));
     (facts, groups)
+}
+
+/// What logs claim of an address, and what this host has to do with it.
+fn beside(picture: &Picture, ip: IpAddr) -> Vec<(&'static str, Vec<Line<'static>>)> {
+    visits::groups(picture).into_iter().chain(of_this_host(picture, ip)).collect()
 }
 
 /// The connections that this host has with an address, and the processes that have them, where there are any.

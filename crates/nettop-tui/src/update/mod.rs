@@ -165,10 +165,11 @@ pub fn on_reply(state: &mut State, request: &Request, reply: Reply) {
 
 /// How much there was lately of what is looked at, unless that is something else by now.
 fn on_history(state: &mut State, subject: Subject, reply: Reply) {
-    if let (Some(detail), Ok(Answer::History(history))) = (&mut state.detail, reply)
-        && detail.subject == subject
-    {
+    let Ok(Answer::History(mut history)) = reply else { return };
+    if let Some(detail) = state.detail.as_mut().filter(|detail| detail.subject == subject) {
         detail.history = Some(*history);
+    } else if let (Subject::Source(ip), Some(visitor)) = (subject, history.visitor.take()) {
+        state.visitor = Some((ip, visitor)).filter(|(ip, _)| state.selected_ip() == Some(*ip));
     }
 }
 
@@ -216,7 +217,11 @@ pub fn on_snapshot(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     {
         (*open.last).clone_from(alert);
     }
-    state.detail.as_ref().map(|detail| match detail {
+    let Some(detail) = &state.detail else {
+        let ip = state.selected_ip().filter(|_| panel::log_lines::is_beside(state))?;
+        return Some(Effect::Send(Request::History(Subject::Source(ip))));
+    };
+    Some(match detail {
         // One request at a time: this once, the others go on.
         Detail { subject: Subject::Process(pid), history: Some(_), command: None, .. } => {
             Effect::Send(Request::Process(request::Process { pid: *pid }))

@@ -1,7 +1,8 @@
 //! Typing into a prompt. The value of a field is applied at the end, the filter of the view as it is typed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use nettop_model::{query, snapshot::Snapshot};
+use nettop_model::snapshot::Snapshot;
+use nettop_views::filter;
 
 use super::Effect;
 use crate::{
@@ -70,17 +71,16 @@ pub fn changed(state: &mut State, whole: bool) {
 /// A filter that can be read is in force, one that cannot says where not.
 pub fn settle(state: &mut State, snapshot: &Snapshot) {
     let typed = std::mem::take(&mut state.typed);
-    let Some(prompt) = state.prompt.as_mut().filter(|_| typed) else { return };
-    if !matches!(prompt.purpose, Purpose::Find(_)) {
-        return;
-    }
-    match query::parse(&prompt.text()) {
-        Ok(filter) => {
-            prompt.error = None;
-            state.table_mut().filter = filter;
-            super::moving::follow(state, snapshot);
-        }
-        Err(error) => prompt.error = Some((error.at, error.what)),
+    let is_find = |prompt: &&Prompt| matches!(prompt.purpose, Purpose::Find(_));
+    let Some(text) = state.prompt.as_ref().filter(|_| typed).filter(is_find).map(Prompt::text) else { return };
+    let (filter, error) = match filter::parse(state.listing(), &text) {
+        Ok(filter) => (Some(filter), None),
+        Err(error) => (None, Some((error.at, error.what))),
+    };
+    state.prompt.as_mut().into_iter().for_each(|prompt| prompt.error.clone_from(&error));
+    if let Some(filter) = filter {
+        state.table_mut().filter = filter;
+        super::moving::follow(state, snapshot);
     }
 }
 

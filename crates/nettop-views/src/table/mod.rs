@@ -36,6 +36,8 @@ pub struct Table<R: Clone + 'static> {
     pub unlisted: fn(&Snapshot) -> u64,
     /// What a row is known by.
     pub id: fn(&R) -> Id,
+    /// The words that a filter of it may have: those of `facts`.
+    pub words: &'static [&'static str],
     /// What a filter can ask of a row.
     pub facts: Facts<R>,
     /// Where Enter leads.
@@ -79,6 +81,8 @@ pub trait Listing: Sync {
     fn about(&self) -> &'static str;
     /// What its rows are.
     fn many(&self) -> &'static str;
+    /// The words that a filter of it may have, as [`Query::words`] tells them; besides, any text.
+    fn words(&self) -> &'static [&'static str];
     /// The heads of its columns.
     fn heads(&self) -> Vec<Head>;
     /// Its rows that pass a filter, in an order; without one as the snapshot has them, most packets first.
@@ -131,6 +135,10 @@ impl<R: Clone + Row + Sync> Listing for Table<R> {
 
     fn many(&self) -> &'static str {
         self.many
+    }
+
+    fn words(&self) -> &'static [&'static str] {
+        self.words
     }
 
     fn heads(&self) -> Vec<Head> {

@@ -23,6 +23,7 @@ pub static TABLE: Table<Alert> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.alerts),
     unlisted: |_| 0,
     id: |row| Id::from(row),
+    words: &["ip:", "src:", "dst:", "port:", "mac:", "peak"],
     facts,
     enter: |row| Enter::Alert(row.id),
 };

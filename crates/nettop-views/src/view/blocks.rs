@@ -22,6 +22,7 @@ pub static TABLE: Table<BlockRow> = Table {
     rows: |snapshot| snapshot.blocks.as_deref().map_or(Cow::Borrowed(&[]), rows),
     unlisted: |snapshot| snapshot.blocks.as_deref().map_or(0, |blocks| blocks.left_out),
     id: |row| Id::Block(row.net),
+    words: &["ip:", "src:", "packets", "pps"],
     facts,
     enter: |row| match row.net.is_address() {
         true => Enter::Sources(format!("ip:{}", row.net)),

@@ -27,6 +27,7 @@ macro_rules! tables {
                 rows: |snapshot| lists(snapshot).map_or(Cow::Borrowed(&[]), |sums| Cow::Borrowed(&sums.$list)),
                 unlisted: |snapshot| lists(snapshot).map_or(0, |sums| sums.left_out),
                 id: |row| Id::Name(row.name.clone()),
+                words: &["bytes", "tx", "rx", "retrans"],
                 facts,
                 enter: |row| match row.name.is_empty() {
                     true => Enter::Nowhere,

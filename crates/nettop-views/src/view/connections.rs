@@ -22,6 +22,10 @@ pub static TABLE: Table<Connection> = Table {
     rows,
     unlisted: |snapshot| snapshot.connections.as_deref().map_or(0, |connections| connections.left_out),
     id: |row| Id::Connection(row.cookie, row.remote.or(row.local)),
+    words: &[
+        "ip:", "src:", "dst:", "scope:", "country:", "port:", "lport:", "rport:", "proto:", "state:", "dir:", "ns:",
+        "process:", "pid:", "owner:", "unit:", "bytes", "packets", "tx", "rx", "rtt", "retrans",
+    ],
     facts: Connection::facts,
     enter: |row| Enter::Detail(Subject::Connection(row.cookie)),
 };

@@ -16,6 +16,7 @@ pub static TABLE: Table<CountryRow> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.places.countries),
     unlisted: |snapshot| snapshot.places.rest_countries.rows,
     id: |row| Id::Country(row.country_code),
+    words: &["country:", "ips", "packets", "bytes", "pps"],
     facts: |row, see| {
         see(Fact::Country(row.country_code));
         see(Fact::Text(&row.country));

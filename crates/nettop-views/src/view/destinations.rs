@@ -26,6 +26,7 @@ pub static TABLE: Table<DestinationRow> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.destinations.rows),
     unlisted: |snapshot| snapshot.destinations.rest.rows,
     id: |row| Id::Ip(row.ip),
+    words: &["ip:", "dst:", "scope:", "pps", "packets", "bytes", "peak"],
     facts: DestinationRow::facts,
     enter: |row| Enter::Detail(Subject::Destination(row.ip)),
 };

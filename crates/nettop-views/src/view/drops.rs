@@ -22,6 +22,7 @@ pub static TABLE: Table<DropReason> = Table {
     rows: |snapshot| Cow::Borrowed(snapshot.drops.as_deref().map(|drops| &*drops.reasons).unwrap_or_default()),
     unlisted: |_| 0,
     id: |row| Id::Name(row.reason.clone()),
+    words: &["packets", "pps"],
     facts,
     enter: |_| Enter::Nowhere,
 };

@@ -26,6 +26,10 @@ pub static TABLE: Table<Flow> = Table {
     rows,
     unlisted: |snapshot| snapshot.flows.as_deref().map_or(0, |flows| flows.left_out + flows.passed),
     id: |row| Id::Name(known_by(row)),
+    words: &[
+        "ip:", "src:", "dst:", "scope:", "port:", "lport:", "rport:", "proto:", "state:", "nat:", "bytes", "packets",
+        "tx", "rx",
+    ],
     facts: Flow::facts,
     enter: |row| row.source.map_or(Enter::Nowhere, |source| Enter::Detail(Subject::Source(source))),
 };

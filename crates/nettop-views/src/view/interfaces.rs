@@ -25,6 +25,7 @@ pub static TABLE: Table<Interface> = Table {
     rows: |snapshot| Cow::Owned(rows(snapshot)),
     unlisted: |snapshot| snapshot.host.as_deref().map_or(0, |host| host.interfaces_left_out),
     id: |row| Id::Name(row.host.name.clone()),
+    words: &["packets", "bytes", "pps"],
     facts,
     enter: |_| Enter::Nowhere,
 };

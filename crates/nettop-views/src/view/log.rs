@@ -9,7 +9,7 @@ use nettop_model::{
 };
 
 use crate::{
-    table::{self, Cell, Enter, Id, Meaning, SortKey, Table},
+    table::{self, Enter, Id, Meaning, SortKey, Table},
     text,
 };
 
@@ -22,6 +22,7 @@ pub static TABLE: Table<Arc<LogLine>> = Table {
     rows: |snapshot| snapshot.log.as_deref().map_or(Cow::Borrowed(&[]), |log| Cow::Borrowed(&log.rows)),
     unlisted: |snapshot| snapshot.log.as_deref().map_or(0, |log| log.left_out),
     id: |row| Id::Line(row.number, row.ip),
+    words: &["status:", "path:", "user:", "ip:", "src:", "bytes"],
     facts,
     enter: |row| row.ip.map_or(Enter::Nowhere, |ip| Enter::Detail(Subject::Source(ip))),
 };
@@ -44,15 +45,11 @@ const COLUMNS: &[Column] = &[
     })
     .means(Meaning::Label)
     .sorted(|row| SortKey::Text(row.service.to_string())),
-    Column::text("Status", "of the answer; of a login how it went", 2, [8, 8, 8], status)
-        .means_by(|row, _| of_status(row))
+    Column::text("Status", "of the answer; of a login how it went", 2, [8, 8, 8], |row, _| status(row))
+        .means_by(|row, _| meaning(row))
         .sorted(|row| SortKey::Number(row.status.into())),
     Column::text("Request", "what was asked for; or what the program says", 1, [20, 40, 200], |row, cell| {
-        let text = if row.status > 0 || &*row.service == "http" {
-            format!("{} {}", row.what, row.text)
-        } else {
-            row.text.clone()
-        };
+        let text = if is_request(row) { format!("{} {}", row.what, row.text) } else { row.text.clone() };
         text::cut(&format::visible(text.trim_start()), cell.width)
     })
     .means_by(|row, _| if row.notable { Meaning::Warn } else { Meaning::Text })
@@ -73,7 +70,13 @@ const COLUMNS: &[Column] = &[
     .sorted(|row| SortKey::Text(row.file.clone())),
 ];
 
-fn status(row: &Arc<LogLine>, _: &Cell) -> String {
+/// Whether it is of a request, and not of a login.
+pub fn is_request(row: &LogLine) -> bool {
+    row.status > 0 || &*row.service == "http"
+}
+
+/// The status of the answer, or how a login went.
+pub fn status(row: &LogLine) -> String {
     match (row.status, &*row.service) {
         (0, "http") => "–".into(),
         (0, _) => format::visible(&row.what),
@@ -81,7 +84,8 @@ fn status(row: &Arc<LogLine>, _: &Cell) -> String {
     }
 }
 
-fn of_status(row: &LogLine) -> Meaning {
+/// What that means.
+pub fn meaning(row: &LogLine) -> Meaning {
     match (row.status, &*row.what) {
         (500.., _) | (_, "failed") => Meaning::Error,
         (400.., _) | (_, "weak") => Meaning::Warn,
@@ -95,7 +99,7 @@ fn facts(row: &Arc<LogLine>, see: &mut dyn FnMut(Fact)) {
     see(Fact::Text(&row.service));
     see(Fact::Text(&row.file));
     see(Fact::Text(&row.what));
-    if &*row.service == "http" {
+    if is_request(row) {
         see(Fact::Named(Word::Status, &row.status.to_string()));
         see(Fact::Named(Word::Status, &format!("{}xx", row.status / 100)));
         see(Fact::Named(Word::Path, &row.text));

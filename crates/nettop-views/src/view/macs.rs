@@ -20,6 +20,7 @@ pub static TABLE: Table<MacRow> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.macs.rows),
     unlisted: |snapshot| snapshot.macs.rest.rows,
     id: |row| Id::Mac(row.mac),
+    words: &["mac:", "packets", "pps"],
     facts,
     enter: |row| Enter::Sources(format!("mac:{}", row.mac)),
 };

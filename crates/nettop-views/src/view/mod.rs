@@ -10,7 +10,7 @@ mod destinations;
 mod drops;
 mod flows;
 mod interfaces;
-mod log;
+pub mod log;
 mod macs;
 mod neighbours;
 mod networks;
@@ -70,6 +70,8 @@ pub const ALERTS: usize = 7;
 pub const CONNECTIONS: usize = 10;
 /// The place of the processes.
 pub const PROCESSES: usize = 11;
+/// The place of those who are in logs.
+pub const OFFENDERS: usize = 16;
 
 /// The filter that a view begins with, unless somebody chooses another one; empty: none.
 pub fn usual_filter(view: usize) -> &'static str {
@@ -115,8 +117,8 @@ mod tests {
         assert_eq!(names.len(), VIEWS.len());
         let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
-        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS, PROCESSES].map(|at| VIEWS[at].name());
-        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections", "Processes"]);
+        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS, PROCESSES, OFFENDERS].map(|at| VIEWS[at].name());
+        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections", "Processes", "Offenders"]);
     }
 
     #[test]

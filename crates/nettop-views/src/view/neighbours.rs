@@ -22,6 +22,7 @@ pub static TABLE: Table<NeighbourRow> = Table {
     rows: |snapshot| snapshot.neighbours.as_deref().map_or(Cow::Borrowed(&[]), |all| Cow::Borrowed(&all.rows)),
     unlisted: |snapshot| snapshot.neighbours.as_deref().map_or(0, |all| all.left_out),
     id: |row| Id::Neighbour(row.ip, row.interface.clone()),
+    words: &["ip:", "src:", "mac:", "state:"],
     facts,
     enter: |row| Enter::Detail(Subject::Source(row.ip)),
 };

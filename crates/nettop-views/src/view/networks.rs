@@ -16,6 +16,7 @@ pub static TABLE: Table<NetworkRow> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.places.networks),
     unlisted: |snapshot| snapshot.places.rest_networks.rows,
     id: |row| Id::Network(row.asn),
+    words: &["asn:", "ips", "packets", "bytes", "pps"],
     facts: |row, see| {
         see(Fact::Asn(row.asn));
         see(Fact::Text(&row.org));

@@ -23,6 +23,10 @@ pub static TABLE: Table<VisitRow> = Table {
     rows: |snapshot| snapshot.visits.as_deref().map_or(Cow::Borrowed(&[]), |visits| Cow::Borrowed(&visits.rows)),
     unlisted: |snapshot| snapshot.visits.as_deref().map_or(0, |visits| visits.left_out),
     id: |row| Id::Ip(row.ip),
+    words: &[
+        "status:", "path:", "user:", "reason:", "req", "auth", "seen:", "ip:", "src:", "country:", "asn:", "bytes",
+        "packets", "pps",
+    ],
     facts,
     enter: |row| Enter::Detail(Subject::Source(row.ip)),
 };
@@ -67,26 +71,26 @@ const COLUMNS: &[Column] = &[
     Column::number("Fail", "failed logins", 4, [5, 6, 9], |row, cell| format::count(row.failures, cell.width))
         .means_by(|row, _| if row.failures > 0 { Meaning::Warn } else { Meaning::Text })
         .sorted(|row| SortKey::Number(row.failures as f64)),
-    Column::number("In", "logins", 9, [4, 5, 9], |row, cell| format::count(row.accepted, cell.width))
+    Column::number("In", "logins", 10, [4, 5, 9], |row, cell| format::count(row.accepted, cell.width))
         .sorted(|row| SortKey::Number(row.accepted as f64)),
-    Column::number("PPS", "packets per second that came from it; – where it has no account", 10, [6, 6, 6], |row, _| {
+    Column::number("PPS", "packets per second that came from it; – where it has no account", 11, [6, 6, 6], |row, _| {
         row.pps.map_or("–".into(), format::pps)
     })
     .sorted(|row| SortKey::Rate(row.pps.unwrap_or_default())),
-    Column::text("Service", "what it visited", 11, [5, 10, 24], |row, cell| {
+    Column::text("Service", "what it visited", 5, [7, 10, 24], |row, cell| {
         text::cut(&format::visible(&row.services.join(",")), cell.width)
     })
     .means(Meaning::Label)
     .sorted(|row| SortKey::Text(row.services.join(","))),
-    Column::number("Last", "how long ago its newest line was written", 7, [5, 5, 6], |row, cell| {
-        format::ago(cell.now_ns, row.last_ns)
+    Column::number("Last", "how long ago its newest line was written; – where there is none", 7, [5, 5, 6], |row, cell| {
+        if row.last_ns == 0 { "–".into() } else { format::ago(cell.now_ns, row.last_ns) }
     })
     .means(Meaning::Dim)
     .sorted(|row| SortKey::Number(row.last_ns as f64)),
-    Column::text("Reason", "why it is suspicious, the newest first", 1, [16, 32, 120], reason)
+    Column::text("Reason", "why it is suspicious, the newest first", 1, [24, 40, 120], reason)
         .means(Meaning::Warn)
         .sorted(|row| SortKey::Number(row.reasons.len() as f64)),
-    Column::text("Path", "the newest path", 5, [8, 20, 96], |row, cell| {
+    Column::text("Path", "the newest path", 9, [8, 20, 96], |row, cell| {
         text::cut(&format::visible(&row.path), cell.width)
     })
     .sorted(|row| SortKey::Text(row.path.clone())),

@@ -39,6 +39,7 @@ pub static TABLE: Table<Row> = Table {
     rows: |snapshot| Cow::Owned(rows(snapshot)),
     unlisted: |_| 0,
     id: |row| Id::Name(format!("{}: {}", row.part, row.name)),
+    words: &[],
     facts: |row, see| {
         [row.part, &row.name, &row.value, &row.note].into_iter().for_each(|text| see(Fact::Text(text)));
     },

@@ -23,6 +23,7 @@ pub static TABLE: Table<PortRow> = Table {
     rows: |snapshot| Cow::Borrowed(&snapshot.ports.rows),
     unlisted: |snapshot| snapshot.ports.rest_to.rows,
     id: |row| Id::Port(row.port),
+    words: &["port:", "packets", "pps"],
     facts,
     enter: |row| Enter::Detail(Subject::Port(row.port)),
 };

@@ -20,6 +20,7 @@ pub static TABLE: Table<PrefixRow> = Table {
     rows: |snapshot| Cow::Owned(rows(snapshot)),
     unlisted: |snapshot| snapshot.prefixes.rest.iter().map(|(_, rest)| rest.others.rows).sum(),
     id: |row| Id::Prefix(row.prefix),
+    words: &["ip:", "src:", "ips", "packets", "bytes", "pps"],
     facts: |row, see| {
         see(Fact::Source(row.prefix.ip, row.prefix.length));
         sums::facts(row, see);

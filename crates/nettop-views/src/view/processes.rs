@@ -21,6 +21,7 @@ pub static TABLE: Table<ProcessRow> = Table {
     rows: |snapshot| Cow::Borrowed(snapshot.processes.as_deref().map(|processes| &*processes.rows).unwrap_or_default()),
     unlisted: |snapshot| snapshot.processes.as_deref().map_or(0, |processes| processes.left_out),
     id: |row| Id::Process(row.pid, row.started_ns, row.uid),
+    words: &["process:", "pid:", "owner:", "unit:", "bytes", "tx", "rx", "retrans"],
     facts: ProcessRow::facts,
     enter: |row| match row.pid {
         Some(pid) => Enter::Detail(Subject::Process(pid)),

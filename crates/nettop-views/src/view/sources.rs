@@ -26,6 +26,7 @@ pub static TABLE: Table<SourceRow> = Table {
     },
     unlisted: |snapshot| snapshot.sources.rest.rows,
     id: |row| Id::Ip(row.ip),
+    words: &["ip:", "src:", "scope:", "country:", "asn:", "port:", "proto:", "mac:", "pps", "packets", "bytes", "peak"],
     facts: SourceRow::facts,
     enter: |row| Enter::Detail(Subject::Source(row.ip)),
 };

@@ -34,7 +34,7 @@ pub const RULE: Rule = Rule {
     evidence: "what addresses that are sent to send back; not counted: SYN-ACKs, resets and ICMP, what is forwarded, groups",
     advice: "find the process that sends (view Processes; Connections, sorted by sent bytes) and stop it; until then drop what it sends: nftables, \
              hook output",
-    finds: Finds::Each(Each { severity: None, yields: false, learned: Some(learned), find, tell }),
+    finds: Finds::Each(Each { severity: None, yields: false, learned: Some(learned), unit: "pps", find, tell }),
 };
 
 /// So many times its threshold it is critical.

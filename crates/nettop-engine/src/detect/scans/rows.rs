@@ -27,8 +27,8 @@ const fn row(kind: &'static str, title: &'static str, about: &'static str, count
     }
 }
 
-const fn each(find: fn(&DetectInput) -> Vec<Finding>) -> Each {
-    Each { severity: Some(Severity::Warn), yields: false, learned: None, find, tell }
+const fn each(unit: &'static str, find: fn(&DetectInput) -> Vec<Finding>) -> Each {
+    Each { severity: Some(Severity::Warn), yields: false, learned: None, unit, find, tell }
 }
 
 /// Many ports.
@@ -37,7 +37,7 @@ pub const PORT_SCAN: Rule = row(
     "port scan",
     "destination ports that one source tries within half a minute to a minute; or that many sources try together",
     "ports of one source within a minute",
-    each(|scene| find(scene, &[Manner::Ports, Manner::Together])),
+    each("ports so far", |scene| find(scene, &[Manner::Ports, Manner::Together])),
 );
 
 /// Many hosts.
@@ -46,7 +46,7 @@ pub const HOST_SCAN: Rule = row(
     "host scan",
     "hosts that one source tries at a few ports within half a minute to a minute",
     "hosts of one source within a minute",
-    each(|scene| find(scene, &[Manner::Hosts])),
+    each("hosts so far", |scene| find(scene, &[Manner::Hosts])),
 );
 
 /// Many hosts, by echo requests.
@@ -55,7 +55,7 @@ pub const PING_SWEEP: Rule = row(
     "ping sweep",
     "hosts that one source sends ICMP to within half a minute to a minute, once or twice each",
     "hosts of one source within a minute",
-    each(|scene| find(scene, &[Manner::Pings])),
+    each("hosts so far", |scene| find(scene, &[Manner::Pings])),
 );
 
 /// In a long while.
@@ -64,7 +64,7 @@ pub const SLOW_SCAN: Rule = row(
     "slow scan",
     "ports or hosts that one source tries within half an hour to an hour",
     "ports or hosts of one source within an hour",
-    each(|scene| find(scene, &[Manner::Slow])),
+    each("ports or hosts so far", |scene| find(scene, &[Manner::Slow])),
 );
 
 fn find(scene: &DetectInput, manners: &[Manner]) -> Vec<Finding> {
