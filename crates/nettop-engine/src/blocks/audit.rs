@@ -9,7 +9,7 @@ use nettop_model::{
 use nettop_requests::Caller;
 use serde::Serialize;
 
-use super::Wish;
+use super::asked::{Wish, words};
 use crate::Engine;
 
 /// Lines a minute, at most, about those who may not ask for anything: else they would fill the disk.
@@ -184,7 +184,7 @@ impl Row {
                 seconds: Some(*seconds),
                 with: *with,
                 confirmed: confirm.is_some(),
-                why: super::words(reason),
+                why: words(reason),
                 ..row(Verb::Block, *net)
             }),
             Request::Unblock(Unblock { net }) => Some(row(Verb::Unblock, *net)),

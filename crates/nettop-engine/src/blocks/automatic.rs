@@ -15,9 +15,8 @@ use nettop_model::{
 use nettop_requests::Caller;
 
 use super::{
-    Wish,
+    asked::{Wish, words},
     audit::{self, Denied, Verb},
-    words,
 };
 use crate::{
     Engine,

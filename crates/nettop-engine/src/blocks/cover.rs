@@ -18,7 +18,7 @@ use nettop_model::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{field, guards};
+use super::{asked::field, guards};
 use crate::Engine;
 
 /// Prefixes, at most.

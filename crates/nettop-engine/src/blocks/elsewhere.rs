@@ -19,11 +19,11 @@ use nettop_model::{
 use nettop_requests::Caller;
 
 use super::{
-    A_GUARD, ITS_TIME, Wish,
+    asked::{Wish, check},
     audit::{self, Denied, Verb},
     book::Book,
-    check,
     guards::Refusal,
+    tick::{A_GUARD, ITS_TIME},
 };
 use crate::{
     Engine,

@@ -5,7 +5,10 @@ use nettop_common::PacketsBytes;
 use nettop_model::{net::Net, snapshot::Amount};
 use serde_json::json;
 
-use super::{Fields, field, guards};
+use super::{
+    asked::{Fields, field},
+    guards,
+};
 use crate::Engine;
 
 impl Engine {
