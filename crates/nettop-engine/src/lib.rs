@@ -349,6 +349,7 @@ impl Engine {
         self.save_usual();
         self.write_blocks(true);
         self.audit_last();
+        self.audit_unfinished_hooks();
         self.sinks.finish();
         Arc::new(self.newest(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
     }
@@ -398,7 +399,11 @@ impl Engine {
             }
             collector::Reading::Drops(drops) => self.drops.enter(*drops),
             collector::Reading::Flows(reading) => self.flows.enter(*reading),
-            collector::Reading::Logs(reading) => self.logs.enter(*reading, self.detector.thresholds()),
+            collector::Reading::Logs(reading) => {
+                if self.logs.enter(*reading, self.detector.thresholds()) {
+                    self.blocks.note_login();
+                }
+            }
         }
     }
 
@@ -481,6 +486,7 @@ impl Engine {
             let place = |address: &Address| aggregates.regions.names(address);
             let host = host.host();
             let suspects = logs.suspects(reading.at, detector.thresholds());
+            self.blocks.note_suspects(&suspects);
             let around = Surroundings {
                 pps: &|address| aggregates.pps(address),
                 place: &place,

@@ -1,7 +1,8 @@
 //! What somebody asks for: to block, to end a block, never to block; and why that is not done.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
+use nettop_actor::firewall;
 use nettop_model::{
     answer::{Answer, Reply},
     clock::Moment,
@@ -36,6 +37,8 @@ pub(crate) struct Wish {
     pub(super) seconds: u64,
     pub(super) why: String,
     pub(super) by: String,
+    /// From where it was asked for over TCP.
+    pub(super) from: Option<IpAddr>,
     pub(super) confirmed: bool,
 }
 
@@ -85,6 +88,7 @@ impl Engine {
             seconds: if net.is_address() || confirmed { *seconds } else { (*seconds).min(PREFIX_TTL) },
             why: words(reason),
             by: words(&caller.name),
+            from: caller.from,
             confirmed,
         }
     }
@@ -94,7 +98,7 @@ impl Engine {
         let wish = self.wish(request, caller);
         let checked = check(request);
         if checked.is_ok() && wish.with == With::Print {
-            return Ok(Answer::Fields(self.plan(&wish.net, wish.seconds)));
+            return Ok(Answer::Fields(self.plan(&wish)));
         }
         let made = checked.map_err(Denied::from).and_then(|()| self.make_block(&wish));
         self.sinks.audit(audit::Row::wished(Moment::now(), caller, &wish).with_result(&made));
@@ -122,14 +126,16 @@ impl Engine {
     }
 
     /// Whether nothing speaks against a block.
-    pub(super) fn judge_wish(&self, Wish { net, with, confirmed, .. }: &Wish) -> Result<(), Denied> {
+    pub(super) fn judge_wish(&self, Wish { net, with, confirmed, from, by, .. }: &Wish) -> Result<(), Denied> {
         if self.blocks.blocking.with.is_none() {
             return Err("this monitor blocks nothing: it was started with --block-with none".into());
         }
         if let Some(other) = self.blocks.book.get(net).map(|entry| entry.with).filter(|other| other != with) {
             return Err(format!("{net} is blocked by {} already; unblock it first", other.label()).into());
         }
-        let refusal = self.with_scene(|_, scene| guards::judge(scene, net, *confirmed)).ok_or(NOT_YET)?;
+        let refusal = self
+            .with_scene_for(*from, self.tries_passwords(net, by), |_, scene| guards::judge(scene, net, *confirmed))
+            .ok_or(NOT_YET)?;
         self.check_lifelines()?;
         match refusal {
             Some(refusal) => Err(Denied { guard: Some(refusal.guard), told: told(net, &refusal) }),
@@ -159,10 +165,24 @@ impl Engine {
     fn take_block(&mut self, net: &Net, caller: &Caller) -> Result<BlockRow, Denied> {
         let blocker = self.source.blocker().ok_or(NO_BLOCKER)?;
         let ended = self.blocks.book.end(blocker, net, &caller.name, None).map_err(|error| cause::told(&error))?;
-        let ended = ended.ok_or_else(|| format!("{net} is not blocked; nettopctl blocks lists what is"))?;
+        let ended = ended.ok_or_else(|| self.not_blocked(net))?;
         self.keep_blocks();
         self.note_urgency();
         Ok(Book::row(net, &ended, Moment::now()))
+    }
+
+    /// Why there is no block to be ended.
+    fn not_blocked(&self, net: &Net) -> String {
+        let unmanaged = self.blocks.unmanaged.iter().find(|row| row.net == *net).and_then(|row| firewall::of(row.with));
+        match unmanaged {
+            Some(firewall) => format!(
+                "{net} was blocked by {0} in an earlier run, and this one does not run it: start nettop with --block-with {0}, \
+                 or do it yourself: {1}",
+                firewall.with.label(),
+                firewall::line(&(firewall.unblock)(net))
+            ),
+            None => format!("{net} is not blocked; nettopctl blocks lists what is"),
+        }
     }
 
     /// Answers `allow`.

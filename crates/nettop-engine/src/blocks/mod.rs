@@ -8,16 +8,18 @@ mod cover;
 mod elsewhere;
 mod extend;
 pub(crate) mod guards;
-mod kept;
+pub mod kept;
 mod plan;
+mod proof;
 mod restore;
 mod seen;
 mod tick;
+mod visitors;
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
-    time::Instant,
 };
 
 use nettop_collect::lifelines::Lifelines;
@@ -30,13 +32,13 @@ use nettop_model::{
 };
 
 use self::{
-    audit::Strangers,
+    audit::Refusals,
     automatic::{Automatic, Wanted},
     book::{Book, Ended},
     guards::Scene,
     kept::Due,
 };
-use crate::Engine;
+use crate::{Engine, detect::Suspect};
 
 /// How blocks are wanted.
 #[derive(Clone, Debug, Default)]
@@ -68,8 +70,10 @@ pub struct Blocks {
     lifelines: Option<Lifelines>,
     /// Blocks of an earlier run, until it is known what must not be blocked.
     waiting: Vec<BlockRow>,
-    /// When it was looked last what firewalls block; `None`: not yet.
-    looked: Option<Instant>,
+    /// Those of firewalls that this run does not use.
+    unmanaged: Vec<BlockRow>,
+    /// What firewalls block, as far as they tell.
+    elsewhere: elsewhere::Looks,
     /// What a firewall is still to be told to block, and for how many seconds.
     to_make: VecDeque<(BlockRow, u64)>,
     /// When the file of blocks is to be written.
@@ -77,7 +81,7 @@ pub struct Blocks {
     /// The answer to `cover`.
     cover: cover::Newest,
     /// Who asks without a right to.
-    strangers: Strangers,
+    strangers: Refusals,
     automatic: Automatic,
     /// Every block was judged by what must not be blocked now.
     is_judged: bool,
@@ -95,11 +99,12 @@ impl Blocks {
             allowed,
             lifelines: None,
             waiting: Vec::new(),
-            looked: None,
+            unmanaged: Vec::new(),
+            elsewhere: elsewhere::Looks::default(),
             to_make: VecDeque::new(),
             kept: Due::default(),
             cover: None,
-            strangers: Strangers::default(),
+            strangers: Refusals::default(),
             is_judged: false,
         }
     }
@@ -113,6 +118,16 @@ impl Blocks {
     /// Enters what was dropped since the last time. Returns the blocks of which it is known by now what they have dropped in all.
     pub fn enter(&mut self, dropped: &[(u32, u64)]) -> Vec<Ended> {
         self.book.enter(dropped)
+    }
+
+    /// Is told of whom lines of logs tell what rules look for, at the end of a second.
+    pub fn note_suspects(&mut self, suspects: &[Suspect]) {
+        self.automatic.note_suspects(suspects);
+    }
+
+    /// Somebody has logged in: who was about to try passwords may have got in.
+    pub fn note_login(&mut self) {
+        self.is_judged = false;
     }
 
     /// So many seconds are over.
@@ -133,15 +148,28 @@ impl Blocks {
 
 impl Engine {
     /// What does not work as it should.
-    pub(crate) fn blocks_degraded(&self) -> Option<Degraded> {
-        self.blocks.automatic.degraded()
+    pub(crate) fn blocks_degraded(&self) -> impl Iterator<Item = Degraded> {
+        let Blocks { automatic, elsewhere, unmanaged, .. } = &self.blocks;
+        automatic.degraded().into_iter().chain(elsewhere.degraded()).chain(restore::degraded(unmanaged))
     }
 
     /// Hands over what guards know; `None`: it is not known yet.
     fn with_scene<T>(&self, look: impl FnOnce(&Blocks, &Scene<'_>) -> T) -> Option<T> {
+        self.with_scene_for(None, false, look)
+    }
+
+    /// The same, for somebody who asks from there over TCP, or about somebody who tries passwords.
+    fn with_scene_for<T>(
+        &self,
+        asking: Option<IpAddr>,
+        tries_passwords: bool,
+        look: impl FnOnce(&Blocks, &Scene<'_>) -> T,
+    ) -> Option<T> {
         let blocks = &self.blocks;
         let scene = Scene {
             lifelines: blocks.lifelines.as_ref()?,
+            asking,
+            tries_passwords,
             allowed: &blocks.allowed,
             trusted: &blocks.blocking.trusted_proxies,
             place: &|ip| self.aggregates.regions.place(&ip.into()),
@@ -169,7 +197,7 @@ impl Engine {
 
     /// The group of a snapshot, with so many rows at most (0: all).
     pub(crate) fn blocks(&self, limit: usize) -> snapshot::Blocks {
-        let Blocks { blocking, book, allowed, automatic, .. } = &self.blocks;
+        let Blocks { blocking, book, allowed, automatic, unmanaged, .. } = &self.blocks;
         let (rows, left_out) = book.rows(limit, Moment::now());
         let blocked = self.aggregates.totals.outcome(Outcome::Blocked).packets;
         snapshot::Blocks {
@@ -185,6 +213,7 @@ impl Engine {
             methods: self.methods(),
             allowed: allowed.iter().copied().collect(),
             automatic: automatic.view(),
+            unmanaged: unmanaged.iter().take(if limit == 0 { usize::MAX } else { limit }).cloned().collect(),
             holds: book.holds(blocked),
         }
     }

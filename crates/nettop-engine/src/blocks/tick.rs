@@ -7,9 +7,10 @@ use nettop_process::cause;
 use nettop_requests::Caller;
 
 use super::{
+    Blocks,
     audit::{self, Verb},
     book::{self, Ended},
-    guards::{self, Refusal},
+    guards::{self, Refusal, Scene},
 };
 use crate::Engine;
 
@@ -22,18 +23,15 @@ impl Engine {
     pub(crate) fn tend_blocks(&mut self) {
         let now = Moment::now();
         self.look_elsewhere();
-        // What firewalls still block of an earlier run is known by then.
-        let is_looked = self.actors.firewall.is_none() || self.blocks.looked.is_some();
-        if self.blocks.lifelines.is_some() && is_looked && !self.blocks.waiting.is_empty() {
-            self.restore_blocks(now);
-        }
+        self.restore_blocks(now);
         self.extend_blocks(now);
         let mut ending: Vec<_> = self.blocks.book.over(now).into_iter().map(|net| (net, None)).collect();
         // Until something else must not be blocked, the answer is the same.
         if !self.blocks.is_judged {
             let found = self.with_scene(|blocks, scene| {
                 let judged = |(net, entry): (&Net, &book::Entry)| {
-                    Some((*net, Some(guards::judge_again(scene, net, entry.confirmed)?)))
+                    let scene = Scene { tries_passwords: self.tries_passwords(net, &entry.by), ..*scene };
+                    Some((*net, Some(guards::judge_again(&scene, net, entry.confirmed)?)))
                 };
                 blocks.book.iter().filter_map(judged).collect::<Vec<_>>()
             });
@@ -51,7 +49,8 @@ impl Engine {
     }
 
     pub(super) fn note_urgency(&self) {
-        self.blocks.blocking.urgency.store(!self.blocks.book.is_empty(), Ordering::Relaxed);
+        let Blocks { book, automatic, blocking, .. } = &self.blocks;
+        blocking.urgency.store(!book.is_empty() || automatic.is_held(), Ordering::Relaxed);
     }
 
     fn end_block(&mut self, net: &Net, refusal: Option<&Refusal>) {
@@ -72,6 +71,7 @@ impl Engine {
             _ => self.end_elsewhere(net, refusal),
         }
         if let Some(Refusal { guard, why, .. }) = refusal {
+            self.blocks.automatic.note_guarded(net);
             self.message = format!("{net} is not blocked any more ({guard}): {why}");
             log::warn!("{}", self.message);
         }
@@ -81,7 +81,7 @@ impl Engine {
     pub(crate) fn audit_ended(&mut self, ended: impl IntoIterator<Item = Ended>) {
         let now = Moment::now();
         for Ended { net, with, packets, by, guard, why } in ended {
-            let caller = Caller { name: by, pid: None, refused: None };
+            let caller = Caller::named(by);
             let with = Some(with);
             self.sinks.audit(audit::Row { with, packets, guard, why, ..audit::Row::new(now, &caller, Verb::End, net) });
         }

@@ -10,16 +10,20 @@ mod rows;
 mod tests;
 mod visits;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use nettop_collect::logs::{FileFacts, Lines, LogReading};
+use nettop_collect::logs::{Entry, FileFacts, Lines, LogReading};
 use nettop_model::{
     clock::Moment,
     snapshot::{LogAccounting, LogFile, LogLines, Visits},
 };
 
 pub use self::rows::Known;
-use self::{lines::Newest, measures::Measured, visits::VisitTable};
+use self::{
+    lines::Newest,
+    measures::Measured,
+    visits::{Visit, VisitTable},
+};
 use crate::{
     detect::{Suspect, Thresholds},
     heaviest::heaviest,
@@ -27,6 +31,9 @@ use crate::{
 
 /// Addresses that are remembered.
 const MOST_VISITS: usize = 65_536;
+/// How long ago a line proves something, as for packets that are seen.
+const LATELY_NS: u64 = 600_000_000_000;
+const HOUR_NS: u64 = 3_600_000_000_000;
 
 /// The state.
 pub struct LogState {
@@ -37,6 +44,17 @@ pub struct LogState {
     told: Option<Told>,
     /// What had become of all lines at the last reset.
     base: Lines,
+}
+
+/// Whether lines of the last ten minutes name an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// None does.
+    Nowhere,
+    /// As the other end of a connection.
+    Itself,
+    /// Only as somebody behind this trusted proxy.
+    Behind(IpAddr),
 }
 
 /// What a reading says beside its lines.
@@ -61,19 +79,58 @@ impl Default for LogState {
 }
 
 impl LogState {
-    /// Enters a reading; the rules that look at lines find something from these thresholds on.
-    pub fn enter(&mut self, reading: LogReading, thresholds: &Thresholds) {
+    /// Enters a reading; the rules that look at lines find something from these thresholds on. Returns whether somebody has logged in.
+    pub fn enter(&mut self, reading: LogReading, thresholds: &Thresholds) -> bool {
         let LogReading { at, entries, files, problems, behind } = reading;
         for entry in &entries {
             if let Some(ip) = entry.client {
                 let visit = self.visits.enter(ip, entry);
                 if !entry.old {
+                    let place = if entry.peer.is_none() { &mut visit.itself_ns } else { &mut visit.behind_ns };
+                    *place = at.monotonic_ns;
                     self.measured.enter(ip, entry, visit, thresholds);
                 }
             }
         }
+        let has_login = entries.iter().any(Entry::is_accepted);
         self.newest.enter(entries, &files);
         self.told = Some(Told { at, files, problems, behind });
+        has_login
+    }
+
+    /// Whether lines of the last ten minutes name it, and how. What was in a file before the start is none of these.
+    pub fn named(&self, ip: &IpAddr, now: Moment) -> Named {
+        let Some(visit) = self.visits.get(ip) else { return Named::Nowhere };
+        let is_late = |at_ns: u64| at_ns != 0 && now.monotonic_ns.saturating_sub(at_ns) <= LATELY_NS;
+        let proxy = visit.more().and_then(|more| more.peers[0]);
+        match proxy {
+            _ if is_late(visit.itself_ns) => Named::Itself,
+            Some(proxy) if is_late(visit.behind_ns) => Named::Behind(proxy),
+            _ => Named::Nowhere,
+        }
+    }
+
+    /// Whether logins of it failed, and none was accepted.
+    pub fn has_only_failed(&self, ip: &IpAddr) -> bool {
+        self.visits.get(ip).is_some_and(|visit| visit.failures > 0 && visit.accepted == 0)
+    }
+
+    /// Who makes ordinary requests, or logs in: addresses that logs name, in order, without those for which there is a reason and those of
+    /// which no line came in the last hour. Whoever comes through a proxy is there by that proxy's address. `None`: no logs are followed.
+    pub fn ordinary(&self) -> Option<Vec<(IpAddr, u64)>> {
+        let now_ns = self.told.as_ref().filter(|told| !told.files.is_empty())?.at.unix_ns;
+        let is_ordinary = |visit: &Visit| {
+            !visit.is_suspicious()
+                && (visit.requests > 0 || visit.accepted > 0)
+                && now_ns.saturating_sub(visit.last_ns) <= HOUR_NS
+        };
+        let all = self.visits.iter().filter(|(_, visit)| is_ordinary(visit));
+        let mut by_address: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        for (ip, visit) in all {
+            let proxy = visit.more().and_then(|more| more.peers[0]).filter(|_| visit.itself_ns == 0);
+            *by_address.entry(proxy.unwrap_or(*ip)).or_default() += 1;
+        }
+        Some(by_address.into_iter().collect())
     }
 
     /// Who does what rules look for, at the end of a second.
@@ -106,7 +163,7 @@ impl LogState {
     }
 
     /// What is published of visits, with at most `limit` (0: all) rows; `known` tells what is known of an address beside.
-    pub fn visits(&self, limit: usize, known: &dyn Fn(std::net::IpAddr) -> Known) -> Option<Arc<Visits>> {
+    pub fn visits(&self, limit: usize, known: &dyn Fn(IpAddr) -> Known) -> Option<Arc<Visits>> {
         let told = self.told.as_ref()?;
         let now_ns = told.at.unix_ns;
         let mut left_out = 0;

@@ -252,6 +252,7 @@ impl Book {
             packets: is_counted.then_some(*packets),
             pps: number.map(|_| *pps),
             dry: false,
+            unmanaged: false,
         }
     }
 
