@@ -36,6 +36,34 @@ pub struct Flood {
     pub count: u32,
 }
 
+/// A flood that can be sent at once: looking for its interface and loading its program take as long as thousands of frames.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    namespace: &'a Namespace,
+    index: u32,
+    program: OwnedFd,
+    frame: Vec<u8>,
+}
+
+impl Ready<'_> {
+    /// Sends so many frames; returns how long that took.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn send(&self, count: u32) -> io::Result<Duration> {
+        self.namespace.run(|| {
+            let started = Instant::now();
+            let mut left = count;
+            while left > 0 {
+                let chunk = left.min(CHUNK);
+                bpf::run_live(self.program.as_fd(), &self.frame, self.index, chunk)?;
+                left -= chunk;
+            }
+            Ok(started.elapsed())
+        })
+    }
+}
+
 impl Flood {
     /// Sends all of it out of an interface of `namespace`; returns how long that took. Its peer needs native XDP (or GRO),
     /// without which a veth takes no such frames.
@@ -43,18 +71,16 @@ impl Flood {
     /// # Errors
     /// What the kernel says.
     pub fn run(&self, namespace: &Namespace, interface: &str) -> io::Result<Duration> {
-        let program = self.program()?;
-        let index = namespace.interface_index(interface);
-        namespace.run(|| {
-            let started = Instant::now();
-            let mut left = self.count;
-            while left > 0 {
-                let chunk = left.min(CHUNK);
-                bpf::run_live(program.as_fd(), &self.frame, index, chunk)?;
-                left -= chunk;
-            }
-            Ok(started.elapsed())
-        })
+        self.ready(namespace, interface)?.send(self.count)
+    }
+
+    /// The same, to be sent in parts.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn ready<'a>(&self, namespace: &'a Namespace, interface: &str) -> io::Result<Ready<'a>> {
+        let (program, index) = (self.program()?, namespace.interface_index(interface));
+        Ok(Ready { namespace, index, program, frame: self.frame.clone() })
     }
 
     fn program(&self) -> io::Result<OwnedFd> {

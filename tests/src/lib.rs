@@ -22,6 +22,7 @@ pub mod program;
 pub mod screen;
 pub mod send;
 pub mod skip;
+pub mod sshd;
 pub mod terminal;
 pub mod tracepoints;
 pub mod traffic;

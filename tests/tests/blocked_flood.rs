@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    fs,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::Stdio,
@@ -51,9 +52,10 @@ fn measured(net: &Net, is_flooded: bool) -> (f64, f64) {
             scope.spawn(move || {
                 let spec = Spec::between(BASE.into(), HOST.into(), Transport::Udp(9, 9));
                 let frame = Spec { destination_mac: [2, 0, 0, 0, 2, 0], ..spec }.frame();
+                let flood = Flood { frame, sources: SOURCES, base: BASE, count: 0 };
+                let flood = flood.ready(&net.sender, "out0").expect("a flood");
                 while !ends.load(Ordering::Relaxed) {
-                    let flood = Flood { frame: frame.clone(), sources: SOURCES, base: BASE, count: 1 << 16 };
-                    flood.run(&net.sender, "out0").expect("a flood");
+                    flood.send(1 << 16).expect("a flood");
                     sent.fetch_add(1 << 16, Ordering::Relaxed);
                 }
             });
@@ -84,7 +86,9 @@ fn fed(net: &Net, program: &str, arguments: &[&str], text: &str) {
 }
 
 fn told(name: &str, (mbit, mpps): (f64, f64)) {
-    println!("{name:<28} download {mbit:8.0} Mbit/s   flood {mpps:.2} Mpps");
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    println!("{name:<28} download {mbit:8.0} Mbit/s   flood {mpps:.2} Mpps   load {load}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The fewest prefixes that carry most of a flood, and whose connections a block of them would end.
 
 use std::{
+    fs,
     io::Write as _,
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -14,6 +16,7 @@ use nettop_tests::{
     monitor::Monitor,
     net::Net,
     peers::{HOST, peers},
+    program::public_directory,
     send::Sender,
     skip,
 };
@@ -111,4 +114,48 @@ fn a_flood_from_everywhere_has_no_cover() {
             println!("{found}");
         },
     );
+}
+
+#[test]
+fn whose_ordinary_requests_a_block_would_end_is_told_before() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, folder) = (peers(), public_directory());
+    let log = folder.path().join("access.log");
+    let line = |ip: &str, path: &str| {
+        format!("{ip} - - [06/Feb/2009:12:14:14 +0100] \"GET {path} HTTP/1.1\" 200 10 \"-\" \"curl\"\n")
+    };
+    fs::write(&log, "").expect("a log");
+    let options = format!("--no-access-log --access-log {}", log.display());
+    let monitor = ready(&net, &options);
+    let plan = |net: &str| monitor.command(&json!({"cmd": "block", "net": net, "with": "print"}))["plan"].clone();
+    wait_until("the log is followed", || plan("10.0.7.0/24")["visitors"] == 0);
+    let date = Command::new("date").args(["-u", "+%d/%b/%Y:%H:%M:%S +0000"]).env("LC_ALL", "C").output().expect("date");
+    let stamp = String::from_utf8(date.stdout).expect("a time");
+    let lines = [line("10.0.7.1", "/"), line("10.0.7.2", "/shop"), line("10.0.8.1", "/"), line("10.0.7.3", "/.env")];
+    let text = lines.concat().replace("06/Feb/2009:12:14:14 +0100", stamp.trim());
+    fs::write(&log, text).expect("writing to a log");
+    // Not who asks for what only attackers want.
+    wait_until("two visitors", || plan("10.0.7.0/24")["visitors"] == 2);
+    for (net, expected) in [("10.0.7.1", 1), ("10.0.7.3", 0), ("10.0.0.0/16", 3), ("10.0.9.0/24", 0)] {
+        assert_eq!(plan(net)["visitors"], expected, "{net}");
+    }
+    flooded(
+        &net,
+        |at| Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 7, 0).to_bits() + at % 256),
+        || {
+            let mut found = Value::Null;
+            wait_until("a cover", || {
+                found = cover(&monitor);
+                found["prefixes"][0]["net"] == "10.0.7.0/24"
+            });
+            assert_eq!(found["prefixes"][0]["visitors"], 2, "{found}");
+        },
+    );
+    // Where no logs are followed, nobody knows.
+    drop(monitor.stop());
+    let monitor = ready(&net, "");
+    let plan = monitor.command(&json!({"cmd": "block", "net": "10.0.7.1", "with": "print"}))["plan"].clone();
+    assert_eq!(plan["visitors"], Value::Null, "{plan}");
 }

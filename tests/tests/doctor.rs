@@ -1,7 +1,7 @@
 //! `nettop doctor` is right: where it says that the monitor starts, it starts, and where it says that it does not, it does
 //! not.
 
-use std::{path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use nettop_tests::{
     monitor::Monitor,
@@ -9,7 +9,7 @@ use nettop_tests::{
     program::{self, Ended, PublicCopy, as_nobody, public_directory, run},
     skip,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// `nettop doctor`, for a monitor whose default socket is in `folder`.
@@ -51,6 +51,10 @@ fn a_healthy_machine_is_called_so_and_the_monitor_starts() {
         ("interface", "in0 is up"),
         ("other XDP", "none"),
         ("socket", "is free"),
+        ("XDP blocks", "room for "),
+        ("firewalls", "could be run here: "),
+        ("actor", "none is started"),
+        ("kept blocks", "none"),
     ] {
         expect(&ended, name, "OK", part);
     }
@@ -103,6 +107,64 @@ fn without_privilege_the_remedy_is_the_one_command() {
     }
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stdout.trim_end().ends_with("capabilities, load; `nettop demo` needs none of this"), "{ended:?}");
+}
+
+#[test]
+fn what_is_configured_of_blocks_is_tried() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, folder) = (Net::new(1), TempDir::new().expect("a folder"));
+    let state = folder.path().join("state");
+    fs::create_dir(&state).expect("a folder");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).expect("its owner's");
+    let block = |net: &str, with: &str| {
+        json!({"block": {"net": net, "with": with, "since_ns": 1, "until_ns": 4_000_000_000_000_000_000_u64}})
+            .to_string()
+    };
+    let over = json!({"block": {"net": "203.0.113.9", "with": "nft", "since_ns": 1, "until_ns": 2}}).to_string();
+    let lines = [block("203.0.113.5", "xdp"), block("203.0.113.6", "nft"), over].join("\n");
+    fs::write(state.join("blocks.jsonl"), lines + "\n").expect("what is kept");
+    let state = state.display().to_string();
+    let told = |variables: &[(&str, &str)]| {
+        let mut command = doctor(&net.receiver, folder.path(), &[]);
+        // The tests' own variable keeps files away, not these.
+        command.envs(variables.iter().copied());
+        run(&mut command)
+    };
+    let kept = ("NETTOP_STATE", &*state);
+    for (variables, name, sign, part) in [
+        (&[("NETTOP_WITHOUT", "blocks")][..], "XDP blocks", "OK", "--without blocks"),
+        (&[("NETTOP_BLOCK_WITH", "none")], "XDP blocks", "OK", "forbids all of it"),
+        (&[("NETTOP_BLOCK_WITH", "xdp")], "XDP blocks", "OK", "blocks by xdp"),
+        (&[("NETTOP_BLOCK_WITH", "nft")], "actor", "OK", "starts, and runs nft"),
+        (
+            &[kept],
+            "kept blocks",
+            "--",
+            "1 of 2 are of a firewall that would not be run, such as 203.0.113.6 of nft; start nettop with --block-with nft",
+        ),
+        (
+            &[kept, ("NETTOP_BLOCK_WITH", "nft")],
+            "kept blocks",
+            "--",
+            "2 are not over, and would not be made again; start nettop with --block-restore",
+        ),
+        (
+            &[kept, ("NETTOP_BLOCK_WITH", "nft"), ("NETTOP_BLOCK_RESTORE", "true")],
+            "kept blocks",
+            "OK",
+            "2 will be made again",
+        ),
+    ] {
+        expect(&told(variables), name, sign, part);
+    }
+    if !Path::new("/usr/sbin/ufw").exists() {
+        let ended = told(&[("NETTOP_BLOCK_WITH", "ufw")]);
+        expect(&ended, "actor", "--", "there is no ufw in ");
+        expect(&ended, "firewalls", "--", "choose another with --block-with");
+        assert_eq!(ended.status.code(), Some(0), "the monitor starts all the same");
+    }
 }
 
 #[test]

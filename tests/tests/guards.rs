@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use nettop_tests::{
     blocking::{ask_block, blocks, ready, settled, wait_until},
     frames::{Spec, Transport},
     monitor::Monitor,
-    net::Net,
+    net::{Namespace, Net},
     peers::{HOST, REMOTE, peers},
     program::{self, Ended, run, wait_for},
     send::Sender,
@@ -144,27 +144,43 @@ fn networks_of_many_are_not_blocked() {
     assert_eq!(ask_block(&monitor, "203.0.113.9", 600)["ok"], true);
 }
 
+/// A monitor that is controlled over TCP at every address of the host, and its token.
+struct OverTcp {
+    _monitor: Killed,
+    token: PathBuf,
+}
+
+impl OverTcp {
+    fn start(net: &Net, folder: &Path) -> Self {
+        net.receiver.ip("link set dev lo up");
+        let token = folder.join("token");
+        fs::write(&token, "correct horse battery staple\n").expect("a token");
+        fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).expect("keeping it");
+        let mut command = net.receiver.command(program::path("nettop"));
+        command.args(["run", "--quiet", "--iface", "in0", "--interval", "0.1", "--map-memory", "8", "--no-access-log"]);
+        command.args(["--block-with", "xdp", "--control-socket", "tcp://0.0.0.0:4711", "--control-tcp-anywhere"]);
+        command.arg("--control-token").arg(&token).stdin(Stdio::null()).stdout(Stdio::null());
+        let started = Self { _monitor: Killed(program::spawn(&mut command)), token };
+        wait_until("an answer", || started.ctl(&net.receiver, "127.0.0.1", "status").status.success());
+        started
+    }
+
+    /// `nettopctl` with these arguments, from a namespace.
+    fn ctl(&self, from: &Namespace, host: &str, arguments: &str) -> Ended {
+        let mut command = from.command(program::path("nettopctl"));
+        command.args(["--control-socket", &format!("tcp://{host}:4711"), "--control-token"]).arg(&self.token);
+        run(command.args(arguments.split(' ')))
+    }
+}
+
 #[test]
 fn who_looks_at_the_monitor_is_not_blocked() {
     if !skip::privileged() {
         return;
     }
     let (net, folder) = (peers(), TempDir::new().expect("a folder"));
-    net.receiver.ip("link set dev lo up");
-    let token = folder.path().join("token");
-    fs::write(&token, "correct horse battery staple\n").expect("a token");
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).expect("keeping it");
-    let mut command = net.receiver.command(program::path("nettop"));
-    command.args(["run", "--quiet", "--iface", "in0", "--interval", "0.1", "--map-memory", "8", "--block-with", "xdp"]);
-    command.args(["--control-socket", "tcp://0.0.0.0:4711", "--control-tcp-anywhere", "--control-token"]).arg(&token);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    let _monitor = Killed(program::spawn(&mut command));
-    let ctl = |arguments: &str| -> Ended {
-        let mut command = net.receiver.command(program::path("nettopctl"));
-        command.args(["--control-socket", "tcp://127.0.0.1:4711", "--control-token"]).arg(&token);
-        run(command.args(arguments.split(' ')))
-    };
-    wait_until("an answer", || ctl("status").status.success());
+    let monitor = OverTcp::start(&net, folder.path());
+    let ctl = |arguments: &str| monitor.ctl(&net.receiver, "127.0.0.1", arguments);
     let mut looking = net.sender.run(|| TcpStream::connect((HOST, 4_711))).expect("a connection");
     let subscribe = json!({"cmd": "subscribe", "token": "correct horse battery staple"});
     looking.write_all(format!("{subscribe}\n").as_bytes()).expect("a request");
@@ -175,6 +191,30 @@ fn who_looks_at_the_monitor_is_not_blocked() {
     });
     assert!(ctl("block 10.0.0.2/31").stdout.contains("(control)"));
     assert!(ctl(&format!("block {REMOTE} --confirm {REMOTE}")).status.success());
+}
+
+#[test]
+fn who_asks_over_tcp_and_is_gone_again_does_not_block_itself() {
+    if !skip::privileged() {
+        return;
+    }
+    let (net, folder) = (peers(), TempDir::new().expect("a folder"));
+    let monitor = OverTcp::start(&net, folder.path());
+    let host = HOST.to_string();
+    wait_until("what must not be blocked is known", || {
+        monitor.ctl(&net.sender, &host, "block 203.0.113.9").stdout.contains("\"block\"")
+    });
+    // Each of them connects, asks and is gone.
+    for arguments in ["block 10.0.0.2", "block 10.0.0.2/31", "block ::ffff:10.0.0.2 --with xdp"] {
+        let ended = monitor.ctl(&net.sender, &host, arguments);
+        assert!(!ended.status.success() && ended.stdout.contains("(control)"), "{arguments}: {ended:?}");
+    }
+    let printed = monitor.ctl(&net.sender, &host, "block 10.0.0.2 --with print");
+    assert!(printed.stdout.contains("where you ask this monitor from"), "{printed:?}");
+    // Somebody else may ask for that.
+    wait_until("its connections are over", || {
+        monitor.ctl(&net.receiver, "127.0.0.1", "block 10.0.0.2").status.success()
+    });
 }
 
 #[test]

@@ -121,6 +121,19 @@ pub enum End {
     NotRun(String),
 }
 
+impl End {
+    /// What went wrong after so many milliseconds, in a sentence; `None`: nothing.
+    pub fn error(&self, took_ms: u64) -> Option<String> {
+        match self {
+            Self::Exited(0) => None,
+            Self::Exited(code) => Some(format!("it ended with code {code}")),
+            Self::Killed(signal) => Some(format!("signal {signal} ended it")),
+            Self::Late => Some(format!("it was killed after {:.1} s", took_ms as f64 / 1e3)),
+            Self::NotRun(why) => Some(why.clone()),
+        }
+    }
+}
+
 impl Done {
     /// Of what was not run.
     pub fn not_run(id: u64, why: impl Into<String>) -> Self {
@@ -135,13 +148,7 @@ impl Done {
 
     /// What went wrong, in a sentence with the last line of output; `None`: nothing.
     pub fn error(&self) -> Option<String> {
-        let what = match &self.end {
-            End::Exited(0) => return None,
-            End::Exited(code) => format!("it ended with code {code}"),
-            End::Killed(signal) => format!("signal {signal} ended it"),
-            End::Late => format!("it was killed after {:.1} s", self.took_ms as f64 / 1e3),
-            End::NotRun(why) => why.clone(),
-        };
+        let what = self.end.error(self.took_ms)?;
         let last = self.output.lines().rfind(|line| !line.trim().is_empty());
         Some(last.map_or(what.clone(), |line| format!("{what}: {}", line.trim())))
     }

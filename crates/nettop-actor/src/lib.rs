@@ -17,5 +17,5 @@ mod start;
 pub use self::{
     link::Link,
     serve::serve,
-    start::{Started, start},
+    start::{Started, start, try_out},
 };

@@ -8,14 +8,21 @@ use std::{
         unix::{net::UnixStream, process::CommandExt as _},
     },
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use nettop_model::snapshot::With;
 
 use crate::{
-    job::{MOST_SETUP, Setup},
+    job::{Done, Job, MOST_SETUP, Setup},
     link::Link,
 };
+
+/// How long one that is tried out may take to answer, and how often that is looked for.
+const PATIENCE: Duration = Duration::from_secs(12);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The hidden command of `nettop` that serves.
 pub const COMMAND: &str = "actor";
@@ -47,6 +54,24 @@ pub fn start(setup: &Setup) -> Result<Started> {
     line.push(b'\n');
     (&ours).write_all(&line).context("telling an actor what it is for")?;
     Ok(Started { socket: ours })
+}
+
+/// Starts one, has it asked for what nftables blocks, and lets it go: what it answers shows that it serves, whatever its role is.
+///
+/// # Errors
+/// As for [`start`]; it does not answer.
+pub fn try_out(setup: &Setup) -> Result<Done> {
+    let mut link = start(setup)?.link()?;
+    link.send(Job::List { with: With::Nft }).map_err(anyhow::Error::msg)?;
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if let Some(done) = link.done().next() {
+            ensure!(!link.is_lost(), "it ends at once");
+            return Ok(done);
+        }
+        thread::sleep(PAUSE);
+    }
+    bail!("it does not answer within {} s", PATIENCE.as_secs())
 }
 
 impl Started {

@@ -2,7 +2,7 @@
 //! logged in over SSH, or looks at this monitor. Whoever blocks something asks here first.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env, fs, io,
     net::IpAddr,
     os::unix::fs::MetadataExt as _,
@@ -31,6 +31,13 @@ const CONNECTIONS: &str = "connections to sshd and to this monitor";
 /// The port of sshd, whatever else is found.
 const SSH: u16 = 22;
 
+/// How long somebody can be connected to sshd without having logged in: LoginGraceTime (sshd_config(5)), 120 s unless it is set, and what
+/// passes between two looks.
+const GRACE: Duration = Duration::from_secs(150);
+
+/// Connections to sshd, by the other end, and since when they are known; `None`: they were there before the first look.
+type Known = BTreeMap<(IpAddr, u16), Option<Instant>>;
+
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lifelines {
@@ -42,6 +49,8 @@ pub struct Lifelines {
     pub resolvers: BTreeSet<IpAddr>,
     /// From where somebody is connected to sshd, or has called this process.
     pub ssh: BTreeSet<IpAddr>,
+    /// Of these, who is connected for longer than sshd waits for a login, or may be: whoever tries passwords is connected, too.
+    pub settled: BTreeSet<IpAddr>,
     /// From where somebody is connected to the monitor's control socket.
     pub control: BTreeSet<IpAddr>,
     /// What could not be read, and why, in words: then nothing can be said to be safe.
@@ -58,6 +67,8 @@ pub struct LifelineWatch {
     found: Lifelines,
     /// What somebody who called this process over SSH comes from.
     caller: Option<IpAddr>,
+    /// Who is connected to sshd; `None`: nobody has looked yet.
+    known: Option<Known>,
     /// Something is blocked.
     is_urgent: Arc<AtomicBool>,
     looked: Option<Instant>,
@@ -77,7 +88,7 @@ impl LifelineWatch {
         }
         let texts = RESOLV_CONF.iter().filter_map(|path| fs::read_to_string(path).ok());
         let found = Lifelines { resolvers: texts.flat_map(|text| resolvers(&text)).collect(), ..Lifelines::default() };
-        Self { diag, ports, control, found, caller, is_urgent: Arc::default(), looked: None }
+        Self { diag, ports, control, found, caller, known: None, is_urgent: Arc::default(), looked: None }
     }
 
     /// To be set while something is blocked: then it looks each second.
@@ -85,9 +96,16 @@ impl LifelineWatch {
         Arc::clone(&self.is_urgent)
     }
 
+    /// What cannot be read of it now, in words.
+    pub fn problems(mut self) -> Vec<String> {
+        self.look();
+        self.found.problems
+    }
+
     fn look(&mut self) {
-        self.looked = Some(Instant::now());
-        let Self { diag, ports, control, found, caller, .. } = self;
+        let now = Instant::now();
+        self.looked = Some(now);
+        let Self { diag, ports, control, found, caller, known, .. } = self;
         found.problems.clear();
         let mut note = |what: &str, error: io::Error| found.problems.push(format!("{what}: {error}"));
         match routes::own_addresses() {
@@ -98,17 +116,20 @@ impl LifelineWatch {
             Ok(gateways) => found.gateways = gateways,
             Err(error) => note("gateways", error),
         }
-        let mut ssh: BTreeSet<_> = caller.iter().copied().collect();
+        let mut there = BTreeSet::new();
         match diag {
             Ok(diag) => {
                 let mut controlling = BTreeSet::new();
                 let is_meant = |port| ports.contains(&port) || *control == Some(port);
                 let peers = diag.peers(is_meant, &mut |port, peer| {
-                    let whose = if *control == Some(port) { &mut controlling } else { &mut ssh };
-                    whose.insert(peer);
+                    _ = if *control == Some(port) { controlling.insert(peer.0) } else { there.insert(peer) };
                 });
                 match peers {
-                    Ok(()) => (found.ssh, found.control) = (ssh, controlling),
+                    Ok(()) => {
+                        found.control = controlling;
+                        found.ssh = there.iter().map(|(ip, _)| *ip).chain(*caller).collect();
+                        found.settled = settled(known, &there, now).chain(*caller).collect();
+                    }
                     Err(error) => note(CONNECTIONS, error),
                 }
             }
@@ -133,6 +154,15 @@ impl Collector for LifelineWatch {
         }
         Reading::Lifelines(Box::new(self.found.clone()))
     }
+}
+
+/// Who of these is connected for so long that it has logged in, as far as can be told.
+fn settled(known: &mut Option<Known>, there: &BTreeSet<(IpAddr, u16)>, now: Instant) -> impl Iterator<Item = IpAddr> {
+    let before = known.take();
+    let since = |end| before.as_ref().and_then(|before| before.get(end).copied().unwrap_or(Some(now)));
+    let known = known.insert(there.iter().map(|end| (*end, since(end))).collect());
+    let is_settled = move |since: &Option<Instant>| since.is_none_or(|since| now.duration_since(since) >= GRACE);
+    known.iter().filter(move |(_, since)| is_settled(since)).map(|((ip, _), _)| *ip)
 }
 
 /// The addresses of `nameserver` lines (resolv.conf(5)); zones of link-local ones are no part of an address on the wire.
@@ -208,6 +238,30 @@ mod tests {
             ("", None, None),
         ] {
             assert_eq!(caller(text), (client.map(|text| text.parse().unwrap()), port), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_is_connected_for_longer_than_a_login_takes_is_settled() {
+        let (old, new, newer) = (([192, 0, 2, 1], 1), ([192, 0, 2, 2], 2), ([192, 0, 2, 2], 3));
+        let mut known = None;
+        let start = Instant::now();
+        for (seconds, there, expected) in [
+            (0, &[old][..], &[1][..]),
+            (10, &[old, new], &[1]),
+            (159, &[old, new], &[1]),
+            (160, &[old, new], &[1, 2]),
+            // Another connection from there is no older for that.
+            (170, &[newer], &[]),
+            (180, &[], &[]),
+            (190, &[old], &[]),
+            (319, &[old, newer], &[]),
+            (340, &[old, newer], &[1]),
+        ] {
+            let there = there.iter().map(|(ip, port)| (IpAddr::from(*ip), *port)).collect();
+            let found = settled(&mut known, &there, start + Duration::from_secs(seconds));
+            let expected: Vec<_> = expected.iter().map(|last| IpAddr::from([192, 0, 2, *last])).collect();
+            assert_eq!(found.collect::<Vec<_>>(), expected, "after {seconds} s");
         }
     }
 

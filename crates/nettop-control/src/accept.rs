@@ -65,7 +65,11 @@ impl Client {
     /// In words for the client: it may not, or it is no request.
     pub fn request(&self, line: &[u8]) -> Result<(Caller, Request), String> {
         let pid = Some(self.asker.pid).filter(|pid| *pid != 0);
-        let caller = Caller { name: self.name.clone(), pid, refused: None };
+        let from = match self.asker.whose {
+            Whose::Host(ip) => Some(ip.to_canonical()),
+            _ => None,
+        };
+        let caller = Caller { name: self.name.clone(), pid, from, refused: None };
         match self.permitted(line) {
             Ok(request) => Ok((caller, request)),
             Err(why) => match parse(line).ok().filter(|request| request.effect() == Effect::Acts) {

@@ -9,7 +9,7 @@ use nettop_actor::{
 use nettop_model::{
     answer::Reply,
     net::Net,
-    request::Request,
+    request::{Request, hook::Target},
     snapshot::{Alert, BlockRow, Degraded, HookRow, With},
 };
 use nettop_requests::Caller;
@@ -47,8 +47,8 @@ pub(crate) enum Next {
     Unblocked(Net, Option<Refusal>),
     /// Its blocks are compared with ours.
     Listed(With),
-    /// Somebody, or an alert, ran a hook.
-    Hooked(HookRow),
+    /// Somebody, or an alert, ran a hook on something.
+    Hooked(Box<(HookRow, Target, Caller)>),
 }
 
 #[derive(Debug)]
@@ -85,6 +85,14 @@ impl Actors {
     /// Whether there is one.
     pub(crate) fn has_hook_of(&self, alert: &Alert) -> bool {
         self.hooks_of(alert).next().is_some()
+    }
+
+    /// What was asked of hooks, and is not done yet.
+    pub(crate) fn unfinished_hooks(&self) -> impl Iterator<Item = &(HookRow, Target, Caller)> {
+        self.waiting.values().filter_map(|waiting| match &waiting.next {
+            Next::Hooked(hooked) => Some(&**hooked),
+            _ => None,
+        })
     }
 
     /// Those that are lost.
@@ -131,7 +139,7 @@ impl Engine {
         match request {
             Request::Block(request) => self.block_elsewhere(request, caller),
             Request::Unblock(request) => self.unblock_elsewhere(request.net, None),
-            Request::Hook(request) => Some(self.run_hook(request.key, request.target.clone())),
+            Request::Hook(request) => Some(self.run_hook(request.key, &request.target, caller)),
             _ => None,
         }
     }
@@ -175,7 +183,10 @@ impl Engine {
             Next::Blocked(row, seconds) => self.blocked_elsewhere(row, seconds, caller, done),
             Next::Unblocked(net, refusal) => self.unblocked_elsewhere(net, refusal.as_ref(), caller, done),
             Next::Listed(with) => self.listed_elsewhere(with, done),
-            Next::Hooked(hook) => self.hook_done(&hook, done),
+            Next::Hooked(hooked) => {
+                let (hook, target, by) = *hooked;
+                self.hook_done(&hook, &target, &by, done)
+            }
         }
     }
 }

@@ -8,14 +8,17 @@ use std::{
 use nettop_actor::job::{Done, End, Job};
 use nettop_model::{
     answer::{Answer, Reply},
+    clock::Moment,
     request::hook::Target,
     snapshot::{Alert, HookRow, Origin},
 };
+use nettop_requests::Caller;
 use serde_json::{Map, json};
 
 use crate::{
     Engine,
     actors::{Next, Which},
+    blocks::audit,
 };
 
 /// How many alerts may run hooks in a minute, all of them together.
@@ -48,14 +51,36 @@ impl HookTimes {
 }
 
 impl Engine {
-    /// Runs the hook of that key.
-    pub(crate) fn run_hook(&mut self, key: char, target: Target) -> Result<(Which, u64), String> {
+    /// Runs the hook of that key for somebody, or a rule. What is not even begun is written down here, the rest when it is done.
+    pub(crate) fn run_hook(&mut self, key: char, target: &Target, by: &Caller) -> Result<(Which, u64), String> {
         let hook = self.actors.rows.iter().find(|hook| hook.key == key).cloned();
-        let hook = hook.ok_or_else(|| match self.actors.rows.is_empty() {
-            true => "there are no hooks; [[hooks]] in the configuration file makes some".to_string(),
-            false => format!("there is no hook {key}; nettopctl hooks lists them"),
-        })?;
-        self.send_job(Which::Hooks, Job::Hook { key, target }, Next::Hooked(hook))
+        let sent = match &hook {
+            Some(hook) => {
+                let next = Next::Hooked(Box::new((hook.clone(), target.clone(), by.clone())));
+                self.send_job(Which::Hooks, Job::Hook { key, target: target.clone() }, next)
+            }
+            None if self.actors.rows.is_empty() => {
+                Err("there are no hooks; [[hooks]] in the configuration file makes some".into())
+            }
+            None => Err(format!("there is no hook {key}; nettopctl hooks lists them")),
+        };
+        if let Err(error) = &sent {
+            let label = hook.map_or_else(|| key.to_string(), |hook| hook.label);
+            let row = audit::Row::hooked(Moment::now(), by, label, target);
+            self.sinks.audit(row.with_result(&Err::<(), _>(error.clone().into())));
+        }
+        sent
+    }
+
+    /// The end of the monitor is that of every hook that still runs or waits.
+    pub(crate) fn audit_unfinished_hooks(&mut self) {
+        let now = Moment::now();
+        let ended = |(hook, target, by): &(HookRow, Target, Caller)| {
+            audit::Row::hooked(now, by, hook.label.clone(), target)
+                .with_result(&Err::<(), _>("the monitor has ended before it was done".into()))
+        };
+        let rows: Vec<_> = self.actors.unfinished_hooks().map(ended).collect();
+        rows.into_iter().for_each(|row| self.sinks.audit(row));
     }
 
     /// Runs the hooks of alerts that were raised just now.
@@ -67,14 +92,18 @@ impl Engine {
                 if !self.hook_times.may(hook.key, every, Instant::now()) {
                     continue;
                 }
-                if let Err(error) = self.run_hook(hook.key, target(alert)) {
+                if let Err(error) =
+                    self.run_hook(hook.key, &target(alert), &Caller::named(format!("rule {}", alert.kind)))
+                {
                     log::warn!("{}, of an alert {}: {error}", hook.label, alert.kind);
                 }
             }
         }
     }
 
-    pub(crate) fn hook_done(&mut self, hook: &HookRow, done: &Done) -> Reply {
+    pub(crate) fn hook_done(&mut self, hook: &HookRow, target: &Target, by: &Caller, done: &Done) -> Reply {
+        let row = audit::Row::hooked(Moment::now(), by, hook.label.clone(), target).with_end(done);
+        self.sinks.audit(row);
         self.message = match done.error() {
             None => format!("{}: done in {} ms", hook.label, done.took_ms),
             Some(error) => format!("{}: {error}", hook.label),

@@ -349,6 +349,7 @@ impl Engine {
         self.write_blocks(true);
         self.keep_flagged(true);
         self.audit_last();
+        self.audit_unfinished_hooks();
         self.sinks.finish();
         Arc::new(self.newest(if self.settings.whole_at_end { 0 } else { DEFAULT_LIMIT }))
     }
@@ -399,7 +400,11 @@ impl Engine {
             }
             collector::Reading::Drops(drops) => self.drops.enter(*drops),
             collector::Reading::Flows(reading) => self.flows.enter(*reading),
-            collector::Reading::Logs(reading) => self.logs.enter(*reading, self.detector.thresholds()),
+            collector::Reading::Logs(reading) => {
+                if self.logs.enter(*reading, self.detector.thresholds()) {
+                    self.blocks.note_login();
+                }
+            }
         }
     }
 
@@ -485,6 +490,7 @@ impl Engine {
             let (is_attacked, trusted) = (detector.is_attacked(), self.blocks.trusted_proxies());
             let beside = logs::Around { sockets, is_attacked, trusted };
             let suspects = logs.suspects(reading.at, detector.thresholds(), &beside);
+            self.blocks.note_suspects(&suspects);
             let around = Surroundings {
                 pps: &|address| aggregates.pps(address),
                 place: &place,

@@ -66,6 +66,13 @@ pub struct Entry {
     pub what: What,
 }
 
+impl Entry {
+    /// Whether somebody was let in.
+    pub fn is_accepted(&self) -> bool {
+        matches!(&self.what, What::Auth(AuthEvent { login: Login::Accepted, .. }))
+    }
+}
+
 /// What a line is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

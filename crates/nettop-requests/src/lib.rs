@@ -1,5 +1,7 @@
 //! How a [`Request`] travels to the engine within the process, and its answer back.
 
+use std::net::IpAddr;
+
 use tokio::sync::{mpsc, oneshot};
 
 use nettop_model::{answer::Reply, request::Request};
@@ -11,6 +13,8 @@ pub struct Caller {
     pub name: String,
     /// Its process, where the kernel tells it.
     pub pid: Option<i32>,
+    /// The address that it asks from, where it asks over TCP.
+    pub from: Option<IpAddr>,
     /// Why this may not have done what it asks for: then the engine only writes down that it was asked.
     pub refused: Option<String>,
 }
@@ -18,7 +22,12 @@ pub struct Caller {
 impl Caller {
     /// Whoever sits in front of the screen of this process.
     pub fn screen() -> Self {
-        Self { name: "the screen".into(), pid: None, refused: None }
+        Self::named("the screen")
+    }
+
+    /// Something of this process, such as a rule.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), pid: None, from: None, refused: None }
     }
 }
 

@@ -44,7 +44,7 @@ pub use self::{
     logs::ConfiguredLogs,
     print::{effective, sample},
 };
-use crate::cli::Exit;
+use crate::cli::{Cli, Command, Exit, RunArgs};
 
 /// The switch that the environment turns on, unless it is turned off.
 const ASCII: &str = "ascii";
@@ -183,6 +183,23 @@ pub fn value(option: &str) -> Result<Option<OsString>, String> {
     let layers = Layers::read(&Choice::of_environment()?, &Catalogue::new())?;
     let entry = layers.options().rev().flatten().find(|entry| entry.key == option);
     Ok(entry.and_then(|entry| entry.said.values().first().cloned()))
+}
+
+/// The options of a monitor that is started now, by files and the environment alone.
+///
+/// # Errors
+/// What is wrong with a file, or with the environment.
+pub fn started() -> Result<RunArgs, String> {
+    let (cli, config) = parse::<Cli>(["nettop", "run"].map(OsString::from)).map_err(|exit| match exit {
+        Exit::Printed(text) | Exit::Usage(text) => text,
+    })?;
+    match cli.command {
+        Some(Command::Run(mut args)) => {
+            args.common.hooks = config.hooks();
+            Ok(args)
+        }
+        _ => Err("this program has no command run".into()),
+    }
 }
 
 /// Which files a monitor that is started now would read, all of which it can.

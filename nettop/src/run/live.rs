@@ -95,7 +95,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let mut opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
     opened.state = state::open(args.state.as_deref(), opened.invoker.as_ref(), &mut settings.found)?;
-    if !args.is_without(Optional::Blocks) {
+    if !args.is_without(Optional::Blocks) || !args.common.hooks.is_empty() {
         let (option, state) = (args.blocking.audit.as_deref(), opened.state.as_ref());
         opened.audit = audit::open(option, state, opened.invoker.as_ref(), &mut settings.found)?;
     }

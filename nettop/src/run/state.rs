@@ -47,6 +47,15 @@ impl StateFolder {
         self.with(Invoker::of_sudo().ok().flatten().as_ref(), StateDir::try_out)
     }
 
+    /// The content of a file there, of at most so many bytes; `None`: there is none.
+    ///
+    /// # Errors
+    /// As for [`try_out`](Self::try_out), or it cannot be read.
+    pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
+        let folder = self.with(Invoker::of_sudo().ok().flatten().as_ref(), StateDir::open)?;
+        Ok(folder.read(name, most)?)
+    }
+
     /// Has a look at it for the user that the monitor will run as.
     fn with<T>(&self, invoker: Option<&Invoker>, look: fn(&Path, u32) -> io::Result<T>) -> Result<T> {
         let user = invoker.map_or_else(|| rustix::process::geteuid().as_raw(), Invoker::uid);

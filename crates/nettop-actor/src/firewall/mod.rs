@@ -5,12 +5,16 @@ mod iptables;
 mod nft;
 mod ufw;
 
-use std::{fmt, fs};
+use std::{
+    collections::BTreeSet,
+    fmt, fs,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use nettop_model::{net::Net, snapshot::With};
 use nettop_process::shell;
 
-use crate::job::Element;
+use crate::{job::Element, runner};
 
 /// One of them.
 pub struct Firewall {
@@ -69,6 +73,15 @@ impl fmt::Display for Command {
     }
 }
 
+impl Step {
+    fn programs(self) -> Vec<&'static str> {
+        match self {
+            Self::Run(command) => vec![command.program],
+            Self::Unless(check, command) => vec![check.program, command.program],
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,6 +102,19 @@ pub fn of(with: With) -> Option<&'static Firewall> {
 /// Those that this host uses. What tells that cannot be read in the sandbox.
 pub fn in_use() -> Vec<With> {
     FIREWALLS.iter().filter(|firewall| (firewall.is_in_use)()).map(|firewall| firewall.with).collect()
+}
+
+/// What keeps it from being run by a monitor that is started by this process; none: nothing does.
+pub fn hindrances(with: With) -> Vec<String> {
+    let Some(firewall) = of(with) else { return Vec::new() };
+    let nets = [IpAddr::from([192, 0, 2, 1]), Ipv6Addr::LOCALHOST.into()].map(Net::from);
+    let steps = nets.iter().flat_map(|net| (firewall.block)(net, 60));
+    let programs: BTreeSet<_> = steps.flat_map(Step::programs).collect();
+    let mut found: Vec<_> = programs.into_iter().filter_map(|program| runner::tool(program).err()).collect();
+    if firewall.needs_root && !rustix::process::geteuid().is_root() {
+        found.push(format!("{} does its work for root alone; start nettop with sudo", with.label()));
+    }
+    found
 }
 
 /// Steps as one line for a shell.

@@ -27,6 +27,8 @@ pub struct Budget {
     pub maps: u64,
     /// ... and how many they take.
     pub taken: u64,
+    /// Blocks that there can be.
+    pub blocks: u32,
     /// Sources remembered.
     pub sources: usize,
     /// The limit that makes one of them smaller than usual.
@@ -50,7 +52,7 @@ impl Budget {
     pub fn without_maps() -> Self {
         let scarce = memory::tightest();
         let sources = scarce.as_ref().map_or(MOST_SOURCES, |limit| sources(limit.left().saturating_sub(NEEDED)));
-        Self { maps: 0, taken: 0, sources, scarce: scarce.filter(|_| sources < MOST_SOURCES), excess: None }
+        Self { maps: 0, taken: 0, blocks: 0, sources, scarce: scarce.filter(|_| sources < MOST_SOURCES), excess: None }
     }
 
     fn of(host: u64, limits: &[Limit], asked: Option<u64>, cpus: &CpuList, fixed: u64) -> Result<Self> {
@@ -80,6 +82,7 @@ impl Budget {
         Ok(Self {
             maps,
             taken: capacity.bytes(cpus),
+            blocks: capacity.block_room(),
             sources,
             scarce: tightest.filter(|_| asked.is_none() && is_smaller || sources < MOST_SOURCES),
             excess: deadliest

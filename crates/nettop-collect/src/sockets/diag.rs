@@ -195,15 +195,15 @@ impl Diag {
         names.any(|one| one == name.as_bytes())
     }
 
-    /// Hands over the port and the other end of each connection of TCP at one of these ports.
+    /// Hands over the port and the other end (address and port) of each connection of TCP at one of these ports.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn peers(&mut self, at: impl Fn(u16) -> bool, each: &mut dyn FnMut(u16, IpAddr)) -> io::Result<()> {
+    pub fn peers(&mut self, at: impl Fn(u16) -> bool, each: &mut dyn FnMut(u16, (IpAddr, u16))) -> io::Result<()> {
         for question in self.tcp {
             dump(&mut self.kept, *question, 0, ESTABLISHED, &mut |body| {
                 let found = inet::row(body, SocketProtocol::Tcp).filter(|row| at(row.local_port));
-                found.into_iter().for_each(|row| each(row.local_port, row.remote));
+                found.into_iter().for_each(|row| each(row.local_port, (row.remote, row.remote_port)));
             })?;
         }
         Ok(())

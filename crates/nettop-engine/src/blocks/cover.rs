@@ -18,7 +18,7 @@ use nettop_model::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{field, guards};
+use super::{asked::field, guards, visitors::visitors};
 use crate::Engine;
 
 /// Prefixes, at most.
@@ -222,13 +222,15 @@ impl Engine {
         }
         let mut in_force = <[BTreeSet<u8>; 2]>::default();
         self.blocks.book.prefixes().for_each(|net| _ = in_force[family(net)].insert(net.length()));
+        let ordinary = self.logs.ordinary();
         let parts = cover(sources, total.max(0.0), &in_force);
         let rows = parts.iter().flatten().map(|Part { net, pps, sources }| {
             let inside = connected.iter().filter(|(ip, _)| net.contains(**ip));
             let (connections, bytes) = inside.fold((0, 0), |sum, (_, (count, bytes))| (sum.0 + count, sum.1 + bytes));
             let refusal = self.with_scene(|_, scene| guards::judge(scene, net, true)).flatten();
+            let visitors = ordinary.as_deref().map(|all| visitors(all, net));
             json!({"net": net, "pps": pps, "sources": sources, "connections": connections, "bytes": bytes,
-                "refused": field(refusal.as_ref())})
+                "visitors": visitors, "refused": field(refusal.as_ref())})
         });
         let rows: Vec<_> = rows.collect();
         let covered = parts.iter().flatten().fold(0.0, |sum, part| sum + part.pps);

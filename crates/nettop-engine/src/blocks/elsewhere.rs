@@ -14,16 +14,16 @@ use nettop_model::{
     clock::Moment,
     net::Net,
     request::{Block, block},
-    snapshot::{BlockRow, With},
+    snapshot::{BlockRow, Degraded, With},
 };
 use nettop_requests::Caller;
 
 use super::{
-    A_GUARD, ITS_TIME, Wish,
+    asked::{Wish, check},
     audit::{self, Denied, Verb},
     book::Book,
-    check,
     guards::Refusal,
+    tick::{A_GUARD, ITS_TIME},
 };
 use crate::{
     Engine,
@@ -32,10 +32,74 @@ use crate::{
 
 /// How often it is looked whether they are still there.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// And until that was told for the first time.
+const UNTIL_KNOWN: Duration = Duration::from_secs(5);
 /// Whose time is over so soon is not missed, seconds.
 const SOON_OVER: u64 = 3;
 /// After how many seconds it is tried again to end one.
 const AGAIN: u64 = 30;
+
+/// What is known of what firewalls block.
+#[derive(Debug, Default)]
+pub struct Looks {
+    /// When it was looked last.
+    looked: Option<Instant>,
+    /// Whether what an earlier run has made was taken over.
+    is_known: bool,
+    /// Of which firewall it cannot be told, and why.
+    problem: Option<(With, String)>,
+}
+
+impl Looks {
+    /// Whether what an earlier run has made was taken over.
+    pub fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Whether it is to be looked now; then that counts as done.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let every = if self.is_known { LOOK_EVERY } else { UNTIL_KNOWN };
+        let is_due = self.looked.is_none_or(|looked| now.duration_since(looked) >= every);
+        if is_due {
+            self.looked = Some(now);
+        }
+        is_due
+    }
+
+    /// Notes that it has been told. Returns whether that was for the first time.
+    fn succeeded(&mut self) -> bool {
+        self.problem = None;
+        !std::mem::replace(&mut self.is_known, true)
+    }
+
+    /// Notes that it cannot be told, which is said once.
+    fn failed(&mut self, with: With, error: String) -> Reply {
+        let problem = Some((with, error));
+        if self.problem == problem {
+            return Ok(Answer::field("listed", 0));
+        }
+        let told =
+            problem.iter().map(|(with, error)| format!("it cannot be told what {} blocks: {error}", with.label()));
+        let told = told.collect();
+        self.problem = problem;
+        Err(told)
+    }
+
+    /// That it cannot be told.
+    pub fn degraded(&self) -> Option<Degraded> {
+        let (with, error) = self.problem.as_ref()?;
+        let name = with.label();
+        Some(Degraded {
+            badge: format!("{name} unread"),
+            what: match self.is_known {
+                true => format!("it is not known whether what {name} is to block is still there"),
+                false => format!("it is not known what {name} blocks of an earlier run"),
+            },
+            reason: error.clone(),
+            remedy: format!("see that `{name}` works for root; it is tried again until it does"),
+        })
+    }
+}
 
 /// What became of a job; `told` says what that means.
 fn outcome(done: &Done, told: impl FnOnce(String) -> String) -> Result<(), Denied> {
@@ -155,19 +219,19 @@ impl Engine {
         Ok(Answer::field("unblocked", serde_json::to_value(row).unwrap_or_default()))
     }
 
-    /// Has nftables told what it blocks, now and then.
+    /// Has firewalls told what they block, now and then.
     pub(super) fn look_elsewhere(&mut self) {
-        let is_due = self.blocks.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
-        if !is_due || self.blocks.lifelines.is_none() || self.is_waiting(|next| matches!(next, Next::Listed(_))) {
+        if self.blocks.lifelines.is_none() || self.is_waiting(|next| matches!(next, Next::Listed(_))) {
             return;
         }
-        let listing: Vec<_> = self
-            .actors
-            .firewalls
-            .iter()
-            .copied()
-            .filter(|with| firewall::of(*with).is_some_and(|firewall| firewall.list.is_some()))
-            .collect();
+        let lists = |with: &With| firewall::of(*with).is_some_and(|firewall| firewall.list.is_some());
+        let listing: Vec<_> = self.actors.firewalls.iter().copied().filter(lists).collect();
+        let looks = &mut self.blocks.elsewhere;
+        // What tells nothing has nothing to be taken over.
+        looks.is_known |= listing.is_empty();
+        if listing.is_empty() || !looks.is_due(Instant::now()) {
+            return;
+        }
         for with in listing {
             if let Err(error) = self.send_job(Which::Firewall, Job::List { with }, Next::Listed(with)) {
                 log::warn!("looking what {} blocks: {error}", with.label());
@@ -187,13 +251,14 @@ impl Engine {
     }
 
     pub(crate) fn listed_elsewhere(&mut self, with: With, done: &Done) -> Reply {
-        let is_first = self.blocks.looked.replace(Instant::now()).is_none();
+        let looks = &mut self.blocks.elsewhere;
         let elements: &[Element] = match (done.error(), &done.end) {
             (None, _) => &done.elements,
             // The table: nothing has ever been blocked, or somebody has deleted it.
             (Some(_), End::Exited(_)) if done.output.contains("No such file or directory") => &[],
-            (Some(error), _) => return Err(format!("it cannot be told what {} blocks: {error}", with.label())),
+            (Some(error), _) => return looks.failed(with, error),
         };
+        let is_first = looks.succeeded();
         let now = Moment::now();
         let mut adopted = 0_u64;
         for Element { net, left, packets } in elements {
@@ -232,5 +297,26 @@ impl Engine {
         self.make_elsewhere();
         self.note_urgency();
         Ok(Answer::field("listed", elements.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_tried_until_the_first_success_and_what_is_wrong_is_said_once() {
+        let mut looks = Looks::default();
+        let start = Instant::now();
+        let is_due = |looks: &mut Looks, seconds| looks.is_due(start + Duration::from_secs(seconds));
+        assert_eq!([0, 4, 5, 9, 10].map(|seconds| is_due(&mut looks, seconds)), [true, false, true, false, true]);
+        assert!(looks.failed(With::Nft, "busy".into()).is_err_and(|told| told.contains("nft blocks: busy")));
+        assert!(looks.failed(With::Nft, "busy".into()).is_ok());
+        assert!(looks.failed(With::Nft, "late".into()).is_err());
+        let row = looks.degraded().expect("a badge");
+        assert!(row.badge == "nft unread" && row.what.contains("earlier run") && row.reason == "late", "{row:?}");
+        assert!(!looks.is_known() && looks.succeeded(), "the first success, which takes over");
+        assert!(looks.is_known() && looks.degraded().is_none() && !looks.succeeded());
+        assert_eq!([15, 39, 40].map(|seconds| is_due(&mut looks, seconds)), [false, false, true]);
     }
 }

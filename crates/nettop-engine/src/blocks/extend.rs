@@ -55,7 +55,7 @@ impl Engine {
     }
 
     fn audit_extended(&mut self, now: Moment, net: Net, until_ns: u64, extended: &Result<(), Denied>) {
-        let caller = Caller { name: "--block-extend".into(), pid: None, refused: None };
+        let caller = Caller::named("--block-extend");
         let row = audit::Row {
             seconds: Some(until_ns.saturating_sub(now.monotonic_ns) / 1_000_000_000),
             with: Some(With::Xdp),

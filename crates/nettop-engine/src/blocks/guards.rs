@@ -36,6 +36,10 @@ const WIDEST_V6: u8 = 32;
 pub struct Scene<'a> {
     /// What this host cannot do without.
     pub lifelines: &'a Lifelines,
+    /// Whether it is about an address that tries passwords, and has not got in: to be connected to sshd for as long as a login takes is no reason.
+    pub tries_passwords: bool,
+    /// From where somebody asks for it over TCP, who may be gone before lifelines are looked for.
+    pub asking: Option<IpAddr>,
     /// What somebody has said never to block.
     pub allowed: &'a BTreeSet<Net>,
     /// Proxies whose clients cannot be told apart here.
@@ -89,13 +93,20 @@ pub const GUARDS: &[Guard] = &[
         name: "ssh",
         yields: true,
         lasts: true,
-        find: |scene, net| holds(net, &scene.lifelines.ssh, "where somebody is connected to sshd from"),
+        find: |scene, net| {
+            let Lifelines { ssh, settled, .. } = scene.lifelines;
+            holds(net, if scene.tries_passwords { settled } else { ssh }, "where somebody is connected to sshd from")
+        },
     },
     Guard {
         name: "control",
         yields: true,
         lasts: true,
-        find: |scene, net| holds(net, &scene.lifelines.control, "where somebody is connected to this monitor from"),
+        find: |scene, net| {
+            let asking = scene.asking.into_iter().map(Net::from).collect::<Vec<_>>();
+            overlaps(net, &asking, "where you ask this monitor from")
+                .or_else(|| holds(net, &scene.lifelines.control, "where somebody is connected to this monitor from"))
+        },
     },
     Guard { name: "allowed", yields: true, lasts: true, find: |scene, net| overlaps(net, scene.allowed, "allowed") },
     Guard {
@@ -204,11 +215,16 @@ mod tests {
 
     /// What is refused, by which guard.
     fn refused(text: &str, confirmed: bool, again: bool) -> Option<(&'static str, String)> {
+        refused_to(text, confirmed, again, false)
+    }
+
+    fn refused_to(text: &str, confirmed: bool, again: bool, tries_passwords: bool) -> Option<(&'static str, String)> {
         let lifelines = Lifelines {
             own: addresses(&["192.0.2.10", "2001:db8::10"]),
             gateways: addresses(&["192.0.2.1", "fe80::1"]),
             resolvers: addresses(&["198.51.100.53"]),
-            ssh: addresses(&["203.0.113.22"]),
+            ssh: addresses(&["203.0.113.22", "203.0.113.23"]),
+            settled: addresses(&["203.0.113.22"]),
             control: addresses(&["203.0.113.44"]),
             problems: Vec::new(),
         };
@@ -219,7 +235,16 @@ mod tests {
             is_cdn.then(|| Place { asn: 13_335, org: "Cloudflare".into(), ..Place::default() })
         };
         let seen = |net: &Net| if *net == "203.0.113.200".parse().unwrap() { Seen::No } else { Seen::Yes };
-        let scene = Scene { lifelines: &lifelines, allowed: &allowed, trusted: &trusted, place: &place, seen: &seen };
+        let asking = Some("203.0.113.66".parse().unwrap());
+        let scene = Scene {
+            tries_passwords,
+            lifelines: &lifelines,
+            asking,
+            allowed: &allowed,
+            trusted: &trusted,
+            place: &place,
+            seen: &seen,
+        };
         let judge = if again { judge_again } else { judge };
         judge(&scene, &net(text), confirmed).map(|refusal| (refusal.guard, refusal.why))
     }
@@ -246,6 +271,8 @@ mod tests {
             ("203.0.0.0/16", Some("ssh")),
             ("203.0.113.44", Some("control")),
             ("203.0.113.40/29", Some("control")),
+            ("203.0.113.66", Some("control")),
+            ("203.0.113.64/26", Some("control")),
             ("203.0.113.99", Some("allowed")),
             ("10.9.7.7", Some("allowed")),
             ("10.8.0.9", Some("trusted-proxy")),
@@ -275,6 +302,7 @@ mod tests {
             ("0.0.0.0/0", Some("loopback")),
             ("198.51.100.53", None),
             ("203.0.113.22", None),
+            ("203.0.113.66", None),
             ("203.0.113.99", None),
             ("10.8.0.9", None),
             ("20.0.0.0/15", None),
@@ -297,6 +325,22 @@ mod tests {
             ("203.0.113.200", false, None),
         ] {
             assert_eq!(refused(text, confirmed, true).map(|(guard, _)| guard), guard, "{text}");
+        }
+    }
+
+    #[test]
+    fn who_only_tries_passwords_is_guarded_once_it_is_connected_for_long() {
+        for (text, tries, guard) in [
+            ("203.0.113.22", false, Some("ssh")),
+            ("203.0.113.23", false, Some("ssh")),
+            ("203.0.113.22", true, Some("ssh")),
+            ("203.0.113.23", true, None),
+            ("203.0.113.99", true, Some("allowed")),
+        ] {
+            for again in [false, true] {
+                let found = refused_to(text, false, again, tries).map(|(guard, _)| guard);
+                assert_eq!(found, guard, "{text}, tries passwords: {tries}, again: {again}");
+            }
         }
     }
 }

@@ -53,6 +53,16 @@ pub fn read(bytes: &[u8]) -> (Vec<Kept>, usize) {
     (kept, broken)
 }
 
+/// The blocks in a file that are not over at a time, Unix nanoseconds. Returns how many lines could not be read, too.
+pub fn blocks(bytes: &[u8], now_ns: u64) -> (Vec<BlockRow>, usize) {
+    let (lines, broken) = read(bytes);
+    let rows = lines.into_iter().filter_map(|line| match line {
+        Kept::Block(row) => Some(row).filter(|row| row.until_ns > now_ns),
+        Kept::Allow(_) => None,
+    });
+    (rows.collect(), broken)
+}
+
 /// As a file.
 pub fn write(lines: impl Iterator<Item = Kept>) -> Vec<u8> {
     let mut bytes = Vec::new();

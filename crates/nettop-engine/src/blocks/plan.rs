@@ -2,15 +2,20 @@
 
 use nettop_actor::firewall::{self, FIREWALLS, Firewall};
 use nettop_common::PacketsBytes;
-use nettop_model::{net::Net, snapshot::Amount};
+use nettop_model::snapshot::Amount;
 use serde_json::json;
 
-use super::{Fields, field, guards};
+use super::{
+    asked::{Fields, Wish, field},
+    guards,
+    visitors::visitors,
+};
 use crate::Engine;
 
 impl Engine {
     /// The fields of the answer: nothing is done.
-    pub(super) fn plan(&self, net: &Net, seconds: u64) -> Fields {
+    pub(super) fn plan(&self, Wish { net, seconds, from, .. }: &Wish) -> Fields {
+        let seconds = *seconds;
         let Self { aggregates, reading, .. } = self;
         let elapsed = reading.at.seconds_since(&aggregates.started);
         let (mut sum, mut pps, mut sources) = (PacketsBytes::default(), 0.0, 0_u64);
@@ -26,7 +31,8 @@ impl Engine {
                 all.filter(|(address, _)| net.contains(address.to_ip())).for_each(|(_, account)| add(account));
             }
         }
-        let refusal = self.with_scene(|_, scene| guards::judge(scene, net, false)).flatten();
+        let refusal = self.with_scene_for(*from, false, |_, scene| guards::judge(scene, net, false)).flatten();
+        let ordinary = self.logs.ordinary();
         // Those that this host uses first.
         let mut firewalls: Vec<_> = FIREWALLS.iter().collect();
         let is_in_use = |firewall: &Firewall| self.blocks.blocking.in_use.contains(&firewall.with);
@@ -47,6 +53,7 @@ impl Engine {
             "counted": Amount::from(sum),
             "pps": pps,
             "connections": self.sockets.connections_with(|ip| net.contains(ip)),
+            "visitors": ordinary.map(|all| visitors(&all, net)),
             "place": aggregates.regions.names(&net.first().into()),
             "seen": self.seen(net).label(),
             "blocked": self.blocks.book.get(net).is_some(),

@@ -280,7 +280,17 @@ pub const SPOOFED_FLOOD: &str = spoofed_flood::RULE.kind;
 /// The rules whose alerts last and are about one source each; `own` are those of one's own.
 pub fn about_sources(own: &[OwnRule]) -> impl Iterator<Item = &str> {
     let own = own.iter().filter(|rule| rule.table == own::Table::Sources).map(|rule| &*rule.name);
-    SCANS.iter().copied().chain([high_pps::KIND]).chain(own)
+    SCANS.iter().copied().chain([high_pps::KIND]).chain(visits::KINDS).chain(own)
+}
+
+/// Whether a rule goes by lines of logs, and not by packets.
+pub fn is_of_lines(kind: &str) -> bool {
+    visits::KINDS.contains(&kind)
+}
+
+/// Whether a rule is about logins that failed, and no other ones.
+pub fn is_of_failed_logins(kind: &str) -> bool {
+    [visits::SSH_BRUTE_FORCE.kind, visits::SSH_USERS.kind].contains(&kind)
 }
 
 /// Those that are about scans.

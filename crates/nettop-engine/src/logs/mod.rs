@@ -17,15 +17,16 @@ pub mod servers;
 mod tests;
 mod visits;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use nettop_collect::logs::{FileFacts, Lines, LogReading, What};
+use nettop_collect::logs::{Entry, FileFacts, Lines, LogReading, What};
 use nettop_common::Event;
 use nettop_model::{
     clock::Moment,
     snapshot::{Lately, LogAccounting, LogFile, LogLines, Most, Visitor, Visits},
 };
 
+pub use self::{joined::Around, rows::Known};
 use self::{
     flagged::Flagged,
     joined::{Found, JOINS, Scene},
@@ -33,9 +34,8 @@ use self::{
     lately::PerSecond,
     lines::Newest,
     measures::{MOST_RAISED, Measured},
-    visits::VisitTable,
+    visits::{Visit, VisitTable},
 };
-pub use self::{joined::Around, rows::Known};
 use crate::{
     detect::{Suspect, Thresholds, visits::RETURNS},
     heaviest::heaviest,
@@ -45,6 +45,9 @@ use crate::{
 const BEHIND: f64 = 10.0;
 /// Addresses that are remembered.
 const MOST_VISITS: usize = 65_536;
+/// How long ago a line proves something, as for packets that are seen.
+const LATELY_NS: u64 = 600_000_000_000;
+const HOUR_NS: u64 = 3_600_000_000_000;
 
 /// The state.
 pub struct LogState {
@@ -61,6 +64,17 @@ pub struct LogState {
     told: Option<Told>,
     /// What had become of all lines at the last reset.
     base: Lines,
+}
+
+/// Whether lines of the last ten minutes name an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// None does.
+    Nowhere,
+    /// As the other end of a connection.
+    Itself,
+    /// Only as somebody behind this trusted proxy.
+    Behind(IpAddr),
 }
 
 /// What a reading says beside its lines.
@@ -89,8 +103,8 @@ impl Default for LogState {
 }
 
 impl LogState {
-    /// Enters a reading; the rules that look at lines find something from these thresholds on.
-    pub fn enter(&mut self, reading: LogReading, thresholds: &Thresholds) {
+    /// Enters a reading; the rules that look at lines find something from these thresholds on. Returns whether somebody has logged in.
+    pub fn enter(&mut self, reading: LogReading, thresholds: &Thresholds) -> bool {
         let LogReading { at, entries, files, problems, behind } = reading;
         let (mut requests, mut newcomers) = (0, 0);
         for entry in &entries {
@@ -100,6 +114,8 @@ impl LogState {
                 if entry.old {
                     continue;
                 }
+                let place = if entry.peer.is_none() { &mut visit.itself_ns } else { &mut visit.behind_ns };
+                *place = at.monotonic_ns;
                 requests += u64::from(matches!(entry.what, What::Request(_)));
                 newcomers += u64::from(visit.lines == 1);
                 if let Some((earlier, text)) = self.flagged.returns(&ip, entry.at_ns, thresholds.of(RETURNS.kind)) {
@@ -111,9 +127,46 @@ impl LogState {
                 self.measured.enter(ip, entry, visit, &mut self.flagged, thresholds);
             }
         }
+        let has_login = entries.iter().any(Entry::is_accepted);
         self.lately.add(at.unix_ns, [requests, newcomers]);
         self.newest.enter(entries, &files, &self.visits);
         self.told = Some(Told { at, files, problems, behind });
+        has_login
+    }
+
+    /// Whether lines of the last ten minutes name it, and how. What was in a file before the start is none of these.
+    pub fn named(&self, ip: &IpAddr, now: Moment) -> Named {
+        let Some(visit) = self.visits.get(ip) else { return Named::Nowhere };
+        let is_late = |at_ns: u64| at_ns != 0 && now.monotonic_ns.saturating_sub(at_ns) <= LATELY_NS;
+        let proxy = visit.more().and_then(|more| more.peers[0]);
+        match proxy {
+            _ if is_late(visit.itself_ns) => Named::Itself,
+            Some(proxy) if is_late(visit.behind_ns) => Named::Behind(proxy),
+            _ => Named::Nowhere,
+        }
+    }
+
+    /// Whether logins of it failed, and none was accepted.
+    pub fn has_only_failed(&self, ip: &IpAddr) -> bool {
+        self.visits.get(ip).is_some_and(|visit| visit.failures > 0 && visit.accepted == 0)
+    }
+
+    /// Who makes ordinary requests, or logs in: addresses that logs name, in order, without those for which there is a reason and those of
+    /// which no line came in the last hour. Whoever comes through a proxy is there by that proxy's address. `None`: no logs are followed.
+    pub fn ordinary(&self) -> Option<Vec<(IpAddr, u64)>> {
+        let now_ns = self.told.as_ref().filter(|told| !told.files.is_empty())?.at.unix_ns;
+        let is_ordinary = |visit: &Visit| {
+            !visit.is_suspicious()
+                && (visit.requests > 0 || visit.accepted > 0)
+                && now_ns.saturating_sub(visit.last_ns) <= HOUR_NS
+        };
+        let all = self.visits.iter().filter(|(_, visit)| is_ordinary(visit));
+        let mut by_address: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        for (ip, visit) in all {
+            let proxy = visit.more().and_then(|more| more.peers[0]).filter(|_| visit.itself_ns == 0);
+            *by_address.entry(proxy.unwrap_or(*ip)).or_default() += 1;
+        }
+        Some(by_address.into_iter().collect())
     }
 
     /// Looks at a sampled packet, which belongs to no attack and came at `at_ns` by the clock on the wall.

@@ -42,12 +42,16 @@ pub struct Visit {
     pub services: u8,
     pub first_ns: u64,
     pub last_ns: u64,
+    /// When the newest line was read that names it as the other end of a connection, and as somebody behind a proxy, on the monotonic clock;
+    /// 0: none was since the start.
+    pub itself_ns: u64,
+    pub behind_ns: u64,
     pub path: Box<str>,
     pub agent: Box<str>,
     rare: Option<Box<Rare>>,
 }
 
-const _: () = assert!(size_of::<Visit>() <= 208);
+const _: () = assert!(size_of::<Visit>() <= 224);
 
 /// What few have.
 #[derive(Debug, Default)]

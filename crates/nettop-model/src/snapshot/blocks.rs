@@ -36,6 +36,9 @@ pub struct Blocks {
     pub allowed: Vec<Net>,
     /// What rules block; `None`: nothing.
     pub automatic: Option<Automatic>,
+    /// Blocks of an earlier run by firewalls that this one does not run, as many as rows may be: `nft` and `firewalld` may still block them,
+    /// `ufw` and `iptables` do not.
+    pub unmanaged: Vec<BlockRow>,
     /// Whether the sums agree, which are counted apart.
     pub holds: bool,
 }
@@ -84,6 +87,9 @@ pub struct BlockRow {
     /// Whether it was not made: a rule would have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry: bool,
+    /// Whether it is one of an earlier run by a firewall that this one does not run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unmanaged: bool,
 }
 
 impl BlockRow {
@@ -100,6 +106,7 @@ impl BlockRow {
             packets: None,
             pps: None,
             dry: false,
+            unmanaged: false,
         }
     }
 }

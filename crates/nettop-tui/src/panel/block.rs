@@ -62,7 +62,8 @@ fn cover(picture: &Picture) -> Vec<Line<'static>> {
     let rows: Vec<_> = found["prefixes"].as_array().into_iter().flatten().collect();
     let number = |row: &Value, field: &str| row[field].as_u64().unwrap_or_default();
     let pps = |row: &Value| format::pps(row["pps"].as_f64().unwrap_or_default());
-    let connections: u64 = rows.iter().map(|row| number(row, "connections")).sum();
+    let sum = |field: &str| rows.iter().map(|row| number(row, field)).sum::<u64>();
+    let (connections, visitors) = (sum("connections"), sum("visitors"));
     let share = found["share"].as_f64().unwrap_or_default() * 100.0;
     let mut drawn = vec![
         methods(picture),
@@ -71,12 +72,18 @@ fn cover(picture: &Picture) -> Vec<Line<'static>> {
                 "{} carry {share:.0} % of {} pps; {}",
                 many(rows.len() as u64, "prefix", "prefixes"),
                 pps(found),
-                match connections {
-                    0 => "nobody who is connected is in them".into(),
-                    _ => format!("{} would be cut, too", many(connections, "connection", "connections")),
+                match (connections, visitors) {
+                    (0, 0) => "nobody who is connected is in them".into(),
+                    (0, _) => format!("cuts off {}", many(visitors, "visitor", "visitors")),
+                    (_, 0) => format!("{} would be cut, too", many(connections, "connection", "connections")),
+                    _ => format!(
+                        "cuts {}, {}",
+                        many(connections, "connection", "connections"),
+                        many(visitors, "visitor", "visitors")
+                    ),
                 }
             ),
-            if connections > 0 { theme.warn } else { theme.good },
+            if connections + visitors > 0 { theme.warn } else { theme.good },
         ),
     ];
     for row in rows.iter().take(MOST_PREFIXES) {
@@ -87,6 +94,10 @@ fn cover(picture: &Picture) -> Vec<Line<'static>> {
             let bytes = format::count(number(row, "bytes"), 9);
             let cut = many(number(row, "connections"), "connection", "connections");
             line.push_span(Span::styled(format!("  {cut} with {bytes} bytes"), theme.warn));
+        }
+        if number(row, "visitors") > 0 {
+            let cut = many(number(row, "visitors"), "visitor", "visitors");
+            line.push_span(Span::styled(format!("  {cut}"), theme.warn));
         }
         if !row["refused"].is_null() {
             let guard = row["refused"]["guard"].as_str().unwrap_or_default();
@@ -154,6 +165,12 @@ fn told(picture: &Picture, net: Net, columns: usize) -> Vec<Line<'static>> {
     let place = if place.is_empty() { String::new() } else { format!("; {}", place.join(", ")) };
     push("until now", &format!("{counted} packets counted{place}"), theme.text);
     push("seen", &format!("{} (packets of it in the last ten minutes)", text(&plan["seen"])), theme.text);
+    // Of who is in the logs for a reason, it is no harm.
+    if let Some(visitors @ 1..) = plan["visitors"].as_u64() {
+        let told =
+            format!("{} with ordinary requests in the last hour, by the logs", many(visitors, "address", "addresses"));
+        push("cuts off", &told, theme.warn);
+    }
     match &plan["refused"] {
         Value::Null => push("guards", "none refuses", theme.good),
         refused => {

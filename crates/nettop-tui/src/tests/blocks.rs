@@ -207,7 +207,7 @@ fn a_flood_of_many_is_blocked_by_the_fewest_prefixes() {
     assert_eq!(person.types("b"), [Effect::Send(Request::Cover)]);
     let row = |net: &str, pps: f64, connections: u64| {
         json!({"net": net, "pps": pps, "sources": 256, "connections": connections, "bytes": 5_000 * connections,
-            "refused": if net.starts_with("203") { json!({"guard": "gateway"}) } else { Value::Null }})
+            "visitors": 3 * connections, "refused": if net.starts_with("203") { json!({"guard": "gateway"}) } else { Value::Null }})
     };
     let prefixes = [row("198.51.100.0/24", 4e5, 0), row("192.0.2.0/24", 3e5, 2), row("203.0.113.0/24", 2e5, 0)];
     let cover = json!({"found": true, "pps": 1e6, "share": 0.9, "prefixes": prefixes});

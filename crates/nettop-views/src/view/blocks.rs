@@ -32,11 +32,12 @@ pub static TABLE: Table<BlockRow> = Table {
 
 /// What is not counted.
 const UNKNOWN: &str = "-";
-/// What is blocked, and what rules would have.
+/// What is blocked, what rules would have, and what firewalls may still block that are not run.
 fn rows(blocks: &Blocks) -> Cow<'_, [BlockRow]> {
-    match &blocks.automatic {
-        Some(Automatic { would, .. }) if !would.is_empty() => [&blocks.rows[..], would].concat().into(),
-        _ => Cow::Borrowed(&blocks.rows),
+    let would = blocks.automatic.as_ref().map_or(&[][..], |Automatic { would, .. }| would);
+    match would.is_empty() && blocks.unmanaged.is_empty() {
+        true => Cow::Borrowed(&blocks.rows),
+        false => [&blocks.rows[..], would, &blocks.unmanaged].concat().into(),
     }
 }
 
@@ -73,7 +74,7 @@ const COLUMNS: &[Column] = &[
     Column::text("By", "who asked for it", 6, [7, 10, 24], |row, _| format::visible(&row.by)).means(Meaning::Dim),
     Column::text(
         "State",
-        "confirmed in spite of a guard; or a dry run: a rule would have made it",
+        "confirmed in spite of a guard; a dry run: a rule would have made it; not run: of a firewall that only an earlier run used",
         7,
         [9, 9, 9],
         state,
@@ -85,6 +86,7 @@ const COLUMNS: &[Column] = &[
 fn state(row: &BlockRow, _: &Cell) -> String {
     match row {
         BlockRow { dry: true, .. } => "dry run".into(),
+        BlockRow { unmanaged: true, .. } => "not run".into(),
         BlockRow { confirmed: true, .. } => "confirmed".into(),
         _ => String::new(),
     }

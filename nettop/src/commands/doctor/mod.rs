@@ -3,6 +3,7 @@
 //!
 //! A check looks, and changes nothing. What it cannot find out it says, rather than to guess.
 
+mod blocks;
 mod control;
 mod dashboard;
 mod kernel;
@@ -131,6 +132,22 @@ pub const CHECKS: &[Check] = &[
     Check::new("network", "other XDP", "an interface has room for one XDP program", NEEDED, network::other_programs),
     Check::new("network", "interfaces", "how XDP would run on each", USEFUL, network::interfaces),
     Check::new("network", "flows", "what connection tracking tells of forwarded flows", USEFUL, network::flows),
+    Check::new(
+        "blocks",
+        "XDP blocks",
+        "whether the program can drop, and what a block does unless somebody says otherwise",
+        USEFUL,
+        blocks::xdp,
+    ),
+    Check::new(
+        "blocks",
+        "firewalls",
+        "which of them this host uses, and which could be run",
+        USEFUL,
+        blocks::firewalls,
+    ),
+    Check::new("blocks", "actor", "processes that run firewalls and hooks: started, and let go", USEFUL, blocks::actor),
+    Check::new("blocks", "kept blocks", "whether what was blocked will be blocked again", USEFUL, blocks::kept),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
     Check::new("control", "dashboard", "where the dashboard in a browser would listen", USEFUL, dashboard::address),
     Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),

@@ -1,8 +1,9 @@
 //! The blocks in force, and what they have dropped.
 
+mod entry;
+
 use std::collections::{BTreeMap, HashMap};
 
-use nettop_actor::firewall;
 use nettop_collect::blocker::Blocker;
 use nettop_common::blocks::OF_NONE;
 use nettop_model::{
@@ -11,84 +12,9 @@ use nettop_model::{
     snapshot::{BlockRow, With},
 };
 
+pub use self::entry::{Ended, Entry};
 use super::{extend::Span, guards::Refusal};
 use crate::heaviest::heaviest;
-
-/// One of them.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// What drops it.
-    pub with: With,
-    /// Of the XDP program's; `None`: a firewall drops it.
-    number: Option<u32>,
-    pub why: String,
-    pub by: String,
-    pub confirmed: bool,
-    since_ns: u64,
-    /// When it began and until when it lasts, on the monotonic clock; and for how long it was made.
-    began_ns: i128,
-    until_ns: u64,
-    lasting_ns: u64,
-    packets: u64,
-    /// Whether it is known how many.
-    is_counted: bool,
-    /// Of these, in an earlier run of the monitor.
-    carried: u64,
-    /// Since the newest second was over, and in it.
-    open: u64,
-    pps: f64,
-}
-
-impl Entry {
-    /// Of a firewall, which does not count.
-    fn new(row: &BlockRow, now: Moment, lasting_ns: u64) -> Self {
-        let BlockRow { why, by, confirmed, since_ns, packets, .. } = row;
-        Self {
-            with: row.with,
-            number: None,
-            why: why.clone(),
-            by: by.clone(),
-            confirmed: *confirmed,
-            since_ns: *since_ns,
-            // One of an earlier run began as long ago as the clock on the wall says.
-            began_ns: i128::from(now.monotonic_ns) - i128::from(now.unix_ns.saturating_sub(*since_ns)),
-            until_ns: now.monotonic_ns.saturating_add(lasting_ns),
-            lasting_ns,
-            packets: packets.unwrap_or_default(),
-            is_counted: false,
-            carried: 0,
-            open: 0,
-            pps: 0.0,
-        }
-    }
-
-    /// The same block, renewed.
-    fn renewed(self, row: BlockRow, now: Moment, lasting_ns: u64) -> Self {
-        let BlockRow { why, by, confirmed, .. } = row;
-        let until_ns = now.monotonic_ns.saturating_add(lasting_ns);
-        Self { why, by, confirmed, began_ns: now.monotonic_ns.into(), until_ns, lasting_ns, ..self }
-    }
-
-    /// Whether it ends without anybody who does that.
-    pub fn ends_by_itself(&self) -> bool {
-        firewall::of(self.with).is_some_and(|firewall| firewall.ends_by_itself)
-    }
-}
-
-/// A block that has ended. What one of the XDP program had dropped in all is known with the next reading.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// What was blocked, and what dropped it.
-    pub net: Net,
-    pub with: With,
-    /// Packets dropped, where that is known.
-    pub packets: Option<u64>,
-    /// What ended it.
-    pub by: String,
-    /// The guard that did, and why.
-    pub guard: Option<&'static str>,
-    pub why: String,
-}
 
 /// All of them. What was dropped is counted here by block, and in the totals of all packets: `holds` of the group is that both agree.
 #[derive(Debug, Default)]
@@ -105,19 +31,6 @@ pub struct Book {
     pub dropped: u64,
     /// ... and since the last reset.
     pub since_reset: u64,
-}
-
-impl Ended {
-    fn of(net: &Net, entry: &Entry, by: &str, refusal: Option<&Refusal>) -> Self {
-        Self {
-            net: *net,
-            with: entry.with,
-            packets: entry.is_counted.then_some(entry.packets),
-            by: by.into(),
-            guard: refusal.map(|refusal| refusal.guard),
-            why: refusal.map(|refusal| refusal.why.clone()).unwrap_or_default(),
-        }
-    }
 }
 
 impl Book {
@@ -339,6 +252,7 @@ impl Book {
             packets: is_counted.then_some(*packets),
             pps: number.map(|_| *pps),
             dry: false,
+            unmanaged: false,
         }
     }
 
@@ -354,85 +268,4 @@ impl Book {
 }
 
 #[cfg(test)]
-mod tests {
-    use nettop_common::blocks::BlockKey;
-
-    use super::*;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    /// Notes until when something is to be dropped.
-    #[derive(Default)]
-    struct Noted(Vec<u64>);
-
-    impl Blocker for Noted {
-        fn room(&self) -> usize {
-            8
-        }
-
-        fn block(&mut self, _: BlockKey, until_ns: u64) -> anyhow::Result<u32> {
-            self.0.push(until_ns);
-            Ok(1)
-        }
-
-        fn unblock(&mut self, _: &BlockKey) -> anyhow::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn row(text: &str) -> BlockRow {
-        BlockRow { since_ns: 1_000 * SECOND, ..BlockRow::new(text.parse().unwrap(), With::Xdp) }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_neither_ends_nor_prolongs_a_block() {
-        for unix_ns in [0, 1_000 * SECOND, 4_000_000_000 * SECOND] {
-            let (mut book, mut blocker) = (Book::default(), Noted::default());
-            let began = Moment { monotonic_ns: 50 * SECOND, unix_ns: 1_000 * SECOND };
-            book.put(&mut blocker, row("192.0.2.1"), began, 10 * SECOND).unwrap();
-            assert_eq!(blocker.0, [60 * SECOND]);
-            let at = |seconds: u64| Moment { monotonic_ns: seconds * SECOND, unix_ns };
-            assert!(book.over(at(59)).is_empty(), "the clock shows {unix_ns}");
-            assert_eq!(book.over(at(60)), ["192.0.2.1".parse().unwrap()], "the clock shows {unix_ns}");
-        }
-    }
-
-    #[test]
-    fn what_has_an_address_in_common_overlaps() {
-        let (mut book, mut blocker) = (Book::default(), Noted::default());
-        let now = Moment { monotonic_ns: 0, unix_ns: 0 };
-        for net in ["192.0.2.0/24", "198.51.100.7", "2001:db8::/32"] {
-            book.put(&mut blocker, row(net), now, SECOND).unwrap();
-        }
-        for (net, expected) in [
-            ("192.0.2.1", true),
-            ("192.0.2.0", true),
-            ("192.0.2.0/23", true),
-            ("192.0.0.0/16", true),
-            ("192.0.2.128/25", true),
-            ("192.0.3.0", false),
-            ("198.51.100.7", true),
-            ("198.51.100.0/29", true),
-            ("198.51.100.8/29", false),
-            ("0.0.0.0/0", true),
-            ("2001:db8:1::1", true),
-            ("2001:db9::", false),
-            ("::/0", true),
-            ("203.0.113.0/24", false),
-        ] {
-            assert_eq!(book.overlaps(&net.parse().unwrap()), expected, "{net}");
-        }
-    }
-
-    #[test]
-    fn what_came_before_the_end_is_told_with_it() {
-        let (mut book, mut blocker) = (Book::default(), Noted::default());
-        book.put(&mut blocker, row("192.0.2.1"), Moment { monotonic_ns: 0, unix_ns: 0 }, SECOND).unwrap();
-        assert!(book.enter(&[(1, 5)]).is_empty());
-        book.end(&mut blocker, &"192.0.2.1".parse().unwrap(), "somebody", None).unwrap();
-        let ended = book.enter(&[(1, 2)]);
-        assert_eq!(ended.iter().map(|one| (one.packets, &*one.by)).collect::<Vec<_>>(), [(Some(7), "somebody")]);
-        assert!(book.enter(&[]).is_empty());
-        assert!((book.ended, book.dropped) == (7, 7) && book.holds(7));
-    }
-}
+mod tests;
