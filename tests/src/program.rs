@@ -161,6 +161,13 @@ pub fn spawn(command: &mut Command) -> Child {
     }
 }
 
+/// Resident memory of a process, MiB: at the moment (`VmRSS`), or at most until now (`VmHWM`).
+pub fn memory(process: u32, what: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("a line of it");
+    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+}
+
 /// How long anything may take here that should take a moment.
 pub fn deadline() -> Duration {
     let times = env::var(PATIENCE).ok().and_then(|times| times.parse().ok()).unwrap_or(1);

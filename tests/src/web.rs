@@ -203,8 +203,13 @@ pub struct Over {
 impl Over {
     /// Over the one of this socket.
     pub fn of(socket: &Path) -> Self {
+        Self::with(socket, &[])
+    }
+
+    /// Over the one of this socket, with further arguments.
+    pub fn with(socket: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program::path("nettop"));
-        command.arg("web").arg(socket).args(["--web", "0"]);
+        command.arg("web").arg(socket).args(["--web", "0"]).args(arguments);
         Self::start(command)
     }
 

@@ -34,6 +34,9 @@ export async function start(place, listen, ...args) {
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 
+/** Goes where the printed address leads. */
+export const visitIn = (page, origin) => page.goto(`${origin}/#t=${TOKEN}`);
+
 /** Opens the page as the printed address does, and notes what it says and asks for. */
 export async function visit(browser, origin, options = {}) {
   const context = await browser.newContext(options);
@@ -42,7 +45,7 @@ export async function visit(browser, origin, options = {}) {
   page.on("console", (message) => { if (message.type() !== "info") heard.console.push(message.text()); });
   page.on("pageerror", (error) => heard.console.push(error.message));
   page.on("request", (request) => { if (!request.url().startsWith(origin) && !/^(data|blob):/.test(request.url())) heard.foreign.push(request.url()); });
-  await page.goto(`${origin}/#t=${TOKEN}`);
+  await visitIn(page, origin);
   return { page, heard, close: () => context.close() };
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { connected, folder, hasRows, launch, start, until, visit } from "./harness.mjs";
+import { connected, folder, hasRows, launch, start, until, visit, visitIn } from "./harness.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const place = folder();
@@ -92,6 +92,75 @@ test("rows are sorted and filtered by the monitor", async () => {
   await page.click('[data-form="cards"]');
   await page.waitForSelector(".tile");
   await close();
+});
+
+test("ten pulses come in a second, and what is sorted by the monitor is sorted", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  let pulses = 0;
+  page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => { pulses += Number(String(payload).includes('"type":"pulse"')); }));
+  await visitIn(page, monitor.origin);
+  await connected(page);
+  await hasRows(page);
+  await until("twenty pulses", () => pulses >= 20);
+  await page.click('th:has-text("Pkts") button');
+  await page.waitForSelector('th[aria-sort="descending"]:has-text("Pkts")');
+  const sorted = async () => {
+    const shown = await page.evaluate(() => {
+      const at = [...document.querySelectorAll("#heads th")].findIndex((head) => head.textContent === "Pkts");
+      return [...document.querySelectorAll("#rows tr")].map((line) => Number(line.children[at].textContent.replaceAll(",", "")));
+    });
+    return shown.length > 10 && shown.every((value, at) => at === 0 || value <= shown[at - 1]);
+  };
+  await until("sorted by packets", sorted);
+  await context.close();
+});
+
+test("columns for which there is no room are left out, and are shown when they are wanted", async () => {
+  const { page, close } = await visit(browser, monitor.origin, { viewport: { width: 820, height: 900 } });
+  await connected(page);
+  await hasRows(page);
+  await page.waitForSelector("#columns:not([hidden])");
+  const told = () => page.evaluate(() => ({
+    overflow: document.getElementById("scroll").scrollWidth - document.getElementById("scroll").clientWidth,
+    shown: [...document.querySelectorAll("#heads th:not([hidden])")].map((head) => head.textContent),
+    all: document.querySelectorAll("#heads th").length,
+    cells: [...document.querySelectorAll("#rows tr")].map((line) => line.querySelectorAll("td:not([hidden])").length),
+  }));
+  const narrow = await told();
+  assert.ok(narrow.overflow <= 0, `${narrow.overflow} px too wide`);
+  assert.ok(narrow.shown.includes("IP") && narrow.shown.includes("PPS") && narrow.shown.length < narrow.all, narrow.shown.join());
+  assert.ok(narrow.cells.every((count) => count === narrow.shown.length), "rows have the columns of the head");
+  await page.focus("#columns");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector('#columns[aria-pressed="true"]');
+  const whole = await told();
+  assert.equal(whole.shown.length, whole.all);
+  await page.click("#columns");
+  await page.setViewportSize({ width: 1600, height: 900 });
+  await until("more room", async () => (await told()).shown.length > narrow.shown.length);
+  await page.click('[data-form="cards"]');
+  await page.waitForSelector("#columns", { state: "hidden" });
+  await close();
+});
+
+test("nothing moves for those who want no motion", async () => {
+  for (const [reducedMotion, name] of [["reduce", "none"], ["no-preference", "pulse"]]) {
+    const { page, close } = await visit(browser, monitor.origin, { reducedMotion });
+    await connected(page);
+    const animated = await page.evaluate(() => {
+      const alarm = document.createElement("article");
+      alarm.className = "alarm";
+      alarm.dataset.severity = "critical";
+      const word = document.createElement("span");
+      word.className = "word";
+      alarm.append(word);
+      document.getElementById("alarms").append(alarm);
+      return getComputedStyle(word, "::before").animationName;
+    });
+    assert.equal(animated, name, reducedMotion);
+    await close();
+  }
 });
 
 test("countries are on the map, and in the table", async () => {

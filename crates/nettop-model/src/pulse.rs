@@ -10,9 +10,11 @@ use crate::snapshot::Amount;
 const TENTHS: usize = 300;
 /// Seconds that are kept: the last hour.
 const SECONDS: usize = 3600;
-/// The least time between two that are kept, seconds; less than the step, for timers come early and late.
-const TENTH: f64 = 0.09;
-const SECOND: f64 = 0.95;
+/// The time between two that are kept, seconds.
+const TENTH: f64 = 0.1;
+const SECOND: f64 = 1.0;
+/// How much earlier one may come, seconds, for timers come early and late.
+const EARLY: f64 = 0.03;
 
 /// Everything counted at one instant, since the start or the last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,9 @@ pub struct Pulses {
     pub tenths: VecDeque<Pulse>,
     /// 3,600 of them, a second apart.
     pub seconds: VecDeque<Pulse>,
+    /// When the next tenth and the next second are due, in seconds since counting began.
+    #[serde(skip)]
+    due: [f64; 2],
 }
 
 impl Pulses {
@@ -83,18 +88,23 @@ impl Pulses {
             // Counting began anew.
             self.tenths.clear();
             self.seconds.clear();
+            self.due = [0.0; 2];
         }
         self.newest = pulse;
         self.count += 1;
-        keep(&mut self.tenths, pulse, TENTH, TENTHS);
-        keep(&mut self.seconds, pulse, SECOND, SECONDS);
+        let [tenth, second] = &mut self.due;
+        keep(&mut self.tenths, tenth, pulse, (TENTH, TENTHS));
+        keep(&mut self.seconds, second, pulse, (SECOND, SECONDS));
     }
 }
 
-fn keep(pulses: &mut VecDeque<Pulse>, pulse: Pulse, step: f64, most: usize) {
-    if pulses.back().is_some_and(|last| pulse.seconds - last.seconds < step) {
+/// Keeps a pulse that is due: after one that was late the next may come sooner, though not before half a step, so that there are as many of
+/// them.
+fn keep(pulses: &mut VecDeque<Pulse>, due: &mut f64, pulse: Pulse, (step, most): (f64, usize)) {
+    if pulse.seconds < *due - EARLY {
         return;
     }
+    *due = (*due + step).max(pulse.seconds + step / 2.0 + EARLY);
     if pulses.len() >= most {
         pulses.pop_front();
     }
@@ -107,6 +117,19 @@ mod tests {
 
     fn pulse(seconds: f64, packets: u64) -> Pulse {
         Pulse { seconds, packets, bytes: packets * 60, ..Pulse::default() }
+    }
+
+    #[test]
+    fn timers_that_are_early_and_late_lose_none() {
+        let mut pulses = Pulses::default();
+        // Tenths of a second, each up to 30 ms late.
+        (0..300).for_each(|count| pulses.push(pulse(f64::from(count) * 0.1 + f64::from(count * 7 % 31) / 1000.0, 1)));
+        assert_eq!(pulses.tenths.len(), 300);
+        assert_eq!(pulses.seconds.len(), 30);
+        // After a pause they are again as far apart as they were.
+        (0..100).for_each(|count| pulses.push(pulse(60.0 + f64::from(count) * 0.02, 1)));
+        let since: Vec<_> = pulses.tenths.iter().filter(|one| one.seconds >= 60.0).collect();
+        assert!((20..=22).contains(&since.len()), "{}", since.len());
     }
 
     #[test]

@@ -103,8 +103,11 @@ export class Throughput {
     if (isSecond) { this.cards(); this.figures(); }
   }
 
+  /** Those of the span: where a host is too busy for ten in a second, they are fewer. */
   points() {
-    return this.span === 30 ? this.tenths : this.seconds.slice(-(this.span + 1));
+    const points = this.span === 30 ? this.tenths : this.seconds;
+    const since = (points.at(-1)?.[1] ?? 0) - this.span - 0.1;
+    return points.slice(points.findIndex((counts) => counts[1] >= since));
   }
 
   draw() {

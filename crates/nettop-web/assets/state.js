@@ -19,12 +19,22 @@ function alarm(alert, open) {
       fact("what to do", alert.advice)));
 }
 
+/** What else lasts, in a line each: logins that are guessed, scans, a source that sends much. */
+function notice(alert, open) {
+  const button = make("button", { type: "button" }, "All about it");
+  button.addEventListener("click", () => open(alert.key));
+  const who = alert.who.filter((one) => !alert.what.includes(one));
+  const told = [alert.whom ? `on ${alert.whom}` : "", who.length ? `from ${who.join(", ")}` : "", `since ${alert.since.join(", ")}`].filter(Boolean).join(" · ");
+  return make("article", { class: "alarm notice", "data-severity": alert.severity },
+    make("span", { class: "word" }, alert.severity), make("h2", {}, alert.what, " ", make("small", {}, told)), button);
+}
+
 const badge = ({ badge: name, what, reason, remedy }) => make("details", { class: "badge" },
   make("summary", {}, name), make("p", {}, `${what}: ${reason}`), make("p", {}, `What to do: ${remedy}`));
 
 export class State {
   constructor({ open }) {
-    this.alarms = whenChanged((alerts) => byId("alarms").replaceChildren(...alerts.map((alert) => alarm(alert, open))));
+    this.alarms = whenChanged((alerts) => byId("alarms").replaceChildren(...alerts.map((alert) => (alert.flooding ? alarm : notice)(alert, open))));
     this.badges = whenChanged((badges) => byId("badges").replaceChildren(...badges.map(badge)));
     this.announced = new Set();
     this.parts = whenChanged((parts) => byId("accounting").replaceChildren(...parts.map(({ name, packets, bytes }) => make("div", {},
@@ -33,7 +43,8 @@ export class State {
 
   show(state) {
     const flooding = state.alerts.filter((alert) => alert.flooding).slice(0, 4);
-    this.alarms(flooding);
+    const others = state.alerts.filter((alert) => !alert.flooding && alert.state !== "over" && alert.severity !== "info").slice(0, 4);
+    this.alarms([...flooding, ...others]);
     this.announce(flooding);
     this.badges(state.badges);
     const { cards, accounting, accounts } = state;

@@ -8,7 +8,15 @@ const namesRow = (columns) => columns.findIndex((column) => column.rank === 0);
 export class Rows {
   constructor({ sort, open }) {
     Object.assign(this, { sort, open, rows: new Map(), form: "table", view: null, opened: null, columns: [] });
+    // Columns that there is no room for, unless all are wanted.
+    Object.assign(this, { left: new Set(), isFitted: false, wantsAll: false });
     this.isOver = false;
+    new ResizeObserver(() => this.fit()).observe(byId("scroll"));
+    byId("columns").addEventListener("click", () => {
+      this.wantsAll = !this.wantsAll;
+      byId("columns").setAttribute("aria-pressed", String(this.wantsAll));
+      this.fit();
+    });
     byId("scroll").addEventListener("pointerenter", (event) => { this.isOver = event.pointerType === "mouse"; });
     byId("scroll").addEventListener("pointerleave", () => { this.isOver = false; });
     byId("scroll").addEventListener("click", (event) => {
@@ -28,6 +36,7 @@ export class Rows {
     byId("sort-label").hidden = form !== "cards";
     this.clear();
     if (this.view) this.draw(this.view);
+    this.fit();
   }
 
   /** Rows that move under the pointer or the focus annoy: for so long the order stays. */
@@ -42,7 +51,36 @@ export class Rows {
     const sameWish = !isNew && view.filter === this.view?.filter && JSON.stringify(view.order) === JSON.stringify(this.view?.order);
     this.view = view;
     this.draw(view, sameWish && this.isHeld());
+    if (!this.isFitted || byId("table").offsetWidth > byId("scroll").clientWidth) this.fit();
     this.tell(view);
+  }
+
+  /** Leaves out columns until the others have room, as the screen does: those of the highest rank first. */
+  fit() {
+    byId("columns").hidden = true;
+    if (this.form !== "table" || !this.rows.size) return;
+    this.leave(new Set());
+    const widths = [...byId("heads").children].map((head) => head.offsetWidth);
+    let excess = byId("table").offsetWidth - byId("scroll").clientWidth;
+    const left = new Set();
+    const byRank = this.columns.map((_, at) => at).sort((one, other) => this.columns[other].rank - this.columns[one].rank || other - one);
+    for (const at of this.wantsAll ? [] : byRank) {
+      if (excess <= 0 || this.columns[at].rank === 0) break;
+      left.add(at);
+      excess -= widths[at];
+    }
+    this.leave(left);
+    this.isFitted = true;
+    const names = [...left].sort((one, other) => one - other).map((at) => this.columns[at].title);
+    byId("columns").hidden = !left.size && !this.wantsAll;
+    byId("columns").title = left.size ? `There is no room for ${names.join(", ")}` : "";
+  }
+
+  leave(left) {
+    this.left = left;
+    for (const line of [byId("heads"), ...byId("rows").children]) {
+      [...line.children].forEach((cell, at) => { cell.hidden = left.has(at); });
+    }
   }
 
   clear() {
@@ -53,6 +91,8 @@ export class Rows {
 
   head(view) {
     this.clear();
+    Object.assign(this, { left: new Set(), isFitted: false });
+    byId("columns").hidden = true;
     this.columns = view.columns;
     text(byId("caption"), view.many);
     const heads = view.columns.map((column, at) => {
@@ -101,7 +141,7 @@ export class Rows {
   line(row) {
     const name = namesRow(this.columns);
     const cells = this.columns.map((column, at) => {
-      const cell = make("td", { class: column.right ? "right" : null });
+      const cell = make("td", { class: column.right ? "right" : null, hidden: this.left.has(at) });
       const shown = at === name ? make("button", { type: "button", class: "row" }) : make("span");
       cell.append(shown);
       if (column.meaning === "bar") cell.append(make("span", { class: "meter", "aria-hidden": "true" }, make("i")));
@@ -133,6 +173,7 @@ export class Rows {
       const { cell, shown } = cells[at];
       text(shown, row.cells[at]);
       if (row.cells[at].length > 24) shown.title = row.cells[at];
+      if (shown.tagName === "DD") shown.parentElement.classList.toggle("wide", row.cells[at].length > 14);
       const meaning = means.get(at) ?? column.meaning;
       if (shown.dataset.means !== meaning) shown.dataset.means = meaning;
       if (cell && column.meaning === "bar") cell.lastChild.firstChild.style.width = `${Number.parseFloat(row.cells[at]) || 0}%`;

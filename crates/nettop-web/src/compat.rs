@@ -24,6 +24,20 @@ const IN_MESSAGE: usize = 100;
 /// What its clients call a process that is not known.
 const UNKNOWN: &str = "Unknown";
 
+/// What its clients call the states that RFC 9293 names otherwise.
+const STATES: [(&str, &str); 8] = [
+    ("SYN-SENT", "SYN_SENT"),
+    ("SYN-RECEIVED", "SYN_RECV"),
+    ("FIN-WAIT-1", "FIN_WAIT1"),
+    ("FIN-WAIT-2", "FIN_WAIT2"),
+    ("TIME-WAIT", "TIME_WAIT"),
+    ("CLOSE-WAIT", "CLOSE_WAIT"),
+    ("LAST-ACK", "LAST_ACK"),
+    ("?", STATELESS),
+];
+/// The state of what has none: nettop's `ACTIVE`, `IDLE` and `STALE` of UDP are of what it has moved lately.
+const STATELESS: &str = "NONE";
+
 /// One connection. Speeds are bytes per second, times are Unix seconds.
 #[derive(Serialize)]
 struct Row {
@@ -156,7 +170,7 @@ impl Row {
             local_addr,
             remote_addr,
             protocol: connection.protocol.to_string(),
-            state: connection.state.to_string(),
+            state: state(connection).into(),
             process_name: connection.process.as_deref().unwrap_or(UNKNOWN).to_string(),
             pid,
             upload_speed: connection.tx_bps.unwrap_or_default(),
@@ -167,6 +181,14 @@ impl Row {
             start_time: began_ns as f64 / 1e9,
         })
     }
+}
+
+/// The state of a connection in the words of its clients.
+fn state(connection: &Connection) -> &str {
+    if connection.protocol == "UDP" || connection.protocol == "UDPL" {
+        return STATELESS;
+    }
+    STATES.iter().find(|(name, _)| connection.state == *name).map_or(&connection.state, |(_, theirs)| theirs)
 }
 
 /// The newest message, made once for everybody: its number, and its text without the type.
@@ -206,6 +228,7 @@ fn message(snapshot: &Snapshot, pulses: &Pulses) -> String {
 
 /// Sends a message for each pulse; answers a ping.
 pub async fn serve(web: Arc<Web>, mut socket: Socket) {
+    let _looking = web.looks.look().await;
     let mut pace = Pace::new(web.pulses.clone());
     let mut kind = "initial";
     loop {
@@ -233,4 +256,29 @@ fn is_ping(text: &str) -> bool {
         r#type: String,
     }
     nettop_model::json::read::<Typed>(text.as_bytes()).is_ok_and(|typed| typed.r#type == "ping")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_the_names_that_its_clients_know() {
+        for (protocol, ours, theirs) in [
+            ("TCP", "ESTABLISHED", "ESTABLISHED"),
+            ("TCP", "SYN-RECEIVED", "SYN_RECV"),
+            ("TCP", "FIN-WAIT-2", "FIN_WAIT2"),
+            ("TCP", "TIME-WAIT", "TIME_WAIT"),
+            ("TCP", "CLOSE-WAIT", "CLOSE_WAIT"),
+            ("TCP", "CLOSING", "CLOSING"),
+            ("TCP", "?", "NONE"),
+            ("UDP", "ACTIVE", "NONE"),
+            ("UDP", "ESTABLISHED", "NONE"),
+            ("SCTP", "SHUTDOWN-SENT", "SHUTDOWN-SENT"),
+        ] {
+            let (protocol, state_of) = (protocol.into(), ours.into());
+            let connection = Connection { protocol, state: state_of, ..Connection::default() };
+            assert_eq!(state(&connection), theirs, "{ours}");
+        }
+    }
 }

@@ -157,7 +157,10 @@ pub async fn answer(web: Arc<Web>, request: Request<Incoming>, place: Arc<Left>)
         return reply::refused(status, &why);
     }
     match (route, command) {
-        (Some(route), _) => (route.answer)(web, asked).await,
+        (Some(route), _) => {
+            let _looking = web.looks.look().await;
+            (route.answer)(web, asked).await
+        }
         (None, command) => pass_on(&web, command.unwrap_or_default(), &asked).await,
     }
 }

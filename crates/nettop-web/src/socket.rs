@@ -38,8 +38,9 @@ const MAX_MESSAGE: usize = 4 << 10;
 const MAX_RATE: u32 = 10;
 /// How long a client may take for a message.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
-/// The least time between two pulses that are sent.
-const STEP: Duration = Duration::from_millis(85);
+/// The time between two pulses that are sent, and the least: after one that was late the next may come sooner.
+const STEP: Duration = Duration::from_millis(100);
+const LEAST_STEP: Duration = Duration::from_millis(50);
 
 /// A WebSocket.
 pub struct Socket {
@@ -60,20 +61,20 @@ pub enum Came {
 /// Pulses as they are sent: at most ten in a second, however often there are any.
 pub struct Pace {
     pulses: watch::Receiver<Pulses>,
-    sent: Instant,
+    due: Instant,
 }
 
 impl Pace {
     /// Of these.
     pub fn new(pulses: watch::Receiver<Pulses>) -> Self {
-        Self { pulses, sent: Instant::now() }
+        Self { pulses, due: Instant::now() }
     }
 
     /// Waits for the next one; `false`: there is none any more.
     pub async fn next(&mut self) -> bool {
-        sleep_until(self.sent + STEP).await;
+        sleep_until(self.due).await;
         let changed = self.pulses.changed().await.is_ok();
-        self.sent = Instant::now();
+        self.due = (self.due + STEP).max(Instant::now() + LEAST_STEP);
         changed
     }
 }
@@ -196,6 +197,28 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_pulses_are_sent_in_a_second_however_many_there_are() {
+        for (name, every, rate) in [("in a flood", 13, 10.0), ("as it should be", 100, 10.0), ("slower", 250, 4.0)] {
+            let sender = watch::Sender::new(Pulses::default());
+            let (mut pace, began) = (Pace::new(sender.subscribe()), Instant::now());
+            let pushes = tokio::spawn(async move {
+                for at in 0..10_000 / every {
+                    // Late now and then.
+                    tokio::time::sleep(Duration::from_millis(every + at % 3)).await;
+                    sender.send_modify(|pulses| pulses.count += 1);
+                }
+            });
+            let mut sent = 0;
+            while pace.next().await {
+                sent += 1;
+            }
+            pushes.await.unwrap();
+            let measured = f64::from(sent) / began.elapsed().as_secs_f64();
+            assert!((measured - rate).abs() < rate / 20.0, "{name}: {measured} in a second");
+        }
+    }
 
     /// The answer to a handshake with these headers; one of them left out or replaced.
     fn answered(changed: Option<(&'static str, Option<&'static str>)>) -> Result<String, &'static str> {

@@ -54,6 +54,14 @@ enum Wanted {
     Ping,
 }
 
+/// What is answered at once.
+enum Shown {
+    Table,
+    Detail,
+    Pong,
+    Nothing,
+}
+
 /// What a client wants now.
 #[derive(Default)]
 struct Wishes {
@@ -71,6 +79,7 @@ async fn told(web: &Web, socket: &mut Socket) -> Result<(), ()> {
     let mut snapshots = web.snapshots.clone();
     let mut pace = Pace::new(web.pulses.clone());
     let mut wishes = Wishes::default();
+    let mut looking = Some(web.looks.look().await);
     let (hello, mut seq) = {
         let pulses = web.pulses.borrow();
         (message::hello(&pulses, web.control), pulses.count)
@@ -95,7 +104,7 @@ async fn told(web: &Web, socket: &mut Socket) -> Result<(), ()> {
             changed = async {
                 sleep_until(due).await;
                 snapshots.changed().await
-            } => {
+            }, if looking.is_some() => {
                 changed.map_err(drop)?;
                 let snapshot = snapshots.borrow_and_update().clone();
                 socket.send(message::state(&snapshot)).await?;
@@ -105,13 +114,20 @@ async fn told(web: &Web, socket: &mut Socket) -> Result<(), ()> {
             }
             came = socket.came() => {
                 let Came::Text(text) = came else { return Ok(()) };
-                wishes.hear(&text);
+                // What is no wish is ignored.
+                let Ok(wanted) = nettop_model::json::read::<Wanted>(text.as_bytes()) else { continue };
+                match &wanted {
+                    Wanted::View { .. } | Wanted::Detail { .. } if looking.is_none() => looking = Some(web.looks.look().await),
+                    Wanted::Close { all: true } => looking = None,
+                    _ => {}
+                }
+                let shown = wishes.hear(wanted);
                 let snapshot = web.snapshot();
-                match nettop_model::json::read::<Wanted>(text.as_bytes()) {
-                    Ok(Wanted::View { .. }) => wishes.send_table(web, socket, &snapshot).await?,
-                    Ok(Wanted::Detail { .. }) => wishes.send_detail(web, socket, &snapshot).await?,
-                    Ok(Wanted::Ping) => socket.send(r#"{"type":"pong"}"#.into()).await?,
-                    Ok(Wanted::Close { .. }) | Err(_) => {}
+                match shown {
+                    Shown::Table => wishes.send_table(web, socket, &snapshot).await?,
+                    Shown::Detail => wishes.send_detail(web, socket, &snapshot).await?,
+                    Shown::Pong => socket.send(r#"{"type":"pong"}"#.into()).await?,
+                    Shown::Nothing => {}
                 }
             }
         }
@@ -119,21 +135,26 @@ async fn told(web: &Web, socket: &mut Socket) -> Result<(), ()> {
 }
 
 impl Wishes {
-    /// What is no wish is ignored.
-    fn hear(&mut self, text: &str) {
-        match nettop_model::json::read(text.as_bytes()) {
-            Ok(Wanted::View { name, filter, column, reversed, limit, every_ms }) => {
+    /// Notes a wish; what is to be answered at once.
+    fn hear(&mut self, wanted: Wanted) -> Shown {
+        match wanted {
+            Wanted::View { name, filter, column, reversed, limit, every_ms } => {
                 let wish = Wish::new(&name, &filter, column, reversed, limit.unwrap_or(ROWS).min(MOST_ROWS));
                 self.table = wish.map(|wish| (wish, Duration::from_millis(every_ms.min(60_000)).max(LEAST)));
+                Shown::Table
             }
-            Ok(Wanted::Detail { view, key }) => self.detail = Some((view, key)),
-            Ok(Wanted::Close { all }) => {
+            Wanted::Detail { view, key } => {
+                self.detail = Some((view, key));
+                Shown::Detail
+            }
+            Wanted::Close { all } => {
                 self.detail = None;
                 if all {
                     self.table = None;
                 }
+                Shown::Nothing
             }
-            Ok(Wanted::Ping) | Err(_) => {}
+            Wanted::Ping => Shown::Pong,
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use nettop_control::connection::Monitor;
+use nettop_control::{connection::Monitor, remote::looks::Looks};
 use nettop_model::{pulse::Pulses, snapshot::Snapshot};
 use nettop_requests::Requests;
 use tokio::sync::{Semaphore, watch};
@@ -33,6 +33,8 @@ pub struct Web {
     pub(crate) requests: Requests,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(crate) pulses: watch::Receiver<Pulses>,
+    /// Snapshots come only while somebody looks.
+    pub(crate) looks: Looks,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// The place for an answer that may have any size.
@@ -53,12 +55,14 @@ pub struct Feeds {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Its pulse.
     pub pulses: watch::Receiver<Pulses>,
+    /// Where it is told that somebody looks.
+    pub looks: Looks,
 }
 
 impl Web {
     /// Over a monitor, for a server at `address`.
     pub fn new(args: &WebArgs, token: WebToken, address: SocketAddr, feeds: Feeds) -> Self {
-        let Feeds { monitor, requests, snapshots, pulses } = feeds;
+        let Feeds { monitor, requests, snapshots, pulses, looks } = feeds;
         Self {
             guard: Guard::new(token, address, &args.web_name),
             parts: args.web_parts,
@@ -67,6 +71,7 @@ impl Web {
             requests,
             snapshots,
             pulses,
+            looks,
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             large: Semaphore::new(1),
             tables: Tables::default(),

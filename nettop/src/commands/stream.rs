@@ -1,4 +1,4 @@
-//! `nettopctl subscribe`: prints what a monitor publishes, as it comes.
+//! `nettopctl subscribe` and `pulse`: print what a monitor publishes, as it comes.
 
 use std::io::{self, Write as _, stdout};
 

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use nettop_control::{
     connection::Monitor,
     endpoint::Endpoint,
-    remote::{follow, relay},
+    remote::{follow, looks::Looks, relay},
     token::Token,
 };
 use nettop_model::snapshot::SandboxLayer;
@@ -53,7 +53,10 @@ pub fn run(args: &AttachArgs) -> Result<()> {
         let (feed, first) = follow::start(&monitor).await?;
         let (publish, snapshots) = watch::channel(first);
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
-        tokio::spawn(follow::run(monitor.clone(), feed, publish));
+        let looks = Looks::default();
+        // The screen looks as long as it is there.
+        let _looking = looks.stay();
+        tokio::spawn(follow::run(monitor.clone(), feed, publish, looks));
         tokio::spawn(relay::run(monitor, received));
         let options = Some(args.screen.options(args.preferences.clone()));
         let watched = live::watch(&requests, snapshots, options, signals, &Hangup::new(Vec::new(), None)).await;

@@ -22,7 +22,7 @@ use nettop_control::{
     channel::Channel,
     connection::Monitor,
     endpoint::Endpoint,
-    remote::{follow, pulses, relay},
+    remote::{follow, looks::Looks, pulses, relay},
     token::Token,
 };
 use nettop_engine::companion::Companion;
@@ -214,10 +214,11 @@ fn serve<F: Future<Output = ()>>(
         let (publish, snapshots) = watch::channel(first);
         let (pulse, heard) = watch::channel(Pulses::default());
         let (requests, received) = mpsc::channel(QUEUED_REQUESTS);
-        tokio::spawn(follow::run(monitor.clone(), feed, publish));
+        let looks = Looks::default();
+        tokio::spawn(follow::run(monitor.clone(), feed, publish, looks.clone()));
         tokio::spawn(pulses::run(monitor.clone(), pulse));
         tokio::spawn(relay::run(monitor.clone(), received));
-        let feeds = Feeds { monitor, requests, snapshots, pulses: heard };
+        let feeds = Feeds { monitor, requests, snapshots, pulses: heard, looks };
         let web = Arc::new(Web::new(options, token.clone(), address, feeds));
         ready();
         nettop_web::serve(listener, web, ended).await.context("serving the dashboard")

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use nettop_control::{connection::Monitor, endpoint::Endpoint};
+use nettop_control::{connection::Monitor, endpoint::Endpoint, remote::looks::Looks};
 use nettop_model::{
     pulse::{Pulse, Pulses},
     snapshot::Snapshot,
@@ -38,6 +38,7 @@ static WEB: LazyLock<(Runtime, Arc<Web>)> = LazyLock::new(|| {
         requests,
         snapshots: publish.0.subscribe(),
         pulses: publish.1.subscribe(),
+        looks: Looks::default(),
     };
     let options = WebArgs { web_control: true, metrics_sources: 5, ..WebArgs::default() };
     let address = "127.0.0.1:9595".parse().expect("an address");

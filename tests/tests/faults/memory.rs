@@ -1,17 +1,10 @@
 //! The bound of the ledger, reached: memory stays where it is, and every packet is still accounted for.
 
-use std::{fs, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
-use nettop_tests::{flood::Flood, monitor::Monitor, net::Net, skip};
+use nettop_tests::{flood::Flood, monitor::Monitor, net::Net, program::memory, skip};
 
 use crate::{packets, udp};
-
-/// Resident memory of a process, MiB: at the moment (`VmRSS`), or at most until now (`VmHWM`).
-fn resident(process: u32, what: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("a line of it");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
-}
 
 #[test]
 fn millions_of_sources_take_no_more_memory_than_there_was_room_for() {
@@ -28,9 +21,9 @@ fn millions_of_sources_take_no_more_memory_than_there_was_room_for() {
     };
     // What a flood takes once, such as the buffers of a reading.
     flood(500_000);
-    let before = resident(monitor.pid(), "VmHWM");
+    let before = memory(monitor.pid(), "VmHWM");
     let snapshot = flood(3_000_000);
-    let after = resident(monitor.pid(), "VmHWM");
+    let after = memory(monitor.pid(), "VmHWM");
     println!("at most {before:.1} MiB, then {after:.1} MiB");
 
     assert_eq!(snapshot["accounting"]["holds"], true, "{}", snapshot["accounting"]);

@@ -45,11 +45,55 @@ fn answers_are_those_of_network_monitor() {
         (history["count"].as_u64()? > 20).then_some(history)
     });
     let history = history.expect("a history");
-    let times: Vec<_> =
-        history["history"].as_array().unwrap().iter().map(|point| point["timestamp"].as_f64().unwrap()).collect();
-    assert!(times.is_sorted(), "{times:?}");
+    let points = history["history"].as_array().unwrap().iter();
+    let times: Vec<_> = points.map(|point| point["timestamp"].as_f64().unwrap()).collect();
+    // None is closer to another than that; how many there are in half a minute is up to how busy the machine is.
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] > 0.045), "{times:?}");
     assert_eq!(dashboard.get("/api/bandwidth-history?window=7").status, 400);
 }
+
+/// A type of JSON, as its documentation has it.
+fn is(kind: &str, value: &Value) -> bool {
+    match kind {
+        "text" => value.is_string(),
+        "count" => value.is_u64(),
+        "number" => value.is_number(),
+        _ => value.is_array(),
+    }
+}
+
+#[track_caller]
+fn expect_fields(what: &str, value: &Value, fields: &[(&str, &str)]) {
+    let expected: BTreeSet<_> = fields.iter().map(|(name, _)| *name).collect();
+    assert_eq!(keys(value), expected, "{what}");
+    for (name, kind) in fields {
+        assert!(is(kind, &value[name]), "{what}: {name} is no {kind}: {value}");
+    }
+}
+
+const CONNECTION: [(&str, &str); 13] = [
+    ("id", "text"),
+    ("local_addr", "text"),
+    ("remote_addr", "text"),
+    ("protocol", "text"),
+    ("state", "text"),
+    ("process_name", "text"),
+    ("pid", "count"),
+    ("upload_speed", "number"),
+    ("download_speed", "number"),
+    ("duration", "number"),
+    ("bytes_sent", "count"),
+    ("bytes_received", "count"),
+    ("start_time", "number"),
+];
+const STATS: [(&str, &str); 6] = [
+    ("total_upload_speed", "number"),
+    ("total_download_speed", "number"),
+    ("active_connections", "count"),
+    ("total_bytes_sent", "count"),
+    ("total_bytes_received", "count"),
+    ("uptime", "number"),
+];
 
 #[test]
 fn a_capture_is_counted_to_the_byte_and_told_as_nettopctl_tells_it() {
@@ -190,8 +234,36 @@ fn connections_are_those_of_the_host_with_their_process_and_both_directions() {
     assert_eq!(row["pid"], std::process::id());
     assert_eq!(row["id"], format!("TCP_{from}_{to}_{}", std::process::id()));
     assert!(row["upload_speed"].is_f64() && row["duration"].as_f64().unwrap() >= 0.0 && row["start_time"].is_f64());
+    expect_fields("a connection", &row, &CONNECTION);
+    expect_fields("the sums", &dashboard.web.get("/api/stats").json(), &STATS);
     let mut socket = dashboard.web.socket("/ws").unwrap();
     let message = socket.message();
+    expect_fields("a connection of a message", &message["data"]["connections"][0], &CONNECTION);
+    expect_fields("the sums of a message", &message["data"]["stats"], &STATS);
+    expect_fields(
+        "the sums as documented",
+        &message["stats"],
+        &[
+            ("upload_speed", "number"),
+            ("download_speed", "number"),
+            ("active_connections", "count"),
+            ("total_bandwidth", "number"),
+        ],
+    );
+    let history = dashboard.web.get("/api/bandwidth-history").json();
+    expect_fields(
+        "a point of the history",
+        &history["history"][0],
+        &[("timestamp", "number"), ("upload", "number"), ("download", "number")],
+    );
+    // Both ends have it closed, but one: what is left waits.
+    drop(client);
+    let closing = program::wait_for(|| {
+        let answer = dashboard.web.get("/api/connections").json();
+        let mut states = answer["connections"].as_array()?.iter().map(|row| row["state"].as_str().unwrap_or_default());
+        states.any(|state| state == "CLOSE_WAIT").then_some(())
+    });
+    assert!(closing.is_some(), "{:?}", dashboard.web.get("/api/connections").json());
     let listed = message["data"]["connections"].as_array().unwrap();
     assert!(listed.iter().any(|row| row["local_addr"] == *from) && listed.len() <= 100, "{message}");
     assert!(message["stats"]["active_connections"].as_u64().unwrap() >= 2);

@@ -1,5 +1,7 @@
 //! Who is refused, and with what.
 
+use nettop_tests::{monitor::Monitor, net::Net, skip, web::Dashboard};
+
 use super::start;
 
 /// Every kind of path.
@@ -67,4 +69,71 @@ fn the_page_tells_browsers_what_it_may_load_and_may_be_linked_to() {
     let again = dashboard.ask("GET /", &[&host, "Accept: text/html", &format!("If-None-Match: {tag}")]);
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert!(!String::from_utf8_lossy(&page.body).contains(&dashboard.token));
+}
+
+#[test]
+fn every_answer_tells_browsers_the_same() {
+    const POLICY: &str = "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src \
+                          'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let (_monitor, dashboard) = start("");
+    let [host, token] = dashboard.headers();
+    for (path, headers) in [
+        ("/", &[host.as_str(), "Accept: text/html"][..]),
+        ("/app.js", &[&host]),
+        ("/health", &[&host]),
+        ("/api/stats", &[&host, &token]),
+        ("/api/v1/status", &[&host, &token]),
+        ("/metrics", &[&host, &token]),
+        ("/api/stats", &[&host]),
+        ("/nowhere", &[&host, &token]),
+        ("/", &[]),
+    ] {
+        let answer = dashboard.ask(&format!("GET {path}"), headers);
+        for line in [
+            POLICY,
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cross-origin-opener-policy: same-origin",
+            "cross-origin-resource-policy: same-origin",
+            "x-frame-options: DENY",
+        ] {
+            assert!(answer.head.lines().any(|one| one == line), "{path}: {line}: {}", answer.head);
+        }
+        let cached = if answer.head.contains("etag: ") { "no-cache" } else { "no-store" };
+        assert!(answer.head.contains(&format!("cache-control: {cached}")), "{path}: {}", answer.head);
+    }
+}
+
+#[test]
+fn the_token_is_taken_from_no_address_and_written_to_no_log() {
+    if !skip::privileged() {
+        return;
+    }
+    let directory = tempfile::TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    let net = Net::new(1);
+    net.receiver.ip("link set dev lo up");
+    let arguments = format!("--iface in0 --web 127.0.0.1:0 --log {} --log-level debug", log.display());
+    let monitor = Monitor::live(&net.receiver, &arguments);
+    let token = net.receiver.run(|| {
+        let dashboard = Dashboard::of(&monitor);
+        tries_to_have_it_written(&dashboard);
+        dashboard.token
+    });
+    assert_eq!(monitor.said().matches(&token).count(), 1, "it is told once");
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert!(!written.is_empty() && !written.contains(&token), "{written}");
+}
+
+fn tries_to_have_it_written(dashboard: &Dashboard) {
+    let (host, token) = (format!("Host: {}", dashboard.address), dashboard.token.clone());
+    for query in ["t", "token", "access_token", "authorization"] {
+        for path in ["/api/stats", "/ws", "/metrics"] {
+            let answer = dashboard.ask(&format!("GET {path}?{query}={token}"), &[&host]);
+            assert_eq!(answer.status, 401, "{path}?{query}");
+        }
+    }
+    let cookie = format!("Cookie: nettop.token={token}; token={token}");
+    assert_eq!(dashboard.ask("GET /api/stats", &[&host, &cookie]).status, 401);
+    assert_eq!(dashboard.get("/api/stats").status, 200);
 }

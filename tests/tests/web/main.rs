@@ -5,6 +5,8 @@ mod bounds;
 mod guard;
 mod process;
 mod prometheus;
+mod rest;
+mod scrapes;
 mod sockets;
 
 use nettop_tests::{monitor::Monitor, web::Dashboard};

@@ -1,6 +1,13 @@
 //! WebSockets.
 
-use nettop_tests::program;
+use std::{
+    collections::HashSet,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use nettop_tests::{monitor::Monitor, program};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 use super::start;
@@ -56,6 +63,30 @@ fn pulses_add_up_to_what_was_counted() {
 }
 
 #[test]
+fn there_are_no_more_than_ten_pulses_in_a_second() {
+    let (_monitor, dashboard) = start("");
+    let [mut stream, mut compatible] = ["/api/v1/stream", "/ws"].map(|path| dashboard.socket(path).unwrap());
+    let first = stream.next_of("pulse");
+    let (ends, mut sent, mut last) = (Instant::now() + Duration::from_secs(5), 0, first.clone());
+    while Instant::now() < ends {
+        last = stream.next_of("pulse");
+        sent += 1;
+    }
+    // A machine that is busy with other things may make fewer.
+    let made = last["seq"].as_u64().unwrap() - first["seq"].as_u64().unwrap();
+    assert!((1..=51).contains(&sent) && sent <= made, "{sent} in five seconds, of {made}");
+    // What has come meanwhile waits for its reader.
+    let waited = (0..10).map(|_| compatible.message()["type"] == "update").filter(|is| *is).count();
+    assert!(waited >= 9);
+    let ends = Instant::now() + Duration::from_secs(3);
+    let mut times = HashSet::new();
+    while Instant::now() < ends {
+        times.insert(compatible.message()["timestamp"].to_string());
+    }
+    assert!(times.len() > 2, "each has its time: {times:?}");
+}
+
+#[test]
 fn a_table_is_sent_as_it_is_wished_and_a_row_is_opened() {
     let (_monitor, dashboard) = start("");
     let mut client = dashboard.socket("/api/v1/stream").unwrap();
@@ -106,4 +137,19 @@ fn clients_that_break_the_rules_are_told_which() {
     assert_eq!(dashboard.get("/health").status, 200);
     let refused = dashboard.get("/ws");
     assert_eq!(refused.status, 426, "{refused:?}");
+}
+
+#[test]
+fn nettopctl_prints_the_pulse_too() {
+    let monitor = Monitor::demo("");
+    let mut command = Command::new(program::path("nettopctl"));
+    command.args(["pulse", "--count", "4", "--control-socket"]).arg(monitor.socket());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let lines: Vec<Value> =
+        output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert_eq!(lines.len(), 4);
+    assert!(lines[0]["pulses"]["tenths"].is_array() && lines[0]["pulses"]["seconds"].is_array(), "{}", lines[0]);
+    let packets: Vec<_> = lines[1..].iter().map(|line| line["pulse"]["packets"].as_u64().unwrap()).collect();
+    assert!(packets.is_sorted() && packets[0] < packets[2], "{packets:?}");
 }

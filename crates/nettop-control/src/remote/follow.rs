@@ -13,10 +13,13 @@ use nettop_process::cause;
 use rustix::process::geteuid;
 use tokio::{sync::watch, time::sleep};
 
+use super::looks::Looks;
 use crate::connection::{Connection, MAX_LINE, Monitor, patience};
 
 /// Between two attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);
+/// For how long snapshots are read that nobody looks at: whoever looks each second finds them there.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Subscribes, and waits for the first snapshot.
 ///
@@ -38,29 +41,51 @@ pub async fn start(monitor: &Monitor) -> Result<(Subscription, Arc<Snapshot>)> {
 }
 
 /// Publishes every snapshot that comes. Where none comes any more, the last one again, with since when and why; and connects
-/// again. Ends with the screen.
-pub async fn run(monitor: Arc<Monitor>, first: Subscription, publish: watch::Sender<Arc<Snapshot>>) {
-    let (mut feed, mut newest_ns) = (Some(first), Moment::now().unix_ns);
-    while !publish.is_closed() {
+/// again. While nobody looks, the monitor is asked for none. Ends with the screen.
+pub async fn run(monitor: Arc<Monitor>, first: Subscription, publish: watch::Sender<Arc<Snapshot>>, looks: Looks) {
+    let mut newest_ns = Moment::now().unix_ns;
+    let mut feed = Some(first);
+    loop {
+        tokio::select! {
+            () = publish_all(&monitor, feed.take(), (&publish, &mut newest_ns), &looks) => {}
+            () = looks.nobody(LINGER) => {}
+            () = publish.closed() => return,
+        }
+        if looks.rests() {
+            tokio::select! {
+                () = looks.somebody() => {}
+                () = publish.closed() => return,
+            }
+        }
+    }
+}
+
+/// Never returns.
+async fn publish_all(
+    monitor: &Monitor,
+    mut feed: Option<Subscription>,
+    (publish, newest_ns): (&watch::Sender<Arc<Snapshot>>, &mut u64),
+    looks: &Looks,
+) {
+    loop {
         let next = match &mut feed {
             Some(feed) => feed.next().await,
-            None => match Subscription::open(&monitor).await {
+            None => match Subscription::open(monitor).await {
                 Ok(opened) => feed.insert(opened).next().await,
                 Err(error) => Err(error),
             },
         };
         match next {
             Ok(snapshot) => {
-                newest_ns = Moment::now().unix_ns;
+                *newest_ns = Moment::now().unix_ns;
                 publish.send_replace(Arc::new(snapshot));
+                looks.is_current();
             }
             Err(error) => {
                 feed = None;
-                lose(&publish, newest_ns, cause::told(&error));
-                tokio::select! {
-                    () = sleep(RETRY) => {}
-                    () = publish.closed() => return,
-                }
+                lose(publish, *newest_ns, cause::told(&error));
+                looks.is_current();
+                sleep(RETRY).await;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The metrics: a row for each, with what it is of a snapshot.
 
-use nettop_model::snapshot::{Accounting, Amount, Snapshot};
+use nettop_model::snapshot::{Accounting, Amount, Lines, Snapshot, Visits};
 use serde_json::Value as Json;
 
 use super::Kept;
@@ -121,7 +121,7 @@ families! {
         let lasting = scrape.snapshot.alerts.iter().filter(|alert| alert.until_ns.is_none());
         grouped(lasting.map(|alert| vec![alert.kind.to_string(), alert.severity.label().into()]))
     };
-    counter "alerts" ["kind"] "Alerts raised since the dashboard was started" => |scrape| scrape.kept.alerts(&scrape.snapshot.alerts);
+    counter "alerts" ["kind"] "Alerts raised since the dashboard was started" => |scrape| scrape.kept.alerts(scrape.snapshot.meta.started_ns, &scrape.snapshot.alerts);
     gauge "map_entries" ["table"] "Entries in use in the kernel's tables" => |scrape| {
         scrape.snapshot.monitor.maps.iter().map(|row| (vec![row.table.to_string()], number(row.entries as f64))).collect()
     };
@@ -132,6 +132,23 @@ families! {
     gauge "self_memory_bytes" [] "Resident memory of the monitor" => |scrape| one(number(scrape.snapshot.monitor.overhead.memory as f64));
     gauge "snapshot_age_seconds" [] "How old the newest snapshot is; it rises while the monitor is not heard" => |scrape| {
         one(number(scrape.kept.age(scrape.snapshot, scrape.now)))
+    };
+    counter "log_lines" ["outcome"] "Lines of the logs that are followed; all outcomes sum up to all lines" => |scrape| log_lines(scrape.snapshot, |lines| [
+        ("parsed", lines.parsed), ("other_format", lines.other_format), ("malformed", lines.malformed), ("overlong", lines.overlong),
+    ]);
+    counter "log_parsed_lines" ["address"] "Of outcome parsed: of one address, of none, or to be read in two ways with two addresses" => |scrape| {
+        log_lines(scrape.snapshot, |lines| [
+            ("one", lines.attributed), ("none", lines.no_address), ("ambiguous", lines.ambiguous),
+        ])
+    };
+    counter "log_lost_bytes" [] "Bytes of logs that were gone before they were read" => |scrape| {
+        logs(scrape.snapshot, |visits| count(visits.accounting.lines.lost_bytes))
+    };
+    gauge "log_behind_seconds" [] "How old the oldest byte of a log is that has not been read" => |scrape| {
+        logs(scrape.snapshot, |visits| number(visits.behind))
+    };
+    gauge "log_suspicious_addresses" [] "Addresses that logs give a reason to look at" => |scrape| {
+        logs(scrape.snapshot, |visits| number(visits.suspicious as f64))
     };
     counter "export_lost" ["kind"] "Rows that could not be written to a file, or not in time" => |scrape| {
         scrape.snapshot.monitor.exports.iter().map(|row| (vec![row.kind.label().into()], count(row.lost))).collect()
@@ -209,9 +226,19 @@ fn accounts(snapshot: &Snapshot) -> Vec<Series> {
         snapshot.processes.as_deref().and_then(|processes| Some(("calls", processes.accounting?.holds))),
         snapshot.drops.as_deref().map(|drops| ("drops", drops.holds)),
         snapshot.flows.as_deref().map(|flows| ("flows", flows.accounting.holds)),
+        snapshot.visits.as_deref().map(|visits| ("logs", visits.accounting.holds)),
     ];
     let series = |(name, holds): (&str, bool)| (vec![name.to_string()], number(f64::from(u8::from(holds))));
     accounts.into_iter().flatten().map(series).collect()
+}
+
+fn logs(snapshot: &Snapshot, of: fn(&Visits) -> Value) -> Vec<Series> {
+    snapshot.visits.as_deref().map_or(Vec::new(), |visits| one(of(visits)))
+}
+
+fn log_lines<const N: usize>(snapshot: &Snapshot, of: fn(&Lines) -> [(&'static str, u64); N]) -> Vec<Series> {
+    let parts = snapshot.visits.as_deref().map(|visits| of(&visits.accounting.lines));
+    parts.into_iter().flatten().map(|(name, lines)| (vec![name.into()], count(lines))).collect()
 }
 
 fn directions(snapshot: &Snapshot, of: fn(&nettop_model::snapshot::HostDirection) -> u64) -> Vec<Series> {

@@ -49,9 +49,9 @@ pub struct Kept {
     ports: Sticky<u16>,
     sources: Option<Sticky<IpAddr>>,
     flags: Vec<String>,
-    /// By rule, how many alerts were raised; and the number of the newest one.
+    /// By rule, how many alerts were raised; and the number of the newest one, with the start of the count that it belongs to.
     alerts: BTreeMap<String, u64>,
-    newest_alert: Option<u64>,
+    newest_alert: (u64, Option<u64>),
     /// The newest snapshot's tick, and when it came.
     heard: (u64, f64),
 }
@@ -74,7 +74,7 @@ impl Metrics {
             sources: (sources > 0).then(|| Sticky::new(sources)),
             flags: Vec::new(),
             alerts: BTreeMap::new(),
-            newest_alert: None,
+            newest_alert: (0, None),
             heard: (0, 0.0),
         };
         Self { kept, newest: None }
@@ -116,13 +116,15 @@ impl Kept {
         series.chain([(vec!["other".into()], Value::Count(others))]).collect()
     }
 
-    /// Alerts are numbered in the order in which they are raised.
-    fn alerts(&mut self, found: &[Alert]) -> Vec<Series> {
-        let before = self.newest_alert;
+    /// Alerts are numbered in the order in which they are raised. Where counting has begun anew, in another process perhaps, all of them are
+    /// new, whatever their numbers are.
+    fn alerts(&mut self, started_ns: u64, found: &[Alert]) -> Vec<Series> {
+        let (started_before, newest) = self.newest_alert;
+        let before = newest.filter(|_| started_before == started_ns);
         for alert in found.iter().filter(|alert| before.is_none_or(|before| alert.id > before)) {
             *self.alerts.entry(alert.kind.to_string()).or_default() += 1;
         }
-        self.newest_alert = found.iter().map(|alert| alert.id).max().max(before);
+        self.newest_alert = (started_ns, found.iter().map(|alert| alert.id).max().max(before));
         self.alerts.iter().map(|(kind, raised)| (vec![kind.clone()], Value::Count(*raised))).collect()
     }
 
@@ -214,7 +216,9 @@ impl Web {
 #[cfg(test)]
 mod tests {
     use nettop_geo::CountryCode;
-    use nettop_model::snapshot::{Amount, CountryRow, NetworkRow, Places, Sums, Traffic};
+    use nettop_model::snapshot::{
+        Amount, CountryRow, Lines, LogAccounting, Meta, NetworkRow, Places, Sums, Traffic, Visits,
+    };
 
     use super::*;
 
@@ -292,12 +296,60 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_logs_are_told_by_what_became_of_them() {
+        let lines = Lines {
+            lines: 100,
+            parsed: 70,
+            other_format: 17,
+            malformed: 9,
+            overlong: 4,
+            attributed: 61,
+            no_address: 6,
+            ambiguous: 3,
+            lost_bytes: 12,
+        };
+        let accounting = LogAccounting { lines, visits: 60, evicted: 1, holds: true };
+        let visits = Visits { accounting, behind: 2.5, suspicious: 8, ..Visits::default() };
+        let text = Metrics::new(0).write(&Snapshot { visits: Some(visits.into()), ..snapshot() }, 1.0).unwrap();
+        for (series, expected) in [
+            ("nettop_log_lines_total{outcome=\"parsed\"}", "70"),
+            ("nettop_log_lines_total{outcome=\"other_format\"}", "17"),
+            ("nettop_log_lines_total{outcome=\"malformed\"}", "9"),
+            ("nettop_log_lines_total{outcome=\"overlong\"}", "4"),
+            ("nettop_log_parsed_lines_total{address=\"one\"}", "61"),
+            ("nettop_log_parsed_lines_total{address=\"none\"}", "6"),
+            ("nettop_log_parsed_lines_total{address=\"ambiguous\"}", "3"),
+            ("nettop_log_lost_bytes_total", "12"),
+            ("nettop_log_behind_seconds", "2.5"),
+            ("nettop_log_suspicious_addresses", "8.0"),
+            ("nettop_accounting_holds{account=\"logs\"}", "1.0"),
+        ] {
+            assert_eq!(value(&text, series), Some(expected), "{series}");
+        }
+        let without = Metrics::new(0).write(&snapshot(), 1.0).unwrap();
+        assert!(!without.contains("nettop_log_"), "where no log is followed, nothing is said of logs");
+    }
+
+    #[test]
     fn alerts_are_counted_once() {
         let mut metrics = Metrics::new(0);
         let alert = |id| Alert { id, kind: "syn-flood".into(), ..Alert::default() };
-        for (ids, expected) in [(&[7_u64][..], 1), (&[7], 1), (&[9, 8, 7], 3), (&[], 3), (&[9], 3), (&[10], 4)] {
+        // When counting began, which alerts are listed, and how many there were in all.
+        for (started_ns, ids, expected) in [
+            (1, &[7_u64][..], 1),
+            (1, &[7], 1),
+            (1, &[9, 8, 7], 3),
+            (1, &[], 3),
+            (1, &[9], 3),
+            (1, &[10], 4),
+            (2, &[], 4),
+            (2, &[1], 5),
+            (2, &[2, 1], 6),
+            (3, &[1], 7),
+        ] {
             let alerts = ids.iter().map(|id| alert(*id)).collect();
-            let text = metrics.write(&Snapshot { alerts, ..snapshot() }, 1.0).unwrap();
+            let meta = Meta { started_ns, ..Meta::default() };
+            let text = metrics.write(&Snapshot { alerts, meta, ..snapshot() }, 1.0).unwrap();
             let raised = value(&text, "nettop_alerts_total{kind=\"syn-flood\"}");
             assert_eq!(raised, Some(expected.to_string().as_str()), "{ids:?}");
         }

@@ -53,6 +53,9 @@ commands! {
     /// Print the settings and a snapshot each time there is a new one, as one line of JSON each; `missed` says how many came too
     /// fast before it
     Subscribe(lines: Lines) => ask(Subscribe { limit: lines.limit, form: lines.form.clone() });
+    /// Print what was counted in all, ten times a second, as one line of JSON each, whatever the interval of snapshots is; the first line has
+    /// the last 30 seconds and the last hour
+    Pulse(_lines: PulseLines) => ask(Request::Pulse);
     /// Write everything counted so far to a file, or to standard output
     Export(_file: ExportTo) => ask(Snapshot { limit: 0, form: Form::Flat });
     /// Print what the kernel's maps hold, CPU by CPU and in all, with their fill, capacity and memory
@@ -101,6 +104,14 @@ pub(super) struct Lines {
     pub(super) count: Option<u64>,
     #[command(flatten)]
     form: Form,
+}
+
+/// Which pulses are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct PulseLines {
+    /// End after so many
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
 }
 
 /// What is written of a snapshot, and where to.

@@ -47,9 +47,14 @@ pub struct CtlArgs {
 /// No monitor, or no answer from it.
 pub fn run(args: &CtlArgs) -> Result<bool> {
     let mut request = args.command.request();
-    if let Command::Subscribe(lines) = &args.command {
+    let lines = match &args.command {
+        Command::Subscribe(lines) => Some(lines.count),
+        Command::Pulse(lines) => Some(lines.count),
+        _ => None,
+    };
+    if let Some(count) = lines {
         let token = args.control_token.as_deref().map(Token::read).transpose()?;
-        return stream::print(&Monitor::new(args.control_socket.clone(), token), request, lines.count);
+        return stream::print(&Monitor::new(args.control_socket.clone(), token), request, count);
     }
     if let Some(path) = &args.control_token {
         request["token"] = Token::read(path)?.text().into();
