@@ -6,6 +6,7 @@
 mod control;
 mod dashboard;
 mod kernel;
+mod logs;
 mod network;
 mod places;
 mod program;
@@ -131,6 +132,7 @@ pub const CHECKS: &[Check] = &[
     Check::new("network", "other XDP", "an interface has room for one XDP program", NEEDED, network::other_programs),
     Check::new("network", "interfaces", "how XDP would run on each", USEFUL, network::interfaces),
     Check::new("network", "flows", "what connection tracking tells of forwarded flows", USEFUL, network::flows),
+    Check::new("logs", "journal", "what --journal reads of logins at sshd", USEFUL, logs::journal),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
     Check::new("control", "dashboard", "where the dashboard in a browser would listen", USEFUL, dashboard::address),
     Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),
