@@ -20,6 +20,8 @@ use crate::{
 const MOST_FACTS: usize = 2048;
 /// How far ahead of the clock a line may be.
 const AHEAD_NS: u64 = 2_000_000_000;
+/// Turns in one reading, each of a mebibyte of each file: lines that say nothing would make it last for ever.
+const MOST_TURNS: usize = 32;
 /// What the journal is called among files.
 const JOURNAL: &str = "journal";
 /// Whose messages are read from there.
@@ -102,19 +104,25 @@ impl Logs {
             });
             reader.has_journal = journal.is_sure();
         }
-        // New files cannot be asked for while lines are taken: they are begun afterwards.
-        let mut begun = Vec::new();
-        tail.read(
-            now,
-            &mut |found| begun.push((found.number, found.glob, found.path.to_path_buf(), found.sample)),
-            &mut |number, line| {
-                reader.take(number, line, &at, &mut entries);
-                entries.len() < MOST_ENTRIES
-            },
-        );
-        for (number, glob, path, sample) in begun {
-            let found = crate::tail::Found { number, glob, path: &path, sample };
-            reader.begin(&sources[glob], &found);
+        // By turns, so that no file waits for another one; until all is read, or the reading is full.
+        for _ in 0..MOST_TURNS {
+            // New files cannot be asked for while lines are taken: they are begun afterwards.
+            let mut begun = Vec::new();
+            let any = tail.read(
+                now,
+                &mut |found| begun.push((found.number, found.glob, found.path.to_path_buf(), found.sample)),
+                &mut |number, line| {
+                    reader.take(number, line, &at, &mut entries);
+                    entries.len() < MOST_ENTRIES
+                },
+            );
+            for (number, glob, path, sample) in begun {
+                let found = crate::tail::Found { number, glob, path: &path, sample };
+                reader.begin(&sources[glob], &found);
+            }
+            if !any || entries.len() >= MOST_ENTRIES {
+                break;
+            }
         }
         for (number, lost) in tail.take_lost() {
             if let Some(facts) = reader.facts.get_mut(number as usize) {

@@ -143,7 +143,7 @@ impl Patterns {
     /// What is notable in a target and an agent.
     pub fn marks(&self, target: &str, agent: &str) -> Marks {
         let mut marks = Marks::default();
-        if !agent.is_empty() && self.agents.is_match(&*lower(agent)) {
+        if !agent.is_empty() && has_any(&self.agents, agent) {
             marks = marks.with(Marks::SCANNER);
         }
         let signs = Signs::of(target);
@@ -173,11 +173,17 @@ fn path(target: &str) -> &str {
     &target[..memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())]
 }
 
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(text.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(text)
+/// Whether one of these, which are in lower case, is in a text.
+fn has_any(patterns: &AhoCorasick, text: &str) -> bool {
+    let mut buffer = [0; 256];
+    // Nearly all are that short, and need no memory of their own.
+    match buffer.get_mut(..text.len()) {
+        Some(lower) => {
+            lower.copy_from_slice(text.as_bytes());
+            lower.make_ascii_lowercase();
+            patterns.is_match(&*lower)
+        }
+        None => patterns.is_match(&text.to_ascii_lowercase()),
     }
 }
 
