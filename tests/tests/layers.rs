@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("nettop-collect", &["nettop-logs", "nettop-model", "nettop-process"]),
     ("nettop-export", &["nettop-model"]),
     ("nettop-sandbox", &["nettop-model", "nettop-process"]),
-    ("nettop-actor", &["nettop-model", "nettop-process", "nettop-sandbox"]),
+    ("nettop-actor", &["nettop-logs", "nettop-model", "nettop-process", "nettop-sandbox"]),
     (
         "nettop-engine",
         &[

@@ -1,5 +1,6 @@
 //! What an actor is asked and what it answers: a line of JSON each.
 
+use nettop_logs::tail::glob::Glob;
 use nettop_model::{net::Net, request::hook::Target, snapshot::With};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,10 @@ pub enum Role {
     Firewall(Vec<With>),
     /// Run these hooks.
     Hooks(Vec<Hook>),
+    /// Hand over the journal of sshd, entry by entry.
+    Journal,
+    /// Open the logs that these patterns name.
+    Logs(Vec<Glob>),
 }
 
 /// A job, and its number in the answer.

@@ -67,18 +67,17 @@ pub fn run(program: &Path, arguments: &[String], most: Duration, keep: usize, as
 
 fn spawn(program: &Path, arguments: &[String]) -> io::Result<(Child, io::PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", FOLDERS.join(":"))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        // Of its own, to be killed with all that it starts.
-        .process_group(0)
-        .spawn()?;
+    let child = quiet(program, arguments).stdout(writer.try_clone()?).stderr(writer).spawn()?;
     Ok((child, reader))
+}
+
+/// A program that gets nothing of ours.
+pub fn quiet(program: &Path, arguments: &[String]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("PATH", FOLDERS.join(":")).current_dir("/").stdin(Stdio::null());
+    // A group of its own, to be killed with all that it starts.
+    command.process_group(0);
+    command
 }
 
 /// Takes its output until it ends. `None`: its time is over, or its asker is gone.

@@ -11,12 +11,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nettop_logs::tail::{Folders, glob};
 use nettop_model::{net::Net, snapshot::With};
-use nettop_sandbox::{Capability, Invoker, enter_actor};
+use nettop_sandbox::{Capability, Invoker, enter_actor, enter_opener};
 
 use crate::{
+    files,
     firewall::{self, Command, FIREWALLS, Firewall, Step},
     job::{Asked, Done, Element, End, Job, MOST_ANSWER, MOST_JOB, MOST_OUTPUT, MOST_SETUP, Role, Setup},
+    journal,
     runner::{self, Ran},
 };
 
@@ -49,8 +52,23 @@ pub fn serve() -> Result<()> {
         Role::Hooks(_) => &[],
         Role::Firewall(_) if needs_root => &[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW],
         Role::Firewall(_) => &[Capability::CAP_NET_ADMIN],
+        Role::Journal | Role::Logs(_) => &[Capability::CAP_DAC_READ_SEARCH],
+    };
+    let role = match role {
+        Role::Logs(globs) => {
+            // While nothing hinders.
+            let fence: Vec<_> = globs.iter().map(glob::folder).collect();
+            let folders = Folders::open(globs);
+            enter_opener(invoker.as_ref(), keep, &fence)?;
+            return files::serve(&asker, lines, &folders);
+        }
+        role => role,
     };
     enter_actor(invoker.as_ref(), keep)?;
+    if role == Role::Journal {
+        journal::relay(asker);
+        return Ok(());
+    }
     let mut actor = Actor { role, asker: asker.into(), lasting: Vec::new() };
     let mut answers = UnixStream::from(actor.asker.try_clone()?);
     while let Some(line) = read_line(&mut lines, MOST_JOB)? {
@@ -93,7 +111,7 @@ impl Role {
     fn firewalls(&self) -> impl Iterator<Item = &'static Firewall> {
         let with: &[With] = match self {
             Self::Firewall(with) => with,
-            Self::Hooks(_) => &[],
+            Self::Hooks(_) | Self::Journal | Self::Logs(_) => &[],
         };
         FIREWALLS.iter().filter(|firewall| with.contains(&firewall.with))
     }

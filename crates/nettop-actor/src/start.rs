@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nettop_model::snapshot::With;
 
 use crate::{
+    files::Files,
     job::{Done, Job, MOST_SETUP, Setup},
     link::Link,
 };
@@ -48,9 +49,9 @@ pub fn start(setup: &Setup) -> Result<Started> {
         // Of its own: Ctrl-C is for the monitor, at whose end it ends.
         .process_group(0)
         .spawn()
-        .context("starting the process that runs firewall tools and hooks")?;
+        .context("starting a process beside the monitor")?;
     let mut line = serde_json::to_vec(setup)?;
-    ensure!(line.len() < MOST_SETUP, "the hooks are too long: {} bytes of at most {MOST_SETUP}", line.len());
+    ensure!(line.len() < MOST_SETUP, "what an actor is for is too long: {} bytes of at most {MOST_SETUP}", line.len());
     line.push(b'\n');
     (&ours).write_all(&line).context("telling an actor what it is for")?;
     Ok(Started { socket: ours })
@@ -81,5 +82,18 @@ impl Started {
     /// There can be no thread.
     pub fn link(self) -> Result<Link> {
         Link::start(self.socket)
+    }
+
+    /// The lines that one hands over whose role is the journal.
+    pub fn socket(self) -> UnixStream {
+        self.socket
+    }
+
+    /// Has one open files whose role that is. To be called before the sandbox is entered.
+    ///
+    /// # Errors
+    /// Nothing can be set for its socket.
+    pub fn files(self) -> Result<Files> {
+        Files::new(self.socket)
     }
 }

@@ -13,6 +13,7 @@ use regex::Regex;
 
 use crate::{
     cpu,
+    growing::{self, Followed},
     table::{MarkdownTable, count, median},
 };
 
@@ -40,7 +41,7 @@ const COMBINED: &str = r#"^(\S+) (\S+) (\S+) \[([^\]]+)\] "([^"\\]*(?:\\.[^"\\]*
 /// A line is not understood.
 pub fn run(args: &Args, quick: bool) -> Result<()> {
     let Args { rounds, lines } = if quick { &Args { rounds: 2, lines: 2_000 } } else { args };
-    let on = cpu::last();
+    let (on, cpus) = (cpu::last(), cpu::allowed());
     cpu::pin(on).context("pinning to a CPU")?;
     println!("pinned   to CPU {on}; {rounds} rounds of {} lines", count(*lines as u64));
     let written = Written::new(*lines);
@@ -83,6 +84,21 @@ pub fn run(args: &Args, quick: bool) -> Result<()> {
     };
     push("entered by the engine, with rules", measured(*rounds, entering, *lines)?);
     ensure!(state.accounting().holds, "the accounts do not hold: {:?}", state.accounting());
+    table.print();
+    let writer = cpus.last().copied().unwrap_or(on);
+    let (per_second, seconds, bytes) = if quick { (1_000, 1, 1 << 20) } else { (100_000, 10, 1 << 30) };
+    let mut table = MarkdownTable::new(&["file", "lines", "seconds", "% of a CPU", "behind at most, s"]);
+    let mut push = |name: &str, followed: &Followed| {
+        let Followed { lines, behind, used, took } = followed;
+        let share = 100.0 * used.as_secs_f64() / took.as_secs_f64();
+        let cells = [format!("{:.1}", took.as_secs_f64()), format!("{share:.0}"), format!("{behind:.2}")];
+        let [seconds, share, behind] = cells;
+        table.row([name.to_string(), count(*lines), seconds, share, behind]);
+    };
+    let grown = growing::grows(&written.combined, per_second, seconds, writer)?;
+    push(&format!("{} lines a second for {seconds} s, each read and entered", count(per_second as u64)), &grown);
+    let large = growing::is_there(&written.combined, bytes)?;
+    push(&format!("{} MiB that are there at the start, likewise", bytes >> 20), &large);
     table.print();
     Ok(())
 }

@@ -10,6 +10,7 @@ mod cpu;
 mod flood;
 mod floor;
 mod generator;
+mod growing;
 mod heap;
 mod hitters;
 mod idle;

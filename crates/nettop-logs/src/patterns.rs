@@ -107,9 +107,9 @@ impl Default for Patterns {
 
 fn any_of<'a>(patterns: impl Iterator<Item = &'a str>) -> AhoCorasick {
     let patterns = patterns.map(str::to_ascii_lowercase);
+    // Texts are in lower case when they are looked at: so they are searched sixteen bytes at a time.
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
-        .ascii_case_insensitive(true)
         .build(patterns)
         .unwrap_or_else(|_| AhoCorasick::new::<[&str; 0], &str>([]).expect("no pattern at all is no large one"))
 }
@@ -143,28 +143,85 @@ impl Patterns {
     /// What is notable in a target and an agent.
     pub fn marks(&self, target: &str, agent: &str) -> Marks {
         let mut marks = Marks::default();
-        if !agent.is_empty() && self.agents.is_match(agent) {
+        if !agent.is_empty() && has_any(&self.agents, agent) {
             marks = marks.with(Marks::SCANNER);
         }
-        let decoded = decoded(target);
-        if self.is_exploit(target) || (*decoded != *target && self.is_exploit(&decoded)) {
+        let signs = Signs::of(target);
+        let raw = if signs.has_upper { Cow::Owned(target.to_ascii_lowercase()) } else { Cow::Borrowed(target) };
+        let decoded = if signs.is_plain() { Cow::Borrowed(&*raw) } else { Cow::Owned(decoded(target)) };
+        if self.is_exploit(&raw, signs) || (*decoded != *raw && self.is_exploit(&decoded, Signs::of(&decoded))) {
             marks = marks.with(Marks::EXPLOIT);
         }
-        let path = decoded.split_once('?').map_or(&*decoded, |(path, _)| path);
-        if self.products.is_match(path) {
+        if self.products.is_match(path(&decoded)) {
             marks = marks.with(Marks::PRODUCT);
         }
         marks
     }
 
-    fn is_exploit(&self, target: &str) -> bool {
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
+    /// Whether a target in lower case, with these signs, is a way to break in.
+    fn is_exploit(&self, target: &str, signs: Signs) -> bool {
         self.exploits.is_match(target)
-            || climbs(path)
-            || EXPLOIT_FILES.iter().any(|file| has_file(path, file))
-            || (path.contains("/cgi-bin/")
-                && SHELLS.iter().any(|shell| path.ends_with(shell) || target.contains(shell)))
-            || memchr::memmem::find(target.as_bytes(), b"${").is_some() && unfolded(target).contains("${jndi:")
+            || signs.has_dots && (climbs(path(target)) || EXPLOIT_FILES.iter().any(|file| has_file(path(target), file)))
+            || target.contains("/cgi-bin/")
+                && path(target).contains("/cgi-bin/")
+                && SHELLS.iter().any(|shell| path(target).ends_with(shell) || target.contains(shell))
+            || signs.has_lookup && unfolded(target).contains("${jndi:")
+    }
+}
+
+fn path(target: &str) -> &str {
+    &target[..memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())]
+}
+
+/// Whether one of these, which are in lower case, is in a text.
+fn has_any(patterns: &AhoCorasick, text: &str) -> bool {
+    let mut buffer = [0; 256];
+    // Nearly all are that short, and need no memory of their own.
+    match buffer.get_mut(..text.len()) {
+        Some(lower) => {
+            lower.copy_from_slice(text.as_bytes());
+            lower.make_ascii_lowercase();
+            patterns.is_match(&*lower)
+        }
+        None => patterns.is_match(&text.to_ascii_lowercase()),
+    }
+}
+
+/// What a look at each byte tells: nearly all targets have none of it, and need no second look.
+#[derive(Clone, Copy, Default)]
+struct Signs {
+    /// Letters in upper case.
+    has_upper: bool,
+    /// `%`, a backslash, or a slash or point that stands behind a slash.
+    is_folded: bool,
+    /// A point at the beginning of a part.
+    has_dots: bool,
+    /// `${`
+    has_lookup: bool,
+}
+
+impl Signs {
+    fn of(target: &str) -> Self {
+        let mut signs = Self { has_dots: target.starts_with('.'), ..Self::default() };
+        let mut before = 0;
+        for byte in target.bytes() {
+            match byte {
+                b'A'..=b'Z' => signs.has_upper = true,
+                b'%' | b'\\' => signs.is_folded = true,
+                b'.' => signs.has_dots |= before == b'/',
+                b'/' => signs.is_folded |= before == b'/',
+                b'{' => signs.has_lookup |= before == b'$',
+                _ => {}
+            }
+            before = byte;
+        }
+        signs.is_folded |= signs.has_dots;
+        signs
+    }
+
+    /// Whether decoding changes nothing but letters in upper case.
+    fn is_plain(self) -> bool {
+        !self.is_folded
     }
 }
 
@@ -200,13 +257,7 @@ fn climbs(path: &str) -> bool {
 }
 
 /// As a lenient server would understand it: escapes undone until nothing changes, backslashes as slashes, `//` and `/./` folded, in lower case.
-fn decoded(target: &str) -> Cow<'_, str> {
-    let is_plain = !target.bytes().any(|byte| matches!(byte, b'%' | b'\\' | b'A'..=b'Z'))
-        && memchr::memmem::find(target.as_bytes(), b"//").is_none()
-        && memchr::memmem::find(target.as_bytes(), b"/./").is_none();
-    if is_plain {
-        return Cow::Borrowed(target);
-    }
+fn decoded(target: &str) -> String {
     let mut text = target.to_owned();
     for _ in 0..ROUNDS {
         let next = once(&text);
@@ -221,7 +272,7 @@ fn decoded(target: &str) -> Cow<'_, str> {
             text = text.replace(double, single);
         }
     }
-    Cow::Owned(text)
+    text
 }
 
 /// Undoes `%xx`, `%uXXXX` and overlong forms such as `%c0%ae` once.

@@ -18,6 +18,10 @@ use crate::{
     },
 };
 
+/// Bits of modes.
+const GROUP_READS: u32 = 0o040;
+const OTHERS_READ: u32 = 0o004;
+
 /// What is to be read, and how.
 #[derive(Clone, Debug, Default)]
 pub struct LogSettings {
@@ -39,11 +43,24 @@ impl LogSettings {
         self.sources.iter().map(|source| glob::folder(&source.glob))
     }
 
+    /// The patterns that somebody asked for, if a folder or a file of theirs is closed to everybody but an owner who is not `user`, so that no group helps to
+    /// open what comes after a rotation; those that nobody asked for are empty. `None`: there is nothing like that.
+    pub fn closed(&self, user: u32) -> Option<Vec<Glob>> {
+        let is_closed = |glob: &Glob| {
+            let paths = glob.files(MOST_FILES).0.into_iter().chain([glob::folder(glob)]);
+            paths.filter_map(|path| fs::symlink_metadata(path).ok()).any(|facts| {
+                let readers = facts.mode() & (GROUP_READS | OTHERS_READ);
+                facts.uid() != user && (readers == 0 || readers == GROUP_READS && facts.gid() == 0)
+            })
+        };
+        let of = |source: &LogSource| if source.asked { source.glob.clone() } else { Glob::default() };
+        let asked: Vec<_> = self.sources.iter().map(of).collect();
+        asked.iter().any(is_closed).then_some(asked)
+    }
+
     /// The groups, but root's, that may read what is there and not everybody may: whoever gives up root's rights has to be in them to go on reading after
     /// files were rotated. Group adm, in most cases.
     pub fn groups(&self) -> BTreeSet<u32> {
-        const GROUP_READS: u32 = 0o040;
-        const OTHERS_READ: u32 = 0o004;
         let files = self.sources.iter().flat_map(|source| source.glob.files(MOST_FILES).0);
         let facts = self.folders().chain(files).filter_map(|path| fs::symlink_metadata(path).ok());
         let closed = facts.filter(|facts| facts.mode() & (GROUP_READS | OTHERS_READ) == GROUP_READS);

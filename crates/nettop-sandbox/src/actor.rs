@@ -1,11 +1,13 @@
 //! The sandbox of an actor: a process that runs the programs of others, so that it cannot be told which system calls these make.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 use caps::{CapSet, Capability, CapsHashSet};
 use nettop_model::snapshot::SandboxLayer;
 use rustix::process::geteuid;
 
-use super::{Invoker, calls, capabilities, holds, user};
+use super::{Folders, Invoker, calls, capabilities, holds, user};
 
 /// Enters it, for good: nobody who is executed later has more than `keep`, which is handed on to them, as far as this process has it.
 ///
@@ -34,4 +36,18 @@ pub fn enter_actor(invoker: Option<&Invoker>, keep: &[Capability]) -> Result<Vec
     let uid = geteuid().as_raw();
     log::debug!("the actor is user {uid}; capabilities: {left}");
     Ok(vec![user, holds("capabilities", left), capabilities::gain_none()?, calls::deny_what_nobody_needs()])
+}
+
+/// Enters that of an actor that only opens files below these folders: it runs nothing, so that it can be told which system calls it makes.
+///
+/// # Errors
+/// As for [`enter_actor`].
+pub fn enter_opener(invoker: Option<&Invoker>, keep: &[Capability], folders: &[PathBuf]) -> Result<Vec<SandboxLayer>> {
+    let mut below = Folders::default();
+    folders.iter().filter(|folder| folder.is_absolute()).for_each(|folder| below.list(folder));
+    let fence = below.open();
+    let mut guards = enter_actor(invoker, keep)?;
+    guards.extend(fence.close());
+    guards.push(calls::allow_only_what_is_needed(calls::MONITOR));
+    Ok(guards)
 }

@@ -38,6 +38,7 @@ const ANY: &[c_long] = &[
     libc::SYS_ftruncate,
     // Files by name: Landlock says which.
     libc::SYS_openat,
+    libc::SYS_openat2,
     libc::SYS_newfstatat,
     libc::SYS_statx,
     libc::SYS_faccessat,

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 pub use caps::Capability;
 
 pub use self::{
-    actor::enter_actor,
+    actor::{enter_actor, enter_opener},
     client::enter_client,
     folders::Folders,
     user::{Invoker, later_uid},

@@ -50,6 +50,10 @@ pub struct LogArgs {
     /// repeated [default: /var/log/auth.log and the like, where they can be read]
     #[arg(long, value_name = "GLOB")]
     pub auth_log: Vec<PathBuf>,
+    /// Follow the journal of systemd for logins at sshd, by a process of its own that runs journalctl and is started only then: whose an entry is says the
+    /// kernel there, where in a file anybody may have written it
+    #[arg(long)]
+    pub journal: bool,
     /// What files say beside options.
     #[arg(skip)]
     pub configured: ConfiguredLogs,

@@ -2,6 +2,7 @@
 
 mod actors;
 mod ending;
+mod readers;
 mod scarcity;
 
 use std::{
@@ -63,6 +64,7 @@ use tokio::{
 use self::{
     actors::Actors,
     ending::{Ending, Reason},
+    readers::Readers,
 };
 use crate::{
     cli::{CommonArgs, DemoArgs, Level, ReplayArgs, RunArgs},
@@ -90,8 +92,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
         return capture(path, args);
     }
     let blocking = args.blocking.blocking(&args.common.rules)?;
+    let logs = args.logs.settings(&args.blocking.trusted_proxy)?;
     // Before there is anything that they could inherit.
     let actors = Actors::start(args, blocking.with)?;
+    let readers = Readers::start(args, &logs)?;
     let mut settings = Settings { without: args.without.clone(), ..args.common.settings(Mode::Live)? };
     let mut opened = Opened::open(&args.common, args.log.as_deref().map(|path| (path, args.log_level)))?;
     opened.state = state::open(args.state.as_deref(), opened.invoker.as_ref(), &mut settings.found)?;
@@ -122,11 +126,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if !args.is_without(Optional::Flows) {
         beside.extend(Flows::open().map(|flows| -> Box<dyn Collector> { Box::new(flows) }));
     }
-    let logs = args.logs.settings(&args.blocking.trusted_proxy)?;
     opened.logs = logs.folders().collect();
     opened.groups = logs.groups();
-    if !logs.sources.is_empty() {
-        beside.push(Box::new(LogFiles::new(Logs::new(logs))));
+    if !logs.sources.is_empty() || readers.has_journal() {
+        beside.push(Box::new(LogFiles::new(readers.beside(Logs::new(logs))?)));
     }
     heap::give_back();
     let inputs = Inputs { traffic: Box::new(xdp), beside, record, player: None };

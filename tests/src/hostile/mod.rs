@@ -2,6 +2,7 @@
 //! the tests replay those that were worth keeping (`fuzz/seeds`). A function ends without a word whatever it is given, or
 //! panics where something is wrong.
 
+mod actor;
 mod capture;
 mod config;
 mod filter;
@@ -18,6 +19,7 @@ mod web;
 use nettop_model::visible::is_unseen;
 
 pub use self::{
+    actor::hand_request,
     capture::capture,
     config::config,
     filter::filter,
@@ -56,6 +58,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "log_line", run: log_line },
     FuzzTarget { name: "log_json", run: log_json },
     FuzzTarget { name: "auth_line", run: auth_line },
+    FuzzTarget { name: "hand_request", run: hand_request },
 ];
 
 /// Expects every character to stand for itself wherever it is shown.

@@ -26,7 +26,6 @@ use nettop_model::{
     snapshot::{Lately, LogAccounting, LogFile, LogLines, Most, Visitor, Visits},
 };
 
-pub use self::{joined::Around, rows::Known};
 use self::{
     flagged::Flagged,
     joined::{Found, JOINS, Scene},
@@ -36,6 +35,7 @@ use self::{
     measures::{MOST_RAISED, Measured},
     visits::{Visit, VisitTable},
 };
+pub use self::{joined::Around, rows::Known};
 use crate::{
     detect::{Suspect, Thresholds, visits::RETURNS},
     heaviest::heaviest,

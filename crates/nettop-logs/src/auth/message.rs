@@ -135,7 +135,8 @@ impl Search {
                 let word = word(text);
                 // A colon behind it is not its own, unless it is.
                 let bare = word.trim_end_matches([':', ',', ')', ']', '>', ';']);
-                let mut lengths = [word.len(), word.len().saturating_sub(1), bare.len()];
+                let inner = word.find([']', ',']).unwrap_or(0);
+                let mut lengths = [word.len(), word.len().saturating_sub(1), bare.len(), inner];
                 lengths.sort_unstable();
                 let mut before = 0;
                 for length in lengths {

@@ -2,13 +2,14 @@
 
 mod dovecot;
 mod head;
+mod journal;
 mod message;
 mod pids;
 mod postfix;
 mod sshd;
 mod sudo;
 
-use std::{borrow::Cow, net::IpAddr, sync::LazyLock};
+use std::{net::IpAddr, sync::LazyLock};
 
 use memchr::memmem;
 
@@ -50,6 +51,7 @@ const PROGRAMS: &[Program] = &[
             "managesieve-login",
             "submission-login",
             "auth",
+            "auth-worker",
             "dovecot-auth",
         ],
         messages: dovecot::MESSAGES,
@@ -98,15 +100,18 @@ impl Auth {
     /// Reads a line; `zone_s` is how far the clock on the wall is ahead of UTC.
     pub fn read(&mut self, line: &str, now_ns: u64, zone_s: i64) -> Said {
         if line.starts_with('{') {
-            return match journal(line) {
-                Some(entry) => self.said(&entry.head(), now_ns),
-                None => Said::Other,
-            };
+            return journal::entry(line).map_or(Said::Other, |entry| self.said(&entry.head(), now_ns));
         }
         match head(line, now_ns, zone_s) {
             Some(head) => self.said(&head, now_ns),
             None => Said::Other,
         }
+    }
+
+    /// Reads an entry that came from the journal itself: of who it says it is the kernel's word is taken, and no other.
+    pub fn read_journal(&mut self, line: &str, now_ns: u64) -> Said {
+        let entry = journal::entry(line).filter(journal::Entry::is_of_root);
+        entry.map_or(Said::Other, |entry| self.said(&entry.head(), now_ns))
     }
 
     fn said(&mut self, head: &Head<'_>, now_ns: u64) -> Said {
@@ -130,6 +135,10 @@ impl Auth {
         // Whoever goes before having logged in has at least tried.
         let login = if login == Login::Other && is_before { Login::Weak } else { login };
         let is_invalid = message.starts_with("Invalid user");
+        // A process that begins has failed nobody yet: what is known of its number is of another one.
+        if let Some(pid) = pid.filter(|_| message.starts_with("Connection from ")) {
+            self.pids.forget(pid);
+        }
         let Attributed { client, login, mut times, user } =
             self.attributed(login, reading, pid, times, at_ns.unwrap_or(now_ns));
         if let Some(pid) = pid.filter(|_| client.is_some()) {
@@ -220,34 +229,6 @@ fn stripped(message: &str) -> (&str, bool) {
     match text.strip_suffix("[preauth]") {
         Some(text) => (text.trim_ascii_end(), true),
         None => (text, false),
-    }
-}
-
-/// An entry of the journal, as `journalctl -o json` writes it.
-#[derive(Debug, serde::Deserialize)]
-struct JournalEntry<'a> {
-    #[serde(rename = "__REALTIME_TIMESTAMP", borrow, default)]
-    realtime_us: Cow<'a, str>,
-    /// The kernel's word, which nobody can forge.
-    #[serde(rename = "_COMM", borrow, default)]
-    command: Cow<'a, str>,
-    #[serde(rename = "SYSLOG_IDENTIFIER", borrow, default)]
-    identifier: Cow<'a, str>,
-    #[serde(rename = "_PID", borrow, default)]
-    pid: Cow<'a, str>,
-    #[serde(rename = "MESSAGE", borrow)]
-    message: Cow<'a, str>,
-}
-
-fn journal(line: &str) -> Option<JournalEntry<'_>> {
-    serde_json::from_str(line).ok()
-}
-
-impl JournalEntry<'_> {
-    fn head(&self) -> Head<'_> {
-        let program = if self.command.is_empty() { &*self.identifier } else { &*self.command };
-        let at_ns = self.realtime_us.parse::<u64>().ok().and_then(|us| us.checked_mul(1000));
-        Head { at_ns, program, pid: self.pid.parse().ok(), message: &self.message }
     }
 }
 

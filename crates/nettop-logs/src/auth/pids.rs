@@ -92,7 +92,8 @@ impl Pids {
             self.order.push_back(pid);
         }
         let known = self.known.entry(pid).or_default();
-        if now_ns.saturating_sub(known.at_ns) > KEPT_NS {
+        // Also of what is older: lines of several files, or of a clock that was set, are not of one process.
+        if now_ns.abs_diff(known.at_ns) > KEPT_NS {
             *known = Known::default();
         }
         known.at_ns = now_ns;

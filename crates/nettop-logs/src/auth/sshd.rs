@@ -70,8 +70,9 @@ pub const MESSAGES: &[Message] = &[
     message(Weak, "pam_unix(sshd:auth): authentication failure; <x> rhost=<a> user=<*>"),
     message(Weak, "pam_sss(sshd:auth): authentication failure; <x> rhost=<a> user=<*>"),
     message(Weak, "pam_ldap(sshd:auth): authentication failure; <x> rhost=<a> user=<*>"),
-    message(Failed, "Disconnecting: Too many authentication failures<*>"),
-    message(Failed, "Too many authentication failures<*>"),
+    // Each of them was told before.
+    message(Weak, "Disconnecting: Too many authentication failures<*>"),
+    message(Weak, "Too many authentication failures<*>"),
     message(Failed, "User <u> not allowed because <*>"),
     message(Weak, "Read from socket failed: <*>"),
     message(Weak, "kex_exchange_identification: <*>"),

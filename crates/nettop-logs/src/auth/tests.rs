@@ -101,15 +101,17 @@ fn messages_without_an_address_are_of_whom_their_process_talks_with() {
         "host sshd[8]: User root not allowed because account is locked",
         "host sshd[8]: Received disconnect from 203.0.113.8 port 9:11: Bye Bye [preauth]",
         "host sshd[9]: Disconnecting: Too many authentication failures",
+        "host sshd[9]: Connection from 203.0.113.9 port 9 on 192.0.2.1 port 22",
     ];
     assert_eq!(
         said(&lines),
         [
             "sshd Other 203.0.113.7 \"\"",
-            "sshd Failed 203.0.113.7 \"\"",
+            "sshd Weak 203.0.113.7 \"\"",
             "sshd Failed nobody \"root\"",
             "sshd Failed 203.0.113.8 \"root\"",
-            "sshd Failed nobody \"\"",
+            "sshd Weak nobody \"\"",
+            "sshd Other 203.0.113.9 \"\"",
         ]
     );
 }
@@ -154,6 +156,30 @@ fn other_programs_are_read_by_tables_of_their_own() {
         (
             "host postfix/submission/smtpd[5]: warning: unknown[203.0.113.7]: SASL PLAIN authentication failed:",
             "postfix Failed 203.0.113.7",
+        ),
+        (
+            "host postfix/smtpd[5]: warning: unknown[203.0.113.7]:55729: SASL LOGIN authentication failed: x",
+            "postfix Failed 203.0.113.7",
+        ),
+        (
+            "host postfix/smtpd[5]: warning: a[203.0.113.7]: SASL LOGIN authentication failed: Connection lost to authentication server",
+            "postfix Other 203.0.113.7",
+        ),
+        (
+            "host postfix/smtpd[5]: disconnect from a[203.0.113.7] ehlo=1 auth=0/2 commands=1/3",
+            "postfix Weak 203.0.113.7",
+        ),
+        ("host postfix/smtpd[5]: disconnect from a[203.0.113.7] ehlo=1 auth=1 commands=3", "postfix Other 203.0.113.7"),
+        ("host dovecot: auth: passwd-file(bob,203.0.113.7): unknown user", "dovecot Failed 203.0.113.7"),
+        ("host auth-worker(2): Info: sql(a@b.c,203.0.113.7,<x+y>): Password mismatch", "dovecot Failed 203.0.113.7"),
+        (
+            "host dovecot: auth-worker(5): conn unix:auth-worker (pid=2,uid=9): auth-worker<1>: pam(bob,203.0.113.7): unknown user",
+            "dovecot Failed 203.0.113.7",
+        ),
+        ("host dovecot: auth: sql(x,198.51.100.1): unknown user,203.0.113.7): unknown user", "dovecot ambiguous"),
+        (
+            "host dovecot: imap-login: Disconnected (auth failed, 1 attempts): method=PLAIN, rip=203.0.113.7, lip=192.0.2.1",
+            "dovecot Failed 203.0.113.7",
         ),
         ("host postfix/smtpd[5]: lost connection after AUTH from unknown[203.0.113.7]", "postfix Weak 203.0.113.7"),
         (

@@ -93,19 +93,19 @@ impl Access {
     /// The other end of the connection, and whom that is for.
     fn ends(&self, fields: &Fields<'_>) -> (Option<IpAddr>, Option<IpAddr>) {
         let peer = fields.get(Variable::Peer).and_then(canonical);
-        let said = fields.get(Variable::Client).and_then(canonical);
-        let Some(peer) = peer else { return (None, said) };
-        let is_trusted = self.trusted.iter().any(|net| net.contains(peer));
-        match said {
-            // What the server has worked out goes by its own list of proxies; that counts where it is on ours.
-            Some(said) if is_trusted => (Some(peer), Some(said)),
-            _ => (Some(peer), Some(client(peer, fields.get(Variable::Forwarded).unwrap_or_default(), &self.trusted))),
-        }
+        let said = fields.get(Variable::Client);
+        let Some(peer) = peer else { return (None, said.and_then(canonical)) };
+        // What the server has worked out goes by its own list of proxies; that counts where the peer is on ours.
+        let worked_out = said.map(|said| client(peer, said, &self.trusted)).filter(|said| *said != peer);
+        let forwarded = || client(peer, fields.get(Variable::Forwarded).unwrap_or_default(), &self.trusted);
+        (Some(peer), Some(worked_out.unwrap_or_else(forwarded)))
     }
 
     fn fill(&self, request: &mut Request, fields: &Fields<'_>, agent: &str) {
         let (method, target) = match (fields.get(Variable::Request), fields.get(Variable::Method)) {
-            (_, Some(method)) if is_method(method) => (method, fields.get(Variable::Target).unwrap_or_default()),
+            (_, Some(method)) if is_method(method) => {
+                (method, path_of(fields.get(Variable::Target).unwrap_or_default()))
+            }
             (Some(whole), _) => split(whole),
             (None, Some(method)) => ("", method),
             (None, None) => ("", fields.get(Variable::Target).unwrap_or_default()),
@@ -139,6 +139,12 @@ pub fn cut(text: &str, most: usize) -> &str {
 fn is_method(text: &str) -> bool {
     (1..=MOST_METHOD).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || b"-_".contains(&byte))
+}
+
+/// What is asked for, without the server: load balancers write the whole URL.
+fn path_of(target: &str) -> &str {
+    let rest = target.strip_prefix("https://").or(target.strip_prefix("http://"));
+    rest.map_or(target, |rest| rest.find(['/', '?']).map_or("/", |at| &rest[at..]))
 }
 
 /// The method and target of a first line of a request; where it is none, no method and all of it.

@@ -46,6 +46,7 @@ pub const VARIABLES: &[(&str, Variable)] = &[
     ("proxy_protocol_addr", Variable::Client),
     ("http_x_forwarded_for", Variable::Forwarded),
     ("http_x_real_ip", Variable::Skip),
+    ("date", Variable::Date),
     ("time_local", Variable::Time),
     ("time_iso8601", Variable::Time),
     ("msec", Variable::Time),

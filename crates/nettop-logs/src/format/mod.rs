@@ -95,12 +95,24 @@ impl Format {
     /// # Errors
     /// It is of another format, or contradicts this one.
     pub fn read<'a>(&mut self, line: &'a str) -> Result<Fields<'a>, Miss> {
+        let line = contained(line);
         match &mut self.how {
             How::Steps(steps) => steps.read(line),
             How::Json(json) => json.read(line),
             How::W3c(w3c) => w3c.read(line),
         }
     }
+}
+
+/// A line without what runtimes of containers put in front: `2025-12-31T17:37:40.493035218+01:00 stdout F `.
+fn contained(line: &str) -> &str {
+    let bytes = line.as_bytes();
+    if bytes.get(4) != Some(&b'-') || bytes.get(10) != Some(&b'T') {
+        return line;
+    }
+    let rest =
+        line.split_once(' ').and_then(|(_, rest)| rest.strip_prefix("stdout F ").or(rest.strip_prefix("stderr F ")));
+    rest.unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -83,7 +83,20 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "zoraxy",
         text: Text::Nginx(
-            "$date $clock [$time_iso8601] [router:$router] [origin:$host] [client: $remote_addr] [useragent: $http_user_agent] $request_method $request_uri $status",
+            "$day $clock [$time_iso8601] [router:$router] [origin:$host] [client: $remote_addr] [useragent: $http_user_agent] $request_method $request_uri $status",
+        ),
+    },
+    // Load balancers of Amazon. Of an IPv6 address nobody could tell where its port begins.
+    Preset {
+        name: "alb",
+        text: Text::Nginx(
+            r#"$type $time $balancer $remote_addr:$port $target $waited $worked $answered $status $its_status $bytes_received $bytes_sent "$request_method $request_uri $protocol" "$http_user_agent""#,
+        ),
+    },
+    Preset {
+        name: "cloudfront",
+        text: Text::Nginx(
+            "$date\t$time\t$edge\t$bytes_sent\t$remote_addr\t$request_method\t$host\t$uri\t$status\t$referer\t$http_user_agent\t$args\t$cookie",
         ),
     },
     Preset {
@@ -95,7 +108,14 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "traefik",
         text: Text::Json(
-            "peer=ClientHost,forwarded=request_X-Forwarded-For,time=StartUTC,method=RequestMethod,path=RequestPath,status=DownstreamStatus,bytes=DownstreamContentSize,agent=request_User-Agent",
+            "peer=ClientAddr,client=ClientHost,forwarded=request_X-Forwarded-For,time=StartUTC,method=RequestMethod,path=RequestPath,status=DownstreamStatus,bytes=DownstreamContentSize,agent=request_User-Agent",
+        ),
+    },
+    Preset {
+        name: "envoy",
+        text: Text::Json(
+            "peer=downstream_remote_address,peer=downstream_direct_remote_address,forwarded=x-forwarded-for,forwarded=x_forwarded_for,time=start_time,method=method,\
+             path=x-envoy-origin-path,path=x-envoy-original-path,path=path,status=response_code,bytes=bytes_sent,agent=user-agent,agent=user_agent",
         ),
     },
     Preset {

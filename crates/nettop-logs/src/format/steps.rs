@@ -16,6 +16,8 @@ pub struct Steps {
 struct Step {
     /// What stands before it.
     before: Box<str>,
+    /// Whether the end of the field before it has been found by that.
+    is_found: bool,
     variable: Variable,
     end: End,
 }
@@ -70,7 +72,8 @@ impl Steps {
                         after if after.is_empty() => End::Blank,
                         after => End::Text(after.into()),
                     };
-                    steps.push(Step { before: std::mem::take(&mut before).into(), variable: *variable, end });
+                    let is_found = steps.last().is_some_and(|step| matches!(step.end, End::Text(_)));
+                    steps.push(Step { before: std::mem::take(&mut before).into(), is_found, variable: *variable, end });
                 }
             }
         }
@@ -89,11 +92,11 @@ impl Steps {
     pub fn read<'a>(&self, line: &'a str) -> Result<Fields<'a>, Miss> {
         let mut fields = Fields::default();
         let mut rest = line;
-        for Step { before, variable, end } in &self.steps {
-            rest = rest.strip_prefix(&**before).ok_or(Miss::Other)?;
+        for Step { before, is_found, variable, end } in &self.steps {
+            rest = if *is_found { &rest[before.len()..] } else { rest.strip_prefix(&**before).ok_or(Miss::Other)? };
             let length = match end {
                 End::Quote => quoted(rest.as_bytes()),
-                End::Text(text) => memchr::memmem::find(rest.as_bytes(), text.as_bytes()),
+                End::Text(text) => find(rest.as_bytes(), text.as_bytes()),
                 End::Line => Some(rest.len()),
                 End::Blank => Some(memchr::memchr(b' ', rest.as_bytes()).unwrap_or(rest.len())),
             };
@@ -104,6 +107,18 @@ impl Steps {
             }
         }
         Ok(fields)
+    }
+}
+
+/// Where a text begins that is a byte or two long, and stands near: to prepare a search for it would take longer than to look.
+fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    let (first, rest) = text.split_first()?;
+    let mut at = 0;
+    loop {
+        at += memchr::memchr(*first, &bytes[at..])? + 1;
+        if bytes[at..].starts_with(rest) {
+            return Some(at - 1);
+        }
     }
 }
 

@@ -119,9 +119,60 @@ fn every_preset_reads_its_lines() {
         ),
         (
             "traefik",
+            &[
+                (
+                    r#"{"ClientAddr":"203.0.113.7:5","ClientHost":"203.0.113.7","DownstreamContentSize":19,"DownstreamStatus":404,"RequestMethod":"GET","RequestPath":"/x?y","StartUTC":"2009-02-06T11:14:14.5Z","request_User-Agent":"curl"}"#,
+                    "1233918854 203.0.113.7 GET|/x 404 19 curl",
+                ),
+                (
+                    r#"{"ClientAddr":"10.0.0.9:5","ClientHost":"6.6.6.6, 198.51.100.9","DownstreamStatus":200,"RequestMethod":"GET","RequestPath":"/"}"#,
+                    "0 198.51.100.9 GET|/ 200 0 ",
+                ),
+                (
+                    r#"{"ClientAddr":"203.0.113.7:5","ClientHost":"6.6.6.6","DownstreamStatus":200,"RequestMethod":"GET","RequestPath":"/"}"#,
+                    "0 203.0.113.7 GET|/ 200 0 ",
+                ),
+                (
+                    r#"{"ClientHost":"203.0.113.7","DownstreamStatus":200,"RequestMethod":"GET","RequestPath":"/"}"#,
+                    "0 203.0.113.7 GET|/ 200 0 ",
+                ),
+            ],
+        ),
+        (
+            "envoy",
+            &[
+                (
+                    r#"2009-02-06T12:14:14.493035218+01:00 stdout F {":authority":"x","bytes_sent":12,"downstream_remote_address":"[2001:db8::7]:59292","method":"GET","response_code":200,"start_time":"2009-02-06T11:14:14.479Z","upstream_host":null,"user-agent":"curl","x-envoy-origin-path":"/a?b","x-forwarded-for":"6.6.6.6"}"#,
+                    "1233918854 2001:db8::7 GET|/a 200 12 curl",
+                ),
+                (
+                    r#"{"downstream_remote_address":"10.0.0.9:5","method":"GET","response_code":200,"x-envoy-origin-path":"/","x-forwarded-for":"198.51.100.9, 10.0.0.8"}"#,
+                    "0 198.51.100.9 GET|/ 200 0 ",
+                ),
+            ],
+        ),
+        (
+            "alb",
+            &[
+                (
+                    r#"https 2009-02-06T11:14:14.186641Z app/a/1 203.0.113.7:44740 10.0.0.1:80 0.086 0.048 0.037 404 404 9 57 "GET https://example.com:443/a?b=c HTTP/1.1" "curl 7" ECDHE TLSv1.2 - "Root=1" "x""#,
+                    "1233918854 203.0.113.7 GET|/a 404 57 curl 7",
+                ),
+                (
+                    r#"http 2009-02-06T11:14:14.186641Z app/a/1 203.0.113.7:44740 - -1 -1 -1 400 - 0 272 "GET http://example.com:80 HTTP/1.1" "-" - -"#,
+                    "1233918854 203.0.113.7 GET|/ 400 272 ",
+                ),
+                (
+                    r#"http 2009-02-06T11:14:14.186641Z app/a/1 2001:db8::7:44740 - -1 -1 -1 400 - 0 272 "GET http://example.com:80/ HTTP/1.1" "-" - -"#,
+                    "1233918854 nobody GET|/ 400 272 ",
+                ),
+            ],
+        ),
+        (
+            "cloudfront",
             &[(
-                r#"{"ClientAddr":"203.0.113.7:5","ClientHost":"203.0.113.7","DownstreamContentSize":19,"DownstreamStatus":404,"RequestMethod":"GET","RequestPath":"/x?y","StartUTC":"2009-02-06T11:14:14.5Z","request_User-Agent":"curl"}"#,
-                "1233918854 203.0.113.7 GET|/x 404 19 curl",
+                "2009-02-06\t11:14:14\tCDG50-P2\t703\t203.0.113.7\tGET\tx.cloudfront.net\t/a\t400\t-\tcurl/7\tb=c\t-\tError",
+                "1233918854 203.0.113.7 GET|/a 400 703 curl/7",
             )],
         ),
         (
@@ -144,6 +195,8 @@ fn every_preset_reads_its_lines() {
                     "2009-02-06 11:14:14 10.0.0.1 GET /a.aspx b=c 443 - 203.0.113.7 curl+8 - 200 99",
                     "1233918854 203.0.113.7 GET|/a.aspx 200 99 curl 8",
                 ),
+                ("#Fields: date time c-ip cs-method cs-uri-stem sc-status", "remark"),
+                ("2009-02-06\t11:14:14\t203.0.113.7\tGET\t/a\t200", "1233918854 203.0.113.7 GET|/a 200 0 "),
             ],
         ),
     ] {

@@ -44,7 +44,8 @@ impl W3c {
         if !self.fields.contains(&Variable::Peer) {
             return Err(Miss::Other);
         }
-        let mut values = line.split(' ');
+        // CloudFront has tabs.
+        let mut values = line.split(if line.contains('\t') { '\t' } else { ' ' });
         let mut fields = Fields::default();
         for variable in &self.fields {
             let value = values.next().ok_or(Miss::Other)?;

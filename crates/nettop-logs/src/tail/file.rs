@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// The longest line; what is longer is counted, and nothing else.
-pub const MOST_LINE: usize = 64 << 10;
+use super::split::{Line, Splitter};
+
 /// What is read of a file at once.
 const CHUNK: usize = 1 << 20;
 /// Bytes before the offset that tell whether it is the file that was read.
@@ -24,15 +24,6 @@ const SAMPLE: usize = 32 << 10;
 thread_local! {
     /// What is read lies here: one for all files of a thread.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; CONTEXT + CHUNK]);
-}
-
-/// A line, without its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line<'a> {
-    /// Its bytes, and whether it was there at the start.
-    Whole(&'a [u8], bool),
-    /// It is longer than any line.
-    Overlong,
 }
 
 /// What reading has brought.
@@ -51,14 +42,11 @@ pub struct Turn {
 pub struct Followed {
     path: PathBuf,
     file: File,
-    id: (u64, u64),
+    id: Id,
     offset: u64,
     /// What stands before the offset.
     context: Vec<u8>,
-    /// The beginning of a line whose end has not come.
-    partial: Vec<u8>,
-    /// The rest of a line is skipped.
-    skips: bool,
+    splitter: Splitter,
     /// What ends here was there at the start.
     old_until: u64,
     /// Since when its name is of another file, or of none.
@@ -72,17 +60,33 @@ pub struct Followed {
     lost: u64,
 }
 
-/// Device and inode of what is called so, unless it is a link or no file.
-pub fn id(path: &Path) -> Option<(u64, u64)> {
-    let facts = fs::symlink_metadata(path).ok()?;
-    facts.is_file().then(|| (facts.dev(), facts.ino()))
+/// Device and inode.
+pub type Id = (u64, u64);
+
+/// Those of what is called so; `None`: there is nothing, or a link, or no file.
+///
+/// # Errors
+/// Nobody may know.
+pub fn id(path: &Path) -> io::Result<Option<Id>> {
+    match fs::symlink_metadata(path) {
+        Ok(facts) => Ok(facts.is_file().then(|| (facts.dev(), facts.ino()))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a file for reading, and no link, and waits for nobody at the other end of a pipe.
+///
+/// # Errors
+/// Those of open(2).
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    OpenOptions::new().read(true).custom_flags(flags as i32).open(path)
 }
 
 impl Followed {
-    /// Opens it; `from_end`: so many bytes before its end, else at its beginning. `None`: it is no regular file.
-    pub fn open(path: &Path, from_end: Option<u64>, now: Instant) -> io::Result<Option<Self>> {
-        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-        let file = OpenOptions::new().read(true).custom_flags(flags as i32).open(path)?;
+    /// Follows what is open; `from_end`: from so many bytes before its end, else from its beginning. `None`: it is no regular file.
+    pub fn new(file: File, path: &Path, from_end: Option<u64>, now: Instant) -> io::Result<Option<Self>> {
         let facts = file.metadata()?;
         if !facts.is_file() {
             return Ok(None);
@@ -95,8 +99,7 @@ impl Followed {
             id: (facts.dev(), facts.ino()),
             offset,
             context: Vec::new(),
-            partial: Vec::new(),
-            skips: false,
+            splitter: Splitter::default(),
             old_until: if from_end.is_some() { size } else { 0 },
             renamed: None,
             newest: now,
@@ -114,7 +117,7 @@ impl Followed {
         self.context.resize(length, 0);
         self.file.read_exact_at(&mut self.context, self.offset - length as u64)?;
         // The line that it is in the middle of began before what is wanted, unless it is still being written.
-        self.skips = self.context.last().is_some_and(|byte| *byte != b'\n');
+        self.splitter.skips = self.context.last().is_some_and(|byte| *byte != b'\n');
         Ok(())
     }
 
@@ -135,7 +138,7 @@ impl Followed {
     }
 
     /// Device and inode.
-    pub fn id(&self) -> (u64, u64) {
+    pub fn id(&self) -> Id {
         self.id
     }
 
@@ -144,12 +147,9 @@ impl Followed {
         &self.path
     }
 
-    /// Asks whether its name is of another file by now; returns whether that is news.
-    pub fn ask(&mut self, now: Instant) -> bool {
-        if self.renamed.is_some() {
-            return false;
-        }
-        let is_other = id(&self.path) != Some(self.id);
+    /// Its name is of this file by now, or of none; returns whether that is another one than it was.
+    pub fn is_named(&mut self, id: Option<Id>, now: Instant) -> bool {
+        let is_other = self.renamed.is_none() && id != Some(self.id);
         if is_other {
             self.renamed = Some(now);
             self.newest = now;
@@ -179,7 +179,7 @@ impl Followed {
             .is_some_and(|renamed| waited(renamed, LAST) || (self.offset >= size && waited(self.newest, QUIET)));
         if turn.over {
             self.lost += size.saturating_sub(self.offset);
-            self.finish(each);
+            self.splitter.finish(each);
         }
         turn
     }
@@ -193,7 +193,8 @@ impl Followed {
             self.begin_anew(each);
             return Turn { any: true, ..Turn::default() };
         }
-        let (taken, enough) = self.lines(&buffer[before..length], each);
+        let old = self.old_until.saturating_sub(self.offset);
+        let (taken, enough) = self.splitter.lines(&buffer[before..length], old, each);
         if taken == 0 {
             return Turn { enough, ..Turn::default() };
         }
@@ -204,55 +205,14 @@ impl Followed {
         Turn { any: true, over: false, enough }
     }
 
-    /// Hands out the lines in it; returns how many bytes were taken, and whether that is enough.
-    fn lines(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Line<'_>) -> bool) -> (usize, bool) {
-        let mut taken = 0;
-        while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let is_old = self.offset + taken as u64 + (end as u64) < self.old_until;
-            let wants_more = if std::mem::take(&mut self.skips) {
-                true
-            } else if self.partial.is_empty() {
-                each(line(&bytes[..end], is_old))
-            } else {
-                self.partial.extend_from_slice(&bytes[..end]);
-                let wants_more = each(line(&self.partial, is_old));
-                self.partial.clear();
-                wants_more
-            };
-            taken += end + 1;
-            bytes = &bytes[end + 1..];
-            if !wants_more {
-                return (taken, true);
-            }
-        }
-        if !self.skips {
-            self.partial.extend_from_slice(bytes);
-            if self.partial.len() > MOST_LINE {
-                self.partial.clear();
-                self.skips = true;
-                each(Line::Overlong);
-            }
-        }
-        (taken + bytes.len(), false)
-    }
-
     /// It was cut, and is written anew.
     fn begin_anew(&mut self, each: &mut dyn FnMut(Line<'_>) -> bool) {
         // What had come by the last look and was not read is gone.
         let known = self.mark.map_or(0, |(size, _)| size);
         self.lost += known.saturating_sub(self.offset);
-        self.finish(each);
+        self.splitter.finish(each);
         (self.offset, self.old_until, self.mark) = (0, 0, None);
         self.context.clear();
-    }
-
-    /// The rest of a line whose end will not come is a line.
-    fn finish(&mut self, each: &mut dyn FnMut(Line<'_>) -> bool) {
-        if !self.partial.is_empty() {
-            each(line(&self.partial, false));
-        }
-        self.partial.clear();
-        self.skips = false;
     }
 
     /// Notes how old what has not been read is at most.
@@ -272,9 +232,4 @@ impl Followed {
     pub fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
-}
-
-fn line(bytes: &[u8], is_old: bool) -> Line<'_> {
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    if bytes.len() > MOST_LINE { Line::Overlong } else { Line::Whole(bytes, is_old) }
 }

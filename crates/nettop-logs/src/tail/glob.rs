@@ -1,17 +1,22 @@
 //! Names with `*`, `?` and `[…]`, in any part of a path.
+//!
+//! By hand, and not by a crate: what walks folders follows links and reads without a bound, and what matches names only would bring regular expressions into
+//! the program for thirty lines.
 
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// Endings of files that were rotated and are written no more.
 const ROTATED: [&str; 5] = ["gz", "bz2", "xz", "zst", "old"];
 /// Names of one folder that are looked at.
 const MOST_NAMES: usize = 16_384;
 
-/// A path, of which parts may be patterns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A path, of which parts may be patterns; the default one names nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Glob(PathBuf);
 
 impl Glob {
@@ -49,11 +54,28 @@ impl Glob {
             next.truncate(MOST_NAMES);
             found = next;
         }
-        let has_pattern = self.0.to_string_lossy().bytes().any(|byte| b"*?[".contains(&byte));
-        found.retain(|path| !has_pattern || !is_rotated(path));
+        found.retain(|path| !self.leaves_out(path));
         found.sort_unstable();
         found.truncate(most);
         (found, failure)
+    }
+
+    /// Whether a file may be called so: whether it is one that [`Self::files`] would tell if it were there.
+    pub fn names(&self, path: &Path) -> bool {
+        let is_one = |(pattern, part): (Component<'_>, Component<'_>)| match (pattern, part) {
+            (Component::Normal(pattern), Component::Normal(name)) => {
+                let (pattern, name) = (pattern.to_string_lossy(), name.to_string_lossy());
+                if is_pattern(&pattern) { is_meant(&pattern, &name) } else { pattern == name }
+            }
+            (pattern, part) => pattern == part,
+        };
+        let (patterns, parts) = (self.0.components(), path.components());
+        patterns.clone().count() == parts.clone().count() && patterns.zip(parts).all(is_one) && !self.leaves_out(path)
+    }
+
+    /// Whether it was rotated and is written no more. What is named without a pattern is meant, whatever it is called.
+    fn leaves_out(&self, path: &Path) -> bool {
+        is_pattern(&self.0.to_string_lossy()) && is_rotated(path)
     }
 }
 
@@ -78,11 +100,16 @@ fn names(folder: &Path, pattern: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)?.take(MOST_NAMES) {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if (!name.starts_with('.') || pattern.starts_with('.')) && matches(pattern.as_bytes(), name.as_bytes()) {
+        if is_meant(pattern, &name) {
             names.push(name);
         }
     }
     Ok(names)
+}
+
+/// Whether a pattern is of this name: of one that is hidden only if it says so.
+fn is_meant(pattern: &str, name: &str) -> bool {
+    (!name.starts_with('.') || pattern.starts_with('.')) && matches(pattern.as_bytes(), name.as_bytes())
 }
 
 /// Whether a name is as a pattern has it. Of two `*` only the newest is tried again, so that no pattern takes longer than their product.
@@ -171,7 +198,22 @@ mod tests {
             let (found, failure) = glob.files(100);
             let expected: Vec<_> = expected.iter().map(|name| folder.path().join(name)).collect();
             assert_eq!(found, expected, "{pattern}");
+            assert!(found.iter().all(|path| glob.names(path)), "{pattern}");
             assert!(failure.is_none());
+        }
+        let names = |pattern: &str, name: &str| Glob::new(Path::new(pattern)).names(Path::new(name));
+        for (pattern, name, expected) in [
+            ("/a/*.log", "/a/x.log", true),
+            ("/a/*.log", "/a/b/x.log", false),
+            ("/a/*.log", "/a/.x.log", false),
+            ("/a/*", "/a/x.log.1", false),
+            ("/a/*", "/a/..", false),
+            ("/a/*/x", "/a/../x", false),
+            ("/a/x.1", "/a/x.1", true),
+            ("/a/x", "/a/y", false),
+            ("/a/x", "a/x", false),
+        ] {
+            assert_eq!(names(pattern, name), expected, "{pattern} {name}");
         }
         let glob = Glob::new(&folder.path().join("*/access.log"));
         assert_eq!(super::folder(&glob), folder.path());

@@ -5,6 +5,9 @@
 
 mod file;
 pub mod glob;
+mod opener;
+mod split;
+mod stream;
 
 use std::{
     io,
@@ -12,8 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::file::{Line, MOST_LINE};
-use self::{file::Followed, glob::Glob};
+use self::{file::Followed, glob::Glob, opener::Helper};
+pub use self::{
+    file::Id,
+    opener::{Folders, Opener},
+    split::{Line, MOST_LINE},
+    stream::{Stream, TROUBLE},
+};
 
 /// How often names are looked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -23,10 +31,11 @@ const ASK: Duration = Duration::from_secs(1);
 pub const MOST_FILES: usize = 1024;
 
 /// Files by a number that stays theirs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Tail {
     files: Vec<(u32, usize, Followed)>,
     globs: Vec<Glob>,
+    helper: Helper,
     next: u32,
     looked: Option<Instant>,
     asked: Option<Instant>,
@@ -55,6 +64,17 @@ impl Tail {
         Self { globs, ..Self::default() }
     }
 
+    /// With somebody who opens what this process may not.
+    pub fn set_opener(&mut self, opener: Box<dyn Opener>) {
+        self.helper = Helper::new(opener);
+    }
+
+    /// A number that is of no file.
+    pub fn take_number(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
     /// Looks which files there are, if it is time. At the first time each is followed from its end, less so many bytes; what comes later, from its
     /// beginning.
     pub fn look(&mut self, now: Instant, backfill: u64, each: &mut dyn FnMut(Found<'_>)) {
@@ -66,9 +86,12 @@ impl Tail {
         self.problems.clear();
         self.left_out = 0;
         for at in 0..self.globs.len() {
-            let (paths, failure) = self.globs[at].files(2 * MOST_FILES);
+            let (mut paths, failure) = self.globs[at].files(2 * MOST_FILES);
             if let Some((folder, error)) = failure {
-                self.problems.push((folder, error.kind(), error.to_string()));
+                match self.helper.files(at, error, now) {
+                    Ok(files) => paths = files.iter().map(|(path, _)| path.clone()).collect(),
+                    Err(error) => self.trouble(&folder, &error),
+                }
             }
             for path in paths {
                 self.open(at, &path, is_start.then_some(backfill), now, each);
@@ -77,7 +100,12 @@ impl Tail {
     }
 
     fn open(&mut self, glob: usize, path: &Path, from_end: Option<u64>, now: Instant, each: &mut dyn FnMut(Found<'_>)) {
-        let Some(id) = file::id(path) else { return };
+        let id = match self.helper.id(glob, path, now) {
+            Ok(Some(id)) => id,
+            // No regular file.
+            Ok(None) => return,
+            Err(error) => return self.trouble(path, &error),
+        };
         if self.files.iter().any(|(_, _, file)| file.id() == id) {
             return;
         }
@@ -85,18 +113,23 @@ impl Tail {
             self.left_out += 1;
             return;
         }
-        match Followed::open(path, from_end, now) {
+        let opened = self.helper.open(glob, path).and_then(|file| Followed::new(file, path, from_end, now));
+        match opened {
             Ok(Some(file)) if self.files.iter().any(|(_, _, other)| other.id() == file.id()) => {}
             Ok(Some(file)) => {
-                let number = self.next;
-                self.next += 1;
+                let number = self.take_number();
                 each(Found { number, glob, path, sample: file.sample() });
                 self.files.push((number, glob, file));
             }
-            // No regular file.
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.problems.push((path.into(), error.kind(), error.to_string())),
+            Err(error) => self.trouble(path, &error),
+        }
+    }
+
+    fn trouble(&mut self, path: &Path, error: &io::Error) {
+        if !self.problems.iter().any(|(known, _, _)| known == path) {
+            self.problems.push((path.into(), error.kind(), error.to_string()));
         }
     }
 
@@ -116,7 +149,11 @@ impl Tail {
         for step in 0..count {
             let at = (self.first + step) % count;
             let (number, glob, file) = &mut self.files[at];
-            if ask && file.ask(now) {
+            // Where nobody may know whose its name is, it is followed on; who looks for names says so.
+            if ask
+                && let Ok(id) = self.helper.id(*glob, file.path(), now)
+                && file.is_named(id, now)
+            {
                 replaced.push((*glob, file.path().to_path_buf()));
             }
             let turn = file.read(now, &mut |line| each(*number, line));

@@ -7,6 +7,7 @@ mod blocks;
 mod control;
 mod dashboard;
 mod kernel;
+mod logs;
 mod network;
 mod places;
 mod program;
@@ -148,6 +149,7 @@ pub const CHECKS: &[Check] = &[
     ),
     Check::new("blocks", "actor", "processes that run firewalls and hooks: started, and let go", USEFUL, blocks::actor),
     Check::new("blocks", "kept blocks", "whether what was blocked will be blocked again", USEFUL, blocks::kept),
+    Check::new("logs", "journal", "what --journal reads of logins at sshd", USEFUL, logs::journal),
     Check::new("control", "socket", "where nettopctl finds the monitor", NEEDED, control::socket),
     Check::new("control", "dashboard", "where the dashboard in a browser would listen", USEFUL, dashboard::address),
     Check::new("places", "databases", "where addresses are looked up, and of when that is", USEFUL, places::databases),
