@@ -23,6 +23,7 @@ pub mod screen;
 pub mod send;
 pub mod skip;
 pub mod sshd;
+pub mod systemd;
 pub mod terminal;
 pub mod tracepoints;
 pub mod traffic;

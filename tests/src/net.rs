@@ -105,7 +105,7 @@ impl Namespace {
     }
 
     /// Where other processes find it.
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", process::id(), self.file.as_raw_fd())
     }
 }
