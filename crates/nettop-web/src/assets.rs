@@ -1,5 +1,8 @@
-//! The files of the page, which are in the program. A row for each; a test holds the folder to it.
+//! The files of the page, which are in the program, compressed by `build.rs`. A row for each; a test holds the folder to it.
 
+use std::io::{self, Read as _};
+
+use flate2::read::GzDecoder;
 use hyper::{
     HeaderMap, StatusCode,
     header::{self, HeaderValue},
@@ -15,7 +18,8 @@ use crate::{
 pub struct Asset {
     path: &'static str,
     mime: &'static str,
-    bytes: &'static [u8],
+    /// In the format of gzip (RFC 1952).
+    compressed: &'static [u8],
 }
 
 /// Defines [`ASSETS`]: path, file, type.
@@ -24,7 +28,7 @@ macro_rules! assets {
         const ASSETS: &[Asset] = &[$(Asset {
             path: $path,
             mime: $mime,
-            bytes: include_bytes!(concat!("../assets/", $file)),
+            compressed: include_bytes!(concat!(env!("OUT_DIR"), "/", $file, ".gz")),
         },)+];
         #[cfg(test)]
         const FILES: &[&str] = &[$($file),+];
@@ -64,24 +68,50 @@ impl Asset {
         self.path == "/"
     }
 
-    /// It, unless the browser has it.
+    /// It, unless the browser has it; compressed for who takes that.
     pub fn reply(&self, headers: &HeaderMap) -> Reply {
         let tag = self.tag();
         let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|value| *value == tag);
-        let mut reply = match has_it {
-            true => reply::bytes(StatusCode::NOT_MODIFIED, self.mime, &b""[..]),
-            false => reply::bytes(StatusCode::OK, self.mime, self.bytes),
+        let gzip = takes_gzip(headers);
+        let mut reply = match (has_it, gzip) {
+            (true, _) => reply::bytes(StatusCode::NOT_MODIFIED, self.mime, &b""[..]),
+            (false, true) => reply::bytes(StatusCode::OK, self.mime, self.compressed),
+            (false, false) => match self.content() {
+                Ok(content) => reply::bytes(StatusCode::OK, self.mime, content),
+                Err(error) => return reply::refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            },
         };
+        if gzip && !has_it {
+            reply.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        reply.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         route::revalidated(&mut reply, tag);
         reply
     }
 
+    /// It, as it is in the folder.
+    fn content(&self) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        GzDecoder::new(self.compressed).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
     fn tag(&self) -> HeaderValue {
-        let digest = Sha256::digest(self.bytes);
+        let digest = Sha256::digest(self.compressed);
         let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         // Hexadecimal digits in quotes are a value.
         HeaderValue::try_from(format!("\"{hex}\"")).unwrap_or(HeaderValue::from_static("\"\""))
     }
+}
+
+/// Whether an answer may be compressed (RFC 9110, 12.5.3): by name, and not with a weight of 0.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()).unwrap_or(1.0);
+        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0
+    })
 }
 
 #[cfg(test)]
@@ -97,12 +127,36 @@ mod tests {
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         let known: BTreeSet<_> = FILES.iter().map(ToString::to_string).collect();
         assert_eq!(found, known);
-        for asset in ASSETS {
-            let text = String::from_utf8_lossy(asset.bytes);
+        for (asset, file) in ASSETS.iter().zip(FILES) {
+            let content = asset.content().unwrap();
+            assert_eq!(content, fs::read(folder.join(file)).unwrap(), "{file}");
+            let text = String::from_utf8_lossy(&content);
             for foreign in ["src=\"http", "href=\"http", "url(http", "import(\"http", "from \"http", "@import", "eval("]
             {
                 assert!(!text.contains(foreign), "{}: {foreign}", asset.path);
             }
+        }
+    }
+    #[test]
+    fn compressed_is_what_may_be() {
+        for (accepted, expected) in [
+            (&[][..], false),
+            (&["gzip"], true),
+            (&["gzip, deflate, br, zstd"], true),
+            (&["br;q=1.0, GZIP ; q=0.5"], true),
+            (&["br", "gzip"], true),
+            (&["gzip;q=0"], false),
+            (&["gzip;q=0.000, br"], false),
+            (&["identity"], false),
+            (&["x-gzip-not"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accepted {
+                headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
+            }
+            assert_eq!(takes_gzip(&headers), expected, "{accepted:?}");
+            let reply = ASSETS[0].reply(&headers);
+            assert_eq!(reply.headers().contains_key(header::CONTENT_ENCODING), expected);
         }
     }
 }
