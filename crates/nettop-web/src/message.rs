@@ -3,6 +3,7 @@
 
 use nettop_model::{
     format::{self, Units},
+    order,
     pulse::{Pulse, Pulses},
     snapshot::{Alert, Amount, History, RatePoint, Snapshot, Subject, VERSION},
 };
@@ -54,7 +55,9 @@ pub fn state(snapshot: &Snapshot) -> String {
     let link = meta.link.as_deref();
     let mut alerts: Vec<_> = snapshot.alerts.iter().collect();
     // Stable: of equal ones the newest first, as they come.
-    alerts.sort_by_key(|one| (one.until_ns.is_some(), !one.is_flooding(), std::cmp::Reverse(one.severity)));
+    order::sort_by_key(&mut alerts, |one| {
+        (one.until_ns.is_some(), !one.is_flooding(), std::cmp::Reverse(one.severity))
+    });
     let accounts = [
         Some(("received", traffic.accounting.holds)),
         egress.as_deref().map(|egress| ("sent", egress.accounting.holds)),
@@ -111,7 +114,7 @@ fn accounting(snapshot: &Snapshot) -> Value {
     let Value::Object(fields) = accounting else { return Value::Null };
     let known = |name: &str| PARTS.iter().position(|part| *part == name).unwrap_or(PARTS.len());
     let mut fields: Vec<_> = fields.into_iter().collect();
-    fields.sort_by_key(|(name, _)| known(name));
+    order::sort_by_key(&mut fields, |(name, _)| known(name));
     let shown = fields.into_iter().filter_map(|(name, value)| {
         let amount: Amount = serde_json::from_value(value).ok().filter(|_| name != "holds")?;
         let packets = format::count(amount.packets, 20);

@@ -14,6 +14,7 @@ use nettop_common::blocks::MOST_LENGTHS;
 use nettop_model::{
     answer::{Answer, Reply},
     net::Net,
+    order,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -111,7 +112,7 @@ fn grouped(parts: &[Part], lengths: &[u8; 2]) -> Vec<Part> {
         group.1 += sources;
     }
     let mut parts: Vec<_> = groups.into_iter().map(|(net, (pps, sources))| Part { net, pps, sources }).collect();
-    parts.sort_unstable_by(|one, other| other.pps.total_cmp(&one.pps).then(one.net.cmp(&other.net)));
+    order::sort_by(&mut parts, |one, other| other.pps.total_cmp(&one.pps).then(one.net.cmp(&other.net)));
     parts
 }
 
@@ -142,7 +143,7 @@ fn merged(mut parts: Vec<Part>, wider: &[[u8; 2]], in_force: &[BTreeSet<u8>; 2])
             parts = next;
         }
     }
-    parts.sort_unstable_by(|one, other| other.pps.total_cmp(&one.pps).then(one.net.cmp(&other.net)));
+    order::sort_by(&mut parts, |one, other| other.pps.total_cmp(&one.pps).then(one.net.cmp(&other.net)));
     parts
 }
 

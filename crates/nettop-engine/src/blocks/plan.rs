@@ -2,7 +2,7 @@
 
 use nettop_actor::firewall::{self, FIREWALLS, Firewall};
 use nettop_common::PacketsBytes;
-use nettop_model::snapshot::Amount;
+use nettop_model::{order, snapshot::Amount};
 use serde_json::json;
 
 use super::{
@@ -36,7 +36,7 @@ impl Engine {
         // Those that this host uses first.
         let mut firewalls: Vec<_> = FIREWALLS.iter().collect();
         let is_in_use = |firewall: &Firewall| self.blocks.blocking.in_use.contains(&firewall.with);
-        firewalls.sort_by_key(|firewall| !is_in_use(firewall));
+        order::sort_by_key(&mut firewalls, |firewall| !is_in_use(firewall));
         let command = |firewall: &Firewall| {
             json!({
                 "firewall": firewall.with.label(),

@@ -1,6 +1,9 @@
 //! The metrics: a row for each, with what it is of a snapshot.
 
-use nettop_model::snapshot::{Accounting, Amount, Lines, Snapshot, Visits};
+use nettop_model::{
+    order,
+    snapshot::{Accounting, Amount, Lines, Snapshot, Visits},
+};
 use serde_json::Value as Json;
 
 use super::Kept;
@@ -169,7 +172,7 @@ families! {
     gauge "port_packets_per_second" ["port"] <= 21, "Packets per second to a port; port=\"other\": all listed ones that have no series" => |scrape| {
         let rows = scrape.snapshot.ports.rows.iter();
         let mut ranked: Vec<_> = rows.map(|row| (row.port, row.pps.unwrap_or_default())).collect();
-        ranked.sort_by(|one, other| other.1.total_cmp(&one.1));
+        order::sort_by(&mut ranked, |one, other| other.1.total_cmp(&one.1));
         let (chosen, others) = scrape.kept.ports.choose(scrape.now, &ranked);
         let series = chosen.into_iter().map(|(port, rate)| (vec![port.to_string()], number(rate)));
         series.chain([(vec!["other".into()], number(others))]).collect()

@@ -8,7 +8,10 @@ mod sticky;
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::PoisonError};
 
 use hyper::{StatusCode, body::Bytes};
-use nettop_model::snapshot::{Alert, Snapshot, VERSION};
+use nettop_model::{
+    order,
+    snapshot::{Alert, Snapshot, VERSION},
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, text},
@@ -104,7 +107,7 @@ impl Kept {
     /// Flag bytes keep their series; what has none is summed up.
     fn flags(&mut self, found: &[(String, u64)]) -> Vec<Series> {
         let mut ranked: Vec<_> = found.iter().collect();
-        ranked.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
+        order::sort_by_key(&mut ranked, |(_, packets)| std::cmp::Reverse(*packets));
         for (name, _) in ranked {
             if self.flags.len() < FLAGS && !self.flags.contains(name) {
                 self.flags.push(name.clone());
@@ -132,7 +135,7 @@ impl Kept {
         let Some(sources) = &mut self.sources else { return Vec::new() };
         let rows = &snapshot.sources.rows;
         let mut ranked: Vec<_> = rows.iter().map(|row| (row.ip, row.pps_60s)).collect();
-        ranked.sort_by(|one, other| other.1.total_cmp(&one.1));
+        order::sort_by(&mut ranked, |one, other| other.1.total_cmp(&one.1));
         let (chosen, others) = sources.choose(now, &ranked);
         let place = |ip: IpAddr| {
             let place = rows.iter().find(|row| row.ip == ip).and_then(|row| row.place.clone());
