@@ -76,40 +76,67 @@ impl Writer {
     }
 }
 
-/// Rows of `N` numbers, each column as wide as its widest number.
+/// Numbers of a column that are wider than it, at most.
+const MOST_WIDE: u64 = 64;
+/// Bytes of one of these in a file.
+const WIDE: usize = 9;
+
+/// Rows of `N` numbers. Each column is as wide as its widest number, but for a few that would make all others wider.
 #[derive(Debug)]
 pub struct PackedRows<'a, const N: usize> {
     widths: [u8; N],
     /// Bits of a row.
     stride: usize,
+    /// Numbers that are wider than their column, by row and column, in order; there the column has nothing but ones.
+    wide: Vec<((u32, u8), u32)>,
     bits: Cow<'a, [u8]>,
 }
 
 impl<'a, const N: usize> PackedRows<'a, N> {
     /// Packs rows.
     pub fn new(rows: impl Iterator<Item = [u32; N]> + Clone) -> Self {
-        let mut most = [0; N];
+        let mut of_width = [[0_u64; 33]; N];
         for row in rows.clone() {
-            most.iter_mut().zip(row).for_each(|(most, number)| *most |= number);
+            of_width.iter_mut().zip(row).for_each(|(counts, number)| counts[width(number.into()) as usize] += 1);
         }
-        let (widths, stride) = widths(most.map(|most| width(most.into()) as u8));
-        let mut writer = Writer::default();
-        for (number, width) in rows.flat_map(|row| row.into_iter().zip(widths)) {
-            writer.push(number.into(), width.into());
+        let (widths, stride) = widths(of_width.map(|counts| narrowest(&counts)));
+        let (mut writer, mut wide) = (Writer::default(), Vec::new());
+        for (at, row) in (0_u32..).zip(rows) {
+            for ((number, bits), column) in row.into_iter().zip(widths).zip(0_u8..) {
+                let most = ones(bits);
+                if number > most {
+                    wide.push(((at, column), number));
+                }
+                writer.push(number.min(most).into(), bits.into());
+            }
         }
-        Self { widths, stride, bits: writer.finish().into() }
+        Self { widths, stride, wide, bits: writer.finish().into() }
     }
 
     /// What [`bytes`](Self::bytes) was given.
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
-        let (first, bits) = bytes.split_first_chunk()?;
+        let (first, rest) = bytes.split_first_chunk()?;
+        let (&count, rest) = rest.split_first_chunk()?;
+        let (wide, bits) = rest.split_at_checked(usize::from(u16::from_le_bytes(count)) * WIDE)?;
+        let wide = wide.as_chunks().0.iter().map(|&[a, b, c, d, column, e, f, g, h]: &[u8; WIDE]| {
+            ((u32::from_le_bytes([a, b, c, d]), column), u32::from_le_bytes([e, f, g, h]))
+        });
         let (widths, stride) = widths(*first);
-        Some(Self { widths, stride, bits: bits.into() })
+        Some(Self { widths, stride, wide: wide.collect(), bits: bits.into() })
     }
 
-    /// The widths, and the bits.
+    /// The widths, the wide numbers after how many they are, and the bits.
     pub fn bytes(&self) -> Vec<u8> {
-        [self.widths.as_slice(), &self.bits].concat()
+        let mut bytes = self.widths.to_vec();
+        // Of each column there are few.
+        bytes.extend((self.wide.len() as u16).to_le_bytes());
+        for ((row, column), number) in &self.wide {
+            bytes.extend(row.to_le_bytes());
+            bytes.push(*column);
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.bits);
+        bytes
     }
 
     /// Whether it holds nothing but zeros, or nothing.
@@ -121,12 +148,32 @@ impl<'a, const N: usize> PackedRows<'a, N> {
     pub fn get(&self, row: u32) -> Option<[u32; N]> {
         let mut at = self.stride * row as usize;
         let mut numbers = [0; N];
-        for (number, width) in numbers.iter_mut().zip(self.widths) {
+        for ((number, width), column) in numbers.iter_mut().zip(self.widths).zip(0_u8..) {
             *number = read(&self.bits, at, width.into())? as u32;
             at += usize::from(width);
+            if *number == ones(width)
+                && let Ok(found) = self.wide.binary_search_by_key(&(row, column), |(at, _)| *at)
+            {
+                *number = self.wide[found].1;
+            }
         }
         Some(numbers)
     }
+}
+
+/// The most that so many bits hold.
+fn ones(width: u8) -> u32 {
+    u32::MAX.checked_shr(u32::BITS - u32::from(width).min(u32::BITS)).unwrap_or(0)
+}
+
+/// Of a column, in which there are so many numbers of each width, the width that takes the fewest bytes.
+fn narrowest(counts: &[u64; 33]) -> u8 {
+    let rows: u64 = counts.iter().sum();
+    let bytes = |width: u8| {
+        let wide: u64 = counts[usize::from(width) + 1..].iter().sum();
+        (wide <= MOST_WIDE).then_some((rows * u64::from(width) / 8 + wide * WIDE as u64, wide, width))
+    };
+    (0..=32).filter_map(bytes).min().map_or(32, |(.., width)| width)
 }
 
 /// The widths of the numbers of a row, and of all of it.
@@ -172,5 +219,20 @@ mod tests {
             PackedRows::from_bytes(&rows.bytes()).map(|rows| (0..4).map(|row| rows.get(row)).collect::<Vec<_>>());
         let [first, second, third] = numbers.map(Some);
         assert_eq!(again, Some(vec![first, second, third, None]));
+    }
+    #[test]
+    fn a_few_wide_numbers_make_no_column_wider() {
+        for (wide, expected) in [(0, 3), (1, 3), (64, 3), (65, 32)] {
+            let numbers =
+                (0..10_000_u32).map(|row| [if row % 100 == 7 && row / 100 < wide { u32::MAX - row } else { row % 8 }]);
+            let rows = PackedRows::new(numbers.clone());
+            assert_eq!(rows.widths, [expected], "{wide}");
+            let bytes = rows.bytes();
+            let again = PackedRows::<1>::from_bytes(&bytes).unwrap();
+            assert!(
+                (0..).zip(numbers).all(|(row, number)| rows.get(row) == Some(number) && again.get(row) == Some(number))
+            );
+            assert_eq!(again.get(10_000), None);
+        }
     }
 }

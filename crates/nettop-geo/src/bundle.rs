@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The file's first bytes: its name and the version of its layout.
-const MAGIC: &[u8; 8] = b"NTGEO\0\0\x03";
+const MAGIC: &[u8; 8] = b"NTGEO\0\0\x04";
 
 /// `data/geo.bin`.
 static EMBEDDED: &[u8] = include_bytes!("../../../data/geo.bin");

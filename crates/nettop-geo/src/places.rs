@@ -89,9 +89,32 @@ impl Builder {
         let start = |text: u32| starts.get(text as usize).copied().unwrap_or(EMPTY);
         let places = self.places.iter().map(|place| {
             let PackedLocation { code: CountryCode(code), country, city, asn, org } = *place;
-            [u16::from_be_bytes(code).into(), start(country), start(city), asn, start(org)]
+            [packed(code), start(country), start(city), asn, start(org)]
         });
         PackedLocations { places: PackedRows::new(places), texts }
+    }
+}
+
+/// Letters of a code.
+const LETTERS: u32 = 26;
+/// Codes of two letters, behind that of what is not known; codes of other characters are behind them.
+const CODES: u32 = 1 + LETTERS * LETTERS;
+
+/// A code in ten bits, if it is two letters, or nothing is known.
+fn packed(code: [u8; 2]) -> u32 {
+    match code.map(|letter| u32::from(letter).wrapping_sub(u32::from(b'A'))) {
+        _ if code == CountryCode::UNKNOWN.0 => 0,
+        [first, second] if first < LETTERS && second < LETTERS => 1 + first * LETTERS + second,
+        _ => CODES + u32::from(u16::from_be_bytes(code)),
+    }
+}
+
+/// The code that was [`packed`].
+fn unpacked(packed: u32) -> CountryCode {
+    match (packed.checked_sub(1), packed.checked_sub(CODES)) {
+        (None, _) => CountryCode::UNKNOWN,
+        (_, Some(other)) => CountryCode((other as u16).to_be_bytes()),
+        (Some(letters), None) => CountryCode([letters / LETTERS, letters % LETTERS].map(|at| b'A' + at as u8)),
     }
 }
 
@@ -124,7 +147,7 @@ impl<'a> PackedLocations<'a> {
     pub fn location(&self, number: u32) -> Location<'_> {
         let Some([code, country, city, asn, org]) = self.places.get(number) else { return Location::default() };
         Location {
-            country_code: CountryCode((code as u16).to_be_bytes()),
+            country_code: unpacked(code),
             country: self.texts.get(country),
             city: self.texts.get(city),
             asn,
@@ -135,6 +158,21 @@ impl<'a> PackedLocations<'a> {
     /// Country and AS number of that.
     pub fn region(&self, number: u32) -> (CountryCode, u32) {
         let place = self.places.get(number);
-        place.map_or_else(Default::default, |[code, _, _, asn, _]| (CountryCode((code as u16).to_be_bytes()), asn))
+        place.map_or_else(Default::default, |[code, _, _, asn, _]| (unpacked(code), asn))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_what_it_was() {
+        for code in 0..=u16::MAX {
+            let code = code.to_be_bytes();
+            assert_eq!(unpacked(packed(code)), CountryCode(code));
+            let is_short = code.iter().all(u8::is_ascii_uppercase) || code == CountryCode::UNKNOWN.0;
+            assert_eq!(packed(code) < CODES, is_short, "{code:?}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     sections::{self, Sections},
 };
 
-/// How many different prefixes there are.
-const PREFIXES: usize = 1 << 16;
+/// How many different prefixes there are: a block or two for each, in the embedded table.
+const PREFIXES: usize = 1 << 14;
 
 /// Ranges in a block. With 16 the table is 5 % larger, with 64 as well 2 %.
 const BLOCK: usize = 32;
@@ -28,7 +28,7 @@ pub trait Address: Copy + Ord + From<u8> + Into<u128> + TryFrom<u128> {
     /// From the first bytes of these, little-endian.
     fn read(bytes: &[u8]) -> Option<Self>;
 
-    /// The 16 bits that tell most addresses apart; never less than those of a lower address.
+    /// The 14 bits that tell most addresses apart; never less than those of a lower address.
     fn prefix(self) -> u16;
 }
 
@@ -40,7 +40,7 @@ impl Address for u32 {
     }
 
     fn prefix(self) -> u16 {
-        (self >> 16) as u16
+        (self >> 18) as u16
     }
 }
 
@@ -53,7 +53,7 @@ impl Address for u128 {
 
     /// Of public addresses, 2000::/3, the bits that follow the first three.
     fn prefix(self) -> u16 {
-        ((self >> 109) as u32).saturating_sub(1 << 16).try_into().unwrap_or(u16::MAX)
+        ((self >> 111) as u32).saturating_sub(1 << 14).min(PREFIXES as u32 - 1) as u16
     }
 }
 
