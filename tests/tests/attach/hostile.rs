@@ -59,7 +59,7 @@ fn line() -> Value {
     let monitor = Monitor::demo("");
     monitor.wait_until("48 sources", |snapshot| snapshot["unique_ips"] == 48);
     let mut stream = UnixStream::connect(monitor.socket()).expect("connecting");
-    stream.write_all(b"{\"cmd\":\"subscribe\",\"limit\":40}\n").expect("sending");
+    stream.write_all(b"{\"cmd\":\"subscribe\",\"limit\":40,\"schema\":2}\n").expect("sending");
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).expect("a line");
     serde_json::from_str(&line).expect("JSON")
@@ -79,7 +79,7 @@ fn change(value: &mut Value, by: &impl Fn(&mut Value)) {
 fn what_is_no_monitor_is_told_in_a_sentence() {
     let mut newer = line();
     newer["version"] = json!("77.0");
-    newer["snapshot"]["accounting"] = json!("elsewhere");
+    newer["snapshot"]["traffic"] = json!("elsewhere");
     for (says, parts) in [
         (String::new(), &["closed the connection"][..]),
         ("SSH-2.0-OpenSSH\r\n".into(), &["cannot be read"]),
