@@ -63,7 +63,7 @@ fn missing(state: &SocketState) -> Vec<String> {
 }
 
 /// Leaves the rows that are wanted.
-pub fn keep(snapshot: &mut Snapshot, Wanted { filter, limit }: &Wanted) {
+pub fn keep<const VIEW: usize>(snapshot: &mut Snapshot, Wanted { filter, limit }: &Wanted<VIEW>) {
     if let Some(connections) = &mut snapshot.connections {
         Arc::make_mut(connections).keep(|row| passes(filter.as_ref(), |see| row.facts(see)), *limit);
     }

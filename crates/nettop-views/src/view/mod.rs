@@ -70,6 +70,8 @@ pub const ALERTS: usize = 7;
 pub const CONNECTIONS: usize = 10;
 /// The place of the processes.
 pub const PROCESSES: usize = 11;
+/// The place of the flows.
+pub const FLOWS: usize = 13;
 /// The place of those who are in logs.
 pub const OFFENDERS: usize = 16;
 
@@ -117,8 +119,9 @@ mod tests {
         assert_eq!(names.len(), VIEWS.len());
         let keys: std::collections::BTreeSet<_> = KEYS.iter().collect();
         assert_eq!(keys.len(), VIEWS.len());
-        let named = [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS, PROCESSES, OFFENDERS].map(|at| VIEWS[at].name());
-        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections", "Processes", "Offenders"]);
+        let named =
+            [SOURCES, DESTINATIONS, ALERTS, CONNECTIONS, PROCESSES, FLOWS, OFFENDERS].map(|at| VIEWS[at].name());
+        assert_eq!(named, ["Sources", "Destinations", "Alerts", "Connections", "Processes", "Flows", "Offenders"]);
     }
 
     #[test]

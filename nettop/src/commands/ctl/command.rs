@@ -10,6 +10,7 @@ use nettop_model::{
     },
     snapshot::{DEFAULT_LIMIT, Group},
 };
+use nettop_views::view::{CONNECTIONS, FLOWS, PROCESSES};
 use serde_json::{Value, json};
 
 use super::listed::ListOf;
@@ -64,13 +65,13 @@ commands! {
     /// not among the busiest is followed from now on
     History(of: HistoryOf) => of.request();
     /// Print the connections of its host, the busiest first, and what listens
-    Connections(list: ListOf) => list.request(Group::Connections);
+    Connections(list: ListOf<CONNECTIONS>) => list.request(Group::Connections);
     /// Print the processes that have sockets, with the sums of their connections, the busiest first
-    Processes(list: ListOf) => list.request(Group::Processes);
+    Processes(list: ListOf<PROCESSES>) => list.request(Group::Processes);
     /// Print the command line of a process of its host; only root and the user of the monitor may ask
     Process(fields: Process) => ask(*fields);
     /// Print the flows that its host forwards or translates, the busiest first, and those that ended lately
-    Flows(list: ListOf) => list.request(Group::Flows);
+    Flows(list: ListOf<FLOWS>) => list.request(Group::Flows);
     /// Drop what comes from an address or a prefix for a time, or print the command lines that would; guarded addresses are refused
     Block(fields: Block) => ask(fields.clone());
     /// End a block

@@ -15,9 +15,9 @@ use crate::{cli::Wanted, commands::sockets};
 
 /// Which rows, and how they are printed.
 #[derive(Clone, Debug, Args)]
-pub struct ListOf {
+pub struct ListOf<const VIEW: usize> {
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: Wanted<VIEW>,
     /// json for everything, csv for the rows
     #[arg(long, value_enum, default_value_t = ListFormat::Json)]
     format: ListFormat,
@@ -29,7 +29,7 @@ enum ListFormat {
     Csv,
 }
 
-impl ListOf {
+impl<const VIEW: usize> ListOf<VIEW> {
     /// Asks for all rows where it is not known which will pass.
     pub fn request(&self, group: Group) -> Value {
         let limit = if self.wanted.filter.is_some() { 0 } else { self.wanted.limit };
