@@ -128,5 +128,5 @@ fn prometheus_accepts_the_alert_rules_and_grafana_s_dashboard_is_json() {
         return skip::report("there is no `promtool`; on Debian: apt-get install prometheus");
     }
     let ended = run(&mut check);
-    assert!(ended.status.success() && ended.stdout.contains("7 rules found"), "{ended:?}");
+    assert!(ended.status.success() && ended.stdout.contains("9 rules found"), "{ended:?}");
 }

@@ -48,7 +48,7 @@ impl Builder {
     }
 
     /// The number of a text.
-    fn text(&mut self, text: &str) -> Result<u32, TooMany> {
+    pub fn text(&mut self, text: &str) -> Result<u32, TooMany> {
         if let Some(at) = self.texts.get_index_of(text) {
             return number(at);
         }

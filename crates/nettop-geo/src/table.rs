@@ -88,7 +88,7 @@ impl<'a> RangeTable<'a> {
     }
 
     /// The same with the places that have the most ranges first, so that most blocks need few bits for their values, and
-    /// without the places that have none any more.
+    /// without the places that have none any more. Texts are in order: those that begin alike are deflated together.
     pub fn compact(&self) -> Result<RangeTable<'static>, TooMany> {
         let mut ranges = HashMap::<u32, u32>::new();
         self.values().for_each(|value| *ranges.entry(value).or_default() += 1);
@@ -97,6 +97,13 @@ impl<'a> RangeTable<'a> {
         let mut order: Vec<_> = ranges.into_iter().collect();
         order.sort_unstable_by_key(|&(value, ranges)| (Reverse(ranges), value));
         let mut places = places::Builder::new();
+        let located = |(value, _): &(u32, u32)| self.places.location(*value);
+        let mut texts: Vec<_> = order.iter().map(located).flat_map(|at| [at.country, at.city, at.org]).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        for text in texts {
+            places.text(text)?;
+        }
         let mut numbers = HashMap::from([(0, 0)]);
         for (value, _) in order {
             numbers.insert(value, places.location(self.places.location(value))?);
