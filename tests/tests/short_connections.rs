@@ -107,6 +107,8 @@ fn short_connections_are_counted_whole_on_both_sides() {
     net.receiver.ip("link set dev lo up");
     let monitor =
         Monitor::live(&net.receiver, &format!("--iface in0 --map-memory 64 --connections {}", file.display()));
+    // What the first look finds may be older than the monitor.
+    program::first("a look", || monitor.groups(&["connections"]), |snapshot| !snapshot["connections"].is_null());
     let witness = Witness::new(&net.receiver);
     let mut server = mover(&net.receiver, "serve", [OUT, BACK]);
     let ready = server.stdout.as_mut().map(|output| output.read(&mut [0; 16]).expect("a line"));

@@ -1,10 +1,7 @@
 //! What an operator sees in an attack: each sort of alert opened, all of them listed, and what a hostile monitor may say of one.
 
 use nettop_common::TrafficClass;
-use nettop_model::{
-    request::Form,
-    snapshot::{Alert, History, RatePoint, Share, Snapshot, Subject, Target},
-};
+use nettop_model::snapshot::{Alert, History, RatePoint, Share, Snapshot, Subject, Target};
 use nettop_views::view::ALERTS;
 
 use super::{screen, sent};
@@ -43,13 +40,10 @@ fn each_sort_of_alert_answers_the_same_questions() {
 #[test]
 fn an_alert_that_was_sent_looks_like_the_one_it_was() {
     for (name, alert) in all() {
-        // Who sends the flat form tells nothing of blocks.
-        let snapshot = Snapshot { blocks: None, ..listed(vec![alert.clone()]) };
-        for form in [Form::whole(), Form::Flat] {
-            let sent = sent(&snapshot, &form);
-            let state = opened(&Alert { id: alert.id, ..Alert::default() });
-            assert_eq!(screen((80, 24), &sent, &state), screen((80, 24), &snapshot, &state), "{name}");
-        }
+        let snapshot = listed(vec![alert.clone()]);
+        let sent = sent(&snapshot);
+        let state = opened(&Alert { id: alert.id, ..Alert::default() });
+        assert_eq!(screen((80, 24), &sent, &state), screen((80, 24), &snapshot, &state), "{name}");
     }
 }
 
