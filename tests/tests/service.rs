@@ -138,3 +138,39 @@ fn the_service_reads_the_logs_of_the_group_adm() {
     log.write_all(line.repeat(4).as_bytes()).expect("a line");
     first("read after it was rotated", requests, of(7));
 }
+
+#[test]
+fn the_service_reads_the_journal_of_sshd() {
+    let net = Net::new(1);
+    let options = OPTIONS.replace("--iface", "--journal --iface");
+    let files = Files::of_the_package().with("etc/default/nettop", &options);
+    let Some(machine) = Machine::boot(&files, &net.receiver) else {
+        return;
+    };
+    machine.start("nettop.service");
+    // A container has a number of its boot of its own, which its units do not see: that is told.
+    let badges = || snapshot(&machine)["degraded"].clone();
+    first("told", badges, |rows| rows.to_string().contains("of another boot"));
+    // From now on it is as on a host.
+    for _ in 0..2 {
+        machine.run("umount /proc/sys/kernel/random/boot_id");
+    }
+    machine.ok("systemctl restart systemd-journald.service");
+    machine.ok("systemctl stop nettop.service");
+    machine.start("nettop.service");
+    let files = || machine.json("nettopctl snapshot --groups visits")["snapshot"]["visits"]["files"].clone();
+    first("followed", files, |files| files.to_string().contains("journal"));
+    assert_eq!(badges(), json!([]));
+
+    // The kernel tells the journal the name of the program that wrote a line, and its user. Whoever only says to be sshd is not.
+    machine.ok("cp /usr/bin/logger /run/sshd");
+    let fail = |program: &str| {
+        let line = format!("Failed password for root from {ATTACKER} port 40000 ssh2");
+        let written = machine.command(program).args(["--tag", "sshd", &line]).status().expect("a line");
+        assert!(written.success());
+    };
+    ["/run/sshd", "/run/sshd", "/usr/bin/logger", "/run/sshd"].into_iter().for_each(fail);
+    let visits = || machine.json("nettopctl snapshot --groups visits")["snapshot"]["visits"]["rows"][0].clone();
+    let row = first("read", visits, |row| row["failures"].as_u64() >= Some(3));
+    assert_eq!((&row["ip"], &row["failures"]), (&json!(ATTACKER), &json!(3)), "{row}");
+}

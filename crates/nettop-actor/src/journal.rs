@@ -2,6 +2,7 @@
 //! entry that was handed over. What the monitor does not take waits in the journal.
 
 use std::{
+    fs,
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsFd as _, BorrowedFd},
@@ -41,17 +42,33 @@ const MOST_COMPLAINT: usize = 512;
 /// The longest cursor that is taken for one.
 const MOST_CURSOR: usize = 512;
 
+/// The kernel's number of this boot, in hexadecimal digits and hyphens. `journalctl --follow` shows no entries of others.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
 /// Where an entry is.
 #[derive(Deserialize)]
 struct Place {
     #[serde(rename = "__CURSOR")]
     cursor: String,
+    #[serde(rename = "_BOOT_ID")]
+    boot: Option<String>,
+}
+
+fn place(line: &[u8]) -> Option<Place> {
+    let place: Place = serde_json::from_slice(line).ok()?;
+    let is_one = place.cursor.len() <= MOST_CURSOR && place.cursor.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one.then_some(place)
 }
 
 fn cursor(line: &[u8]) -> Option<String> {
-    let cursor = serde_json::from_slice::<Place>(line).ok()?.cursor;
-    let is_one = cursor.len() <= MOST_CURSOR && cursor.bytes().all(|byte| byte.is_ascii_graphic());
-    is_one.then_some(cursor)
+    place(line).map(|place| place.cursor)
+}
+
+/// Whether an entry is of another boot than the one that this process is told of, as in a container whose number of the boot is hidden from its
+/// units.
+fn is_of_another(boot: Option<&str>, told: &str) -> bool {
+    let told: String = told.trim().chars().filter(|c| *c != '-').collect();
+    boot.is_some_and(|boot| !told.is_empty() && boot != told)
 }
 
 /// Looks for the newest entry of root's: whether there is a journal that this user may read, and where its end is.
@@ -62,9 +79,17 @@ fn newest(asker: BorrowedFd<'_>) -> Result<String, String> {
     let path = runner::tool(PROGRAM)?;
     let arguments = ["--quiet", "--lines=1", "--output=json", "--output-fields=_UID", "_UID=0"].map(String::from);
     let Ran { end, output, .. } = runner::run(&path, &arguments, PATIENCE, MOST_LINE, asker);
-    let found = output.split(|byte| *byte == b'\n').find_map(cursor);
+    let found = output.split(|byte| *byte == b'\n').find_map(place);
     match (end, found) {
-        (End::Exited(0), Some(cursor)) => Ok(cursor),
+        (End::Exited(0), Some(Place { boot, .. }))
+            if is_of_another(boot.as_deref(), &fs::read_to_string(BOOT).unwrap_or_default()) =>
+        {
+            Err(format!(
+                "the newest entry is of another boot than {BOOT} tells, and {PROGRAM} follows those of that boot alone: a unit in a container is told \
+                 the number of its host; follow files (--auth-log)"
+            ))
+        }
+        (End::Exited(0), Some(Place { cursor, .. })) => Ok(cursor),
         _ => Err(format!(
             "{PROGRAM} shows user {} nothing that root has written: journald does not run, or this user may not read its files; start it as root, or have it \
              be a member of group systemd-journal",
