@@ -27,7 +27,7 @@ pub struct Rule {
 /// How something is found.
 #[derive(Clone, Copy)]
 pub enum Finds {
-    /// By what a target receives, class by class: see [`super::attacks`].
+    /// By what a target receives, class by class: see `detect::attacks`.
     Flood(Flood),
     /// Likewise, but not of a single class.
     Attack,
