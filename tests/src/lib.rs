@@ -1,6 +1,7 @@
 //! What the tests share: network namespaces, crafted frames, the kernel program by itself, and the built nettop driven
 //! from outside. Nothing here touches the network of the host.
 
+pub mod audit;
 pub mod blocking;
 pub mod both;
 pub mod bpf;
@@ -17,6 +18,7 @@ pub mod mirror;
 pub mod monitor;
 pub mod naive;
 pub mod net;
+pub mod nginx;
 pub mod peers;
 pub mod program;
 pub mod screen;
@@ -27,4 +29,5 @@ pub mod systemd;
 pub mod terminal;
 pub mod tracepoints;
 pub mod traffic;
+pub mod visits;
 pub mod web;

@@ -101,6 +101,18 @@ pub fn as_nobody(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(become_nobody) }
 }
 
+/// A process that is killed when dropped.
+#[derive(Debug)]
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Ended {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use nettop_tests::{
+    audit::lines,
     blocking::{ask_block, blocks, ready, settled, wait_until},
     frames::{Spec, Transport},
     monitor::{Monitor, troubles},
@@ -18,12 +19,6 @@ use nettop_tests::{
     skip,
 };
 use serde_json::{Value, json};
-
-/// The lines of an audit.
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
-}
 
 /// What a line tells, in short.
 fn told(line: &Value) -> String {

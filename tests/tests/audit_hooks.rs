@@ -1,8 +1,9 @@
 //! The audit of hooks: who ran which on what, and what became of it; what is refused, and what alerts run, too.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use nettop_tests::{
+    audit::lines,
     blocking::{settled, wait_until},
     frames::{Spec, Transport},
     monitor::Monitor,
@@ -12,12 +13,6 @@ use nettop_tests::{
     skip,
 };
 use serde_json::{Value, json};
-
-/// The lines of an audit.
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
-}
 
 /// What a line tells, in short.
 fn told(line: &Value) -> String {

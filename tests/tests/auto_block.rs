@@ -11,6 +11,7 @@ use std::{
 };
 
 use nettop_tests::{
+    audit,
     blocking::{ask_block, blocks, settled, wait_until},
     flood::Flood,
     frames::{Spec, Transport},
@@ -35,11 +36,10 @@ fn watched(net: &Net, folder: &Path, options: &str) -> Monitor {
 
 /// What the audit has about an address: result and error.
 fn audited(folder: &Path, net: &str) -> Vec<(String, String)> {
-    let text = fs::read_to_string(folder.join("audit")).unwrap_or_default();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    let lines = audit::lines(&folder.join("audit"));
     let word = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_string();
-    let about = lines.filter(|line| line["net"] == net && line["by"] == "rule port-scan");
-    about.map(|line| (word(&line, "result"), word(&line, "error"))).collect()
+    let about = lines.iter().filter(|line| line["net"] == net && line["by"] == "rule port-scan");
+    about.map(|line| (word(line, "result"), word(line, "error"))).collect()
 }
 
 /// What was decided about an address in the end: before a census has the connection, nothing proves anything.

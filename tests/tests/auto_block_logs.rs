@@ -1,13 +1,14 @@
 //! Blocks that rules about lines of logs make: of whom a log names and whose packets come, and of nobody else.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     io::Write as _,
     net::{Ipv4Addr, TcpStream},
     path::Path,
 };
 
 use nettop_tests::{
+    audit,
     blocking::{blocks, settled, wait_until},
     frames::{Spec, Transport},
     monitor::Monitor,
@@ -17,6 +18,7 @@ use nettop_tests::{
     send::Sender,
     skip,
     sshd::Sshd,
+    visits::visits,
 };
 use serde_json::{Value, json};
 
@@ -28,13 +30,12 @@ fn append(path: &Path, text: &str) {
 }
 
 /// What the audit has about an address: result, guard and error.
-fn audited(audit: &Path, net: &str) -> Vec<[String; 3]> {
-    let text = fs::read_to_string(audit).unwrap_or_default();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+fn audited(path: &Path, net: &str) -> Vec<[String; 3]> {
+    let lines = audit::lines(path);
     let about =
-        lines.filter(|line| line["net"] == net && line["by"].as_str().is_some_and(|by| by.starts_with("rule ")));
+        lines.iter().filter(|line| line["net"] == net && line["by"].as_str().is_some_and(|by| by.starts_with("rule ")));
     let word = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_string();
-    about.map(|line| ["result", "guard", "error"].map(|field| word(&line, field))).collect()
+    about.map(|line| ["result", "guard", "error"].map(|field| word(line, field))).collect()
 }
 
 /// Sends some packets from an address.
@@ -50,8 +51,7 @@ fn watched(net: &Net, socket: &Path, arguments: &[&str]) -> Monitor {
         .args(arguments);
     let monitor = Monitor::start(command, socket);
     settled(&monitor);
-    let follows = || monitor.groups(&["visits"])["visits"]["files"].as_array().is_some_and(|files| !files.is_empty());
-    wait_until("the log is followed", follows);
+    wait_until("the log is followed", || visits(&monitor)["files"].get(0).is_some());
     monitor
 }
 

@@ -6,7 +6,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use nettop_tests::{
     monitor::Monitor,
     net::{Namespace, Net},
     peers::{HOST, REMOTE, peers},
-    program::{self, Ended, run, wait_for},
+    program::{self, Ended, Killed, run, wait_for},
     send::Sender,
     skip,
 };
@@ -39,17 +39,6 @@ fn expect_refused(monitor: &Monitor, net: &str, guard: &str) {
     let confirmed = monitor.request(&json!({"cmd": "block", "net": net, "confirm": net}));
     assert_eq!(confirmed["ok"], true, "{net}: {confirmed}");
     monitor.command(&json!({"cmd": "unblock", "net": net}));
-}
-
-/// A process that is killed at the end.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The real sshd, at this port of the host; `None`: there is none on this machine.

@@ -10,32 +10,19 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use nettop_tests::{monitor::Monitor, net::Net, program, skip};
-use serde_json::{Value, json};
+use nettop_tests::{
+    monitor::Monitor,
+    net::Net,
+    program, skip,
+    visits::{follows, of, wait_for},
+};
+use serde_json::Value;
 
 const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
 const NOBODY: u32 = 65_534;
 
-fn visits(monitor: &Monitor) -> Value {
-    monitor.command(&json!({"cmd": "snapshot", "schema": 2, "groups": ["visits"]}))["snapshot"]["visits"].take()
-}
-
-#[track_caller]
-fn wait_for(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = visits(monitor);
-        if last.is_object() {
-            assert_eq!(last["accounting"]["holds"], true, "{last}");
-        }
-        condition(&last).then(|| last.clone())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last:#}\n{}", monitor.snapshot()["degraded"]))
-}
-
 fn failures(visits: &Value, ip: &str) -> u64 {
-    let rows = visits["rows"].as_array().cloned().unwrap_or_default();
-    rows.iter().find(|row| row["ip"] == ip).and_then(|row| row["failures"].as_u64()).unwrap_or_default()
+    of(visits, ip)["failures"].as_u64().unwrap_or_default()
 }
 
 fn failed(ip: &str) -> String {
@@ -272,7 +259,7 @@ fn without_one_who_opens_it_is_said() {
     command.args(["run", "--iface", "in0", "--interval", "0.1", "--map-memory", "8"]);
     command.env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string()).env("SUDO_USER", "nobody");
     let monitor = Monitor::start(command, &home.join("socket"));
-    wait_for(&monitor, "followed", |visits| visits["files"].as_array().is_some_and(|files| files.len() == 1));
+    wait_for(&monitor, "followed", |visits| follows(visits, 1));
     fs::rename(logs.join("secure"), logs.join("secure.1")).expect("renaming the log");
     fs::write(logs.join("secure"), "").expect("a log");
     fs::set_permissions(logs.join("secure"), fs::Permissions::from_mode(0o600)).expect("closing it");

@@ -4,11 +4,17 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::{PermissionsExt as _, chown},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::Command,
 };
 
-use nettop_tests::{monitor::Monitor, net::Net, program, skip};
+use nettop_tests::{
+    monitor::Monitor,
+    net::Net,
+    nginx, program, skip,
+    sshd::Sshd,
+    visits::{follows, of, wait_for},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,29 +22,6 @@ use tempfile::TempDir;
 const ADM: u32 = 4;
 const WWW_DATA: u32 = 33;
 const NOW: &str = "[06/Feb/2009:12:14:14 +0100]";
-
-fn visits(monitor: &Monitor) -> Value {
-    monitor.command(&json!({"cmd": "snapshot", "schema": 2, "groups": ["visits"]}))["snapshot"]["visits"].take()
-}
-
-/// The first visits of which something holds; in each of them every line is somewhere.
-#[track_caller]
-fn wait_for(monitor: &Monitor, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let found = program::wait_for(|| {
-        last = visits(monitor);
-        if last.is_object() {
-            assert_eq!(last["accounting"]["holds"], true, "{last}");
-        }
-        condition(&last).then(|| last.clone())
-    });
-    found.unwrap_or_else(|| panic!("never {what}: {last:#}"))
-}
-
-fn of(visits: &Value, ip: &str) -> Value {
-    let rows = visits["rows"].as_array().cloned().unwrap_or_default();
-    rows.into_iter().find(|row| row["ip"] == ip).unwrap_or_default()
-}
 
 fn requests(visits: &Value, ip: &str) -> u64 {
     of(visits, ip)["requests"].as_u64().unwrap_or_default()
@@ -85,7 +68,7 @@ fn a_log_is_followed_through_rotation_in_the_sandbox() {
     let log =
         format!("--iface in0 --no-access-log --access-log-backfill 0 --access-log {}/*.log", folder.path().display());
     let monitor = Monitor::live(&net.receiver, &log);
-    wait_for(&monitor, "followed", |visits| visits["files"].as_array().is_some_and(|files| files.len() == 1));
+    wait_for(&monitor, "followed", |visits| follows(visits, 1));
     append(&path, &get("203.0.113.7", "/").repeat(400));
     wait_for(&monitor, "400", |visits| requests(visits, "203.0.113.7") == 400);
 
@@ -127,7 +110,7 @@ fn logrotate_loses_nothing() {
     append(&path, "");
     let log = format!("--iface in0 --no-access-log --access-log {}", path.display());
     let monitor = Monitor::live(&net.receiver, &log);
-    wait_for(&monitor, "followed", |visits| visits["files"].as_array().is_some_and(|files| files.len() == 1));
+    wait_for(&monitor, "followed", |visits| follows(visits, 1));
     let mut written = 0;
     for (round, how) in ["create", "copytruncate", "create\ncompress", "copytruncate\ncompress"].into_iter().enumerate()
     {
@@ -162,7 +145,7 @@ fn whose_a_request_is_and_what_hostile_lines_come_to() {
     command.args(["--trusted-proxy", "10.0.0.0/8", "--auth-log"]).arg(&auth);
     command.arg("--access-log").arg(format!("{}={format}", proxied.display()));
     let monitor = Monitor::start(command, &folder.path().join("socket"));
-    wait_for(&monitor, "followed", |visits| visits["files"].as_array().is_some_and(|files| files.len() == 2));
+    wait_for(&monitor, "followed", |visits| follows(visits, 2));
     let line = |peer: &str, forwarded: &str, agent: &str| {
         format!("{peer} {NOW} \"{forwarded}\" \"GET /\\x1b[2J HTTP/1.1\" 404 1 \"{agent}\"\n")
     };
@@ -220,17 +203,6 @@ fn what_cannot_be_read_is_named_with_the_remedy() {
     wait_for(&monitor, "the file that came later", |visits| requests(visits, "203.0.113.7") == 1);
 }
 
-/// A server, killed when dropped.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A net with addresses at both ends.
 fn addressed() -> Net {
     let net = Net::new(1);
@@ -244,35 +216,16 @@ fn addressed() -> Net {
 
 #[test]
 fn a_scanner_against_nginx_is_seen_by_its_packets_and_its_requests() {
-    if !skip::privileged() {
+    if !skip::privileged() || !nginx::is_there() {
         return;
-    }
-    if Command::new("nginx").arg("-v").output().is_err() || Command::new("curl").arg("--version").output().is_err() {
-        return skip::report("there is no `nginx` or no `curl`; on Debian: apt-get install nginx-light curl");
     }
     let (net, folder) = (addressed(), folder());
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let conf = format!(
-        "daemon off; master_process off; pid {}; error_log {};\nevents {{}}\nhttp {{ access_log {}; client_body_temp_path {};\n\
-         proxy_temp_path {}; fastcgi_temp_path {}; uwsgi_temp_path {}; scgi_temp_path {};\n\
-         server {{ listen 192.0.2.1:80; location /there {{ return 200 'here'; }} location / {{ return 404; }} }} }}\n",
-        at("pid"),
-        at("error.log"),
-        at("access.log"),
-        at("body"),
-        at("proxy"),
-        at("fastcgi"),
-        at("uwsgi"),
-        at("scgi")
-    );
-    fs::write(at("nginx.conf"), conf).expect("writing a configuration");
-    let mut command = net.receiver.command("nginx");
-    command.args(["-e", &at("error.log"), "-c", &at("nginx.conf")]).stdout(Stdio::null()).stderr(Stdio::null());
-    let _server = Server(command.spawn().expect("starting nginx"));
-    program::wait_for(|| PathBuf::from(at("access.log")).exists().then_some(())).expect("nginx runs");
+    let locations = "location /there { return 200 'here'; } location / { return 404; }";
+    let _server = nginx::start(&net.receiver, folder.path(), locations);
     let monitor =
         Monitor::live(&net.receiver, &format!("--iface in0 --no-access-log --access-log {}", at("access.log")));
-    wait_for(&monitor, "followed", |visits| visits["files"].as_array().is_some_and(|files| files.len() == 1));
+    wait_for(&monitor, "followed", |visits| follows(visits, 1));
     let curl = |path: &str| {
         let mut command = net.sender.command("curl");
         command.args(["-s", "-o", "/dev/null", "--path-as-is", "-A", "curl/8", &format!("http://192.0.2.1{path}")]);
@@ -284,7 +237,9 @@ fn a_scanner_against_nginx_is_seen_by_its_packets_and_its_requests() {
     for path in ["/wp-login.php", "/phpmyadmin/", "/actuator/env", "/..%252f..%252f..%252fetc/passwd", "/.env"] {
         curl(path);
     }
-    let found = wait_for(&monitor, "six requests", |visits| requests(visits, "192.0.2.7") == 6);
+    // Rules look at them at the end of the second.
+    let is_judged = |row: &Value| row["requests"] == 6 && reasons(row).len() > 1;
+    let found = wait_for(&monitor, "six requests, and what they mean", |visits| is_judged(&of(visits, "192.0.2.7")));
     let row = of(&found, "192.0.2.7");
     assert_eq!(reasons(&row), ["exploit-path", "probe-path"]);
     assert_eq!((&row["seen"], &row["statuses"]), (&json!("yes"), &json!([0, 0, 1, 0, 5, 0])), "{row:#}");
@@ -302,58 +257,20 @@ fn a_brute_force_against_sshd_is_seen() {
     if !skip::privileged() {
         return;
     }
-    let has = |program: &str| {
-        Command::new("sh")
-            .args(["-c", &format!("command -v {program}")])
-            .output()
-            .is_ok_and(|found| found.status.success())
-    };
-    if !has("/usr/sbin/sshd") || !has("ssh") {
-        return skip::report("there is no `sshd` or no `ssh`; on Debian: apt-get install openssh-server");
-    }
     let (net, folder) = (addressed(), folder());
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("closing the folder");
-    let at = |name: &str| folder.path().join(name).display().to_string();
-    let key = program::run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &at("key")]));
-    assert!(key.status.success(), "{key:?}");
-    fs::create_dir_all("/run/sshd").expect("the folder that sshd wants");
-    append(Path::new(&at("auth.log")), "");
-    // What syslog would put in front.
-    let script = format!(
-        "/usr/sbin/sshd -D -e -f /dev/null -h {} -o ListenAddress=192.0.2.1 -o UsePAM=no -o LogLevel=VERBOSE -o MaxAuthTries=1 2>&1 | \
-         while read -r line; do echo \"Feb  6 11:14:14 host sshd: $line\" >> {}; done",
-        at("key"),
-        at("auth.log")
-    );
-    let mut command = net.receiver.command("setsid");
-    command.args(["sh", "-c", &script]).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Server(command.spawn().expect("starting sshd"));
-    let listens =
-        || fs::read_to_string(at("auth.log")).is_ok_and(|text| text.contains("Server listening")).then_some(());
-    program::wait_for(listens).expect("sshd listens");
-    let monitor = Monitor::live(&net.receiver, &format!("--iface in0 --no-access-log --auth-log {}", at("auth.log")));
-    wait_for(&monitor, "followed", |visits| visits["files"].as_array().is_some_and(|files| files.len() == 1));
+    let Some(server) = Sshd::start(&net, folder.path(), [192, 0, 2, 1].into()) else {
+        return skip::report("there is no `sshd` or no `ssh`; on Debian: apt-get install openssh-server");
+    };
+    let monitor =
+        Monitor::live(&net.receiver, &format!("--iface in0 --no-access-log --auth-log {}", server.log().display()));
+    wait_for(&monitor, "followed", |visits| follows(visits, 1));
     for user in ["a", "b", "c", "d", "e", "f", "x from 198.51.100.7 port 1 ssh2"] {
-        let mut ssh = net.sender.command("ssh");
-        ssh.args([
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "StrictHostKeyChecking=no",
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-            "-l",
-            user,
-            "192.0.2.1",
-        ]);
-        // It is refused, as it should be.
-        assert!(!program::run(&mut ssh).status.success());
+        server.refuses(&net.sender, user);
     }
     let found = wait_for(&monitor, "seven failures", |visits| of(visits, "192.0.2.7")["failures"].as_u64() >= Some(7));
     let row = of(&found, "192.0.2.7");
     let kinds = reasons(&row);
     assert!(kinds.contains(&"ssh-brute-force".into()) && kinds.contains(&"ssh-users".into()), "{row:#}");
     assert_eq!((&row["seen"], of(&found, "198.51.100.7")), (&json!("yes"), Value::Null), "{found:#}");
-    // SAFETY: plain integers; the group is that of the server, which has not been waited for.
-    unsafe { libc::kill(-(server.0.id() as i32), libc::SIGTERM) };
 }

@@ -3,35 +3,23 @@
 use std::{
     fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use nettop_tests::{
     monitor::Monitor,
     net::{Namespace, Net},
-    program, skip,
+    nginx,
+    program::{self, Killed},
+    skip,
+    visits::{of, visits},
 };
 use serde_json::{Value, json};
-
-/// Killed when dropped.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn start(namespace: &Namespace, program: &str, arguments: &[&str]) -> Killed {
     let mut command = namespace.command(program);
     command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     Killed(command.spawn().unwrap_or_else(|error| panic!("starting {program}: {error}")))
-}
-
-fn visits(monitor: &Monitor) -> Value {
-    monitor.command(&json!({"cmd": "snapshot", "schema": 2, "groups": ["visits"]}))["snapshot"]["visits"].take()
 }
 
 /// The kinds of the reasons about an address, and their texts, once something holds of them.
@@ -42,7 +30,7 @@ fn reasons(monitor: &Monitor, ip: &str, holds: impl Fn(&[(String, String)]) -> b
     let mut question = || {
         last = visits(monitor);
         assert!(last.is_null() || last["accounting"]["holds"] == true, "{last}");
-        let row = last["rows"].as_array()?.iter().find(|row| row["ip"] == ip)?.clone();
+        let row = Some(of(&last, ip)).filter(Value::is_object)?;
         let reasons = row["reasons"].as_array().into_iter().flatten();
         let reasons: Vec<_> = reasons.map(|reason| (text(&reason["kind"]), text(&reason["text"]))).collect();
         holds(&reasons).then_some(reasons)
@@ -57,7 +45,7 @@ fn has(reasons: &[(String, String)], kind: &str) -> bool {
 }
 
 /// nginx at port 80 of 192.0.2.1, whose clients may be 192.0.2.7 and 192.0.2.8; its access log is in this folder.
-fn nginx(net: &Net, folder: &Path) -> Killed {
+fn server(net: &Net, folder: &Path) -> Killed {
     for (namespace, interface, address) in [
         (&net.sender, "out0", "192.0.2.7/24"),
         (&net.sender, "out0", "192.0.2.8/24"),
@@ -66,18 +54,7 @@ fn nginx(net: &Net, folder: &Path) -> Killed {
         namespace.ip(&format!("link set dev {interface} arp on"));
         namespace.ip(&format!("address add {address} dev {interface}"));
     }
-    let at = |name: &str| folder.join(name).display().to_string();
-    let conf = format!(
-        "daemon off; master_process off; pid {}; error_log {};\nevents {{}}\nhttp {{ access_log {};\n\
-         server {{ listen 192.0.2.1:80; location / {{ return 200 'here'; }} }} }}\n",
-        at("pid"),
-        at("error.log"),
-        at("access.log")
-    );
-    fs::write(at("nginx.conf"), conf).expect("writing a configuration");
-    let server = start(&net.receiver, "nginx", &["-e", &at("error.log"), "-c", &at("nginx.conf")]);
-    program::wait_for(|| folder.join("pid").exists().then_some(())).expect("nginx runs");
-    server
+    nginx::start(&net.receiver, folder, "location / { return 200 'here'; }")
 }
 
 fn curl(namespace: &Namespace, from: &str, path: &str) {
@@ -88,12 +65,11 @@ fn curl(namespace: &Namespace, from: &str, path: &str) {
 }
 
 fn has_servers() -> bool {
-    let has = |name: &str, option: &str| Command::new(name).arg(option).output().is_ok();
-    let has_all = has("nginx", "-v") && has("curl", "--version") && has("bash", "--version");
-    if !has_all {
-        skip::report("there is no `nginx`, `curl` or `bash`; on Debian: apt-get install nginx-light curl bash");
+    if Command::new("bash").arg("--version").output().is_err() {
+        skip::report("there is no `bash`; on Debian: apt-get install bash");
+        return false;
     }
-    has_all
+    nginx::is_there()
 }
 
 #[test]
@@ -102,7 +78,7 @@ fn connections_without_requests_are_told_and_those_with_requests_are_not() {
         return;
     }
     let (net, folder) = (Net::new(1), program::public_directory());
-    let _server = nginx(&net, folder.path());
+    let _server = server(&net, folder.path());
     let log = folder.path().join("access.log");
     let options = format!("--iface in0 --no-access-log --access-log {}", log.display());
     let monitor = Monitor::live(&net.receiver, &options);
@@ -138,7 +114,7 @@ fn who_was_found_in_an_earlier_session_returns() {
         return;
     }
     let (net, folder) = (Net::new(1), program::public_directory());
-    let _server = nginx(&net, folder.path());
+    let _server = server(&net, folder.path());
     let at = |name: &str| folder.path().join(name);
     let options = format!(
         "--iface in0 --no-access-log --access-log-backfill 0 --state {} --access-log {}",
